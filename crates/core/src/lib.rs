@@ -1,0 +1,18 @@
+//! The vocabulary and the rules of Stemma, so that every room speaks the same words.
+//!
+//! Nothing here does I/O, is async, or knows SQL or HTTP: outer rooms fetch and store, this one decides.
+
+pub mod canonical;
+pub mod clock;
+pub mod digest;
+pub mod error;
+pub mod id;
+pub mod name;
+pub mod near;
+pub mod refusal;
+pub mod signature;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use digest::{ContentId, Digest, Sha256};
+pub use error::{ErrorKind, Problem};
+pub use refusal::Refusal;

@@ -1,0 +1,257 @@
+//! Names that people give, each its own type, checked once at the edge.
+//!
+//! A name is one path component by the rules that keep paths, URLs and shells out of trouble: NFC, no
+//! control characters, none of `/ \ : % # ? ; @`, no leading `.`, `-` or `~`, at most 255 bytes.
+
+use std::{borrow::Borrow, fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+
+/// Longest name, in bytes.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// A text that can't be a name, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a valid {kind} name: {reason}")]
+pub struct NameError {
+    pub kind: &'static str,
+    pub text: String,
+    pub reason: &'static str,
+}
+
+/// Checks one path component; returns what is wrong with it.
+pub fn check_component(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.len() > NAME_BYTES_MAX {
+        return Err("it is longer than 255 bytes");
+    }
+    if text == "." || text == ".." {
+        return Err("`.` and `..` are not names");
+    }
+    if text.starts_with('~') {
+        return Err("it starts with `~`");
+    }
+    if text.chars().any(char::is_control) {
+        return Err("it has a control character");
+    }
+    if let Some(bad) = text.chars().find(|c| r"/\:%#?;".contains(*c)) {
+        return Err(match bad {
+            '/' | '\\' => "it has a path separator",
+            ':' => "it has a `:`",
+            '%' => "it has a `%`",
+            _ => "it has one of `#`, `?`, `;`",
+        });
+    }
+    if !text.nfc().eq(text.chars()) {
+        return Err("it is not in Unicode normal form C");
+    }
+    Ok(())
+}
+
+/// Checks a name that people give to a thing: a path component without `@`, spaces at the ends, or a leading `.` or `-`.
+pub fn check_name(text: &str) -> Result<(), &'static str> {
+    check_component(text)?;
+    if text.contains('@') {
+        return Err("`@` separates a name from its version");
+    }
+    if text.starts_with(['.', '-']) {
+        return Err("it starts with `.` or `-`");
+    }
+    if text.trim() != text {
+        return Err("it starts or ends with white space");
+    }
+    Ok(())
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+                let text = text.into();
+                match check_name(&text) {
+                    Ok(()) => Ok(Self(text)),
+                    Err(reason) => Err(NameError { kind: $kind, text, reason }),
+                }
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+name_type!(
+    /// Namespace and permission scope; [`ProjectName::default_project`] exists from the start.
+    ProjectName,
+    "project"
+);
+name_type!(ModelName, "model");
+name_type!(DatasetName, "dataset");
+name_type!(EndpointName, "endpoint");
+name_type!(
+    /// A movable pointer to a model version, written `model@alias`.
+    AliasName,
+    "alias"
+);
+name_type!(GateName, "gate");
+
+impl ProjectName {
+    pub fn default_project() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+/// Who acts: an e-mail address or a service name. Unlike other names it may hold `@`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct PrincipalName(String);
+
+impl PrincipalName {
+    pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+        let text = text.into();
+        match check_component(&text) {
+            Ok(()) if text.trim() == text => Ok(Self(text)),
+            Ok(()) => Err(NameError { kind: "principal", text, reason: "it starts or ends with white space" }),
+            Err(reason) => Err(NameError { kind: "principal", text, reason }),
+        }
+    }
+
+    /// The caller on a loopback address who showed no credential and asserted no name.
+    pub fn anonymous() -> Self {
+        Self("anonymous".to_owned())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PrincipalName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for PrincipalName {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for PrincipalName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A relative path inside a tree or a workspace: components joined by `/`, each valid by [`check_component`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct TreePath(String);
+
+impl TreePath {
+    pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
+        let text = text.into();
+        for component in text.split('/') {
+            if let Err(reason) = check_component(component) {
+                return Err(NameError { kind: "path", text, reason });
+            }
+        }
+        Ok(Self(text))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for TreePath {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for TreePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_names_pass() {
+        for name in ["credit-score", "german_credit", "Ünïcode", "a b", "v1.2", "x+y"] {
+            assert!(ModelName::new(name).is_ok(), "{name}");
+        }
+        assert!(PrincipalName::new("ada@example.org").is_ok());
+        assert!(TreePath::new("data/train.csv").is_ok());
+    }
+
+    #[test]
+    fn hostile_names_are_refused_with_a_reason() {
+        let corpus = [
+            "", ".", "..", "../x", "..\\x", "%2e%2e%2f", "a%252e", "..;/", "a;b", "a\0b", "file:///etc/passwd",
+            "file:etc", "//host/x", "C:\\x", "\\\\?\\x", "#/../", "?a=/../", "~root", "a\nb", "e\u{301}", "/abs",
+            "a//b", "a/", "-flag", ".hidden", " a", "a ", "m@1",
+        ];
+        for name in corpus {
+            assert!(ModelName::new(name).is_err(), "{name:?}");
+        }
+        for path in ["", "/abs", "a//b", "a/", "../x", "a/../b", "a/./b", "a\\b", "a/%2e%2e/b", "C:/x"] {
+            assert!(TreePath::new(path).is_err(), "{path:?}");
+        }
+    }
+}
