@@ -31,9 +31,12 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         let instant: jiff::Timestamp = match text.parse() {
             Ok(instant) => instant,
-            Err(_) => {
-                text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()
-            }
+            Err(_) => text
+                .parse::<jiff::civil::Date>()
+                .ok()?
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .ok()?
+                .timestamp(),
         };
         Some(Self(instant.as_microsecond()))
     }

@@ -170,7 +170,12 @@ mod tests {
     #[test]
     fn upper_case_short_and_foreign_prefixes_are_refused() {
         let hex = Digest::of(b"x").hex();
-        for text in [format!("b3:{}", hex.to_uppercase()), format!("b3:{}", &hex[1..]), format!("md5:{hex}"), hex] {
+        for text in [
+            format!("b3:{}", hex.to_uppercase()),
+            format!("b3:{}", &hex[1..]),
+            format!("md5:{hex}"),
+            hex,
+        ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
     }

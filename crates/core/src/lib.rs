@@ -6,11 +6,18 @@ pub mod canonical;
 pub mod clock;
 pub mod digest;
 pub mod error;
+pub mod event;
 pub mod id;
+pub mod lineage;
 pub mod name;
 pub mod near;
+pub mod policy;
+pub mod prediction;
+pub mod record;
 pub mod refusal;
+pub mod route;
 pub mod signature;
+pub mod version;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use digest::{ContentId, Digest, Sha256};

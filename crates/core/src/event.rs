@@ -1,0 +1,296 @@
+//! Everything that changes governed state, in the past tense. The ledger stores these and nothing else changes its tables.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, Sha256, Timestamp,
+    id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
+    name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
+    policy::{ModelPolicy, PromotionGrounds, Role, Stage},
+    route::Revision,
+    signature::Signature,
+    version::{Step, VersionNumber},
+};
+
+/// A governed change. Stored as JSON with the tag `type`; adding members is allowed, changing their meaning is not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    HomeCreated {
+        home: HomeId,
+    },
+    ProjectCreated {
+        project: ProjectName,
+    },
+    PrincipalAdded {
+        principal: PrincipalName,
+    },
+    /// A role in one project, or in all when `project` is absent.
+    RoleGranted {
+        principal: PrincipalName,
+        project: Option<ProjectName>,
+        role: Role,
+    },
+    RoleRevoked {
+        principal: PrincipalName,
+        project: Option<ProjectName>,
+        role: Role,
+    },
+    /// The token's hash is kept outside of the ledger's leaves.
+    TokenIssued {
+        token: TokenId,
+        principal: PrincipalName,
+        label: String,
+        expires: Option<Timestamp>,
+    },
+    TokenRevoked {
+        token: TokenId,
+    },
+    DatasetVersionAdded(DatasetVersionAdded),
+    ModelCreated {
+        project: ProjectName,
+        model: ModelName,
+    },
+    PolicySet {
+        project: ProjectName,
+        model: ModelName,
+        policy: ModelPolicy,
+    },
+    VersionRegistered(VersionRegistered),
+    EvidenceRecorded(EvidenceRecorded),
+    Approved(Approved),
+    Promoted(Promoted),
+    AliasMoved {
+        project: ProjectName,
+        model: ModelName,
+        alias: AliasName,
+        from: Option<VersionNumber>,
+        to: VersionNumber,
+    },
+    EndpointCreated {
+        project: ProjectName,
+        endpoint: EndpointName,
+        ordinal: u16,
+    },
+    RevisionDeployed {
+        revision: Revision,
+        digest: Digest,
+        reason: String,
+    },
+    /// A part of the prediction log left the open segment and is content now.
+    SegmentSealed(SegmentSealed),
+    /// A batch of run records, in the order in which they were written.
+    RunsSealed {
+        first: i64,
+        last: i64,
+        count: u64,
+        digest: Digest,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatasetVersionAdded {
+    pub project: ProjectName,
+    pub dataset: DatasetName,
+    /// Counts from 1 within the dataset; a digest has one number per name.
+    pub number: u32,
+    pub digest: Digest,
+    pub sha256: Option<Sha256>,
+    pub size: u64,
+    /// The path it was added from, relative to the workspace.
+    pub path: String,
+    pub source: Option<String>,
+    pub why: Option<String>,
+    /// `name@number` of datasets it was made from, declared.
+    #[serde(default)]
+    pub derived_from: Vec<String>,
+    /// The run that wrote it, if one did.
+    pub run: Option<RunId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VersionRegistered {
+    pub project: ProjectName,
+    pub model: ModelName,
+    pub number: VersionNumber,
+    /// MLflow's number: counts from 1 within the model.
+    pub integer: u32,
+    pub step: Step,
+    pub reason: String,
+    /// Content: blob of a single-file model, tree of a directory.
+    pub digest: Digest,
+    pub sha256: Option<Sha256>,
+    pub size: u64,
+    pub file_name: String,
+    /// For example `onnx`.
+    pub format: String,
+    pub signature: Signature,
+    pub run: Option<RunId>,
+    /// Who executed the producing run; may not approve.
+    pub trainer: Option<PrincipalName>,
+    /// The version that it was compared with.
+    pub reference: Option<VersionNumber>,
+    /// The evaluation on which the number rests, recorded in the same commit.
+    pub evaluation: Option<EvidenceId>,
+    /// Target column of the declared evaluation.
+    pub target: Option<String>,
+    /// Digest of (content, run input key): the same facts give the same version back.
+    pub facts: Digest,
+}
+
+/// What kind of check a piece of evidence is the result of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceKind {
+    Evaluation,
+    Gate,
+}
+
+impl EvidenceKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Evaluation => "evaluation",
+            Self::Gate => "gate",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Evaluation, Self::Gate]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvidenceRecorded {
+    pub project: ProjectName,
+    pub evidence: EvidenceId,
+    pub kind: EvidenceKind,
+    pub model: ModelName,
+    pub version: VersionNumber,
+    /// The digest of the version's content; evidence never covers other bytes.
+    pub subject: Digest,
+    pub gate: Option<GateName>,
+    /// Digest of the gate's or evaluation's declaration.
+    pub spec_digest: Digest,
+    pub passed: bool,
+    /// One line for people.
+    pub summary: String,
+    /// Content: the whole report as canonical JSON.
+    pub report: Digest,
+    /// `name@number` of the dataset that was used.
+    pub data: Option<String>,
+    pub leaky: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Approved {
+    pub project: ProjectName,
+    pub approval: ApprovalId,
+    pub model: ModelName,
+    pub version: VersionNumber,
+    pub subject: Digest,
+    pub stage: Stage,
+    /// All evidence of the version that existed when it was approved.
+    pub evidence: Vec<EvidenceId>,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Promoted {
+    pub project: ProjectName,
+    pub model: ModelName,
+    pub version: VersionNumber,
+    pub subject: Digest,
+    pub from: Stage,
+    pub to: Stage,
+    pub grounds: PromotionGrounds,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentSealed {
+    pub segment: u64,
+    pub project: ProjectName,
+    pub endpoint: EndpointName,
+    pub ordinal: u16,
+    /// Days since 1970-01-01 in UTC.
+    pub day: i32,
+    /// Rows of the segment and endpoint in this file: `first_row ..= last_row`.
+    pub first_row: u32,
+    pub last_row: u32,
+    pub rows: u64,
+    pub first_time: Timestamp,
+    pub last_time: Timestamp,
+    /// Content: Parquet.
+    pub digest: Digest,
+    pub size: u64,
+}
+
+impl Event {
+    /// The `type` tag.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::HomeCreated { .. } => "home_created",
+            Self::ProjectCreated { .. } => "project_created",
+            Self::PrincipalAdded { .. } => "principal_added",
+            Self::RoleGranted { .. } => "role_granted",
+            Self::RoleRevoked { .. } => "role_revoked",
+            Self::TokenIssued { .. } => "token_issued",
+            Self::TokenRevoked { .. } => "token_revoked",
+            Self::DatasetVersionAdded(_) => "dataset_version_added",
+            Self::ModelCreated { .. } => "model_created",
+            Self::PolicySet { .. } => "policy_set",
+            Self::VersionRegistered(_) => "version_registered",
+            Self::EvidenceRecorded(_) => "evidence_recorded",
+            Self::Approved(_) => "approved",
+            Self::Promoted(_) => "promoted",
+            Self::AliasMoved { .. } => "alias_moved",
+            Self::EndpointCreated { .. } => "endpoint_created",
+            Self::RevisionDeployed { .. } => "revision_deployed",
+            Self::SegmentSealed(_) => "segment_sealed",
+            Self::RunsSealed { .. } => "runs_sealed",
+        }
+    }
+
+    /// The thing that changed, as in `credit-score@1.1.0`; for lists and search.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::HomeCreated { home } => home.to_string(),
+            Self::ProjectCreated { project } => project.to_string(),
+            Self::PrincipalAdded { principal }
+            | Self::RoleGranted { principal, .. }
+            | Self::RoleRevoked { principal, .. }
+            | Self::TokenIssued { principal, .. } => principal.to_string(),
+            Self::TokenRevoked { token } => token.to_string(),
+            Self::DatasetVersionAdded(added) => format!("{}@{}", added.dataset, added.number),
+            Self::ModelCreated { model, .. } | Self::PolicySet { model, .. } => model.to_string(),
+            Self::VersionRegistered(version) => format!("{}@{}", version.model, version.number),
+            Self::EvidenceRecorded(evidence) => format!("{}@{}", evidence.model, evidence.version),
+            Self::Approved(approved) => format!("{}@{}", approved.model, approved.version),
+            Self::Promoted(promoted) => format!("{}@{}", promoted.model, promoted.version),
+            Self::AliasMoved { model, alias, .. } => format!("{model}@{alias}"),
+            Self::EndpointCreated { endpoint, .. } => endpoint.to_string(),
+            Self::RevisionDeployed { revision, .. } => {
+                format!("{}#{}", revision.endpoint, revision.number)
+            }
+            Self::SegmentSealed(sealed) => sealed.endpoint.to_string(),
+            Self::RunsSealed { first, last, .. } => format!("runs {first}..={last}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_in_json_is_the_kind() {
+        let event = Event::ProjectCreated {
+            project: ProjectName::default_project(),
+        };
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!(json["type"], event.kind());
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+    }
+}

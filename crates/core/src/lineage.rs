@@ -1,0 +1,194 @@
+//! The family tree: nodes, and edges that point the way data flows.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a node stands for. Predictions are not nodes: they are log rows that point at a revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeKind {
+    /// A blob or tree; key `b3:<hex>`.
+    Content,
+    /// Key `name@number`.
+    DatasetVersion,
+    /// A Git commit plus uncommitted diff; key `<commit>` or `<commit>+b3:<hex of the diff>`.
+    CodeVersion,
+    /// Key: digest of its canonical JSON.
+    Environment,
+    /// Key: run id.
+    Run,
+    /// Key `name@1.2.0`.
+    ModelVersion,
+    /// Key: evidence id.
+    Evidence,
+    /// Key: approval id.
+    Approval,
+    /// Key `endpoint#number`.
+    Revision,
+    /// Something we did not hash: a URL, a host, a table; key as given.
+    External,
+}
+
+impl NodeKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::DatasetVersion => "dataset_version",
+            Self::CodeVersion => "code_version",
+            Self::Environment => "environment",
+            Self::Run => "run",
+            Self::ModelVersion => "model_version",
+            Self::Evidence => "evidence",
+            Self::Approval => "approval",
+            Self::Revision => "revision",
+            Self::External => "external",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        const ALL: [NodeKind; 10] = [
+            NodeKind::Content,
+            NodeKind::DatasetVersion,
+            NodeKind::CodeVersion,
+            NodeKind::Environment,
+            NodeKind::Run,
+            NodeKind::ModelVersion,
+            NodeKind::Evidence,
+            NodeKind::Approval,
+            NodeKind::Revision,
+            NodeKind::External,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// One thing in the tree. Its key holds no project: edges carry that.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Node {
+    pub kind: NodeKind,
+    pub key: String,
+}
+
+impl Node {
+    pub fn new(kind: NodeKind, key: impl fmt::Display) -> Self {
+        Self {
+            kind,
+            key: key.to_string(),
+        }
+    }
+}
+
+/// Why two nodes are connected; the direction is that of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EdgeKind {
+    /// content → run
+    Read,
+    /// code version → run
+    RanCode,
+    /// environment → run
+    RanEnvironment,
+    /// run → content
+    Wrote,
+    /// content → dataset version or model version
+    VersionOf,
+    /// run → model version that it produced
+    Produced,
+    /// external source → dataset version
+    SourceOf,
+    /// dataset version → dataset version, declared
+    Derived,
+    /// dataset version → evidence
+    EvaluatedOn,
+    /// model version → evidence
+    Evaluated,
+    /// evidence → approval
+    Decided,
+    /// approval → model version
+    Approved,
+    /// model version → revision
+    Serves,
+}
+
+impl EdgeKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::RanCode => "ran_code",
+            Self::RanEnvironment => "ran_environment",
+            Self::Wrote => "wrote",
+            Self::VersionOf => "version_of",
+            Self::Produced => "produced",
+            Self::SourceOf => "source_of",
+            Self::Derived => "derived",
+            Self::EvaluatedOn => "evaluated_on",
+            Self::Evaluated => "evaluated",
+            Self::Decided => "decided",
+            Self::Approved => "approved",
+            Self::Serves => "serves",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        const ALL: [EdgeKind; 13] = [
+            EdgeKind::Read,
+            EdgeKind::RanCode,
+            EdgeKind::RanEnvironment,
+            EdgeKind::Wrote,
+            EdgeKind::VersionOf,
+            EdgeKind::Produced,
+            EdgeKind::SourceOf,
+            EdgeKind::Derived,
+            EdgeKind::EvaluatedOn,
+            EdgeKind::Evaluated,
+            EdgeKind::Decided,
+            EdgeKind::Approved,
+            EdgeKind::Serves,
+        ];
+        ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// How we know of an edge; an answer is as strong as its weakest edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    Observed,
+    Declared,
+    Inferred,
+    Imported,
+}
+
+impl Certainty {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observed => "observed",
+            Self::Declared => "declared",
+            Self::Inferred => "inferred",
+            Self::Imported => "imported",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Observed,
+            Self::Declared,
+            Self::Inferred,
+            Self::Imported,
+        ]
+        .into_iter()
+        .find(|c| c.as_str() == text)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Edge {
+    pub from: Node,
+    pub to: Node,
+    pub kind: EdgeKind,
+    /// For example `train` or `test`, where somebody declared it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    pub certainty: Certainty,
+}

@@ -1,0 +1,568 @@
+//! Who may do what, which gates a model has, and what a promotion needs. Decisions only; facts come from the ledger.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, Refusal,
+    id::{ApprovalId, EvidenceId},
+    name::{AliasName, GateName, PrincipalName},
+    record::Auth,
+};
+
+/// Everything that a route or command may need the right for. Deny by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Liveness, version, static assets: no right needed.
+    Public,
+    Read,
+    /// Runs, content, dataset versions, evaluations and gate results.
+    Track,
+    Register,
+    Approve,
+    Promote,
+    /// Gates, promotion rules and evaluation declarations.
+    SetPolicy,
+    Deploy,
+    /// Ask an endpoint.
+    Invoke,
+    Feedback,
+    /// See the inputs and outputs of predictions: they are personal data.
+    ReadPredictions,
+    /// Checkpoints, proofs and verification of the ledger.
+    Audit,
+    /// Users, roles and tokens.
+    ManageRights,
+}
+
+impl Action {
+    pub const ALL: [Action; 13] = [
+        Action::Public,
+        Action::Read,
+        Action::Track,
+        Action::Register,
+        Action::Approve,
+        Action::Promote,
+        Action::SetPolicy,
+        Action::Deploy,
+        Action::Invoke,
+        Action::Feedback,
+        Action::ReadPredictions,
+        Action::Audit,
+        Action::ManageRights,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Read => "read",
+            Self::Track => "track",
+            Self::Register => "register",
+            Self::Approve => "approve",
+            Self::Promote => "promote",
+            Self::SetPolicy => "set_policy",
+            Self::Deploy => "deploy",
+            Self::Invoke => "invoke",
+            Self::Feedback => "feedback",
+            Self::ReadPredictions => "read_predictions",
+            Self::Audit => "audit",
+            Self::ManageRights => "manage_rights",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A named set of rights within a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Reader,
+    /// Tracks, registers, predicts. Also what an uncredentialed caller on a loopback address may do.
+    Contributor,
+    Approver,
+    Operator,
+    /// May call endpoints and send feedback, nothing else.
+    Invoker,
+    Owner,
+}
+
+impl Role {
+    pub const ALL: [Role; 6] = [
+        Role::Reader,
+        Role::Contributor,
+        Role::Approver,
+        Role::Operator,
+        Role::Invoker,
+        Role::Owner,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reader => "reader",
+            Self::Contributor => "contributor",
+            Self::Approver => "approver",
+            Self::Operator => "operator",
+            Self::Invoker => "invoker",
+            Self::Owner => "owner",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    pub const fn allows(self, action: Action) -> bool {
+        use Action as A;
+        match self {
+            Self::Owner => true,
+            Self::Reader => matches!(action, A::Public | A::Read | A::Audit),
+            Self::Invoker => matches!(action, A::Public | A::Invoke | A::Feedback),
+            Self::Contributor => matches!(
+                action,
+                A::Public
+                    | A::Read
+                    | A::Track
+                    | A::Register
+                    | A::Invoke
+                    | A::Feedback
+                    | A::ReadPredictions
+                    | A::Audit
+            ),
+            Self::Approver => {
+                matches!(
+                    action,
+                    A::Public | A::Read | A::Track | A::Approve | A::ReadPredictions | A::Audit
+                )
+            }
+            Self::Operator => matches!(
+                action,
+                A::Public
+                    | A::Read
+                    | A::Track
+                    | A::Promote
+                    | A::Deploy
+                    | A::Invoke
+                    | A::Feedback
+                    | A::ReadPredictions
+                    | A::Audit
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a model version stands.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    #[default]
+    Development,
+    Staging,
+    Production,
+    Archived,
+}
+
+impl Stage {
+    pub const ALL: [Stage; 4] = [
+        Stage::Development,
+        Stage::Staging,
+        Stage::Production,
+        Stage::Archived,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Staging => "staging",
+            Self::Production => "production",
+            Self::Archived => "archived",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == text)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How `register` evaluates a new version: `[model.<name>.evaluation]` of `stemma.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationSpec {
+    /// Dataset name, path in `stemma.lock`, or `name@number`; resolved to a dataset version when declared.
+    pub data: String,
+    pub target: String,
+    pub positive: String,
+    /// `auc`, `accuracy`, `log_loss` or `brier`.
+    #[serde(default = "default_primary")]
+    pub primary: String,
+    #[serde(default)]
+    pub slices: Vec<String>,
+    #[serde(default)]
+    pub min_improvement: f64,
+}
+
+fn default_primary() -> String {
+    "auc".to_owned()
+}
+
+/// What a column of a table must be.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnRule {
+    /// `number`, `integer` or `text`.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ColumnType>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// The only values allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<String>>,
+    /// Empty cells are allowed. Default: they are not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nullable: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    Number,
+    Integer,
+    Text,
+}
+
+/// A check that a version must pass: `[model.<name>.gate.<gate>]` of `stemma.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum GateSpec {
+    /// Types, ranges and emptiness of a dataset.
+    DataTest {
+        data: String,
+        #[serde(default = "one")]
+        min_rows: u64,
+        #[serde(default)]
+        columns: BTreeMap<String, ColumnRule>,
+    },
+    /// A bound on a metric of the version's own evaluation, overall.
+    MetricBaseline {
+        metric: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<f64>,
+    },
+}
+
+const fn one() -> u64 {
+    1
+}
+
+impl GateSpec {
+    /// Evidence counts only for the declaration under which it was made.
+    pub fn digest(&self) -> Digest {
+        crate::canonical::digest(self)
+            .expect("a gate read from TOML or JSON has finite numbers")
+            .0
+    }
+}
+
+/// What entering a stage needs: `[model.<name>.promotion.<stage>]` of `stemma.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PromotionRule {
+    #[serde(default)]
+    pub gates: Vec<GateName>,
+    #[serde(default)]
+    pub approvals: u32,
+    /// Moved to the version by the same promotion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<AliasName>,
+}
+
+/// All rules of one model.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelPolicy {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<EvaluationSpec>,
+    #[serde(default, rename = "gate")]
+    pub gates: BTreeMap<GateName, GateSpec>,
+    #[serde(default, rename = "promotion")]
+    pub promotions: BTreeMap<Stage, PromotionRule>,
+}
+
+impl ModelPolicy {
+    /// The rule for a stage. Without a declared one, production needs one approval and moves `@champion`; others need nothing.
+    pub fn promotion(&self, stage: Stage) -> PromotionRule {
+        if let Some(rule) = self.promotions.get(&stage) {
+            return rule.clone();
+        }
+        let production = stage == Stage::Production;
+        PromotionRule {
+            gates: Vec::new(),
+            approvals: u32::from(production),
+            alias: production
+                .then(|| AliasName::new("champion").expect("a plain word is a valid name")),
+        }
+    }
+}
+
+/// Newest result of a gate for one version, as the ledger knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateFact {
+    pub evidence: EvidenceId,
+    pub gate: GateName,
+    pub spec_digest: Digest,
+    pub passed: bool,
+}
+
+/// An approval of one version's digest for one stage, as the ledger knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalFact {
+    pub approval: ApprovalId,
+    pub approver: PrincipalName,
+    pub auth: Auth,
+    pub stage: Stage,
+    /// Evidence that the approver had before them.
+    pub evidence: Vec<EvidenceId>,
+}
+
+/// What a promotion rests on; recorded with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromotionGrounds {
+    pub evidence: Vec<EvidenceId>,
+    pub approvals: Vec<ApprovalId>,
+}
+
+/// Decides a promotion: every required gate green on this digest under today's declaration, and enough approvals
+/// by authenticated people who did not make the version and who saw the evidence that counts.
+///
+/// `producers` are those who made the version: the producing run's actor and whoever registered it.
+pub fn decide_promotion(
+    policy: &ModelPolicy,
+    stage: Stage,
+    gates: &[GateFact],
+    approvals: &[ApprovalFact],
+    producers: &[PrincipalName],
+) -> Result<PromotionGrounds, Refusal> {
+    let rule = policy.promotion(stage);
+    let mut missing = Vec::new();
+    let mut evidence = Vec::new();
+    for name in &rule.gates {
+        match gate_evidence(policy, name, gates) {
+            Ok(id) => evidence.push(id),
+            Err(why) => missing.push(why),
+        }
+    }
+    let counted: Vec<&ApprovalFact> = approvals
+        .iter()
+        .filter(|approval| approval_counts(approval, stage, &evidence, producers))
+        .collect();
+    let mut approvers: Vec<&PrincipalName> =
+        counted.iter().map(|approval| &approval.approver).collect();
+    approvers.sort();
+    approvers.dedup();
+    if approvers.len() < rule.approvals as usize {
+        let people = if rule.approvals == 1 {
+            "approval"
+        } else {
+            "approvals"
+        };
+        missing.push(format!(
+            "{} {people} for {stage} by somebody who did not make the version ({} so far)",
+            rule.approvals,
+            approvers.len()
+        ));
+    }
+    if missing.is_empty() {
+        return Ok(PromotionGrounds {
+            evidence,
+            approvals: counted.iter().map(|a| a.approval).collect(),
+        });
+    }
+    Err(Refusal::new(format!("promotion to {stage} is refused")).missing(missing))
+}
+
+fn gate_evidence(
+    policy: &ModelPolicy,
+    name: &GateName,
+    facts: &[GateFact],
+) -> Result<EvidenceId, String> {
+    let Some(spec) = policy.gates.get(name) else {
+        return Err(format!("gate `{name}` is required but not declared"));
+    };
+    let wanted = spec.digest();
+    match facts.iter().rev().find(|fact| fact.gate == *name) {
+        None => Err(format!("gate `{name}` has not run on this version")),
+        Some(fact) if fact.spec_digest != wanted => Err(format!(
+            "gate `{name}` changed since it ran on this version"
+        )),
+        Some(fact) if !fact.passed => Err(format!("gate `{name}` failed on this version")),
+        Some(fact) => Ok(fact.evidence),
+    }
+}
+
+fn approval_counts(
+    approval: &ApprovalFact,
+    stage: Stage,
+    evidence: &[EvidenceId],
+    producers: &[PrincipalName],
+) -> bool {
+    approval.stage == stage
+        && approval.auth == Auth::Authenticated
+        && !producers.contains(&approval.approver)
+        && evidence.iter().all(|id| approval.evidence.contains(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name<T: std::str::FromStr<Err: fmt::Debug>>(text: &str) -> T {
+        text.parse().unwrap()
+    }
+
+    fn policy() -> ModelPolicy {
+        let gate = GateSpec::MetricBaseline {
+            metric: "auc".into(),
+            min: Some(0.7),
+            max: None,
+        };
+        let rule = PromotionRule {
+            gates: vec![name("baseline")],
+            approvals: 1,
+            alias: Some(name("champion")),
+        };
+        ModelPolicy {
+            evaluation: None,
+            gates: BTreeMap::from([(name("baseline"), gate)]),
+            promotions: BTreeMap::from([(Stage::Production, rule)]),
+        }
+    }
+
+    fn green(policy: &ModelPolicy) -> GateFact {
+        let gate: GateName = name("baseline");
+        GateFact {
+            evidence: EvidenceId::from_u128(1),
+            spec_digest: policy.gates[&gate].digest(),
+            gate,
+            passed: true,
+        }
+    }
+
+    fn approval(by: &str) -> ApprovalFact {
+        ApprovalFact {
+            approval: ApprovalId::from_u128(2),
+            approver: name(by),
+            auth: Auth::Authenticated,
+            stage: Stage::Production,
+            evidence: vec![EvidenceId::from_u128(1)],
+        }
+    }
+
+    fn missing(gates: &[GateFact], approvals: &[ApprovalFact]) -> Vec<String> {
+        let producers = [name("trainer@example.org")];
+        match decide_promotion(&policy(), Stage::Production, gates, approvals, &producers) {
+            Ok(_) => Vec::new(),
+            Err(refusal) => refusal.missing,
+        }
+    }
+
+    #[test]
+    fn everything_missing_is_listed_at_once() {
+        let all = missing(&[], &[]);
+        assert_eq!(
+            all,
+            [
+                "gate `baseline` has not run on this version",
+                "1 approval for production by somebody who did not make the version (0 so far)",
+            ]
+        );
+    }
+
+    #[test]
+    fn evidence_and_another_persons_approval_suffice() {
+        let green = green(&policy());
+        assert!(missing(&[green], &[approval("reviewer@example.org")]).is_empty());
+    }
+
+    #[test]
+    fn approvals_that_do_not_count() {
+        let green = green(&policy());
+        let by_trainer = approval("trainer@example.org");
+        let asserted = ApprovalFact {
+            auth: Auth::Asserted,
+            ..approval("reviewer@example.org")
+        };
+        let blind = ApprovalFact {
+            evidence: vec![],
+            ..approval("reviewer@example.org")
+        };
+        let staging = ApprovalFact {
+            stage: Stage::Staging,
+            ..approval("reviewer@example.org")
+        };
+        for one in [by_trainer, asserted, blind, staging] {
+            assert_eq!(missing(std::slice::from_ref(&green), &[one]).len(), 1);
+        }
+    }
+
+    #[test]
+    fn the_newest_result_counts_and_a_changed_declaration_does_not() {
+        let green = green(&policy());
+        let red = GateFact {
+            passed: false,
+            ..green.clone()
+        };
+        let approval = [approval("reviewer@example.org")];
+        assert_eq!(
+            missing(&[green.clone(), red.clone()], &approval),
+            ["gate `baseline` failed on this version"]
+        );
+        let stale = GateFact {
+            spec_digest: Digest::of(b"other"),
+            ..green
+        };
+        assert_eq!(
+            missing(&[red, stale], &approval),
+            ["gate `baseline` changed since it ran on this version"]
+        );
+    }
+
+    #[test]
+    fn contributors_never_hold_what_needs_a_credential() {
+        for action in [
+            Action::Approve,
+            Action::Promote,
+            Action::SetPolicy,
+            Action::ManageRights,
+            Action::Deploy,
+        ] {
+            assert!(!Role::Contributor.allows(action), "{action}");
+        }
+        for action in Action::ALL {
+            assert!(Role::Owner.allows(action));
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Records that are stored as canonical JSON and shown as they are: runs, evaluations, data tests.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Digest, Sha256, Timestamp,
+    id::RunId,
+    lineage::Certainty,
+    name::{PrincipalName, ProjectName},
+};
+
+/// How a caller's identity is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Auth {
+    /// The caller said so (`--as`, the Git e-mail).
+    Asserted,
+    /// A token or login proves it.
+    Authenticated,
+    /// The home itself, for example when it seals a log.
+    System,
+}
+
+impl Auth {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asserted => "asserted",
+            Self::Authenticated => "authenticated",
+            Self::System => "system",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Asserted, Self::Authenticated, Self::System]
+            .into_iter()
+            .find(|auth| auth.as_str() == text)
+    }
+}
+
+/// Who does something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Actor {
+    pub principal: PrincipalName,
+    pub auth: Auth,
+}
+
+impl Actor {
+    pub fn system() -> Self {
+        let principal = PrincipalName::new("stemma").expect("a plain word is a valid name");
+        Self {
+            principal,
+            auth: Auth::System,
+        }
+    }
+}
+
+/// Git commit plus the uncommitted diff.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CodeVersion {
+    /// 40 hex digits; absent outside Git or before the first commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Without user name and password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
+    /// Content of the uncommitted diff (secrets redacted); absent when the tree is clean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<Digest>,
+    /// Code files that the run read, with their content at that time, committed or not.
+    #[serde(default)]
+    pub files: Vec<FileRef>,
+}
+
+impl CodeVersion {
+    /// The key of its lineage node: `<commit>` or `<commit>+<diff digest>`.
+    pub fn key(&self) -> String {
+        let commit = self.commit.as_deref().unwrap_or("uncommitted");
+        match &self.diff {
+            Some(diff) => format!("{commit}+{diff}"),
+            None => commit.to_owned(),
+        }
+    }
+}
+
+/// A file as a run saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRef {
+    /// Relative to the project's root with `/`, or absolute when outside of it.
+    pub path: String,
+    pub digest: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256>,
+    pub size: u64,
+    /// Declared in `stemma.toml`, for example `train`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    pub certainty: Certainty,
+    /// Changed between the first open and the end of the run, so the digest may not be what was read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mutated: bool,
+}
+
+/// What kind of execution a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    Training,
+    Evaluation,
+    Stage,
+}
+
+/// How a run's process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitStatus {
+    Code(i32),
+    Signal(i32),
+}
+
+impl ExitStatus {
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Code(0))
+    }
+}
+
+/// How strong the capture was; see `docs/capture.md` for the ladder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureSummary {
+    /// 4 system calls · 1 Python hook · 0 declared only.
+    pub level: u8,
+    pub method: String,
+    /// Network peers contacted, `address:port`.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// Files of the interpreter, packages and system that were read; rolled up into the environment.
+    pub environment_files: u64,
+    /// The list of files was cut at its bound.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// Something was used that the tracer can't see through (io_uring).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_bypass: bool,
+}
+
+impl CaptureSummary {
+    /// A: no network, all inputs hashed · C: hosts contacted or inputs changed meanwhile · D: capture incomplete.
+    pub fn hermetic_grade(&self, inputs: &[FileRef]) -> char {
+        if self.level < 4 || self.truncated || self.may_bypass {
+            'D'
+        } else if !self.hosts.is_empty() || inputs.iter().any(|file| file.mutated) {
+            'C'
+        } else {
+            'A'
+        }
+    }
+}
+
+/// One execution, whole. Stored-format version 1; kept as content and in the run's row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    pub v: u32,
+    pub id: RunId,
+    pub project: ProjectName,
+    pub kind: RunKind,
+    pub actor: Actor,
+    /// Secrets redacted.
+    pub command: Vec<String>,
+    /// Relative to the project's root; empty at the root.
+    pub directory: String,
+    pub started: Timestamp,
+    pub ended: Timestamp,
+    pub exit: ExitStatus,
+    pub code: CodeVersion,
+    /// Content: canonical JSON of the environment.
+    pub environment: Digest,
+    pub capture: CaptureSummary,
+    pub inputs: Vec<FileRef>,
+    pub outputs: Vec<FileRef>,
+    /// Parameters found on the command line (`--name value`), for tables and comparison.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+    /// Numbers from `metrics.json`, as the script claims them.
+    #[serde(default)]
+    pub claimed_metrics: BTreeMap<String, f64>,
+    pub cpu_us: u64,
+    pub max_rss_bytes: u64,
+    /// What kinds of secrets were redacted from the command and the diff.
+    #[serde(default)]
+    pub redactions: Vec<String>,
+}
+
+impl RunRecord {
+    /// Hash of command, code, environment and inputs: equal for two runs of the same recipe.
+    pub fn input_key(&self) -> Digest {
+        let inputs: Vec<(&str, &Digest)> = self
+            .inputs
+            .iter()
+            .map(|f| (f.path.as_str(), &f.digest))
+            .collect();
+        let code: Vec<(&str, &Digest)> = self
+            .code
+            .files
+            .iter()
+            .map(|f| (f.path.as_str(), &f.digest))
+            .collect();
+        let key = (
+            1u32,
+            &self.command,
+            &self.directory,
+            code,
+            self.environment,
+            inputs,
+        );
+        crate::canonical::digest(&key)
+            .expect("strings and digests are always JSON")
+            .0
+    }
+}
+
+/// Metrics of a binary classifier on some rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BinarySummary {
+    pub rows: u64,
+    pub positives: u64,
+    pub accuracy: f64,
+    /// Absent when only one class occurs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auc: Option<f64>,
+    pub log_loss: f64,
+    pub brier: f64,
+    /// True negatives, false positives, false negatives, true positives at threshold 0.5.
+    pub confusion: [u64; 4],
+}
+
+/// The metrics of one slice of the evaluation data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliceSummary {
+    pub column: String,
+    pub value: String,
+    pub metrics: BinarySummary,
+}
+
+/// What an evaluation found. Stored-format version 1; evidence points at its digest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationReport {
+    pub v: u32,
+    /// Content of the model that was evaluated.
+    pub model_digest: Digest,
+    /// For example `german-credit-test@1`.
+    pub data: String,
+    pub data_digest: Digest,
+    pub target: String,
+    pub positive: String,
+    pub primary: String,
+    pub overall: BinarySummary,
+    pub slices: Vec<SliceSummary>,
+    /// Rows of the data that the producing run read for training; they are left out of the metrics.
+    pub leaky_rows: u64,
+    /// Content: Parquet with one row per evaluated row (`row`, `label`, `predicted`, `score`).
+    pub predictions: Digest,
+}
+
+impl EvaluationReport {
+    pub const fn is_leaky(&self) -> bool {
+        self.leaky_rows > 0
+    }
+}
+
+/// What one gate found. Stored-format version 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateReport {
+    pub v: u32,
+    pub gate: String,
+    pub passed: bool,
+    /// One line each: what was checked, what was found.
+    pub checks: Vec<CheckResult>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    pub what: String,
+    pub passed: bool,
+    pub found: String,
+}
