@@ -216,9 +216,27 @@ pub struct EvaluationSpec {
     #[serde(default = "default_primary")]
     pub primary: String,
     #[serde(default)]
-    pub slices: Vec<String>,
+    pub slices: Vec<SliceSpec>,
     #[serde(default)]
     pub min_improvement: f64,
+}
+
+/// A way to cut the evaluation data into slices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SliceSpec {
+    /// One slice per value of the column.
+    Values(String),
+    /// One slice per interval of a numeric column: below the first bound, between bounds, from the last bound on.
+    Bins { column: String, bins: Vec<f64> },
+}
+
+impl SliceSpec {
+    pub fn column(&self) -> &str {
+        match self {
+            Self::Values(column) | Self::Bins { column, .. } => column,
+        }
+    }
 }
 
 fn default_primary() -> String {
