@@ -1,0 +1,500 @@
+//! The typed client. One method per act; the transport is TCP, a Unix socket or a router in this process.
+
+mod transport;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use stemma_core::{
+    Digest, ErrorKind, Problem,
+    id::RunId,
+    name::{DatasetName, EndpointName, ModelName, PrincipalName, ProjectName},
+    prediction::PredictionId,
+};
+
+pub use self::transport::{Body, BoxError, LocalService, Transport, body_from, empty_body};
+use crate::{
+    paths::{self, encode, fill, pattern},
+    types::*,
+};
+
+/// Longest JSON answer that is read into memory.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Name of the header with which a caller asserts who it is.
+pub const ACTOR_HEADER: &str = "x-stemma-actor";
+/// Header with the id under which a change is done at most once.
+pub const REQUEST_HEADER: &str = "x-request-id";
+
+/// Who the client speaks as.
+#[derive(Debug, Clone, Default)]
+pub struct Identification {
+    pub token: Option<String>,
+    /// Counts only without a token.
+    pub asserted: Option<PrincipalName>,
+}
+
+/// A home, reachable.
+#[derive(Clone)]
+pub struct Client {
+    transport: Transport,
+    identification: Identification,
+}
+
+/// What an endpoint answered to a prediction request, as it came.
+#[derive(Debug, Clone)]
+pub struct RawAnswer {
+    pub status: StatusCode,
+    pub body: Value,
+}
+
+impl Client {
+    pub fn new(transport: Transport, identification: Identification) -> Self {
+        Self {
+            transport,
+            identification,
+        }
+    }
+
+    /// True if server and caller share a file system and a user: content need not be sent, only claimed.
+    pub fn is_local(&self) -> bool {
+        !matches!(self.transport, Transport::Tcp { .. })
+    }
+
+    pub async fn home(&self) -> Result<HomeInfo, Problem> {
+        self.get(paths::HOME).await
+    }
+
+    pub async fn missing_content(
+        &self,
+        project: &ProjectName,
+        list: &ContentList,
+    ) -> Result<MissingContent, Problem> {
+        self.post(&fill(pattern::CONTENT_MISSING, &[project]), list)
+            .await
+    }
+
+    pub async fn claim_content(
+        &self,
+        project: &ProjectName,
+        list: &ContentList,
+    ) -> Result<MissingContent, Problem> {
+        self.post(&fill(pattern::CONTENT_CLAIM, &[project]), list)
+            .await
+    }
+
+    pub async fn upload_content(
+        &self,
+        project: &ProjectName,
+        digest: &Digest,
+        body: Body,
+    ) -> Result<ContentStored, Problem> {
+        let path = fill(pattern::CONTENT, &[project, digest]);
+        let response = self
+            .send(Method::PUT, &path, Some("application/octet-stream"), body)
+            .await?;
+        read_json(response).await
+    }
+
+    /// Opens content as a stream; the caller hashes what it reads.
+    pub async fn download_content(
+        &self,
+        project: &ProjectName,
+        digest: &Digest,
+    ) -> Result<Body, Problem> {
+        let path = fill(pattern::CONTENT, &[project, digest]);
+        let response = self.send(Method::GET, &path, None, empty_body()).await?;
+        if response.status().is_success() {
+            Ok(response.into_body())
+        } else {
+            Err(read_problem(response).await)
+        }
+    }
+
+    pub async fn resolve(
+        &self,
+        project: &ProjectName,
+        reference: &str,
+    ) -> Result<Resolved, Problem> {
+        let path = format!(
+            "{}?ref={}",
+            fill(pattern::RESOLVE, &[project]),
+            encode(reference)
+        );
+        self.get(&path).await
+    }
+
+    pub async fn datasets(&self, project: &ProjectName) -> Result<Page<DatasetVersion>, Problem> {
+        self.get(&fill(pattern::DATASETS, &[project])).await
+    }
+
+    pub async fn dataset_versions(
+        &self,
+        project: &ProjectName,
+        dataset: &DatasetName,
+    ) -> Result<Page<DatasetVersion>, Problem> {
+        self.get(&fill(pattern::DATASET_VERSIONS, &[project, dataset]))
+            .await
+    }
+
+    pub async fn add_dataset_version(
+        &self,
+        project: &ProjectName,
+        dataset: &DatasetName,
+        add: &AddDatasetVersion,
+    ) -> Result<DatasetVersionAdded, Problem> {
+        self.post(&fill(pattern::DATASET_VERSIONS, &[project, dataset]), add)
+            .await
+    }
+
+    pub async fn record_run(
+        &self,
+        project: &ProjectName,
+        run: &RecordRun,
+    ) -> Result<RunDetail, Problem> {
+        self.post(&fill(pattern::RUNS, &[project]), run).await
+    }
+
+    pub async fn runs(
+        &self,
+        project: &ProjectName,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<RunSummary>, Problem> {
+        let mut path = format!("{}?limit={limit}", fill(pattern::RUNS, &[project]));
+        if let Some(before) = before {
+            path.push_str(&format!("&before={}", encode(before)));
+        }
+        self.get(&path).await
+    }
+
+    pub async fn run(&self, project: &ProjectName, run: RunId) -> Result<RunDetail, Problem> {
+        self.get(&fill(pattern::RUN, &[project, &run])).await
+    }
+
+    pub async fn models(&self, project: &ProjectName) -> Result<Page<ModelSummary>, Problem> {
+        self.get(&fill(pattern::MODELS, &[project])).await
+    }
+
+    pub async fn model(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+    ) -> Result<ModelDetail, Problem> {
+        self.get(&fill(pattern::MODEL, &[project, model])).await
+    }
+
+    pub async fn set_policy(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        set: &SetPolicy,
+    ) -> Result<PolicyState, Problem> {
+        self.put(&fill(pattern::POLICY, &[project, model]), set)
+            .await
+    }
+
+    pub async fn policy(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+    ) -> Result<PolicyState, Problem> {
+        self.get(&fill(pattern::POLICY, &[project, model])).await
+    }
+
+    pub async fn register(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        register: &RegisterVersion,
+    ) -> Result<Registered, Problem> {
+        self.post(&fill(pattern::VERSIONS, &[project, model]), register)
+            .await
+    }
+
+    /// `version` is a number, an alias or a stage.
+    pub async fn version(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+    ) -> Result<VersionDetail, Problem> {
+        self.get(&fill(pattern::VERSION, &[project, model, &version]))
+            .await
+    }
+
+    pub async fn evaluate(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+    ) -> Result<Evaluated, Problem> {
+        self.post(
+            &fill(pattern::EVALUATE, &[project, model, &version]),
+            &Value::Null,
+        )
+        .await
+    }
+
+    pub async fn run_gates(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+        run: &RunGates,
+    ) -> Result<GateResults, Problem> {
+        self.post(&fill(pattern::GATES, &[project, model, &version]), run)
+            .await
+    }
+
+    pub async fn approve(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+        approve: &Approve,
+    ) -> Result<Approval, Problem> {
+        self.post(
+            &fill(pattern::APPROVE, &[project, model, &version]),
+            approve,
+        )
+        .await
+    }
+
+    pub async fn promote(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+        promote: &Promote,
+    ) -> Result<Promoted, Problem> {
+        self.post(
+            &fill(pattern::PROMOTE, &[project, model, &version]),
+            promote,
+        )
+        .await
+    }
+
+    pub async fn endpoints(&self, project: &ProjectName) -> Result<Page<EndpointDetail>, Problem> {
+        self.get(&fill(pattern::ENDPOINTS, &[project])).await
+    }
+
+    pub async fn endpoint(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+    ) -> Result<EndpointDetail, Problem> {
+        self.get(&fill(pattern::ENDPOINT, &[project, endpoint]))
+            .await
+    }
+
+    pub async fn deploy(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        deploy: &Deploy,
+    ) -> Result<DeployedRevision, Problem> {
+        self.post(&fill(pattern::REVISIONS, &[project, endpoint]), deploy)
+            .await
+    }
+
+    /// Asks an endpoint over the Open Inference Protocol; the answer is returned whatever its status.
+    pub async fn infer(
+        &self,
+        endpoint: &EndpointName,
+        request: &Value,
+    ) -> Result<RawAnswer, Problem> {
+        let path = format!("/v2/models/{}/infer", encode(endpoint.as_str()));
+        let response = self
+            .send(
+                Method::POST,
+                &path,
+                Some("application/json"),
+                json_body(request)?,
+            )
+            .await?;
+        let status = response.status();
+        Ok(RawAnswer {
+            status,
+            body: parse_json(&collect(response.into_body()).await?)?,
+        })
+    }
+
+    /// The endpoint's metadata by the Open Inference Protocol.
+    pub async fn endpoint_metadata(&self, endpoint: &EndpointName) -> Result<RawAnswer, Problem> {
+        let path = format!("/v2/models/{}", encode(endpoint.as_str()));
+        let response = self.send(Method::GET, &path, None, empty_body()).await?;
+        let status = response.status();
+        Ok(RawAnswer {
+            status,
+            body: parse_json(&collect(response.into_body()).await?)?,
+        })
+    }
+
+    pub async fn why(&self, prediction: &PredictionId) -> Result<Why, Problem> {
+        self.get(&fill(pattern::PREDICTION, &[prediction])).await
+    }
+
+    pub async fn replay(&self, prediction: &PredictionId) -> Result<Replay, Problem> {
+        self.post(&fill(pattern::REPLAY, &[prediction]), &Value::Null)
+            .await
+    }
+
+    pub async fn send_feedback(
+        &self,
+        prediction: &PredictionId,
+        send: &SendFeedback,
+    ) -> Result<Feedback, Problem> {
+        self.post(&fill(pattern::FEEDBACK, &[prediction]), send)
+            .await
+    }
+
+    pub async fn add_principal(&self, add: &AddPrincipal) -> Result<IssuedToken, Problem> {
+        self.post(paths::PRINCIPALS, add).await
+    }
+
+    pub async fn principals(&self) -> Result<Page<Principal>, Problem> {
+        self.get(paths::PRINCIPALS).await
+    }
+
+    pub async fn audit_verify(&self) -> Result<AuditReport, Problem> {
+        self.post(paths::AUDIT_VERIFY, &Value::Null).await
+    }
+
+    pub async fn audit_events(&self, after: u64, limit: u32) -> Result<Page<AuditEvent>, Problem> {
+        self.get(&format!(
+            "{}?after={after}&limit={limit}",
+            paths::AUDIT_EVENTS
+        ))
+        .await
+    }
+
+    pub async fn checkpoint(&self) -> Result<Checkpoint, Problem> {
+        self.get(paths::AUDIT_CHECKPOINT).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Problem> {
+        read_json(self.send(Method::GET, path, None, empty_body()).await?).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Problem> {
+        read_json(
+            self.send(
+                Method::POST,
+                path,
+                Some("application/json"),
+                json_body(body)?,
+            )
+            .await?,
+        )
+        .await
+    }
+
+    async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Problem> {
+        read_json(
+            self.send(
+                Method::PUT,
+                path,
+                Some("application/json"),
+                json_body(body)?,
+            )
+            .await?,
+        )
+        .await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: Body,
+    ) -> Result<http::Response<Body>, Problem> {
+        let mut request = http::Request::builder().method(method).uri(path);
+        request = request.header(header::HOST, self.transport.host());
+        if let Some(content_type) = content_type {
+            request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        request = request.header(
+            REQUEST_HEADER,
+            stemma_core::id::RequestId::generate().to_string(),
+        );
+        match (&self.identification.token, &self.identification.asserted) {
+            (Some(token), _) => {
+                request = request.header(header::AUTHORIZATION, format!("Bearer {token}"))
+            }
+            (None, Some(name)) => request = request.header(ACTOR_HEADER, encode(name.as_str())),
+            (None, None) => {}
+        }
+        let request = request
+            .body(body)
+            .map_err(|error| Problem::invalid(format!("`{path}`: {error}")))?;
+        self.transport.send(request).await
+    }
+}
+
+fn json_body(value: &impl Serialize) -> Result<Body, Problem> {
+    let bytes = serde_json::to_vec(value)
+        .map_err(|error| Problem::invalid(format!("not JSON: {error}")))?;
+    Ok(body_from(Full::new(Bytes::from(bytes))))
+}
+
+async fn collect(body: Body) -> Result<Bytes, Problem> {
+    match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) => Err(Problem::new(
+            ErrorKind::Unavailable,
+            format!("the answer of the server broke off: {error}"),
+        )),
+    }
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        Problem::new(
+            ErrorKind::Internal,
+            format!("the answer of the server is not what was expected: {error}"),
+        )
+        .hint("is it a Stemma server, and of this version?")
+    })
+}
+
+async fn read_json<T: DeserializeOwned>(response: http::Response<Body>) -> Result<T, Problem> {
+    if !response.status().is_success() {
+        return Err(read_problem(response).await);
+    }
+    parse_json(&collect(response.into_body()).await?)
+}
+
+async fn read_problem(response: http::Response<Body>) -> Problem {
+    let status = response.status();
+    let problem = match collect(response.into_body()).await {
+        Ok(bytes) => serde_json::from_slice::<Problem>(&bytes).ok(),
+        Err(problem) => Some(problem),
+    };
+    problem
+        .unwrap_or_else(|| Problem::new(kind_of(status), format!("the server answered {status}")))
+}
+
+fn kind_of(status: StatusCode) -> ErrorKind {
+    match status.as_u16() {
+        400 | 405 | 413 | 415 => ErrorKind::Invalid,
+        401 => ErrorKind::Unauthenticated,
+        403 => ErrorKind::Forbidden,
+        404 => ErrorKind::NotFound,
+        409 => ErrorKind::Conflict,
+        422 => ErrorKind::Refused,
+        429 | 502..=504 => ErrorKind::Unavailable,
+        _ => ErrorKind::Internal,
+    }
+}

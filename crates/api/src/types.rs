@@ -1,0 +1,589 @@
+//! Request and response bodies of `/api/v1`. Pages are drawn from the same structs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use stemma_core::{
+    Digest, Sha256, Timestamp,
+    event::{Event, EvidenceKind},
+    id::{ApprovalId, EvidenceId, HomeId, RequestId, RunId, TokenId},
+    lineage::Edge,
+    name::{AliasName, DatasetName, EndpointName, ModelName, PrincipalName, ProjectName},
+    policy::{ModelPolicy, Role, Stage},
+    prediction::{LoggedTensor, PredictionId, PredictionRecord},
+    record::{Auth, EvaluationReport, GateReport, RunRecord},
+    route::{LogMode, Revision},
+    signature::Signature,
+    version::{Step, VersionNumber},
+};
+
+/// Who made a governed fact, when, and under which number in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    pub seq: u64,
+    pub time: Timestamp,
+    pub actor: PrincipalName,
+    pub auth: Auth,
+}
+
+// --- home ---
+
+/// `GET /api/v1/home`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomeInfo {
+    pub home: HomeId,
+    pub stemma_version: String,
+    pub projects: Vec<ProjectName>,
+    pub you: Identity,
+}
+
+/// Who the server takes the caller for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub principal: PrincipalName,
+    pub auth: Auth,
+    /// Roles in all projects, or in the one named.
+    pub roles: Vec<Grant>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub project: Option<ProjectName>,
+    pub role: Role,
+}
+
+// --- content ---
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentClaim {
+    pub digest: Digest,
+    pub size: u64,
+}
+
+/// `POST …/content/missing` and `…/content/claim`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentList {
+    pub contents: Vec<ContentClaim>,
+}
+
+/// Which of the asked contents this project can't read yet; says nothing about other projects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingContent {
+    pub missing: Vec<Digest>,
+}
+
+/// Answer to an upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContentStored {
+    pub digest: Digest,
+    pub sha256: Option<Sha256>,
+    pub size: u64,
+}
+
+/// `GET …/resolve?ref=…`: what a reference that a person typed stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// The reference in full, as in `credit-score@1.1.0`.
+    pub name: String,
+    /// `content`, `dataset` or `model`.
+    pub kind: String,
+    pub digest: Digest,
+    pub sha256: Option<Sha256>,
+    pub size: u64,
+    pub file_name: String,
+}
+
+// --- datasets ---
+
+/// `POST …/datasets/{dataset}/versions`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddDatasetVersion {
+    pub digest: Digest,
+    pub path: String,
+    #[serde(default)]
+    pub source: Option<String>,
+    #[serde(default)]
+    pub why: Option<String>,
+    #[serde(default)]
+    pub derived_from: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetVersion {
+    pub project: ProjectName,
+    pub dataset: DatasetName,
+    pub number: u32,
+    pub digest: Digest,
+    pub sha256: Option<Sha256>,
+    pub size: u64,
+    pub path: String,
+    pub source: Option<String>,
+    pub why: Option<String>,
+    pub derived_from: Vec<String>,
+    pub run: Option<RunId>,
+    pub added: Fact,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetVersionAdded {
+    pub version: DatasetVersion,
+    /// The same content had this number before; nothing was written.
+    pub unchanged: bool,
+}
+
+// --- runs ---
+
+/// `POST …/runs`; every digest in the record must be readable in the project already.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RecordRun {
+    pub record: RunRecord,
+    /// Digest of the record's canonical JSON.
+    pub digest: Digest,
+}
+
+/// One line of a list of runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    pub id: RunId,
+    pub command: String,
+    pub actor: PrincipalName,
+    pub started: Timestamp,
+    pub ended: Timestamp,
+    pub succeeded: bool,
+    pub commit: Option<String>,
+    pub dirty: bool,
+    pub capture_level: u8,
+    pub inputs: u64,
+    pub outputs: u64,
+    pub params: BTreeMap<String, String>,
+    pub claimed_metrics: BTreeMap<String, f64>,
+}
+
+/// A run with what is known of its files beyond the record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunDetail {
+    pub record: RunRecord,
+    pub digest: Digest,
+    pub hermetic_grade: char,
+    /// `name@number` of the dataset versions that inputs and outputs are, by digest.
+    pub datasets: BTreeMap<Digest, Vec<String>>,
+    /// `model@version` of what was registered from this run.
+    pub versions: Vec<String>,
+    pub environment: Option<serde_json::Value>,
+}
+
+// --- models ---
+
+/// `PUT …/models/{model}/policy`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SetPolicy {
+    pub policy: ModelPolicy,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicyState {
+    pub policy: ModelPolicy,
+    /// False if the policy was so already.
+    pub changed: bool,
+}
+
+/// `POST …/models/{model}/versions`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegisterVersion {
+    pub digest: Digest,
+    pub file_name: String,
+    /// Absent: the newest run that wrote this content.
+    #[serde(default)]
+    pub run: Option<RunId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Registered {
+    pub version: ModelVersion,
+    /// The same content from the same facts had this number before; nothing was written.
+    pub unchanged: bool,
+    pub evaluation: Option<EvaluationReport>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelVersion {
+    pub project: ProjectName,
+    pub model: ModelName,
+    pub number: VersionNumber,
+    pub integer: u32,
+    pub step: Step,
+    pub reason: String,
+    pub digest: Digest,
+    pub sha256: Option<Sha256>,
+    pub size: u64,
+    pub file_name: String,
+    pub format: String,
+    pub signature: Signature,
+    pub run: Option<RunId>,
+    pub trainer: Option<PrincipalName>,
+    pub reference: Option<VersionNumber>,
+    pub stage: Stage,
+    pub aliases: Vec<AliasName>,
+    pub registered: Fact,
+}
+
+impl ModelVersion {
+    /// As in `credit-score@1.1.0`.
+    pub fn name(&self) -> String {
+        format!("{}@{}", self.model, self.number)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSummary {
+    pub model: ModelName,
+    pub versions: u64,
+    pub newest: Option<VersionNumber>,
+    pub aliases: BTreeMap<AliasName, VersionNumber>,
+    pub production: Vec<VersionNumber>,
+    pub created: Fact,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelDetail {
+    pub summary: ModelSummary,
+    /// Newest first.
+    pub versions: Vec<ModelVersion>,
+    pub policy: ModelPolicy,
+    /// Primary metric of each evaluated version, by number.
+    pub primary: BTreeMap<String, f64>,
+}
+
+/// The result of one check, bound to the version's digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    pub evidence: EvidenceId,
+    pub kind: EvidenceKind,
+    pub gate: Option<String>,
+    pub subject: Digest,
+    pub passed: bool,
+    pub summary: String,
+    pub report: Digest,
+    pub data: Option<String>,
+    pub leaky: bool,
+    pub recorded: Fact,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    pub approval: ApprovalId,
+    pub stage: Stage,
+    pub subject: Digest,
+    pub evidence: Vec<EvidenceId>,
+    pub reason: String,
+    pub approved: Fact,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promotion {
+    pub from: Stage,
+    pub to: Stage,
+    pub evidence: Vec<EvidenceId>,
+    pub approvals: Vec<ApprovalId>,
+    pub reason: String,
+    pub promoted: Fact,
+}
+
+/// `GET …/models/{model}/versions/{version}`: a version and everything that speaks for or against it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VersionDetail {
+    pub version: ModelVersion,
+    pub run: Option<RunDetail>,
+    /// The newest evaluation.
+    pub evaluation: Option<EvaluationReport>,
+    pub evidence: Vec<Evidence>,
+    pub approvals: Vec<Approval>,
+    pub promotions: Vec<Promotion>,
+    /// `endpoint#revision` that serve or served it.
+    pub revisions: Vec<String>,
+    /// What promotion to production still needs; empty if nothing.
+    pub missing_for_production: Vec<String>,
+}
+
+/// `POST …/gates`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RunGates {
+    /// Empty: all that are declared.
+    #[serde(default)]
+    pub gates: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateResults {
+    pub version: String,
+    pub results: Vec<GateReport>,
+}
+
+/// `POST …/evaluate` answers with this.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluated {
+    pub version: String,
+    pub evidence: EvidenceId,
+    pub report: EvaluationReport,
+}
+
+/// `POST …/approve`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approve {
+    #[serde(default = "production")]
+    pub stage: Stage,
+    pub reason: String,
+}
+
+/// `POST …/promote`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promote {
+    pub stage: Stage,
+    #[serde(default)]
+    pub reason: String,
+}
+
+const fn production() -> Stage {
+    Stage::Production
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promoted {
+    pub version: ModelVersion,
+    pub promotion: Promotion,
+    pub alias: Option<AliasName>,
+}
+
+// --- endpoints ---
+
+/// `POST …/endpoints/{endpoint}/revisions`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deploy {
+    /// `model@alias`, `model@1.1.0` or `model@production`.
+    pub model: String,
+    #[serde(default)]
+    pub log: LogMode,
+    #[serde(default)]
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployedRevision {
+    pub revision: Revision,
+    pub digest: Digest,
+    pub reason: String,
+    pub deployed: Fact,
+}
+
+impl DeployedRevision {
+    /// As in `credit-decision#2`.
+    pub fn name(&self) -> String {
+        format!("{}#{}", self.revision.endpoint, self.revision.number)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointDetail {
+    pub project: ProjectName,
+    pub endpoint: EndpointName,
+    /// Newest first; the first one answers.
+    pub revisions: Vec<DeployedRevision>,
+    pub created: Fact,
+    pub stats: EndpointStats,
+    /// Sealed parts of its prediction log.
+    pub sealed_parts: u64,
+    pub sealed_rows: u64,
+    /// Newest predictions that are not sealed yet, newest first; empty for callers who may not read predictions.
+    pub recent: Vec<PredictionSummary>,
+}
+
+/// Since the process started.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EndpointStats {
+    pub requests: u64,
+    pub errors: u64,
+    pub latency_us_p50: u64,
+    pub latency_us_p99: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PredictionSummary {
+    pub prediction: PredictionId,
+    pub time: Timestamp,
+    pub version: String,
+    pub outputs: Vec<LoggedTensor>,
+    pub latency_us: u64,
+}
+
+// --- predictions ---
+
+/// `POST /api/v1/predictions/{prediction}/feedback`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SendFeedback {
+    #[serde(default)]
+    pub label: Option<String>,
+    #[serde(default)]
+    pub reward: Option<f64>,
+    #[serde(default)]
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Feedback {
+    pub label: Option<String>,
+    pub reward: Option<f64>,
+    pub comment: Option<String>,
+    pub time: Timestamp,
+    pub from: PrincipalName,
+}
+
+/// `GET /api/v1/predictions/{prediction}`: the whole answer to "why".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Why {
+    pub prediction: PredictionId,
+    pub record: PredictionRecord,
+    /// `open segment` or the digest of the sealed Parquet file.
+    pub stored_in: String,
+    pub revision: DeployedRevision,
+    /// One per model that was consulted.
+    pub models: Vec<VersionDetail>,
+    pub feedback: Vec<Feedback>,
+    pub tree: FamilyTree,
+    /// Size and root of the ledger when this was asked.
+    pub ledger_size: u64,
+    pub ledger_root: String,
+}
+
+/// A picture's worth of lineage: nodes in layers, edges the way data flows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FamilyTree {
+    pub nodes: Vec<TreeNode>,
+    pub edges: Vec<Edge>,
+    /// False if a bound cut it or an edge was only inferred.
+    pub complete: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeNode {
+    pub node: stemma_core::lineage::Node,
+    /// Short, for the picture.
+    pub label: String,
+    /// One more line, for the picture; may be empty.
+    pub detail: String,
+    /// Page of the thing, if it has one.
+    pub href: Option<String>,
+}
+
+/// `POST /api/v1/predictions/{prediction}/replay` answers with this.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Replay {
+    pub prediction: PredictionId,
+    pub version: String,
+    pub digest: Digest,
+    /// Every output has the same bits.
+    pub same_bits: bool,
+    pub outputs: Vec<OutputComparison>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputComparison {
+    pub name: String,
+    pub same_bits: bool,
+    pub recorded: LoggedTensor,
+    pub replayed: LoggedTensor,
+}
+
+// --- lineage ---
+
+/// Direction of a walk through the family tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    Up,
+    Down,
+}
+
+// --- rights ---
+
+/// `POST /api/v1/principals`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddPrincipal {
+    pub principal: PrincipalName,
+    pub role: Role,
+    #[serde(default)]
+    pub project: Option<ProjectName>,
+    #[serde(default)]
+    pub label: String,
+    /// Days until the token expires; absent: never.
+    #[serde(default)]
+    pub expires_days: Option<u32>,
+}
+
+/// The only time the token is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedToken {
+    pub principal: PrincipalName,
+    pub role: Role,
+    pub token_id: TokenId,
+    pub token: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    pub principal: PrincipalName,
+    pub grants: Vec<Grant>,
+    pub added: Fact,
+}
+
+// --- audit ---
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditEvent {
+    pub seq: u64,
+    pub time: Timestamp,
+    pub actor: PrincipalName,
+    pub auth: Auth,
+    pub kind: String,
+    pub subject: String,
+    pub request: RequestId,
+    pub event: Event,
+}
+
+/// `POST /api/v1/audit/verify` answers with this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditReport {
+    pub passed: bool,
+    pub events: u64,
+    pub root: String,
+    /// The first event that is not what it was, or whose rows are not what it made.
+    pub first_bad: Option<BadEvent>,
+    /// One line each: what was checked.
+    pub checks: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadEvent {
+    pub seq: u64,
+    pub what: String,
+}
+
+/// `GET /api/v1/audit/checkpoint`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// A C2SP signed note.
+    pub note: String,
+    /// The verifier key of the note.
+    pub key: String,
+}
+
+/// A list with a cursor for the next page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+const fn none() -> Option<String> {
+    None
+}
