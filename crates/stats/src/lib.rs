@@ -1,1 +1,24 @@
-//! 
+//! Numbers one can trust: metrics of predictions, intervals around them, and nothing else.
+//!
+//! Everything here is a pure function of its arguments and gives the same bits on every machine:
+//! logarithms come from `libm`, sums run in a fixed order, and random draws are specified down to
+//! the bit (see [`paired_bootstrap`]). The crate knows none of the domain's words.
+
+mod binary;
+mod bootstrap;
+mod draw;
+mod error;
+mod metric;
+mod proportion;
+mod quantile;
+mod ranking;
+mod regression;
+mod sum;
+
+pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy};
+pub use bootstrap::{Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, paired_bootstrap};
+pub use error::StatsError;
+pub use metric::Metric;
+pub use proportion::{Interval, wilson_interval};
+pub use quantile::quantile;
+pub use regression::RegressionMetrics;

@@ -1,0 +1,282 @@
+//! Is the new list of scores better than the old one on the same rows, and how sure is that?
+
+use std::ops::Range;
+use std::panic::resume_unwind;
+use std::thread;
+
+use crate::binary::{DEFAULT_THRESHOLD, brier_of_row, check_length, log_loss_of_row};
+use crate::draw::Draw;
+use crate::proportion::check_confidence;
+use crate::quantile::quantile_of_sorted;
+use crate::ranking::Ranking;
+use crate::{Binary, Metric, StatsError};
+
+/// Fewer resamples leave nothing beyond the ends of the interval.
+pub const RESAMPLES_MIN: u32 = 100;
+pub const RESAMPLES_MAX: u32 = 1_000_000;
+
+/// How often a resample without one of the classes is drawn again. Even with two rows, the worst
+/// case, half of the draws hold both classes.
+const ATTEMPTS_MAX: u32 = 128;
+
+/// How many rows are drawn in all before a second thread is worth its start.
+const DRAWS_FOR_THREADS: u64 = 4_000_000;
+const THREADS: usize = 2;
+
+/// What is compared and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bootstrap {
+    pub metric: Metric,
+    /// Above which score a row is called positive; only accuracy looks at it.
+    pub threshold: f64,
+    pub resamples: u32,
+    pub seed: u64,
+    pub confidence: f64,
+}
+
+impl Bootstrap {
+    /// Returns the usual choice: 2,000 resamples, 95 % confidence, threshold 0.5.
+    pub const fn new(metric: Metric, seed: u64) -> Self {
+        Self {
+            metric,
+            threshold: DEFAULT_THRESHOLD,
+            resamples: 2_000,
+            seed,
+            confidence: 0.95,
+        }
+    }
+}
+
+/// By how much the new scores are better, and the interval around it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairedInterval {
+    /// The metric of the old scores on all rows.
+    pub old: f64,
+    /// The metric of the new scores on all rows.
+    pub new: f64,
+    /// The improvement: positive is better, so for log loss and Brier it is old minus new.
+    pub difference: f64,
+    pub low: f64,
+    pub high: f64,
+    pub resamples: u32,
+    pub confidence: f64,
+}
+
+/// Compares two lists of scores for the same rows by the paired percentile bootstrap.
+///
+/// Each resample draws as many rows as there are, with replacement, and takes both scores of every
+/// drawn row, so that what makes a row hard for both cancels out. The interval reaches from the
+/// `(1 - confidence) / 2` to the `(1 + confidence) / 2` quantile (linear interpolation) of the
+/// resampled improvements: the percentile interval of Efron and Tibshirani, *An Introduction to
+/// the Bootstrap* (1993), chapter 13. It was chosen over their BCa interval (chapter 14) because
+/// anyone can recompute it from the draws alone and it never leaves the metric's range; the price
+/// is an interval that is slightly too narrow for a few dozen rows.
+///
+/// A resample that lacks one of the classes has no AUC; it is drawn again from the same stream, at
+/// most 128 times, so the interval of an AUC is conditional on both classes being present. Other
+/// metrics draw once.
+///
+/// The result depends on the arguments (the order of rows included) and on nothing else: each
+/// resample has a random stream of its own, so threads don't matter. The cost is linear in rows
+/// times resamples, a few nanoseconds each: 2,000 resamples of 300 rows take some milliseconds,
+/// those of 100,000 rows half a second on two threads.
+pub fn paired_bootstrap(
+    labels: &[bool],
+    scores_old: &[f64],
+    scores_new: &[f64],
+    bootstrap: &Bootstrap,
+) -> Result<PairedInterval, StatsError> {
+    let draws = labels.len() as u64 * u64::from(bootstrap.resamples);
+    let threads = if draws < DRAWS_FOR_THREADS {
+        1
+    } else {
+        THREADS
+    };
+    paired_bootstrap_on(threads, labels, [scores_old, scores_new], bootstrap)
+}
+
+fn paired_bootstrap_on(
+    threads: usize,
+    labels: &[bool],
+    [scores_old, scores_new]: [&[f64]; 2],
+    bootstrap: &Bootstrap,
+) -> Result<PairedInterval, StatsError> {
+    check(bootstrap)?;
+    check_length("old scores", labels.len(), scores_old.len())?;
+    check_length("new scores", labels.len(), scores_new.len())?;
+    let old = Binary::new(labels, scores_old, bootstrap.threshold)?;
+    let new = Binary::new(labels, scores_new, bootstrap.threshold)?;
+
+    let metric = bootstrap.metric;
+    let value_old = defined(metric, &old)?;
+    let value_new = defined(metric, &new)?;
+    let comparison = Comparison::new(metric, &old, &new)?;
+    let mut improvements = resample(threads, labels.len(), &comparison, bootstrap)?;
+    improvements.sort_unstable_by(f64::total_cmp);
+
+    let outside = (1.0 - bootstrap.confidence) / 2.0;
+    Ok(PairedInterval {
+        old: value_old,
+        new: value_new,
+        difference: metric.improvement(value_old, value_new),
+        low: quantile_of_sorted(&improvements, outside),
+        high: quantile_of_sorted(&improvements, 1.0 - outside),
+        resamples: bootstrap.resamples,
+        confidence: bootstrap.confidence,
+    })
+}
+
+fn check(bootstrap: &Bootstrap) -> Result<(), StatsError> {
+    check_confidence(bootstrap.confidence)?;
+    if (RESAMPLES_MIN..=RESAMPLES_MAX).contains(&bootstrap.resamples) {
+        return Ok(());
+    }
+    Err(StatsError::Resamples {
+        resamples: bootstrap.resamples,
+        min: RESAMPLES_MIN,
+        max: RESAMPLES_MAX,
+    })
+}
+
+fn defined(metric: Metric, binary: &Binary<'_>) -> Result<f64, StatsError> {
+    let value = metric.of_binary(binary)?;
+    value.ok_or(StatsError::OneClass { metric })
+}
+
+/// What a resample needs to know of the rows.
+enum Comparison {
+    /// The metric is a mean over rows: the improvement of each row.
+    Mean(Vec<f64>),
+    Auc {
+        old: Ranking,
+        new: Ranking,
+    },
+}
+
+impl Comparison {
+    fn new(metric: Metric, old: &Binary<'_>, new: &Binary<'_>) -> Result<Self, StatsError> {
+        let of_rows = |of_row| -> Vec<f64> {
+            let rows = old.by_row(of_row).zip(new.by_row(of_row));
+            rows.map(|(old, new)| metric.improvement(old, new))
+                .collect()
+        };
+        match metric {
+            Metric::Accuracy => {
+                let rows = old.hits().zip(new.hits());
+                Ok(Self::Mean(rows.map(|(old, new)| new - old).collect()))
+            }
+            Metric::LogLoss => Ok(Self::Mean(of_rows(log_loss_of_row))),
+            Metric::Brier => Ok(Self::Mean(of_rows(brier_of_row))),
+            Metric::Auc => Ok(Self::Auc {
+                old: old.ranking(),
+                new: new.ranking(),
+            }),
+            Metric::Rmse | Metric::Mae | Metric::R2 => Err(metric.needs_numbers()),
+        }
+    }
+
+    /// Returns the improvement if row `i` counts `weights[i]` times, or nothing if it isn't defined.
+    fn improvement(&self, weights: &[u32]) -> Option<f64> {
+        match self {
+            Self::Mean(improvements) => {
+                let weighted = improvements.iter().zip(weights);
+                let total: f64 = weighted
+                    .map(|(value, &weight)| value * f64::from(weight))
+                    .sum();
+                Some(total / weights.len() as f64)
+            }
+            Self::Auc { old, new } => new.wins(weights).auc_above(old.wins(weights)),
+        }
+    }
+}
+
+/// Returns the improvement of each resample, in the order of their numbers.
+fn resample(
+    threads: usize,
+    rows: usize,
+    comparison: &Comparison,
+    bootstrap: &Bootstrap,
+) -> Result<Vec<f64>, StatsError> {
+    let resamples = bootstrap.resamples;
+    if threads == 1 {
+        return resample_part(0..resamples, rows, comparison, bootstrap.seed);
+    }
+    let part = resamples.div_ceil(threads as u32);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..resamples)
+            .step_by(part as usize)
+            .map(|first| {
+                let numbers = first..resamples.min(first + part);
+                scope.spawn(move || resample_part(numbers, rows, comparison, bootstrap.seed))
+            })
+            .collect();
+        let mut improvements = Vec::with_capacity(resamples as usize);
+        for worker in workers {
+            let part = worker.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            improvements.extend(part);
+        }
+        Ok(improvements)
+    })
+}
+
+fn resample_part(
+    numbers: Range<u32>,
+    rows: usize,
+    comparison: &Comparison,
+    seed: u64,
+) -> Result<Vec<f64>, StatsError> {
+    let mut weights = vec![0; rows];
+    numbers
+        .map(|resample| {
+            let mut draw = Draw::new(seed, resample);
+            for _ in 0..ATTEMPTS_MAX {
+                draw.rows(&mut weights);
+                if let Some(improvement) = comparison.improvement(&weights) {
+                    return Ok(improvement);
+                }
+            }
+            Err(StatsError::ClassNotDrawn {
+                resample,
+                attempts: ATTEMPTS_MAX,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ATTEMPTS_MAX, Bootstrap, Comparison, paired_bootstrap_on, resample_part};
+    use crate::ranking::Ranking;
+    use crate::{Metric, StatsError};
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let labels: Vec<bool> = (0..97).map(|row| row % 3 == 0).collect();
+        let old: Vec<f64> = (0..97).map(|row| f64::from(row * 7 % 11) / 11.0).collect();
+        let new: Vec<f64> = (0..97).map(|row| f64::from(row * 5 % 13) / 13.0).collect();
+        for metric in [Metric::Auc, Metric::LogLoss] {
+            let bootstrap = Bootstrap {
+                resamples: 101,
+                ..Bootstrap::new(metric, 3)
+            };
+            let on = |threads| paired_bootstrap_on(threads, &labels, [&old, &new], &bootstrap);
+            let alone = on(1).unwrap();
+            for threads in [2, 3, 64, 200] {
+                assert_eq!(on(threads).unwrap(), alone, "{threads} threads");
+            }
+        }
+    }
+
+    #[test]
+    fn a_class_that_is_never_drawn_ends_in_an_error() {
+        let ranking = || Ranking::new(&[true, true], &[0.1, 0.2]);
+        let (old, new) = (ranking(), ranking());
+        assert_eq!(
+            resample_part(5..6, 2, &Comparison::Auc { old, new }, 1),
+            Err(StatsError::ClassNotDrawn {
+                resample: 5,
+                attempts: ATTEMPTS_MAX
+            })
+        );
+    }
+}

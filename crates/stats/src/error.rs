@@ -1,0 +1,42 @@
+//! What can be wrong with the numbers that a caller hands in.
+
+use crate::Metric;
+
+/// Why a number can't be computed; carries the value or row that is at fault.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StatsError {
+    #[error("there are no rows")]
+    Empty,
+    #[error("{expected} rows have a label, but there are {found} {what}")]
+    LengthMismatch {
+        what: &'static str,
+        expected: usize,
+        found: usize,
+    },
+    #[error("{rows} rows are more than the {max} that can be handled")]
+    TooManyRows { rows: usize, max: usize },
+    #[error("the value {value} in row {row} (counted from 0) is not a finite number")]
+    NotFinite { row: usize, value: f64 },
+    #[error("the score {value} in row {row} (counted from 0) is not between 0 and 1")]
+    ScoreOutOfRange { row: usize, value: f64 },
+    #[error("the values are too large or too close: their squares don't fit in a 64-bit number")]
+    SquaresOutOfRange,
+    #[error("the threshold {threshold} is not between 0 and 1")]
+    Threshold { threshold: f64 },
+    #[error("the confidence {confidence} is not between 0 and 1, both excluded")]
+    Confidence { confidence: f64 },
+    #[error("the quantile {quantile} is not between 0 and 1")]
+    Quantile { quantile: f64 },
+    #[error("{resamples} resamples are not between {min} and {max}")]
+    Resamples { resamples: u32, min: u32, max: u32 },
+    #[error("{successes} successes out of {trials} trials are not a proportion")]
+    Proportion { successes: u64, trials: u64 },
+    #[error("there is no metric `{name}`; known are {}", Metric::NAMES)]
+    UnknownMetric { name: String },
+    #[error("metric `{metric}` needs {needs}")]
+    WrongTarget { metric: Metric, needs: &'static str },
+    #[error("metric `{metric}` needs positive and negative rows, but all rows are of one class")]
+    OneClass { metric: Metric },
+    #[error("resample {resample} had rows of one class only in each of {attempts} draws")]
+    ClassNotDrawn { resample: u32, attempts: u32 },
+}

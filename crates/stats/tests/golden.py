@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""Writes the golden files in tests/data from scikit-learn, SciPy and NumPy.
+
+    python3 -m venv venv && venv/bin/pip install scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1
+    venv/bin/python crates/stats/tests/golden.py
+
+The bootstrap is written a second time here, from its description alone (ChaCha8 by the book,
+Lemire's draw, roc_auc_score on the resampled rows), so that its golden intervals are not just what
+the Rust code once printed.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn import metrics
+
+DATA = Path(__file__).parent / "data"
+
+
+def write(name, value):
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    (DATA / name).write_text(text.replace('},{"', '},\n{"') + "\n")
+
+
+# two classes
+
+
+def binary_case(name, labels, scores, threshold=0.5):
+    labels = np.asarray(labels, dtype=bool)
+    scores = np.asarray(scores, dtype=float)
+    predicted = scores > threshold
+    both = [False, True]
+    tn, fp, fn, tp = metrics.confusion_matrix(labels, predicted, labels=both).ravel()
+    auc = metrics.roc_auc_score(labels, scores) if len(set(labels)) == 2 else None
+    return {
+        "name": name,
+        "threshold": threshold,
+        "labels": [int(label) for label in labels],
+        "scores": scores.tolist(),
+        "positives": int(labels.sum()),
+        "accuracy": metrics.accuracy_score(labels, predicted),
+        "auc": None if auc is None else float(auc),
+        "log_loss": metrics.log_loss(labels, scores, labels=both),
+        "brier": metrics.brier_score_loss(labels, scores, pos_label=True),
+        "confusion": [int(tn), int(fp), int(fn), int(tp)],
+    }
+
+
+def logistic(rng, rows, share, separation):
+    labels = rng.random(rows) < share
+    noise = rng.normal(size=rows)
+    return labels, 1 / (1 + np.exp(-(noise + separation * (labels - 0.5))))
+
+
+def binary():
+    rng = np.random.default_rng(20240501)
+    half = rng.random(200) < 0.5
+    few = rng.permutation([True] * 3 + [False] * 497)
+    return [
+        binary_case("random", half, rng.random(200)),
+        binary_case("separated", *logistic(rng, 300, 0.3, 1.5)),
+        binary_case("other threshold", *logistic(rng, 120, 0.3, 1.5), threshold=0.2),
+        binary_case("ties", rng.random(250) < 0.4, rng.integers(0, 6, 250) / 5),
+        binary_case("ties at the threshold", [0, 1, 1, 0, 1], [0.5, 0.5, 0.7, 0.2, 0.5]),
+        binary_case("all scores equal", [0, 1, 1, 0, 1], [0.3] * 5),
+        binary_case("imbalanced", few, np.clip(0.1 + 0.3 * few + 0.2 * rng.normal(size=500), 0, 1)),
+        binary_case("perfect", [0, 0, 1, 1, 1], [0.0, 0.1, 0.9, 0.95, 1.0]),
+        binary_case("perfectly wrong", [0, 0, 1, 1, 1], [1.0, 0.9, 0.1, 0.05, 0.0]),
+        binary_case("only positives", [1] * 7, rng.random(7)),
+        binary_case("only negatives", [0] * 7, rng.random(7)),
+        binary_case("one row", [1], [0.75]),
+        binary_case("near the clip", [0, 1, 0, 1], [1e-16, 1e-17, 1 - 1e-16, 1 - 2**-53]),
+        binary_case("neighbouring numbers", [1, 0, 1, 0], [0.5, np.nextafter(0.5, 0), 0.1, 0.1]),
+        binary_case("many", *logistic(rng, 2000, 0.05, 2.0)),
+    ]
+
+
+# numbers
+
+
+def regression_case(name, targets, predictions):
+    targets, predictions = np.asarray(targets, float), np.asarray(predictions, float)
+    varies = len(set(targets.tolist())) > 1
+    return {
+        "name": name,
+        "targets": targets.tolist(),
+        "predictions": predictions.tolist(),
+        "rmse": float(metrics.root_mean_squared_error(targets, predictions)),
+        "mae": float(metrics.mean_absolute_error(targets, predictions)),
+        "r2": float(metrics.r2_score(targets, predictions)) if varies else None,
+    }
+
+
+def regression():
+    rng = np.random.default_rng(7)
+    amounts = rng.lognormal(7.8, 0.8, 300)
+    far = 1e9 + rng.normal(size=100)
+    return [
+        regression_case("amounts", amounts, amounts * rng.lognormal(0, 0.3, 300)),
+        regression_case("worse than the mean", amounts, rng.permutation(amounts)),
+        regression_case("perfect", [1.5, -2.0, 4.0], [1.5, -2.0, 4.0]),
+        regression_case("far from zero", far, far + 0.5 * rng.normal(size=100)),
+        regression_case("target never varies", [0.1] * 3, [0.1, 0.2, 0.3]),
+        regression_case("one row", [2.0], [3.5]),
+    ]
+
+
+# proportions and quantiles
+
+
+def proportion(successes, trials, confidence):
+    test = binomtest(successes, trials)
+    interval = test.proportion_ci(confidence_level=confidence, method="wilson")
+    return {
+        "successes": successes,
+        "trials": trials,
+        "confidence": confidence,
+        "low": float(interval.low),
+        "high": float(interval.high),
+    }
+
+
+def proportions():
+    counts = [(990, 1000), (0, 10), (10, 10), (1, 1), (0, 1), (5, 10), (1, 3), (123456, 1000000)]
+    return [proportion(*count, c) for count in counts for c in (0.5, 0.8, 0.95, 0.99, 0.999)]
+
+
+def quantile_case(values, quantile):
+    value = float(np.quantile(values, quantile))
+    return {"values": list(values), "quantile": quantile, "value": value}
+
+
+def quantiles():
+    rng = np.random.default_rng(3)
+    lists = [[4.0], [2.0, 1.0], [3.0, 3.0, -1.0], rng.normal(size=40).tolist()]
+    shares = [0.0, 0.025, 0.1, 0.25, 0.5, 1 / 3, 0.75, 0.9, 0.975, 0.99, 1.0]
+    return [quantile_case(values, share) for values in lists for share in shares]
+
+
+# the bootstrap, from its description
+
+MASK = 0xFFFFFFFF
+
+
+def rotate(value, bits):
+    return ((value << bits) | (value >> (32 - bits))) & MASK
+
+
+def quarter_round(x, a, b, c, d):
+    x[a] = (x[a] + x[b]) & MASK
+    x[d] = rotate(x[d] ^ x[a], 16)
+    x[c] = (x[c] + x[d]) & MASK
+    x[b] = rotate(x[b] ^ x[c], 12)
+    x[a] = (x[a] + x[b]) & MASK
+    x[d] = rotate(x[d] ^ x[a], 8)
+    x[c] = (x[c] + x[d]) & MASK
+    x[b] = rotate(x[b] ^ x[c], 7)
+
+
+def chacha8_words(key, stream):
+    """ChaCha with 8 rounds, a 64-bit block counter and a 64-bit stream number."""
+    as_words = lambda octets: [int(word) for word in np.frombuffer(octets, dtype="<u4")]
+    head = as_words(b"expand 32-byte k") + as_words(key)
+    counter = 0
+    while True:
+        block = [counter & MASK, counter >> 32, stream & MASK, stream >> 32]
+        start = head + block
+        x = list(start)
+        for _ in range(4):
+            quarter_round(x, 0, 4, 8, 12)
+            quarter_round(x, 1, 5, 9, 13)
+            quarter_round(x, 2, 6, 10, 14)
+            quarter_round(x, 3, 7, 11, 15)
+            quarter_round(x, 0, 5, 10, 15)
+            quarter_round(x, 1, 6, 11, 12)
+            quarter_round(x, 2, 7, 8, 13)
+            quarter_round(x, 3, 4, 9, 14)
+        for word, first in zip(x, start):
+            yield (word + first) & MASK
+        counter += 1
+
+
+def draw_below(words, bound):
+    while True:
+        product = next(words) * bound
+        if product & MASK >= 2**32 % bound:
+            return product >> 32
+
+
+METRICS = {
+    "accuracy": (1, lambda labels, scores: metrics.accuracy_score(labels, scores > 0.5)),
+    "auc": (1, metrics.roc_auc_score),
+    "log_loss": (-1, lambda labels, scores: metrics.log_loss(labels, scores, labels=[0, 1])),
+    "brier": (-1, lambda labels, scores: metrics.brier_score_loss(labels, scores, pos_label=1)),
+}
+
+
+def bootstrap_case(labels, old, new, metric, resamples, seed, confidence):
+    labels, old, new = np.asarray(labels, int), np.asarray(old), np.asarray(new)
+    sign, value = METRICS[metric]
+    key = seed.to_bytes(8, "little") + b"stemma paired bootstrap1"
+    improvements, redrawn = [], 0
+    for resample in range(resamples):
+        words = chacha8_words(key, resample)
+        while True:
+            rows = np.array([draw_below(words, len(labels)) for _ in labels])
+            if metric != "auc" or len(set(labels[rows].tolist())) == 2:
+                break
+            redrawn += 1
+        drawn = labels[rows]
+        improvements.append(sign * (value(drawn, new[rows]) - value(drawn, old[rows])))
+    outside = (1 - confidence) / 2
+    low, high = np.quantile(improvements, [outside, 1 - outside])
+    return {
+        "labels": labels.tolist(),
+        "scores_old": old.tolist(),
+        "scores_new": new.tolist(),
+        "metric": metric,
+        "resamples": resamples,
+        "seed": seed,
+        "confidence": confidence,
+        "redrawn": redrawn,
+        "old": float(value(labels, old)),
+        "new": float(value(labels, new)),
+        "difference": float(sign * (value(labels, new) - value(labels, old))),
+        "low": float(low),
+        "high": float(high),
+    }
+
+
+def bootstraps():
+    rng = np.random.default_rng(11)
+    labels = rng.random(60) < 0.3
+    old = np.round(np.clip(0.3 + 0.2 * labels + 0.2 * rng.normal(size=60), 0, 1), 2)
+    new = np.clip(0.25 + 0.3 * labels + 0.2 * rng.normal(size=60), 0, 1)
+    rare = [1] + [0] * 7
+    rare_old = [0.4, 0.6, 0.3, 0.1, 0.4, 0.2, 0.3, 0.1]
+    rare_new = [0.5, 0.6, 0.4, 0.2, 0.1, 0.2, 0.5, 0.7]
+    cases = [bootstrap_case(labels, old, new, metric, 200, 42, 0.95) for metric in METRICS]
+    cases.append(bootstrap_case(rare, rare_old, rare_new, "auc", 150, 2**64 - 1, 0.9))
+    return cases
+
+
+if __name__ == "__main__":
+    DATA.mkdir(exist_ok=True)
+    write("binary.json", binary())
+    write("regression.json", regression())
+    write("proportion.json", proportions())
+    write("quantile.json", quantiles())
+    write("bootstrap.json", bootstraps())

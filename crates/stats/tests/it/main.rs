@@ -1,0 +1,7 @@
+mod binary;
+mod bootstrap;
+mod golden;
+mod metric;
+mod proportion;
+mod quantile;
+mod regression;
