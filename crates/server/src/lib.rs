@@ -1,1 +1,16 @@
-//! 
+//! One port: API, pages and the data plane, behind one table of routes in which each declares the right it needs.
+
+pub mod app;
+mod context;
+mod gateway;
+mod guard;
+pub mod listen;
+mod openapi;
+pub mod page;
+mod problem;
+pub mod route;
+mod router;
+
+pub use app::App;
+pub use listen::{ListenError, Server, ServeOptions};
+pub use router::{local_service, router};

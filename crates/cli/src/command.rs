@@ -1,0 +1,144 @@
+//! The commands: one file each, its argument struct first.
+
+mod add;
+mod approve;
+mod audit;
+mod checkout;
+mod completions;
+mod deploy;
+mod endpoints;
+mod evaluate;
+mod feedback;
+mod gate;
+mod get;
+mod init;
+mod models;
+mod policy;
+mod predict;
+mod promote;
+mod register;
+mod replay;
+mod run;
+mod runs;
+mod serve;
+mod show;
+mod status;
+mod user;
+mod verify;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use stemma_core::{
+    Problem,
+    name::{PrincipalName, ProjectName},
+};
+
+use crate::{print::Output, settings::env};
+
+/// The family tree of every model: given any prediction ever served, say which model version made it, what that
+/// version was made from and who let it through.
+#[derive(Debug, Parser)]
+#[command(name = "stemma", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more; twice for even more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Use a server as home instead of the local `.stemma/`
+    #[arg(long, global = true, value_name = "URL", env = env::SERVER)]
+    pub server: Option<String>,
+    /// The project to work in
+    #[arg(long, global = true, value_name = "NAME", env = env::PROJECT)]
+    pub project: Option<ProjectName>,
+    /// Act under this name, without a credential
+    #[arg(long = "as", global = true, value_name = "NAME")]
+    pub acting_as: Option<PrincipalName>,
+    /// Work in this folder
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub directory: Option<std::path::PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    Add(add::AddArgs),
+    Status(status::StatusArgs),
+    Checkout(checkout::CheckoutArgs),
+    Get(get::GetArgs),
+    Verify(verify::VerifyArgs),
+    Run(run::RunArgs),
+    Runs(runs::RunsArgs),
+    Show(show::ShowArgs),
+    Models(models::ModelsArgs),
+    Policy(policy::PolicyArgs),
+    Register(register::RegisterArgs),
+    Evaluate(evaluate::EvaluateArgs),
+    Gate(gate::GateArgs),
+    Approve(approve::ApproveArgs),
+    Promote(promote::PromoteArgs),
+    Deploy(deploy::DeployArgs),
+    Endpoints(endpoints::EndpointsArgs),
+    Predict(predict::PredictArgs),
+    Feedback(feedback::FeedbackArgs),
+    Why(why::WhyArgs),
+    Replay(replay::ReplayArgs),
+    Audit(audit::AuditArgs),
+    User(user::UserArgs),
+    Serve(serve::ServeArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs the command that was typed.
+pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Problem> {
+    let global = &arguments.global;
+    if let Some(directory) = &global.directory {
+        std::env::set_current_dir(directory)
+            .map_err(|error| Problem::invalid(format!("can't work in `{}`: {error}", directory.display())))?;
+    }
+    match arguments.command {
+        Command::Init(args) => init::run(args, global, output).await,
+        Command::Add(args) => add::run(args, global, output).await,
+        Command::Status(args) => status::run(args, global, output).await,
+        Command::Checkout(args) => checkout::run(args, global, output).await,
+        Command::Get(args) => get::run(args, global, output).await,
+        Command::Verify(args) => verify::run(args, global, output).await,
+        Command::Run(args) => run::run(args, global, output).await,
+        Command::Runs(args) => runs::run(args, global, output).await,
+        Command::Show(args) => show::run(args, global, output).await,
+        Command::Models(args) => models::run(args, global, output).await,
+        Command::Policy(args) => policy::run(args, global, output).await,
+        Command::Register(args) => register::run(args, global, output).await,
+        Command::Evaluate(args) => evaluate::run(args, global, output).await,
+        Command::Gate(args) => gate::run(args, global, output).await,
+        Command::Approve(args) => approve::run(args, global, output).await,
+        Command::Promote(args) => promote::run(args, global, output).await,
+        Command::Deploy(args) => deploy::run(args, global, output).await,
+        Command::Endpoints(args) => endpoints::run(args, global, output).await,
+        Command::Predict(args) => predict::run(args, global, output).await,
+        Command::Feedback(args) => feedback::run(args, global, output).await,
+        Command::Why(args) => why::run(args, global, output).await,
+        Command::Replay(args) => replay::run(args, global, output).await,
+        Command::Audit(args) => audit::run(args, global, output).await,
+        Command::User(args) => user::run(args, global, output).await,
+        Command::Serve(args) => serve::run(args, global, output).await,
+        Command::Completions(args) => completions::run(&args, output),
+    }
+}
+
+/// Splits `model@version` as people type it; a bare model means its newest version.
+fn model_and_version(text: &str) -> Result<(stemma_core::name::ModelName, String), Problem> {
+    let (model, version) = text.split_once('@').unwrap_or((text, "newest"));
+    Ok((model.parse()?, version.to_owned()))
+}

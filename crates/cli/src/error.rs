@@ -1,0 +1,24 @@
+//! How failures reach a person: message, what is missing, hint, and an exit code by kind.
+
+use std::process::ExitCode;
+
+use stemma_core::Problem;
+
+use crate::print::Output;
+
+/// Prints a problem to stderr (as JSON with `--json`) and returns its exit code.
+pub fn report(problem: &Problem, output: &Output) -> ExitCode {
+    if output.is_json() {
+        let text = serde_json::to_string(problem).unwrap_or_else(|_| problem.message.clone());
+        eprintln!("{text}");
+    } else {
+        eprintln!("{}: {}", output.red("error"), problem.message);
+        for line in &problem.missing {
+            eprintln!("  - {line}");
+        }
+        if let Some(hint) = &problem.hint {
+            eprintln!("{}: {hint}", output.dim("hint"));
+        }
+    }
+    ExitCode::from(problem.kind.exit_code())
+}

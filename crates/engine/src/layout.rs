@@ -1,0 +1,131 @@
+//! What lies where in a home's folder, and the small secret files in it.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use stemma_core::{ErrorKind, Problem, id::HomeId, prediction::PredictionKey};
+
+/// Layout of a home's folder. A newer one is refused instead of guessed at.
+pub const HOME_FORMAT: u32 = 1;
+
+/// Paths inside a home's folder (`.stemma/`).
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+/// `home.toml`: says what the folder is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomeFile {
+    pub format: u32,
+    pub home: HomeId,
+}
+
+impl Layout {
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    pub fn home_file(&self) -> PathBuf {
+        self.root.join("home.json")
+    }
+
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger.db")
+    }
+
+    /// Signing key and last signed checkpoint: outside of the database, so that a restored old one is noticed.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
+    pub fn content(&self) -> PathBuf {
+        self.root.join("content")
+    }
+
+    pub fn predictions(&self) -> PathBuf {
+        self.root.join("predictions")
+    }
+
+    /// Returns the home's file, or `None` if the folder is no home yet.
+    pub fn read_home(&self) -> Result<Option<HomeFile>, Problem> {
+        let path = self.home_file();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unusable(&path, &error)),
+        };
+        let home: HomeFile = serde_json::from_str(&text)
+            .map_err(|error| Problem::new(ErrorKind::Config, format!("`{}` is damaged: {error}", path.display())))?;
+        if home.format > HOME_FORMAT {
+            let message = format!("`{}` has format {}, this Stemma knows {HOME_FORMAT}", path.display(), home.format);
+            return Err(Problem::new(ErrorKind::Config, message).hint("use a newer Stemma"));
+        }
+        Ok(Some(home))
+    }
+
+    pub fn write_home(&self, home: &HomeFile) -> Result<(), Problem> {
+        let text = serde_json::to_string(home).expect("a number and an id are always JSON");
+        write_private(&self.home_file(), text.as_bytes())
+    }
+
+    /// Makes the folders that are missing, readable by their owner only.
+    pub fn create_folders(&self) -> Result<(), Problem> {
+        for path in [self.root.clone(), self.checkpoints(), self.content(), self.predictions()] {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+            made.map_err(|error| unusable(&path, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Reads the key of prediction ids, or makes it.
+    pub fn prediction_key(&self) -> Result<PredictionKey, Problem> {
+        let path = self.prediction_key_path();
+        match fs::read(&path) {
+            Ok(bytes) => match bytes.try_into() {
+                Ok(key) => Ok(PredictionKey::from_bytes(key)),
+                Err(_) => Err(Problem::new(ErrorKind::Config, format!("`{}` is damaged", path.display()))
+                    .hint("bring it back from a backup: without it no prediction of this home can be found")),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut key = [0u8; 32];
+                getrandom::fill(&mut key)
+                    .map_err(|error| Problem::new(ErrorKind::Internal, format!("no random numbers: {error}")))?;
+                write_private(&path, &key)?;
+                Ok(PredictionKey::from_bytes(key))
+            }
+            Err(error) => Err(unusable(&path, &error)),
+        }
+    }
+
+    fn prediction_key_path(&self) -> PathBuf {
+        self.root.join("prediction.key")
+    }
+}
+
+/// Writes a file of mode 0600 so that it is there whole or not at all, even after power loss.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    let write = || -> io::Result<()> {
+        let temporary = path.with_extension("new");
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::File::open(folder)?.sync_all()
+    };
+    write().map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Problem {
+    let problem = Problem::new(ErrorKind::Config, format!("can't use `{}`: {error}", path.display()));
+    match error.kind() {
+        io::ErrorKind::StorageFull => problem.hint("the disk is full"),
+        io::ErrorKind::PermissionDenied => problem.hint("it belongs to somebody else, or is read-only"),
+        _ => problem,
+    }
+}

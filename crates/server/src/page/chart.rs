@@ -1,0 +1,136 @@
+//! Small charts as SVG: a metric over versions, slices as bars, and the paired interval of an improvement.
+
+use std::fmt::Write as _;
+
+use stemma_api::types::ModelDetail;
+use stemma_core::record::EvaluationReport;
+
+const WIDTH: f64 = 640.0;
+
+/// The primary metric of each evaluated version, oldest first; `None` with fewer than two.
+pub fn versions(detail: &ModelDetail) -> Option<String> {
+    let points: Vec<(String, f64)> = detail
+        .versions
+        .iter()
+        .rev()
+        .filter_map(|version| {
+            let number = version.number.to_string();
+            let value = *detail.primary.get(&number)?;
+            Some((number, value))
+        })
+        .collect();
+    if points.len() < 2 {
+        return None;
+    }
+    let (low, high) = points.iter().fold((f64::MAX, f64::MIN), |(low, high), (_, v)| (low.min(*v), high.max(*v)));
+    let margin = ((high - low) * 0.15).max(0.005);
+    let (low, high) = (low - margin, high + margin);
+    let (height, left) = (150.0, 60.0);
+    let y = |value: f64| 12.0 + (high - value) / (high - low) * (height - 24.0);
+    let mut svg = open(height + 26.0, "metric by version");
+    for tick in [low + margin, high - margin] {
+        let at = y(tick);
+        let _ = write!(svg, "<line class=\"axis\" x1=\"{left}\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>");
+        let _ = write!(svg, "<text class=\"tick\" x=\"4\" y=\"{:.1}\">{tick:.3}</text>", at + 4.0);
+    }
+    let step = (WIDTH - left - 40.0) / (points.len() - 1) as f64;
+    for (i, (number, value)) in points.iter().enumerate() {
+        let x = left + 20.0 + i as f64 * step;
+        let _ = write!(
+            svg,
+            "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"5\"><title>{number}: {value:.4}</title></circle>\
+             <text class=\"tick\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"{:.1}\">{number}</text>",
+            y(*value),
+            height + 18.0
+        );
+    }
+    svg.push_str("</svg>");
+    Some(svg)
+}
+
+/// AUC of every slice as a bar from 0.5 to 1; a slice with one class only has none.
+pub fn slices(report: &EvaluationReport) -> String {
+    const ROW: f64 = 24.0;
+    const LEFT: f64 = 330.0;
+    let mut svg = open(report.slices.len() as f64 * ROW + 4.0, "AUC by slice");
+    for (i, slice) in report.slices.iter().enumerate() {
+        let y = i as f64 * ROW;
+        let name = format!("{} = {}", slice.column, slice.value);
+        let rows = slice.metrics.rows;
+        let _ = write!(
+            svg,
+            "<text class=\"tick\" x=\"0\" y=\"{:.1}\">{} ({rows})</text>",
+            y + 16.0,
+            escape(&name.chars().take(52).collect::<String>())
+        );
+        let track = WIDTH - LEFT - 60.0;
+        let _ = write!(
+            svg,
+            "<rect class=\"track\" x=\"{LEFT}\" y=\"{:.1}\" width=\"{track}\" height=\"10\" rx=\"3\"/>",
+            y + 7.0
+        );
+        let (width, text) = match slice.metrics.auc {
+            Some(auc) => (((auc - 0.5) / 0.5).clamp(0.0, 1.0) * track, format!("{auc:.3}")),
+            None => (0.0, "one class".to_owned()),
+        };
+        let _ = write!(
+            svg,
+            "<rect class=\"bar\" x=\"{LEFT}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"10\" rx=\"3\"/>\
+             <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\">{text}</text>",
+            y + 7.0,
+            LEFT + track + 8.0,
+            y + 16.0
+        );
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+/// The interval in a version's reason, drawn against zero; `None` if the reason holds none.
+pub fn interval(reason: &str) -> Option<String> {
+    let (before, rest) = reason.split_once(" [")?;
+    let difference: f64 = before.rsplit(' ').next()?.parse().ok()?;
+    let (bounds, _) = rest.split_once(']')?;
+    let (low, high) = bounds.split_once(", ")?;
+    let (low, high): (f64, f64) = (low.parse().ok()?, high.parse().ok()?);
+    let (left, right) = (low.min(0.0), high.max(0.0));
+    let pad = ((right - left) * 0.1).max(0.001);
+    let x = |value: f64| 20.0 + (value - left + pad) / (right - left + 2.0 * pad) * (WIDTH - 40.0);
+    let mut svg = open(64.0, "interval of the improvement");
+    let _ = write!(svg, "<line class=\"zero\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"4\" y2=\"46\"/>", x(0.0));
+    let _ = write!(svg, "<line class=\"whisker\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"25\" y2=\"25\"/>", x(low), x(high));
+    let _ = write!(svg, "<circle class=\"dot\" cx=\"{:.1}\" cy=\"25\" r=\"5\"/>", x(difference));
+    for (value, text) in [(low, format!("{low:+.3}")), (high, format!("{high:+.3}")), (0.0, "0".to_owned())] {
+        let _ = write!(
+            svg,
+            "<text class=\"tick\" text-anchor=\"middle\" x=\"{:.1}\" y=\"60\">{text}</text>",
+            x(value).clamp(20.0, WIDTH - 20.0)
+        );
+    }
+    svg.push_str("</svg>");
+    Some(svg)
+}
+
+fn open(height: f64, label: &str) -> String {
+    format!(
+        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {height:.0}\" width=\"{WIDTH}\" height=\"{height:.0}\" role=\"img\" \
+         aria-label=\"{label}\">"
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_of_a_reason_is_drawn() {
+        let svg = interval("minor: auc +0.021 [0.004, 0.039] on german-credit-test@1").unwrap();
+        assert!(svg.contains("+0.004") && svg.contains("+0.039"));
+        assert_eq!(interval("first: no earlier version to compare with"), None);
+        assert_eq!(interval("major: input `a [b]` removed"), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! The table of routes. A route that declares no action can't be written down.
+
+pub mod audit;
+pub mod content;
+pub mod dataset;
+pub mod endpoint;
+pub mod home;
+pub mod model;
+pub mod prediction;
+pub mod rights;
+pub mod run;
+
+use axum::response::Response;
+use futures::future::BoxFuture;
+use http::Method;
+use stemma_core::{Problem, policy::Action};
+
+use crate::context::Context;
+
+pub type Handler = fn(Context) -> BoxFuture<'static, Result<Response, Problem>>;
+
+/// One entry of the table.
+pub struct Route {
+    pub method: Method,
+    /// With `{name}` for each path parameter; `{project}` is the one that rights are checked in.
+    pub pattern: &'static str,
+    /// The right that a caller needs, checked before the handler runs.
+    pub action: Action,
+    /// One line for the API document.
+    pub summary: &'static str,
+    pub handler: Handler,
+}
+
+/// Declares a route whose handler returns something that is sent as JSON.
+macro_rules! json_route {
+    ($method:ident $pattern:expr, $action:ident, $summary:literal, $handler:path) => {
+        crate::route::Route {
+            method: http::Method::$method,
+            pattern: $pattern,
+            action: stemma_core::policy::Action::$action,
+            summary: $summary,
+            handler: |context| {
+                Box::pin(async move {
+                    let answer = $handler(context).await?;
+                    Ok(crate::problem::json(http::StatusCode::OK, &answer))
+                })
+            },
+        }
+    };
+}
+
+/// Declares a route whose handler makes the whole answer.
+macro_rules! raw_route {
+    ($method:ident $pattern:expr, $action:ident, $summary:literal, $handler:path) => {
+        crate::route::Route {
+            method: http::Method::$method,
+            pattern: $pattern,
+            action: stemma_core::policy::Action::$action,
+            summary: $summary,
+            handler: |context| Box::pin($handler(context)),
+        }
+    };
+}
+
+pub(crate) use {json_route, raw_route};
+
+/// Every route of API and pages; the data plane brings a table of its own.
+pub fn all() -> Vec<Route> {
+    let mut routes = Vec::new();
+    routes.extend(home::routes());
+    routes.extend(content::routes());
+    routes.extend(dataset::routes());
+    routes.extend(run::routes());
+    routes.extend(model::routes());
+    routes.extend(endpoint::routes());
+    routes.extend(prediction::routes());
+    routes.extend(rights::routes());
+    routes.extend(audit::routes());
+    routes.extend(crate::page::routes());
+    routes
+}

@@ -1,0 +1,35 @@
+//! The ledger: its events, its signed head, and its verification.
+
+use stemma_api::{
+    paths,
+    types::{AuditEvent, AuditReport, Checkpoint, Page},
+};
+use stemma_core::Problem;
+
+use super::{Route, json_route};
+use crate::context::Context;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        json_route!(GET paths::AUDIT_EVENTS, Audit, "governed changes in order", events),
+        json_route!(POST paths::AUDIT_VERIFY, Audit, "check the ledger against itself, its signature and its tables", verify),
+        json_route!(GET paths::AUDIT_CHECKPOINT, Audit, "the signed head of the ledger", checkpoint),
+    ]
+}
+
+async fn events(context: Context) -> Result<Page<AuditEvent>, Problem> {
+    let limit = context.limit(100, 1000)?;
+    let after = match context.query("after") {
+        None => 0,
+        Some(text) => text.parse().map_err(|_| Problem::invalid(format!("`after` is `{text}`, expected a number")))?,
+    };
+    context.app.engine.audit_events(after, limit).await
+}
+
+async fn verify(context: Context) -> Result<AuditReport, Problem> {
+    context.app.engine.audit_verify().await
+}
+
+async fn checkpoint(context: Context) -> Result<Checkpoint, Problem> {
+    context.app.engine.checkpoint().await
+}

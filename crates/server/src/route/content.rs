@@ -1,0 +1,67 @@
+//! Bytes in and out, by digest, per project.
+
+use axum::{body::Body, response::Response};
+use http::{HeaderValue, header};
+use stemma_api::{
+    paths::pattern,
+    types::{ContentList, ContentStored, MissingContent, Resolved},
+};
+use stemma_core::{ContentId, Digest, ErrorKind, Problem};
+
+use super::{Route, json_route, raw_route};
+use crate::{app::Peer, context::Context};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        json_route!(POST pattern::CONTENT_MISSING, Track, "which contents this project can't read yet", missing),
+        json_route!(POST pattern::CONTENT_CLAIM, Track, "give the project contents that lie in the shared local store", claim),
+        json_route!(PUT pattern::CONTENT, Track, "upload content; the digest is checked", upload),
+        raw_route!(GET pattern::CONTENT, Read, "download content", download),
+        json_route!(GET pattern::RESOLVE, Read, "what a reference stands for", resolve),
+    ]
+}
+
+async fn missing(mut context: Context) -> Result<MissingContent, Problem> {
+    let project = context.project()?;
+    let list: ContentList = context.json().await?;
+    let missing = context.app.engine.missing_content(&project, &list.contents).await?;
+    Ok(MissingContent { missing })
+}
+
+/// Only who can read our files anyway may claim without sending: a digest alone grants nothing.
+async fn claim(mut context: Context) -> Result<MissingContent, Problem> {
+    if context.peer != Peer::SameUser {
+        return Err(Problem::new(ErrorKind::Forbidden, "content can only be claimed by the owner of the store")
+            .hint("upload it instead"));
+    }
+    let project = context.project()?;
+    let list: ContentList = context.json().await?;
+    let missing = context.app.engine.claim_content(&project, &list.contents).await?;
+    Ok(MissingContent { missing })
+}
+
+async fn upload(mut context: Context) -> Result<ContentStored, Problem> {
+    let project = context.project()?;
+    let digest: Digest = context.path("digest")?;
+    let body = std::mem::take(&mut context.body);
+    context.app.engine.upload_content(&project, digest, body.into_data_stream()).await
+}
+
+async fn download(context: Context) -> Result<Response, Problem> {
+    let project = context.project()?;
+    let id: ContentId = context.path("digest")?;
+    let (size, stream) = context.app.engine.download_content(&project, id).await?;
+    let mut response = Response::new(Body::from_stream(stream));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    Ok(response)
+}
+
+async fn resolve(context: Context) -> Result<Resolved, Problem> {
+    let project = context.project()?;
+    let reference = context.query("ref").ok_or_else(|| Problem::invalid("the query parameter `ref` is missing"))?;
+    context.app.engine.resolve(&project, &reference).await
+}

@@ -1,0 +1,33 @@
+//! Dataset versions.
+
+use stemma_api::{
+    paths::pattern,
+    types::{AddDatasetVersion, DatasetVersion, DatasetVersionAdded, Page},
+};
+use stemma_core::{Problem, name::DatasetName};
+
+use super::{Route, json_route};
+use crate::context::Context;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        json_route!(GET pattern::DATASETS, Read, "the newest version of every dataset", list),
+        json_route!(GET pattern::DATASET_VERSIONS, Read, "all versions of a dataset, newest first", versions),
+        json_route!(POST pattern::DATASET_VERSIONS, Track, "add content as a version of a dataset", add),
+    ]
+}
+
+async fn list(context: Context) -> Result<Page<DatasetVersion>, Problem> {
+    Ok(Page { items: context.app.engine.datasets(&context.project()?).await?, next: None })
+}
+
+async fn versions(context: Context) -> Result<Page<DatasetVersion>, Problem> {
+    let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
+    Ok(Page { items: context.app.engine.dataset_versions(&project, &dataset).await?, next: None })
+}
+
+async fn add(mut context: Context) -> Result<DatasetVersionAdded, Problem> {
+    let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
+    let add: AddDatasetVersion = context.json().await?;
+    context.app.engine.add_dataset_version(&context.caller, context.request, &project, &dataset, add).await
+}

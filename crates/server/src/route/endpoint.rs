@@ -1,0 +1,32 @@
+//! Endpoints and their deployment revisions.
+
+use stemma_api::{
+    paths::pattern,
+    types::{Deploy, DeployedRevision, EndpointDetail, Page},
+};
+use stemma_core::{Problem, name::EndpointName};
+
+use super::{Route, json_route};
+use crate::context::Context;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        json_route!(GET pattern::ENDPOINTS, Read, "all endpoints", list),
+        json_route!(GET pattern::ENDPOINT, Read, "an endpoint with its revisions", show),
+        json_route!(POST pattern::REVISIONS, Deploy, "deploy a model version behind an endpoint", deploy),
+    ]
+}
+
+async fn list(context: Context) -> Result<Page<EndpointDetail>, Problem> {
+    Ok(Page { items: context.app.engine.endpoints(&context.caller, &context.project()?).await?, next: None })
+}
+
+async fn show(context: Context) -> Result<EndpointDetail, Problem> {
+    context.app.engine.endpoint(&context.caller, &context.project()?, &context.path("endpoint")?).await
+}
+
+async fn deploy(mut context: Context) -> Result<DeployedRevision, Problem> {
+    let (project, endpoint): (_, EndpointName) = (context.project()?, context.path("endpoint")?);
+    let deploy: Deploy = context.json().await?;
+    context.app.engine.deploy(&context.caller, context.request, &project, &endpoint, deploy).await
+}

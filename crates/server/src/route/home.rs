@@ -1,0 +1,38 @@
+//! Who the caller is, what the home is, and the API's own description.
+
+use axum::response::Response;
+use stemma_api::{
+    paths,
+    types::{Grant, HomeInfo, Identity},
+};
+use stemma_core::Problem;
+
+use super::{Route, json_route, raw_route};
+use crate::{context::Context, openapi, problem};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        json_route!(GET paths::HOME, Read, "the home and who you are to it", home),
+        raw_route!(GET paths::OPENAPI, Public, "this API as an OpenAPI 3.1 document", openapi_document),
+        raw_route!(GET "/health", Public, "liveness", health),
+    ]
+}
+
+async fn home(context: Context) -> Result<HomeInfo, Problem> {
+    let caller = &context.caller;
+    let roles = caller.grants.iter().map(|grant| Grant { project: grant.project.clone(), role: grant.role }).collect();
+    Ok(HomeInfo {
+        home: context.app.engine.home_id(),
+        stemma_version: env!("CARGO_PKG_VERSION").to_owned(),
+        projects: context.app.engine.projects().await?,
+        you: Identity { principal: caller.actor.principal.clone(), auth: caller.actor.auth, roles },
+    })
+}
+
+async fn openapi_document(_: Context) -> Result<Response, Problem> {
+    Ok(problem::json(http::StatusCode::OK, &openapi::document()))
+}
+
+async fn health(_: Context) -> Result<Response, Problem> {
+    Ok(Response::new("OK\n".into()))
+}

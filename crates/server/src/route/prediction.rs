@@ -1,0 +1,32 @@
+//! One prediction: why, again, and what came of it.
+
+use stemma_api::{
+    paths::pattern,
+    types::{Feedback, Replay, SendFeedback, Why},
+};
+use stemma_core::Problem;
+
+use super::{Route, json_route};
+use crate::context::Context;
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        json_route!(GET pattern::PREDICTION, ReadPredictions, "why a prediction is what it is", why),
+        json_route!(POST pattern::REPLAY, ReadPredictions, "run a prediction again and compare the bits", replay),
+        json_route!(POST pattern::FEEDBACK, Feedback, "the label or reward of a prediction", feedback),
+    ]
+}
+
+async fn why(context: Context) -> Result<Why, Problem> {
+    context.app.engine.why(&context.caller, &context.path("prediction")?).await
+}
+
+async fn replay(context: Context) -> Result<Replay, Problem> {
+    context.app.engine.replay(&context.caller, &context.path("prediction")?).await
+}
+
+async fn feedback(mut context: Context) -> Result<Feedback, Problem> {
+    let prediction = context.path("prediction")?;
+    let send: SendFeedback = context.json().await?;
+    context.app.engine.feedback(&context.caller, &prediction, send).await
+}

@@ -1,0 +1,137 @@
+//! From a request to its handler: guard, authenticate, authorize, handle.
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{Router, body::Body, extract::RawPathParams, response::Response, routing::MethodFilter};
+use http::Request;
+use stemma_api::client::{ACTOR_HEADER, LocalService, REQUEST_HEADER, body_from};
+use stemma_core::{ErrorKind, Problem, id::RequestId, name::PrincipalName, policy::Action};
+use stemma_engine::Caller;
+use tower::{Service as _, util::BoxCloneSyncService};
+
+use crate::{
+    app::{App, Peer},
+    context::{Context, percent_decode, project_of},
+    gateway, guard, page, problem,
+    route::{self, Route},
+};
+
+/// Builds the one router of the port.
+pub fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for route in route::all() {
+        let filter = MethodFilter::try_from(route.method.clone()).expect("the table only has standard methods");
+        let (app, pattern) = (app.clone(), route.pattern);
+        let route = Arc::new(route);
+        let handler = move |params: RawPathParams, request: Request<Body>| {
+            let (app, route) = (app.clone(), route.clone());
+            async move { answer(app, &route, params, request).await }
+        };
+        router = router.route(pattern, axum::routing::on(filter, handler));
+    }
+    let for_fallback = app.clone();
+    router = router.fallback(move |request: Request<Body>| {
+        let app = for_fallback.clone();
+        async move { fallback(app, request).await }
+    });
+    router.layer(axum::middleware::map_response(|mut response: Response| async {
+        guard::add_security_headers(response.headers_mut());
+        response
+    }))
+}
+
+/// The router as a service for callers in this process.
+pub fn local_service(app: App) -> LocalService {
+    let router = router(app);
+    BoxCloneSyncService::new(tower::service_fn(move |mut request: Request<stemma_api::client::Body>| {
+        let mut router = router.clone();
+        request.extensions_mut().insert(Peer::SameUser);
+        async move {
+            let response = router.call(request.map(Body::new)).await?;
+            Ok(response.map(body_from))
+        }
+    }))
+}
+
+async fn answer(app: App, route: &Route, params: RawPathParams, request: Request<Body>) -> Response {
+    let page = route.pattern.starts_with(page::PREFIX) && !route.pattern.starts_with("/api/");
+    match handle(app, route, params, request).await {
+        Ok(response) => response,
+        Err(problem) if page => page::problem(&problem),
+        Err(problem) => problem::response(problem),
+    }
+}
+
+async fn handle(app: App, route: &Route, params: RawPathParams, request: Request<Body>) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let peer = peer_of(&parts.extensions);
+    guard::check(&parts, peer, &app.access)?;
+    let path: HashMap<String, String> = params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+    let caller = identify(&app, &parts.headers, peer, route.action)?;
+    caller.may(route.action, path.contains_key("project").then(|| project_of(&path)).transpose()?.as_ref())?;
+    let request = request_id(&parts.headers)?;
+    (route.handler)(Context { app, caller, peer, request, parts, body, path }).await
+}
+
+/// The data plane, or nothing.
+async fn fallback(app: App, request: Request<Body>) -> Response {
+    if request.uri().path() == "/v2" || request.uri().path().starts_with("/v2/") {
+        return gateway::answer(app, request).await;
+    }
+    let path: String = request.uri().path().chars().take(200).collect();
+    let problem = Problem::not_found(format!("there is nothing at `{path}`"));
+    if path.starts_with("/api/") {
+        problem::response(problem.hint(format!("the API is described at `{}`", stemma_api::paths::OPENAPI)))
+    } else {
+        page::problem(&problem)
+    }
+}
+
+/// Who calls: a token decides; without one, whoever may be anonymous is what they say they are.
+fn identify(app: &App, headers: &http::HeaderMap, peer: Peer, action: Action) -> Result<Caller, Problem> {
+    if let Some(token) = bearer(headers)? {
+        return app.engine.authenticate(token);
+    }
+    let anonymous = match peer {
+        Peer::SameUser => true,
+        Peer::Network { .. } => app.access.anonymous,
+    };
+    if anonymous {
+        return Ok(Caller::uncredentialed(asserted(headers)?));
+    }
+    if action == Action::Public {
+        return Ok(Caller::stranger());
+    }
+    Err(Problem::new(ErrorKind::Unauthenticated, "this server wants a token").hint("set STEMMA_TOKEN"))
+}
+
+pub(crate) fn bearer(headers: &http::HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get(http::header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    match value.to_str().ok().and_then(|text| text.split_once(' ')) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(Problem::new(ErrorKind::Unauthenticated, "the Authorization header is not `Bearer <token>`")),
+    }
+}
+
+fn asserted(headers: &http::HeaderMap) -> Result<Option<PrincipalName>, Problem> {
+    let Some(value) = headers.get(ACTOR_HEADER) else {
+        return Ok(None);
+    };
+    let text = value.to_str().ok().and_then(percent_decode);
+    let text = text.ok_or_else(|| Problem::invalid(format!("the header `{ACTOR_HEADER}` is not percent-encoded UTF-8")))?;
+    Ok(Some(PrincipalName::new(text)?))
+}
+
+fn request_id(headers: &http::HeaderMap) -> Result<RequestId, Problem> {
+    match headers.get(REQUEST_HEADER).and_then(|value| value.to_str().ok()) {
+        // ids of other systems are fine to send; only ours make a change idempotent
+        Some(text) => Ok(text.parse().unwrap_or_else(|_| RequestId::generate())),
+        None => Ok(RequestId::generate()),
+    }
+}
+
+pub(crate) fn peer_of(extensions: &http::Extensions) -> Peer {
+    extensions.get::<Peer>().copied().unwrap_or(Peer::Network { loopback: false })
+}
