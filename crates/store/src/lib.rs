@@ -1,1 +1,55 @@
-//! 
+//! Bytes in, the same bytes out, for ever.
+//!
+//! A [`Store`] is a folder of content named by BLAKE3 (and findable by SHA-256): blobs, and trees of blobs. It knows
+//! nothing of models or projects. Any number of processes may use one folder at once.
+//!
+//! # Layout
+//!
+//! ```text
+//! packs/<32 hex>.pack   records in committed groups, append-only      (`pack`, `record`)
+//! packs/<32 hex>.idx    what a closed pack holds, rebuilt when lost    (`pack_index`)
+//! ```
+//!
+//! A blob is cut into chunks (`chunk`), each kept raw or compressed (`codec`) under the BLAKE3 of its plain bytes;
+//! a recipe (`recipe`) lists the chunks of a blob. A tree is canonical bytes ([`Tree`]) kept like a blob under a
+//! kind of its own.
+//!
+//! # How it survives
+//!
+//! * A writer holds the exclusive lock of one pack at a time and appends a group to it. It takes any open pack that
+//!   nobody holds, else makes one, so there are at most as many open packs as there were writers at once. From
+//!   32 MiB on a pack gets its index and is never written again.
+//! * [`Batch::commit`] brings the group's bytes to disk, then a commit record, then that to disk. A record counts
+//!   only when a valid commit record follows it: a valid one proves that its group is whole, so opening a store after
+//!   a crash checks nothing but headers. What a dead writer left behind the last commit record is cut off by the
+//!   next writer of that pack. It is cut off only if no commit record follows it: otherwise it is rot in acknowledged
+//!   content, the pack is closed as it is, and all records in it that are whole stay readable.
+//! * A writer that finds a chunk in another writer's open pack syncs that pack before it commits: the other may be
+//!   between its commit record and the disk.
+//! * Nothing is handed out unverified: records by header and payload checks, chunks by BLAKE3, recipes by a check
+//!   that binds them to their blob, whole blobs by BLAKE3 again where they are read whole.
+//! * A record that turns out damaged counts as absent for writers of this process, and a repairing batch reads back
+//!   what it would skip, so adding the content again repairs it.
+
+mod batch;
+mod blob;
+mod chunk;
+mod codec;
+mod directory;
+mod error;
+mod index;
+mod ingest;
+mod pack;
+mod pack_index;
+mod recipe;
+mod record;
+mod store;
+mod tree;
+mod verify;
+
+pub use batch::Batch;
+pub use blob::BlobReader;
+pub use error::StoreError;
+pub use store::{BlobInfo, Store, Usage};
+pub use tree::{Tree, TreeEntry};
+pub use verify::{Damage, VerifyReport};

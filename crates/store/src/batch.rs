@@ -1,0 +1,238 @@
+//! Adding content: any number of blobs and trees for the price of two or three syncs.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::Read,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::Path,
+};
+
+use stemma_core::{Digest, Sha256};
+
+use crate::{
+    blob::read_chunk,
+    error::{IoContext as _, Result, StoreError},
+    ingest,
+    pack::{PACK_MAX, PackId, PackWriter},
+    recipe::Recipe,
+    record::{CODEC_RAW, Header, Kind},
+    store::{BlobInfo, Store},
+    tree::Tree,
+};
+
+/// Content on its way into the store.
+///
+/// What was put counts once [`commit`](Self::commit) has returned; then it survives a crash and a power loss. A
+/// batch that is dropped leaves nothing that counts. (Content of long batches may become visible earlier; it is whole
+/// then.)
+#[must_use = "nothing that was put is kept unless the batch is committed"]
+pub struct Batch {
+    store: Store,
+    writer: Option<Box<PackWriter>>,
+    /// Records of the open group.
+    pending: HashSet<(Kind, Digest)>,
+    /// Open packs of other writers that hold something we did not write again.
+    unsynced: HashSet<PackId>,
+    held_content: HeldContent,
+    failed: bool,
+}
+
+/// What a batch does about content that is stored already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeldContent {
+    Trust,
+    ReadBack,
+}
+
+impl Batch {
+    pub(crate) fn new(store: Store, held_content: HeldContent) -> Self {
+        Self {
+            store,
+            held_content,
+            writer: None,
+            pending: HashSet::new(),
+            unsynced: HashSet::new(),
+            failed: false,
+        }
+    }
+
+    pub fn put_bytes(&mut self, bytes: &[u8]) -> Result<BlobInfo> {
+        self.put_reader(bytes)
+    }
+
+    /// Adds a regular file, calling `progress` with the bytes read so far; refuses one that changes meanwhile.
+    pub fn put_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<BlobInfo> {
+        // without O_NONBLOCK the mere opening of a named pipe would wait for its writer
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = File::options()
+            .read(true)
+            .custom_flags(flags)
+            .open(path)
+            .at(path)?;
+        self.put_open_file(file, path, progress)
+    }
+
+    pub(crate) fn put_open_file(
+        &mut self,
+        mut file: File,
+        path: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<BlobInfo> {
+        let before = Fingerprint::of(&file, path)?;
+        let info =
+            ingest::ingest(self, Kind::Blob, &mut file, progress).map_err(|error| match error {
+                StoreError::Source(source) => StoreError::io(path, source),
+                other => other,
+            })?;
+        if Fingerprint::of(&file, path)? != before || info.size != before.size {
+            return Err(StoreError::Changed(path.to_owned()));
+        }
+        Ok(info)
+    }
+
+    pub fn put_reader(&mut self, mut reader: impl Read) -> Result<BlobInfo> {
+        ingest::ingest(self, Kind::Blob, &mut reader, &mut |_| {})
+    }
+
+    /// Adds a tree, but not the blobs it names; returns the BLAKE3 of its canonical bytes.
+    pub fn put_tree(&mut self, tree: &Tree) -> Result<Digest> {
+        let bytes = tree.encode()?;
+        let info = ingest::ingest(self, Kind::Tree, &mut bytes.as_slice(), &mut |_| {})?;
+        Ok(info.digest)
+    }
+
+    /// Makes all that was put count and survive.
+    pub fn commit(mut self) -> Result<()> {
+        if self.failed {
+            return Err(StoreError::BatchFailed);
+        }
+        self.commit_group()
+    }
+
+    fn commit_group(&mut self) -> Result<()> {
+        for id in std::mem::take(&mut self.unsynced) {
+            self.store.index().sync_pack(id)?;
+        }
+        if let Some(mut writer) = self.writer.take()
+            && writer.has_uncommitted()
+        {
+            self.store.index().commit(&mut writer)?;
+        }
+        self.pending.clear();
+        Ok(())
+    }
+
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        if self.failed {
+            Err(StoreError::BatchFailed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a record need not be written: it is stored, or in this batch.
+    pub(crate) fn holds(&mut self, kind: Kind, digest: &Digest) -> bool {
+        if self.pending.contains(&(kind, *digest)) {
+            return true;
+        }
+        if self.held_content == HeldContent::ReadBack && kind == Kind::Chunk {
+            // what turns out damaged is marked so, and then not held any more
+            let _ = read_chunk(&self.store, digest);
+        }
+        self.store.index().holds(kind, digest, &mut self.unsynced)
+    }
+
+    pub(crate) fn append(
+        &mut self,
+        kind: Kind,
+        digest: Digest,
+        codec: u8,
+        plain: u64,
+        payload: &[u8],
+    ) -> Result<()> {
+        let header = Header::for_payload(kind, codec, digest, plain, payload);
+        self.append_record(&header, payload, None)
+    }
+
+    /// Writes a recipe unless the very same one is stored. Another one for the same content may list chunks that
+    /// were lost, whereas those of this one were checked one by one.
+    pub(crate) fn append_recipe(
+        &mut self,
+        kind: Kind,
+        digest: Digest,
+        recipe: &Recipe,
+    ) -> Result<()> {
+        let payload = recipe.encode(digest);
+        if self.pending.contains(&(kind, digest)) {
+            return Ok(());
+        }
+        if self.holds(kind, &digest) {
+            let stored = self
+                .store
+                .index()
+                .fetch(kind, &digest, |_, stored| Ok(stored));
+            if stored.is_ok_and(|stored| stored.as_ref() == Some(&payload)) {
+                return Ok(());
+            }
+        }
+        let header = Header::for_payload(kind, CODEC_RAW, digest, payload.len() as u64, &payload);
+        self.append_record(&header, &payload, Some((recipe.size, recipe.sha256)))
+    }
+
+    fn append_record(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        content: Option<(u64, Sha256)>,
+    ) -> Result<()> {
+        let appended = self.try_append(header, payload, content);
+        self.failed |= appended.is_err();
+        appended
+    }
+
+    fn try_append(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        content: Option<(u64, Sha256)>,
+    ) -> Result<()> {
+        if self.writer.is_none() {
+            self.writer = Some(self.store.index().writer()?);
+        }
+        let writer = self.writer.as_mut().expect("it was set above");
+        writer.append(header, payload, content)?;
+        self.pending.insert((header.kind, header.digest));
+        if writer.len() >= PACK_MAX {
+            self.commit_group()?;
+        }
+        Ok(())
+    }
+}
+
+/// What tells that a file was written to while it was read.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Fingerprint {
+    /// Refuses what is not a regular file.
+    pub fn of(file: &File, path: &Path) -> Result<Self> {
+        let meta = file.metadata().at(path)?;
+        if !meta.is_file() {
+            return Err(StoreError::refused(path, "it is not a regular file"));
+        }
+        Ok(Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            size: meta.size(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
+}

@@ -1,0 +1,355 @@
+//! Reading a blob, anywhere in it, without ever handing out a byte that was not checked.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Seek, SeekFrom, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use stemma_core::{Digest, Sha256};
+
+use crate::{
+    codec,
+    error::{Result, StoreError},
+    index::RecordFault,
+    recipe::{Layout, Piece, Recipe, RecipeFault, decode_page},
+    record::{CHUNK_MAX, Header, Kind},
+    store::{BlobInfo, Store},
+};
+
+/// Plain bytes of chunks kept per reader.
+const CACHE_BYTES_MAX: usize = 2 << 20;
+const CACHED_PAGES_MAX: usize = 4;
+
+/// An open blob.
+///
+/// Reads and seeks like a file, or reads at any place through a shared reference. Chunks are fetched when needed and a
+/// few are kept, so that many small reads close together (the footer of a Parquet file) are cheap.
+pub struct BlobReader {
+    store: Store,
+    info: BlobInfo,
+    layout: Layout,
+    cache: Mutex<Cache>,
+    position: u64,
+}
+
+#[derive(Default)]
+struct Cache {
+    chunks: VecDeque<(Digest, Arc<[u8]>)>,
+    chunk_bytes: usize,
+    pages: VecDeque<(Digest, Arc<[Piece]>)>,
+}
+
+impl BlobReader {
+    pub(crate) fn open(store: Store, kind: Kind, digest: &Digest) -> Result<Self> {
+        let recipe = store.index().fetch(kind, digest, |_, payload| {
+            Recipe::decode(*digest, &payload).map_err(|fault| recipe_fault(&store, fault))
+        })?;
+        let Recipe {
+            size,
+            sha256,
+            layout,
+        } = recipe.ok_or(StoreError::NotFound(*digest))?;
+        let info = BlobInfo {
+            digest: *digest,
+            sha256,
+            size,
+        };
+        Ok(Self {
+            store,
+            info,
+            layout,
+            cache: Mutex::default(),
+            position: 0,
+        })
+    }
+
+    pub fn digest(&self) -> Digest {
+        self.info.digest
+    }
+
+    pub fn sha256(&self) -> Sha256 {
+        self.info.sha256
+    }
+
+    pub fn info(&self) -> BlobInfo {
+        self.info
+    }
+
+    /// Length of the blob in bytes.
+    pub fn len(&self) -> u64 {
+        self.info.size
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.info.size == 0
+    }
+
+    /// Returns the bytes from `offset` on, at most `len` and fewer only at the end.
+    pub fn read_at(&self, offset: u64, len: usize) -> Result<Vec<u8>> {
+        let rest = self.len().saturating_sub(offset);
+        let mut bytes = vec![0; usize::try_from(rest).unwrap_or(usize::MAX).min(len)];
+        self.fill_at(offset, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Fills `buffer` with the bytes from `offset` on; returns how many there were, fewer only at the end.
+    pub fn read_into_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize> {
+        let rest = usize::try_from(self.len().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let len = rest.min(buffer.len());
+        self.fill_at(offset, &mut buffer[..len])?;
+        Ok(len)
+    }
+
+    /// The whole of `buffer` lies within the blob.
+    fn fill_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let at = offset + filled as u64;
+            let piece = self.piece_at(at)?;
+            let chunk = self.chunk(&piece)?;
+            let source = &chunk[(at - piece.start) as usize..];
+            let len = source.len().min(buffer.len() - filled);
+            buffer[filled..filled + len].copy_from_slice(&source[..len]);
+            filled += len;
+        }
+        Ok(())
+    }
+
+    /// Copies the whole blob and checks its own digest at the end, after the last byte was written.
+    pub(crate) fn copy_to(&self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut hasher = blake3::Hasher::new();
+        let mut at = 0;
+        while at < self.len() {
+            let piece = self.piece_at(at)?;
+            let chunk = self.chunk(&piece)?;
+            hasher.update(&chunk);
+            sink(&chunk)?;
+            at = piece.end();
+        }
+        if hasher.finalize().as_bytes() != self.info.digest.as_bytes() {
+            return Err(self.corrupt("its chunks are whole, but together they are other content"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn into_vec(self, limit: u64) -> Result<Vec<u8>> {
+        let BlobInfo { digest, size, .. } = self.info;
+        if size > limit {
+            return Err(StoreError::TooLarge {
+                digest,
+                size,
+                limit,
+            });
+        }
+        // a recipe is checked, so its size is what was once put; still nothing is reserved on its word alone
+        let mut bytes = Vec::with_capacity(usize::try_from(size.min(CHUNK_MAX)).unwrap_or(0));
+        self.copy_to(&mut |chunk| {
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    fn corrupt(&self, what: impl Into<String>) -> StoreError {
+        StoreError::corrupt(self.info.digest, what)
+    }
+
+    /// The chunk that covers the byte at `offset`, which lies within the blob.
+    fn piece_at(&self, offset: u64) -> Result<Piece> {
+        match &self.layout {
+            Layout::Whole => Ok(Piece {
+                start: 0,
+                len: self.info.size,
+                digest: self.info.digest,
+            }),
+            Layout::Chunks(chunks) => self.piece_among(chunks, offset),
+            Layout::Pages(pages) => {
+                let page = self.piece_among(pages, offset)?;
+                self.piece_among(&self.page(&page)?, offset)
+            }
+        }
+    }
+
+    fn piece_among(&self, pieces: &[Piece], offset: u64) -> Result<Piece> {
+        let index = pieces.partition_point(|piece| piece.end() <= offset);
+        let covering = pieces.get(index).filter(|piece| piece.start <= offset);
+        covering
+            .copied()
+            .ok_or_else(|| self.corrupt(format!("its recipe has a hole at byte {offset}")))
+    }
+
+    fn page(&self, page: &Piece) -> Result<Arc<[Piece]>> {
+        if let Some(chunks) = self.cache().page(&page.digest, page.start) {
+            return Ok(chunks);
+        }
+        let fetched = self
+            .store
+            .index()
+            .fetch(Kind::Page, &page.digest, |_, payload| {
+                if Digest::of(&payload) != page.digest {
+                    return Err(RecordFault::Damaged(
+                        "its bytes are other content".to_owned(),
+                    ));
+                }
+                decode_page(&payload, page.start).map_err(|fault| recipe_fault(&self.store, fault))
+            });
+        let chunks = self.part("page", page, fetched)?;
+        if chunks.last().map(Piece::end) != Some(page.end()) {
+            return Err(self.corrupt("a page of its recipe covers another stretch"));
+        }
+        let chunks: Arc<[Piece]> = chunks.into();
+        self.cache().keep_page(page.digest, &chunks);
+        Ok(chunks)
+    }
+
+    fn chunk(&self, piece: &Piece) -> Result<Arc<[u8]>> {
+        if let Some(chunk) = self.cache().chunk(&piece.digest) {
+            return Ok(chunk);
+        }
+        let fetched = read_chunk(&self.store, &piece.digest);
+        let chunk: Arc<[u8]> = self.part("chunk", piece, fetched)?.into();
+        if chunk.len() as u64 != piece.len {
+            return Err(self.corrupt("its recipe gives a chunk another length"));
+        }
+        self.cache().keep_chunk(piece.digest, &chunk);
+        Ok(chunk)
+    }
+
+    /// A part that is missing or damaged makes the blob damaged.
+    fn part<T>(&self, name: &str, piece: &Piece, fetched: Result<Option<T>>) -> Result<T> {
+        match fetched {
+            Ok(Some(part)) => Ok(part),
+            Ok(None) => Err(self.corrupt(format!("its {name} {} is missing", piece.digest))),
+            Err(StoreError::Corrupt { what, .. }) => {
+                Err(self.corrupt(format!("its {name} {} is damaged: {what}", piece.digest)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the plain bytes of a chunk; `None` if there is none of this name.
+pub(crate) fn read_chunk(store: &Store, digest: &Digest) -> Result<Option<Vec<u8>>> {
+    store.index().fetch(Kind::Chunk, digest, |header, payload| {
+        decode_chunk(store, header, payload)
+    })
+}
+
+/// Returns the plain bytes if they are what the header's name says.
+fn decode_chunk(
+    store: &Store,
+    header: &Header,
+    payload: Vec<u8>,
+) -> std::result::Result<Vec<u8>, RecordFault> {
+    if header.plain > CHUNK_MAX {
+        return Err(RecordFault::Damaged(
+            "it is longer than any chunk".to_owned(),
+        ));
+    }
+    let plain =
+        codec::decode(header.codec, payload, header.plain as usize).map_err(|error| match error
+            .kind()
+        {
+            io::ErrorKind::Unsupported => unsupported(store, "codec", header.codec),
+            _ => RecordFault::Damaged(format!("it does not decode: {error}")),
+        })?;
+    if Digest::of(&plain) != header.digest {
+        return Err(RecordFault::Damaged(
+            "its bytes are other content".to_owned(),
+        ));
+    }
+    Ok(plain)
+}
+
+fn recipe_fault(store: &Store, fault: RecipeFault) -> RecordFault {
+    match fault {
+        RecipeFault::Damaged(what) => RecordFault::Damaged(what.to_owned()),
+        RecipeFault::Unknown(version) => unsupported(store, "recipe version", version),
+    }
+}
+
+fn unsupported(store: &Store, what: &'static str, version: u8) -> RecordFault {
+    let path = store.index().dir().to_owned();
+    RecordFault::Other(StoreError::UnsupportedVersion {
+        path,
+        what,
+        version: version.into(),
+    })
+}
+
+impl Cache {
+    fn chunk(&self, digest: &Digest) -> Option<Arc<[u8]>> {
+        self.chunks
+            .iter()
+            .find(|(held, _)| held == digest)
+            .map(|(_, chunk)| Arc::clone(chunk))
+    }
+
+    fn keep_chunk(&mut self, digest: Digest, chunk: &Arc<[u8]>) {
+        self.chunks.push_front((digest, Arc::clone(chunk)));
+        self.chunk_bytes += chunk.len();
+        while self.chunk_bytes > CACHE_BYTES_MAX && self.chunks.len() > 1 {
+            let oldest = self.chunks.pop_back().map_or(0, |(_, chunk)| chunk.len());
+            self.chunk_bytes -= oldest;
+        }
+    }
+
+    /// Equal pages at different places of a blob (a long run of zeros) are told apart by where they start.
+    fn page(&self, digest: &Digest, start: u64) -> Option<Arc<[Piece]>> {
+        let starts_there =
+            |chunks: &[Piece]| chunks.first().is_some_and(|first| first.start == start);
+        let held = self
+            .pages
+            .iter()
+            .find(|(held, chunks)| held == digest && starts_there(chunks));
+        held.map(|(_, chunks)| Arc::clone(chunks))
+    }
+
+    fn keep_page(&mut self, digest: Digest, chunks: &Arc<[Piece]>) {
+        self.pages.push_front((digest, Arc::clone(chunks)));
+        self.pages.truncate(CACHED_PAGES_MAX);
+    }
+}
+
+impl Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.read_into_at(self.position, buffer)?;
+        self.position += len as u64;
+        Ok(len)
+    }
+}
+
+impl Seek for BlobReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let target = match to {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::End(delta) => self.len().checked_add_signed(delta),
+            SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
+        };
+        let before_the_start = || {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "seek to before the start of a blob",
+            )
+        };
+        self.position = target.ok_or_else(before_the_start)?;
+        Ok(self.position)
+    }
+}
+
+/// Copies a blob to a file and such; the digest is checked before this returns.
+pub(crate) fn write_blob(
+    reader: &BlobReader,
+    sink: &mut dyn Write,
+    path: &std::path::Path,
+) -> Result<()> {
+    reader.copy_to(&mut |chunk| {
+        sink.write_all(chunk)
+            .map_err(|error| StoreError::io(path, error))
+    })
+}

@@ -1,0 +1,693 @@
+//! What this process knows about all packs, and the files behind it.
+//!
+//! The index is only ever behind what other processes have committed: a name that is not found makes it look at
+//! the folder again.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{self, File},
+    io,
+    os::unix::fs::{DirBuilderExt as _, FileExt as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use stemma_core::{Digest, Sha256};
+
+use crate::{
+    error::{IoContext as _, Result, StoreError},
+    pack::{self, Adoption, Found, PackId, PackWriter, SEAL_AT, Scan},
+    pack_index::PackIndex,
+    record::{HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
+};
+
+/// Pack files kept open for reading.
+const OPEN_FILES_MAX: usize = 64;
+
+/// Where a record lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pack: u32,
+    stored: u32,
+    pub offset: u64,
+}
+
+/// A blob or tree in the index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Content {
+    place: Place,
+    pub size: u64,
+    pub sha256: Sha256,
+}
+
+struct Pack {
+    id: PackId,
+    /// End of the last group that is known.
+    committed_end: u64,
+    /// Up to here this process knows the pack to be on disk.
+    synced_end: u64,
+    /// Nobody writes to it any more, and all of it is on disk.
+    sealed: bool,
+    /// This process knows the file's name to be on disk.
+    name_synced: bool,
+    gone: bool,
+}
+
+#[derive(Default)]
+struct State {
+    packs: Vec<Pack>,
+    by_id: HashMap<PackId, u32>,
+    chunks: HashMap<Digest, Place>,
+    pages: HashMap<Digest, Place>,
+    blobs: HashMap<Digest, Content>,
+    trees: HashMap<Digest, Content>,
+    sha256: HashMap<Sha256, Digest>,
+    /// Further copies of records, written by processes that did not see each other or over a damaged one.
+    copies: HashMap<(Kind, Digest), Vec<Place>>,
+    /// Records of which no good copy was found when they were last read.
+    damaged: HashSet<(Kind, Digest)>,
+}
+
+pub(crate) struct Index {
+    dir: PathBuf,
+    state: RwLock<State>,
+    refreshing: Mutex<()>,
+    files: Mutex<Vec<(u32, Arc<File>)>>,
+}
+
+/// Why a record could not be read from one place.
+pub(crate) enum RecordFault {
+    Damaged(String),
+    Other(StoreError),
+}
+
+impl Index {
+    pub fn open(root: &Path) -> Result<Self> {
+        let dir = root.join("packs");
+        if !dir.is_dir() {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&dir)
+                .at(&dir)?;
+            pack::sync_dir(root)?;
+            let above = root.parent().filter(|above| !above.as_os_str().is_empty());
+            pack::sync_dir(above.unwrap_or(Path::new(".")))?;
+        }
+        let index = Self {
+            dir,
+            state: RwLock::default(),
+            refreshing: Mutex::default(),
+            files: Mutex::default(),
+        };
+        index.refresh()?;
+        Ok(index)
+    }
+
+    // A panic while a lock is held leaves maps that are at worst behind the files; going on is right.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn files(&self) -> MutexGuard<'_, Vec<(u32, Arc<File>)>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // ---- questions -------------------------------------------------------------------------------------------
+
+    pub fn content(&self, kind: Kind, digest: &Digest) -> Option<Content> {
+        self.read().contents(kind).get(digest).copied()
+    }
+
+    pub fn by_sha256(&self, sha256: &Sha256) -> Option<Digest> {
+        self.read().sha256.get(sha256).copied()
+    }
+
+    pub fn contents(&self, kind: Kind) -> Vec<(Digest, Content)> {
+        let state = self.read();
+        state
+            .contents(kind)
+            .iter()
+            .map(|(digest, content)| (*digest, *content))
+            .collect()
+    }
+
+    /// Whether a record need not be written again. If it lies where it may not be on disk yet, its pack is added
+    /// to `unsynced`.
+    pub fn holds(&self, kind: Kind, digest: &Digest, unsynced: &mut HashSet<PackId>) -> bool {
+        let state = self.read();
+        if state.damaged.contains(&(kind, *digest)) {
+            return false;
+        }
+        let Some(place) = state.place(kind, digest) else {
+            return false;
+        };
+        let pack = &state.packs[place.pack as usize];
+        if !pack.sealed && place.offset >= pack.synced_end {
+            unsynced.insert(pack.id);
+        }
+        true
+    }
+
+    fn places(&self, kind: Kind, digest: &Digest) -> Vec<Place> {
+        let state = self.read();
+        let copies = state.copies.get(&(kind, *digest)).into_iter().flatten();
+        state
+            .place(kind, digest)
+            .into_iter()
+            .chain(copies.copied())
+            .collect()
+    }
+
+    /// All packs that are there, and where their last known group ends.
+    pub fn packs(&self) -> Vec<(PackId, u64)> {
+        let state = self.read();
+        state
+            .packs
+            .iter()
+            .filter(|pack| !pack.gone)
+            .map(|pack| (pack.id, pack.committed_end))
+            .collect()
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    // ---- reading records -------------------------------------------------------------------------------------
+
+    /// Reads a record and makes something of it; tries all copies, and what other processes added since.
+    ///
+    /// `None` if there is no such record. `make` gets header and payload whose checks hold.
+    pub fn fetch<T>(
+        &self,
+        kind: Kind,
+        digest: &Digest,
+        make: impl Fn(&Header, Vec<u8>) -> std::result::Result<T, RecordFault>,
+    ) -> Result<Option<T>> {
+        let mut tried = Vec::new();
+        let mut fault = None;
+        for attempt in 0..2 {
+            if attempt > 0 {
+                self.refresh()?;
+            }
+            for place in self.places(kind, digest) {
+                if tried.contains(&place) {
+                    continue;
+                }
+                tried.push(place);
+                match self
+                    .record_at(kind, digest, place)
+                    .and_then(|(header, payload)| make(&header, payload))
+                {
+                    Ok(made) => return Ok(Some(made)),
+                    Err(next) => fault = Some(next),
+                }
+            }
+        }
+        match fault {
+            None => Ok(None),
+            Some(RecordFault::Other(error)) => Err(error),
+            Some(RecordFault::Damaged(what)) => {
+                self.write().damaged.insert((kind, *digest));
+                Err(StoreError::corrupt(*digest, what))
+            }
+        }
+    }
+
+    fn record_at(
+        &self,
+        kind: Kind,
+        digest: &Digest,
+        place: Place,
+    ) -> std::result::Result<(Header, Vec<u8>), RecordFault> {
+        let damaged = |what: &str| {
+            let id = self.read().packs[place.pack as usize].id;
+            RecordFault::Damaged(format!("{what} (pack {id}, byte {})", place.offset))
+        };
+        if u64::from(place.stored) > PAYLOAD_MAX {
+            return Err(damaged("it has an impossible length"));
+        }
+        let (file, path) = self.file(place.pack).map_err(RecordFault::Other)?;
+        let Some(file) = file else {
+            return Err(damaged("its pack is missing"));
+        };
+        let mut bytes = vec![0; HEADER_LEN + place.stored as usize];
+        match file.read_exact_at(&mut bytes, place.offset) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(damaged("its pack ends before it"));
+            }
+            Err(error) => return Err(RecordFault::Other(StoreError::io(&path, error))),
+        }
+        let payload = bytes.split_off(HEADER_LEN);
+        let id = self.read().packs[place.pack as usize].id;
+        let header = match Header::parse(&bytes, id, place.offset) {
+            Ok(header) => header,
+            Err(HeaderFault::NotARecord) => return Err(damaged("its record header is damaged")),
+            Err(HeaderFault::Unknown(version)) => {
+                let (what, version) = ("record kind", version.into());
+                return Err(RecordFault::Other(StoreError::UnsupportedVersion {
+                    path,
+                    what,
+                    version,
+                }));
+            }
+        };
+        if header.kind != kind || header.digest != *digest || !header.payload_is_whole(&payload) {
+            return Err(damaged("its stored bytes do not match their check"));
+        }
+        Ok((header, payload))
+    }
+
+    /// The pack's file, opened for reading; `None` if it is gone.
+    fn file(&self, pack: u32) -> Result<(Option<Arc<File>>, PathBuf)> {
+        let path = self.read().packs[pack as usize].id.pack_path(&self.dir);
+        let mut files = self.files();
+        if let Some(index) = files.iter().position(|(number, _)| *number == pack) {
+            let entry = files.remove(index);
+            files.push(entry.clone());
+            return Ok((Some(entry.1), path));
+        }
+        let file = match File::open(&path) {
+            Ok(file) => Arc::new(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, path)),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        };
+        if files.len() == OPEN_FILES_MAX {
+            files.remove(0);
+        }
+        files.push((pack, Arc::clone(&file)));
+        Ok((Some(file), path))
+    }
+
+    // ---- following other processes ---------------------------------------------------------------------------
+
+    /// Looks at the folder for what other processes have committed since.
+    pub fn refresh(&self) -> Result<()> {
+        let _one_at_a_time = self
+            .refreshing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known: Vec<PackId> = self.packs().into_iter().map(|(id, _)| id).collect();
+        let listing = Listing::read(&self.dir)?;
+        self.forget(
+            known
+                .into_iter()
+                .filter(|id| !listing.packs.contains(id))
+                .collect(),
+        );
+        for id in &listing.packs {
+            match self.known(*id) {
+                Some(Known { sealed: true, .. }) => {}
+                _ if listing.indexes.contains(id) => self.load_sealed(*id)?,
+                known => self.follow(*id, known.map_or(0, |known| known.committed_end))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&self, id: PackId) -> Option<Known> {
+        let state = self.read();
+        let pack = &state.packs[*state.by_id.get(&id)? as usize];
+        Some(Known {
+            committed_end: pack.committed_end,
+            sealed: pack.sealed,
+        })
+    }
+
+    /// Reads what was appended to a pack that is still open.
+    fn follow(&self, id: PackId, committed_end: u64) -> Result<()> {
+        let path = id.pack_path(&self.dir);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        };
+        let scan = pack::scan(&file, &path, id, committed_end)?;
+        let committed_end = scan.committed_end;
+        self.absorb(id, scan.records, committed_end);
+        let len = file.metadata().at(&path)?.len();
+        let is_full = committed_end >= SEAL_AT;
+        // Either its writer died between the last commit and the index, or the bytes behind the last group are
+        // damage, the rest of a crash, or work in progress; only in the last case somebody holds the lock.
+        if (is_full || len > committed_end) && file.try_lock().is_ok() {
+            let found_more = pack::salvage(&file, &path, id, committed_end, len)?
+                .last_commit_end
+                .is_some();
+            if is_full || found_more {
+                self.close(id, &file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a pack by its index, or makes the index anew.
+    fn load_sealed(&self, id: PackId) -> Result<()> {
+        if let Some(index) = PackIndex::load(&self.dir, id)? {
+            self.absorb(id, index.records, index.committed_end);
+            self.mark_sealed(id);
+            return Ok(());
+        }
+        let path = id.pack_path(&self.dir);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        };
+        if file.try_lock().is_ok() {
+            self.close(id, &file)?;
+        } else {
+            // whoever holds the lock is writing the index
+            let (records, committed_end) = pack::survey(&file, &path, id)?;
+            self.absorb(id, records, committed_end);
+        }
+        self.mark_sealed(id);
+        Ok(())
+    }
+
+    /// Ends a pack: nobody will append to it once it has an index. The caller holds its lock.
+    fn close(&self, id: PackId, file: &File) -> Result<()> {
+        let path = id.pack_path(&self.dir);
+        let (records, committed_end) = pack::survey(file, &path, id)?;
+        self.absorb(id, records.clone(), committed_end);
+        file.sync_data().at(&path)?;
+        // without an index the pack is only slower to open; a full or read-only disk must not stop a reader
+        if (PackIndex {
+            records,
+            committed_end,
+        })
+        .write(&self.dir, id)
+        .is_ok()
+        {
+            self.mark_sealed(id);
+        }
+        Ok(())
+    }
+
+    fn absorb(&self, id: PackId, records: Vec<Found>, committed_end: u64) {
+        let mut state = self.write();
+        let number = state.pack_number(id);
+        for found in records {
+            state.insert(number, found);
+        }
+        let pack = &mut state.packs[number as usize];
+        pack.committed_end = pack.committed_end.max(committed_end);
+    }
+
+    fn mark_sealed(&self, id: PackId) {
+        let mut state = self.write();
+        let number = state.pack_number(id);
+        state.packs[number as usize].sealed = true;
+    }
+
+    fn forget(&self, ids: HashSet<PackId>) {
+        if ids.is_empty() {
+            return;
+        }
+        let mut state = self.write();
+        state.forget(&ids);
+        let gone: HashSet<u32> = (0..)
+            .zip(&state.packs)
+            .filter(|(_, p)| p.gone)
+            .map(|(n, _)| n)
+            .collect();
+        self.files().retain(|(number, _)| !gone.contains(number));
+    }
+
+    // ---- writing ---------------------------------------------------------------------------------------------
+
+    /// Finds a pack that is open and not locked, or makes one.
+    ///
+    /// So there are never more open packs than there were writers at once, however many batches they commit.
+    pub fn writer(&self) -> Result<Box<PackWriter>> {
+        for attempt in 0..ADOPTION_ATTEMPTS {
+            if attempt == 1 {
+                self.refresh()?;
+            } else if attempt > 1 {
+                let id = PackWriter::create_file(&self.dir)?;
+                self.absorb(id, Vec::new(), 0);
+            }
+            for id in self.open_packs() {
+                if let Some(writer) = self.adopt(id)? {
+                    return Ok(writer);
+                }
+            }
+        }
+        let busy = io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "every new pack was taken by another writer",
+        );
+        Err(StoreError::io(&self.dir, busy))
+    }
+
+    fn open_packs(&self) -> Vec<PackId> {
+        let state = self.read();
+        let open = state
+            .packs
+            .iter()
+            .filter(|pack| !pack.sealed && !pack.gone && pack.committed_end < SEAL_AT);
+        let mut ids: Vec<PackId> = open.map(|pack| pack.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn adopt(&self, id: PackId) -> Result<Option<Box<PackWriter>>> {
+        let known_end = self.known(id).map_or(0, |known| known.committed_end);
+        let mut seen = Scan::default();
+        let adoption = PackWriter::adopt(&self.dir, id, known_end, &mut seen)?;
+        self.absorb(id, seen.records, seen.committed_end);
+        match adoption {
+            Adoption::Writer(writer) => {
+                self.sync_name(id)?;
+                Ok(Some(writer))
+            }
+            Adoption::Taken => Ok(None),
+            Adoption::Damaged(locked) => {
+                self.close(id, &locked)?;
+                Ok(None)
+            }
+            Adoption::Closed => {
+                if id.index_path(&self.dir).exists() {
+                    self.load_sealed(id)?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Makes a pack's name survive a power loss before the first record is acknowledged: its maker may have died
+    /// too early to do it.
+    fn sync_name(&self, id: PackId) -> Result<()> {
+        let number = self.write().pack_number(id) as usize;
+        if !self.read().packs[number].name_synced {
+            pack::sync_dir(&self.dir)?;
+            self.write().packs[number].name_synced = true;
+        }
+        Ok(())
+    }
+
+    /// Commits what the writer appended, and ends the pack if it is long enough.
+    pub fn commit(&self, writer: &mut PackWriter) -> Result<()> {
+        let records = writer.commit()?;
+        self.absorb(writer.id, records, writer.len());
+        self.mark_synced(writer.id, writer.len());
+        if writer.len() >= SEAL_AT {
+            self.close(writer.id, writer.file())?;
+        }
+        Ok(())
+    }
+
+    /// Makes the groups of another writer's open pack survive a power loss: that writer may be between its commit
+    /// record and the disk.
+    pub fn sync_pack(&self, id: PackId) -> Result<()> {
+        let Some(known) = self.known(id) else {
+            return Ok(());
+        };
+        let path = id.pack_path(&self.dir);
+        File::open(&path)
+            .and_then(|file| file.sync_data())
+            .at(&path)?;
+        self.mark_synced(id, known.committed_end);
+        Ok(())
+    }
+
+    fn mark_synced(&self, id: PackId, end: u64) {
+        let mut state = self.write();
+        let number = state.pack_number(id);
+        let pack = &mut state.packs[number as usize];
+        pack.synced_end = pack.synced_end.max(end);
+    }
+}
+
+/// One look without the folder, one after reading it, the rest with a new pack each.
+const ADOPTION_ATTEMPTS: usize = 100;
+
+struct Known {
+    committed_end: u64,
+    sealed: bool,
+}
+
+#[derive(Default)]
+struct Listing {
+    packs: HashSet<PackId>,
+    indexes: HashSet<PackId>,
+}
+
+impl Listing {
+    fn read(dir: &Path) -> Result<Self> {
+        let mut listing = Self::default();
+        for entry in fs::read_dir(dir).at(dir)? {
+            let name = entry.at(dir)?.file_name();
+            let Some((stem, extension)) = name.to_str().and_then(|name| name.split_once('.'))
+            else {
+                continue;
+            };
+            let Ok(id) = stem.parse() else { continue };
+            match extension {
+                "pack" => listing.packs.insert(id),
+                "idx" => listing.indexes.insert(id),
+                _ => continue,
+            };
+        }
+        Ok(listing)
+    }
+}
+
+impl State {
+    fn contents(&self, kind: Kind) -> &HashMap<Digest, Content> {
+        match kind {
+            Kind::Tree => &self.trees,
+            _ => &self.blobs,
+        }
+    }
+
+    fn place(&self, kind: Kind, digest: &Digest) -> Option<Place> {
+        match kind {
+            Kind::Chunk => self.chunks.get(digest).copied(),
+            Kind::Page => self.pages.get(digest).copied(),
+            Kind::Blob | Kind::Tree => self.contents(kind).get(digest).map(|content| content.place),
+            Kind::Commit => None,
+        }
+    }
+
+    fn place_mut(&mut self, kind: Kind, digest: &Digest) -> Option<&mut Place> {
+        match kind {
+            Kind::Chunk => self.chunks.get_mut(digest),
+            Kind::Page => self.pages.get_mut(digest),
+            Kind::Blob => self.blobs.get_mut(digest).map(|content| &mut content.place),
+            Kind::Tree => self.trees.get_mut(digest).map(|content| &mut content.place),
+            Kind::Commit => None,
+        }
+    }
+
+    fn pack_number(&mut self, id: PackId) -> u32 {
+        if let Some(number) = self.by_id.get(&id) {
+            return *number;
+        }
+        let number = u32::try_from(self.packs.len()).expect("2^32 packs fit no disk");
+        self.packs.push(Pack {
+            id,
+            committed_end: 0,
+            synced_end: 0,
+            sealed: false,
+            name_synced: false,
+            gone: false,
+        });
+        self.by_id.insert(id, number);
+        number
+    }
+
+    fn insert(&mut self, pack: u32, found: Found) {
+        let key = (found.kind, found.digest);
+        let place = Place {
+            pack,
+            stored: found.stored,
+            offset: found.offset,
+        };
+        match self.place_mut(found.kind, &found.digest) {
+            Some(held) if *held == place => {}
+            Some(_) => {
+                let other = if self.damaged.remove(&key) {
+                    // written anew because the held one is damaged
+                    std::mem::replace(
+                        self.place_mut(key.0, &key.1).expect("it was there above"),
+                        place,
+                    )
+                } else {
+                    place
+                };
+                let copies = self.copies.entry(key).or_default();
+                if !copies.contains(&other) {
+                    copies.push(other);
+                }
+            }
+            None => self.insert_first(found, place),
+        }
+    }
+
+    fn insert_first(&mut self, found: Found, place: Place) {
+        match (found.kind, found.content) {
+            (Kind::Chunk, _) => {
+                self.chunks.insert(found.digest, place);
+            }
+            (Kind::Page, _) => {
+                self.pages.insert(found.digest, place);
+            }
+            (Kind::Blob, Some((size, sha256))) => {
+                self.blobs.insert(
+                    found.digest,
+                    Content {
+                        place,
+                        size,
+                        sha256,
+                    },
+                );
+                self.sha256.insert(sha256, found.digest);
+            }
+            (Kind::Tree, Some((size, sha256))) => {
+                self.trees.insert(
+                    found.digest,
+                    Content {
+                        place,
+                        size,
+                        sha256,
+                    },
+                );
+            }
+            (Kind::Blob | Kind::Tree | Kind::Commit, _) => {}
+        }
+    }
+
+    fn forget(&mut self, ids: &HashSet<PackId>) {
+        for id in ids {
+            if let Some(number) = self.by_id.remove(id) {
+                self.packs[number as usize].gone = true;
+            }
+        }
+        let mut copies = std::mem::take(&mut self.copies);
+        for ((kind, digest), places) in &mut copies {
+            places.retain(|place| !self.packs[place.pack as usize].gone);
+            let held_is_gone = self
+                .place(*kind, digest)
+                .is_some_and(|held| self.packs[held.pack as usize].gone);
+            if held_is_gone && let Some(place) = places.pop() {
+                *self.place_mut(*kind, digest).expect("it was there above") = place;
+            }
+        }
+        copies.retain(|_, places| !places.is_empty());
+        self.copies = copies;
+        let packs = &self.packs;
+        let is_there = |place: &Place| !packs[place.pack as usize].gone;
+        self.chunks.retain(|_, place| is_there(place));
+        self.pages.retain(|_, place| is_there(place));
+        self.blobs.retain(|_, content| is_there(&content.place));
+        self.trees.retain(|_, content| is_there(&content.place));
+        let blobs = &self.blobs;
+        self.sha256.retain(|_, digest| blobs.contains_key(digest));
+    }
+}

@@ -1,0 +1,403 @@
+//! From a reader to records: reads once, hashes while copying, holds a few MiB whatever the size.
+//!
+//! The calling thread reads, computes BLAKE3 and cuts. For content longer than one block a second thread computes
+//! SHA-256 and a few more compress; their results are written in the order in which they come.
+
+use std::{
+    collections::HashSet,
+    io::Read,
+    num::NonZero,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+    },
+    thread::{self, Scope},
+};
+
+use sha2::Digest as _;
+use stemma_core::{Digest, Sha256};
+
+use crate::{
+    batch::Batch,
+    chunk::{CHUNK_LONGEST, Chunker},
+    codec::{self, Sampler},
+    error::{Result, StoreError},
+    recipe::{Layout, PAGE_CHUNKS, PAGES_MAX, Piece, Recipe, encode_page},
+    record::{CODEC_RAW, CODEC_ZSTD, Kind},
+    store::BlobInfo,
+};
+
+const BLOCK: usize = 1 << 20;
+/// Content up to this length is a single chunk.
+const SINGLE_CHUNK_MAX: usize = 128 << 10;
+/// Blocks that may wait for the SHA-256 thread.
+const BLOCKS_AHEAD: usize = 4;
+const COMPRESSORS_MAX: usize = 4;
+/// Chunks per compressing thread that are on their way.
+const CHUNKS_AHEAD: usize = 4;
+
+/// Adds what `source` yields as a blob, or as the bytes of a tree.
+pub(crate) fn ingest(
+    batch: &mut Batch,
+    kind: Kind,
+    source: &mut dyn Read,
+    progress: &mut dyn FnMut(u64),
+) -> Result<BlobInfo> {
+    batch.check_usable()?;
+    let first = read_block(source)?;
+    let (info, layout) = if first.len() < BLOCK {
+        ingest_block(batch, &first)?
+    } else {
+        ingest_stream(batch, first, source, progress)?
+    };
+    let recipe = Recipe {
+        size: info.size,
+        sha256: info.sha256,
+        layout,
+    };
+    batch.append_recipe(kind, info.digest, &recipe)?;
+    progress(info.size);
+    Ok(info)
+}
+
+/// Reads until a block is full or the source ends.
+fn read_block(source: &mut dyn Read) -> Result<Vec<u8>> {
+    let mut block = Vec::with_capacity(BLOCK);
+    source
+        .take(BLOCK as u64)
+        .read_to_end(&mut block)
+        .map_err(StoreError::Source)?;
+    Ok(block)
+}
+
+/// Adds content that is in memory as a whole.
+fn ingest_block(batch: &mut Batch, content: &[u8]) -> Result<(BlobInfo, Layout)> {
+    let info = BlobInfo {
+        digest: Digest::of(content),
+        sha256: Sha256::of(content),
+        size: content.len() as u64,
+    };
+    let mut sampler = Sampler::default();
+    if !content.is_empty() && content.len() <= SINGLE_CHUNK_MAX {
+        put_chunk(batch, &mut sampler, info.digest, content)?;
+        return Ok((info, Layout::Whole));
+    }
+    let mut pieces = Pieces::default();
+    let mut chunker = Chunker::for_content(content);
+    let mut rest = content;
+    while !rest.is_empty() {
+        let (chunk, behind) = rest.split_at(chunker.next_cut(rest).unwrap_or(rest.len()));
+        let digest = Digest::of(chunk);
+        put_chunk(batch, &mut sampler, digest, chunk)?;
+        pieces.push(batch, digest, chunk.len())?;
+        rest = behind;
+    }
+    Ok((info, pieces.finish(batch, info.digest)?))
+}
+
+fn put_chunk(batch: &mut Batch, sampler: &mut Sampler, digest: Digest, chunk: &[u8]) -> Result<()> {
+    if batch.holds(Kind::Chunk, &digest) {
+        return Ok(());
+    }
+    let packed = if sampler.should_try() {
+        codec::compress(chunk)
+    } else {
+        None
+    };
+    let codec = if packed.is_some() {
+        CODEC_ZSTD
+    } else {
+        CODEC_RAW
+    };
+    sampler.observe(codec);
+    batch.append(
+        Kind::Chunk,
+        digest,
+        codec,
+        chunk.len() as u64,
+        packed.as_deref().unwrap_or(chunk),
+    )
+}
+
+fn ingest_stream(
+    batch: &mut Batch,
+    first: Vec<u8>,
+    source: &mut dyn Read,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(BlobInfo, Layout)> {
+    thread::scope(|scope| {
+        let sha256 = Sha256Thread::start(scope);
+        let mut chunker = Chunker::for_content(&first);
+        let mut chunks = ChunkStream::new(batch, Compressors::start(scope));
+        let mut whole = blake3::Hasher::new();
+        let mut size = 0;
+        let mut block = first;
+        while !block.is_empty() {
+            let is_last = block.len() < BLOCK;
+            let shared = Arc::new(block);
+            sha256.update(&shared);
+            whole.update(&shared);
+            chunks.push_block(&mut chunker, &shared)?;
+            size += shared.len() as u64;
+            progress(size);
+            block = if is_last {
+                Vec::new()
+            } else {
+                read_block(source)?
+            };
+        }
+        let digest = Digest::from_bytes(*whole.finalize().as_bytes());
+        let layout = chunks.finish(digest)?;
+        Ok((
+            BlobInfo {
+                digest,
+                sha256: sha256.finish(),
+                size,
+            },
+            layout,
+        ))
+    })
+}
+
+/// Computes the second name of a blob beside everything else.
+struct Sha256Thread<'scope> {
+    blocks: SyncSender<Arc<Vec<u8>>>,
+    thread: thread::ScopedJoinHandle<'scope, Sha256>,
+}
+
+impl<'scope> Sha256Thread<'scope> {
+    fn start<'env>(scope: &'scope Scope<'scope, 'env>) -> Self {
+        let (blocks, received) = sync_channel::<Arc<Vec<u8>>>(BLOCKS_AHEAD);
+        let thread = scope.spawn(move || {
+            let mut hasher = sha2::Sha256::new();
+            for block in received {
+                hasher.update(block.as_slice());
+            }
+            Sha256::from_bytes(hasher.finalize().into())
+        });
+        Self { blocks, thread }
+    }
+
+    fn update(&self, block: &Arc<Vec<u8>>) {
+        self.blocks
+            .send(Arc::clone(block))
+            .expect("the thread receives until the sender is dropped");
+    }
+
+    fn finish(self) -> Sha256 {
+        drop(self.blocks);
+        self.thread.join().expect("hashing does not panic")
+    }
+}
+
+/// A chunk on its way to or from a compressing thread; `packed` is set on the way back if it got shorter.
+struct Job {
+    digest: Digest,
+    chunk: Vec<u8>,
+    packed: Option<Vec<u8>>,
+}
+
+/// Threads that compress chunks. They end when this is dropped.
+struct Compressors {
+    jobs: Sender<Job>,
+    done: Receiver<Job>,
+    threads: usize,
+}
+
+impl Compressors {
+    fn start<'scope>(scope: &'scope Scope<'scope, '_>) -> Self {
+        let threads = thread::available_parallelism()
+            .map_or(1, NonZero::get)
+            .min(COMPRESSORS_MAX);
+        let (jobs, waiting) = channel::<Job>();
+        let (finished, done) = channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..threads {
+            let (waiting, finished) = (Arc::clone(&waiting), finished.clone());
+            scope.spawn(move || {
+                loop {
+                    let job = waiting
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .recv();
+                    let Ok(mut job) = job else { return };
+                    job.packed = codec::compress(&job.chunk);
+                    if finished.send(job).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Self {
+            jobs,
+            done,
+            threads,
+        }
+    }
+}
+
+/// Cuts blocks into chunks and writes those that are new.
+struct ChunkStream<'a> {
+    batch: &'a mut Batch,
+    compressors: Compressors,
+    sampler: Sampler,
+    pieces: Pieces,
+    /// The beginning of a chunk that goes on in the next block.
+    begun: Vec<u8>,
+    under_way: HashSet<Digest>,
+}
+
+impl<'a> ChunkStream<'a> {
+    fn new(batch: &'a mut Batch, compressors: Compressors) -> Self {
+        Self {
+            batch,
+            compressors,
+            sampler: Sampler::default(),
+            pieces: Pieces::default(),
+            begun: Vec::with_capacity(CHUNK_LONGEST),
+            under_way: HashSet::new(),
+        }
+    }
+
+    fn push_block(&mut self, chunker: &mut Chunker, block: &[u8]) -> Result<()> {
+        let mut rest = block;
+        while let Some(cut) = chunker.next_cut(rest) {
+            let (end_of_chunk, behind) = rest.split_at(cut);
+            if self.begun.is_empty() {
+                self.push_chunk(end_of_chunk)?;
+            } else {
+                self.begun.extend_from_slice(end_of_chunk);
+                self.push_begun()?;
+            }
+            rest = behind;
+        }
+        self.begun.extend_from_slice(rest);
+        Ok(())
+    }
+
+    fn push_begun(&mut self) -> Result<()> {
+        let chunk = std::mem::take(&mut self.begun);
+        let pushed = self.push_chunk(&chunk);
+        self.begun = chunk;
+        self.begun.clear();
+        pushed
+    }
+
+    fn push_chunk(&mut self, chunk: &[u8]) -> Result<()> {
+        let digest = Digest::of(chunk);
+        self.pieces.push(self.batch, digest, chunk.len())?;
+        if self.under_way.contains(&digest) || self.batch.holds(Kind::Chunk, &digest) {
+            return Ok(());
+        }
+        if !self.sampler.should_try() {
+            self.sampler.observe(CODEC_RAW);
+            return self
+                .batch
+                .append(Kind::Chunk, digest, CODEC_RAW, chunk.len() as u64, chunk);
+        }
+        while self.under_way.len() >= self.compressors.threads * CHUNKS_AHEAD {
+            self.write_one()?;
+        }
+        self.under_way.insert(digest);
+        let job = Job {
+            digest,
+            chunk: chunk.to_vec(),
+            packed: None,
+        };
+        self.compressors
+            .jobs
+            .send(job)
+            .expect("the threads receive until the sender is dropped");
+        Ok(())
+    }
+
+    /// Waits for one compressed chunk and writes it.
+    fn write_one(&mut self) -> Result<()> {
+        let job = self
+            .compressors
+            .done
+            .recv()
+            .expect("the threads answer every job");
+        self.under_way.remove(&job.digest);
+        let (codec, payload) = match &job.packed {
+            Some(packed) => (CODEC_ZSTD, packed),
+            None => (CODEC_RAW, &job.chunk),
+        };
+        self.sampler.observe(codec);
+        self.batch.append(
+            Kind::Chunk,
+            job.digest,
+            codec,
+            job.chunk.len() as u64,
+            payload,
+        )
+    }
+
+    fn finish(mut self, blob: Digest) -> Result<Layout> {
+        if !self.begun.is_empty() {
+            self.push_begun()?;
+        }
+        while !self.under_way.is_empty() {
+            self.write_one()?;
+        }
+        self.pieces.finish(self.batch, blob)
+    }
+}
+
+/// The recipe under construction; full pages go to the store at once.
+#[derive(Default)]
+struct Pieces {
+    size: u64,
+    chunks: Vec<Piece>,
+    pages: Vec<Piece>,
+}
+
+impl Pieces {
+    fn push(&mut self, batch: &mut Batch, digest: Digest, len: usize) -> Result<()> {
+        if self.chunks.len() == PAGE_CHUNKS {
+            self.end_page(batch)?;
+        }
+        self.chunks.push(Piece {
+            start: self.size,
+            len: len as u64,
+            digest,
+        });
+        self.size += len as u64;
+        Ok(())
+    }
+
+    fn end_page(&mut self, batch: &mut Batch) -> Result<()> {
+        let Some(first) = self.chunks.first() else {
+            return Ok(());
+        };
+        let start = first.start;
+        let page = encode_page(&self.chunks);
+        let digest = Digest::of(&page);
+        if !batch.holds(Kind::Page, &digest) {
+            batch.append(Kind::Page, digest, CODEC_RAW, page.len() as u64, &page)?;
+        }
+        self.pages.push(Piece {
+            start,
+            len: self.size - start,
+            digest,
+        });
+        self.chunks.clear();
+        Ok(())
+    }
+
+    fn finish(mut self, batch: &mut Batch, blob: Digest) -> Result<Layout> {
+        if self.pages.is_empty() {
+            return Ok(Layout::Chunks(self.chunks));
+        }
+        self.end_page(batch)?;
+        if self.pages.len() > PAGES_MAX {
+            let limit = self.pages[PAGES_MAX].start;
+            return Err(StoreError::TooLarge {
+                digest: blob,
+                size: self.size,
+                limit,
+            });
+        }
+        Ok(Layout::Pages(self.pages))
+    }
+}

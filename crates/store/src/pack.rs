@@ -1,0 +1,671 @@
+//! Pack files: append-only logs of records in committed groups.
+//!
+//! A pack starts with a header (magic, version, id) and holds groups: any number of records, then a commit
+//! record, written twice. A record counts from the moment a valid commit record follows it, and a commit record
+//! is written only after all bytes of its group are on disk, so a valid one proves that its group is whole.
+//! The second copy exists so that one rotten byte in the last commit record can't make an acknowledged group look
+//! like the torn tail of a crash, which the next writer would cut off.
+
+use std::{
+    fmt,
+    fs::File,
+    io,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use stemma_core::{Digest, Sha256};
+
+use crate::{
+    error::{IoContext as _, Result, StoreError},
+    recipe::{Recipe, RecipeFault},
+    record::{CODEC_RAW, HEADER_LEN, Header, HeaderFault, Kind, MAGIC, le_u16, le_u32, le_u64},
+};
+
+/// A pack this long takes no further group; it gets its index and stays as it is.
+pub(crate) const SEAL_AT: u64 = 32 << 20;
+/// A group that makes its pack this long is committed and goes on in the next pack.
+pub(crate) const PACK_MAX: u64 = 64 << 20;
+
+pub(crate) const PACK_HEADER_LEN: usize = 32;
+const PACK_MAGIC: [u8; 8] = *b"\x9dSTMPAK\n";
+const PACK_VERSION: u16 = 1;
+
+const COMMIT_LEN: usize = 16;
+const WRITE_BUFFER: usize = 1 << 20;
+
+/// The name of a pack; later packs sort after earlier ones.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct PackId(pub [u8; 16]);
+
+impl PackId {
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7().into_bytes())
+    }
+
+    pub fn pack_path(self, dir: &Path) -> PathBuf {
+        dir.join(format!("{self}.pack"))
+    }
+
+    pub fn index_path(self, dir: &Path) -> PathBuf {
+        dir.join(format!("{self}.idx"))
+    }
+}
+
+impl fmt::Display for PackId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        uuid::Uuid::from_bytes(self.0).simple().fmt(f)
+    }
+}
+
+impl fmt::Debug for PackId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for PackId {
+    type Err = ();
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        let id = Self(uuid::Uuid::try_parse(text).map_err(|_| ())?.into_bytes());
+        // one spelling only
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(())
+        }
+    }
+}
+
+/// Magic, version, reserved, id, CRC-32 of all that.
+fn encode_pack_header(id: PackId) -> [u8; PACK_HEADER_LEN] {
+    let mut bytes = [0; PACK_HEADER_LEN];
+    bytes[..8].copy_from_slice(&PACK_MAGIC);
+    bytes[8..10].copy_from_slice(&PACK_VERSION.to_le_bytes());
+    bytes[12..28].copy_from_slice(&id.0);
+    let crc = crc32fast::hash(&bytes[..28]);
+    bytes[28..].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// A record found in a pack; for recipes with the facts that the index keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub kind: Kind,
+    pub digest: Digest,
+    pub offset: u64,
+    pub stored: u32,
+    /// Size and SHA-256 of the content of a recipe.
+    pub content: Option<(u64, Sha256)>,
+}
+
+/// What a reader may rely on after reading a pack from `start`.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    pub records: Vec<Found>,
+    /// End of the last committed group; 0 if not even the pack's header is there.
+    pub committed_end: u64,
+}
+
+/// Reads the committed groups from `start` (0 or the end of a group) on, headers only.
+///
+/// Stops silently at the first byte that is not part of a whole committed group: another process may be writing
+/// there. [`salvage`] tells more, when nobody writes.
+pub(crate) fn scan(file: &File, path: &Path, id: PackId, start: u64) -> Result<Scan> {
+    let mut window = Window::new(file, path, id)?;
+    let mut scan = Scan {
+        committed_end: start,
+        ..Scan::default()
+    };
+    if start == 0 {
+        if !window.pack_header_is_whole()? {
+            return Ok(scan);
+        }
+        scan.committed_end = PACK_HEADER_LEN as u64;
+    }
+    let mut group = Group::starting_at(scan.committed_end);
+    let mut records = Vec::new();
+    let mut last_commit = None;
+    let mut at = scan.committed_end;
+    while let Some((header, bytes)) = window.header(at)? {
+        if window.len - at < header.record_len() {
+            break;
+        }
+        let end = at + header.record_len();
+        if header.kind == Kind::Commit {
+            let Some(commit) = window.commit(&header, at)? else {
+                break;
+            };
+            let is_second_copy = last_commit == Some(commit) && at == scan.committed_end;
+            if !is_second_copy && commit != group.commit() {
+                break;
+            }
+            scan.records.append(&mut records);
+            scan.committed_end = end;
+            group = Group::starting_at(end);
+            last_commit = Some(commit);
+        } else {
+            group.add(&bytes);
+            // a recipe that has rotted is left out, so that its content is written again when it is next added
+            records.extend(window.found(&header, at)?);
+        }
+        at = end;
+    }
+    Ok(scan)
+}
+
+/// What can be saved of a pack that nobody writes to.
+#[derive(Debug, Default)]
+pub(crate) struct Salvage {
+    pub committed: Survivors,
+    /// What lies behind the last commit record and was never acknowledged.
+    pub tail: Survivors,
+    pub last_commit_end: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Survivors {
+    pub records: Vec<Found>,
+    /// Where something is wrong, and what.
+    pub damage: Vec<(u64, String)>,
+}
+
+/// Most damages that are listed one by one for a pack.
+const DAMAGE_LISTED_MAX: usize = 1000;
+
+impl Survivors {
+    fn damaged(&mut self, offset: u64, what: String) {
+        if self.damage.len() < DAMAGE_LISTED_MAX {
+            self.damage.push((offset, what));
+        }
+    }
+
+    fn append(&mut self, later: &mut Self) {
+        self.records.append(&mut later.records);
+        self.damage.append(&mut later.damage);
+    }
+}
+
+/// Reads everything in `start..end`, checks each record's bytes and searches for the next record behind damage.
+pub(crate) fn salvage(
+    file: &File,
+    path: &Path,
+    id: PackId,
+    start: u64,
+    end: u64,
+) -> Result<Salvage> {
+    let mut window = Window::new(file, path, id)?;
+    let end = end.min(window.len);
+    let mut salvage = Salvage::default();
+    let mut at = start;
+    if start == 0 {
+        if !window.pack_header_is_whole()? {
+            salvage
+                .tail
+                .damaged(0, "the pack's header is damaged".to_owned());
+        }
+        at = PACK_HEADER_LEN as u64;
+    }
+    while at < end {
+        let header = window.header(at)?.map(|(header, _)| header);
+        let Some(header) = header.filter(|header| header.record_len() <= end - at) else {
+            salvage
+                .tail
+                .damaged(at, "no record starts where one should".to_owned());
+            at = window.next_header(at + 1, end)?;
+            continue;
+        };
+        if !window.payload_is_whole(&header, at)? {
+            salvage.tail.damaged(
+                at,
+                format!("the bytes of {} do not match their check", header.digest),
+            );
+        } else if header.kind == Kind::Commit {
+            salvage.committed.append(&mut salvage.tail);
+            salvage.last_commit_end = Some(at + header.record_len());
+        } else if let Some(found) = window.found(&header, at)? {
+            salvage.tail.records.push(found);
+        } else {
+            salvage
+                .tail
+                .damaged(at, format!("the recipe of {} is damaged", header.digest));
+        }
+        at += header.record_len();
+    }
+    Ok(salvage)
+}
+
+/// All that counts in a pack that nobody writes to, damaged or not, and where its last group ends.
+pub(crate) fn survey(file: &File, path: &Path, id: PackId) -> Result<(Vec<Found>, u64)> {
+    let Scan {
+        mut records,
+        mut committed_end,
+        ..
+    } = scan(file, path, id, 0)?;
+    let len = file.metadata().at(path)?.len();
+    if committed_end < len {
+        let rest = salvage(file, path, id, committed_end, len)?;
+        records.extend(rest.committed.records);
+        committed_end = rest.last_commit_end.unwrap_or(committed_end);
+    }
+    Ok((records, committed_end))
+}
+
+/// The records since the last commit, as the next commit record describes them.
+struct Group {
+    start: u64,
+    count: u32,
+    headers: blake3::Hasher,
+}
+
+/// The content of a commit record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Commit {
+    group_start: u64,
+    count: u32,
+    /// BLAKE3 of the group's headers, which hold the checks of their payloads.
+    headers: Digest,
+}
+
+impl Group {
+    fn starting_at(start: u64) -> Self {
+        Self {
+            start,
+            count: 0,
+            headers: blake3::Hasher::new(),
+        }
+    }
+
+    fn add(&mut self, header: &[u8; HEADER_LEN]) {
+        self.count += 1;
+        self.headers.update(header);
+    }
+
+    fn commit(&self) -> Commit {
+        let headers = Digest::from_bytes(*self.headers.finalize().as_bytes());
+        Commit {
+            group_start: self.start,
+            count: self.count,
+            headers,
+        }
+    }
+}
+
+impl Commit {
+    fn encode(&self) -> (Digest, [u8; COMMIT_LEN]) {
+        let mut payload = [0; COMMIT_LEN];
+        payload[..8].copy_from_slice(&self.group_start.to_le_bytes());
+        payload[8..12].copy_from_slice(&self.count.to_le_bytes());
+        (self.headers, payload)
+    }
+
+    fn decode(headers: Digest, payload: &[u8]) -> Option<Self> {
+        let payload: &[u8; COMMIT_LEN] = payload.try_into().ok()?;
+        // the last four bytes are reserved
+        (payload[12..] == [0; 4]).then(|| Self {
+            group_start: le_u64(&payload[..8]),
+            count: le_u32(&payload[8..12]),
+            headers,
+        })
+    }
+}
+
+/// Reads a pack front to back without reading the chunks that are only passed over.
+struct Window<'a> {
+    file: &'a File,
+    path: &'a Path,
+    id: PackId,
+    len: u64,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+const READ_AHEAD: usize = 8 << 10;
+const SEARCH_STEP: usize = 1 << 20;
+
+impl<'a> Window<'a> {
+    fn new(file: &'a File, path: &'a Path, id: PackId) -> Result<Self> {
+        let len = file.metadata().at(path)?.len();
+        Ok(Self {
+            file,
+            path,
+            id,
+            len,
+            start: 0,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// Returns `len` bytes at `at`; `None` if the file ends before.
+    fn get(&mut self, at: u64, len: usize) -> Result<Option<&[u8]>> {
+        if at.checked_add(len as u64).is_none_or(|end| end > self.len) {
+            return Ok(None);
+        }
+        let held = self.start..self.start + self.bytes.len() as u64;
+        if at < held.start || at + len as u64 > held.end {
+            let wanted = (len.max(READ_AHEAD) as u64).min(self.len - at);
+            self.bytes.resize(wanted as usize, 0);
+            self.start = at;
+            match self.file.read_exact_at(&mut self.bytes, at) {
+                Ok(()) => {}
+                // the writer that was there gave up and cut its tail off
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.bytes.clear();
+                    return Ok(None);
+                }
+                Err(error) => return Err(StoreError::io(self.path, error)),
+            }
+        }
+        let from = (at - self.start) as usize;
+        Ok(Some(&self.bytes[from..from + len]))
+    }
+
+    /// `false` if the header is damaged or not yet written.
+    fn pack_header_is_whole(&mut self) -> Result<bool> {
+        let (id, path) = (self.id, self.path);
+        let Some(bytes) = self.get(0, PACK_HEADER_LEN)? else {
+            return Ok(false);
+        };
+        if bytes == encode_pack_header(id) {
+            return Ok(true);
+        }
+        let crc_holds = le_u32(&bytes[28..]) == crc32fast::hash(&bytes[..28]);
+        let version = le_u16(&bytes[8..10]);
+        if bytes[..8] == PACK_MAGIC && crc_holds && version != PACK_VERSION {
+            let version = version.into();
+            return Err(StoreError::UnsupportedVersion {
+                path: path.to_owned(),
+                what: "pack format",
+                version,
+            });
+        }
+        Ok(false)
+    }
+
+    fn header(&mut self, at: u64) -> Result<Option<(Header, [u8; HEADER_LEN])>> {
+        let (id, path) = (self.id, self.path);
+        let Some(bytes) = self.get(at, HEADER_LEN)? else {
+            return Ok(None);
+        };
+        match Header::parse(bytes, id, at) {
+            Ok(header) => Ok(Some((
+                header,
+                bytes.try_into().expect("the slice is HEADER_LEN long"),
+            ))),
+            Err(HeaderFault::NotARecord) => Ok(None),
+            Err(HeaderFault::Unknown(kind)) => Err(StoreError::UnsupportedVersion {
+                path: path.to_owned(),
+                what: "record kind",
+                version: kind.into(),
+            }),
+        }
+    }
+
+    fn payload(&mut self, header: &Header, at: u64) -> Result<Option<&[u8]>> {
+        let payload = self.get(at + HEADER_LEN as u64, header.stored as usize)?;
+        Ok(payload.filter(|payload| header.payload_is_whole(payload)))
+    }
+
+    fn payload_is_whole(&mut self, header: &Header, at: u64) -> Result<bool> {
+        Ok(self.payload(header, at)?.is_some())
+    }
+
+    fn commit(&mut self, header: &Header, at: u64) -> Result<Option<Commit>> {
+        let payload = self.payload(header, at)?;
+        Ok(payload.and_then(|payload| Commit::decode(header.digest, payload)))
+    }
+
+    /// Describes a record; `None` for a recipe that is damaged.
+    fn found(&mut self, header: &Header, at: u64) -> Result<Option<Found>> {
+        let content = match header.kind {
+            Kind::Blob | Kind::Tree => {
+                let Some(payload) = self.payload(header, at)? else {
+                    return Ok(None);
+                };
+                match Recipe::decode(header.digest, payload) {
+                    Ok(recipe) => Some((recipe.size, recipe.sha256)),
+                    Err(RecipeFault::Damaged(_)) => return Ok(None),
+                    Err(RecipeFault::Unknown(version)) => {
+                        return Err(self.unsupported("recipe version", version));
+                    }
+                }
+            }
+            Kind::Chunk | Kind::Page | Kind::Commit => None,
+        };
+        Ok(Some(Found {
+            kind: header.kind,
+            digest: header.digest,
+            offset: at,
+            stored: header.stored,
+            content,
+        }))
+    }
+
+    fn unsupported(&self, what: &'static str, version: u8) -> StoreError {
+        StoreError::UnsupportedVersion {
+            path: self.path.to_owned(),
+            what,
+            version: version.into(),
+        }
+    }
+
+    /// Searches for the next header of this pack in `from..end`; `end` if there is none.
+    fn next_header(&mut self, from: u64, end: u64) -> Result<u64> {
+        let mut at = from;
+        while end.saturating_sub(at) >= HEADER_LEN as u64 {
+            let step = (end - at).min(SEARCH_STEP as u64) as usize;
+            let Some(bytes) = self.get(at, step)? else {
+                return Ok(end);
+            };
+            let candidates: Vec<u64> = bytes
+                .windows(MAGIC.len())
+                .enumerate()
+                .filter(|(_, window)| *window == MAGIC)
+                .map(|(index, _)| at + index as u64)
+                .collect();
+            for candidate in candidates {
+                if self.header(candidate)?.is_some() {
+                    return Ok(candidate);
+                }
+            }
+            at += (step - (MAGIC.len() - 1)) as u64;
+        }
+        Ok(end)
+    }
+}
+
+/// What became of an attempt to go on writing in a pack.
+pub(crate) enum Adoption {
+    Writer(Box<PackWriter>),
+    /// Another writer has it.
+    Taken,
+    /// It has its index, is long enough, or is gone.
+    Closed,
+    /// Bytes within its committed groups have rotted; it must not be written to any more. The file is locked.
+    Damaged(File),
+}
+
+/// The one writer of a pack, as long as it lives: it holds the file's exclusive lock.
+pub(crate) struct PackWriter {
+    pub id: PackId,
+    path: PathBuf,
+    file: File,
+    committed_end: u64,
+    /// Where the next record goes; `buffer` holds the last bytes before it.
+    end: u64,
+    buffer: Vec<u8>,
+    group: Group,
+    records: Vec<Found>,
+    /// From the first byte of a commit record on, nothing may be cut off: a reader may have seen it.
+    commit_begun: bool,
+}
+
+impl PackWriter {
+    /// Makes an empty pack; whoever locks it first may write to it.
+    pub fn create_file(dir: &Path) -> Result<PackId> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let id = PackId::generate();
+        let path = id.pack_path(dir);
+        File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .at(&path)?;
+        Ok(id)
+    }
+
+    /// Tries to become the writer of an existing pack. `known_end` is where this process knows a committed group
+    /// to end; `seen` receives what was committed behind it.
+    pub fn adopt(dir: &Path, id: PackId, known_end: u64, seen: &mut Scan) -> Result<Adoption> {
+        let path = id.pack_path(dir);
+        let file = match File::options().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Adoption::Closed),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Ok(Adoption::Taken),
+            Err(std::fs::TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
+        }
+        if is_unlinked(&file, &path)? || id.index_path(dir).exists() {
+            return Ok(Adoption::Closed);
+        }
+        *seen = scan(&file, &path, id, known_end)?;
+        if seen.committed_end >= SEAL_AT {
+            return Ok(Adoption::Closed);
+        }
+        let len = file.metadata().at(&path)?.len();
+        if len > seen.committed_end {
+            let tail = salvage(&file, &path, id, seen.committed_end, len)?;
+            if tail.last_commit_end.is_some() {
+                return Ok(Adoption::Damaged(file));
+            }
+            file.set_len(seen.committed_end).at(&path)?;
+        }
+        let mut writer = Self {
+            id,
+            path,
+            file,
+            committed_end: seen.committed_end,
+            end: seen.committed_end,
+            buffer: Vec::new(),
+            group: Group::starting_at(seen.committed_end),
+            records: Vec::new(),
+            commit_begun: false,
+        };
+        if writer.committed_end == 0 {
+            writer.write_pack_header()?;
+            seen.committed_end = writer.committed_end;
+        }
+        Ok(Adoption::Writer(Box::new(writer)))
+    }
+
+    fn write_pack_header(&mut self) -> Result<()> {
+        self.file
+            .write_all_at(&encode_pack_header(self.id), 0)
+            .at(&self.path)?;
+        self.file.sync_data().at(&self.path)?;
+        self.committed_end = PACK_HEADER_LEN as u64;
+        self.end = self.committed_end;
+        self.group = Group::starting_at(self.end);
+        Ok(())
+    }
+
+    /// Length of the pack with all that was appended.
+    pub fn len(&self) -> u64 {
+        self.end
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub fn has_uncommitted(&self) -> bool {
+        self.group.count > 0
+    }
+
+    pub fn append(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        content: Option<(u64, Sha256)>,
+    ) -> Result<()> {
+        let Header {
+            kind,
+            digest,
+            stored,
+            ..
+        } = *header;
+        self.records.push(Found {
+            kind,
+            digest,
+            offset: self.end,
+            stored,
+            content,
+        });
+        let bytes = header.encode(self.id, self.end);
+        self.group.add(&bytes);
+        self.write(&bytes, payload)
+    }
+
+    fn write(&mut self, header: &[u8], payload: &[u8]) -> Result<()> {
+        self.buffer.extend_from_slice(header);
+        self.buffer.extend_from_slice(payload);
+        self.end += (header.len() + payload.len()) as u64;
+        if self.buffer.len() >= WRITE_BUFFER {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let at = self.end - self.buffer.len() as u64;
+        self.file.write_all_at(&self.buffer, at).at(&self.path)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Makes all that was appended count: bytes to disk, then the commit record, then that to disk.
+    pub fn commit(&mut self) -> Result<Vec<Found>> {
+        self.flush()?;
+        self.file.sync_data().at(&self.path)?;
+        let (digest, payload) = self.group.commit().encode();
+        let header =
+            Header::for_payload(Kind::Commit, CODEC_RAW, digest, COMMIT_LEN as u64, &payload);
+        for _ in 0..2 {
+            let bytes = header.encode(self.id, self.end);
+            self.write(&bytes, &payload)?;
+        }
+        self.commit_begun = true;
+        self.flush()?;
+        self.file.sync_data().at(&self.path)?;
+        self.committed_end = self.end;
+        self.commit_begun = false;
+        self.group = Group::starting_at(self.end);
+        Ok(std::mem::take(&mut self.records))
+    }
+}
+
+impl Drop for PackWriter {
+    /// Gives back the disk space of a group that was not committed. The lock ends with the file.
+    fn drop(&mut self) {
+        if self.has_uncommitted() && !self.commit_begun {
+            // on failure the next writer cuts the tail off
+            let _ = self.file.set_len(self.committed_end);
+        }
+    }
+}
+
+fn is_unlinked(file: &File, path: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(file.metadata().at(path)?.nlink() == 0)
+}
+
+/// Makes names in a directory survive a power loss.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|dir| dir.sync_all()).at(dir)
+}

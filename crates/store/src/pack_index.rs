@@ -1,0 +1,238 @@
+//! Index files: what a sealed pack holds and where, so that opening a store need not read its packs.
+//!
+//! An index is a convenience: it is rebuilt from its pack whenever it is lost or damaged. Its existence also says
+//! that nobody will ever write to the pack again, and that all of the pack is on disk.
+//!
+//! All numbers are little-endian: magic (8 bytes), version (u16), reserved (6), pack id (16), end of the pack's
+//! last group (u64), then for each kind (chunks, pages, blobs, trees) the number of entries (u32); then the
+//! entries of each kind in that order, sorted by digest: digest (32), offset (u64), stored length (u32), and for
+//! blobs and trees size (u64) and SHA-256 (32); at last the BLAKE3 of all bytes before.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use stemma_core::{Digest, Sha256};
+
+use crate::{
+    error::{IoContext as _, Result, StoreError},
+    pack::{Found, PackId, sync_dir},
+    record::{Kind, le_u16, le_u32, le_u64},
+};
+
+const MAGIC: [u8; 8] = *b"\x9dSTMIDX\n";
+const VERSION: u16 = 1;
+const HEAD_LEN: usize = 56;
+const CHECK_LEN: usize = 32;
+const PLACE_LEN: usize = 44;
+const CONTENT_LEN: usize = 40;
+const KINDS: [Kind; 4] = [Kind::Chunk, Kind::Page, Kind::Blob, Kind::Tree];
+
+/// No pack can hold so many records that its index gets longer.
+const FILE_MAX: u64 = 512 << 20;
+
+pub(crate) struct PackIndex {
+    pub records: Vec<Found>,
+    pub committed_end: u64,
+}
+
+impl PackIndex {
+    /// Reads an index; `None` if it is missing or damaged.
+    pub fn load(dir: &Path, id: PackId) -> Result<Option<Self>> {
+        let path = id.index_path(dir);
+        let bytes = match fs::metadata(&path).and_then(|meta| {
+            if meta.len() > FILE_MAX {
+                Ok(Vec::new())
+            } else {
+                fs::read(&path)
+            }
+        }) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        };
+        match decode(id, &bytes) {
+            Ok(index) => Ok(Some(index)),
+            Err(Fault::Damaged) => Ok(None),
+            Err(Fault::Version(version)) => Err(StoreError::UnsupportedVersion {
+                path,
+                what: "index format",
+                version: version.into(),
+            }),
+        }
+    }
+
+    /// Writes the index and makes it survive a power loss. The caller holds the pack's lock.
+    pub fn write(&mut self, dir: &Path, id: PackId) -> Result<()> {
+        self.records
+            .sort_unstable_by_key(|found| (found.kind, found.digest, found.offset));
+        let path = id.index_path(dir);
+        // the lock on the pack makes this name ours; a rest of an earlier attempt is overwritten
+        let temporary = path.with_extension("idx.tmp");
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&temporary).at(&temporary)?;
+        file.write_all(&encode(self, id)).at(&temporary)?;
+        file.sync_all().at(&temporary)?;
+        fs::rename(&temporary, &path).at(&path)?;
+        sync_dir(dir)
+    }
+}
+
+fn encode(index: &PackIndex, id: PackId) -> Vec<u8> {
+    let mut bytes =
+        Vec::with_capacity(HEAD_LEN + index.records.len() * (PLACE_LEN + CONTENT_LEN) + CHECK_LEN);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&[0; 6]);
+    bytes.extend_from_slice(&id.0);
+    bytes.extend_from_slice(&index.committed_end.to_le_bytes());
+    for kind in KINDS {
+        let count = index
+            .records
+            .iter()
+            .filter(|found| found.kind == kind)
+            .count();
+        let count = u32::try_from(count).expect("a pack has fewer than 2^32 bytes");
+        bytes.extend_from_slice(&count.to_le_bytes());
+    }
+    for found in &index.records {
+        bytes.extend_from_slice(found.digest.as_bytes());
+        bytes.extend_from_slice(&found.offset.to_le_bytes());
+        bytes.extend_from_slice(&found.stored.to_le_bytes());
+        if let Some((size, sha256)) = &found.content {
+            bytes.extend_from_slice(&size.to_le_bytes());
+            bytes.extend_from_slice(sha256.as_bytes());
+        }
+    }
+    let check = blake3::hash(&bytes);
+    bytes.extend_from_slice(check.as_bytes());
+    bytes
+}
+
+enum Fault {
+    Damaged,
+    Version(u16),
+}
+
+fn decode(id: PackId, bytes: &[u8]) -> std::result::Result<PackIndex, Fault> {
+    let Some(body_len) = bytes
+        .len()
+        .checked_sub(CHECK_LEN)
+        .filter(|len| *len >= HEAD_LEN)
+    else {
+        return Err(Fault::Damaged);
+    };
+    let (body, check) = bytes.split_at(body_len);
+    if blake3::hash(body).as_bytes() != check || body[..8] != MAGIC {
+        return Err(Fault::Damaged);
+    }
+    match le_u16(&body[8..10]) {
+        VERSION => {}
+        version => return Err(Fault::Version(version)),
+    }
+    if body[16..32] != id.0 {
+        return Err(Fault::Damaged);
+    }
+    let mut rest = &body[HEAD_LEN..];
+    let mut records = Vec::new();
+    for (kind, count) in KINDS.into_iter().zip(body[40..HEAD_LEN].chunks_exact(4)) {
+        let entry_len = if has_content(kind) {
+            PLACE_LEN + CONTENT_LEN
+        } else {
+            PLACE_LEN
+        };
+        let len = entry_len
+            .checked_mul(le_u32(count) as usize)
+            .ok_or(Fault::Damaged)?;
+        let (entries, behind) = rest.split_at_checked(len).ok_or(Fault::Damaged)?;
+        records.extend(
+            entries
+                .chunks_exact(entry_len)
+                .map(|entry| decode_entry(kind, entry)),
+        );
+        rest = behind;
+    }
+    if !rest.is_empty() {
+        return Err(Fault::Damaged);
+    }
+    Ok(PackIndex {
+        records,
+        committed_end: le_u64(&body[32..40]),
+    })
+}
+
+fn decode_entry(kind: Kind, entry: &[u8]) -> Found {
+    let content = has_content(kind).then(|| {
+        let sha256 = Sha256::from_slice(&entry[52..84]).expect("the slice is 32 bytes long");
+        (le_u64(&entry[44..52]), sha256)
+    });
+    Found {
+        kind,
+        digest: Digest::from_slice(&entry[..32]).expect("the slice is 32 bytes long"),
+        offset: le_u64(&entry[32..40]),
+        stored: le_u32(&entry[40..44]),
+        content,
+    }
+}
+
+fn has_content(kind: Kind) -> bool {
+    matches!(kind, Kind::Blob | Kind::Tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (PackId, PackIndex) {
+        let found = |kind, name: &[u8], content| Found {
+            kind,
+            digest: Digest::of(name),
+            offset: 32,
+            stored: 5,
+            content,
+        };
+        let content = Some((9, Sha256::of(b"x")));
+        let mut records = vec![
+            found(Kind::Tree, b"t", content),
+            found(Kind::Chunk, b"c", None),
+            found(Kind::Blob, b"b", content),
+            found(Kind::Page, b"p", None),
+        ];
+        records.sort_unstable_by_key(|found| (found.kind, found.digest, found.offset));
+        (
+            PackId([3; 16]),
+            PackIndex {
+                records,
+                committed_end: 500,
+            },
+        )
+    }
+
+    #[test]
+    fn an_index_reads_back_for_its_own_pack_only() {
+        let (id, index) = sample();
+        let bytes = encode(&index, id);
+        let back = decode(id, &bytes).ok().unwrap();
+        assert_eq!((back.records, back.committed_end), (index.records, 500));
+        assert!(decode(PackId([4; 16]), &bytes).is_err());
+    }
+
+    #[test]
+    fn every_flip_and_every_cut_is_noticed() {
+        let (id, index) = sample();
+        let good = encode(&index, id);
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x10;
+            assert!(matches!(decode(id, &bad), Err(Fault::Damaged)), "byte {at}");
+            assert!(
+                matches!(decode(id, &good[..at]), Err(Fault::Damaged)),
+                "cut at {at}"
+            );
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The folder as a whole: questions about content, and short forms of what batches and readers do.
+
+use std::{
+    collections::HashSet,
+    fmt, fs,
+    io::Read,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+use stemma_core::{ContentId, Digest, Sha256};
+
+use crate::{
+    batch::{Batch, HeldContent},
+    blob::BlobReader,
+    error::{IoContext as _, Result, StoreError},
+    index::Index,
+    record::Kind,
+    tree::{TREE_BYTES_MAX, Tree},
+};
+
+/// Both names of a blob, and how long it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BlobInfo {
+    pub digest: Digest,
+    pub sha256: Sha256,
+    pub size: u64,
+}
+
+/// What a store takes up and what it would take up without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub packs: u64,
+    /// Packs and indexes together.
+    pub bytes_on_disk: u64,
+    pub blobs: u64,
+    pub trees: u64,
+    /// Sum of the sizes of all blobs.
+    pub plain_bytes: u64,
+}
+
+/// A folder of content. Clones are cheap and share what they know of it.
+#[derive(Clone)]
+pub struct Store {
+    index: Arc<Index>,
+    root: Arc<Path>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store in a folder and makes the folder (mode 0700) if there is none.
+    pub fn open(root: &Path) -> Result<Self> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .at(root)?;
+        Ok(Self {
+            index: Arc::new(Index::open(root)?),
+            root: root.into(),
+        })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Starts to add content. Nothing of it counts before [`Batch::commit`].
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.clone(), HeldContent::Trust)
+    }
+
+    /// Starts a batch that reads back the chunks it would otherwise skip, so that adding content again replaces what
+    /// was damaged of it.
+    pub fn repairing_batch(&self) -> Batch {
+        Batch::new(self.clone(), HeldContent::ReadBack)
+    }
+
+    pub fn put_bytes(&self, bytes: &[u8]) -> Result<BlobInfo> {
+        self.put_reader(bytes)
+    }
+
+    pub fn put_file(&self, path: &Path) -> Result<BlobInfo> {
+        let mut batch = self.batch();
+        let info = batch.put_file(path, &mut |_| {})?;
+        batch.commit()?;
+        Ok(info)
+    }
+
+    pub fn put_reader(&self, reader: impl Read) -> Result<BlobInfo> {
+        let mut batch = self.batch();
+        let info = batch.put_reader(reader)?;
+        batch.commit()?;
+        Ok(info)
+    }
+
+    pub fn put_tree(&self, tree: &Tree) -> Result<Digest> {
+        let mut batch = self.batch();
+        let digest = batch.put_tree(tree)?;
+        batch.commit()?;
+        Ok(digest)
+    }
+
+    /// What is known of a blob, without reading it; `None` if the store has no such blob.
+    pub fn info(&self, digest: &Digest) -> Result<Option<BlobInfo>> {
+        let find = || self.index.content(Kind::Blob, digest);
+        let Some(content) = self.after_a_second_look(find)? else {
+            return Ok(None);
+        };
+        Ok(Some(BlobInfo {
+            digest: *digest,
+            sha256: content.sha256,
+            size: content.size,
+        }))
+    }
+
+    /// Whether a blob or tree of this name is here. An unreadable folder counts as an empty one.
+    pub fn contains(&self, digest: &Digest) -> bool {
+        self.after_a_second_look(|| self.knows(digest).then_some(()))
+            .ok()
+            .flatten()
+            .is_some()
+    }
+
+    /// The names among `digests` under which there is neither a blob nor a tree, in the order given.
+    pub fn missing(&self, digests: &[Digest]) -> Vec<Digest> {
+        let unknown = |digest: &&Digest| !self.knows(digest);
+        if digests.iter().any(|digest| !self.knows(digest)) {
+            // a folder that can't be read has nothing new
+            let _ = self.index.refresh();
+        }
+        digests.iter().filter(unknown).copied().collect()
+    }
+
+    fn knows(&self, digest: &Digest) -> bool {
+        [Kind::Blob, Kind::Tree]
+            .iter()
+            .any(|kind| self.index.content(*kind, digest).is_some())
+    }
+
+    /// The digest of content that a person named in either way; `None` if it is not here. Trees have no SHA-256 name.
+    pub fn resolve(&self, id: &ContentId) -> Result<Option<Digest>> {
+        self.after_a_second_look(|| match id {
+            ContentId::Blake3(digest) => self.knows(digest).then_some(*digest),
+            ContentId::Sha256(sha256) => self.index.by_sha256(sha256),
+        })
+    }
+
+    /// Asks again after looking for what other processes have written since.
+    fn after_a_second_look<T>(&self, find: impl Fn() -> Option<T>) -> Result<Option<T>> {
+        if let Some(found) = find() {
+            return Ok(Some(found));
+        }
+        self.index.refresh()?;
+        Ok(find())
+    }
+
+    /// Returns a whole blob of at most `limit` bytes, verified.
+    pub fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>> {
+        self.open_blob(digest)?.into_vec(limit)
+    }
+
+    /// Opens a blob for reading anywhere in it.
+    pub fn open_blob(&self, digest: &Digest) -> Result<BlobReader> {
+        BlobReader::open(self.clone(), Kind::Blob, digest)
+    }
+
+    /// Returns a tree; `None` if the store has none of this name.
+    pub fn tree(&self, digest: &Digest) -> Result<Option<Tree>> {
+        let reader = match BlobReader::open(self.clone(), Kind::Tree, digest) {
+            Err(StoreError::NotFound(_)) => return Ok(None),
+            opened => opened?,
+        };
+        let bytes = reader.into_vec(TREE_BYTES_MAX)?;
+        Tree::decode(&bytes)
+            .map(Some)
+            .map_err(|fault| fault.into_error(*digest, &self.root))
+    }
+
+    /// Counts what is here. Other processes' open packs are counted up to their last commit.
+    pub fn usage(&self) -> Result<Usage> {
+        self.index.refresh()?;
+        let mut usage = Usage {
+            packs: 0,
+            bytes_on_disk: 0,
+            blobs: 0,
+            trees: 0,
+            plain_bytes: 0,
+        };
+        for (id, _) in self.index.packs() {
+            usage.packs += 1;
+            usage.bytes_on_disk += file_len(id.pack_path(self.index.dir()))?;
+            usage.bytes_on_disk += file_len(id.index_path(self.index.dir()))?;
+        }
+        let blobs = self.index.contents(Kind::Blob);
+        usage.blobs = blobs.len() as u64;
+        usage.plain_bytes = blobs.iter().map(|(_, content)| content.size).sum();
+        usage.trees = self.index.contents(Kind::Tree).len() as u64;
+        Ok(usage)
+    }
+
+    /// Finds blobs and trees that are not here; one look at the folder for all of them.
+    pub(crate) fn require_blobs<'a>(
+        &self,
+        digests: impl Iterator<Item = &'a Digest>,
+    ) -> Result<()> {
+        let wanted: HashSet<Digest> = digests.copied().collect();
+        let absent = |digest: &&Digest| self.index.content(Kind::Blob, digest).is_none();
+        if wanted.iter().any(|digest| absent(&digest)) {
+            self.index.refresh()?;
+        }
+        match wanted.iter().find(absent) {
+            Some(digest) => Err(StoreError::NotFound(*digest)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// 0 for a file that is not there, or no longer.
+fn file_len(path: PathBuf) -> Result<u64> {
+    match fs::metadata(&path) {
+        Ok(meta) => Ok(meta.len()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(StoreError::io(&path, error)),
+    }
+}
