@@ -401,3 +401,51 @@ impl Pieces {
         Ok(Layout::Pages(self.pages))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    /// A recipe of three pages without the gigabyte that it would take: chunks of a few bytes.
+    #[test]
+    fn a_blob_whose_recipe_takes_several_pages_reads_back_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let mut batch = store.batch();
+        let mut pieces = Pieces::default();
+        let mut content = Vec::new();
+        for number in 0..PAGE_CHUNKS as u32 * 2 + 100 {
+            // long runs of equal chunks, so that the first two pages are equal too
+            let is_run = number < PAGE_CHUNKS as u32 * 2;
+            let chunk = if is_run {
+                b"same".to_vec()
+            } else {
+                number.to_string().into()
+            };
+            let digest = Digest::of(&chunk);
+            put_chunk(&mut batch, &mut Sampler::default(), digest, &chunk).unwrap();
+            pieces.push(&mut batch, digest, chunk.len()).unwrap();
+            content.extend_from_slice(&chunk);
+        }
+        let (digest, sha256) = (Digest::of(&content), Sha256::of(&content));
+        let layout = pieces.finish(&mut batch, digest).unwrap();
+        assert!(matches!(&layout, Layout::Pages(pages) if pages.len() == 3));
+        let recipe = Recipe {
+            size: content.len() as u64,
+            sha256,
+            layout,
+        };
+        batch.append_recipe(Kind::Blob, digest, &recipe).unwrap();
+        batch.commit().unwrap();
+
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.read(&digest, u64::MAX).unwrap(), content);
+        let reader = store.open_blob(&digest).unwrap();
+        for offset in (0..content.len()).step_by(1009) {
+            let part = reader.read_at(offset as u64, 50).unwrap();
+            assert_eq!(part, content[offset..content.len().min(offset + 50)]);
+        }
+        assert!(store.verify(&mut |_, _| {}).unwrap().damaged.is_empty());
+    }
+}

@@ -1,0 +1,104 @@
+//! A store written by the first version of the formats is read for ever.
+//!
+//! `tests/data/v1` holds a pack that is open and one that is closed and has its index. If one of these tests fails, the
+//! change breaks the stores that people have: raise the version and keep reading the old one.
+
+use std::{fs, path::Path};
+
+use stemma_core::{ContentId, Digest, Sha256};
+use stemma_store::{Store, Tree, TreeEntry};
+use tempfile::TempDir;
+
+use crate::{files, table};
+
+fn frozen_store() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("packs")).unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/v1/packs");
+    for entry in fs::read_dir(sample).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(
+            entry.path(),
+            folder.path().join("packs").join(entry.file_name()),
+        )
+        .unwrap();
+    }
+    let store = Store::open(folder.path()).unwrap();
+    (folder, store)
+}
+
+fn blobs() -> [Vec<u8>; 5] {
+    [
+        b"".to_vec(),
+        b"kept in the open pack\n".to_vec(),
+        b"kept in the closed pack\n".to_vec(),
+        table(1, 2000),
+        vec![b'z'; 300_000],
+    ]
+}
+
+fn tree() -> Tree {
+    let file = |content: &[u8], executable| TreeEntry::File {
+        digest: Digest::of(content),
+        size: content.len() as u64,
+        executable,
+    };
+    let entries = [
+        ("table.csv", file(&table(1, 2000), false)),
+        ("bin/run", file(b"", true)),
+        (
+            "bin/table",
+            TreeEntry::Symlink {
+                target: "../table.csv".to_owned(),
+            },
+        ),
+        ("empty", TreeEntry::EmptyDirectory),
+    ];
+    let entries = entries
+        .into_iter()
+        .map(|(path, entry)| (path.parse().unwrap(), entry));
+    Tree {
+        entries: entries.collect(),
+    }
+}
+
+#[test]
+fn the_frozen_store_reads_back() {
+    let (folder, store) = frozen_store();
+    assert_eq!(files(folder.path(), "pack").len(), 2);
+    assert_eq!(
+        files(folder.path(), "idx").len(),
+        1,
+        "the other pack is open"
+    );
+    for content in blobs() {
+        let id = ContentId::Sha256(Sha256::of(&content));
+        let digest = store.resolve(&id).unwrap().unwrap();
+        assert_eq!(digest, Digest::of(&content));
+        assert_eq!(store.read(&digest, u64::MAX).unwrap(), content);
+    }
+    assert_eq!(store.tree(&tree().digest().unwrap()).unwrap(), Some(tree()));
+    let report = store.verify(&mut |_, _| {}).unwrap();
+    assert_eq!((report.blobs, report.trees, report.damaged), (5, 1, vec![]));
+}
+
+#[test]
+fn the_index_in_the_frozen_store_is_the_one_we_would_write() {
+    let (folder, store) = frozen_store();
+    drop(store);
+    let index = files(folder.path(), "idx").pop().unwrap();
+    let frozen = fs::read(&index).unwrap();
+    let mut damaged = frozen.clone();
+    damaged[60] ^= 1;
+    fs::write(&index, damaged).unwrap();
+    Store::open(folder.path()).unwrap();
+    assert_eq!(fs::read(&index).unwrap(), frozen);
+}
+
+#[test]
+fn the_name_of_a_tree_is_frozen() {
+    assert_eq!(
+        tree().digest().unwrap().to_string(),
+        "b3:a48a654fe1c936285aa723a93d7a57db3dbdb6a4999f5f9a6f70a48b2f0738a4"
+    );
+}
