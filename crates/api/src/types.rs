@@ -8,7 +8,7 @@ use stemma_core::{
     event::{Event, EvidenceKind},
     id::{ApprovalId, EvidenceId, HomeId, RequestId, RunId, TokenId},
     lineage::Edge,
-    name::{AliasName, DatasetName, EndpointName, ModelName, PrincipalName, ProjectName},
+    name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, Role, Stage},
     prediction::{LoggedTensor, PredictionId, PredictionRecord},
     record::{Auth, EvaluationReport, GateReport, RunRecord},
@@ -222,6 +222,8 @@ pub struct ModelVersion {
     pub run: Option<RunId>,
     pub trainer: Option<PrincipalName>,
     pub reference: Option<VersionNumber>,
+    /// Target column of the evaluation that was declared when it was registered.
+    pub target: Option<String>,
     pub stage: Stage,
     pub aliases: Vec<AliasName>,
     pub registered: Fact,
@@ -259,8 +261,10 @@ pub struct ModelDetail {
 pub struct Evidence {
     pub evidence: EvidenceId,
     pub kind: EvidenceKind,
-    pub gate: Option<String>,
+    pub gate: Option<GateName>,
     pub subject: Digest,
+    /// Declaration under which it was made; a changed one makes the evidence stale.
+    pub spec_digest: Digest,
     pub passed: bool,
     pub summary: String,
     pub report: Digest,

@@ -176,9 +176,18 @@ pub struct VersionDecision {
     pub reason: String,
 }
 
+/// Chooses the version that a candidate is measured against from those that are not archived, oldest first.
+///
+/// The newest whose callers the candidate does not break, so that an old line can be continued beside a new one;
+/// if it breaks all of them, the newest.
+pub fn reference<'a>(versions: &'a [Reference], candidate: &Candidate) -> Option<&'a Reference> {
+    let fits = |version: &&Reference| broken_contract(version, candidate).is_empty();
+    versions.iter().rev().find(fits).or(versions.last())
+}
+
 /// Decides the number of a new version.
 ///
-/// `reference` is the newest version that is not archived; `used` holds every number ever given, so that none is given twice.
+/// `reference` comes from [`reference`]; `used` holds every number ever given, so that none is given twice.
 pub fn decide(
     reference: Option<&Reference>,
     used: &[VersionNumber],
@@ -429,6 +438,25 @@ mod tests {
             "1.0.1",
             "pipeline: no evaluation is declared",
         );
+    }
+
+    #[test]
+    fn an_old_line_goes_on_beside_a_new_one() {
+        let version = |text: &str, inputs: &[&str]| Reference {
+            number: number(text),
+            signature: signature(inputs),
+            target: None,
+        };
+        let versions = [version("1.1.0", &["age", "amount"]), version("2.0.0", &["amount"])];
+        let chosen = |inputs: &[&str]| {
+            let performance = Performance::Unknown { why: String::new() };
+            let candidate =
+                Candidate { signature: signature(inputs), target: None, performance, min_improvement: 0.0 };
+            reference(&versions, &candidate).map(|reference| reference.number.to_string())
+        };
+        assert_eq!(chosen(&["age", "amount"]).as_deref(), Some("1.1.0"));
+        assert_eq!(chosen(&["amount"]).as_deref(), Some("2.0.0"));
+        assert_eq!(chosen(&["income"]).as_deref(), Some("2.0.0"));
     }
 
     #[test]

@@ -1,1 +1,182 @@
-//! 
+//! Each user-visible act, once: what a command or a route asks for happens here, and nowhere else.
+//!
+//! Acts put bytes into the store first, then commit facts to the ledger in one short transaction. They print nothing,
+//! parse no HTTP and hold no SQL.
+
+mod access;
+mod approve;
+mod audit;
+mod content;
+mod data_test;
+mod dataset;
+mod deploy;
+mod evaluate;
+mod explain;
+mod facts;
+mod family;
+mod feedback;
+mod gate;
+mod home;
+mod layout;
+mod problem;
+mod promote;
+mod reference;
+mod register;
+mod replay;
+mod resolve;
+mod rights;
+mod seal;
+mod table;
+mod track;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, RwLock, Weak},
+};
+
+use stemma_core::{
+    Clock, Digest, Problem, Timestamp,
+    event::Event,
+    id::{HomeId, RequestId},
+    prediction::PredictionKey,
+    record::Actor,
+};
+use stemma_gateway::{Gateway, PredictionLog, RouteTable};
+use stemma_ledger::Ledger;
+use stemma_onnx::Model;
+use stemma_store::Store;
+use tokio::sync::watch;
+
+pub use crate::{
+    access::{Caller, RoleGrant, TOKEN_PREFIX},
+    layout::HOME_FORMAT,
+    reference::{Reference, Selector},
+};
+use crate::{
+    access::AccessTable,
+    facts::{Moved, ledger_problem},
+};
+
+/// How often an act decides anew because somebody else changed something meanwhile.
+const ATTEMPTS: usize = 20;
+
+/// An open home. Cheap to clone; all clones are the same home.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    home: HomeId,
+    clock: Arc<dyn Clock>,
+    ledger: Ledger,
+    store: Store,
+    log: PredictionLog,
+    gateway: Gateway,
+    prediction_key: PredictionKey,
+    routes: watch::Sender<Arc<RouteTable>>,
+    access: RwLock<Arc<AccessTable>>,
+    /// Models in use by digest; forgotten when nobody holds them any more.
+    models: Mutex<HashMap<Digest, Weak<Model>>>,
+}
+
+impl Engine {
+    pub fn home_id(&self) -> HomeId {
+        self.0.home
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub fn gateway(&self) -> &Gateway {
+        &self.0.gateway
+    }
+
+    /// Who a token belongs to.
+    pub fn authenticate(&self, token: &str) -> Result<Caller, Problem> {
+        let table = self.0.access.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        table.authenticate(token, self.now())
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    pub(crate) fn log(&self) -> &PredictionLog {
+        &self.0.log
+    }
+
+    pub(crate) fn prediction_key(&self) -> &PredictionKey {
+        &self.0.prediction_key
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Commits what `decide` says, decided on the newest facts; returns the events as they stand in the ledger.
+    ///
+    /// `decide` may read and store content as it likes: nothing is locked meanwhile. If anything was committed between
+    /// its first read and the commit, it decides again. A request id that was used before changes nothing; its events
+    /// are returned.
+    pub(crate) async fn change(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        decide: impl AsyncFn() -> Result<Vec<Event>, Problem>,
+    ) -> Result<Vec<Event>, Problem> {
+        self.change_as(&caller.actor, request, decide).await
+    }
+
+    pub(crate) async fn change_as(
+        &self,
+        actor: &Actor,
+        request: RequestId,
+        decide: impl AsyncFn() -> Result<Vec<Event>, Problem>,
+    ) -> Result<Vec<Event>, Problem> {
+        for _ in 0..ATTEMPTS {
+            let seen = self.ledger().head_seq();
+            let events = decide().await?;
+            match self.commit_if_unmoved(actor, request, seen, events, None).await? {
+                Ok(events) => return Ok(events),
+                Err(Moved) => continue,
+            }
+        }
+        Err(Problem::new(stemma_core::ErrorKind::Conflict, "others keep changing the same home at the same time")
+            .hint("try again"))
+    }
+
+    pub(crate) fn loaded_model(&self, digest: Digest) -> Option<Arc<Model>> {
+        let models = self.0.models.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        models.get(&digest)?.upgrade()
+    }
+
+    pub(crate) fn keep_model(&self, digest: Digest, model: Model) -> Arc<Model> {
+        let model = Arc::new(model);
+        let mut models = self.0.models.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        models.retain(|_, held| held.strong_count() > 0);
+        models.insert(digest, Arc::downgrade(&model));
+        model
+    }
+
+    pub(crate) fn send_routes(&self, table: RouteTable) {
+        self.0.routes.send_replace(Arc::new(table));
+    }
+
+    /// Reads tokens and roles from the ledger anew.
+    pub(crate) async fn reload_access(&self) -> Result<(), Problem> {
+        let table = self.access_from_ledger().await?;
+        *self.0.access.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(table);
+        self.publish_routes().await
+    }
+
+    /// Finishes: seals what the log holds if it is little work, signs the ledger's head, closes the database.
+    pub async fn close(&self) {
+        if let Err(problem) = self.seal_runs().await {
+            tracing::warn!(%problem, "runs could not be sealed; they will be at the next start");
+        }
+        if let Err(error) = self.ledger().checkpoint().await.map_err(ledger_problem) {
+            tracing::warn!(%error, "the ledger's head could not be signed");
+        }
+        self.ledger().close().await;
+    }
+}

@@ -1,0 +1,58 @@
+//! Approve: a person with that right says yes to these bytes, having this evidence before them.
+
+use stemma_api::types::{Approval, Approve};
+use stemma_core::{
+    ErrorKind, Problem, Refusal,
+    event::{Approved, Event},
+    id::{ApprovalId, RequestId},
+    name::{ModelName, ProjectName},
+    policy::Stage,
+    record::Auth,
+};
+
+use crate::{Caller, Engine};
+
+impl Engine {
+    /// Records an approval by an authenticated person who did not make the version.
+    pub async fn approve(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+        approve: Approve,
+    ) -> Result<Approval, Problem> {
+        let version = self.find_version(project, model, version).await?;
+        if caller.actor.auth != Auth::Authenticated {
+            return Err(Problem::new(ErrorKind::Unauthenticated, "to approve needs a credential").hint("set STEMMA_TOKEN"));
+        }
+        if approve.reason.trim().is_empty() {
+            return Err(Problem::invalid("an approval needs a reason").hint("say it with `--reason`"));
+        }
+        if matches!(approve.stage, Stage::Archived | Stage::Development) {
+            return Err(Problem::invalid(format!("{} needs no approval", approve.stage)));
+        }
+        let producers = self.producers(&version);
+        if producers.contains(&caller.actor.principal) {
+            let refusal = Refusal::new(format!("`{}` made {} and may not approve it", caller.actor.principal, version.name()));
+            return Err(refusal.hint("somebody else with the role approver has to look at it").into());
+        }
+        let decide = async || {
+            let evidence = self.evidence(project, &version).await?;
+            Ok(vec![Event::Approved(Approved {
+                project: project.clone(),
+                approval: ApprovalId::generate(),
+                model: model.clone(),
+                version: version.number,
+                subject: version.digest,
+                stage: approve.stage,
+                evidence: evidence.iter().map(|one| one.evidence).collect(),
+                reason: approve.reason.clone(),
+            })])
+        };
+        self.change(caller, request, decide).await?;
+        let mut approvals = self.approvals(project, &version).await?;
+        approvals.pop().ok_or_else(|| Problem::invalid("this request id was used for something else"))
+    }
+}

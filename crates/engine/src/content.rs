@@ -1,0 +1,228 @@
+//! Content in a project: a digest grants nothing, only a reference in a project that the caller may read does.
+
+use std::{io::Read as _, sync::Arc};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use stemma_api::types::{ContentClaim, ContentStored};
+use stemma_core::{ContentId, Digest, ErrorKind, Problem, Sha256, name::ProjectName};
+use stemma_onnx::Model;
+use stemma_store::{Store, StoreError};
+
+use crate::{Engine, problem::internal, table::Table};
+
+/// Largest model that is loaded into this process.
+const MODEL_BYTES_MAX: u64 = 1 << 30;
+/// Largest table that is read into memory.
+const TABLE_BYTES_MAX: u64 = 2 << 30;
+/// Pieces in which content is sent.
+const SEND_BYTES: usize = 256 << 10;
+/// Most digests in one question.
+const LIST_MAX: usize = 100_000;
+
+/// Content that the project may read.
+#[derive(Debug, Clone, Copy)]
+pub struct Content {
+    pub digest: Digest,
+    pub sha256: Option<Sha256>,
+    pub size: u64,
+}
+
+impl Engine {
+    /// Which of the contents this project can't read; the answer says nothing about other projects.
+    pub async fn missing_content(&self, project: &ProjectName, list: &[ContentClaim]) -> Result<Vec<Digest>, Problem> {
+        if list.len() > LIST_MAX {
+            return Err(Problem::invalid(format!("more than {LIST_MAX} digests in one question")));
+        }
+        let digests: Vec<Digest> = list.iter().map(|claim| claim.digest).collect();
+        self.ungranted(project, &digests).await
+    }
+
+    /// Lets the project read contents that lie in the store already. For callers who can read the store's files anyway.
+    pub async fn claim_content(&self, project: &ProjectName, list: &[ContentClaim]) -> Result<Vec<Digest>, Problem> {
+        let mut absent = Vec::new();
+        for digest in self.missing_content(project, list).await? {
+            match self.store_info(digest).await? {
+                Some(content) => self.grant(project, &content).await?,
+                None => absent.push(digest),
+            }
+        }
+        Ok(absent)
+    }
+
+    /// Stores a stream and grants it to the project; what arrives must have the digest that was announced.
+    pub async fn upload_content<E: std::fmt::Display + Send + 'static>(
+        &self,
+        project: &ProjectName,
+        announced: Digest,
+        stream: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    ) -> Result<ContentStored, Problem> {
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(8);
+        let store = self.store().clone();
+        let writer = tokio::task::spawn_blocking(move || {
+            let mut batch = store.batch();
+            let info = batch.put_reader(ChannelReader { receiver, current: Bytes::new() })?;
+            // content under another name than announced is not kept
+            if info.digest == announced {
+                batch.commit()?;
+            }
+            Ok::<_, StoreError>(info)
+        });
+        let mut stream = std::pin::pin!(stream);
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(|error| std::io::Error::other(error.to_string()));
+            if sender.send(piece).await.is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        let info = writer.await.map_err(internal)?.map_err(store_problem)?;
+        if info.digest != announced {
+            return Err(Problem::invalid(format!("what arrived is {}, announced was {announced}", info.digest))
+                .hint("the file changed while it was sent, or the connection damaged it; send it again"));
+        }
+        let content = Content { digest: info.digest, sha256: Some(info.sha256), size: info.size };
+        self.grant(project, &content).await?;
+        Ok(ContentStored { digest: content.digest, sha256: content.sha256, size: content.size })
+    }
+
+    /// Opens content as a stream that is verified piece by piece while it is read.
+    pub async fn download_content(
+        &self,
+        project: &ProjectName,
+        id: ContentId,
+    ) -> Result<(u64, impl Stream<Item = Result<Bytes, std::io::Error>> + Send + use<>), Problem> {
+        let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
+        let digest = self.resolve_content(id).await?.ok_or_else(unknown)?;
+        let content = self.readable_content(project, digest).await?;
+        let store = self.store().clone();
+        let (sender, receiver) = tokio::sync::mpsc::channel(4);
+        tokio::task::spawn_blocking(move || send_blob(&store, digest, &sender));
+        let stream = futures::stream::unfold(receiver, |mut receiver| async move {
+            let piece = receiver.recv().await?;
+            Some((piece, receiver))
+        });
+        Ok((content.size, stream))
+    }
+
+    /// Returns what is known of content that the project may read; anything else does not exist for it.
+    pub(crate) async fn readable_content(&self, project: &ProjectName, digest: Digest) -> Result<Content, Problem> {
+        let unknown = || {
+            Problem::not_found(format!("there is no content `{digest}` in project `{project}`"))
+                .hint("upload it first; `stemma add` and `stemma register` do so")
+        };
+        if !self.ungranted(project, &[digest]).await?.is_empty() {
+            return Err(unknown());
+        }
+        self.store_info(digest).await?.ok_or_else(unknown)
+    }
+
+    pub(crate) async fn resolve_content(&self, id: ContentId) -> Result<Option<Digest>, Problem> {
+        let store = self.store().clone();
+        let resolved = tokio::task::spawn_blocking(move || store.resolve(&id));
+        resolved.await.map_err(internal)?.map_err(store_problem)
+    }
+
+    async fn store_info(&self, digest: Digest) -> Result<Option<Content>, Problem> {
+        let store = self.store().clone();
+        let info = tokio::task::spawn_blocking(move || store.info(&digest));
+        let info = info.await.map_err(internal)?.map_err(store_problem)?;
+        Ok(info.map(|info| Content { digest: info.digest, sha256: Some(info.sha256), size: info.size }))
+    }
+
+    /// Stores bytes that we made ourselves and grants them to the project.
+    pub(crate) async fn put_content(&self, project: &ProjectName, bytes: Vec<u8>) -> Result<Digest, Problem> {
+        let store = self.store().clone();
+        let stored = tokio::task::spawn_blocking(move || store.put_bytes(&bytes));
+        let info = stored.await.map_err(internal)?.map_err(store_problem)?;
+        let content = Content { digest: info.digest, sha256: Some(info.sha256), size: info.size };
+        self.grant(project, &content).await?;
+        Ok(info.digest)
+    }
+
+    /// Reads whole content, verified. Callers have checked that the project may read it.
+    pub(crate) async fn read_content(&self, digest: Digest, most: u64) -> Result<Vec<u8>, Problem> {
+        let store = self.store().clone();
+        let read = tokio::task::spawn_blocking(move || store.read(&digest, most));
+        read.await.map_err(internal)?.map_err(store_problem)
+    }
+
+    pub(crate) async fn read_table(&self, name: &str, digest: Digest) -> Result<Table, Problem> {
+        let bytes = self.read_content(digest, TABLE_BYTES_MAX).await?;
+        let name = name.to_owned();
+        tokio::task::spawn_blocking(move || Table::parse(&name, &bytes)).await.map_err(internal)?
+    }
+
+    /// Loads a model from its content; loaded ones are kept while an endpoint or an evaluation holds them.
+    pub(crate) async fn load_model(&self, digest: Digest) -> Result<Arc<Model>, Problem> {
+        if let Some(model) = self.loaded_model(digest) {
+            return Ok(model);
+        }
+        let bytes = self.read_content(digest, MODEL_BYTES_MAX).await?;
+        let parsed = tokio::task::spawn_blocking(move || Model::parse(&bytes)).await.map_err(internal)?;
+        let model = parsed.map_err(|error| {
+            let problem = Problem::invalid(format!("`{digest}` can't be loaded as a model: {error}"));
+            problem.hint("Stemma evaluates ONNX; export scikit-learn pipelines with skl2onnx")
+        })?;
+        Ok(self.keep_model(digest, model))
+    }
+}
+
+fn send_blob(store: &Store, digest: Digest, sender: &tokio::sync::mpsc::Sender<Result<Bytes, std::io::Error>>) {
+    let mut reader = match store.open_blob(&digest) {
+        Ok(reader) => reader,
+        Err(error) => {
+            let _ = sender.blocking_send(Err(std::io::Error::other(error)));
+            return;
+        }
+    };
+    loop {
+        let mut piece = vec![0; SEND_BYTES];
+        let sent = match reader.read(&mut piece) {
+            Ok(0) => return,
+            Ok(read) => {
+                piece.truncate(read);
+                sender.blocking_send(Ok(Bytes::from(piece)))
+            }
+            Err(error) => {
+                let _ = sender.blocking_send(Err(error));
+                return;
+            }
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads what another task sends, on a blocking thread.
+struct ChannelReader {
+    receiver: tokio::sync::mpsc::Receiver<Result<Bytes, std::io::Error>>,
+    current: Bytes,
+}
+
+impl std::io::Read for ChannelReader {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.current.is_empty() {
+            match self.receiver.blocking_recv() {
+                None => return Ok(0),
+                Some(piece) => self.current = piece?,
+            }
+        }
+        let length = buffer.len().min(self.current.len());
+        buffer[..length].copy_from_slice(&self.current.split_to(length));
+        Ok(length)
+    }
+}
+
+pub(crate) fn store_problem(error: StoreError) -> Problem {
+    let text = error.to_string();
+    match error {
+        StoreError::NotFound { .. } => Problem::not_found(text),
+        StoreError::Corrupt { .. } => Problem::new(ErrorKind::Corrupt, text)
+            .hint("bring the content back: add the file again, or copy it from another store"),
+        StoreError::TooLarge { .. } => Problem::invalid(text),
+        StoreError::DiskFull { .. } => Problem::new(ErrorKind::Unavailable, text).hint("make room, then try again"),
+        _ => Problem::new(ErrorKind::Config, text),
+    }
+}

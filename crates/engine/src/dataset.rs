@@ -1,0 +1,104 @@
+//! Dataset versions: a name and a number pointing at content, with its source.
+
+use stemma_api::types::{AddDatasetVersion, DatasetVersion, DatasetVersionAdded};
+use stemma_core::{
+    Problem, event,
+    event::Event,
+    id::RequestId,
+    name::{DatasetName, ProjectName},
+    near,
+};
+
+use crate::{Caller, Engine};
+
+impl Engine {
+    /// Adds content as the next version of a dataset; content that has a number there keeps it.
+    pub async fn add_dataset_version(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        dataset: &DatasetName,
+        add: AddDatasetVersion,
+    ) -> Result<DatasetVersionAdded, Problem> {
+        let content = self.readable_content(project, add.digest).await?;
+        let known = self.dataset_versions_if_any(project, dataset).await?;
+        if let Some(version) = known.into_iter().find(|version| version.digest == add.digest) {
+            return Ok(DatasetVersionAdded { version, unchanged: true });
+        }
+        for parent in &add.derived_from {
+            self.find_dataset(project, parent).await?;
+        }
+        let run = self.newest_run_that_wrote(project, add.digest).await?;
+        let decide = async || {
+            let versions = self.dataset_versions_if_any(project, dataset).await?;
+            Ok(vec![Event::DatasetVersionAdded(event::DatasetVersionAdded {
+                project: project.clone(),
+                dataset: dataset.clone(),
+                number: versions.iter().map(|version| version.number).max().unwrap_or(0) + 1,
+                digest: content.digest,
+                sha256: content.sha256,
+                size: content.size,
+                path: add.path.clone(),
+                source: add.source.clone(),
+                why: add.why.clone(),
+                derived_from: add.derived_from.clone(),
+                run: run.as_ref().map(|run| run.id),
+            })])
+        };
+        self.change(caller, request, decide).await?;
+        let versions = self.dataset_versions_if_any(project, dataset).await?;
+        let version = versions.into_iter().find(|version| version.digest == add.digest);
+        let version = version.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
+        Ok(DatasetVersionAdded { version, unchanged: false })
+    }
+
+    pub async fn dataset_versions(
+        &self,
+        project: &ProjectName,
+        dataset: &DatasetName,
+    ) -> Result<Vec<DatasetVersion>, Problem> {
+        let mut versions = self.dataset_versions_if_any(project, dataset).await?;
+        if versions.is_empty() {
+            return Err(self.no_dataset(project, dataset.as_str()).await?);
+        }
+        versions.sort_by_key(|version| std::cmp::Reverse(version.number));
+        Ok(versions)
+    }
+
+    /// Finds `name` (its newest version) or `name@number`.
+    pub(crate) async fn find_dataset(&self, project: &ProjectName, reference: &str) -> Result<DatasetVersion, Problem> {
+        let (name, number) = match reference.split_once('@') {
+            None => (reference, None),
+            Some((name, number)) => {
+                let parsed: Option<u32> = number.parse().ok();
+                let bad = || Problem::invalid(format!("`{reference}`: dataset versions are numbers, as in `{name}@1`"));
+                (name, Some(parsed.ok_or_else(bad)?))
+            }
+        };
+        let dataset = DatasetName::new(name).map_err(|error| {
+            Problem::from(error).hint("name a dataset as in `german-credit@1`; paths are looked up in stemma.lock by the CLI")
+        })?;
+        let mut versions = self.dataset_versions_if_any(project, &dataset).await?;
+        if versions.is_empty() {
+            return Err(self.no_dataset(project, name).await?);
+        }
+        versions.sort_by_key(|version| version.number);
+        let newest = versions.last().map_or(0, |version| version.number);
+        let found = match number {
+            None => versions.pop(),
+            Some(number) => versions.into_iter().find(|version| version.number == number),
+        };
+        found.ok_or_else(|| {
+            let number = number.unwrap_or(0);
+            Problem::not_found(format!("dataset `{name}` has no version {number}")).hint(format!("the newest is {newest}"))
+        })
+    }
+
+    async fn no_dataset(&self, project: &ProjectName, name: &str) -> Result<Problem, Problem> {
+        let all = self.datasets(project).await?;
+        let names = all.iter().map(|version| version.dataset.as_str());
+        let hint = near::hint(name, names, "`stemma add FILE` makes one");
+        Ok(Problem::not_found(format!("there is no dataset `{name}` in project `{project}`")).hint(hint))
+    }
+}

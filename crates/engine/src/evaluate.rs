@@ -1,0 +1,230 @@
+//! Evaluation by ourselves: scores of every row, metrics overall and by slice, and the paired comparison of two versions.
+
+mod inputs;
+mod leak;
+pub mod metrics;
+pub mod predictions;
+mod score;
+
+use std::{collections::HashMap, sync::Arc};
+
+use stemma_core::{
+    Digest, Problem, canonical,
+    event::{Event, EvidenceKind, EvidenceRecorded},
+    id::{EvidenceId, RequestId},
+    name::{ModelName, ProjectName},
+    policy::EvaluationSpec,
+    record::{EvaluationReport, RunRecord},
+    version::{Comparison, VersionNumber},
+};
+use stemma_onnx::Model;
+use stemma_stats::{Bootstrap, Metric, paired_bootstrap};
+
+use self::{
+    predictions::RowPrediction,
+    score::{Scored, score},
+};
+use crate::{Caller, Engine, problem::internal, table::Table};
+
+/// A finished evaluation: the report, where it is stored, and what was scored.
+pub struct Evaluation {
+    pub report: EvaluationReport,
+    pub report_digest: Digest,
+    pub predictions: Vec<RowPrediction>,
+}
+
+/// What an evaluation is made on, resolved: the declaration and its table.
+pub struct EvaluationData {
+    pub spec: EvaluationSpec,
+    /// As in `german-credit-test@1`.
+    pub name: String,
+    pub digest: Digest,
+    table: Arc<Table>,
+}
+
+impl EvaluationData {
+    /// The declaration with its data pinned; evidence counts only under the same one.
+    pub fn spec_digest(&self) -> Digest {
+        canonical::digest(&(&self.spec, self.digest)).expect("a declaration from JSON has finite numbers").0
+    }
+}
+
+impl Engine {
+    /// Evaluates a registered version as its model declares and records the evidence.
+    pub async fn evaluate(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+    ) -> Result<stemma_api::types::Evaluated, Problem> {
+        let version = self.find_version(project, model, version).await?;
+        let policy = self.policy(project, model).await?.policy;
+        let Some(spec) = policy.evaluation else {
+            return Err(Problem::invalid(format!("model `{model}` declares no evaluation"))
+                .hint(format!("add `[model.{model}.evaluation]` to stemma.toml, then `stemma policy apply`")));
+        };
+        let data = self.evaluation_data(project, &spec).await?;
+        let run = self.producing_run(project, version.run).await?;
+        let loaded = self.load_model(version.digest).await?;
+        let evaluation = self.evaluate_model(project, &loaded, version.digest, &data, run.as_ref()).await?;
+        let evidence = EvidenceId::generate();
+        let event = evidence_event(evidence, project, model, version.number, &data, &evaluation);
+        self.change(caller, request, async || Ok(vec![event.clone()])).await?;
+        Ok(stemma_api::types::Evaluated { version: version.name(), evidence, report: evaluation.report })
+    }
+
+    /// Reads the table that an evaluation is declared on.
+    pub(crate) async fn evaluation_data(
+        &self,
+        project: &ProjectName,
+        spec: &EvaluationSpec,
+    ) -> Result<EvaluationData, Problem> {
+        let version = self.find_dataset(project, &spec.data).await?;
+        let name = format!("{}@{}", version.dataset, version.number);
+        let table = self.read_table(&name, version.digest).await?;
+        table.column(&spec.target)?;
+        Ok(EvaluationData { spec: spec.clone(), name, digest: version.digest, table: Arc::new(table) })
+    }
+
+    /// Scores a model on evaluation data, leaving out rows that its run learned from; stores predictions and report.
+    pub(crate) async fn evaluate_model(
+        &self,
+        project: &ProjectName,
+        model: &Arc<Model>,
+        model_digest: Digest,
+        data: &EvaluationData,
+        run: Option<&RunRecord>,
+    ) -> Result<Evaluation, Problem> {
+        let leaky = self.leaky_rows(data, run).await?;
+        let rows: Vec<usize> = (0..data.table.rows.len()).filter(|row| !leaky[*row]).collect();
+        let leaky_rows = (data.table.rows.len() - rows.len()) as u64;
+        if rows.is_empty() {
+            let problem = Problem::invalid(format!("nothing of `{}` is left to evaluate on", data.name));
+            return Err(match leaky_rows {
+                0 => problem.hint("the table is empty"),
+                leaky => problem.hint(format!(
+                    "the run that made this model read all {leaky} rows; evaluate on data that training never reads"
+                )),
+            });
+        }
+        let (model, table, spec) = (model.clone(), data.table.clone(), data.spec.clone());
+        let (scored, overall, slices) = tokio::task::spawn_blocking(move || summarise(&model, &table, &spec, &rows))
+            .await
+            .map_err(internal)??;
+        let target = data.table.column(&data.spec.target)?;
+        let predictions: Vec<RowPrediction> = scored
+            .iter()
+            .map(|one| RowPrediction {
+                row: one.row as u64,
+                label: data.table.rows[one.row].get(target).unwrap_or_default().to_owned(),
+                predicted: one.predicted.clone(),
+                score: one.score,
+            })
+            .collect();
+        let stored = self.put_content(project, predictions::write(&predictions)?).await?;
+        let report = EvaluationReport {
+            v: 1,
+            model_digest,
+            data: data.name.clone(),
+            data_digest: data.digest,
+            target: data.spec.target.clone(),
+            positive: data.spec.positive.clone(),
+            primary: data.spec.primary.clone(),
+            overall,
+            slices,
+            leaky_rows,
+            predictions: stored,
+        };
+        let bytes = canonical::to_bytes(&report).map_err(internal)?;
+        let report_digest = self.put_content(project, bytes).await?;
+        Ok(Evaluation { report, report_digest, predictions })
+    }
+}
+
+type Summaries = (Vec<Scored>, stemma_core::record::BinarySummary, Vec<stemma_core::record::SliceSummary>);
+
+fn summarise(model: &Model, table: &Table, spec: &EvaluationSpec, rows: &[usize]) -> Result<Summaries, Problem> {
+    let scored = score(model, table, rows, &spec.positive)?;
+    let target = table.column(&spec.target)?;
+    let labels: Vec<bool> =
+        scored.iter().map(|one| table.rows[one.row].get(target).unwrap_or_default() == spec.positive).collect();
+    let scores: Vec<f64> = scored.iter().map(|one| one.score).collect();
+    let overall = metrics::summary(&labels, &scores)?;
+    let slices = metrics::slices(spec, table, &labels, &scored)?;
+    Ok((scored, overall, slices))
+}
+
+/// The evidence of an evaluation; it passed if every row was fair to evaluate on.
+pub fn evidence_event(
+    evidence: EvidenceId,
+    project: &ProjectName,
+    model: &ModelName,
+    version: VersionNumber,
+    data: &EvaluationData,
+    evaluation: &Evaluation,
+) -> Event {
+    let report = &evaluation.report;
+    let value = metrics::metric_value(&report.overall, &report.primary);
+    let shown = value.map_or("undefined (one class only)".to_owned(), |value| format!("{value:.4}"));
+    let mut summary = format!("{} {shown} on {} ({} rows)", report.primary, report.data, report.overall.rows);
+    if report.is_leaky() {
+        summary.push_str(&format!(", {} leaky rows left out", report.leaky_rows));
+    }
+    Event::EvidenceRecorded(EvidenceRecorded {
+        project: project.clone(),
+        evidence,
+        kind: EvidenceKind::Evaluation,
+        model: model.clone(),
+        version,
+        subject: report.model_digest,
+        gate: None,
+        spec_digest: data.spec_digest(),
+        passed: !report.is_leaky(),
+        summary,
+        report: evaluation.report_digest,
+        data: Some(report.data.clone()),
+        leaky: report.is_leaky(),
+    })
+}
+
+/// Compares two evaluations row by row on the primary metric; `Err` says why that is not possible.
+///
+/// The seed comes from both models and the data, so the interval can be computed again and is always the same.
+pub fn compare(reference: &Evaluation, candidate: &Evaluation) -> Result<Comparison, String> {
+    let (old, new) = (&reference.report, &candidate.report);
+    if (old.data_digest, &old.target, &old.positive) != (new.data_digest, &new.target, &new.positive) {
+        return Err("the reference was evaluated on other data".to_owned());
+    }
+    let metric = Metric::parse(&new.primary).map_err(|error| error.to_string())?;
+    let scores: HashMap<u64, f64> = reference.predictions.iter().map(|row| (row.row, row.score)).collect();
+    let mut labels = Vec::new();
+    let mut paired: (Vec<f64>, Vec<f64>) = Default::default();
+    for row in &candidate.predictions {
+        if let Some(score) = scores.get(&row.row) {
+            labels.push(row.label == new.positive);
+            paired.0.push(*score);
+            paired.1.push(row.score);
+        }
+    }
+    let seed_of = (old.model_digest, new.model_digest, new.data_digest);
+    let digest = canonical::digest(&seed_of).map_err(|error| error.to_string())?.0;
+    let mut seed = [0u8; 8];
+    seed.copy_from_slice(&digest.as_bytes()[..8]);
+    let bootstrap = Bootstrap::new(metric, u64::from_le_bytes(seed));
+    let interval =
+        paired_bootstrap(&labels, &paired.0, &paired.1, &bootstrap).map_err(|error| error.to_string())?;
+    Ok(Comparison {
+        metric: new.primary.clone(),
+        data: new.data.clone(),
+        rows: labels.len() as u64,
+        reference: interval.old,
+        candidate: interval.new,
+        difference: interval.difference,
+        low: interval.low,
+        high: interval.high,
+        confidence: interval.confidence,
+        resamples: interval.resamples,
+    })
+}

@@ -1,0 +1,92 @@
+//! Why: from one prediction to everything that made it what it is.
+
+use stemma_api::types::{VersionDetail, Why};
+use stemma_core::{
+    Problem,
+    name::{ModelName, ProjectName},
+    policy::{Action, Stage},
+    prediction::{PredictionAddress, PredictionId, PredictionRecord},
+};
+
+use crate::{Caller, Engine, family};
+
+/// A prediction, found.
+pub(crate) struct FoundPrediction {
+    pub address: PredictionAddress,
+    pub record: PredictionRecord,
+    /// Where it lies, for people.
+    pub stored_in: String,
+}
+
+impl Engine {
+    /// Explains a prediction.
+    pub async fn why(&self, caller: &Caller, prediction: &PredictionId) -> Result<Why, Problem> {
+        let found = self.find_prediction(caller, prediction).await?;
+        let revision = self.revision_by_digest(&found.record).await?;
+        let project = revision.revision.project.clone();
+        let mut models = Vec::new();
+        for node in &found.record.nodes {
+            models.push(self.version(&project, &node.model, &node.version.to_string()).await?);
+        }
+        let tree = family::tree(&self.dataset_index(&project).await?, &revision, &models);
+        let head = self.ledger_head().await?;
+        Ok(Why {
+            prediction: *prediction,
+            record: found.record,
+            stored_in: found.stored_in,
+            revision,
+            models,
+            feedback: self.feedback_for(prediction).await?,
+            tree,
+            ledger_size: head.size,
+            ledger_root: head.root,
+        })
+    }
+
+    /// Finds a prediction by its id, in the open part of the log or in a sealed file. Whoever may not read it is told
+    /// the same as if it did not exist.
+    pub(crate) async fn find_prediction(
+        &self,
+        caller: &Caller,
+        prediction: &PredictionId,
+    ) -> Result<FoundPrediction, Problem> {
+        let unknown = || {
+            Problem::not_found(format!("there is no prediction `{prediction}` here"))
+                .hint("ids hold the home they come from: is this the right one?")
+        };
+        let address = prediction.open(self.prediction_key()).ok_or_else(unknown)?;
+        let project = self.project_of_endpoint(address.endpoint).await?.ok_or_else(unknown)?;
+        caller.may(Action::ReadPredictions, Some(&project)).map_err(|_| unknown())?;
+        if let Some(record) = self.unsealed_prediction(address).await? {
+            return Ok(FoundPrediction { address, record, stored_in: "the open segment of the log".to_owned() });
+        }
+        match self.sealed_prediction(address).await? {
+            Some((record, part)) => Ok(FoundPrediction { address, record, stored_in: format!("{part} (Parquet)") }),
+            None => Err(unknown()),
+        }
+    }
+
+    /// A version with its run, evidence, approvals and what it still lacks.
+    pub async fn version(&self, project: &ProjectName, model: &ModelName, version: &str) -> Result<VersionDetail, Problem> {
+        let version = self.find_version(project, model, version).await?;
+        let policy = self.policy_or_default(project, model).await?;
+        let missing = match self.promotion_grounds(project, &version, &policy, Stage::Production).await {
+            Ok(_) => Vec::new(),
+            Err(problem) => problem.missing,
+        };
+        let run = match version.run {
+            None => None,
+            Some(run) => Some(self.run(project, run).await?),
+        };
+        Ok(VersionDetail {
+            run,
+            evaluation: self.newest_evaluation_report(project, &version).await?,
+            evidence: self.evidence(project, &version).await?,
+            approvals: self.approvals(project, &version).await?,
+            promotions: self.promotions(project, &version).await?,
+            revisions: self.revisions_serving(project, &version).await?,
+            missing_for_production: missing,
+            version,
+        })
+    }
+}

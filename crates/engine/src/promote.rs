@@ -1,0 +1,120 @@
+//! Promote: a version enters a stage when its evidence and approvals say so; else the refusal lists all that is missing.
+
+use stemma_api::types::{Evidence, ModelVersion, Promote, Promoted};
+use stemma_core::{
+    Problem, Refusal,
+    event::{self, Event, EvidenceKind},
+    id::RequestId,
+    name::{ModelName, PrincipalName, ProjectName},
+    policy::{ApprovalFact, GateFact, ModelPolicy, PromotionGrounds, Stage, decide_promotion},
+};
+
+use crate::{Caller, Engine};
+
+impl Engine {
+    pub async fn promote(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+        promote: Promote,
+    ) -> Result<Promoted, Problem> {
+        let named = self.find_version(project, model, version).await?;
+        let decide = async || {
+            let version = self.find_version(project, model, &named.number.to_string()).await?;
+            if version.stage == promote.stage {
+                return Err(Refusal::new(format!("{} is in {} already", version.name(), promote.stage)).into());
+            }
+            let policy = self.policy_or_default(project, model).await?;
+            let grounds = self.promotion_grounds(project, &version, &policy, promote.stage).await?;
+            self.promotion_events(project, &version, &policy, &promote, grounds).await
+        };
+        let events = self.change(caller, request, decide).await?;
+        let alias = events.iter().find_map(|event| match event {
+            Event::AliasMoved { alias, .. } => Some(alias.clone()),
+            _ => None,
+        });
+        let version = self.find_version(project, model, &named.number.to_string()).await?;
+        let promotion = self.promotions(project, &version).await?.pop();
+        let promotion = promotion.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
+        Ok(Promoted { version, promotion, alias })
+    }
+
+    async fn promotion_events(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+        policy: &ModelPolicy,
+        promote: &Promote,
+        grounds: PromotionGrounds,
+    ) -> Result<Vec<Event>, Problem> {
+        let mut events = vec![Event::Promoted(event::Promoted {
+            project: project.clone(),
+            model: version.model.clone(),
+            version: version.number,
+            subject: version.digest,
+            from: version.stage,
+            to: promote.stage,
+            grounds,
+            reason: promote.reason.clone(),
+        })];
+        if let Some(alias) = policy.promotion(promote.stage).alias {
+            let from = self.alias_target(project, &version.model, &alias).await?;
+            if from != Some(version.number) {
+                let (project, model) = (project.clone(), version.model.clone());
+                events.push(Event::AliasMoved { project, model, alias, from, to: version.number });
+            }
+        }
+        Ok(events)
+    }
+
+    /// What a promotion to a stage would rest on, or the refusal that lists what is missing.
+    pub(crate) async fn promotion_grounds(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+        policy: &ModelPolicy,
+        stage: Stage,
+    ) -> Result<PromotionGrounds, Problem> {
+        let evidence = self.evidence(project, version).await?;
+        let gates: Vec<GateFact> = evidence
+            .iter()
+            .filter(|one| one.kind == EvidenceKind::Gate && one.subject == version.digest)
+            .filter_map(gate_fact)
+            .collect();
+        let approvals: Vec<ApprovalFact> = self
+            .approvals(project, version)
+            .await?
+            .into_iter()
+            .filter(|one| one.subject == version.digest)
+            .map(|one| ApprovalFact {
+                approval: one.approval,
+                approver: one.approved.actor,
+                auth: one.approved.auth,
+                stage: one.stage,
+                evidence: one.evidence,
+            })
+            .collect();
+        decide_promotion(policy, stage, &gates, &approvals, &self.producers(version)).map_err(|refusal| {
+            let name = version.name();
+            let hint = format!("`stemma gate {name}` runs its gates; `stemma approve {name}` is for somebody else");
+            Refusal { message: format!("{name}: {}", refusal.message), ..refusal }.hint(hint).into()
+        })
+    }
+
+    /// Who made a version: whoever ran the training and whoever registered it. They can't approve it.
+    pub(crate) fn producers(&self, version: &ModelVersion) -> Vec<PrincipalName> {
+        version.trainer.iter().chain([&version.registered.actor]).cloned().collect()
+    }
+}
+
+fn gate_fact(evidence: &Evidence) -> Option<GateFact> {
+    Some(GateFact {
+        evidence: evidence.evidence,
+        gate: evidence.gate.clone()?,
+        spec_digest: evidence.spec_digest,
+        passed: evidence.passed,
+    })
+}

@@ -1,0 +1,212 @@
+//! Register: content becomes a model version; its number is decided from facts.
+
+use std::sync::Arc;
+
+use stemma_api::types::{ModelVersion, RegisterVersion, Registered};
+use stemma_core::{
+    Digest, Problem, canonical,
+    event::{Event, VersionRegistered},
+    id::{EvidenceId, RequestId},
+    name::{ModelName, ProjectName},
+    policy::{ModelPolicy, Stage},
+    record::RunRecord,
+    version::{Candidate, Performance, Reference, decide, reference},
+};
+use stemma_onnx::Model;
+
+use crate::{
+    Caller, Engine,
+    evaluate::{Evaluation, EvaluationData, compare, evidence_event},
+};
+
+/// Everything that is known of a candidate before its number is decided.
+struct Prepared {
+    content: crate::content::Content,
+    file_name: String,
+    model: Arc<Model>,
+    run: Option<RunRecord>,
+    facts: Digest,
+    evaluation: Option<(EvaluationData, Evaluation)>,
+    target: Option<String>,
+    min_improvement: f64,
+}
+
+impl Engine {
+    /// Registers content as a version of a model, evaluates it as declared, and decides its number.
+    ///
+    /// The same content from the same facts is the same version: it is returned, and nothing is written.
+    pub async fn register(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        model: &ModelName,
+        register: RegisterVersion,
+    ) -> Result<Registered, Problem> {
+        let content = self.readable_content(project, register.digest).await?;
+        let loaded = self.load_model(content.digest).await?;
+        let run = match register.run {
+            Some(run) => Some(self.run_record(project, run).await?),
+            None => self.newest_run_that_wrote(project, content.digest).await?,
+        };
+        let facts = facts_of(content.digest, run.as_ref());
+        if let Some(version) = self.version_by_facts(project, model, facts).await? {
+            let evaluation = self.newest_evaluation(project, &version).await?.map(|found| found.report);
+            return Ok(Registered { version, unchanged: true, evaluation });
+        }
+        let policy = self.policy_or_default(project, model).await?;
+        let evaluation = self.declared_evaluation(project, &policy, &loaded, content.digest, run.as_ref()).await?;
+        let prepared = Prepared {
+            content,
+            file_name: register.file_name,
+            model: loaded,
+            run,
+            facts,
+            target: policy.evaluation.as_ref().map(|spec| spec.target.clone()),
+            min_improvement: policy.evaluation.as_ref().map_or(0.0, |spec| spec.min_improvement),
+            evaluation,
+        };
+        let events = self.change(caller, request, async || self.decide_version(project, model, &prepared).await).await?;
+        let number = events.iter().find_map(|event| match event {
+            Event::VersionRegistered(version) => Some(version.number),
+            _ => None,
+        });
+        let number = number.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
+        let version = self.find_version(project, model, &number.to_string()).await?;
+        Ok(Registered { version, unchanged: false, evaluation: prepared.evaluation.map(|(_, found)| found.report) })
+    }
+
+    async fn declared_evaluation(
+        &self,
+        project: &ProjectName,
+        policy: &ModelPolicy,
+        model: &Arc<Model>,
+        digest: Digest,
+        run: Option<&RunRecord>,
+    ) -> Result<Option<(EvaluationData, Evaluation)>, Problem> {
+        let Some(spec) = &policy.evaluation else {
+            return Ok(None);
+        };
+        let data = self.evaluation_data(project, spec).await?;
+        let evaluation = self.evaluate_model(project, model, digest, &data, run).await?;
+        Ok(Some((data, evaluation)))
+    }
+
+    /// The events of a registration, decided on the model's versions as they are now.
+    async fn decide_version(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        prepared: &Prepared,
+    ) -> Result<Vec<Event>, Problem> {
+        let mut events = Vec::new();
+        let versions = self.versions_if_any(project, model).await?;
+        if versions.is_none() {
+            events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
+        }
+        let versions = versions.unwrap_or_default();
+        let live: Vec<&ModelVersion> = versions.iter().filter(|version| version.stage != Stage::Archived).collect();
+        let references: Vec<Reference> = live
+            .iter()
+            .map(|version| Reference {
+                number: version.number,
+                signature: version.signature.clone(),
+                target: version.target.clone(),
+            })
+            .collect();
+        let mut candidate = Candidate {
+            signature: prepared.model.signature().clone(),
+            target: prepared.target.clone(),
+            performance: Performance::Unknown { why: String::new() },
+            min_improvement: prepared.min_improvement,
+        };
+        let reference = reference(&references, &candidate);
+        let compared_with = live.iter().find(|version| Some(version.number) == reference.map(|one| one.number));
+        candidate.performance = self.performance(project, compared_with.copied(), prepared).await?;
+        let used: Vec<_> = versions.iter().map(|version| version.number).collect();
+        let decision = decide(reference, &used, &candidate);
+        let evidence = prepared.evaluation.as_ref().map(|_| EvidenceId::generate());
+        events.push(Event::VersionRegistered(VersionRegistered {
+            project: project.clone(),
+            model: model.clone(),
+            number: decision.number,
+            integer: versions.iter().map(|version| version.integer).max().unwrap_or(0) + 1,
+            step: decision.step,
+            reason: decision.reason,
+            digest: prepared.content.digest,
+            sha256: prepared.content.sha256,
+            size: prepared.content.size,
+            file_name: prepared.file_name.clone(),
+            format: "onnx".to_owned(),
+            signature: candidate.signature,
+            run: prepared.run.as_ref().map(|run| run.id),
+            trainer: prepared.run.as_ref().map(|run| run.actor.principal.clone()),
+            reference: reference.map(|version| version.number),
+            evaluation: evidence,
+            target: candidate.target,
+            facts: prepared.facts,
+        }));
+        if let (Some(evidence), Some((data, evaluation))) = (evidence, &prepared.evaluation) {
+            events.push(evidence_event(evidence, project, model, decision.number, data, evaluation));
+        }
+        Ok(events)
+    }
+
+    /// What our own evaluations say about the candidate beside the reference.
+    async fn performance(
+        &self,
+        project: &ProjectName,
+        reference: Option<&ModelVersion>,
+        prepared: &Prepared,
+    ) -> Result<Performance, Problem> {
+        let unknown = |why: &str| Ok(Performance::Unknown { why: why.to_owned() });
+        let Some((data, evaluation)) = &prepared.evaluation else {
+            return unknown("no evaluation is declared, so better performance is not shown");
+        };
+        if evaluation.report.is_leaky() {
+            let why = format!("{} rows of {} are leaky, so better performance is not shown", evaluation.report.leaky_rows, data.name);
+            return Ok(Performance::Unknown { why });
+        }
+        let Some(reference) = reference else {
+            return unknown("there is no version to compare with");
+        };
+        let earlier = match self.evaluation_of(project, reference, data).await {
+            Ok(earlier) => earlier,
+            // a reference that can't be scored on this data says nothing about the candidate
+            Err(problem) if problem.kind == stemma_core::ErrorKind::Invalid => {
+                let why = format!("{} can't be evaluated on {}: {}", reference.number, data.name, problem.message);
+                return Ok(Performance::Unknown { why });
+            }
+            Err(problem) => return Err(problem),
+        };
+        Ok(match compare(&earlier, evaluation) {
+            Ok(comparison) => Performance::Compared(comparison),
+            Err(why) => Performance::Unknown { why },
+        })
+    }
+
+    /// The reference's evaluation on the same data: the stored one, or a new one.
+    async fn evaluation_of(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+        data: &EvaluationData,
+    ) -> Result<Evaluation, Problem> {
+        if let Some(stored) = self.newest_evaluation(project, version).await?
+            && stored.report.data_digest == data.digest
+            && stored.report.target == data.spec.target
+            && stored.report.positive == data.spec.positive
+        {
+            return Ok(stored);
+        }
+        let model = self.load_model(version.digest).await?;
+        let run = self.producing_run(project, version.run).await?;
+        self.evaluate_model(project, &model, version.digest, data, run.as_ref()).await
+    }
+}
+
+/// What makes two registrations the same: the content, and the recipe of the run that wrote it.
+fn facts_of(content: Digest, run: Option<&RunRecord>) -> Digest {
+    let key = (content, run.map(RunRecord::input_key));
+    canonical::digest(&key).expect("digests are always JSON").0
+}

@@ -1,0 +1,98 @@
+//! Sealing: parts of the prediction log become Parquet content, and the ledger says so.
+
+use std::sync::Arc;
+
+use stemma_core::{
+    ErrorKind, Problem,
+    event::{Event, SegmentSealed},
+    id::RequestId,
+    prediction::{PredictionAddress, PredictionRecord},
+    record::Actor,
+};
+use stemma_gateway::{SealedPart, SegmentId};
+use stemma_store::BlobReader;
+
+use crate::{Engine, content::store_problem, problem::internal};
+
+impl Engine {
+    /// Seals every segment that is not written any more. Content first, then the facts, then the segment goes.
+    pub async fn seal_predictions(&self) -> Result<u64, Problem> {
+        let mut sealed = 0;
+        for segment in self.log().unsealed() {
+            self.seal_segment(segment).await?;
+            sealed += 1;
+        }
+        Ok(sealed)
+    }
+
+    /// Closes the open segment of the log, so that everything in it can be sealed.
+    pub async fn rotate_predictions(&self) -> Result<(), Problem> {
+        let log = self.log().clone();
+        let rotated = tokio::task::spawn_blocking(move || log.rotate());
+        rotated.await.map_err(internal)?.map_err(log_problem)
+    }
+
+    async fn seal_segment(&self, segment: SegmentId) -> Result<(), Problem> {
+        let log = self.log().clone();
+        let parts = tokio::task::spawn_blocking(move || log.seal(segment)).await.map_err(internal)?.map_err(log_problem)?;
+        let mut events = Vec::new();
+        for part in parts {
+            events.push(self.store_part(segment, part).await?);
+        }
+        if !events.is_empty() {
+            self.change_as(&Actor::system(), RequestId::generate(), async || Ok(events.clone())).await?;
+        }
+        let log = self.log().clone();
+        tokio::task::spawn_blocking(move || log.remove(segment)).await.map_err(internal)?.map_err(log_problem)
+    }
+
+    async fn store_part(&self, segment: SegmentId, part: SealedPart) -> Result<Event, Problem> {
+        let store = self.store().clone();
+        let file = part.file.clone();
+        let stored = tokio::task::spawn_blocking(move || store.put_file(&file));
+        let info = stored.await.map_err(internal)?.map_err(store_problem)?;
+        Ok(Event::SegmentSealed(SegmentSealed {
+            segment: segment.into(),
+            project: part.project,
+            endpoint: part.endpoint,
+            ordinal: part.ordinal,
+            day: part.day,
+            first_row: part.first_row,
+            last_row: part.last_row,
+            rows: part.rows,
+            first_time: part.first_time,
+            last_time: part.last_time,
+            digest: info.digest,
+            size: info.size,
+        }))
+    }
+
+    pub(crate) async fn unsealed_prediction(&self, address: PredictionAddress) -> Result<Option<PredictionRecord>, Problem> {
+        let log = self.log().clone();
+        tokio::task::spawn_blocking(move || log.get(address)).await.map_err(internal)?.map_err(log_problem)
+    }
+
+    /// Reads one record out of a sealed file, and says which file.
+    pub(crate) async fn sealed_prediction(
+        &self,
+        address: PredictionAddress,
+    ) -> Result<Option<(PredictionRecord, stemma_core::Digest)>, Problem> {
+        let Some(part) = self.sealed_part(address).await? else {
+            return Ok(None);
+        };
+        let store = self.store().clone();
+        let read = move || {
+            let reader = store.open_blob(&part.digest).map_err(store_problem)?;
+            stemma_gateway::read_sealed(BlobChunks(Arc::new(reader)), part.first_row, address.row).map_err(log_problem)
+        };
+        let record = tokio::task::spawn_blocking(read).await.map_err(internal)??;
+        Ok(Some((record, part.digest)))
+    }
+}
+
+pub(crate) fn log_problem(error: stemma_gateway::LogError) -> Problem {
+    Problem::new(ErrorKind::Unavailable, error.to_string()).hint("the prediction log can't be read or written; see the server's log")
+}
+
+/// A blob of the store as what the Parquet reader reads from: every piece verified.
+struct BlobChunks(Arc<BlobReader>);
