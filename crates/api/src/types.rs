@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{
     Digest, Sha256, Timestamp,
@@ -18,7 +19,7 @@ use stemma_core::{
 };
 
 /// Who made a governed fact, when, and under which number in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fact {
     pub seq: u64,
     pub time: Timestamp,
@@ -29,7 +30,7 @@ pub struct Fact {
 // --- home ---
 
 /// `GET /api/v1/home`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HomeInfo {
     pub home: HomeId,
     pub stemma_version: String,
@@ -38,7 +39,7 @@ pub struct HomeInfo {
 }
 
 /// Who the server takes the caller for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
     pub principal: PrincipalName,
     pub auth: Auth,
@@ -46,7 +47,7 @@ pub struct Identity {
     pub roles: Vec<Grant>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Grant {
     pub project: Option<ProjectName>,
     pub role: Role,
@@ -54,26 +55,26 @@ pub struct Grant {
 
 // --- content ---
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContentClaim {
     pub digest: Digest,
     pub size: u64,
 }
 
 /// `POST …/content/missing` and `…/content/claim`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContentList {
     pub contents: Vec<ContentClaim>,
 }
 
 /// Which of the asked contents this project can't read yet; says nothing about other projects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MissingContent {
     pub missing: Vec<Digest>,
 }
 
 /// Answer to an upload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContentStored {
     pub digest: Digest,
     pub sha256: Option<Sha256>,
@@ -81,7 +82,7 @@ pub struct ContentStored {
 }
 
 /// `GET …/resolve?ref=…`: what a reference that a person typed stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resolved {
     /// The reference in full, as in `credit-score@1.1.0`.
     pub name: String,
@@ -96,7 +97,7 @@ pub struct Resolved {
 // --- datasets ---
 
 /// `POST …/datasets/{dataset}/versions`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddDatasetVersion {
     pub digest: Digest,
     pub path: String,
@@ -108,7 +109,7 @@ pub struct AddDatasetVersion {
     pub derived_from: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DatasetVersion {
     pub project: ProjectName,
     pub dataset: DatasetName,
@@ -124,7 +125,7 @@ pub struct DatasetVersion {
     pub added: Fact,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DatasetVersionAdded {
     pub version: DatasetVersion,
     /// The same content had this number before; nothing was written.
@@ -134,7 +135,7 @@ pub struct DatasetVersionAdded {
 // --- runs ---
 
 /// `POST …/runs`; every digest in the record must be readable in the project already.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordRun {
     pub record: RunRecord,
     /// Digest of the record's canonical JSON.
@@ -142,7 +143,7 @@ pub struct RecordRun {
 }
 
 /// One line of a list of runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunSummary {
     pub id: RunId,
     pub command: String,
@@ -160,7 +161,7 @@ pub struct RunSummary {
 }
 
 /// A run with what is known of its files beyond the record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunDetail {
     pub record: RunRecord,
     pub digest: Digest,
@@ -175,12 +176,12 @@ pub struct RunDetail {
 // --- models ---
 
 /// `PUT …/models/{model}/policy`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SetPolicy {
     pub policy: ModelPolicy,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyState {
     pub policy: ModelPolicy,
     /// False if the policy was so already.
@@ -188,7 +189,7 @@ pub struct PolicyState {
 }
 
 /// `POST …/models/{model}/versions`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RegisterVersion {
     pub digest: Digest,
     pub file_name: String,
@@ -197,7 +198,7 @@ pub struct RegisterVersion {
     pub run: Option<RunId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Registered {
     pub version: ModelVersion,
     /// The same content from the same facts had this number before; nothing was written.
@@ -205,7 +206,7 @@ pub struct Registered {
     pub evaluation: Option<EvaluationReport>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelVersion {
     pub project: ProjectName,
     pub model: ModelName,
@@ -236,7 +237,7 @@ impl ModelVersion {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelSummary {
     pub model: ModelName,
     pub versions: u64,
@@ -246,7 +247,7 @@ pub struct ModelSummary {
     pub created: Fact,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelDetail {
     pub summary: ModelSummary,
     /// Newest first.
@@ -257,7 +258,7 @@ pub struct ModelDetail {
 }
 
 /// The result of one check, bound to the version's digest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     pub evidence: EvidenceId,
     pub kind: EvidenceKind,
@@ -273,7 +274,7 @@ pub struct Evidence {
     pub recorded: Fact,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approval {
     pub approval: ApprovalId,
     pub stage: Stage,
@@ -283,7 +284,7 @@ pub struct Approval {
     pub approved: Fact,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Promotion {
     pub from: Stage,
     pub to: Stage,
@@ -294,7 +295,7 @@ pub struct Promotion {
 }
 
 /// `GET …/models/{model}/versions/{version}`: a version and everything that speaks for or against it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionDetail {
     pub version: ModelVersion,
     pub run: Option<RunDetail>,
@@ -310,21 +311,21 @@ pub struct VersionDetail {
 }
 
 /// `POST …/gates`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RunGates {
     /// Empty: all that are declared.
     #[serde(default)]
     pub gates: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GateResults {
     pub version: String,
     pub results: Vec<GateReport>,
 }
 
 /// `POST …/evaluate` answers with this.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evaluated {
     pub version: String,
     pub evidence: EvidenceId,
@@ -332,7 +333,7 @@ pub struct Evaluated {
 }
 
 /// `POST …/approve`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approve {
     #[serde(default = "production")]
     pub stage: Stage,
@@ -340,7 +341,7 @@ pub struct Approve {
 }
 
 /// `POST …/promote`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Promote {
     pub stage: Stage,
     #[serde(default)]
@@ -351,7 +352,7 @@ const fn production() -> Stage {
     Stage::Production
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Promoted {
     pub version: ModelVersion,
     pub promotion: Promotion,
@@ -361,7 +362,7 @@ pub struct Promoted {
 // --- endpoints ---
 
 /// `POST …/endpoints/{endpoint}/revisions`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deploy {
     /// `model@alias`, `model@1.1.0` or `model@production`.
     pub model: String,
@@ -371,7 +372,7 @@ pub struct Deploy {
     pub reason: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployedRevision {
     pub revision: Revision,
     pub digest: Digest,
@@ -386,7 +387,7 @@ impl DeployedRevision {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointDetail {
     pub project: ProjectName,
     pub endpoint: EndpointName,
@@ -402,7 +403,7 @@ pub struct EndpointDetail {
 }
 
 /// Since the process started.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointStats {
     pub requests: u64,
     pub errors: u64,
@@ -410,7 +411,7 @@ pub struct EndpointStats {
     pub latency_us_p99: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PredictionSummary {
     pub prediction: PredictionId,
     pub time: Timestamp,
@@ -422,7 +423,7 @@ pub struct PredictionSummary {
 // --- predictions ---
 
 /// `POST /api/v1/predictions/{prediction}/feedback`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SendFeedback {
     #[serde(default)]
     pub label: Option<String>,
@@ -432,7 +433,7 @@ pub struct SendFeedback {
     pub comment: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Feedback {
     pub label: Option<String>,
     pub reward: Option<f64>,
@@ -442,7 +443,7 @@ pub struct Feedback {
 }
 
 /// `GET /api/v1/predictions/{prediction}`: the whole answer to "why".
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
     pub prediction: PredictionId,
     pub record: PredictionRecord,
@@ -459,7 +460,7 @@ pub struct Why {
 }
 
 /// A picture's worth of lineage: nodes in layers, edges the way data flows.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FamilyTree {
     pub nodes: Vec<TreeNode>,
     pub edges: Vec<Edge>,
@@ -467,7 +468,7 @@ pub struct FamilyTree {
     pub complete: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TreeNode {
     pub node: stemma_core::lineage::Node,
     /// Short, for the picture.
@@ -479,7 +480,7 @@ pub struct TreeNode {
 }
 
 /// `POST /api/v1/predictions/{prediction}/replay` answers with this.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Replay {
     pub prediction: PredictionId,
     pub version: String,
@@ -489,7 +490,7 @@ pub struct Replay {
     pub outputs: Vec<OutputComparison>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputComparison {
     pub name: String,
     pub same_bits: bool,
@@ -500,7 +501,7 @@ pub struct OutputComparison {
 // --- lineage ---
 
 /// Direction of a walk through the family tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     Up,
@@ -510,7 +511,7 @@ pub enum Direction {
 // --- rights ---
 
 /// `POST /api/v1/principals`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AddPrincipal {
     pub principal: PrincipalName,
     pub role: Role,
@@ -524,7 +525,7 @@ pub struct AddPrincipal {
 }
 
 /// The only time the token is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IssuedToken {
     pub principal: PrincipalName,
     pub role: Role,
@@ -532,7 +533,7 @@ pub struct IssuedToken {
     pub token: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Principal {
     pub principal: PrincipalName,
     pub grants: Vec<Grant>,
@@ -541,7 +542,7 @@ pub struct Principal {
 
 // --- audit ---
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditEvent {
     pub seq: u64,
     pub time: Timestamp,
@@ -554,7 +555,7 @@ pub struct AuditEvent {
 }
 
 /// `POST /api/v1/audit/verify` answers with this.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditReport {
     pub passed: bool,
     pub events: u64,
@@ -565,14 +566,14 @@ pub struct AuditReport {
     pub checks: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BadEvent {
     pub seq: u64,
     pub what: String,
 }
 
 /// `GET /api/v1/audit/checkpoint`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Checkpoint {
     /// A C2SP signed note.
     pub note: String,
@@ -581,7 +582,7 @@ pub struct Checkpoint {
 }
 
 /// A list with a cursor for the next page.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Page<T> {
     pub items: Vec<T>,
     #[serde(default = "none", skip_serializing_if = "Option::is_none")]

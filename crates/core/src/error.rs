@@ -1,11 +1,12 @@
 //! The kinds of failure that the edges know: exit codes of the CLI and statuses of HTTP are made from them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
 
 /// What kind of failure it is; decides the exit code and the HTTP status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The request is wrong: malformed, out of range, of the wrong shape. Exit 2, HTTP 400.
@@ -62,7 +63,7 @@ impl ErrorKind {
 /// A failure as people and clients see it: what happened to which thing, and what to do next.
 ///
 /// Messages and hints are lower case without a full stop; literals stand in backticks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, JsonSchema)]
 #[error("{message}")]
 pub struct Problem {
     pub kind: ErrorKind,

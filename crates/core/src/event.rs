@@ -1,5 +1,6 @@
 //! Everything that changes governed state, in the past tense. The ledger stores these and nothing else changes its tables.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// A governed change. Stored as JSON with the tag `type`; adding members is allowed, changing their meaning is not.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     HomeCreated {
@@ -88,7 +89,7 @@ pub enum Event {
     },
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DatasetVersionAdded {
     pub project: ProjectName,
     pub dataset: DatasetName,
@@ -108,7 +109,7 @@ pub struct DatasetVersionAdded {
     pub run: Option<RunId>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionRegistered {
     pub project: ProjectName,
     pub model: ModelName,
@@ -139,7 +140,7 @@ pub struct VersionRegistered {
 }
 
 /// What kind of check a piece of evidence is the result of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceKind {
     Evaluation,
@@ -161,7 +162,7 @@ impl EvidenceKind {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvidenceRecorded {
     pub project: ProjectName,
     pub evidence: EvidenceId,
@@ -183,7 +184,7 @@ pub struct EvidenceRecorded {
     pub leaky: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Approved {
     pub project: ProjectName,
     pub approval: ApprovalId,
@@ -196,7 +197,7 @@ pub struct Approved {
     pub reason: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Promoted {
     pub project: ProjectName,
     pub model: ModelName,
@@ -208,7 +209,7 @@ pub struct Promoted {
     pub reason: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SegmentSealed {
     pub segment: u64,
     pub project: ProjectName,

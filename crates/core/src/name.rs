@@ -100,6 +100,16 @@ macro_rules! name_type {
             }
         }
 
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "maxLength": NAME_BYTES_MAX })
+            }
+        }
+
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -174,6 +184,16 @@ impl fmt::Display for PrincipalName {
     }
 }
 
+impl schemars::JsonSchema for PrincipalName {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PrincipalName".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "maxLength": NAME_BYTES_MAX })
+    }
+}
+
 impl FromStr for PrincipalName {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -223,6 +243,16 @@ impl TreePath {
 impl fmt::Display for TreePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl schemars::JsonSchema for TreePath {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TreePath".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +13,9 @@ use crate::{
 };
 
 /// Everything that a route or command may need the right for. Deny by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Liveness, version, static assets: no right needed.
@@ -80,7 +83,9 @@ impl fmt::Display for Action {
 }
 
 /// A named set of rights within a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Reader,
@@ -165,7 +170,18 @@ impl fmt::Display for Role {
 
 /// Where a model version stands.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
@@ -205,7 +221,7 @@ impl fmt::Display for Stage {
 }
 
 /// How `register` evaluates a new version: `[model.<name>.evaluation]` of `stemma.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationSpec {
     /// Dataset name, path in `stemma.lock`, or `name@number`; resolved to a dataset version when declared.
@@ -222,7 +238,7 @@ pub struct EvaluationSpec {
 }
 
 /// A way to cut the evaluation data into slices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum SliceSpec {
     /// One slice per value of the column.
@@ -244,7 +260,7 @@ fn default_primary() -> String {
 }
 
 /// What a column of a table must be.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnRule {
     /// `number`, `integer` or `text`.
@@ -262,7 +278,7 @@ pub struct ColumnRule {
     pub nullable: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnType {
     Number,
@@ -271,7 +287,7 @@ pub enum ColumnType {
 }
 
 /// A check that a version must pass: `[model.<name>.gate.<gate>]` of `stemma.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum GateSpec {
     /// Types, ranges and emptiness of a dataset.
@@ -306,7 +322,7 @@ impl GateSpec {
 }
 
 /// What entering a stage needs: `[model.<name>.promotion.<stage>]` of `stemma.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PromotionRule {
     #[serde(default)]
@@ -319,7 +335,7 @@ pub struct PromotionRule {
 }
 
 /// All rules of one model.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -367,7 +383,7 @@ pub struct ApprovalFact {
 }
 
 /// What a promotion rests on; recorded with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PromotionGrounds {
     pub evidence: Vec<EvidenceId>,
     pub approvals: Vec<ApprovalId>,

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use data_encoding::{Encoding, Specification};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
@@ -34,7 +35,9 @@ fn base32() -> &'static Encoding {
 }
 
 /// Where a record lies: needs no index, only the segment's catalogue entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct PredictionAddress {
     /// Milliseconds since the epoch in the upper 48 bits, 16 random bits below.
     pub segment: u64,
@@ -141,6 +144,16 @@ impl FromStr for PredictionId {
     }
 }
 
+impl schemars::JsonSchema for PredictionId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PredictionId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^pred_[0-9a-z]{37}$" })
+    }
+}
+
 impl Serialize for PredictionId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -155,7 +168,7 @@ impl<'de> Deserialize<'de> for PredictionId {
 }
 
 /// A named tensor as it is logged and shown: Open Inference Protocol JSON with flat, row-major data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoggedTensor {
     pub name: String,
     pub datatype: crate::signature::Datatype,
@@ -165,7 +178,7 @@ pub struct LoggedTensor {
 }
 
 /// What one model of the composition did for one request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeRecord {
     pub node: String,
     pub model: ModelName,
@@ -175,7 +188,7 @@ pub struct NodeRecord {
 }
 
 /// How a request ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Outcome {
     Answered,
@@ -186,7 +199,7 @@ pub enum Outcome {
 }
 
 /// Everything that is kept of one request that reached a model. Stored-format version 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PredictionRecord {
     pub time: Timestamp,
     pub endpoint: EndpointName,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// How a caller's identity is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Auth {
     /// The caller said so (`--as`, the Git e-mail).
@@ -40,7 +41,7 @@ impl Auth {
 }
 
 /// Who does something.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     pub principal: PrincipalName,
     pub auth: Auth,
@@ -57,7 +58,7 @@ impl Actor {
 }
 
 /// Git commit plus the uncommitted diff.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CodeVersion {
     /// 40 hex digits; absent outside Git or before the first commit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,7 +88,7 @@ impl CodeVersion {
 }
 
 /// A file as a run saw it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileRef {
     /// Relative to the project's root with `/`, or absolute when outside of it.
     pub path: String,
@@ -105,7 +106,7 @@ pub struct FileRef {
 }
 
 /// What kind of execution a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunKind {
     Training,
@@ -114,7 +115,7 @@ pub enum RunKind {
 }
 
 /// How a run's process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitStatus {
     Code(i32),
@@ -128,7 +129,7 @@ impl ExitStatus {
 }
 
 /// How strong the capture was; see `docs/capture.md` for the ladder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CaptureSummary {
     /// 4 system calls · 1 Python hook · 0 declared only.
     pub level: u8,
@@ -160,7 +161,7 @@ impl CaptureSummary {
 }
 
 /// One execution, whole. Stored-format version 1; kept as content and in the run's row.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
     pub v: u32,
     pub id: RunId,
@@ -222,7 +223,7 @@ impl RunRecord {
 }
 
 /// Metrics of a binary classifier on some rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BinarySummary {
     pub rows: u64,
     pub positives: u64,
@@ -237,7 +238,7 @@ pub struct BinarySummary {
 }
 
 /// The metrics of one slice of the evaluation data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SliceSummary {
     pub column: String,
     pub value: String,
@@ -245,7 +246,7 @@ pub struct SliceSummary {
 }
 
 /// What an evaluation found. Stored-format version 1; evidence points at its digest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EvaluationReport {
     pub v: u32,
     /// Content of the model that was evaluated.
@@ -271,7 +272,7 @@ impl EvaluationReport {
 }
 
 /// What one gate found. Stored-format version 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GateReport {
     pub v: u32,
     pub gate: String,
@@ -280,7 +281,7 @@ pub struct GateReport {
     pub checks: Vec<CheckResult>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckResult {
     pub what: String,
     pub passed: bool,

@@ -1,9 +1,10 @@
 //! A "no" of the rules, as a value.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why a governed change was not made, with all that is missing at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, JsonSchema)]
 #[error("{message}")]
 pub struct Refusal {
     pub message: String,

@@ -1,5 +1,6 @@
 //! How an endpoint answers: immutable deployment revisions, and the pure function from a request to an arm.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// What a prediction's answer waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogMode {
     /// Answered only after the record is on disk.
@@ -23,7 +24,7 @@ pub enum LogMode {
 }
 
 /// A model version that takes requests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Target {
     pub model: ModelName,
     pub version: VersionNumber,
@@ -32,7 +33,7 @@ pub struct Target {
 }
 
 /// Which target answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Route {
     Single { target: Target },
@@ -47,7 +48,7 @@ impl Route {
 }
 
 /// The whole of one deployment revision. Hashed as canonical JSON; never changed once deployed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Revision {
     /// Stored-format version, 1.
     pub v: u32,

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Element types, spelled as the Open Inference Protocol spells them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Datatype {
     Bool,
@@ -70,7 +71,7 @@ impl fmt::Display for Datatype {
 }
 
 /// One named tensor of a contract; `-1` in the shape stands for any size.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Field {
     pub name: String,
     pub datatype: Datatype,
@@ -87,14 +88,14 @@ impl fmt::Display for Field {
 }
 
 /// What a model takes and gives.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Signature {
     pub inputs: Vec<Field>,
     pub outputs: Vec<Field>,
 }
 
 /// One way in which a contract broke, or merely grew.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContractChange {
     /// Existing callers break.
     pub breaking: bool,

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::signature::Signature;
@@ -58,6 +59,16 @@ impl FromStr for VersionNumber {
     }
 }
 
+impl schemars::JsonSchema for VersionNumber {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "VersionNumber".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+[.][0-9]+[.][0-9]+$" })
+    }
+}
+
 impl Serialize for VersionNumber {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -72,7 +83,7 @@ impl<'de> Deserialize<'de> for VersionNumber {
 }
 
 /// What kind of change a version is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     First,
@@ -102,7 +113,7 @@ impl fmt::Display for Step {
 }
 
 /// The primary metric of a new version beside its reference, on the same rows, evaluated by us.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     pub metric: String,
     /// The evaluation data, as in `german-credit-test@1`.
@@ -138,7 +149,7 @@ impl fmt::Display for Comparison {
 }
 
 /// What is known about performance when a number is decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Performance {
     Compared(Comparison),
@@ -168,7 +179,7 @@ pub struct Candidate {
 }
 
 /// A number with the reason for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionDecision {
     pub number: VersionNumber,
     pub step: Step,
@@ -447,11 +458,18 @@ mod tests {
             signature: signature(inputs),
             target: None,
         };
-        let versions = [version("1.1.0", &["age", "amount"]), version("2.0.0", &["amount"])];
+        let versions = [
+            version("1.1.0", &["age", "amount"]),
+            version("2.0.0", &["amount"]),
+        ];
         let chosen = |inputs: &[&str]| {
             let performance = Performance::Unknown { why: String::new() };
-            let candidate =
-                Candidate { signature: signature(inputs), target: None, performance, min_improvement: 0.0 };
+            let candidate = Candidate {
+                signature: signature(inputs),
+                target: None,
+                performance,
+                min_improvement: 0.0,
+            };
             reference(&versions, &candidate).map(|reference| reference.number.to_string())
         };
         assert_eq!(chosen(&["age", "amount"]).as_deref(), Some("1.1.0"));
