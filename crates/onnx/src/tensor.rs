@@ -1,0 +1,253 @@
+//! Values in row-major order with their shape, the only thing that goes into and comes out of a model.
+
+use stemma_core::signature::Datatype;
+
+use crate::kernel::TENSOR_ELEMENTS_MAX;
+
+/// The elements of a tensor, one variant for each element type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TensorData {
+    Float(Vec<f32>),
+    Double(Vec<f64>),
+    Int8(Vec<i8>),
+    Int16(Vec<i16>),
+    Int32(Vec<i32>),
+    Int64(Vec<i64>),
+    Uint8(Vec<u8>),
+    Uint16(Vec<u16>),
+    Uint32(Vec<u32>),
+    Uint64(Vec<u64>),
+    Bool(Vec<bool>),
+    String(Vec<String>),
+}
+
+/// Evaluates one expression with the elements of whichever type, bound to a name.
+macro_rules! with_elements {
+    ($data:expr, $elements:ident => $body:expr) => {
+        match $data {
+            $crate::tensor::TensorData::Float($elements) => $body,
+            $crate::tensor::TensorData::Double($elements) => $body,
+            $crate::tensor::TensorData::Int8($elements) => $body,
+            $crate::tensor::TensorData::Int16($elements) => $body,
+            $crate::tensor::TensorData::Int32($elements) => $body,
+            $crate::tensor::TensorData::Int64($elements) => $body,
+            $crate::tensor::TensorData::Uint8($elements) => $body,
+            $crate::tensor::TensorData::Uint16($elements) => $body,
+            $crate::tensor::TensorData::Uint32($elements) => $body,
+            $crate::tensor::TensorData::Uint64($elements) => $body,
+            $crate::tensor::TensorData::Bool($elements) => $body,
+            $crate::tensor::TensorData::String($elements) => $body,
+        }
+    };
+}
+pub(crate) use with_elements;
+
+/// A type of which tensors can be made.
+pub(crate) trait Element: Clone + PartialEq + Default {
+    fn wrap(elements: Vec<Self>) -> TensorData;
+    fn view(data: &TensorData) -> Option<&[Self]>;
+}
+
+macro_rules! element {
+    ($($variant:ident $type:ty),+ $(,)?) => {$(
+        impl Element for $type {
+            fn wrap(elements: Vec<Self>) -> TensorData {
+                TensorData::$variant(elements)
+            }
+
+            fn view(data: &TensorData) -> Option<&[Self]> {
+                match data {
+                    TensorData::$variant(elements) => Some(elements),
+                    _ => None,
+                }
+            }
+        }
+
+        impl From<Vec<$type>> for TensorData {
+            fn from(elements: Vec<$type>) -> Self {
+                TensorData::$variant(elements)
+            }
+        }
+    )+};
+}
+
+element!(
+    Float f32,
+    Double f64,
+    Int8 i8,
+    Int16 i16,
+    Int32 i32,
+    Int64 i64,
+    Uint8 u8,
+    Uint16 u16,
+    Uint32 u32,
+    Uint64 u64,
+    Bool bool,
+    String String,
+);
+
+impl TensorData {
+    pub fn len(&self) -> usize {
+        with_elements!(self, elements => elements.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn datatype(&self) -> Datatype {
+        match self {
+            Self::Float(_) => Datatype::Fp32,
+            Self::Double(_) => Datatype::Fp64,
+            Self::Int8(_) => Datatype::Int8,
+            Self::Int16(_) => Datatype::Int16,
+            Self::Int32(_) => Datatype::Int32,
+            Self::Int64(_) => Datatype::Int64,
+            Self::Uint8(_) => Datatype::Uint8,
+            Self::Uint16(_) => Datatype::Uint16,
+            Self::Uint32(_) => Datatype::Uint32,
+            Self::Uint64(_) => Datatype::Uint64,
+            Self::Bool(_) => Datatype::Bool,
+            Self::String(_) => Datatype::Bytes,
+        }
+    }
+}
+
+/// Elements that do not make a tensor of the shape asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TensorError {
+    #[error("shape {shape:?} needs {needed} elements, there are {got}")]
+    Count {
+        shape: Vec<usize>,
+        needed: usize,
+        got: usize,
+    },
+    #[error("shape {shape:?} is larger than {TENSOR_ELEMENTS_MAX} elements")]
+    TooLarge { shape: Vec<usize> },
+}
+
+/// Elements and a shape whose product is their number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    data: TensorData,
+}
+
+impl Tensor {
+    /// Returns the tensor, provided that the shape has exactly as many elements as are given.
+    pub fn new(shape: Vec<usize>, data: impl Into<TensorData>) -> Result<Self, TensorError> {
+        let data = data.into();
+        let Some(needed) = element_count(&shape) else {
+            return Err(TensorError::TooLarge { shape });
+        };
+        if needed != data.len() {
+            return Err(TensorError::Count {
+                shape,
+                needed,
+                got: data.len(),
+            });
+        }
+        Ok(Self { shape, data })
+    }
+
+    /// A tensor whose elements a kernel has counted already.
+    pub(crate) fn made(shape: Vec<usize>, data: impl Into<TensorData>) -> Self {
+        let data = data.into();
+        debug_assert_eq!(element_count(&shape), Some(data.len()));
+        Self { shape, data }
+    }
+
+    /// The same elements under another shape with as many elements.
+    pub(crate) fn reshaped(self, shape: Vec<usize>) -> Self {
+        Self::made(shape, self.data)
+    }
+
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    pub fn data(&self) -> &TensorData {
+        &self.data
+    }
+
+    pub fn into_data(self) -> TensorData {
+        self.data
+    }
+
+    pub fn datatype(&self) -> Datatype {
+        self.data.datatype()
+    }
+
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// The elements, if they are of this type.
+    pub(crate) fn view<T: Element>(&self) -> Option<&[T]> {
+        T::view(&self.data)
+    }
+}
+
+/// Returns how many elements a shape has, or nothing if it is beyond the bound.
+pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
+    extent(shape)?;
+    Some(shape.iter().product())
+}
+
+/// Returns how many elements a shape would have if its sizes of zero were ones, or nothing if it is beyond the bound.
+///
+/// Work along the other dimensions is done, and must be bounded, even where there are no elements in the end.
+pub(crate) fn extent(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1usize, |product, &size| {
+        let product = product.checked_mul(size.max(1))?;
+        (product <= TENSOR_ELEMENTS_MAX).then_some(product)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_must_hold_exactly_its_elements() {
+        assert!(Tensor::new(vec![2, 2], vec![1.0f32; 4]).is_ok());
+        assert!(Tensor::new(vec![], vec![7i64]).is_ok());
+        assert!(Tensor::new(vec![0, 3], Vec::<String>::new()).is_ok());
+        assert_eq!(
+            Tensor::new(vec![2, 2], vec![1.0f32; 3]),
+            Err(TensorError::Count {
+                shape: vec![2, 2],
+                needed: 4,
+                got: 3
+            })
+        );
+    }
+
+    #[test]
+    fn a_shape_beyond_the_bound_is_refused_even_when_empty() {
+        for shape in [
+            vec![usize::MAX, 2],
+            vec![0, usize::MAX],
+            vec![1 << 20, 1 << 20],
+        ] {
+            assert_eq!(
+                Tensor::new(shape.clone(), Vec::<bool>::new()),
+                Err(TensorError::TooLarge { shape })
+            );
+        }
+    }
+
+    #[test]
+    fn datatypes_are_the_protocols() {
+        let tensor = Tensor::new(vec![1], vec!["a".to_owned()]).unwrap();
+        assert_eq!(tensor.datatype(), Datatype::Bytes);
+        assert_eq!(
+            Tensor::new(vec![1], vec![1u8]).unwrap().datatype().as_str(),
+            "UINT8"
+        );
+    }
+}
