@@ -1,1 +1,18 @@
-//! 
+//! Runs other people's code, contained, and reports what really happened.
+//!
+//! It decides nothing and knows no store: it names files, and the folder's room puts their contents away.
+
+pub mod capture;
+pub mod classify;
+pub mod environment;
+pub mod process;
+mod python;
+mod recorder;
+pub mod redact;
+#[cfg(target_os = "linux")]
+mod trace;
+
+pub use capture::{Capture, CaptureLevel, CaptureMode, FileAccess, FileKind, Stamp};
+pub use classify::{Classified, classify};
+pub use environment::Environment;
+pub use process::{Command, Event, Execution, Exit, RunError, run};

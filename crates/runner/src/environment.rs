@@ -1,0 +1,457 @@
+//! What a run ran in: the facts that were seen to change results.
+//!
+//! The record is the same from run to run on one machine; times, load and process ids stay out of it.
+
+mod interpreter;
+mod machine;
+mod packages;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use stemma_core::{Digest, Sha256, canonical};
+
+use crate::{capture::Capture, redact::redact_text};
+
+pub use interpreter::find_interpreter;
+
+/// What an environment is captured for.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The executable, as found in `PATH`.
+    pub program: &'a Path,
+    /// The variables of the command.
+    pub variables: &'a BTreeMap<OsString, OsString>,
+    /// Where lock files are looked for.
+    pub project: &'a Path,
+    /// If the command has run: tells which interpreter and which BLAS it really used.
+    pub capture: Option<&'a Capture>,
+}
+
+/// The environment of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    pub os: Os,
+    pub cpu: Cpu,
+    /// Rounded to 256 MiB, because what the kernel keeps for itself differs from start to start.
+    pub memory_bytes: Option<u64>,
+    pub gpu: Option<Gpu>,
+    pub interpreter: Option<Interpreter>,
+    /// Sorted by name.
+    pub packages: Vec<Package>,
+    /// Programs with their digests, if there is no interpreter whose packages say more.
+    pub executables: Vec<Executable>,
+    /// Lock files of the project, sorted by path.
+    pub lock_files: Vec<LockFile>,
+    pub blas: Blas,
+    /// How many threads libraries were told to use.
+    pub threads: BTreeMap<String, String>,
+    /// Other variables that change results; only those on a fixed list are ever kept.
+    pub variables: BTreeMap<String, String>,
+    /// Facts that could not be found out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Os {
+    pub kernel: String,
+    pub release: String,
+    pub architecture: String,
+    pub distribution: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cpu {
+    pub model: String,
+    /// The instruction sets by which numeric libraries choose their kernels.
+    pub features: Vec<String>,
+    pub cores: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gpu {
+    pub driver: String,
+    pub devices: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interpreter {
+    /// `python`.
+    pub kind: String,
+    pub version: String,
+    pub implementation: String,
+    pub executable: PathBuf,
+    pub prefix: PathBuf,
+    pub base_prefix: PathBuf,
+    pub standard_library: PathBuf,
+    /// The C library it runs on, whose mathematical functions differ between versions.
+    pub libc: Option<String>,
+}
+
+impl Interpreter {
+    /// The folders whose files belong to the interpreter and its packages.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let mut folders = vec![
+            self.standard_library.clone(),
+            self.prefix.clone(),
+            self.base_prefix.clone(),
+        ];
+        folders.dedup();
+        folders
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    /// Of the installed files' digests, without what depends on the folder and the installer; equal for equal wheels.
+    pub record_digest: Option<Sha256>,
+    /// Where it was installed from, if not from an index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Executable {
+    pub path: String,
+    pub digest: Option<Digest>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockFile {
+    /// Relative to the project.
+    pub path: String,
+    pub digest: Digest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Blas {
+    /// File names of the libraries that were loaded.
+    pub libraries: Vec<String>,
+    /// `OPENBLAS_CORETYPE`: the kernel, if it was forced.
+    pub core_type: Option<String>,
+}
+
+impl Environment {
+    /// The environment's identity.
+    pub fn digest(&self) -> Digest {
+        let (digest, _) = canonical::digest(self)
+            .expect("the record has text keys and no floating-point numbers");
+        digest
+    }
+}
+
+const LOCK_FILES: [&str; 11] = [
+    "Pipfile.lock",
+    "conda-lock.yml",
+    "environment.yml",
+    "pdm.lock",
+    "pixi.lock",
+    "poetry.lock",
+    "pylock.toml",
+    "requirements.lock",
+    "requirements.txt",
+    "uv.lock",
+    "renv.lock",
+];
+const LOCK_FILE_BYTES_MAX: u64 = 64 << 20;
+const EXECUTABLE_BYTES_MAX: u64 = 2 << 30;
+const EXECUTABLES_MAX: usize = 64;
+const BLAS_NAMES: [&str; 7] = [
+    "openblas",
+    "mkl_",
+    "blis",
+    "cblas",
+    "atlas",
+    "flexiblas",
+    "Accelerate",
+];
+const VARIABLES: [&str; 19] = [
+    "ATEN_CPU_CAPABILITY",
+    "CONDA_DEFAULT_ENV",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "CUDNN_DETERMINISTIC",
+    "JAX_ENABLE_X64",
+    "LANG",
+    "LANGUAGE",
+    "NVIDIA_TF32_OVERRIDE",
+    "PYTHONHASHSEED",
+    "PYTHONPATH",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "SOURCE_DATE_EPOCH",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+    "TZ",
+    "XLA_FLAGS",
+];
+const VARIABLE_PREFIXES: [&str; 9] = [
+    "BLIS_",
+    "GOTO_",
+    "KMP_",
+    "LC_",
+    "MKL_",
+    "NUMEXPR_",
+    "OMP_",
+    "OPENBLAS_",
+    "VECLIB_",
+];
+
+/// Captures the environment of a command.
+///
+/// Asks the interpreter once, without importing anything of the user's; never runs any other program.
+pub fn capture(subject: &Subject<'_>) -> Environment {
+    let root = Path::new("/");
+    let mut problems = Vec::new();
+    let asked =
+        find_interpreter(subject.program, subject.variables, subject.capture).and_then(|python| {
+            interpreter::ask(&python, subject.variables)
+                .map_err(|why| problems.push(why))
+                .ok()
+        });
+    let (interpreter, packages) = match asked {
+        Some(answer) => {
+            let folders = answer.package_folders(subject.variables, subject.project);
+            (Some(answer.interpreter), packages::in_folders(&folders))
+        }
+        None => (None, Vec::new()),
+    };
+    let executables = if interpreter.is_none() {
+        executables(subject)
+    } else {
+        Vec::new()
+    };
+    let (threads, variables) = variables(subject.variables);
+    Environment {
+        os: machine::os(root),
+        cpu: machine::cpu(root),
+        memory_bytes: machine::memory_bytes(root),
+        gpu: machine::gpu(root),
+        interpreter,
+        packages,
+        executables,
+        lock_files: lock_files(subject.project),
+        blas: Blas {
+            libraries: subject.capture.map(blas_libraries).unwrap_or_default(),
+            core_type: variables.get("OPENBLAS_CORETYPE").cloned(),
+        },
+        threads,
+        variables,
+        problems,
+    }
+}
+
+fn variables(
+    all: &BTreeMap<OsString, OsString>,
+) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    let listed = |name: &str| {
+        VARIABLES.contains(&name)
+            || VARIABLE_PREFIXES
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+    };
+    let (mut threads, mut others) = (BTreeMap::new(), BTreeMap::new());
+    for (name, value) in all {
+        let Some(name) = name.to_str() else { continue };
+        let value = redact_text(&value.to_string_lossy()).text;
+        if name == "VIRTUAL_ENV" {
+            // Only its name: the folder differs from one checkout to the next.
+            let base = Path::new(&value)
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            others.insert(name.to_owned(), base);
+        } else if listed(name) && name.ends_with("_THREADS") {
+            threads.insert(name.to_owned(), value);
+        } else if listed(name) {
+            others.insert(name.to_owned(), value);
+        }
+    }
+    (threads, others)
+}
+
+fn blas_libraries(capture: &Capture) -> Vec<String> {
+    let is_blas = |name: &str| {
+        let is_library = name.contains(".so") || name.contains(".dylib");
+        is_library && BLAS_NAMES.iter().any(|blas| name.contains(blas))
+    };
+    let names: BTreeSet<String> = capture
+        .files
+        .iter()
+        .filter(|file| file.read)
+        .filter_map(|file| file.path.file_name()?.to_str())
+        .filter(|name| is_blas(name))
+        .map(str::to_owned)
+        .collect();
+    names.into_iter().collect()
+}
+
+fn lock_files(project: &Path) -> Vec<LockFile> {
+    let mut found: Vec<LockFile> = LOCK_FILES
+        .iter()
+        .filter_map(|name| {
+            let digest = file_digest(&project.join(name), LOCK_FILE_BYTES_MAX)?;
+            Some(LockFile {
+                path: (*name).to_owned(),
+                digest,
+            })
+        })
+        .collect();
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+fn executables(subject: &Subject<'_>) -> Vec<Executable> {
+    let program =
+        std::fs::canonicalize(subject.program).unwrap_or_else(|_| subject.program.to_owned());
+    let mut paths = BTreeSet::from([program]);
+    let started = subject
+        .capture
+        .map(|capture| capture.programs.as_slice())
+        .unwrap_or_default();
+    paths.extend(started.iter().take(EXECUTABLES_MAX).cloned());
+    paths
+        .into_iter()
+        .map(|path| Executable {
+            digest: file_digest(&path, EXECUTABLE_BYTES_MAX),
+            path: path.to_string_lossy().into_owned(),
+        })
+        .collect()
+}
+
+fn file_digest(path: &Path, bytes_max: u64) -> Option<Digest> {
+    let file = File::open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    if !metadata.is_file() || metadata.len() > bytes_max {
+        return None;
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file.take(bytes_max)).ok()?;
+    Some(Digest::from_bytes(*hasher.finalize().as_bytes()))
+}
+
+/// Reads a small text file up to a bound.
+fn read_text(path: &Path, bytes_max: u64) -> Option<String> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .ok()?
+        .take(bytes_max)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::CaptureLevel;
+
+    fn variables_of(pairs: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
+    }
+
+    #[test]
+    fn only_listed_variables_are_kept() {
+        let (threads, others) = variables(&variables_of(&[
+            ("OMP_NUM_THREADS", "2"),
+            ("OMP_PROC_BIND", "true"),
+            ("LC_ALL", "C"),
+            ("PYTHONHASHSEED", "0"),
+            ("VIRTUAL_ENV", "/home/ada/x/.venv"),
+            ("AWS_SECRET_ACCESS_KEY", "x"),
+            ("HOME", "/home/ada"),
+            ("PYTHONPATH", "https://ada:hunter2@example.org/x"),
+        ]));
+        assert_eq!(
+            threads.into_iter().collect::<Vec<_>>(),
+            [("OMP_NUM_THREADS".into(), "2".into())]
+        );
+        let names: Vec<&str> = others.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "LC_ALL",
+                "OMP_PROC_BIND",
+                "PYTHONHASHSEED",
+                "PYTHONPATH",
+                "VIRTUAL_ENV"
+            ]
+        );
+        assert_eq!(others["VIRTUAL_ENV"], ".venv");
+        assert!(!others["PYTHONPATH"].contains("hunter2"));
+    }
+
+    #[test]
+    fn lock_files_and_executables_are_digested_when_there_is_no_interpreter() {
+        let project = tempfile::tempdir().unwrap();
+        std::fs::write(project.path().join("uv.lock"), "version = 1\n").unwrap();
+        let tool = project.path().join("train");
+        std::fs::write(&tool, "\u{7f}ELF").unwrap();
+        let none = BTreeMap::new();
+        let subject = Subject {
+            program: &tool,
+            variables: &none,
+            project: project.path(),
+            capture: None,
+        };
+        let environment = capture(&subject);
+        assert_eq!(environment.interpreter, None);
+        assert!(environment.packages.is_empty());
+        assert_eq!(
+            environment.lock_files[0].digest,
+            Digest::of(b"version = 1\n")
+        );
+        assert_eq!(
+            environment.executables[0].digest,
+            Some(Digest::of("\u{7f}ELF".as_bytes()))
+        );
+        let before = environment.digest();
+        assert_eq!(capture(&subject).digest(), before);
+        std::fs::write(&tool, "other").unwrap();
+        assert_ne!(capture(&subject).digest(), before);
+    }
+
+    #[test]
+    fn the_blas_that_was_loaded_is_named() {
+        let mut seen = Capture::empty(CaptureLevel::Ptrace);
+        for path in [
+            "/x/libscipy_openblas64_-6b.so",
+            "/x/libm.so.6",
+            "/x/openblas.txt",
+            "/y/libmkl_core.so.2",
+        ] {
+            let stamp = None;
+            seen.files.push(crate::FileAccess {
+                path: path.into(),
+                kind: crate::FileKind::Regular,
+                read: true,
+                prior_read: true,
+                written: false,
+                created: false,
+                removed: false,
+                renamed_from: None,
+                first: stamp,
+                last: stamp,
+                mutated: false,
+            });
+        }
+        assert_eq!(
+            blas_libraries(&seen),
+            ["libmkl_core.so.2", "libscipy_openblas64_-6b.so"]
+        );
+    }
+}

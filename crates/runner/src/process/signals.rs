@@ -1,0 +1,179 @@
+//! Passes signals that are sent to this process on to the commands it runs.
+//!
+//! Handlers are process-wide: they are installed while at least one command runs and put back afterwards.
+
+use std::{
+    mem, ptr,
+    sync::{
+        Mutex,
+        atomic::{AtomicI32, Ordering::SeqCst},
+    },
+};
+
+use super::RunError;
+
+const FORWARDED: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+/// Commands that can run at once in one process.
+const COMMANDS_MAX: usize = 64;
+const FREE: i32 = 0;
+/// Taken by a command that has not started yet.
+const RESERVED: i32 = -1;
+/// Taken by a command that has ended already.
+const ENDED: i32 = -2;
+
+struct Slot {
+    pid: AtomicI32,
+    /// A signal that came before the command had started.
+    early: AtomicI32,
+}
+
+static SLOTS: [Slot; COMMANDS_MAX] = [const {
+    Slot {
+        pid: AtomicI32::new(FREE),
+        early: AtomicI32::new(0),
+    }
+}; COMMANDS_MAX];
+
+struct Installed {
+    users: usize,
+    previous: Vec<(i32, libc::sigaction)>,
+}
+
+static INSTALLED: Mutex<Installed> = Mutex::new(Installed {
+    users: 0,
+    previous: Vec::new(),
+});
+
+/// Signals are passed on while this lives.
+pub(super) struct Forwarding {
+    slot: &'static Slot,
+}
+
+impl Forwarding {
+    pub fn begin() -> Result<Self, RunError> {
+        let slot = SLOTS
+            .iter()
+            .find(|slot| {
+                slot.pid
+                    .compare_exchange(FREE, RESERVED, SeqCst, SeqCst)
+                    .is_ok()
+            })
+            .ok_or(RunError::TooMany { max: COMMANDS_MAX })?;
+        slot.early.store(0, SeqCst);
+        let mut installed = INSTALLED
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if installed.users == 0 {
+            installed.previous = install();
+        }
+        installed.users += 1;
+        Ok(Self { slot })
+    }
+
+    /// Names the process that gets the signals, and sends it one that came too early.
+    pub fn to(&self, pid: i32) {
+        self.slot.pid.store(pid, SeqCst);
+        let early = self.slot.early.swap(0, SeqCst);
+        if early != 0 {
+            // SAFETY: sending a signal touches no memory of ours.
+            unsafe { libc::kill(pid, early) };
+        }
+    }
+
+    /// Forgets the process: its number may soon belong to another.
+    pub fn stop(&self) {
+        self.slot.pid.store(ENDED, SeqCst);
+    }
+}
+
+impl Drop for Forwarding {
+    fn drop(&mut self) {
+        self.slot.pid.store(FREE, SeqCst);
+        let mut installed = INSTALLED
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        installed.users -= 1;
+        if installed.users == 0 {
+            for (signal, action) in mem::take(&mut installed.previous) {
+                // SAFETY: `action` is what the kernel gave for this signal.
+                unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) };
+            }
+        }
+    }
+}
+
+fn install() -> Vec<(i32, libc::sigaction)> {
+    FORWARDED
+        .into_iter()
+        .filter_map(|signal| Some((signal, install_one(signal)?)))
+        .collect()
+}
+
+/// Installs the handler unless the signal is ignored: a background command of `nohup` must stay deaf to it.
+fn install_one(signal: i32) -> Option<libc::sigaction> {
+    // SAFETY: sigaction is plain data, the pointers are valid, and the handler only does what signal handlers may.
+    unsafe {
+        let mut previous: libc::sigaction = mem::zeroed();
+        if libc::sigaction(signal, ptr::null(), &raw mut previous) != 0
+            || previous.sa_sigaction == libc::SIG_IGN
+        {
+            return None;
+        }
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = forward as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        (libc::sigaction(signal, &raw const action, ptr::null_mut()) == 0).then_some(previous)
+    }
+}
+
+extern "C" fn forward(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: the kernel passes a valid siginfo to a handler installed with SA_SIGINFO.
+    let sent_by_a_process = unsafe { (*info).si_code } <= 0;
+    if !sent_by_a_process {
+        return;
+    }
+    for slot in &SLOTS {
+        match slot.pid.load(SeqCst) {
+            FREE | ENDED => {}
+            RESERVED => slot.early.store(signal, SeqCst),
+            // SAFETY: kill may be called in a handler and touches no memory of ours.
+            pid => _ = unsafe { libc::kill(pid, signal) },
+        }
+    }
+}
+
+/// Puts the forwarded signals back to their defaults in a forked child that is about to become another program.
+///
+/// Only what a signal handler may do happens here.
+pub(super) fn reset_in_child() {
+    // SAFETY: sigaction structures are plain data; all calls are async-signal-safe.
+    unsafe {
+        for signal in FORWARDED {
+            let mut now: libc::sigaction = mem::zeroed();
+            libc::sigaction(signal, ptr::null(), &raw mut now);
+            if now.sa_sigaction != libc::SIG_IGN {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+        }
+        // Rust ignores it at start-up, and an ignored signal would stay ignored in the new program.
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        let mut none: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+    }
+}
+
+/// Runs `fork` with all signals blocked, so that the child never runs a handler of its parent.
+pub(crate) fn with_signals_blocked<T>(fork: impl FnOnce() -> T) -> T {
+    // SAFETY: the sets are plain data and the calling thread's mask is put back in the parent.
+    unsafe {
+        let mut all: libc::sigset_t = mem::zeroed();
+        let mut before: libc::sigset_t = mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        let result = fork();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
+        result
+    }
+}

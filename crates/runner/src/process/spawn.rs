@@ -1,0 +1,204 @@
+//! Everything an exec needs, made before the fork; after it only async-signal-safe calls happen.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{CString, OsStr, OsString},
+    fs::File,
+    io,
+    os::{
+        fd::{AsRawFd, OwnedFd, RawFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+    ptr,
+};
+
+use super::{
+    Command, RunError, Stream,
+    signals::{reset_in_child, with_signals_blocked},
+};
+
+/// Exit code of a child that could not become the program.
+pub(crate) const NOT_STARTED: i32 = 127;
+
+/// A program with its arguments, environment, folder and streams in the kernel's form.
+pub(crate) struct Launch {
+    program: CString,
+    cwd: CString,
+    _texts: Vec<CString>,
+    argv: Vec<*const libc::c_char>,
+    envp: Vec<*const libc::c_char>,
+    /// For stdin, stdout, stderr: the descriptor to put there.
+    streams: [Option<RawFd>; 3],
+    null: Option<File>,
+}
+
+impl Launch {
+    pub fn new(
+        program: &Path,
+        command: &Command,
+        variables: &BTreeMap<OsString, OsString>,
+    ) -> Result<Self, RunError> {
+        let arguments: Vec<CString> = command
+            .argv
+            .iter()
+            .map(|argument| c_string(OsStr::new(argument)))
+            .collect::<Result<_, _>>()?;
+        let variables: Vec<CString> = variables.iter().map(variable).collect::<Result<_, _>>()?;
+        let pointers = |texts: &[CString]| {
+            texts
+                .iter()
+                .map(|text| text.as_ptr())
+                .chain([ptr::null()])
+                .collect()
+        };
+        let (argv, envp) = (pointers(&arguments), pointers(&variables));
+        let mut launch = Self {
+            program: c_string(program.as_os_str())?,
+            cwd: c_string(command.cwd.as_os_str())?,
+            _texts: arguments.into_iter().chain(variables).collect(),
+            argv,
+            envp,
+            streams: [None; 3],
+            null: None,
+        };
+        let wanted = [
+            &command.streams.stdin,
+            &command.streams.stdout,
+            &command.streams.stderr,
+        ];
+        for (place, stream) in wanted.into_iter().enumerate() {
+            launch.streams[place] = launch.descriptor(stream).map_err(RunError::Prepare)?;
+        }
+        Ok(launch)
+    }
+
+    fn descriptor(&mut self, stream: &Stream) -> io::Result<Option<RawFd>> {
+        match stream {
+            Stream::Inherit => Ok(None),
+            Stream::File(file) => Ok(Some(file.as_raw_fd())),
+            Stream::Null => {
+                if self.null.is_none() {
+                    self.null = Some(File::options().read(true).write(true).open("/dev/null")?);
+                }
+                Ok(self.null.as_ref().map(AsRawFd::as_raw_fd))
+            }
+        }
+    }
+
+    /// Starts the program as a child of this process and returns its id.
+    pub fn start(&self) -> io::Result<i32> {
+        let (failure, failed) = pipe()?;
+        // SAFETY: the child only makes async-signal-safe calls until it execs or exits.
+        let pid = with_signals_blocked(|| match unsafe { libc::fork() } {
+            0 => self.become_program(failed.as_raw_fd(), || 0),
+            pid => pid,
+        });
+        match pid {
+            -1 => Err(io::Error::last_os_error()),
+            pid => {
+                drop(failed);
+                match read_errno(&failure) {
+                    None => Ok(pid),
+                    Some(errno) => {
+                        _ = super::wait_for(pid);
+                        Err(io::Error::from_raw_os_error(errno))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Becomes the program; the caller is a forked child. `last` runs right before the exec and returns an errno.
+    ///
+    /// What fails is written to `failed` as an errno.
+    pub fn become_program(&self, failed: RawFd, last: impl FnOnce() -> i32) -> ! {
+        let errno = self.prepare_and_exec(last);
+        let bytes = errno.to_ne_bytes();
+        // SAFETY: `bytes` outlives the write; _exit ends this process without running anything of its parent's.
+        unsafe {
+            libc::write(failed, bytes.as_ptr().cast(), bytes.len());
+            libc::_exit(NOT_STARTED)
+        }
+    }
+
+    fn prepare_and_exec(&self, last: impl FnOnce() -> i32) -> i32 {
+        // SAFETY: all pointers lead to strings and arrays that this structure owns, each ended by NUL or null.
+        unsafe {
+            if !self.place_streams() || libc::chdir(self.cwd.as_ptr()) != 0 {
+                return errno();
+            }
+            reset_in_child();
+            match last() {
+                0 => {}
+                failure => return failure,
+            }
+            libc::execve(
+                self.program.as_ptr(),
+                self.argv.as_ptr(),
+                self.envp.as_ptr(),
+            );
+            errno()
+        }
+    }
+
+    /// Puts the wanted descriptors to 0, 1 and 2.
+    ///
+    /// They are lifted above 2 first, so that no stream is overwritten before it has been placed.
+    fn place_streams(&self) -> bool {
+        let mut lifted = [-1; 3];
+        for (place, stream) in self.streams.iter().enumerate() {
+            if let Some(descriptor) = stream {
+                // SAFETY: fcntl and dup2 touch no memory.
+                lifted[place] = unsafe { libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 3) };
+                if lifted[place] < 0 {
+                    return false;
+                }
+            }
+        }
+        (0..3).all(|place| {
+            // SAFETY: as above.
+            lifted[place as usize] < 0 || unsafe { libc::dup2(lifted[place as usize], place) } >= 0
+        })
+    }
+}
+
+fn variable((name, value): (&OsString, &OsString)) -> Result<CString, RunError> {
+    let mut text = name.clone();
+    text.push("=");
+    text.push(value);
+    c_string(&text)
+}
+
+fn c_string(text: &OsStr) -> Result<CString, RunError> {
+    CString::new(text.as_bytes()).map_err(|_| RunError::Nul {
+        text: text.to_string_lossy().into_owned(),
+    })
+}
+
+pub(crate) fn errno() -> i32 {
+    io::Error::last_os_error()
+        .raw_os_error()
+        .unwrap_or(libc::EIO)
+}
+
+/// A pipe that no exec inherits: (read end, write end).
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = io::pipe()?;
+    Ok((read.into(), write.into()))
+}
+
+/// Reads the errno that a child wrote before it gave up; `None` once an exec has closed the pipe.
+pub(crate) fn read_errno(failure: &OwnedFd) -> Option<i32> {
+    let mut bytes = [0; 4];
+    loop {
+        // SAFETY: `bytes` has room for what is read.
+        let read =
+            unsafe { libc::read(failure.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
+        match read {
+            4 => return Some(i32::from_ne_bytes(bytes)),
+            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            _ => return None,
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! Gathers the acts of a run, in their order, into one record a path.
+//!
+//! The tracer and the Python hook both feed it, so that both rungs mean the same by "read" and "written".
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs::Metadata,
+    path::{Path, PathBuf},
+};
+
+use crate::capture::{
+    Capture, CaptureLevel, DirectoryAccess, FileAccess, FileKind, Stamp, listing_digest,
+};
+
+const PATHS_MAX: usize = 200_000;
+const DIRECTORIES_MAX: usize = 20_000;
+const PROGRAMS_MAX: usize = 10_000;
+const HOSTS_MAX: usize = 10_000;
+/// Directories whose listing is digested at the end.
+const LISTINGS_MAX: usize = 1_000;
+/// Directories of the system, whose listings say nothing about the data.
+const SYSTEM_DIRECTORIES: [&str; 10] = [
+    "/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/dev", "/run", "/opt", "/nix",
+];
+
+/// What an open asked for and found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening {
+    pub read: bool,
+    pub write: bool,
+    pub truncate: bool,
+    /// The file did not exist before.
+    pub create: bool,
+    /// What it was before the open, if that is known and it existed.
+    pub before: Option<Stamp>,
+}
+
+/// What a rename or a hard link does with the old name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OldName {
+    Gone,
+    Stays,
+}
+
+struct Entry {
+    access: FileAccess,
+    /// What the path holds now was made by this run, so that reading it reads nothing from before.
+    fresh: bool,
+}
+
+pub(crate) struct Recorder {
+    level: CaptureLevel,
+    files: HashMap<PathBuf, Entry>,
+    directories: BTreeSet<PathBuf>,
+    programs: BTreeSet<PathBuf>,
+    hosts: BTreeSet<String>,
+    may_bypass: bool,
+    truncated: bool,
+    paths_max: usize,
+}
+
+impl Recorder {
+    pub fn new(level: CaptureLevel) -> Self {
+        Self {
+            level,
+            files: HashMap::new(),
+            directories: BTreeSet::new(),
+            programs: BTreeSet::new(),
+            hosts: BTreeSet::new(),
+            may_bypass: false,
+            truncated: false,
+            paths_max: PATHS_MAX,
+        }
+    }
+
+    /// Records a successful open; `stat` is asked only if the path is new.
+    pub fn opened(
+        &mut self,
+        path: &Path,
+        opening: Opening,
+        stat: impl FnOnce() -> Option<Metadata>,
+    ) {
+        if is_kernel_file(path) {
+            return;
+        }
+        let is_new = !self.files.contains_key(path);
+        let Some(entry) = self.entry(path, stat) else {
+            return;
+        };
+        let changes = opening.write && (opening.truncate || opening.create);
+        if is_new && opening.before.is_some() {
+            entry.access.first = opening.before;
+        }
+        if opening.write {
+            entry.access.written = true;
+            entry.access.removed = false;
+        }
+        if opening.create && !entry.fresh {
+            entry.access.created = true;
+        }
+        if changes {
+            entry.fresh = true;
+        }
+        if opening.read {
+            entry.access.read = true;
+            entry.access.prior_read |= !entry.fresh;
+        }
+    }
+
+    /// Records that a file got another name, which may have replaced an older file.
+    pub fn renamed(&mut self, from: &Path, to: &Path, old_name: OldName, replaced: bool) {
+        if is_kernel_file(to) {
+            return;
+        }
+        let stat = std::fs::symlink_metadata(to).ok();
+        if stat.as_ref().is_some_and(Metadata::is_dir) {
+            return self.directory_renamed(from, to);
+        }
+        self.leave(from, stat.as_ref(), old_name);
+        let kind = stat.as_ref().map_or(FileKind::Regular, FileKind::of);
+        let Some(target) = self.entry(to, || stat) else {
+            return;
+        };
+        target.access.kind = kind;
+        target.access.written = true;
+        target.access.removed = false;
+        target.access.created |= !replaced && !target.access.prior_read;
+        target.access.renamed_from = Some(from.to_owned());
+        target.fresh = true;
+    }
+
+    /// Marks the old name of a renamed file.
+    ///
+    /// Content from before the run that gets a new name has flowed into that name: it is an input.
+    fn leave(&mut self, from: &Path, stat: Option<&Metadata>, old_name: OldName) {
+        let Some(source) = self.entry(from, || stat.cloned()) else {
+            return;
+        };
+        if !source.fresh {
+            source.access.read = true;
+            source.access.prior_read = true;
+        }
+        source.access.removed |= old_name == OldName::Gone;
+        source.fresh |= old_name == OldName::Gone;
+    }
+
+    fn directory_renamed(&mut self, from: &Path, to: &Path) {
+        let moved: Vec<PathBuf> = self
+            .files
+            .iter()
+            .filter(|(path, entry)| {
+                path.starts_with(from) && entry.access.written && !entry.access.removed
+            })
+            .map(|(path, _)| path.clone())
+            .collect();
+        for old in moved {
+            let Ok(rest) = old.strip_prefix(from) else {
+                continue;
+            };
+            self.renamed(&old, &to.join(rest), OldName::Gone, false);
+        }
+    }
+
+    /// Records a new symbolic link.
+    pub fn symlinked(&mut self, path: &Path) {
+        if let Some(entry) = self.entry(path, || std::fs::symlink_metadata(path).ok()) {
+            entry.access.kind = FileKind::Symlink;
+            entry.access.written = true;
+            entry.access.created = true;
+            entry.access.removed = false;
+            entry.fresh = true;
+        }
+    }
+
+    /// Records that a name was removed.
+    pub fn removed(&mut self, path: &Path, before: Option<Metadata>) {
+        if is_kernel_file(path) {
+            return;
+        }
+        if let Some(entry) = self.entry(path, || before) {
+            entry.access.removed = true;
+            entry.fresh = true;
+        }
+    }
+
+    /// Records a truncation by name.
+    pub fn truncated(&mut self, path: &Path, before: Option<Metadata>) {
+        if let Some(entry) = self.entry(path, || before) {
+            entry.access.written = true;
+        }
+    }
+
+    pub fn listed(&mut self, path: &Path) {
+        if is_kernel_file(path) || self.directories.contains(path) {
+            return;
+        }
+        if self.directories.len() >= DIRECTORIES_MAX {
+            self.truncated = true;
+            return;
+        }
+        self.directories.insert(path.to_owned());
+    }
+
+    pub fn executed(&mut self, path: PathBuf) {
+        if self.programs.len() < PROGRAMS_MAX {
+            self.programs.insert(path);
+        } else {
+            self.truncated |= !self.programs.contains(&path);
+        }
+    }
+
+    pub fn connected(&mut self, host: String) {
+        if self.hosts.len() < HOSTS_MAX {
+            self.hosts.insert(host);
+        } else {
+            self.truncated |= !self.hosts.contains(&host);
+        }
+    }
+
+    /// Notes that the watcher itself gave up on some paths.
+    pub fn lost_some(&mut self) {
+        self.truncated = true;
+    }
+
+    pub fn may_bypass(&mut self) {
+        self.may_bypass = true;
+    }
+
+    fn entry(
+        &mut self,
+        path: &Path,
+        stat: impl FnOnce() -> Option<Metadata>,
+    ) -> Option<&mut Entry> {
+        if !self.files.contains_key(path) {
+            if self.files.len() >= self.paths_max {
+                self.truncated = true;
+                return None;
+            }
+            self.files.insert(path.to_owned(), new_entry(path, stat()));
+        }
+        self.files.get_mut(path)
+    }
+
+    /// Looks at every path once more and closes the record.
+    pub fn finish(self, left_running: u32) -> Capture {
+        let mut files: Vec<FileAccess> = self
+            .files
+            .into_values()
+            .map(|entry| close(entry.access))
+            .collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Capture {
+            level: self.level,
+            fallback: None,
+            files,
+            directories: with_listings(self.directories),
+            programs: self.programs.into_iter().collect(),
+            hosts: self.hosts.into_iter().collect(),
+            may_bypass: self.may_bypass,
+            truncated: self.truncated,
+            left_running,
+        }
+    }
+}
+
+fn new_entry(path: &Path, stat: Option<Metadata>) -> Entry {
+    let access = FileAccess {
+        path: path.to_owned(),
+        kind: stat.as_ref().map_or(FileKind::Regular, FileKind::of),
+        read: false,
+        prior_read: false,
+        written: false,
+        created: false,
+        removed: false,
+        renamed_from: None,
+        first: stat.as_ref().map(Stamp::of),
+        last: None,
+        mutated: false,
+    };
+    Entry {
+        access,
+        fresh: false,
+    }
+}
+
+fn close(mut access: FileAccess) -> FileAccess {
+    let now = std::fs::symlink_metadata(&access.path).ok();
+    access.last = now.as_ref().map(Stamp::of);
+    access.removed = now.is_none();
+    let left_as_it_was = access.last.is_some() && access.last == access.first;
+    if left_as_it_was && !access.created && access.renamed_from.is_none() {
+        access.written = false;
+    }
+    access.mutated = access.kind == FileKind::Regular && access.prior_read && !left_as_it_was;
+    access
+}
+
+fn with_listings(directories: BTreeSet<PathBuf>) -> Vec<DirectoryAccess> {
+    let mut budget = LISTINGS_MAX;
+    let mut digest = |path: &Path| {
+        if budget == 0 || is_system_directory(path) {
+            return None;
+        }
+        budget -= 1;
+        listing_digest(path)
+    };
+    directories
+        .into_iter()
+        .map(|path| DirectoryAccess {
+            listing: digest(&path),
+            path,
+        })
+        .collect()
+}
+
+fn is_system_directory(path: &Path) -> bool {
+    path == Path::new("/")
+        || SYSTEM_DIRECTORIES
+            .iter()
+            .any(|system| path.starts_with(system))
+        || path
+            .components()
+            .any(|part| part.as_os_str() == "site-packages")
+}
+
+/// `/proc` and `/sys` hold views of the kernel, not content; their names carry process ids.
+fn is_kernel_file(path: &Path) -> bool {
+    path.starts_with("/proc") || path.starts_with("/sys")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const READ: Opening = Opening {
+        read: true,
+        write: false,
+        truncate: false,
+        create: false,
+        before: None,
+    };
+    const REWRITE: Opening = Opening {
+        read: false,
+        write: true,
+        truncate: true,
+        create: false,
+        before: None,
+    };
+    const CREATE: Opening = Opening {
+        read: false,
+        write: true,
+        truncate: true,
+        create: true,
+        before: None,
+    };
+
+    struct Desk {
+        directory: tempfile::TempDir,
+        recorder: Recorder,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            Self {
+                directory: tempfile::tempdir().unwrap(),
+                recorder: Recorder::new(CaptureLevel::Ptrace),
+            }
+        }
+
+        fn file(&self, name: &str, content: &str) -> PathBuf {
+            let path = self.directory.path().join(name);
+            fs::write(&path, content).unwrap();
+            path
+        }
+
+        fn open(&mut self, path: &Path, opening: Opening) {
+            self.recorder
+                .opened(path, opening, || fs::metadata(path).ok());
+        }
+
+        fn finish(self) -> Capture {
+            self.recorder.finish(0)
+        }
+    }
+
+    #[test]
+    fn reading_what_the_run_wrote_reads_nothing_from_before() {
+        let mut desk = Desk::new();
+        let path = desk.file("a", "x");
+        desk.open(&path, CREATE);
+        desk.open(&path, READ);
+        let capture = desk.finish();
+        let access = &capture.files[0];
+        assert!(
+            access.read
+                && access.written
+                && access.created
+                && !access.prior_read
+                && !access.mutated
+        );
+    }
+
+    #[test]
+    fn a_file_read_and_then_rewritten_is_mutated() {
+        let mut desk = Desk::new();
+        let path = desk.file("a", "x");
+        desk.open(&path, READ);
+        desk.open(&path, REWRITE);
+        desk.file("a", "longer");
+        let capture = desk.finish();
+        let access = &capture.files[0];
+        assert!(access.prior_read && access.written && access.mutated && !access.created);
+    }
+
+    #[test]
+    fn a_database_opened_for_writing_and_left_alone_is_not_written() {
+        let mut desk = Desk::new();
+        let path = desk.file("a.sqlite", "x");
+        desk.open(
+            &path,
+            Opening {
+                write: true,
+                ..READ
+            },
+        );
+        let capture = desk.finish();
+        assert!(!capture.files[0].written && capture.files[0].prior_read);
+    }
+
+    #[test]
+    fn the_directory_of_a_finished_save_is_renamed_with_its_files() {
+        let mut desk = Desk::new();
+        let (temporary, done) = (
+            desk.directory.path().join("tmp"),
+            desk.directory.path().join("model"),
+        );
+        fs::create_dir(&temporary).unwrap();
+        let path = desk.file("tmp/weights", "x");
+        desk.open(&path, CREATE);
+        fs::rename(&temporary, &done).unwrap();
+        desk.recorder
+            .renamed(&temporary, &done, OldName::Gone, false);
+        let capture = desk.finish();
+        let output = capture.file(&done.join("weights")).unwrap();
+        assert!(output.written && output.created && !output.removed);
+        assert_eq!(output.renamed_from.as_deref(), Some(path.as_path()));
+        assert!(capture.file(&path).unwrap().removed);
+    }
+
+    #[test]
+    fn moving_a_file_from_before_makes_it_an_input() {
+        let mut desk = Desk::new();
+        let from = desk.file("raw.csv", "x");
+        let to = desk.directory.path().join("used.csv");
+        fs::rename(&from, &to).unwrap();
+        desk.recorder.renamed(&from, &to, OldName::Gone, false);
+        desk.open(&to, READ);
+        let capture = desk.finish();
+        assert!(capture.file(&from).unwrap().prior_read);
+        assert!(capture.file(&from).unwrap().removed);
+        assert!(capture.file(&to).unwrap().written && !capture.file(&to).unwrap().prior_read);
+    }
+
+    #[test]
+    fn more_paths_than_are_kept_are_counted_as_truncated() {
+        let mut desk = Desk::new();
+        desk.recorder.paths_max = 2;
+        for name in ["a", "b", "c"] {
+            let path = desk.file(name, "");
+            desk.open(&path, READ);
+        }
+        let capture = desk.finish();
+        assert!(capture.truncated);
+        assert_eq!(capture.files.len(), 2);
+    }
+}
