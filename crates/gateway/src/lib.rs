@@ -1,1 +1,23 @@
-//! 
+//! The data plane: answers a prediction fast and remembers it.
+//!
+//! Knows no ledger, no engine, no SQL and no web framework. It sees a [`RouteTable`], swapped whole through a watch
+//! channel, and emits prediction records into a [`PredictionLog`]; a request touches no database.
+
+pub mod access;
+mod answer;
+mod gateway;
+pub mod http;
+pub mod log;
+pub mod protocol;
+pub mod runtime;
+pub mod seal;
+pub mod stats;
+pub mod table;
+
+pub use access::{Access, AccessError, Grant, Projects};
+pub use gateway::Gateway;
+pub use log::{AppendError, LogError, LogOptions, NewRecord, PredictionLog, SegmentId};
+pub use runtime::{RunFailure, Runtime};
+pub use seal::{SealError, SealedError, SealedPart, read_sealed, read_sealed_rows};
+pub use stats::EndpointStats;
+pub use table::{Endpoint, LoadError, RouteTable};

@@ -1,0 +1,423 @@
+//! The main flow: who asks, which endpoint, what is asked, which arm, compute, remember, answer.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use stemma_core::{
+    Timestamp,
+    name::{EndpointName, PrincipalName},
+    near,
+    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
+    route::{Assignment, LogMode, Route, Target},
+};
+use stemma_onnx::Tensor;
+
+use crate::{
+    access::{AccessError, Caller},
+    gateway::Gateway,
+    log::{AppendError, EncodedRecord, NewRecord},
+    protocol::oip::{self, InferRequest, Invalid},
+    runtime::RunFailure,
+    stats::Ending,
+    table::{Endpoint, RouteTable},
+};
+
+/// A request as it came in.
+#[derive(Debug)]
+pub(crate) struct Ask<'a> {
+    pub endpoint: &'a EndpointName,
+    /// The version that the path names, if it does.
+    pub version: Option<&'a str>,
+    pub bearer: Option<&'a str>,
+    pub peer_is_local: bool,
+    /// `X-Request-Id`.
+    pub request_id: Option<String>,
+    /// `X-Stemma-Unit`.
+    pub unit: Option<String>,
+    pub body: Bytes,
+}
+
+/// The answer to a request, and what its headers say.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub body: Vec<u8>,
+    pub prediction: Option<PredictionId>,
+    pub target: Target,
+    pub route: &'static str,
+    pub variant: &'static str,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error("there is no endpoint `{endpoint}`; {hint}")]
+    NoEndpoint {
+        endpoint: EndpointName,
+        hint: String,
+    },
+    #[error("endpoint `{endpoint}` has no live version `{version}`; live: {live}")]
+    NoVersion {
+        endpoint: EndpointName,
+        version: String,
+        live: String,
+    },
+    #[error("endpoint `{0}` is not ready: its model could not be loaded")]
+    NotReady(EndpointName),
+    #[error("too many requests at once")]
+    Overloaded,
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Log(#[from] AppendError),
+    #[error("{message}")]
+    Failed {
+        message: String,
+        prediction: Option<PredictionId>,
+    },
+    #[error("internal error")]
+    Internal,
+}
+
+/// Answers one inference request.
+pub(crate) async fn infer(gateway: &Gateway, ask: Ask<'_>) -> Result<Answered, Refused> {
+    let (arrived, time) = (Instant::now(), gateway.clock.now());
+    let table = gateway.table();
+    let (caller, endpoint) = enter(&table, &ask, time)?;
+    let counters = gateway.counters.of(ask.endpoint);
+    let answered = async {
+        let _admitted = gateway
+            .admitted
+            .try_acquire()
+            .map_err(|_| Refused::Overloaded)?;
+        let work = Work {
+            endpoint: Arc::clone(endpoint),
+            caller: caller.principal,
+            time,
+            arrived,
+        };
+        let computed = compute(gateway, work, ask).await?;
+        let prediction = remember(gateway, endpoint.revision().log, computed.record).await?;
+        respond(endpoint, computed.answer, prediction)
+    }
+    .await;
+    counters.count(ending(&answered), arrived.elapsed());
+    answered
+}
+
+/// Finds out who calls and which endpoint they mean; checks the version if one is named.
+pub(crate) fn enter<'a>(
+    table: &'a RouteTable,
+    ask: &Ask<'_>,
+    now: Timestamp,
+) -> Result<(Caller, &'a Arc<Endpoint>), Refused> {
+    let caller = table.access.identify(ask.bearer, ask.peer_is_local, now)?;
+    if let Some(project) = table.unavailable.get(ask.endpoint) {
+        caller.check(project)?;
+        return Err(Refused::NotReady(ask.endpoint.clone()));
+    }
+    let Some(endpoint) = table.endpoints.get(ask.endpoint) else {
+        return Err(no_endpoint(table, &caller, ask.endpoint));
+    };
+    caller.check(&endpoint.revision().project)?;
+    let live = endpoint.versions();
+    match ask.version {
+        Some(version) if !live.iter().any(|live| live == version) => Err(Refused::NoVersion {
+            endpoint: ask.endpoint.clone(),
+            version: version.chars().take(64).collect(),
+            live: live
+                .iter()
+                .map(|live| format!("`{live}`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+        _ => Ok((caller, endpoint)),
+    }
+}
+
+/// Names only endpoints that the caller may ask.
+fn no_endpoint(table: &RouteTable, caller: &Caller, wanted: &EndpointName) -> Refused {
+    let visible = table
+        .endpoints
+        .values()
+        .map(|endpoint| endpoint.revision())
+        .filter(|revision| caller.projects.include(&revision.project))
+        .map(|revision| revision.endpoint.as_str());
+    let hint = near::hint(
+        wanted.as_str(),
+        visible,
+        "see `stemma deploy` for how to make one",
+    );
+    Refused::NoEndpoint {
+        endpoint: wanted.clone(),
+        hint,
+    }
+}
+
+/// What the computing thread needs to know of a request.
+struct Work {
+    endpoint: Arc<Endpoint>,
+    caller: PrincipalName,
+    time: Timestamp,
+    arrived: Instant,
+}
+
+/// What the computing thread gives back.
+struct Computed {
+    /// `None` if the endpoint keeps no log.
+    record: Option<EncodedRecord>,
+    answer: Computation,
+}
+
+struct Computation {
+    id: String,
+    target: Target,
+    variant: &'static str,
+    outputs: Result<Box<RawValue>, String>,
+}
+
+/// Reads, computes and encodes on a thread that may take its time.
+async fn compute(gateway: &Gateway, work: Work, ask: Ask<'_>) -> Result<Computed, Refused> {
+    let _running = gateway
+        .running
+        .acquire()
+        .await
+        .map_err(|_| Refused::Overloaded)?;
+    let Ask {
+        request_id,
+        unit,
+        body,
+        ..
+    } = ask;
+    let task = tokio::task::spawn_blocking(move || {
+        let mut request = oip::parse(&body, &work.endpoint.revision().signature)?;
+        request.id = request.id.or(request_id);
+        request.unit = unit.or(request.unit);
+        work.answer(request)
+    });
+    task.await.unwrap_or_else(|panicked| {
+        tracing::error!("a request panicked outside its model: {panicked}");
+        Err(Refused::Internal)
+    })
+}
+
+impl Work {
+    fn answer(self, request: InferRequest) -> Result<Computed, Refused> {
+        let revision = self.endpoint.revision();
+        let assignment = revision.assign(request.unit.as_deref());
+        let inputs = request
+            .inputs
+            .iter()
+            .map(|(name, tensor)| oip::logged(name, tensor))
+            .collect();
+        let started = Instant::now();
+        let run = self.run(assignment.target, request.inputs)?;
+        let node_latency_us = micros_since(started);
+        let Ran { outputs, printed } = run.finish(request.outputs.as_deref(), &self.endpoint);
+        let record = PredictionRecord {
+            time: self.time,
+            endpoint: revision.endpoint.clone(),
+            revision: revision.number,
+            revision_digest: self.endpoint.revision_digest(),
+            request_id: request.id.clone(),
+            caller: self.caller.clone(),
+            unit: request.unit,
+            variant: assignment.variant.to_owned(),
+            propensity: assignment.propensity,
+            outcome: match &printed {
+                Ok(_) => Outcome::Answered,
+                Err(message) => Outcome::Failed {
+                    message: message.clone(),
+                },
+            },
+            inputs,
+            outputs,
+            nodes: vec![node(&assignment, node_latency_us)],
+            latency_us: micros_since(self.arrived),
+        };
+        Ok(Computed {
+            record: encode(&self.endpoint, &record)?,
+            answer: Computation {
+                id: request
+                    .id
+                    .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+                target: assignment.target.clone(),
+                variant: assignment.variant,
+                outputs: printed,
+            },
+        })
+    }
+
+    /// Runs the model; what it does wrong is an outcome, what the request does wrong is a refusal.
+    fn run(&self, target: &Target, inputs: Vec<(String, Tensor)>) -> Result<Run, Refused> {
+        let model = self.endpoint.model(target);
+        let name = || format!("model `{}@{}`", target.model, target.version);
+        // a model is immutable, so a panic leaves nothing half done behind
+        match catch_unwind(AssertUnwindSafe(|| model.run(inputs))) {
+            Ok(Ok(outputs)) => Ok(Run(Ok(outputs))),
+            Ok(Err(RunFailure::Inputs(reason))) => Err(Invalid(reason).into()),
+            Ok(Err(RunFailure::Model(reason))) => {
+                Ok(Run(Err(format!("{} failed: {reason}", name()))))
+            }
+            Err(_) => Ok(Run(Err(format!("{} failed", name())))),
+        }
+    }
+}
+
+/// What a model gave, or why it gave nothing.
+struct Run(Result<Vec<(String, Tensor)>, String>);
+
+/// What is logged of the outputs, and what is answered.
+struct Ran {
+    outputs: Vec<LoggedTensor>,
+    printed: Result<Box<RawValue>, String>,
+}
+
+impl Run {
+    /// Logs every output of the contract and prints those asked for, in their order.
+    fn finish(self, wanted: Option<&[String]>, endpoint: &Endpoint) -> Ran {
+        let given = match self.0 {
+            Ok(given) => given,
+            Err(message) => {
+                return Ran {
+                    outputs: Vec::new(),
+                    printed: Err(message),
+                };
+            }
+        };
+        let contract = &endpoint.revision().signature.outputs;
+        let in_contract = |name: &String| contract.iter().any(|field| field.name == *name);
+        let given: Vec<(String, Tensor)> = given
+            .into_iter()
+            .filter(|(name, _)| in_contract(name))
+            .collect();
+        let outputs: Vec<LoggedTensor> = given
+            .iter()
+            .map(|(name, tensor)| oip::logged(name, tensor))
+            .collect();
+        let printed = print_wanted(&given, &outputs, wanted);
+        Ran { outputs, printed }
+    }
+}
+
+fn print_wanted(
+    given: &[(String, Tensor)],
+    outputs: &[LoggedTensor],
+    wanted: Option<&[String]>,
+) -> Result<Box<RawValue>, String> {
+    let find = |name: &String| {
+        let at = given.iter().position(|(given, _)| given == name);
+        at.ok_or_else(|| format!("the model gave no output `{name}`"))
+    };
+    let order: Vec<usize> = match wanted {
+        None => (0..given.len()).collect(),
+        Some(names) => names.iter().map(find).collect::<Result<_, _>>()?,
+    };
+    for at in &order {
+        let (name, tensor) = &given[*at];
+        if !oip::is_finite(tensor) {
+            return Err(format!(
+                "output `{name}` is not finite, and JSON has no form for it"
+            ));
+        }
+    }
+    let chosen: Vec<&LoggedTensor> = order.iter().map(|at| &outputs[*at]).collect();
+    oip::print_outputs(&chosen)
+        .map_err(|error| format!("the outputs cannot be written as JSON: {error}"))
+}
+
+fn node(assignment: &Assignment<'_>, latency_us: u64) -> NodeRecord {
+    NodeRecord {
+        node: assignment.variant.to_owned(),
+        model: assignment.target.model.clone(),
+        version: assignment.target.version.clone(),
+        digest: assignment.target.digest,
+        latency_us,
+    }
+}
+
+fn encode(
+    endpoint: &Endpoint,
+    record: &PredictionRecord,
+) -> Result<Option<EncodedRecord>, AppendError> {
+    let revision = endpoint.revision();
+    if revision.log == LogMode::Off {
+        return Ok(None);
+    }
+    let new = NewRecord {
+        project: &revision.project,
+        ordinal: revision.ordinal,
+        record,
+    };
+    new.encode().map(Some)
+}
+
+async fn remember(
+    gateway: &Gateway,
+    mode: LogMode,
+    record: Option<EncodedRecord>,
+) -> Result<Option<PredictionId>, AppendError> {
+    match record {
+        Some(record) => gateway.log().append(mode, record).await,
+        None => Ok(None),
+    }
+}
+
+fn respond(
+    endpoint: &Endpoint,
+    computation: Computation,
+    prediction: Option<PredictionId>,
+) -> Result<Answered, Refused> {
+    let Computation {
+        id,
+        target,
+        variant,
+        outputs,
+    } = computation;
+    let outputs = outputs.map_err(|message| Refused::Failed {
+        message,
+        prediction,
+    })?;
+    let revision = endpoint.revision();
+    let body = oip::print(&oip::Answer {
+        endpoint: &revision.endpoint,
+        id: &id,
+        target: &target,
+        revision: revision.number,
+        variant,
+        prediction,
+        outputs: &outputs,
+    })
+    .map_err(|_| Refused::Internal)?;
+    let route = match revision.route {
+        Route::Single { .. } => "single",
+    };
+    Ok(Answered {
+        body,
+        prediction,
+        target,
+        route,
+        variant,
+    })
+}
+
+fn ending(answered: &Result<Answered, Refused>) -> Ending {
+    match answered {
+        Ok(_) => Ending::Answered,
+        Err(Refused::Failed { .. } | Refused::Internal) => Ending::Failed,
+        Err(Refused::Overloaded | Refused::NotReady(_)) => Ending::Unavailable,
+        Err(Refused::Log(AppendError::TooLarge { .. })) => Ending::Refused,
+        Err(Refused::Log(_)) => Ending::Unavailable,
+        Err(_) => Ending::Refused,
+    }
+}
+
+fn micros_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,63 @@
+//! The gateway: the table as it is now, the log, the counters and the bounds of what runs at once.
+
+use std::sync::Arc;
+
+use stemma_core::Clock;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{
+    log::PredictionLog,
+    stats::{AllCounters, EndpointStats},
+    table::RouteTable,
+};
+
+/// Requests that are in the gateway at once; more are turned away.
+pub const ADMITTED_MAX: usize = 1024;
+
+/// Answers predictions from the newest route table and remembers them.
+pub struct Gateway {
+    table: watch::Receiver<Arc<RouteTable>>,
+    log: Arc<PredictionLog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counters: AllCounters,
+    pub(crate) admitted: Semaphore,
+    /// Models that compute at once: as many as there are processors.
+    pub(crate) running: Semaphore,
+}
+
+impl Gateway {
+    pub fn new(
+        table: watch::Receiver<Arc<RouteTable>>,
+        log: Arc<PredictionLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            table,
+            log,
+            clock,
+            counters: AllCounters::default(),
+            admitted: Semaphore::new(ADMITTED_MAX),
+            running: Semaphore::new(processors),
+        }
+    }
+
+    /// Returns the table of this moment; a request keeps the one it began with.
+    pub fn table(&self) -> Arc<RouteTable> {
+        Arc::clone(&self.table.borrow())
+    }
+
+    pub fn log(&self) -> &Arc<PredictionLog> {
+        &self.log
+    }
+
+    /// Returns the counters of every endpoint that was asked since the gateway started.
+    pub fn stats(&self) -> Vec<EndpointStats> {
+        self.counters.read()
+    }
+
+    /// True if every endpoint of the table has its model, and predictions can be remembered.
+    pub async fn is_ready(&self) -> bool {
+        self.table().unavailable.is_empty() && self.log.ensure_writable().await.is_ok()
+    }
+}

@@ -1,0 +1,3 @@
+//! The dialects in which predictions are asked for.
+
+pub mod oip;

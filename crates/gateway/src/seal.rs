@@ -1,0 +1,290 @@
+//! Sealing: an ended segment becomes Parquet, one file for each endpoint and UTC day, which the caller keeps for ever.
+//!
+//! Rows keep their order, so the row at position *p* of a file is row `first_row + p` of the segment and endpoint. Pages are
+//! small and indexed, so that one row is read by decoding one page of each column. Stored-format version 1.
+
+mod columns;
+mod read;
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
+
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, Encoding, ZstdLevel},
+    errors::ParquetError,
+    file::{
+        metadata::KeyValue,
+        properties::{EnabledStatistics, WriterProperties},
+    },
+    schema::types::ColumnPath,
+};
+use stemma_core::{
+    Timestamp,
+    name::{EndpointName, ProjectName},
+    prediction::{PredictionId, PredictionRecord},
+};
+
+use crate::log::{
+    LogError, PredictionLog, SEALING_DIRECTORY, SegmentId, Stored, decode,
+    segment::{Segment, file_name},
+};
+use columns::Columns;
+pub use read::{SealedError, read_sealed, read_sealed_rows};
+
+/// Rows that are decoded to read one.
+const PAGE_ROWS: usize = 256;
+const ROW_GROUP_ROWS: usize = 64 << 10;
+const ROW_GROUP_BYTES: usize = 64 << 20;
+/// Records are handed to the encoder in batches of at most so many rows or bytes.
+const BATCH_ROWS: usize = 1024;
+const BATCH_BYTES: usize = 16 << 20;
+const FORMAT_VERSION: &str = "1";
+
+/// A Parquet file with the rows of one endpoint and day of a segment, on disk, for the caller to keep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SealedPart {
+    pub segment: SegmentId,
+    pub project: ProjectName,
+    pub endpoint: EndpointName,
+    pub ordinal: u16,
+    /// Days since the epoch in UTC. A record that comes after one of the next day stays in that one's file.
+    pub day: i32,
+    /// Rows `first_row ..= last_row`, without gaps.
+    pub first_row: u32,
+    pub last_row: u32,
+    pub rows: u64,
+    pub first_time: Timestamp,
+    pub last_time: Timestamp,
+    /// Removed by [`PredictionLog::remove`].
+    pub file: PathBuf,
+}
+
+/// Why a segment could not be sealed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("cannot write `{}`: {source}", path.display())]
+    Parquet { path: PathBuf, source: ParquetError },
+}
+
+impl PredictionLog {
+    /// Writes an ended segment's records as Parquet. The same segment always gives the same bytes.
+    ///
+    /// Fails if the segment was found damaged; [`PredictionLog::seal_remains`] seals what is left of it.
+    pub fn seal(&self, segment: SegmentId) -> Result<Vec<SealedPart>, SealError> {
+        let segment = self.ended(segment)?;
+        match segment.damage {
+            Some(offset) => Err(SealError::Log(LogError::Corrupt {
+                path: segment.path.clone(),
+                offset,
+            })),
+            None => self.write_parts(&segment),
+        }
+    }
+
+    /// Seals the whole records of a damaged segment; a part ends wherever rows are missing.
+    pub fn seal_remains(&self, segment: SegmentId) -> Result<Vec<SealedPart>, SealError> {
+        let segment = self.ended(segment)?;
+        self.write_parts(&segment)
+    }
+
+    fn write_parts(&self, segment: &Segment) -> Result<Vec<SealedPart>, SealError> {
+        let directory = self.directory().join(SEALING_DIRECTORY);
+        std::fs::create_dir_all(&directory)
+            .map_err(|source| LogError::io("create", &directory, source))?;
+        let mut endpoints: Vec<_> = segment
+            .index(|index| index.rows.clone())
+            .into_iter()
+            .collect();
+        endpoints.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+        let mut parts = Vec::new();
+        for (ordinal, rows) in endpoints {
+            let mut open: Option<PartWriter> = None;
+            for (row, offset) in rows {
+                let stored = decode(segment, &segment.read_at(ordinal, row, offset)?)?;
+                if let Some(part) = open.take_if(|part| !part.continues_with(row, &stored)) {
+                    parts.push(part.finish()?);
+                }
+                let part = match &mut open {
+                    Some(part) => part,
+                    none => none.insert(PartWriter::create(
+                        &directory, segment.id, ordinal, row, &stored,
+                    )?),
+                };
+                let id = PredictionId::seal(segment.address(ordinal, row), self.key());
+                part.push(id, row, stored.record)?;
+            }
+            if let Some(part) = open {
+                parts.push(part.finish()?);
+            }
+        }
+        File::open(&directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(|source| LogError::io("sync", &directory, source))?;
+        Ok(parts)
+    }
+}
+
+/// Removes the files of a segment's parts.
+pub(crate) fn remove_parts(directory: &Path, segment: SegmentId) -> Result<(), LogError> {
+    let sealing = directory.join(SEALING_DIRECTORY);
+    let failed = |source| LogError::io("clear", &sealing, source);
+    let entries = match std::fs::read_dir(&sealing) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    let prefix = part_prefix(segment);
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let ours = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.starts_with(&prefix));
+        if ours {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn part_prefix(segment: SegmentId) -> String {
+    let name = file_name(segment);
+    name.trim_end_matches("seg").to_owned()
+}
+
+/// A Parquet file in the making.
+struct PartWriter {
+    part: SealedPart,
+    writer: ArrowWriter<File>,
+    columns: Columns,
+}
+
+impl PartWriter {
+    fn create(
+        directory: &Path,
+        segment: SegmentId,
+        ordinal: u16,
+        first_row: u32,
+        first: &Stored,
+    ) -> Result<Self, SealError> {
+        let day = first.record.time.utc_day();
+        let name = format!(
+            "{}{ordinal}.{day}.{first_row}.parquet",
+            part_prefix(segment)
+        );
+        let file = directory.join(name);
+        let part = SealedPart {
+            segment,
+            project: first.project.clone(),
+            endpoint: first.record.endpoint.clone(),
+            ordinal,
+            day,
+            first_row,
+            last_row: first_row,
+            rows: 0,
+            first_time: first.record.time,
+            last_time: first.record.time,
+            file,
+        };
+        let output = File::create(&part.file)
+            .map_err(|source| LogError::io("create", &part.file, source))?;
+        let writer = ArrowWriter::try_new(output, columns::schema(), Some(properties(&part)))
+            .map_err(|source| part.failed(source))?;
+        Ok(Self {
+            part,
+            writer,
+            columns: Columns::default(),
+        })
+    }
+
+    /// A part has no gaps and one day; clocks and threads may bring a record of the day before a little late.
+    fn continues_with(&self, row: u32, next: &Stored) -> bool {
+        let follows = u64::from(row) == u64::from(self.part.first_row) + self.part.rows;
+        follows && next.record.time.utc_day() <= self.part.day && next.project == self.part.project
+    }
+
+    fn push(
+        &mut self,
+        id: PredictionId,
+        row: u32,
+        record: PredictionRecord,
+    ) -> Result<(), SealError> {
+        let part = &mut self.part;
+        part.last_row = row;
+        part.rows += 1;
+        part.first_time = part.first_time.min(record.time);
+        part.last_time = part.last_time.max(record.time);
+        self.columns
+            .push(id, row, &record)
+            .map_err(|source| part.failed(source))?;
+        if self.columns.rows() >= BATCH_ROWS || self.columns.bytes() >= BATCH_BYTES {
+            self.write_batch()?;
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self) -> Result<(), SealError> {
+        let columns = std::mem::take(&mut self.columns);
+        let written = columns.finish().and_then(|batch| self.writer.write(&batch));
+        written.map_err(|source| self.part.failed(source))
+    }
+
+    fn finish(mut self) -> Result<SealedPart, SealError> {
+        self.write_batch()?;
+        let part = self.part;
+        let file = self
+            .writer
+            .into_inner()
+            .map_err(|source| part.failed(source))?;
+        file.sync_all()
+            .map_err(|source| LogError::io("sync", &part.file, source))?;
+        Ok(part)
+    }
+}
+
+impl SealedPart {
+    fn failed(&self, source: ParquetError) -> SealError {
+        SealError::Parquet {
+            path: self.file.clone(),
+            source,
+        }
+    }
+}
+
+fn properties(part: &SealedPart) -> WriterProperties {
+    let note = |key: &str, value: String| KeyValue::new(format!("stemma.{key}"), value);
+    let notes = vec![
+        note("format", FORMAT_VERSION.to_owned()),
+        note("segment", format!("{:016x}", part.segment)),
+        note("project", part.project.to_string()),
+        note("endpoint", part.endpoint.to_string()),
+        note("ordinal", part.ordinal.to_string()),
+        note("day", part.day.to_string()),
+        note("first_row", part.first_row.to_string()),
+    ];
+    let zstd = ZstdLevel::try_new(3).expect("3 is a level of zstd");
+    let mut properties = WriterProperties::builder()
+        .set_created_by("stemma".to_owned())
+        .set_key_value_metadata(Some(notes))
+        .set_compression(Compression::ZSTD(zstd))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
+    for column in columns::DISTINCT {
+        let path = ColumnPath::from(column);
+        properties = properties.set_column_dictionary_enabled(path, false);
+    }
+    for column in columns::RISING {
+        let path = ColumnPath::from(column);
+        properties = properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+    }
+    properties.build()
+}

@@ -1,0 +1,161 @@
+//! Counters of each endpoint since the gateway started.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use stemma_core::name::EndpointName;
+
+/// Upper bounds of the latency buckets in microseconds; one more bucket holds what is slower.
+pub const LATENCY_BOUNDS_US: [u64; 15] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 2_500_000, 10_000_000,
+];
+
+/// How a request to an endpoint ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Answered,
+    /// The model failed.
+    Failed,
+    /// The request was wrong.
+    Refused,
+    /// Too much at once, or the prediction log could not be written.
+    Unavailable,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    answered: AtomicU64,
+    failed: AtomicU64,
+    refused: AtomicU64,
+    unavailable: AtomicU64,
+    latency_us_sum: AtomicU64,
+    latency: [AtomicU64; LATENCY_BOUNDS_US.len() + 1],
+}
+
+/// The counters of one endpoint, read at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointStats {
+    pub endpoint: EndpointName,
+    pub answered: u64,
+    pub failed: u64,
+    pub refused: u64,
+    pub unavailable: u64,
+    /// Over answered and failed requests, from the request's arrival to its answer.
+    pub latency_us_sum: u64,
+    /// Counts by [`LATENCY_BOUNDS_US`], not cumulative; the last one is for what is slower than all bounds.
+    pub latency: Vec<u64>,
+}
+
+impl EndpointStats {
+    pub fn requests(&self) -> u64 {
+        self.answered + self.failed + self.refused + self.unavailable
+    }
+
+    /// Returns the upper bound of the bucket that holds the quantile, if anything was measured.
+    pub fn latency_us_at(&self, quantile: f64) -> Option<u64> {
+        let total: u64 = self.latency.iter().sum();
+        let rank = (quantile * total as f64).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (at, count) in self.latency.iter().enumerate() {
+            seen += count;
+            if total > 0 && seen >= rank {
+                return Some(LATENCY_BOUNDS_US.get(at).copied().unwrap_or(u64::MAX));
+            }
+        }
+        None
+    }
+}
+
+impl Counters {
+    pub fn count(&self, ending: Ending, took: Duration) {
+        let counter = match ending {
+            Ending::Answered => &self.answered,
+            Ending::Failed => &self.failed,
+            Ending::Refused => &self.refused,
+            Ending::Unavailable => &self.unavailable,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if matches!(ending, Ending::Answered | Ending::Failed) {
+            let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            let bucket = LATENCY_BOUNDS_US.partition_point(|bound| *bound < micros);
+            self.latency[bucket].fetch_add(1, Ordering::Relaxed);
+            self.latency_us_sum.fetch_add(micros, Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self, endpoint: EndpointName) -> EndpointStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        EndpointStats {
+            endpoint,
+            answered: read(&self.answered),
+            failed: read(&self.failed),
+            refused: read(&self.refused),
+            unavailable: read(&self.unavailable),
+            latency_us_sum: read(&self.latency_us_sum),
+            latency: self.latency.iter().map(read).collect(),
+        }
+    }
+}
+
+/// The counters of all endpoints; they outlive the tables that are swapped.
+#[derive(Debug, Default)]
+pub(crate) struct AllCounters(RwLock<HashMap<EndpointName, Arc<Counters>>>);
+
+impl AllCounters {
+    /// Returns the counters of an endpoint; only the first request to it ever takes the write lock.
+    pub fn of(&self, endpoint: &EndpointName) -> Arc<Counters> {
+        let known = self.0.read().unwrap_or_else(|e| e.into_inner());
+        if let Some(counters) = known.get(endpoint) {
+            return Arc::clone(counters);
+        }
+        drop(known);
+        let mut all = self.0.write().unwrap_or_else(|e| e.into_inner());
+        Arc::clone(all.entry(endpoint.clone()).or_default())
+    }
+
+    pub fn read(&self) -> Vec<EndpointStats> {
+        let all = self.0.read().unwrap_or_else(|e| e.into_inner());
+        let mut stats: Vec<_> = all
+            .iter()
+            .map(|(endpoint, counters)| counters.read(endpoint.clone()))
+            .collect();
+        stats.sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
+        stats
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_ending_and_latency() {
+        let all = AllCounters::default();
+        let name = EndpointName::new("credit-offer").unwrap();
+        let counters = all.of(&name);
+        for micros in [50, 100, 101, 20_000_000] {
+            counters.count(Ending::Answered, Duration::from_micros(micros));
+        }
+        all.of(&name).count(Ending::Refused, Duration::ZERO);
+        let stats = all.read().remove(0);
+        assert_eq!((stats.requests(), stats.answered, stats.refused), (5, 4, 1));
+        assert_eq!((stats.latency[0], stats.latency[1]), (2, 1));
+        assert_eq!(stats.latency_us_at(0.5), Some(100));
+        assert_eq!(stats.latency_us_at(0.75), Some(250));
+        assert_eq!(stats.latency_us_at(1.0), Some(u64::MAX));
+    }
+
+    #[test]
+    fn nothing_measured_has_no_quantile() {
+        let all = AllCounters::default();
+        all.of(&EndpointName::new("idle").unwrap());
+        assert_eq!(all.read()[0].latency_us_at(0.5), None);
+    }
+}

@@ -1,0 +1,1 @@
+//! What callers of this crate rely on.
