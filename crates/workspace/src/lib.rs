@@ -1,1 +1,30 @@
-//! 
+//! The folder on a person's machine: what it declares, which content it tracks, and the runs captured in it.
+//!
+//! Relies on the content store and on the runner; knows nothing of servers and databases. What has to be told to the
+//! home is returned to the caller, who tells it.
+
+mod add;
+mod checkout;
+pub mod credentials;
+mod file;
+pub mod home;
+mod init;
+pub mod lock;
+pub mod path;
+mod problem;
+pub mod settings;
+mod stat_cache;
+mod status;
+mod workspace;
+
+pub use add::{AddError, Added, add};
+pub use checkout::{CheckedOut, CheckoutError, Overwrite, checkout};
+pub use init::{Initialized, Nesting, init};
+pub use lock::{Lock, LockEntry, LockError};
+pub use path::PathError;
+pub use settings::Settings;
+pub use status::{State, StatusEntry, StatusError, status};
+pub use workspace::{Workspace, WorkspaceError};
+
+/// Name of the folder inside a project's folder that holds its home and its content.
+pub const HOME_DIR: &str = ".stemma";

@@ -1,0 +1,188 @@
+//! `stemma checkout`: brings tracked files to the content that `stemma.lock` says.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use stemma_core::{Digest, ErrorKind, Problem, name::TreePath, near};
+use stemma_store::{Store, StoreError};
+
+use crate::{
+    Workspace,
+    lock::{Lock, LockError},
+    path::{PathError, locate},
+    problem,
+    stat_cache::StatCache,
+    status::{State, StatusEntry, StatusError, compare},
+};
+
+/// Whether content that is nowhere else may be overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overwrite {
+    Refuse,
+    Force,
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedOut {
+    pub path: TreePath,
+    pub digest: Digest,
+    /// What it was before.
+    pub was: State,
+}
+
+/// Why a checkout was not done. Unless the disk or the store failed, nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckoutError {
+    #[error("`{path}` is not in `stemma.lock`")]
+    NotTracked { path: TreePath, hint: String },
+    #[error("{} would lose content that is nowhere else", list(.0))]
+    Modified(Vec<TreePath>),
+    #[error("the content of {} is not in the store", list(.0))]
+    NotHere(Vec<TreePath>),
+    #[error(transparent)]
+    Path(#[from] PathError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("`{}` can't be made: {source}", .path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+fn list(paths: &[TreePath]) -> String {
+    const SHOWN: usize = 3;
+    let mut shown: Vec<String> = paths.iter().take(SHOWN).map(|p| format!("`{p}`")).collect();
+    if paths.len() > SHOWN {
+        shown.push(format!("{} more", paths.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
+impl From<CheckoutError> for Problem {
+    fn from(error: CheckoutError) -> Self {
+        let message = error.to_string();
+        match error {
+            CheckoutError::NotTracked { hint, .. } => Self::not_found(message).hint(hint),
+            CheckoutError::Modified(_) => Self::new(ErrorKind::Conflict, message)
+                .hint("keep it with `stemma add`, or overwrite it with `--force`"),
+            CheckoutError::NotHere(_) => Self::not_found(message)
+                .hint("get it from the home with `stemma get`, or add the original file again"),
+            CheckoutError::Path(error) => error.into(),
+            CheckoutError::Lock(error) => error.into(),
+            CheckoutError::Status(error) => error.into(),
+            CheckoutError::Store(error) => problem::of_store(error),
+            CheckoutError::Io { .. } => Self::new(ErrorKind::Config, message),
+        }
+    }
+}
+
+/// Brings back what is missing or differs, of the named paths or, if none is named, of all.
+///
+/// A file whose present content is in the store loses nothing and is overwritten; other changed files are refused
+/// unless forced. Relative paths are seen from the workspace's root.
+pub fn checkout(
+    workspace: &Workspace,
+    store: &Store,
+    paths: &[PathBuf],
+    overwrite: Overwrite,
+) -> Result<Vec<CheckedOut>, CheckoutError> {
+    let lock = workspace.lock()?;
+    let wanted = choose(workspace.root(), &lock, paths)?;
+    let mut cache = StatCache::read(&workspace.home_dir());
+    let mut changes = Vec::new();
+    for path in &wanted {
+        let Some(entry) = lock.get(path.as_str()) else {
+            continue; // `choose` has checked it
+        };
+        let entry = compare(workspace, path, entry, &mut cache)?;
+        if entry.state != State::Unchanged {
+            changes.push(entry);
+        }
+    }
+    cache.save(&workspace.home_dir());
+    check(store, &changes, overwrite)?;
+    changes
+        .into_iter()
+        .map(|entry| write(workspace.root(), store, entry))
+        .collect()
+}
+
+fn choose(root: &Path, lock: &Lock, paths: &[PathBuf]) -> Result<Vec<TreePath>, CheckoutError> {
+    if paths.is_empty() {
+        return Ok(lock.entries().map(|(path, _)| path.clone()).collect());
+    }
+    let mut chosen = Vec::new();
+    for given in paths {
+        let path = locate(root, given)?.path;
+        let below = format!("{path}/");
+        let is_wanted =
+            |tracked: &&TreePath| **tracked == path || tracked.as_str().starts_with(&below);
+        let tracked: Vec<TreePath> = lock
+            .entries()
+            .map(|(tracked, _)| tracked)
+            .filter(is_wanted)
+            .cloned()
+            .collect();
+        if tracked.is_empty() {
+            let known = lock.entries().map(|(tracked, _)| tracked.as_str());
+            let hint = near::hint(path.as_str(), known, "see `stemma status`");
+            return Err(CheckoutError::NotTracked { path, hint });
+        }
+        chosen.extend(tracked);
+    }
+    chosen.sort();
+    chosen.dedup();
+    Ok(chosen)
+}
+
+/// Finds all that speaks against writing before anything is written.
+fn check(
+    store: &Store,
+    changes: &[StatusEntry],
+    overwrite: Overwrite,
+) -> Result<(), CheckoutError> {
+    let paths = |of: &dyn Fn(&&StatusEntry) -> bool| -> Vec<TreePath> {
+        changes
+            .iter()
+            .filter(of)
+            .map(|entry| entry.path.clone())
+            .collect()
+    };
+    let not_here = paths(&|entry| !store.contains(&entry.digest));
+    if !not_here.is_empty() {
+        return Err(CheckoutError::NotHere(not_here));
+    }
+    let is_lost = |entry: &&StatusEntry| {
+        let is_kept = entry
+            .present
+            .is_some_and(|present| store.contains(&present));
+        entry.state == State::Modified && !is_kept
+    };
+    let lost = paths(&is_lost);
+    if overwrite == Overwrite::Refuse && !lost.is_empty() {
+        return Err(CheckoutError::Modified(lost));
+    }
+    Ok(())
+}
+
+fn write(root: &Path, store: &Store, entry: StatusEntry) -> Result<CheckedOut, CheckoutError> {
+    // links of folders may have changed since the lock was written: look where the path leads today
+    let file = locate(root, Path::new(entry.path.as_str()))?.file;
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(|source| CheckoutError::Io {
+            path: folder.to_owned(),
+            source,
+        })?;
+    }
+    store.materialize(&entry.digest, &file)?;
+    Ok(CheckedOut {
+        path: entry.path,
+        digest: entry.digest,
+        was: entry.state,
+    })
+}

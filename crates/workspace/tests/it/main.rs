@@ -1,0 +1,1 @@
+//! Stories of the workspace on real folders, repositories and scripts.
