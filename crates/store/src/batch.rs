@@ -11,7 +11,7 @@ use std::{
 use stemma_core::{Digest, Sha256};
 
 use crate::{
-    blob::read_chunk,
+    blob::read_back,
     error::{IoContext as _, Result, StoreError},
     ingest,
     pack::{PACK_MAX, PackId, PackWriter},
@@ -136,9 +136,9 @@ impl Batch {
         if self.pending.contains(&(kind, *digest)) {
             return true;
         }
-        if self.held_content == HeldContent::ReadBack && kind == Kind::Chunk {
+        if self.held_content == HeldContent::ReadBack {
             // what turns out damaged is marked so, and then not held any more
-            let _ = read_chunk(&self.store, digest);
+            let _ = read_back(&self.store, kind, digest);
         }
         self.store.index().holds(kind, digest, &mut self.unsynced)
     }

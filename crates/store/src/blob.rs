@@ -183,17 +183,7 @@ impl BlobReader {
         if let Some(chunks) = self.cache().page(&page.digest, page.start) {
             return Ok(chunks);
         }
-        let fetched = self
-            .store
-            .index()
-            .fetch(Kind::Page, &page.digest, |_, payload| {
-                if Digest::of(&payload) != page.digest {
-                    return Err(RecordFault::Damaged(
-                        "its bytes are other content".to_owned(),
-                    ));
-                }
-                decode_page(&payload, page.start).map_err(|fault| recipe_fault(&self.store, fault))
-            });
+        let fetched = read_page(&self.store, &page.digest, page.start);
         let chunks = self.part("page", page, fetched)?;
         if chunks.last().map(Piece::end) != Some(page.end()) {
             return Err(self.corrupt("a page of its recipe covers another stretch"));
@@ -234,10 +224,31 @@ impl BlobReader {
 }
 
 /// Returns the plain bytes of a chunk; `None` if there is none of this name.
-pub(crate) fn read_chunk(store: &Store, digest: &Digest) -> Result<Option<Vec<u8>>> {
+fn read_chunk(store: &Store, digest: &Digest) -> Result<Option<Vec<u8>>> {
     store.index().fetch(Kind::Chunk, digest, |header, payload| {
         decode_chunk(store, header, payload)
     })
+}
+
+/// Returns the chunks of a page that begins at `start` of its blob; `None` if there is none of this name.
+fn read_page(store: &Store, digest: &Digest, start: u64) -> Result<Option<Vec<Piece>>> {
+    store.index().fetch(Kind::Page, digest, |_, payload| {
+        if Digest::of(&payload) != *digest {
+            return Err(RecordFault::Damaged(
+                "its bytes are other content".to_owned(),
+            ));
+        }
+        decode_page(&payload, start).map_err(|fault| recipe_fault(store, fault))
+    })
+}
+
+/// Reads a part of a blob only to see whether it is whole.
+pub(crate) fn read_back(store: &Store, kind: Kind, digest: &Digest) -> Result<()> {
+    match kind {
+        Kind::Page => read_page(store, digest, 0).map(drop),
+        Kind::Chunk => read_chunk(store, digest).map(drop),
+        Kind::Blob | Kind::Tree | Kind::Commit => Ok(()),
+    }
 }
 
 /// Returns the plain bytes if they are what the header's name says.

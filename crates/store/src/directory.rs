@@ -194,6 +194,8 @@ fn tree_path(parent: Option<&TreePath>, name: &CStr) -> std::result::Result<Tree
 
 impl Store {
     /// Writes a blob to a file, verified; the parent folder must exist. The file appears whole or not at all.
+    ///
+    /// Nothing is synced: after a power loss the content is still in the store.
     pub fn materialize(&self, digest: &Digest, dest: &Path) -> Result<()> {
         let reader = self.open_blob(digest)?;
         let name = dest

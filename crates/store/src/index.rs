@@ -84,16 +84,11 @@ pub(crate) enum RecordFault {
 impl Index {
     pub fn open(root: &Path) -> Result<Self> {
         let dir = root.join("packs");
-        if !dir.is_dir() {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&dir)
-                .at(&dir)?;
-            pack::sync_dir(root)?;
-            let above = root.parent().filter(|above| !above.as_os_str().is_empty());
-            pack::sync_dir(above.unwrap_or(Path::new(".")))?;
-        }
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .at(&dir)?;
         let index = Self {
             dir,
             state: RwLock::default(),
@@ -328,22 +323,36 @@ impl Index {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(StoreError::io(&path, error)),
         };
-        let scan = pack::scan(&file, &path, id, committed_end)?;
-        let committed_end = scan.committed_end;
-        self.absorb(id, scan.records, committed_end);
+        let committed_end = self.catch_up(id, &file, &path, committed_end)?;
         let len = file.metadata().at(&path)?.len();
-        let is_full = committed_end >= SEAL_AT;
-        // Either its writer died between the last commit and the index, or the bytes behind the last group are
-        // damage, the rest of a crash, or work in progress; only in the last case somebody holds the lock.
-        if (is_full || len > committed_end) && file.try_lock().is_ok() {
-            let found_more = pack::salvage(&file, &path, id, committed_end, len)?
-                .last_commit_end
-                .is_some();
-            if is_full || found_more {
-                self.close(id, &file)?;
-            }
+        // What lies behind the last group is work in progress if somebody holds the lock.
+        if (committed_end < SEAL_AT && len <= committed_end) || file.try_lock().is_err() {
+            return Ok(());
+        }
+        let committed_end = self.catch_up(id, &file, &path, committed_end)?;
+        if committed_end >= SEAL_AT {
+            // its writer died between the last commit and the index
+            return self.close(id, &file);
+        }
+        let len = file.metadata().at(&path)?.len();
+        let tail = pack::salvage(&file, &path, id, committed_end, len)?;
+        if tail.last_commit_end.is_some() {
+            return self.close(id, &file);
+        }
+        if len > committed_end {
+            // The rest of a crash. It does no harm, so being unable to cut it off does none either.
+            let _ = File::options()
+                .write(true)
+                .open(&path)
+                .and_then(|file| file.set_len(committed_end));
         }
         Ok(())
+    }
+
+    fn catch_up(&self, id: PackId, file: &File, path: &Path, committed_end: u64) -> Result<u64> {
+        let scan = pack::scan(file, path, id, committed_end)?;
+        self.absorb(id, scan.records, scan.committed_end);
+        Ok(scan.committed_end)
     }
 
     /// Takes in a pack by its index, or makes the index anew.
@@ -392,6 +401,7 @@ impl Index {
     fn absorb(&self, id: PackId, records: Vec<Found>, committed_end: u64) {
         let mut state = self.write();
         let number = state.pack_number(id);
+        state.reserve(&records);
         for found in records {
             state.insert(number, found);
         }
@@ -480,14 +490,18 @@ impl Index {
         }
     }
 
-    /// Makes a pack's name survive a power loss before the first record is acknowledged: its maker may have died
-    /// too early to do it.
+    /// Makes a pack's name, and the folders above it, survive a power loss before the first record is acknowledged:
+    /// their maker may have died too early to do it.
     fn sync_name(&self, id: PackId) -> Result<()> {
         let number = self.write().pack_number(id) as usize;
-        if !self.read().packs[number].name_synced {
-            pack::sync_dir(&self.dir)?;
-            self.write().packs[number].name_synced = true;
+        if self.read().packs[number].name_synced {
+            return Ok(());
         }
+        for folder in self.dir.ancestors().take(3) {
+            let is_here = folder.as_os_str().is_empty();
+            pack::sync_dir(if is_here { Path::new(".") } else { folder })?;
+        }
+        self.write().packs[number].name_synced = true;
         Ok(())
     }
 
@@ -600,6 +614,14 @@ impl State {
         });
         self.by_id.insert(id, number);
         number
+    }
+
+    /// Makes room at once: growing step by step would move every entry several times.
+    fn reserve(&mut self, records: &[Found]) {
+        let count = |kind| records.iter().filter(|found| found.kind == kind).count();
+        self.chunks.reserve(count(Kind::Chunk));
+        self.blobs.reserve(count(Kind::Blob));
+        self.sha256.reserve(count(Kind::Blob));
     }
 
     fn insert(&mut self, pack: u32, found: Found) {

@@ -407,16 +407,12 @@ mod tests {
     use super::*;
     use crate::store::Store;
 
-    /// A recipe of three pages without the gigabyte that it would take: chunks of a few bytes.
-    #[test]
-    fn a_blob_whose_recipe_takes_several_pages_reads_back_anywhere() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let mut batch = store.batch();
+    /// Adds a blob with a recipe of three pages, without the gigabyte that it would take: by chunks of a few bytes.
+    fn put_paged(mut batch: Batch) -> (Digest, Vec<u8>) {
         let mut pieces = Pieces::default();
         let mut content = Vec::new();
         for number in 0..PAGE_CHUNKS as u32 * 2 + 100 {
-            // long runs of equal chunks, so that the first two pages are equal too
+            // a long run of equal chunks, so that the first two pages are equal too
             let is_run = number < PAGE_CHUNKS as u32 * 2;
             let chunk = if is_run {
                 b"same".to_vec()
@@ -438,7 +434,13 @@ mod tests {
         };
         batch.append_recipe(Kind::Blob, digest, &recipe).unwrap();
         batch.commit().unwrap();
+        (digest, content)
+    }
 
+    #[test]
+    fn a_blob_whose_recipe_takes_several_pages_reads_back_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let (digest, content) = put_paged(Store::open(folder.path()).unwrap().batch());
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.read(&digest, u64::MAX).unwrap(), content);
         let reader = store.open_blob(&digest).unwrap();
@@ -447,5 +449,30 @@ mod tests {
             assert_eq!(part, content[offset..content.len().min(offset + 50)]);
         }
         assert!(store.verify(&mut |_, _| {}).unwrap().damaged.is_empty());
+    }
+
+    #[test]
+    fn a_damaged_page_is_noticed_and_repaired() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let (digest, content) = put_paged(store.batch());
+        let pack = store.index().packs()[0].0.pack_path(store.index().dir());
+        let mut bytes = std::fs::read(&pack).unwrap();
+        let same = Digest::of(b"same");
+        let mut places = bytes
+            .windows(32)
+            .enumerate()
+            .filter(|(_, window)| window == same.as_bytes());
+        let in_page = places.nth(PAGE_CHUNKS / 2).unwrap().0;
+        bytes[in_page] ^= 1;
+        std::fs::write(&pack, &bytes).unwrap();
+
+        let store = Store::open(folder.path()).unwrap();
+        let read = store.read(&digest, u64::MAX);
+        assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{read:?}");
+        let store = Store::open(folder.path()).unwrap();
+        put_paged(store.repairing_batch());
+        let store = Store::open(folder.path()).unwrap();
+        assert_eq!(store.read(&digest, u64::MAX).unwrap(), content);
     }
 }

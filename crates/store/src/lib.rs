@@ -21,8 +21,8 @@
 //!   32 MiB on a pack gets its index and is never written again.
 //! * [`Batch::commit`] brings the group's bytes to disk, then a commit record, then that to disk. A record counts
 //!   only when a valid commit record follows it: a valid one proves that its group is whole, so opening a store after
-//!   a crash checks nothing but headers. What a dead writer left behind the last commit record is cut off by the
-//!   next writer of that pack. It is cut off only if no commit record follows it: otherwise it is rot in acknowledged
+//!   a crash checks nothing but headers. What a dead writer left behind the last commit record is cut off by
+//!   whoever looks at that pack next. It is cut off only if no commit record follows it: otherwise it is rot in acknowledged
 //!   content, the pack is closed as it is, and all records in it that are whole stay readable.
 //! * A writer that finds a chunk in another writer's open pack syncs that pack before it commits: the other may be
 //!   between its commit record and the disk.

@@ -4,7 +4,7 @@
 //! record, written twice. A record counts from the moment a valid commit record follows it, and a commit record
 //! is written only after all bytes of its group are on disk, so a valid one proves that its group is whole.
 //! The second copy exists so that one rotten byte in the last commit record can't make an acknowledged group look
-//! like the torn tail of a crash, which the next writer would cut off.
+//! like the torn tail of a crash, which is cut off.
 
 use std::{
     fmt,
@@ -126,7 +126,6 @@ pub(crate) fn scan(file: &File, path: &Path, id: PackId, start: u64) -> Result<S
     }
     let mut group = Group::starting_at(scan.committed_end);
     let mut records = Vec::new();
-    let mut last_commit = None;
     let mut at = scan.committed_end;
     while let Some((header, bytes)) = window.header(at)? {
         if window.len - at < header.record_len() {
@@ -137,14 +136,13 @@ pub(crate) fn scan(file: &File, path: &Path, id: PackId, start: u64) -> Result<S
             let Some(commit) = window.commit(&header, at)? else {
                 break;
             };
-            let is_second_copy = last_commit == Some(commit) && at == scan.committed_end;
-            if !is_second_copy && commit != group.commit() {
+            // Without records before it, it is a second copy and commits nothing.
+            if group.count > 0 && commit != group.commit() {
                 break;
             }
             scan.records.append(&mut records);
             scan.committed_end = end;
             group = Group::starting_at(end);
-            last_commit = Some(commit);
         } else {
             group.add(&bytes);
             // a recipe that has rotted is left out, so that its content is written again when it is next added
@@ -654,7 +652,7 @@ impl Drop for PackWriter {
     /// Gives back the disk space of a group that was not committed. The lock ends with the file.
     fn drop(&mut self) {
         if self.has_uncommitted() && !self.commit_begun {
-            // on failure the next writer cuts the tail off
+            // on failure whoever looks at the pack next cuts the tail off
             let _ = self.file.set_len(self.committed_end);
         }
     }
@@ -668,4 +666,66 @@ fn is_unlinked(file: &File, path: &Path) -> Result<bool> {
 /// Makes names in a directory survive a power loss.
 pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     File::open(dir).and_then(|dir| dir.sync_all()).at(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(dir: &Path, id: PackId) -> Box<PackWriter> {
+        match PackWriter::adopt(dir, id, 0, &mut Scan::default()).unwrap() {
+            Adoption::Writer(writer) => writer,
+            _ => panic!("the pack is open and free"),
+        }
+    }
+
+    fn append(writer: &mut PackWriter, payload: &[u8]) {
+        let (digest, plain) = (Digest::of(payload), payload.len() as u64);
+        let header = Header::for_payload(Kind::Chunk, CODEC_RAW, digest, plain, payload);
+        writer.append(&header, payload, None).unwrap();
+    }
+
+    #[test]
+    fn a_scan_may_stop_after_any_group_and_go_on_from_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = PackWriter::create_file(folder.path()).unwrap();
+        let path = id.pack_path(folder.path());
+        let mut writer = writer(folder.path(), id);
+        let commit_record = (HEADER_LEN + COMMIT_LEN) as u64;
+        let mut ends = vec![writer.len()];
+        for group in [2, 1, 3] {
+            (0..group).for_each(|number| append(&mut writer, &[group, number]));
+            writer.commit().unwrap();
+            // between the two copies of the commit record, and behind them
+            ends.extend([writer.len() - commit_record, writer.len()]);
+        }
+        append(&mut writer, b"not committed");
+        writer.flush().unwrap();
+
+        let file = File::open(&path).unwrap();
+        for (start, records_behind) in ends.iter().zip([6, 4, 4, 3, 3, 0, 0]) {
+            let scan = scan(&file, &path, id, *start).unwrap();
+            assert_eq!(scan.committed_end, ends[6], "from {start}");
+            assert_eq!(scan.records.len(), records_behind, "from {start}");
+        }
+    }
+
+    #[test]
+    fn one_pack_has_one_writer_and_what_it_left_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = PackWriter::create_file(folder.path()).unwrap();
+        let mut first = writer(folder.path(), id);
+        let taken = PackWriter::adopt(folder.path(), id, 0, &mut Scan::default()).unwrap();
+        assert!(matches!(taken, Adoption::Taken));
+        append(&mut first, b"kept");
+        first.commit().unwrap();
+        let committed_end = first.len();
+        append(&mut first, b"dropped");
+        first.flush().unwrap();
+        let path = id.pack_path(folder.path());
+        assert!(path.metadata().unwrap().len() > committed_end);
+        drop(first);
+        assert_eq!(path.metadata().unwrap().len(), committed_end);
+        assert_eq!(writer(folder.path(), id).len(), committed_end);
+    }
 }

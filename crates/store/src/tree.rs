@@ -4,7 +4,10 @@
 //! the entries sorted by the bytes of their paths: kind (u8: 1 file, 2 executable file, 3 symbolic link, 4 empty
 //! directory), length of the path (u16), path; for files digest (32) and size (u64), for links length (u16) and target.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 use stemma_core::{Digest, name::TreePath};
@@ -106,35 +109,12 @@ impl Tree {
 
     /// Refuses what could lead outside of the folder that a tree is written to, or into a repository's own files.
     pub fn check(&self) -> Result<()> {
+        let paths: HashSet<&str> = self.entries.keys().map(TreePath::as_str).collect();
         for (path, entry) in &self.entries {
-            self.check_entry(path, entry)
+            check_entry(&paths, path, entry)
                 .map_err(|reason| StoreError::refused(path.as_str(), reason))?;
         }
         Ok(())
-    }
-
-    fn check_entry(&self, path: &TreePath, entry: &TreeEntry) -> std::result::Result<(), String> {
-        let text = path.as_str();
-        if text.len() > PATH_LEN_MAX {
-            return Err(format!("its path is longer than {PATH_LEN_MAX} bytes"));
-        }
-        if path.components().count() > DEPTH_MAX {
-            return Err(format!("it lies more than {DEPTH_MAX} directories deep"));
-        }
-        if let Some(reserved) = path.components().find(|component| is_reserved(component)) {
-            return Err(format!("`{reserved}` is a tool's own folder"));
-        }
-        // looked up by text in a map of checked paths: every directory above must be implied, not an entry
-        for (slash, _) in text.match_indices('/') {
-            let above = TreePath::new(&text[..slash]).expect("the beginning of a path is a path");
-            if self.entries.contains_key(&above) {
-                return Err(format!("`{above}` is not a directory with something in it"));
-            }
-        }
-        match entry {
-            TreeEntry::Symlink { target } => check_target(path, target),
-            TreeEntry::File { .. } | TreeEntry::EmptyDirectory => Ok(()),
-        }
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> std::result::Result<Self, TreeFault> {
@@ -166,6 +146,34 @@ impl Tree {
         tree.check()
             .map_err(|error| TreeFault::Damaged(error.to_string()))?;
         Ok(tree)
+    }
+}
+
+fn check_entry(
+    paths: &HashSet<&str>,
+    path: &TreePath,
+    entry: &TreeEntry,
+) -> std::result::Result<(), String> {
+    let text = path.as_str();
+    if text.len() > PATH_LEN_MAX {
+        return Err(format!("its path is longer than {PATH_LEN_MAX} bytes"));
+    }
+    if path.components().count() > DEPTH_MAX {
+        return Err(format!("it lies more than {DEPTH_MAX} directories deep"));
+    }
+    if let Some(reserved) = path.components().find(|component| is_reserved(component)) {
+        return Err(format!("`{reserved}` is a tool's own folder"));
+    }
+    // every directory above is implied, so it must not be an entry itself
+    for (slash, _) in text.match_indices('/') {
+        let above = &text[..slash];
+        if paths.contains(above) {
+            return Err(format!("`{above}` is not a directory with something in it"));
+        }
+    }
+    match entry {
+        TreeEntry::Symlink { target } => check_target(path, target),
+        TreeEntry::File { .. } | TreeEntry::EmptyDirectory => Ok(()),
     }
 }
 

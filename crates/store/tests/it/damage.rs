@@ -40,7 +40,14 @@ fn small_store() -> (Fixture, Contents, Digest) {
 
 /// A copy of a store with other bytes in its only pack.
 fn store_with_pack(name: &Path, bytes: &[u8]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    // thousands of these are made, so where there is a file system in memory their syncs shall be free
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() {
+        memory
+    } else {
+        &std::env::temp_dir()
+    };
+    let folder = tempfile::tempdir_in(parent).unwrap();
     fs::create_dir(folder.path().join("packs")).unwrap();
     fs::write(
         folder.path().join("packs").join(name.file_name().unwrap()),
@@ -90,8 +97,8 @@ fn one_flipped_byte_anywhere_costs_at_most_the_content_it_hit() {
         assert!(lost <= 1, "byte {at}: {lost} lost");
         hit += lost;
 
-        // the rest takes several syncs, so only at every fifth byte
-        if at % 5 == 0 {
+        // the rest takes several syncs, so only at every ninth byte
+        if at % 9 == 0 {
             let lost_blobs = lost - usize::from(lost_tree);
             goes_on_after_damage(folder.path(), &store, &contents, lost_blobs);
         }
@@ -153,7 +160,7 @@ fn a_pack_that_was_cut_off_keeps_what_was_committed_before() {
     }
     let pack = only_pack(fixture.store.root());
     let good = fs::read(&pack).unwrap();
-    for len in 0..=good.len() {
+    for len in (0..=good.len()).rev().step_by(3) {
         let folder = store_with_pack(&pack, &good[..len]);
         let store = Store::open(folder.path()).unwrap();
         // the second copy of the last commit record may be missing
