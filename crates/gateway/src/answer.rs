@@ -21,6 +21,7 @@ use crate::{
     access::{AccessError, Caller},
     gateway::Gateway,
     log::{AppendError, EncodedRecord, NewRecord},
+    logged,
     protocol::oip::{self, InferRequest, Invalid},
     runtime::RunFailure,
     stats::Ending,
@@ -211,11 +212,7 @@ impl Work {
     fn answer(self, request: InferRequest) -> Result<Computed, Refused> {
         let revision = self.endpoint.revision();
         let assignment = revision.assign(request.unit.as_deref());
-        let inputs = request
-            .inputs
-            .iter()
-            .map(|(name, tensor)| oip::logged(name, tensor))
-            .collect();
+        let inputs = logged::from_tensors(&request.inputs);
         let started = Instant::now();
         let run = self.run(assignment.target, request.inputs)?;
         let node_latency_us = micros_since(started);
@@ -297,10 +294,7 @@ impl Run {
             .into_iter()
             .filter(|(name, _)| in_contract(name))
             .collect();
-        let outputs: Vec<LoggedTensor> = given
-            .iter()
-            .map(|(name, tensor)| oip::logged(name, tensor))
-            .collect();
+        let outputs = logged::from_tensors(&given);
         let printed = print_wanted(&given, &outputs, wanted);
         Ran { outputs, printed }
     }
@@ -321,7 +315,7 @@ fn print_wanted(
     };
     for at in &order {
         let (name, tensor) = &given[*at];
-        if !oip::is_finite(tensor) {
+        if !logged::is_finite(tensor) {
             return Err(format!(
                 "output `{name}` is not finite, and JSON has no form for it"
             ));

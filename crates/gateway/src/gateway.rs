@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stemma_core::Clock;
+use stemma_core::{Clock, name::EndpointName};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
@@ -17,7 +17,7 @@ pub const ADMITTED_MAX: usize = 1024;
 /// Answers predictions from the newest route table and remembers them.
 pub struct Gateway {
     table: watch::Receiver<Arc<RouteTable>>,
-    log: Arc<PredictionLog>,
+    log: PredictionLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) counters: AllCounters,
     pub(crate) admitted: Semaphore,
@@ -28,7 +28,7 @@ pub struct Gateway {
 impl Gateway {
     pub fn new(
         table: watch::Receiver<Arc<RouteTable>>,
-        log: Arc<PredictionLog>,
+        log: PredictionLog,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
@@ -47,13 +47,18 @@ impl Gateway {
         Arc::clone(&self.table.borrow())
     }
 
-    pub fn log(&self) -> &Arc<PredictionLog> {
+    pub fn log(&self) -> &PredictionLog {
         &self.log
     }
 
     /// Returns the counters of every endpoint that was asked since the gateway started.
     pub fn stats(&self) -> Vec<EndpointStats> {
         self.counters.read()
+    }
+
+    /// Returns the counters of one endpoint, if it was asked since the gateway started.
+    pub fn endpoint_stats(&self, endpoint: &EndpointName) -> Option<EndpointStats> {
+        self.counters.read_one(endpoint)
     }
 
     /// True if every endpoint of the table has its model, and predictions can be remembered.

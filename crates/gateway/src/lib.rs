@@ -8,6 +8,7 @@ mod answer;
 mod gateway;
 pub mod http;
 pub mod log;
+pub mod logged;
 pub mod protocol;
 pub mod runtime;
 pub mod seal;

@@ -173,12 +173,21 @@ pub struct LogStats {
     pub unsealed_bytes: u64,
 }
 
-/// The append-only log of one gateway. Dropping it writes what waits and ends the open segment.
-#[derive(Debug)]
+/// The append-only log of one gateway. Clones are handles to the same log.
+///
+/// Dropping the last handle writes what waits and ends the open segment.
+#[derive(Debug, Clone)]
 pub struct PredictionLog {
     shared: Arc<Shared>,
-    recovered: Vec<RecoveredSegment>,
-    writer: Option<JoinHandle<()>>,
+    recovered: Arc<[RecoveredSegment]>,
+    _writer: Arc<WriterThread>,
+}
+
+/// Stops the writer when the last handle is gone.
+#[derive(Debug)]
+struct WriterThread {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -306,12 +315,16 @@ impl PredictionLog {
             .map_err(|source| LogError::io("create a segment in", directory, source))?;
         shared.intake().open = Some(Planned::new(id));
         let shared = Arc::new(shared);
-        let writer = writer::start(Arc::clone(&shared), first)
+        let thread = writer::start(Arc::clone(&shared), first)
             .map_err(|source| LogError::io("start the writer of", directory, source))?;
+        let writer = WriterThread {
+            shared: Arc::clone(&shared),
+            thread: Some(thread),
+        };
         Ok(Self {
             shared,
-            recovered,
-            writer: Some(writer),
+            recovered: recovered.into(),
+            _writer: Arc::new(writer),
         })
     }
 
@@ -462,12 +475,12 @@ impl PredictionLog {
     }
 }
 
-impl Drop for PredictionLog {
+impl Drop for WriterThread {
     fn drop(&mut self) {
         self.shared.intake().closing = true;
         self.shared.wake.notify_one();
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
         {
             tracing::error!("the writer of the prediction log panicked");
         }

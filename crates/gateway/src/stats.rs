@@ -58,8 +58,13 @@ impl EndpointStats {
         self.answered + self.failed + self.refused + self.unavailable
     }
 
+    /// Requests that failed through no fault of their sender.
+    pub fn errors(&self) -> u64 {
+        self.failed + self.unavailable
+    }
+
     /// Returns the upper bound of the bucket that holds the quantile, if anything was measured.
-    pub fn latency_us_at(&self, quantile: f64) -> Option<u64> {
+    pub fn latency_us(&self, quantile: f64) -> Option<u64> {
         let total: u64 = self.latency.iter().sum();
         let rank = (quantile * total as f64).ceil().max(1.0) as u64;
         let mut seen = 0;
@@ -120,6 +125,12 @@ impl AllCounters {
         Arc::clone(all.entry(endpoint.clone()).or_default())
     }
 
+    pub fn read_one(&self, endpoint: &EndpointName) -> Option<EndpointStats> {
+        let all = self.0.read().unwrap_or_else(|e| e.into_inner());
+        let counters = all.get(endpoint)?;
+        Some(counters.read(endpoint.clone()))
+    }
+
     pub fn read(&self) -> Vec<EndpointStats> {
         let all = self.0.read().unwrap_or_else(|e| e.into_inner());
         let mut stats: Vec<_> = all
@@ -147,15 +158,15 @@ mod tests {
         let stats = all.read().remove(0);
         assert_eq!((stats.requests(), stats.answered, stats.refused), (5, 4, 1));
         assert_eq!((stats.latency[0], stats.latency[1]), (2, 1));
-        assert_eq!(stats.latency_us_at(0.5), Some(100));
-        assert_eq!(stats.latency_us_at(0.75), Some(250));
-        assert_eq!(stats.latency_us_at(1.0), Some(u64::MAX));
+        assert_eq!(stats.latency_us(0.5), Some(100));
+        assert_eq!(stats.latency_us(0.75), Some(250));
+        assert_eq!(stats.latency_us(1.0), Some(u64::MAX));
     }
 
     #[test]
     fn nothing_measured_has_no_quantile() {
         let all = AllCounters::default();
         all.of(&EndpointName::new("idle").unwrap());
-        assert_eq!(all.read()[0].latency_us_at(0.5), None);
+        assert_eq!(all.read()[0].latency_us(0.5), None);
     }
 }

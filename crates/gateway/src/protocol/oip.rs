@@ -7,4 +7,4 @@ mod request;
 mod response;
 
 pub use request::{BODY_BYTES_MAX, ELEMENTS_MAX, InferRequest, Invalid, ROWS_MAX, USE_JSON, parse};
-pub use response::{Answer, is_finite, logged, metadata, print, print_outputs, server_metadata};
+pub use response::{Answer, metadata, print, print_outputs, server_metadata};
