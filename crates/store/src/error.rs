@@ -101,3 +101,17 @@ impl From<StoreError> for io::Error {
         io::Error::new(kind, error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_spent_quota_are_told_apart_from_other_failures() {
+        let of = |errno: rustix::io::Errno| StoreError::io(Path::new("packs"), errno.into());
+        for errno in [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT] {
+            assert!(matches!(of(errno), StoreError::DiskFull { .. }));
+        }
+        assert!(matches!(of(rustix::io::Errno::IO), StoreError::Io { .. }));
+    }
+}
