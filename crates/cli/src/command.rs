@@ -29,10 +29,15 @@ mod why;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use stemma_core::{
     Problem,
-    name::{PrincipalName, ProjectName},
+    name::{ModelName, PrincipalName, ProjectName},
+    policy::Stage,
+    prediction::{PredictionId, PredictionIdError},
 };
 
 use crate::{print::Output, settings::env};
@@ -40,7 +45,12 @@ use crate::{print::Output, settings::env};
 /// The family tree of every model: given any prediction ever served, say which model version made it, what that
 /// version was made from and who let it through.
 #[derive(Debug, Parser)]
-#[command(name = "stemma", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "stemma",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub struct Arguments {
     #[command(flatten)]
     pub global: Global,
@@ -48,25 +58,28 @@ pub struct Arguments {
     command: Command,
 }
 
+/// Heading of the options that every command has.
+const GLOBAL: &str = "Global options";
+
 #[derive(Debug, Args)]
 pub struct Global {
     /// Print results as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub json: bool,
     /// Say more; twice for even more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Use a server as home instead of the local `.stemma/`
-    #[arg(long, global = true, value_name = "URL", env = env::SERVER)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "URL", env = env::SERVER, hide_env_values = true)]
     pub server: Option<String>,
     /// The project to work in
-    #[arg(long, global = true, value_name = "NAME", env = env::PROJECT)]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "NAME", env = env::PROJECT, hide_env_values = true)]
     pub project: Option<ProjectName>,
     /// Act under this name, without a credential
-    #[arg(long = "as", global = true, value_name = "NAME")]
+    #[arg(long = "as", global = true, help_heading = GLOBAL, value_name = "NAME")]
     pub acting_as: Option<PrincipalName>,
     /// Work in this folder
-    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    #[arg(short = 'C', long, global = true, help_heading = GLOBAL, value_name = "DIR")]
     pub directory: Option<std::path::PathBuf>,
 }
 
@@ -104,8 +117,9 @@ enum Command {
 pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Problem> {
     let global = &arguments.global;
     if let Some(directory) = &global.directory {
-        std::env::set_current_dir(directory)
-            .map_err(|error| Problem::invalid(format!("can't work in `{}`: {error}", directory.display())))?;
+        std::env::set_current_dir(directory).map_err(|error| {
+            Problem::invalid(format!("can't work in `{}`: {error}", directory.display()))
+        })?;
     }
     match arguments.command {
         Command::Init(args) => init::run(args, global, output).await,
@@ -133,12 +147,30 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Audit(args) => audit::run(args, global, output).await,
         Command::User(args) => user::run(args, global, output).await,
         Command::Serve(args) => serve::run(args, global, output).await,
-        Command::Completions(args) => completions::run(&args, output),
+        Command::Completions(args) => completions::run(&args),
     }
 }
 
+/// Reads a prediction's id.
+fn prediction(text: &str) -> Result<PredictionId, Problem> {
+    text.parse().map_err(|error: PredictionIdError| {
+        Problem::invalid(error.to_string())
+            .hint("an endpoint's answer holds it as `parameters.prediction_id`; see `stemma endpoints NAME`")
+    })
+}
+
+/// Reads a stage, and lists the stages in the help.
+fn stage() -> impl TypedValueParser<Value = Stage> {
+    PossibleValuesParser::new(Stage::ALL.map(Stage::as_str))
+        .try_map(|text| Stage::parse(&text).ok_or("not a stage"))
+}
+
 /// Splits `model@version` as people type it; a bare model means its newest version.
-fn model_and_version(text: &str) -> Result<(stemma_core::name::ModelName, String), Problem> {
+fn model_and_version(text: &str) -> Result<(ModelName, String), Problem> {
     let (model, version) = text.split_once('@').unwrap_or((text, "newest"));
+    if version.is_empty() {
+        return Err(Problem::invalid(format!("`{text}` names no version"))
+            .hint("write `model@1.2.0`, `model@alias`, `model@stage`, or the model alone for its newest version"));
+    }
     Ok((model.parse()?, version.to_owned()))
 }

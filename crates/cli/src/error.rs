@@ -12,12 +12,12 @@ pub fn report(problem: &Problem, output: &Output) -> ExitCode {
         let text = serde_json::to_string(problem).unwrap_or_else(|_| problem.message.clone());
         eprintln!("{text}");
     } else {
-        eprintln!("{}: {}", output.red("error"), problem.message);
+        output.note(format!("{}: {}", output.red("error"), problem.message));
         for line in &problem.missing {
-            eprintln!("  - {line}");
+            output.note(format!("  - {line}"));
         }
         if let Some(hint) = &problem.hint {
-            eprintln!("{}: {hint}", output.dim("hint"));
+            output.note(format!("{}: {hint}", output.dim("hint")));
         }
     }
     ExitCode::from(problem.kind.exit_code())

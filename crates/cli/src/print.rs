@@ -1,9 +1,15 @@
 //! Printing: results to stdout, everything else to stderr, readable without colour.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    borrow::Cow,
+    io::{IsTerminal as _, Write as _},
+};
 
 use comfy_table::{Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+
+const BAR: &str = "{msg} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}";
 
 /// How this invocation prints.
 pub struct Output {
@@ -14,7 +20,10 @@ pub struct Output {
 impl Output {
     pub fn new(json: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { json, colour: wanted && std::io::stdout().is_terminal() && std::io::stderr().is_terminal() }
+        Self {
+            json,
+            colour: wanted && std::io::stdout().is_terminal() && std::io::stderr().is_terminal(),
+        }
     }
 
     pub const fn is_json(&self) -> bool {
@@ -24,19 +33,39 @@ impl Output {
     /// Prints a result: the value as JSON with `--json`, else the text.
     pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
         let text = if self.json {
-            serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+            serde_json::to_string_pretty(value)
+                .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
         } else {
             text()
         };
         // a reader that went away (`| head`) is no failure
-        let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+        let _ = writeln!(std::io::stdout(), "{}", harmless(text.trim_end()));
+    }
+
+    /// Prints a value as one line of JSON, for results that come after somebody else's output.
+    pub fn line(&self, value: &impl Serialize) {
+        let text = serde_json::to_string(value)
+            .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+        let _ = writeln!(std::io::stdout(), "{text}");
     }
 
     /// Says something beside the result.
     pub fn note(&self, text: impl AsRef<str>) {
         if !self.json {
-            eprintln!("{}", text.as_ref());
+            eprintln!("{}", harmless(text.as_ref()));
         }
+    }
+
+    /// A bar on stderr that counts bytes; draws nothing where nobody looks.
+    pub fn progress(&self, total: u64, doing: &'static str) -> ProgressBar {
+        if self.json {
+            return ProgressBar::hidden();
+        }
+        let style =
+            ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(total)
+            .with_style(style)
+            .with_message(doing)
     }
 
     pub fn bold(&self, text: impl AsRef<str>) -> String {
@@ -56,24 +85,59 @@ impl Output {
     }
 
     fn styled(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     pub fn verdict(&self, passed: bool) -> String {
-        if passed { self.green("passed") } else { self.red("failed") }
+        if passed {
+            self.green("passed")
+        } else {
+            self.red("failed")
+        }
     }
 }
 
-/// A plain table without lines.
+/// Takes out what would steer a terminal: texts come from other people too. Our own styles stay.
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    const STYLES: [&str; 5] = ["[0m", "[1m", "[2m", "[31m", "[32m"];
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        let styles = || c == '\x1b' && STYLES.iter().any(|style| text[at + 1..].starts_with(style));
+        match steers(c) && !styles() {
+            true => out.push('\u{fffd}'),
+            false => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// A plain table without lines, under a header.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(header.iter().map(|name| name.to_uppercase()));
     let mut rows = rows.into_iter().peekable();
     if rows.peek().is_none() {
         return "nothing yet".to_owned();
     }
-    for row in rows {
-        table.add_row(row);
+    let header = header.iter().map(|name| name.to_uppercase()).collect();
+    columns(std::iter::once(header).chain(rows))
+}
+
+/// Rows with their cells below each other.
+pub fn columns(rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .force_no_tty()
+        .add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
     }
     table.trim_fmt()
 }
@@ -87,4 +151,28 @@ pub fn time(time: stemma_core::Timestamp) -> String {
 /// Decimal units.
 pub fn bytes(size: u64) -> String {
     indicatif::DecimalBytes(size).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_taken_out() {
+        assert_eq!(harmless("\x1b[1mname\x1b[0m\n"), "\x1b[1mname\x1b[0m\n");
+        assert_eq!(
+            harmless("a\x1b]0;title\x07b\rc\u{9b}2J"),
+            "a\u{fffd}]0;title\u{fffd}b\u{fffd}c\u{fffd}2J"
+        );
+    }
+
+    #[test]
+    fn a_table_is_readable_and_has_no_trailing_space() {
+        let rows = vec![
+            vec!["a".to_owned(), "1".to_owned()],
+            vec!["long".to_owned(), String::new()],
+        ];
+        assert_eq!(table(&["name", "n"], rows), "NAME  N\na     1\nlong");
+        assert_eq!(table(&["name"], Vec::new()), "nothing yet");
+    }
 }

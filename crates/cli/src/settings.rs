@@ -1,6 +1,10 @@
 //! Settings, resolved once: flag, then environment, then file, then default.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
+
+use stemma_core::Problem;
+
+const LOCK_WAIT_SECONDS: u64 = 10;
 
 /// Every environment variable that Stemma reads.
 pub mod env {
@@ -14,6 +18,8 @@ pub mod env {
     pub const LOG: &str = "STEMMA_LOG";
     /// Where user-wide settings and credentials lie; default `$XDG_CONFIG_HOME/stemma` or `~/.config/stemma`.
     pub const CONFIG_DIR: &str = "STEMMA_CONFIG_DIR";
+    /// Seconds to wait for another command that holds the home; default 10.
+    pub const LOCK_WAIT: &str = "STEMMA_LOCK_WAIT";
     /// The highest capture level that `stemma run` may use: 4, 1 or 0.
     pub const CAPTURE: &str = "STEMMA_CAPTURE";
 }
@@ -27,6 +33,35 @@ pub fn config_dir() -> Option<PathBuf> {
         return Some(PathBuf::from(dir).join("stemma"));
     }
     non_empty("HOME").map(|home| PathBuf::from(home).join(".config/stemma"))
+}
+
+/// The token to act with, if the environment names one.
+pub fn token() -> Option<String> {
+    non_empty(env::TOKEN)
+}
+
+/// The user's name on this machine.
+pub fn user() -> Option<String> {
+    non_empty("USER")
+}
+
+/// How long a command waits for a short-lived owner of its home.
+pub fn lock_wait() -> Result<Duration, Problem> {
+    let Some(text) = non_empty(env::LOCK_WAIT) else {
+        return Ok(Duration::from_secs(LOCK_WAIT_SECONDS));
+    };
+    match text.parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => Err(Problem::invalid(format!(
+            "`{}` is `{text}`, expected whole seconds",
+            env::LOCK_WAIT
+        ))),
+    }
+}
+
+/// The user's folder for sockets.
+pub fn runtime_dir() -> Option<PathBuf> {
+    non_empty("XDG_RUNTIME_DIR").map(PathBuf::from)
 }
 
 fn non_empty(name: &str) -> Option<String> {

@@ -1,0 +1,48 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use stemma_api::types::Approve;
+use stemma_core::{Problem, policy::Stage};
+
+use super::{Global, model_and_version, stage};
+use crate::{print::Output, session};
+
+/// Approve a model version for a stage
+///
+/// An approval is bound to the version's content and to all evidence that exists now. It counts only with a
+/// credential, and not from somebody who made the version.
+#[derive(Debug, Args)]
+pub struct ApproveArgs {
+    /// As in `credit-score@1.1.0` or `credit-score@staging`; a name alone means the newest version
+    #[arg(value_name = "MODEL@VERSION")]
+    version: String,
+    /// What it is approved for
+    #[arg(long, default_value = "production", value_parser = stage())]
+    stage: Stage,
+    /// Why, for those who ask later
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+pub async fn run(args: ApproveArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let (model, version) = model_and_version(&args.version)?;
+    let approve = Approve {
+        stage: args.stage,
+        reason: args.reason,
+    };
+    let approval = session::with(global, async |session| {
+        session
+            .client
+            .approve(&session.project, &model, &version, &approve)
+            .await
+    });
+    let approval = approval.await?;
+    output.result(&approval, || {
+        let (stage, evidence) = (approval.stage, approval.evidence.len());
+        format!(
+            "{model}@{version} approved for {stage} by {} on {evidence} pieces of evidence",
+            approval.approved.actor
+        )
+    });
+    Ok(ExitCode::SUCCESS)
+}

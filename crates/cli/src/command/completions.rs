@@ -1,0 +1,24 @@
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+use stemma_core::Problem;
+
+use super::Arguments;
+
+/// Print a script that completes commands and options in a shell
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    shell: Shell,
+}
+
+pub fn run(args: &CompletionsArgs) -> Result<ExitCode, Problem> {
+    clap_complete::generate(
+        args.shell,
+        &mut Arguments::command(),
+        "stemma",
+        &mut std::io::stdout(),
+    );
+    Ok(ExitCode::SUCCESS)
+}

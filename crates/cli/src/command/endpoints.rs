@@ -1,0 +1,58 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use stemma_api::types::EndpointDetail;
+use stemma_core::{Problem, name::EndpointName};
+
+use super::Global;
+use crate::{
+    print::{self, Output},
+    session, view,
+};
+
+/// List endpoints, or show one with its revisions and newest predictions
+#[derive(Debug, Args)]
+pub struct EndpointsArgs {
+    /// The endpoint to show
+    endpoint: Option<EndpointName>,
+}
+
+pub async fn run(
+    args: EndpointsArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<ExitCode, Problem> {
+    session::with(global, async |session| {
+        let (client, project) = (&session.client, &session.project);
+        match &args.endpoint {
+            Some(endpoint) => {
+                let detail = client.endpoint(project, endpoint).await?;
+                output.result(&detail, || view::endpoint::text(&detail, output));
+            }
+            None => {
+                let page = client.endpoints(project).await?;
+                output.result(&page, || list(&page.items));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+fn list(endpoints: &[EndpointDetail]) -> String {
+    let row = |endpoint: &EndpointDetail| {
+        let newest = endpoint.revisions.first();
+        vec![
+            endpoint.endpoint.to_string(),
+            newest
+                .map(|revision| revision.revision.number.to_string())
+                .unwrap_or_default(),
+            newest.map(view::endpoint::targets).unwrap_or_default(),
+            newest
+                .map(|revision| view::by(&revision.deployed))
+                .unwrap_or_default(),
+        ]
+    };
+    let header = ["endpoint", "revision", "serves", "deployed by"];
+    print::table(&header, endpoints.iter().map(row))
+}

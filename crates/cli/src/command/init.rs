@@ -1,0 +1,134 @@
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::Args;
+use serde::Serialize;
+use stemma_core::{ErrorKind, Problem, SystemClock, id::HomeId, name::PrincipalName};
+use stemma_engine::Engine;
+use stemma_workspace::{Nesting, Workspace, credentials, home::HomeLock};
+
+use super::Global;
+use crate::{print::Output, session, settings};
+
+/// Make this folder a workspace with a home of its own
+///
+/// Makes `.stemma/` and a first `stemma.toml`, and you its owner. The owner's token is shown once and kept in your
+/// configuration folder, so that your own commands act with it. With `--server`, the folder becomes a workspace of
+/// that server's home instead.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Make a workspace inside another one
+    #[arg(long)]
+    nested: bool,
+}
+
+#[derive(Serialize)]
+struct Made {
+    root: PathBuf,
+    changed: Vec<&'static str>,
+    #[serde(flatten)]
+    home: Option<NewHome>,
+}
+
+#[derive(Serialize)]
+struct NewHome {
+    home: HomeId,
+    owner: PrincipalName,
+    token: String,
+    /// Where the token is kept; absent if it could not be.
+    credentials: Option<PathBuf>,
+}
+
+pub async fn run(args: InitArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let nesting = if args.nested {
+        Nesting::Allow
+    } else {
+        Nesting::Refuse
+    };
+    let made = stemma_workspace::init(&session::current_dir()?, nesting)?;
+    let workspace = made.workspace;
+    let home = match &global.server {
+        Some(_) => None,
+        None => Some(make_home(&workspace, global, output).await?),
+    };
+    let made = Made {
+        root: workspace.root().to_owned(),
+        changed: made.changed,
+        home,
+    };
+    output.result(&made, || text(&made));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn make_home(
+    workspace: &Workspace,
+    global: &Global,
+    output: &Output,
+) -> Result<NewHome, Problem> {
+    let dir = workspace.home_dir();
+    let owner = match &global.acting_as {
+        Some(name) => name.clone(),
+        None => session::asserted_name().await.ok_or_else(nameless)?,
+    };
+    let lock = HomeLock::acquire(&dir)?;
+    if dir.join("home.json").exists() {
+        let message = format!("`{}` is a home already", dir.display());
+        return Err(Problem::new(ErrorKind::Conflict, message).hint("see `stemma status`"));
+    }
+    let (engine, token) = Engine::create(&dir, owner.clone(), Arc::new(SystemClock)).await?;
+    let home = engine.home_id();
+    engine.close().await;
+    drop(lock);
+    let credentials = match keep(home, &token) {
+        Ok(path) => Some(path),
+        Err(problem) => {
+            output.note(format!("the token could not be kept: {}", problem.message));
+            None
+        }
+    };
+    Ok(NewHome {
+        home,
+        owner,
+        token,
+        credentials,
+    })
+}
+
+/// Keeps the owner's token in the user's configuration folder.
+fn keep(home: HomeId, token: &str) -> Result<PathBuf, Problem> {
+    let dir = settings::config_dir()
+        .ok_or_else(|| Problem::new(ErrorKind::Config, "HOME and STEMMA_CONFIG_DIR are not set"))?;
+    credentials::keep(&dir, &home.to_string(), token)?;
+    Ok(dir)
+}
+
+fn nameless() -> Problem {
+    Problem::invalid("who owns the home?")
+        .hint("name yourself with `--as E-MAIL`, or set Git's `user.email`")
+}
+
+fn text(made: &Made) -> String {
+    let root = made.root.display();
+    let mut text = match made.changed.as_slice() {
+        [] => format!("`{root}` is a workspace\n"),
+        changed => format!("`{root}` is a workspace: {}\n", changed.join(", ")),
+    };
+    if let Some(NewHome {
+        owner,
+        token,
+        credentials,
+        ..
+    }) = &made.home
+    {
+        text.push_str(&format!(
+            "{owner} owns its home, with the token (shown only now)\n\n  {token}\n\n"
+        ));
+        text.push_str(&match credentials {
+            Some(dir) => format!(
+                "kept in `{}`; your commands use it from there",
+                dir.display()
+            ),
+            None => "not kept anywhere: set STEMMA_TOKEN to it to act as the owner".to_owned(),
+        });
+    }
+    text
+}

@@ -1,0 +1,97 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use stemma_api::types::{ModelDetail, ModelSummary, ModelVersion};
+use stemma_core::{Problem, name::ModelName};
+
+use super::Global;
+use crate::{
+    print::{self, Output},
+    session,
+    view::{self, evaluation},
+};
+
+/// List models, or the versions of one with the reason for each number
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// The model whose versions to list
+    model: Option<ModelName>,
+}
+
+pub async fn run(args: ModelsArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    session::with(global, async |session| {
+        let (client, project) = (&session.client, &session.project);
+        match &args.model {
+            Some(model) => {
+                let detail = client.model(project, model).await?;
+                output.result(&detail, || versions(&detail));
+            }
+            None => {
+                let page = client.models(project).await?;
+                output.result(&page, || list(&page.items));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+fn list(models: &[ModelSummary]) -> String {
+    let row = |model: &ModelSummary| {
+        let aliases = model
+            .aliases
+            .iter()
+            .map(|(alias, number)| format!("@{alias} {number}"));
+        let production = model.production.iter().map(|number| number.to_string());
+        vec![
+            model.model.to_string(),
+            model.versions.to_string(),
+            model
+                .newest
+                .map(|number| number.to_string())
+                .unwrap_or_default(),
+            production.collect::<Vec<_>>().join(", "),
+            aliases.collect::<Vec<_>>().join(", "),
+        ]
+    };
+    let header = ["model", "versions", "newest", "production", "aliases"];
+    print::table(&header, models.iter().map(row))
+}
+
+/// The versions of a model, newest first; `stemma show` does the same.
+pub fn versions(detail: &ModelDetail) -> String {
+    let primary = detail
+        .policy
+        .evaluation
+        .as_ref()
+        .map_or("metric", |spec| spec.primary.as_str());
+    let header = [
+        "version",
+        "stage",
+        "aliases",
+        primary,
+        "reason",
+        "registered by",
+    ];
+    print::table(
+        &header,
+        detail.versions.iter().map(|version| row(version, detail)),
+    )
+}
+
+fn row(version: &ModelVersion, detail: &ModelDetail) -> Vec<String> {
+    let primary = detail.primary.get(&version.number.to_string());
+    let aliases: Vec<String> = version
+        .aliases
+        .iter()
+        .map(|alias| format!("@{alias}"))
+        .collect();
+    vec![
+        version.number.to_string(),
+        version.stage.to_string(),
+        aliases.join(" "),
+        primary.map_or("–".to_owned(), |value| evaluation::number(*value)),
+        version.reason.clone(),
+        view::by(&version.registered),
+    ]
+}

@@ -1,0 +1,141 @@
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use serde_json::Value;
+use stemma_core::{ErrorKind, Problem, name::EndpointName};
+
+use super::Global;
+use crate::{print::Output, session, tensors};
+
+/// Longest input that is read.
+const INPUT_BYTES_MAX: u64 = 16 << 20;
+
+/// Ask an endpoint
+///
+/// The input is one row as `{"column": value}`, several as `[{…}, {…}]`, or a whole request of the Open Inference
+/// Protocol with `inputs`. Types and shapes are taken from the endpoint.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// The endpoint's name
+    endpoint: EndpointName,
+    #[command(flatten)]
+    input: Input,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Input {
+    /// The input as JSON
+    #[arg(long, value_name = "JSON")]
+    data: Option<String>,
+    /// A file with the input; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    input_json: Option<PathBuf>,
+}
+
+pub async fn run(args: PredictArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let input = args.input.read()?;
+    let answer = session::with(global, async |session| {
+        let client = &session.client;
+        let request = if input.get("inputs").is_some_and(Value::is_array) {
+            input
+        } else {
+            let metadata = client.endpoint_metadata(&args.endpoint).await?;
+            tensors::request(&input, &answered(metadata.status.as_u16(), metadata.body)?)?
+        };
+        let answer = client.infer(&args.endpoint, &request).await?;
+        answered(answer.status.as_u16(), answer.body)
+    });
+    let answer = answer.await?;
+    output.result(&answer, || text(&answer));
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Input {
+    fn read(&self) -> Result<Value, Problem> {
+        let (text, from) = match (&self.data, &self.input_json) {
+            (Some(text), _) => (text.clone(), "the value of `--data`".to_owned()),
+            (None, Some(path)) => (read(path)?, format!("`{}`", path.display())),
+            (None, None) => return Err(Problem::invalid("there is no input")),
+        };
+        serde_json::from_str(&text)
+            .map_err(|error| Problem::invalid(format!("{from} is not JSON: {error}")))
+    }
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    let unreadable = |error: std::io::Error| {
+        Problem::invalid(format!("can't read `{}`: {error}", path.display()))
+    };
+    let reader: Box<dyn std::io::Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).map_err(unreadable)?)
+    };
+    let mut text = String::new();
+    reader
+        .take(INPUT_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    if text.len() as u64 > INPUT_BYTES_MAX {
+        return Err(Problem::invalid(format!(
+            "`{}` is longer than {INPUT_BYTES_MAX} bytes",
+            path.display()
+        )));
+    }
+    Ok(text)
+}
+
+/// The body of a good answer; the protocol's error message of another as a problem.
+fn answered(status: u16, body: Value) -> Result<Value, Problem> {
+    if (200..300).contains(&status) {
+        return Ok(body);
+    }
+    let kind = match status {
+        400 | 413 | 422 => ErrorKind::Invalid,
+        401 => ErrorKind::Unauthenticated,
+        403 => ErrorKind::Forbidden,
+        404 => ErrorKind::NotFound,
+        429 | 502..=504 => ErrorKind::Unavailable,
+        _ => ErrorKind::Internal,
+    };
+    let message = match body.get("error").and_then(Value::as_str) {
+        Some(message) => message.to_owned(),
+        None => format!("the endpoint answered {status}"),
+    };
+    let problem = Problem::new(kind, message);
+    Err(match kind {
+        ErrorKind::NotFound => problem.hint("see `stemma endpoints`"),
+        _ => problem,
+    })
+}
+
+fn text(answer: &Value) -> String {
+    let id = answer
+        .pointer("/parameters/prediction_id")
+        .and_then(Value::as_str);
+    let version = answer.get("model_version").and_then(Value::as_str);
+    let mut text = format!(
+        "{}  by version {}\n",
+        id.unwrap_or("(not logged)"),
+        version.unwrap_or("?")
+    );
+    for tensor in answer
+        .get("outputs")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let name = tensor.get("name").and_then(Value::as_str).unwrap_or("?");
+        let data = tensor.get("data").unwrap_or(&Value::Null);
+        text.push_str(&format!("{name}: {data}\n"));
+    }
+    if let Some(id) = id {
+        text.push_str(&format!("see `stemma why {id}`"));
+    }
+    text
+}

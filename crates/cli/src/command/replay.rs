@@ -1,0 +1,53 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use stemma_api::types::{OutputComparison, Replay};
+use stemma_core::{ErrorKind, Problem};
+
+use super::{Global, prediction};
+use crate::{
+    print::{self, Output},
+    session,
+    view::endpoint::values,
+};
+
+/// Run a prediction again and compare the bits
+///
+/// The same model version gets the same input. Ends with exit code 8 if the answer is not the same to the last bit.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The prediction's id, as in `pred_…`
+    prediction: String,
+}
+
+pub async fn run(args: ReplayArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let id = prediction(&args.prediction)?;
+    let replay = session::with(global, async |session| session.client.replay(&id).await).await?;
+    output.result(&replay, || text(&replay, output));
+    if replay.same_bits {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        Ok(ExitCode::from(ErrorKind::Corrupt.exit_code()))
+    }
+}
+
+fn text(replay: &Replay, output: &Output) -> String {
+    let by = format!("{} by {}", replay.prediction, replay.version);
+    if replay.same_bits {
+        return format!("{}: {by}", output.green("same bits"));
+    }
+    let row = |one: &OutputComparison| {
+        let same = if one.same_bits { "yes" } else { "no" };
+        vec![
+            one.name.clone(),
+            same.to_owned(),
+            values(&one.recorded),
+            values(&one.replayed),
+        ]
+    };
+    let table = print::table(
+        &["output", "same", "recorded", "replayed"],
+        replay.outputs.iter().map(row),
+    );
+    format!("{}: {by}\n{table}", output.red("not the same bits"))
+}

@@ -1,0 +1,65 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use stemma_core::Problem;
+use stemma_workspace::{State, StatusEntry};
+
+use super::Global;
+use crate::{
+    print::{self, Output},
+    session, view,
+};
+
+/// Say which tracked files differ from `stemma.lock`
+///
+/// Asks neither the home nor a server.
+#[derive(Debug, Args)]
+pub struct StatusArgs {}
+
+#[derive(Serialize)]
+struct Status {
+    clean: bool,
+    files: Vec<StatusEntry>,
+}
+
+pub async fn run(
+    _args: StatusArgs,
+    _global: &Global,
+    output: &Output,
+) -> Result<ExitCode, Problem> {
+    let workspace = session::require_workspace()?;
+    let files = tokio::task::block_in_place(|| stemma_workspace::status(&workspace))?;
+    let clean = files.iter().all(|file| file.state == State::Unchanged);
+    let status = Status { clean, files };
+    output.result(&status, || text(&status));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(status: &Status) -> String {
+    let tracked = view::count(status.files.len() as u64, "tracked file");
+    if status.files.is_empty() {
+        return "nothing is tracked yet; `stemma add FILE` begins".to_owned();
+    }
+    if status.clean {
+        return format!("{tracked}, all as in stemma.lock");
+    }
+    let changed = status
+        .files
+        .iter()
+        .filter(|file| file.state != State::Unchanged);
+    let row = |file: &StatusEntry| {
+        let state = match file.state {
+            State::Unchanged => "unchanged",
+            State::Modified => "modified",
+            State::Missing => "missing",
+        };
+        vec![
+            state.to_owned(),
+            file.path.to_string(),
+            file.name.to_string(),
+        ]
+    };
+    let list = print::columns(changed.map(row));
+    format!("{list}\n\n{tracked}; `stemma add` keeps a change, `stemma checkout` takes it back")
+}

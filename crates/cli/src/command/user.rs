@@ -1,0 +1,100 @@
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
+use stemma_api::types::{AddPrincipal, IssuedToken, Principal};
+use stemma_core::{Problem, name::PrincipalName, policy::Role};
+
+use super::Global;
+use crate::{
+    print::{self, Output},
+    session, view,
+};
+
+/// People and services: their roles and tokens
+#[derive(Debug, Args)]
+pub struct UserArgs {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    Add(AddArgs),
+    /// List everybody with their roles
+    List,
+}
+
+/// Give somebody a role and a new token, which is shown once
+///
+/// The role holds in the project named with `--project`, else in all.
+#[derive(Debug, Args)]
+struct AddArgs {
+    /// An e-mail address or a service's name
+    name: PrincipalName,
+    /// What they may do
+    #[arg(long, value_parser = role())]
+    role: Role,
+    /// What the token is for
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
+    /// Days until the token expires; without it, it never does
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    expires_days: Option<u32>,
+}
+
+fn role() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::as_str))
+        .try_map(|text| Role::parse(&text).ok_or("not a role"))
+}
+
+pub async fn run(args: UserArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    match args.act {
+        Act::Add(args) => add(args, global, output).await?,
+        Act::List => list(global, output).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn add(args: AddArgs, global: &Global, output: &Output) -> Result<(), Problem> {
+    let add = AddPrincipal {
+        principal: args.name,
+        role: args.role,
+        project: global.project.clone(),
+        label: args.label.unwrap_or_default(),
+        expires_days: args.expires_days,
+    };
+    let issued = session::with(global, async |session| {
+        session.client.add_principal(&add).await
+    });
+    let issued: IssuedToken = issued.await?;
+    let scope = match &add.project {
+        Some(project) => format!("in project `{project}`"),
+        None => "in all projects".to_owned(),
+    };
+    output.note(format!(
+        "{} is {} {scope}; the token is shown only now:",
+        issued.principal, issued.role
+    ));
+    output.result(&issued, || issued.token.clone());
+    Ok(())
+}
+
+async fn list(global: &Global, output: &Output) -> Result<(), Problem> {
+    let page = session::with(global, async |session| session.client.principals().await).await?;
+    output.result(&page, || {
+        print::table(&["name", "roles", "added by"], page.items.iter().map(row))
+    });
+    Ok(())
+}
+
+fn row(principal: &Principal) -> Vec<String> {
+    let grants = principal.grants.iter().map(|grant| match &grant.project {
+        Some(project) => format!("{} in {project}", grant.role),
+        None => grant.role.to_string(),
+    });
+    vec![
+        principal.principal.to_string(),
+        grants.collect::<Vec<_>>().join(", "),
+        view::by(&principal.added),
+    ]
+}

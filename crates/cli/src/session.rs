@@ -1,0 +1,215 @@
+//! What a command stands on: the home it talks to, the project, who acts, and the workspace around it.
+//!
+//! A home has one owner process. If nobody owns the home in `.stemma/`, the command owns it while it runs.
+
+mod download;
+mod identity;
+mod local;
+mod upload;
+
+use std::path::PathBuf;
+
+pub use self::{
+    download::cannot_write,
+    identity::asserted_name,
+    local::{HomePlace, OwnedHome},
+};
+
+use stemma_api::{
+    Client,
+    client::{Identification, Transport},
+};
+use stemma_core::{ErrorKind, Problem, name::ProjectName};
+use stemma_server::{app::AccessRules, local_service};
+use stemma_store::{Store, StoreError};
+use stemma_workspace::{Workspace, WorkspaceError};
+
+use self::local::Reached;
+use crate::command::Global;
+
+/// An open connection to the home, with everything that commands ask of their surroundings.
+pub struct Session {
+    pub client: Client,
+    pub project: ProjectName,
+    pub workspace: Option<Workspace>,
+    /// The workspace's own content.
+    pub store: Option<Store>,
+    home: Home,
+}
+
+enum Home {
+    Server {
+        address: String,
+    },
+    /// Another process of this user owns the home; pages are at its address if it serves any.
+    Beside {
+        address: Option<String>,
+    },
+    Owned(Box<OwnedHome>),
+}
+
+/// Opens a session, acts, and closes it whatever came of it.
+pub async fn with<T>(
+    global: &Global,
+    act: impl AsyncFnOnce(&Session) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    let session = Session::open(global).await?;
+    let result = act(&session).await;
+    session.close().await;
+    result
+}
+
+impl Session {
+    pub async fn open(global: &Global) -> Result<Self, Problem> {
+        let workspace = Workspace::find(&current_dir()?)?;
+        let project = project(global, workspace.as_ref());
+        let store = workspace.as_ref().map(Workspace::open_store).transpose()?;
+        let (home, transport) = match &global.server {
+            Some(url) => (
+                Home::Server {
+                    address: url.trim_end_matches('/').to_owned(),
+                },
+                Transport::from_url(url)?,
+            ),
+            None => local_home(workspace.as_ref()).await?,
+        };
+        match home.identify(global, &transport).await {
+            Ok(identification) => {
+                let client = Client::new(transport, identification);
+                Ok(Self {
+                    client,
+                    project,
+                    workspace,
+                    store,
+                    home,
+                })
+            }
+            Err(problem) => {
+                home.close().await;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Hands the home back. What was done is safe already; this seals logs and lets the next command in.
+    pub async fn close(self) {
+        self.home.close().await;
+    }
+
+    /// The address of a page, if a server shows pages of this home.
+    pub fn page(&self, path: &str) -> Option<String> {
+        match &self.home {
+            Home::Server { address } => Some(format!("{address}{path}")),
+            Home::Beside { address } => address.as_ref().map(|address| format!("{address}{path}")),
+            Home::Owned(_) => None,
+        }
+    }
+
+    pub fn workspace(&self) -> Result<&Workspace, Problem> {
+        self.workspace.as_ref().ok_or_else(no_workspace)
+    }
+
+    pub fn store(&self) -> Result<&Store, Problem> {
+        self.store.as_ref().ok_or_else(no_workspace)
+    }
+}
+
+impl Home {
+    async fn close(self) {
+        if let Self::Owned(owned) = self {
+            owned.close().await;
+        }
+    }
+
+    async fn identify(
+        &self,
+        global: &Global,
+        transport: &Transport,
+    ) -> Result<Identification, Problem> {
+        if let Some(given) = identity::given(global) {
+            return Ok(given);
+        }
+        let client = Client::new(transport.clone(), Identification::default());
+        identity::kept(&self.credentials_key(&client).await?).await
+    }
+
+    /// Under which name the user's credentials for this home are kept: its id, or the server's address.
+    async fn credentials_key(&self, client: &Client) -> Result<String, Problem> {
+        match self {
+            Self::Server { address } => Ok(address.clone()),
+            Self::Owned(owned) => Ok(owned.engine().home_id().to_string()),
+            Self::Beside { .. } => Ok(client.home().await?.home.to_string()),
+        }
+    }
+}
+
+/// The folder that the command works in.
+pub fn current_dir() -> Result<PathBuf, Problem> {
+    std::env::current_dir().map_err(|error| {
+        Problem::new(
+            ErrorKind::Config,
+            format!("the current folder can't be read: {error}"),
+        )
+    })
+}
+
+/// Returns the workspace around the current folder, which must be there.
+pub fn require_workspace() -> Result<Workspace, Problem> {
+    Ok(Workspace::discover(&current_dir()?)?)
+}
+
+/// The project to work in: flag, then environment, then `stemma.toml`, then `default`.
+pub fn project(global: &Global, workspace: Option<&Workspace>) -> ProjectName {
+    let declared = || workspace.and_then(|workspace| workspace.settings().project.clone());
+    global
+        .project
+        .clone()
+        .or_else(declared)
+        .unwrap_or_else(ProjectName::default_project)
+}
+
+async fn local_home(workspace: Option<&Workspace>) -> Result<(Home, Transport), Problem> {
+    let place = HomePlace::of(workspace.ok_or_else(no_home)?)?;
+    match local::reach(&place).await? {
+        Reached::Beside => {
+            let transport = Transport::Unix {
+                path: place.socket().to_owned(),
+            };
+            Ok((
+                Home::Beside {
+                    address: place.served_address(),
+                },
+                transport,
+            ))
+        }
+        Reached::Owned(owned) => {
+            // only this process reaches this router
+            let transport = Transport::Local(local_service(owned.app(AccessRules::default())));
+            Ok((Home::Owned(owned), transport))
+        }
+    }
+}
+
+/// The failure of what needs a workspace where there is none.
+fn no_workspace() -> Problem {
+    let here = std::env::current_dir().unwrap_or_default();
+    WorkspaceError::NotFound(here).into()
+}
+
+fn no_home() -> Problem {
+    Problem::new(
+        ErrorKind::Config,
+        "there is no home: this folder is in no Stemma workspace",
+    )
+    .hint("run `stemma init` in the project's folder, or name a server with `--server URL`")
+}
+
+/// Does work on the store on a thread that may block.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| WorkspaceError::from(error).into()),
+        Err(error) => Err(Problem::new(ErrorKind::Internal, error.to_string())),
+    }
+}

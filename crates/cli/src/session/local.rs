@@ -1,0 +1,147 @@
+//! The home in `.stemma/`: reached through its owner, or owned for as long as one command takes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use stemma_core::{ErrorKind, Problem, SystemClock};
+use stemma_engine::Engine;
+use stemma_server::{App, app::AccessRules};
+use stemma_workspace::{
+    Workspace,
+    home::{HomeError, HomeLock, socket_path},
+};
+use tokio::net::UnixStream;
+
+use crate::settings;
+
+const RETRY: Duration = Duration::from_millis(40);
+
+/// Where a home lies, and where its owner listens.
+#[derive(Debug, Clone)]
+pub struct HomePlace {
+    dir: PathBuf,
+    socket: PathBuf,
+}
+
+impl HomePlace {
+    pub fn of(workspace: &Workspace) -> Result<Self, Problem> {
+        let dir = workspace.home_dir();
+        // made by `stemma init`; a workspace without it works on a server
+        if !dir.join("home.json").is_file() {
+            let message = format!(
+                "the workspace `{}` has no home of its own",
+                workspace.root().display()
+            );
+            return Err(Problem::new(ErrorKind::Config, message)
+                .hint("make one with `stemma init`, or name a server with `--server URL`"));
+        }
+        let socket = socket_path(&dir, settings::runtime_dir().as_deref())?;
+        Ok(Self { dir, socket })
+    }
+
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Holds the address of the server while one runs.
+    fn address_file(&self) -> PathBuf {
+        self.dir.join("server-address")
+    }
+
+    pub fn served_address(&self) -> Option<String> {
+        let text = fs::read_to_string(self.address_file()).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    pub fn write_address(&self, address: &str) -> Result<(), Problem> {
+        let path = self.address_file();
+        fs::write(&path, format!("{address}\n")).map_err(|error| {
+            Problem::new(ErrorKind::Config, format!("`{}`: {error}", path.display()))
+        })
+    }
+
+    /// Takes away what a server leaves behind.
+    pub fn remove_traces(&self) {
+        let _ = fs::remove_file(self.address_file());
+        let _ = fs::remove_file(&self.socket);
+    }
+
+    pub async fn has_answering_owner(&self) -> bool {
+        UnixStream::connect(&self.socket).await.is_ok()
+    }
+}
+
+/// How a home in `.stemma/` was reached.
+pub enum Reached {
+    Beside,
+    Owned(Box<OwnedHome>),
+}
+
+/// Speaks to the home's owner if one answers, else becomes the owner; waits a bounded time for a short-lived one.
+pub async fn reach(place: &HomePlace) -> Result<Reached, Problem> {
+    let give_up = Instant::now() + settings::lock_wait()?;
+    loop {
+        if place.has_answering_owner().await {
+            return Ok(Reached::Beside);
+        }
+        match HomeLock::acquire(&place.dir) {
+            Ok(lock) => {
+                return Ok(Reached::Owned(Box::new(
+                    OwnedHome::open(place, lock).await?,
+                )));
+            }
+            Err(HomeError::Held { .. }) if Instant::now() < give_up => {}
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// An engine on a home that this process owns.
+pub struct OwnedHome {
+    engine: Engine,
+    lock: HomeLock,
+}
+
+impl OwnedHome {
+    /// Becomes the owner, waiting a bounded time for another command to finish.
+    pub async fn take(place: &HomePlace) -> Result<Self, Problem> {
+        let give_up = Instant::now() + settings::lock_wait()?;
+        let lock = loop {
+            match HomeLock::acquire(&place.dir) {
+                Err(HomeError::Held { .. }) if Instant::now() < give_up => {
+                    tokio::time::sleep(RETRY).await
+                }
+                lock => break lock?,
+            }
+        };
+        Self::open(place, lock).await
+    }
+
+    async fn open(place: &HomePlace, lock: HomeLock) -> Result<Self, Problem> {
+        let engine = Engine::open(&place.dir, Arc::new(SystemClock)).await?;
+        Ok(Self { engine, lock })
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What a server or a router in this process is made from.
+    pub fn app(&self, access: AccessRules) -> App {
+        App {
+            engine: self.engine.clone(),
+            access: Arc::new(access),
+        }
+    }
+
+    /// Closes the engine and then lets others in.
+    pub async fn close(self) {
+        self.engine.close().await;
+        drop(self.lock);
+    }
+}

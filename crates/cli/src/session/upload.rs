@@ -1,0 +1,108 @@
+//! Content from the workspace's store on its way to the home.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, channel::Channel};
+use stemma_api::{
+    client::{Body, body_from},
+    types::{ContentClaim, ContentList},
+};
+use stemma_core::{Digest, ErrorKind, Problem};
+use stemma_store::Store;
+
+use super::{Session, blocking};
+use crate::print::Output;
+
+/// Contents named in one question to the home.
+const CLAIMS_MAX: usize = 1000;
+/// Bytes read from the store at a time while uploading.
+const UPLOAD_CHUNK_BYTES: usize = 1 << 20;
+/// Chunks that wait for the network.
+const UPLOAD_CHUNKS_MAX: usize = 4;
+
+impl Session {
+    /// Makes the project able to read these contents: claims them where the store is shared, else sends what is missing.
+    pub async fn ensure_content(
+        &self,
+        contents: &[ContentClaim],
+        output: &Output,
+    ) -> Result<(), Problem> {
+        for part in contents.chunks(CLAIMS_MAX) {
+            let list = ContentList {
+                contents: part.to_vec(),
+            };
+            if self.client.is_local() {
+                let answer = self.client.claim_content(&self.project, &list).await?;
+                if let Some(digest) = answer.missing.first() {
+                    return Err(lost(digest));
+                }
+            } else {
+                let answer = self.client.missing_content(&self.project, &list).await?;
+                self.upload(part, &answer.missing, output).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn upload(
+        &self,
+        contents: &[ContentClaim],
+        missing: &[Digest],
+        output: &Output,
+    ) -> Result<(), Problem> {
+        let wanted: Vec<&ContentClaim> = contents
+            .iter()
+            .filter(|content| missing.contains(&content.digest))
+            .collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let store = self.store()?;
+        let bar = output.progress(wanted.iter().map(|content| content.size).sum(), "sending");
+        for content in wanted {
+            let body = stream(store, content.digest).await?;
+            let watched = bar.clone();
+            let body = body_from(body.map_frame(move |frame| {
+                watched.inc(frame.data_ref().map_or(0, |data| data.len() as u64));
+                frame
+            }));
+            self.client
+                .upload_content(&self.project, &content.digest, body)
+                .await?;
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+}
+
+/// Reads a blob as a stream with a bounded number of chunks in memory; verified chunk by chunk by the store.
+async fn stream(store: &Store, digest: Digest) -> Result<Body, Problem> {
+    let opened = store.clone();
+    let reader = blocking(move || opened.open_blob(&digest)).await?;
+    let (mut sender, body) = Channel::<Bytes, stemma_api::client::BoxError>::new(UPLOAD_CHUNKS_MAX);
+    tokio::spawn(async move {
+        let reader = std::sync::Arc::new(reader);
+        let mut offset = 0;
+        while offset < reader.len() {
+            let part = reader.clone();
+            let read = blocking(move || part.read_at(offset, UPLOAD_CHUNK_BYTES)).await;
+            match read {
+                Ok(bytes) => {
+                    offset += bytes.len() as u64;
+                    if sender.send_data(Bytes::from(bytes)).await.is_err() {
+                        return; // the receiver went away and says why itself
+                    }
+                }
+                Err(problem) => return sender.abort(Box::new(problem)),
+            }
+        }
+    });
+    Ok(body_from(body))
+}
+
+fn lost(digest: &Digest) -> Problem {
+    Problem::new(
+        ErrorKind::Corrupt,
+        format!("content `{digest}` is not in the store any more"),
+    )
+    .hint("add the file again, and see `stemma verify`")
+}

@@ -1,0 +1,67 @@
+//! Things as text in a terminal: one file per kind of thing, shared by the commands that show it.
+
+pub mod dataset;
+pub mod endpoint;
+pub mod evaluation;
+pub mod run;
+pub mod version;
+pub mod why;
+
+use stemma_api::types::Fact;
+use stemma_core::record::Auth;
+
+use crate::print;
+
+/// Who made a fact and when, as in `ada@example.org, 2026-03-01 12:00:00`.
+pub fn by(fact: &Fact) -> String {
+    let unproven = match fact.auth {
+        Auth::Asserted => " (asserted)",
+        Auth::Authenticated | Auth::System => "",
+    };
+    format!("{}{unproven}, {}", fact.actor, print::time(fact.time))
+}
+
+/// A commit as people write it.
+pub fn commit(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
+/// Lines of `label  text`, the texts below each other; lines without a text are left out.
+pub fn facts(facts: &[(&str, String)]) -> String {
+    let shown = || facts.iter().filter(|(_, text)| !text.is_empty());
+    let width = shown().map(|(label, _)| label.len()).max().unwrap_or(0);
+    let lines = shown().map(|(label, text)| format!("{label:width$}  {text}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A block of text under a heading.
+pub fn section(heading: &str, text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+    format!("\n{heading}\n{}", lines.join("\n"))
+}
+
+/// Names of a thing, joined; nothing if it has none.
+pub fn by_names(names: Option<&Vec<String>>) -> String {
+    names.map(|names| names.join(", ")).unwrap_or_default()
+}
+
+/// `1 file`, `2 files`.
+pub fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_stand_below_each_other_and_empty_ones_are_left_out() {
+        let text = facts(&[
+            ("run", "1".into()),
+            ("nothing", String::new()),
+            ("code", "2".into()),
+        ]);
+        assert_eq!(text, "run   1\ncode  2");
+    }
+}

@@ -1,0 +1,162 @@
+//! What an evaluation found, worst slices first.
+
+use std::cmp::Ordering;
+
+use stemma_core::record::{BinarySummary, CheckResult, EvaluationReport, GateReport, SliceSummary};
+
+use super::count;
+use crate::print::{self, Output};
+
+/// Slices shown below the overall numbers.
+const WORST_SLICES: usize = 5;
+
+/// A table of the overall metrics and the worst slices by the primary one.
+pub fn table(report: &EvaluationReport) -> String {
+    let mut worst: Vec<&SliceSummary> = report.slices.iter().collect();
+    worst.sort_by(|a, b| from_worst(&report.primary, &a.metrics, &b.metrics));
+    let hidden = worst.len().saturating_sub(WORST_SLICES);
+    let slices = worst
+        .into_iter()
+        .take(WORST_SLICES)
+        .map(|slice| row(&format!("{} {}", slice.column, slice.value), &slice.metrics));
+    let header = [
+        "slice", "rows", "positive", "auc", "accuracy", "log loss", "brier",
+    ];
+    let rows = std::iter::once(row("all", &report.overall)).chain(slices);
+    let mut text = print::table(&header, rows);
+    if hidden > 0 {
+        text.push_str(&format!(
+            "\n… and {} that did better",
+            count(hidden as u64, "slice")
+        ));
+    }
+    if report.is_leaky() {
+        let rows = count(report.leaky_rows, "row");
+        text.push_str(&format!("\nleft out: {rows} that the model was trained on"));
+    }
+    text
+}
+
+/// On what and for what it was evaluated, in one line.
+pub fn headline(report: &EvaluationReport) -> String {
+    let value = value(&report.primary, &report.overall).map_or("–".to_owned(), number);
+    format!(
+        "{} {value} on {} ({}, `{}` = `{}`)",
+        report.primary,
+        report.data,
+        count(report.overall.rows, "row"),
+        report.target,
+        report.positive
+    )
+}
+
+/// One gate with its checks.
+pub fn gate(report: &GateReport, output: &Output) -> String {
+    let line = |check: &CheckResult| {
+        let mark = if check.passed { "ok" } else { "no" };
+        format!("  {mark}  {}: {}", check.what, check.found)
+    };
+    let checks: Vec<String> = report.checks.iter().map(line).collect();
+    format!(
+        "{} {}\n{}",
+        report.gate,
+        output.verdict(report.passed),
+        checks.join("\n")
+    )
+}
+
+fn row(name: &str, metrics: &BinarySummary) -> Vec<String> {
+    vec![
+        name.to_owned(),
+        metrics.rows.to_string(),
+        metrics.positives.to_string(),
+        metrics.auc.map_or("–".to_owned(), number),
+        number(metrics.accuracy),
+        number(metrics.log_loss),
+        number(metrics.brier),
+    ]
+}
+
+pub fn number(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+fn value(metric: &str, metrics: &BinarySummary) -> Option<f64> {
+    match metric {
+        "auc" => metrics.auc,
+        "accuracy" => Some(metrics.accuracy),
+        "log_loss" => Some(metrics.log_loss),
+        "brier" => Some(metrics.brier),
+        _ => None,
+    }
+}
+
+/// Slices for which the metric does not exist come last.
+fn from_worst(metric: &str, a: &BinarySummary, b: &BinarySummary) -> Ordering {
+    let lower_is_better = matches!(metric, "log_loss" | "brier");
+    match (value(metric, a), value(metric, b)) {
+        (Some(a), Some(b)) if lower_is_better => b.total_cmp(&a),
+        (Some(a), Some(b)) => a.total_cmp(&b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stemma_core::Digest;
+
+    use super::*;
+
+    fn metrics(auc: Option<f64>, brier: f64) -> BinarySummary {
+        BinarySummary {
+            rows: 10,
+            positives: 3,
+            accuracy: 0.5,
+            auc,
+            log_loss: 0.6,
+            brier,
+            confusion: [5, 2, 2, 1],
+        }
+    }
+
+    fn slice(value: &str, auc: Option<f64>, brier: f64) -> SliceSummary {
+        SliceSummary {
+            column: "age".into(),
+            value: value.into(),
+            metrics: metrics(auc, brier),
+        }
+    }
+
+    fn order(primary: &str) -> Vec<String> {
+        let report = EvaluationReport {
+            v: 1,
+            model_digest: Digest::of(b"m"),
+            data: "test@1".into(),
+            data_digest: Digest::of(b"d"),
+            target: "risk".into(),
+            positive: "bad".into(),
+            primary: primary.into(),
+            overall: metrics(Some(0.8), 0.2),
+            slices: vec![
+                slice("good", Some(0.9), 0.1),
+                slice("one-class", None, 0.3),
+                slice("poor", Some(0.5), 0.2),
+            ],
+            leaky_rows: 0,
+            predictions: Digest::of(b"p"),
+        };
+        let table = table(&report);
+        let names = table
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("age "));
+        names
+            .map(|rest| rest.split(' ').next().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn the_worst_slice_comes_first_whatever_the_direction_of_the_metric() {
+        assert_eq!(order("auc"), ["poor", "good", "one-class"]);
+        assert_eq!(order("brier"), ["one-class", "poor", "good"]);
+    }
+}

@@ -1,0 +1,129 @@
+//! A model version: its content, where it comes from, and what speaks for or against it.
+
+use stemma_api::types::{Approval, Evidence, ModelVersion, Promotion, VersionDetail};
+use stemma_core::signature::Field;
+
+use super::{by, evaluation, facts, run, section};
+use crate::print::{self, Output};
+
+pub fn text(detail: &VersionDetail, output: &Output) -> String {
+    let version = &detail.version;
+    let mut text = format!("{}\n{}", output.bold(version.name()), head(version));
+    let mut add = |heading: &str, block: String| {
+        if !block.is_empty() {
+            text.push_str(&format!("\n{}", section(heading, &block)));
+        }
+    };
+    add("inputs", fields(&version.signature.inputs));
+    add("outputs", fields(&version.signature.outputs));
+    add(
+        "made by",
+        detail.run.as_ref().map(made_by).unwrap_or_default(),
+    );
+    if let Some(report) = &detail.evaluation {
+        add(&evaluation::headline(report), evaluation::table(report));
+    }
+    add(
+        "evidence",
+        lines(&detail.evidence, |one| evidence(one, output)),
+    );
+    add("approvals", lines(&detail.approvals, approval));
+    add("promotions", lines(&detail.promotions, promotion));
+    add("serves", detail.revisions.join("\n"));
+    add(
+        "missing for production",
+        detail.missing_for_production.join("\n"),
+    );
+    text
+}
+
+fn head(version: &ModelVersion) -> String {
+    let aliases: Vec<String> = version
+        .aliases
+        .iter()
+        .map(|alias| format!("@{alias}"))
+        .collect();
+    let sha256 = version.sha256.map(|sha256| sha256.to_string());
+    let compared = version
+        .reference
+        .map(|number| format!("{}@{number}", version.model));
+    facts(&[
+        ("reason", version.reason.clone()),
+        ("stage", version.stage.to_string()),
+        ("aliases", aliases.join(" ")),
+        ("content", version.digest.to_string()),
+        ("also", sha256.unwrap_or_default()),
+        (
+            "file",
+            format!(
+                "{} ({}, {})",
+                version.file_name,
+                version.format,
+                print::bytes(version.size)
+            ),
+        ),
+        ("compared with", compared.unwrap_or_default()),
+        ("registered by", by(&version.registered)),
+    ])
+}
+
+fn fields(fields: &[Field]) -> String {
+    lines(fields, |field| {
+        let optional = if field.optional { " (optional)" } else { "" };
+        format!("{field}{optional}")
+    })
+}
+
+/// The producing run in a few lines.
+pub fn made_by(detail: &stemma_api::types::RunDetail) -> String {
+    let record = &detail.record;
+    facts(&[
+        ("run", record.id.to_string()),
+        ("command", run::command_line(&record.command)),
+        ("by", record.actor.principal.to_string()),
+        ("on", print::time(record.started)),
+        ("code", run::code(&record.code)),
+        ("environment", run::environment(detail)),
+        ("capture", run::capture(detail)),
+    ])
+}
+
+pub fn evidence(evidence: &Evidence, output: &Output) -> String {
+    let name = evidence
+        .gate
+        .as_ref()
+        .map_or(evidence.kind.as_str(), |gate| gate.as_str());
+    let leaky = if evidence.leaky { ", leaky" } else { "" };
+    let verdict = output.verdict(evidence.passed);
+    format!(
+        "{name} {verdict}: {}{leaky} ({})",
+        evidence.summary,
+        by(&evidence.recorded)
+    )
+}
+
+pub fn approval(approval: &Approval) -> String {
+    format!(
+        "for {} by {}: {}",
+        approval.stage,
+        by(&approval.approved),
+        approval.reason
+    )
+}
+
+pub fn promotion(promotion: &Promotion) -> String {
+    let reason = match promotion.reason.as_str() {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    };
+    format!(
+        "{} → {} by {}{reason}",
+        promotion.from,
+        promotion.to,
+        by(&promotion.promoted)
+    )
+}
+
+pub fn lines<T>(items: &[T], line: impl Fn(&T) -> String) -> String {
+    items.iter().map(line).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,238 @@
+//! A prediction's family tree as text: the answer first, then everything it came from, one branch per line.
+
+use std::fmt::Write as _;
+
+use stemma_api::types::{RunDetail, VersionDetail, Why};
+use stemma_core::{
+    lineage::{EdgeKind, NodeKind},
+    prediction::{LoggedTensor, Outcome},
+    record::FileRef,
+};
+
+use super::{by, by_names, count, endpoint, evaluation, run, version};
+use crate::print::{self, Output};
+
+/// Input files shown below a run.
+const FILES_SHOWN: usize = 20;
+
+/// Something with a line of its own and things it came from.
+#[derive(Debug, Default, PartialEq)]
+pub struct Branch {
+    line: String,
+    branches: Vec<Branch>,
+}
+
+impl Branch {
+    fn new(line: impl Into<String>) -> Self {
+        Self {
+            line: line.into(),
+            branches: Vec::new(),
+        }
+    }
+
+    /// Adds a branch, unless it says nothing.
+    fn add(&mut self, branch: Branch) {
+        if !branch.line.is_empty() {
+            self.branches.push(branch);
+        }
+    }
+
+    fn leaf(&mut self, label: &str, text: &str) {
+        if !text.is_empty() {
+            self.add(Branch::new(format!("{label}: {text}")));
+        }
+    }
+
+    fn draw(&self, text: &mut String, indent: &str) {
+        for (i, branch) in self.branches.iter().enumerate() {
+            let last = i + 1 == self.branches.len();
+            let (fork, below) = if last {
+                ("└─ ", "   ")
+            } else {
+                ("├─ ", "│  ")
+            };
+            let _ = writeln!(text, "{indent}{fork}{}", branch.line);
+            branch.draw(text, &format!("{indent}{below}"));
+        }
+    }
+}
+
+pub fn text(why: &Why, page: Option<&str>, output: &Output) -> String {
+    let mut tree = Branch::new(why.prediction.to_string());
+    tree.leaf("asked", &asked(why));
+    tree.add(tensors("input", &why.record.inputs));
+    tree.add(answer(why));
+    for feedback in &why.feedback {
+        tree.leaf("feedback", &feedback_line(feedback));
+    }
+    tree.add(revision(why));
+    for model in &why.models {
+        tree.add(model_branch(why, model, output));
+    }
+    let mut text = format!("{}\n", output.bold(&tree.line));
+    tree.draw(&mut text, "");
+    let _ = writeln!(text, "kept in {}", why.stored_in);
+    let _ = writeln!(
+        text,
+        "ledger: {} events, root {}",
+        why.ledger_size, why.ledger_root
+    );
+    if !why.tree.complete {
+        let _ = writeln!(
+            text,
+            "the tree is not complete: a part of it is inferred or was cut"
+        );
+    }
+    if let Some(page) = page {
+        let _ = writeln!(text, "page: {page}");
+    }
+    text
+}
+
+fn asked(why: &Why) -> String {
+    let record = &why.record;
+    let request = record
+        .request_id
+        .as_ref()
+        .map(|id| format!(" as request `{id}`"));
+    let unit = record
+        .unit
+        .as_ref()
+        .map(|unit| format!(" for unit `{unit}`"));
+    format!(
+        "{} by {}{}{}",
+        print::time(record.time),
+        record.caller,
+        request.unwrap_or_default(),
+        unit.unwrap_or_default()
+    )
+}
+
+fn tensors(label: &str, tensors: &[LoggedTensor]) -> Branch {
+    let mut branch = Branch::new(label);
+    for tensor in tensors {
+        branch.leaf(&tensor.name, &endpoint::values(tensor));
+    }
+    branch
+}
+
+fn answer(why: &Why) -> Branch {
+    let took = endpoint::latency(why.record.latency_us);
+    match &why.record.outcome {
+        Outcome::Answered => tensors(&format!("answer after {took}"), &why.record.outputs),
+        Outcome::Failed { message } => Branch::new(format!("failed after {took}: {message}")),
+    }
+}
+
+pub fn feedback_line(feedback: &stemma_api::types::Feedback) -> String {
+    let parts = [
+        feedback
+            .label
+            .as_ref()
+            .map(|label| format!("label `{label}`")),
+        feedback.reward.map(|reward| format!("reward {reward}")),
+        feedback.comment.clone(),
+        Some(format!(
+            "from {}, {}",
+            feedback.from,
+            print::time(feedback.time)
+        )),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn revision(why: &Why) -> Branch {
+    let revision = &why.revision;
+    let mut branch = Branch::new(format!("revision {}", revision.name()));
+    branch.leaf("deployed by", &by(&revision.deployed));
+    branch.leaf("reason", &revision.reason);
+    let chosen = match why.record.variant.as_str() {
+        "single" => String::new(),
+        variant => format!("{variant} with probability {}", why.record.propensity),
+    };
+    branch.leaf("route", &chosen);
+    branch
+}
+
+fn model_branch(why: &Why, detail: &VersionDetail, output: &Output) -> Branch {
+    let model = &detail.version;
+    let mut branch = Branch::new(format!("model {}", output.bold(model.name())));
+    branch.leaf("content", &model.digest.to_string());
+    branch.leaf("reason", &model.reason);
+    branch.leaf("registered by", &by(&model.registered));
+    match &detail.run {
+        Some(run) => branch.add(run_branch(why, run)),
+        None => branch.leaf("run", "none is known that wrote this content"),
+    }
+    if let Some(report) = &detail.evaluation {
+        branch.leaf("evaluated", &evaluation::headline(report));
+    }
+    for evidence in detail
+        .evidence
+        .iter()
+        .filter(|evidence| evidence.gate.is_some())
+    {
+        branch.leaf("gate", &version::evidence(evidence, output));
+    }
+    for approval in &detail.approvals {
+        branch.leaf("approved", &version::approval(approval));
+    }
+    for promotion in &detail.promotions {
+        branch.leaf("promoted", &version::promotion(promotion));
+    }
+    branch
+}
+
+fn run_branch(why: &Why, detail: &RunDetail) -> Branch {
+    let record = &detail.record;
+    let mut branch = Branch::new(format!("run {}", record.id));
+    branch.leaf("command", &run::command_line(&record.command));
+    branch.leaf(
+        "by",
+        &format!(
+            "{}, {}",
+            record.actor.principal,
+            print::time(record.started)
+        ),
+    );
+    branch.leaf("code", &run::code(&record.code));
+    branch.leaf("environment", &run::environment(detail));
+    branch.leaf("capture", &run::capture(detail));
+    for file in record.inputs.iter().take(FILES_SHOWN) {
+        branch.add(data_branch(why, detail, file));
+    }
+    if let Some(more) = record.inputs.len().checked_sub(FILES_SHOWN + 1) {
+        branch.leaf("data", &format!("{} more", count(more as u64 + 1, "file")));
+    }
+    branch
+}
+
+fn data_branch(why: &Why, run: &RunDetail, file: &FileRef) -> Branch {
+    let names = run.datasets.get(&file.digest);
+    let mut branch = Branch::new(format!(
+        "data: {} {:?} {}",
+        file.path,
+        file.digest,
+        by_names(names)
+    ));
+    for name in names.into_iter().flatten() {
+        for (what, key) in origins(why, name) {
+            branch.leaf(what, key);
+        }
+    }
+    branch
+}
+
+/// Where a dataset version came from, as far as the tree knows.
+fn origins<'a>(why: &'a Why, dataset: &str) -> impl Iterator<Item = (&'static str, &'a str)> {
+    let of_dataset = why
+        .tree
+        .edges
+        .iter()
+        .filter(move |edge| edge.to.kind == NodeKind::DatasetVersion && edge.to.key == dataset);
+    of_dataset.filter_map(|edge| match edge.kind {
+        EdgeKind::SourceOf => Some(("source", edge.from.key.as_str())),
+        EdgeKind::Derived => Some(("derived from", edge.from.key.as_str())),
+        _ => None,
+    })
+}

@@ -1,0 +1,163 @@
+//! A server beside other commands, and seen from elsewhere.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+};
+
+use crate::{
+    desk::{Desk, Done},
+    onnx,
+};
+
+/// A server that is stopped at the end of a test, whatever comes of it.
+struct Serving {
+    child: Child,
+    address: String,
+}
+
+impl Serving {
+    fn start(desk: &Desk) -> Self {
+        let mut command = desk.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut address)
+            .unwrap();
+        Self {
+            child,
+            address: address.trim().to_owned(),
+        }
+    }
+
+    /// Asks the server to stop as an operator would; returns its exit code.
+    fn stop(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn commands_beside_a_server_speak_to_it_and_go_on_alone_after_it() {
+    let desk = Desk::with_home();
+    desk.write("data.csv", "a\n1\n");
+    let serving = Serving::start(&desk);
+    assert!(desk.ok(&["add", "data.csv"]).starts_with("data@1"));
+    desk.write("model.onnx", onnx::doubling("m"));
+    desk.ok(&["register", "m", "model.onnx"]);
+    let (code, stderr) = desk.fails(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(code, 5);
+    assert_eq!(
+        stderr,
+        format!(
+            "error: this home is served already, at {}\nhint: use that one, or stop it first\n",
+            serving.address
+        )
+    );
+    assert_eq!(serving.stop(), Some(0));
+    assert!(!desk.work().join(".stemma/owner.sock").exists());
+    assert!(!desk.work().join(".stemma/server-address").exists());
+    assert!(desk.ok(&["models"]).contains("1.0.0"));
+}
+
+#[test]
+fn another_workspace_uses_a_server_as_its_home() {
+    let (home, elsewhere) = (Desk::with_home(), Desk::new());
+    let serving = Serving::start(&home);
+    let at = |arguments: &[&str]| -> String {
+        let mut command = elsewhere.command(arguments);
+        let done = Done::of(
+            command
+                .env("STEMMA_SERVER", &serving.address)
+                .output()
+                .unwrap(),
+        );
+        assert_eq!(done.code, 0, "{arguments:?}: {done:#?}");
+        done.stdout
+    };
+    at(&["init"]);
+    assert!(!elsewhere.work().join(".stemma/home.json").exists());
+    elsewhere.write("data.csv", "a\n".repeat(100_000));
+    assert!(at(&["add", "data.csv"]).starts_with("data@1"));
+    assert!(home.ok(&["show", "data@1"]).contains("200.00 kB"));
+
+    // a fresh clone has the lock file and nothing else
+    let clone = Desk::new();
+    clone.write("stemma.toml", "");
+    clone.write("stemma.lock", elsewhere.read("stemma.lock"));
+    let done = Done::of(
+        clone
+            .command(&["checkout"])
+            .env("STEMMA_SERVER", &serving.address)
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(done.code, 0, "{done:#?}");
+    assert_eq!(clone.read("data.csv").len(), 200_000);
+}
+
+#[test]
+fn a_port_in_use_is_said_and_the_home_is_free_again() {
+    let desk = Desk::with_home();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, stderr) = desk.fails(&["serve", "--listen", &address]);
+    assert_eq!(code, 7);
+    let hint = "hint: stop the other process, or choose another port with `--listen HOST:PORT`";
+    assert_eq!(
+        stderr,
+        format!("error: the port {address} is in use\n{hint}\n")
+    );
+    desk.ok(&["models"]);
+}
+
+#[test]
+fn on_an_address_that_others_reach_everybody_needs_a_token() {
+    let desk = Desk::with_home();
+    let mut command = desk.command(&["serve", "--listen", "0.0.0.0:0", "--json"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .take(4)
+        .map(Result::unwrap)
+        .collect();
+    let serving = Serving {
+        child,
+        address: String::new(),
+    };
+    let said: serde_json::Value = serde_json::from_str(&lines.join("")).unwrap();
+    assert_eq!(said["anonymous"], false);
+    let port = said["address"]
+        .as_str()
+        .unwrap()
+        .rsplit(':')
+        .next()
+        .unwrap();
+    let server = format!("http://127.0.0.1:{port}");
+    let (code, stderr) = Desk::new().fails(&["models", "--server", &server]);
+    assert_eq!(code, 4, "{stderr}");
+    drop(serving);
+}
