@@ -5,13 +5,16 @@
 
 mod add;
 mod checkout;
+mod code;
 pub mod credentials;
 mod file;
+mod git;
 pub mod home;
 mod init;
 pub mod lock;
 pub mod path;
 mod problem;
+mod run;
 pub mod settings;
 mod stat_cache;
 mod status;
@@ -22,6 +25,7 @@ pub use checkout::{CheckedOut, CheckoutError, Overwrite, checkout};
 pub use init::{Initialized, Nesting, init};
 pub use lock::{Lock, LockEntry, LockError};
 pub use path::PathError;
+pub use run::{CapturedRun, Content, ContentKind, RunError, RunRequest, run};
 pub use settings::Settings;
 pub use status::{State, StatusEntry, StatusError, status};
 pub use workspace::{Workspace, WorkspaceError};

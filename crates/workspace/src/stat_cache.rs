@@ -180,12 +180,8 @@ mod tests {
         fs::write(&path, "one").unwrap();
         let mut cache = StatCache::default();
         cache.insert(&path, stamp(&path), Digest::of(b"old"), LATER);
-        // just written: the stamp may stay the same when it is written again
-        assert_eq!(
-            digest_of(&path, &mut cache).unwrap(),
-            Digest::of(b"old"),
-            "a settled stamp is trusted"
-        );
+        let trusted = digest_of(&path, &mut cache).unwrap();
+        assert_eq!(trusted, Digest::of(b"old"), "a settled stamp is trusted");
         cache.insert(&path, stamp(&path), Digest::of(b"one"), Moment::now());
         assert_eq!(cache.get(&path, &stamp(&path)), None);
         assert_eq!(digest_of(&path, &mut cache).unwrap(), Digest::of(b"one"));
@@ -204,7 +200,7 @@ mod tests {
             String::new(),
             format!("# stemma stat-cache v2\n{line}\n"),
             format!("{HEADER}\n{line}\nb3:00 1\n"),
-            format!("{HEADER}\n{}", &line[..80]),
+            format!("{HEADER}\n{}", &line[..76]),
         ] {
             assert!(is_empty(&text), "{text}");
         }

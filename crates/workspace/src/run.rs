@@ -1,0 +1,536 @@
+//! `stemma run`: what a command read, wrote and ran on, kept in the store and told in one record.
+//!
+//! The code version is taken before the command starts. Contents are read when it has ended; the runner's stamps tell
+//! whether they are still those that the command saw.
+
+mod metrics;
+mod params;
+mod sensitive;
+mod shelf;
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+};
+
+use stemma_core::{
+    Digest, Problem, canonical,
+    id::RunId,
+    lineage::Certainty,
+    name::ProjectName,
+    record::{Actor, CaptureSummary, CodeVersion, ExitStatus, FileRef, RunKind, RunRecord},
+};
+use stemma_runner::{
+    Capture, CaptureLevel, CaptureMode, Classified, Command, Execution, Exit, FileAccess, Stamp,
+    classify::{Surroundings, classify},
+    environment::{self, Environment, Subject},
+    redact::{redact_args, redact_variable},
+};
+use stemma_store::{Store, StoreError};
+
+use crate::{
+    Workspace, WorkspaceError, code, code::Code, file::stamp_of, problem, stat_cache::StatCache,
+    workspace::make_home,
+};
+use shelf::{Seen, Shelf, shown_path};
+
+const RECORD_VERSION: u32 = 1;
+/// Longest list of inputs, of outputs and of code files; a longer one is cut and marked as truncated.
+const FILES_MAX: usize = 20_000;
+const DEFAULT_METRICS: &str = "metrics.json";
+
+/// A command to run and record.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// Program and arguments; no shell looks at them.
+    pub argv: Vec<String>,
+    /// Where it runs: a folder inside the workspace, absolute or as seen from the root.
+    pub directory: PathBuf,
+    pub kind: RunKind,
+    pub actor: Actor,
+    pub project: ProjectName,
+    pub capture: CaptureMode,
+}
+
+/// A command that has run, whatever came of it. Everything it names is safe in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CapturedRun {
+    pub record: RunRecord,
+    /// Of the record's canonical JSON, which is content too.
+    pub record_digest: Digest,
+    /// All contents that the record names, and the record, each once, sorted by digest.
+    pub contents: Vec<Content>,
+    /// What a person should know of how it was captured.
+    pub notes: Vec<String>,
+}
+
+impl CapturedRun {
+    /// The code to exit with: the command's own, or 128 and the number of the signal that ended it.
+    pub fn exit_code(&self) -> i32 {
+        match self.record.exit {
+            ExitStatus::Code(code) => code,
+            ExitStatus::Signal(signal) => 128 + signal,
+        }
+    }
+}
+
+/// A piece of content that the home must be able to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    pub digest: Digest,
+    pub size: u64,
+    pub what: ContentKind,
+}
+
+/// What a piece of content is in a run; for content that is several things, the first that it was found to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ContentKind {
+    Input,
+    Output,
+    Code,
+    Diff,
+    Environment,
+    Record,
+}
+
+/// Why a run could not be started, or was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("`{}` is not a folder inside the workspace `{}`", .directory.display(), .root.display())]
+    Outside { directory: PathBuf, root: PathBuf },
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    #[error(transparent)]
+    Command(#[from] stemma_runner::RunError),
+    /// The command has run; what it did could not be kept.
+    #[error("the command has ended with {}, but the run could not be recorded: {source}", ended(.exit))]
+    Record { exit: Exit, source: StoreError },
+}
+
+fn ended(exit: &Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+    }
+}
+
+impl From<RunError> for Problem {
+    fn from(error: RunError) -> Self {
+        let message = error.to_string();
+        match error {
+            RunError::Outside { .. } => {
+                Self::invalid(message).hint("run it from a folder of the project")
+            }
+            RunError::Workspace(error) => error.into(),
+            RunError::Command(error) => error.into(),
+            RunError::Record { source, .. } => Self {
+                message,
+                ..problem::of_store(source)
+            },
+        }
+    }
+}
+
+/// Runs a command to its end and keeps what it read, wrote and ran on.
+///
+/// A command that fails is recorded like one that succeeds; an error means that it was not started or not recorded.
+pub fn run(
+    workspace: &Workspace,
+    store: &Store,
+    request: &RunRequest,
+) -> Result<CapturedRun, RunError> {
+    let directory = locate_directory(workspace.root(), &request.directory)?;
+    make_home(&workspace.home_dir())?;
+    let id = RunId::generate();
+    let mut cache = StatCache::read(&workspace.home_dir());
+    let code = code::look(workspace.root(), &mut cache);
+    let declared = Declared::look(workspace);
+
+    let mut command = Command::new(request.argv.clone(), &directory);
+    command.capture = request.capture;
+    let execution = stemma_runner::run(&command, |_| {})?;
+
+    let variables = command.environment.resolve();
+    let environment = environment::capture(&Subject {
+        program: &execution.program,
+        variables: &variables,
+        project: workspace.root(),
+        capture: Some(&execution.capture),
+    });
+    let environment = with_declared_variables(environment, workspace, &variables);
+    let surroundings = surroundings(
+        workspace.root(),
+        &execution.program,
+        &environment,
+        &variables,
+    );
+    let run = Run {
+        id,
+        workspace,
+        request,
+        directory: shown_path(workspace.root(), &directory),
+        classified: classify(&execution.capture, &surroundings),
+        execution,
+        environment,
+        code,
+        declared,
+    };
+    let exit = run.execution.exit;
+    let mut shelf = Shelf::new(workspace, store, cache);
+    let record = run
+        .record(&mut shelf)
+        .map_err(|source| RunError::Record { exit, source })?;
+    keep_record(record, shelf).map_err(|source| RunError::Record { exit, source })
+}
+
+fn locate_directory(root: &Path, directory: &Path) -> Result<PathBuf, RunError> {
+    let found = std::fs::canonicalize(root.join(directory)).ok();
+    let inside = found.filter(|found| found.is_dir() && found.starts_with(root));
+    inside.ok_or_else(|| RunError::Outside {
+        directory: directory.to_owned(),
+        root: root.to_owned(),
+    })
+}
+
+/// Adds the variables that `stemma.toml` asks for, without secrets.
+fn with_declared_variables(
+    mut environment: Environment,
+    workspace: &Workspace,
+    variables: &BTreeMap<OsString, OsString>,
+) -> Environment {
+    for name in &workspace.settings().run.variables {
+        if let Some(value) = variables.get(OsStr::new(name)) {
+            let value = redact_variable(name, &value.to_string_lossy()).text;
+            environment.variables.insert(name.clone(), value);
+        }
+    }
+    environment
+}
+
+/// What the classification of files needs to know of this machine and this run.
+fn surroundings(
+    root: &Path,
+    program: &Path,
+    environment: &Environment,
+    variables: &BTreeMap<OsString, OsString>,
+) -> Surroundings {
+    let folder = |name: &str| {
+        let value = variables.get(OsStr::new(name))?;
+        std::fs::canonicalize(value).ok()
+    };
+    let mut surroundings = Surroundings::new(root);
+    surroundings.home = folder("HOME");
+    surroundings.temporary_folders.extend(folder("TMPDIR"));
+    surroundings.interpreter_folders = version_managers(surroundings.home.as_deref(), program);
+    match &environment.interpreter {
+        Some(interpreter) => surroundings.with_interpreter(interpreter),
+        None => surroundings,
+    }
+}
+
+/// Folders of the programs that choose an interpreter; what they read on the way is no input of the run.
+fn version_managers(home: Option<&Path>, program: &Path) -> Vec<PathBuf> {
+    const IN_HOME: [&str; 6] = [".pyenv", ".asdf", ".rbenv", ".nvm", ".rye", ".sdkman"];
+    let in_home = home
+        .into_iter()
+        .flat_map(|home| IN_HOME.map(|name| home.join(name)));
+    // `~/elsewhere/pyenv/shims/python`
+    let shims = program.parent().filter(|folder| folder.ends_with("shims"));
+    let of_program = shims.and_then(Path::parent).map(Path::to_owned);
+    in_home.chain(of_program).collect()
+}
+
+/// Files that `stemma.toml` names, as they were before the run: what is known of them where nobody watches.
+struct Declared {
+    files: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+impl Declared {
+    fn look(workspace: &Workspace) -> Self {
+        let settings = workspace.settings();
+        let metrics = settings.run.metrics.as_ref().map(|path| path.as_str());
+        let files = settings
+            .roles
+            .keys()
+            .map(String::as_str)
+            .chain(metrics)
+            .map(|path| workspace.root().join(path))
+            .map(|path| (stamp_of(&path), path))
+            .map(|(stamp, path)| (path, stamp))
+            .collect();
+        Self { files }
+    }
+
+    /// Files that were there and stayed as they were count as read, and those that changed as written.
+    fn seen(&self) -> impl Iterator<Item = Seen<'_>> {
+        self.files.iter().filter_map(|(path, first)| {
+            let last = stamp_of(path)?;
+            let is_input = *first == Some(last);
+            let (what, certainty) = if is_input {
+                (ContentKind::Input, Certainty::Declared)
+            } else {
+                (ContentKind::Output, Certainty::Inferred)
+            };
+            Some(Seen {
+                path,
+                what,
+                certainty,
+                first: *first,
+                last: Some(last),
+                mutated: false,
+            })
+        })
+    }
+}
+
+/// All that is known of a run before its contents are kept.
+struct Run<'a> {
+    id: RunId,
+    workspace: &'a Workspace,
+    request: &'a RunRequest,
+    directory: String,
+    execution: Execution,
+    classified: Classified,
+    environment: Environment,
+    code: Code,
+    declared: Declared,
+}
+
+/// The files of a run, kept.
+#[derive(Default)]
+struct Files {
+    inputs: Vec<FileRef>,
+    outputs: Vec<FileRef>,
+    code: Vec<FileRef>,
+    truncated: bool,
+}
+
+impl Run<'_> {
+    fn record(&self, shelf: &mut Shelf<'_>) -> Result<RunRecord, StoreError> {
+        let command = redact_args(&self.request.argv);
+        shelf.redacted.extend(command.found);
+        shelf.redacted.extend(&self.code.redacted);
+        self.note_capture(shelf);
+        let diff = match &self.code.changes {
+            Some(changes) => Some(shelf.keep_bytes(changes, ContentKind::Diff)?),
+            None => None,
+        };
+        let mut files = self.keep_files(shelf)?;
+        files.give_roles(&self.workspace.settings().roles);
+        let environment = canonical::to_bytes(&self.environment)
+            .expect("the record has text keys and no floating-point numbers");
+        let environment = shelf.keep_bytes(&environment, ContentKind::Environment)?;
+        let claimed_metrics = self.metrics(&files.outputs, shelf);
+        let Execution {
+            exit,
+            started,
+            ended,
+            usage,
+            capture,
+            ..
+        } = &self.execution;
+        Ok(RunRecord {
+            v: RECORD_VERSION,
+            id: self.id,
+            project: self.request.project.clone(),
+            kind: self.request.kind,
+            actor: self.request.actor.clone(),
+            params: params::of_command(&command.args),
+            command: command.args,
+            directory: self.directory.clone(),
+            started: *started,
+            ended: *ended,
+            exit: match exit {
+                Exit::Code(code) => ExitStatus::Code(*code),
+                Exit::Signal(signal) => ExitStatus::Signal(*signal),
+            },
+            code: CodeVersion {
+                diff,
+                files: files.code,
+                ..self.code.version.clone()
+            },
+            environment,
+            capture: self.summary(capture, files.truncated),
+            inputs: files.inputs,
+            outputs: files.outputs,
+            claimed_metrics,
+            cpu_us: usage.user_cpu_us.saturating_add(usage.system_cpu_us),
+            max_rss_bytes: usage.max_rss_bytes,
+            redactions: shelf
+                .redacted
+                .iter()
+                .map(|kind| kind.name().to_owned())
+                .collect(),
+        })
+    }
+
+    fn note_capture(&self, shelf: &mut Shelf<'_>) {
+        for note in &self.code.notes {
+            shelf.note(note.clone());
+        }
+        for problem in &self.environment.problems {
+            shelf.note(problem.clone());
+        }
+        let Capture {
+            level,
+            fallback,
+            left_running,
+            ..
+        } = &self.execution.capture;
+        if let Some(reason) = fallback {
+            let method = level.name();
+            shelf.note(format!(
+                "system calls could not be watched ({reason}); captured by {method}"
+            ));
+        }
+        if *left_running > 0 {
+            shelf.note(format!(
+                "{left_running} processes outlive the command; what they do from now on is not seen"
+            ));
+        }
+        for path in &self.classified.environment.written {
+            shelf.note(format!(
+                "the run changed its own environment: `{}`",
+                path.display()
+            ));
+        }
+    }
+
+    fn keep_files(&self, shelf: &mut Shelf<'_>) -> Result<Files, StoreError> {
+        let mut inputs = observed(&self.classified.inputs, ContentKind::Input);
+        let mut outputs = observed(&self.classified.outputs, ContentKind::Output);
+        if self.execution.capture.level < CaptureLevel::Ptrace {
+            self.add_declared(&mut inputs, &mut outputs);
+        }
+        let capture = &self.execution.capture;
+        let code: Vec<Seen<'_>> = self
+            .classified
+            .code
+            .iter()
+            .map(|path| code_seen(capture, path))
+            .collect();
+        let truncated = [&inputs, &outputs, &code]
+            .iter()
+            .any(|list| list.len() > FILES_MAX);
+        Ok(Files {
+            inputs: keep_all(shelf, &inputs)?,
+            outputs: keep_all(shelf, &outputs)?,
+            code: keep_all(shelf, &code)?,
+            truncated,
+        })
+    }
+
+    /// Where system calls are not watched, adds the files of `stemma.toml` that were not seen.
+    fn add_declared<'a>(&'a self, inputs: &mut Vec<Seen<'a>>, outputs: &mut Vec<Seen<'a>>) {
+        for seen in self.declared.seen() {
+            let is_known = |list: &[Seen<'_>]| list.iter().any(|other| other.path == seen.path);
+            if is_known(inputs) || is_known(outputs) {
+                continue;
+            }
+            match seen.what {
+                ContentKind::Input => inputs.push(seen),
+                _ => outputs.push(seen),
+            }
+        }
+    }
+
+    fn summary(&self, capture: &Capture, truncated: bool) -> CaptureSummary {
+        let environment = &self.classified.environment;
+        CaptureSummary {
+            level: capture.level.number(),
+            method: capture.level.name().to_owned(),
+            hosts: capture.hosts.clone(),
+            environment_files: environment.packages + environment.system + environment.caches,
+            truncated: capture.truncated || truncated,
+            may_bypass: capture.may_bypass,
+        }
+    }
+
+    /// Reads the numbers that the run left in its metrics file.
+    fn metrics(&self, outputs: &[FileRef], shelf: &mut Shelf<'_>) -> BTreeMap<String, f64> {
+        let Some(output) = self.metrics_file(outputs) else {
+            return BTreeMap::new();
+        };
+        let parsed = read_metrics(self.workspace.root(), output);
+        parsed.unwrap_or_else(|why| {
+            shelf.note(format!("`{}` holds no metrics: {why}", output.path));
+            BTreeMap::new()
+        })
+    }
+
+    /// The output that `stemma.toml` names, else the `metrics.json` nearest to where the command ran.
+    fn metrics_file<'f>(&self, outputs: &'f [FileRef]) -> Option<&'f FileRef> {
+        if let Some(path) = &self.workspace.settings().run.metrics {
+            return outputs.iter().find(|output| output.path == path.as_str());
+        }
+        let beside = Path::new(&self.directory).join(DEFAULT_METRICS);
+        outputs
+            .iter()
+            .filter(|output| {
+                Path::new(&output.path).file_name() == Some(OsStr::new(DEFAULT_METRICS))
+            })
+            .min_by_key(|output| {
+                (
+                    Path::new(&output.path) != beside,
+                    output.path.len(),
+                    &output.path,
+                )
+            })
+    }
+}
+
+fn observed(list: &[FileAccess], what: ContentKind) -> Vec<Seen<'_>> {
+    list.iter()
+        .map(|access| Seen::observed(access, what))
+        .collect()
+}
+
+fn code_seen<'a>(capture: &Capture, path: &'a Path) -> Seen<'a> {
+    let access = capture.file(path);
+    Seen {
+        path,
+        what: ContentKind::Code,
+        certainty: Certainty::Observed,
+        first: access.and_then(|access| access.first),
+        last: access.and_then(|access| access.last),
+        mutated: access.is_some_and(|access| access.mutated),
+    }
+}
+
+fn keep_all(shelf: &mut Shelf<'_>, list: &[Seen<'_>]) -> Result<Vec<FileRef>, StoreError> {
+    let kept = list.iter().take(FILES_MAX).map(|seen| shelf.keep(*seen));
+    let kept: Result<Vec<Option<FileRef>>, StoreError> = kept.collect();
+    Ok(kept?.into_iter().flatten().collect())
+}
+
+fn read_metrics(root: &Path, output: &FileRef) -> Result<BTreeMap<String, f64>, String> {
+    let text = crate::file::read(&root.join(&output.path), metrics::METRICS_BYTES_MAX)
+        .map_err(|error| error.to_string())?
+        .unwrap_or_default();
+    if Digest::of(text.as_bytes()) != output.digest {
+        return Err("it changed after the run had ended".into());
+    }
+    metrics::parse(text.as_bytes())
+}
+
+impl Files {
+    fn give_roles(&mut self, roles: &BTreeMap<String, String>) {
+        for file in self.inputs.iter_mut().chain(&mut self.outputs) {
+            file.role = roles.get(&file.path).cloned();
+        }
+    }
+}
+
+fn keep_record(record: RunRecord, mut shelf: Shelf<'_>) -> Result<CapturedRun, StoreError> {
+    let bytes = canonical::to_bytes(&record)
+        .expect("the record's numbers are finite and its keys are texts");
+    let record_digest = shelf.keep_bytes(&bytes, ContentKind::Record)?;
+    let kept = shelf.close()?;
+    Ok(CapturedRun {
+        record,
+        record_digest,
+        contents: kept.contents,
+        notes: kept.notes,
+    })
+}
