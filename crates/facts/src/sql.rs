@@ -1,0 +1,302 @@
+//! One SQL text for SQLite and PostgreSQL, over sqlx's two concrete drivers. All dialect differences live here.
+
+use std::{path::Path, str::FromStr as _, time::Duration};
+
+use sqlx::{
+    AssertSqlSafe, Column as _, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo as _,
+    ValueRef as _,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+
+use crate::LedgerError;
+
+/// A value as it is bound or read. A NULL carries its type: PostgreSQL wants to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Text(String),
+    Int(i64),
+    Real(f64),
+    Blob(Vec<u8>),
+    NullText,
+    NullInt,
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        text.map_or(Self::NullText, Self::Text)
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(number: Option<i64>) -> Self {
+        number.map_or(Self::NullInt, Self::Int)
+    }
+}
+
+/// A row that was read, column by column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row(Vec<(String, Value)>);
+
+impl Row {
+    fn get(&self, name: &str) -> Result<&Value, LedgerError> {
+        let found = self.0.iter().find(|(column, _)| column == name).map(|(_, value)| value);
+        found.ok_or_else(|| LedgerError::Damaged(format!("a row has no column `{name}`")))
+    }
+
+    pub fn text(&self, name: &str) -> Result<String, LedgerError> {
+        self.optional_text(name)?.ok_or_else(|| wrong(name, "text"))
+    }
+
+    pub fn optional_text(&self, name: &str) -> Result<Option<String>, LedgerError> {
+        match self.get(name)? {
+            Value::Text(text) => Ok(Some(text.clone())),
+            Value::NullText | Value::NullInt => Ok(None),
+            _ => Err(wrong(name, "text")),
+        }
+    }
+
+    pub fn int(&self, name: &str) -> Result<i64, LedgerError> {
+        match self.get(name)? {
+            Value::Int(number) => Ok(*number),
+            _ => Err(wrong(name, "a whole number")),
+        }
+    }
+
+    pub fn optional_int(&self, name: &str) -> Result<Option<i64>, LedgerError> {
+        match self.get(name)? {
+            Value::Int(number) => Ok(Some(*number)),
+            Value::NullText | Value::NullInt => Ok(None),
+            _ => Err(wrong(name, "a whole number")),
+        }
+    }
+
+    pub fn blob(&self, name: &str) -> Result<Vec<u8>, LedgerError> {
+        match self.get(name)? {
+            Value::Blob(bytes) => Ok(bytes.clone()),
+            _ => Err(wrong(name, "bytes")),
+        }
+    }
+
+    /// Reads a column that holds the text form of a type.
+    pub fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<T, LedgerError> {
+        self.text(name)?.parse().map_err(|_| wrong(name, std::any::type_name::<T>()))
+    }
+
+    /// Reads a column that holds JSON.
+    pub fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, LedgerError> {
+        serde_json::from_str(&self.text(name)?)
+            .map_err(|error| LedgerError::Damaged(format!("column `{name}`: {error}")))
+    }
+
+    /// All columns as one comparable text.
+    pub fn canonical(&self) -> String {
+        self.0.iter().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>().join("|")
+    }
+}
+
+fn wrong(name: &str, expected: &str) -> LedgerError {
+    LedgerError::Damaged(format!("column `{name}` is not {expected}"))
+}
+
+/// An open database.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// One connection writes, several read.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+/// A transaction, or a connection that only reads.
+pub enum Session {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Database {
+    pub async fn open_sqlite(path: &Path) -> Result<Self, LedgerError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // NORMAL is not safe on power loss
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10));
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    /// An empty database in memory, for replaying events.
+    pub async fn open_memory() -> Result<Self, LedgerError> {
+        let options = SqliteConnectOptions::from_str("sqlite::memory:")?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await?;
+        Ok(Self::Sqlite { writer: pool.clone(), readers: pool })
+    }
+
+    /// `schema` is made if it is missing; all tables lie in it.
+    pub async fn open_postgres(url: &str, schema: &str) -> Result<Self, LedgerError> {
+        let options = PgConnectOptions::from_str(url)?.options([("search_path", schema)]);
+        let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
+        let quoted = schema.replace('"', "\"\"");
+        sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{quoted}\""))).execute(&pool).await?;
+        let domain = "DO $$ BEGIN CREATE DOMAIN blob AS bytea; EXCEPTION WHEN duplicate_object THEN NULL; END $$";
+        sqlx::query(domain).execute(&pool).await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Starts a transaction that will write. On SQLite it is alone from here on.
+    pub async fn begin(&self) -> Result<Session, LedgerError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Session::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Session::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Starts a transaction that only reads, all of it at one moment.
+    pub async fn read(&self) -> Result<Session, LedgerError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Session::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => {
+                Session::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+        })
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+macro_rules! bind_all {
+    ($query:expr, $values:expr) => {{
+        let mut query = $query;
+        for value in $values {
+            query = match value {
+                Value::Text(text) => query.bind(text.clone()),
+                Value::Int(number) => query.bind(*number),
+                Value::Real(number) => query.bind(*number),
+                Value::Blob(bytes) => query.bind(bytes.clone()),
+                Value::NullText => query.bind(None::<String>),
+                Value::NullInt => query.bind(None::<i64>),
+            };
+        }
+        query
+    }};
+}
+
+impl Session {
+    /// Runs one statement; returns how many rows it changed.
+    pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, LedgerError> {
+        let text = AssertSqlSafe(sql.to_owned());
+        Ok(match self {
+            Self::Sqlite(tx) => bind_all!(sqlx::query(text), values).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx) => bind_all!(sqlx::query(text), values).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    /// Runs a query, or a statement with RETURNING.
+    pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, LedgerError> {
+        let text = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(tx) => {
+                let rows = bind_all!(sqlx::query(text), values).fetch_all(&mut **tx).await?;
+                rows.iter().map(sqlite_row).collect()
+            }
+            Self::Postgres(tx) => {
+                let rows = bind_all!(sqlx::query(text), values).fetch_all(&mut **tx).await?;
+                rows.iter().map(postgres_row).collect()
+            }
+        }
+    }
+
+    pub async fn row(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>, LedgerError> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    pub async fn commit(self) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    pub async fn rollback(self) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(tx) => tx.rollback().await?,
+            Self::Postgres(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+}
+
+fn sqlite_row(row: &SqliteRow) -> Result<Row, LedgerError> {
+    let mut columns = Vec::with_capacity(row.len());
+    for (at, column) in row.columns().iter().enumerate() {
+        let raw = row.try_get_raw(at)?;
+        let kind = if raw.is_null() { "NULL".to_owned() } else { raw.type_info().name().to_owned() };
+        let value = match kind.as_str() {
+            "NULL" => Value::NullText,
+            "INTEGER" | "INT4" | "INT8" | "BIGINT" | "BOOLEAN" => Value::Int(row.try_get(at)?),
+            "REAL" => Value::Real(row.try_get(at)?),
+            "BLOB" => Value::Blob(row.try_get(at)?),
+            _ => Value::Text(row.try_get(at)?),
+        };
+        columns.push((column.name().to_owned(), value));
+    }
+    Ok(Row(columns))
+}
+
+fn postgres_row(row: &PgRow) -> Result<Row, LedgerError> {
+    let mut columns = Vec::with_capacity(row.len());
+    for (at, column) in row.columns().iter().enumerate() {
+        let raw = row.try_get_raw(at)?;
+        let value = if raw.is_null() {
+            Value::NullText
+        } else {
+            match column.type_info().name() {
+                "INT8" => Value::Int(row.try_get(at)?),
+                "INT4" => Value::Int(i64::from(row.try_get::<i32, _>(at)?)),
+                "FLOAT8" => Value::Real(row.try_get(at)?),
+                "TEXT" | "VARCHAR" | "NAME" => Value::Text(row.try_get(at)?),
+                _ => Value::Blob(row.try_get_unchecked(at)?),
+            }
+        };
+        columns.push((column.name().to_owned(), value));
+    }
+    Ok(Row(columns))
+}

@@ -1,0 +1,218 @@
+//! What a ledger must do on every database.
+
+use proptest::prelude::*;
+use stemma_core::{Digest, event::Event, id::RequestId, name::ProjectName};
+use stemma_ledger::{LedgerError, Outcome};
+
+use crate::{
+    events::{every_kind, number},
+    world::{World, change, commit, kinds},
+};
+
+fn on_every_database(test: impl AsyncFn(World)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for kind in kinds() {
+        runtime.block_on(test(World::new(kind)));
+    }
+}
+
+#[test]
+fn events_become_rows_with_who_and_when() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        commit(&ledger, every_kind(0)).await;
+        let project = ProjectName::default_project();
+        let versions = ledger.versions(&project, &"credit-score".parse().unwrap()).await.unwrap();
+        // the model itself was never created by these events
+        assert_eq!(versions, None);
+        let created = Event::ModelCreated { project: project.clone(), model: "credit-score".parse().unwrap() };
+        commit(&ledger, vec![created]).await;
+        let versions = ledger.versions(&project, &"credit-score".parse().unwrap()).await.unwrap().unwrap();
+        let [version] = versions.as_slice() else { panic!("{versions:?}") };
+        assert_eq!(version.value.stage.as_str(), "production");
+        assert_eq!(version.value.aliases.iter().map(|a| a.as_str()).collect::<Vec<_>>(), ["champion"]);
+        assert_eq!(version.fact.actor.principal.as_str(), "ada@example.org");
+        assert_eq!(version.fact.seq, 11);
+        let events = ledger.events(0, 100).await.unwrap();
+        assert_eq!(events.len(), 20);
+        assert_eq!(events[10].event.kind(), "version_registered");
+        assert_eq!(ledger.evidence(&project, &"credit-score".parse().unwrap(), number(0)).await.unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn a_request_is_done_once_and_a_stale_decision_not_at_all() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let first = change(vec![Event::ProjectCreated { project: "one".parse().unwrap() }]);
+        let once = ledger.commit(first.clone()).await.unwrap();
+        let twice = ledger.commit(first.clone()).await.unwrap();
+        assert!(matches!(once, Outcome::Committed { first: 1, repeated: false, .. }), "{once:?}");
+        assert_eq!(twice, Outcome::Committed { first: 1, events: first.events.clone(), repeated: true });
+        let mut stale = change(vec![Event::ProjectCreated { project: "two".parse().unwrap() }]);
+        stale.expected = Some(0);
+        assert_eq!(ledger.commit(stale.clone()).await.unwrap(), Outcome::Moved);
+        stale.expected = Some(1);
+        assert!(matches!(ledger.commit(stale).await.unwrap(), Outcome::Committed { first: 2, .. }));
+        assert!(matches!(ledger.commit(change(vec![])).await, Err(LedgerError::Size(0))));
+        assert_eq!(ledger.head_seq(), 2);
+    });
+}
+
+#[test]
+fn a_ledger_verifies_after_it_was_opened_again() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        for n in 0..5 {
+            commit(&ledger, every_kind(n)).await;
+        }
+        let signed = ledger.checkpoint().await.unwrap();
+        assert_eq!(signed.size, 95);
+        ledger.close().await;
+        let ledger = world.open().await.unwrap();
+        commit(&ledger, every_kind(5)).await;
+        let report = ledger.verify().await.unwrap();
+        assert_eq!((report.first_bad, report.events), (None, 114));
+        assert_eq!(ledger.checkpoint().await.unwrap().size, 114);
+        assert_eq!(ledger.head().await.unwrap().root, report.root);
+    });
+}
+
+/// (what is done by hand, the event that must be named)
+const ALTERATIONS: [(&str, u64); 19] = [
+    ("UPDATE event_body SET body = replace(body, 'looks right', 'looks wrong') WHERE seq = 13", 13),
+    ("DELETE FROM event_body WHERE seq = 7", 7),
+    ("UPDATE leaf SET entry = replace(entry, 'ada@', 'eve@') WHERE seq = 9", 9),
+    ("DELETE FROM leaf WHERE seq = 4", 4),
+    ("DELETE FROM leaf WHERE seq = 19", 19),
+    ("UPDATE head SET size = 18", 20),
+    (
+        "UPDATE subtree SET hash = (SELECT hash FROM subtree WHERE level = 0 AND place = 0) WHERE level = 1 AND place = 3",
+        7,
+    ),
+    ("UPDATE model_version SET digest = 'b3:00'", 11),
+    ("UPDATE model_version SET body = replace(body, 'model.onnx', 'other.onnx')", 11),
+    ("UPDATE stage SET stage = 'archived' WHERE to_seq IS NULL", 14),
+    ("DELETE FROM approval", 13),
+    ("INSERT INTO approval SELECT project, model, number, 'forged', body, 3, to_seq FROM approval", 3),
+    ("UPDATE evidence SET kind = 'evaluation'", 12),
+    ("UPDATE alias SET number = '9.9.9'", 15),
+    ("UPDATE role_grant SET to_seq = NULL", 4),
+    ("UPDATE token SET principal = 'eve@example.org'", 6),
+    ("UPDATE dataset_version SET number = 2", 8),
+    ("UPDATE revision SET reason = 'never'", 17),
+    ("UPDATE log_part SET last_row = 8", 18),
+];
+
+#[test]
+fn an_alteration_by_hand_is_noticed_and_its_event_named() {
+    on_every_database(async |first| {
+        for (sql, seq) in ALTERATIONS {
+            let world = World::new(first.kind);
+            let ledger = world.open().await.unwrap();
+            commit(&ledger, every_kind(0)).await;
+            assert_eq!(ledger.verify().await.unwrap().first_bad, None);
+            assert!(world.alter(sql).await > 0, "{sql}");
+            let report = ledger.verify().await.unwrap();
+            let bad = report.first_bad.unwrap_or_else(|| panic!("not noticed: {sql}"));
+            assert_eq!(bad.seq, seq, "{sql}: {}", bad.what);
+            ledger.close().await;
+        }
+    });
+}
+
+#[test]
+fn a_rewritten_history_does_not_continue_what_was_signed() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        commit(&ledger, every_kind(0)).await;
+        ledger.checkpoint().await.unwrap();
+        ledger.close().await;
+        // the same key and folder, but another history of the same length
+        let other = World::new(world.kind);
+        for name in ["signing.key", "last.checkpoint"] {
+            std::fs::copy(world.folder.path().join(name), other.folder.path().join(name)).unwrap();
+        }
+        let rewound = other.open().await;
+        assert!(matches!(rewound, Err(LedgerError::Rewound { signed: 19, found: 0 })));
+        std::fs::remove_file(other.folder.path().join("last.checkpoint")).unwrap();
+        let forged = other.open().await.unwrap();
+        commit(&forged, every_kind(1)).await;
+        std::fs::copy(world.folder.path().join("last.checkpoint"), other.folder.path().join("last.checkpoint"))
+            .unwrap();
+        assert!(forged.verify().await.unwrap().first_bad.is_some());
+        assert!(matches!(forged.checkpoint().await, Err(LedgerError::Checkpoint(_))));
+    });
+}
+
+#[test]
+fn many_writers_get_a_dense_history() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let second = world.open().await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..200u32 {
+            let ledger = if n % 2 == 0 { ledger.clone() } else { second.clone() };
+            let event = Event::ProjectCreated { project: format!("p{n}").parse().unwrap() };
+            tasks.spawn(async move { commit(&ledger, vec![event]).await });
+        }
+        let mut seqs = tasks.join_all().await;
+        seqs.sort_unstable();
+        assert_eq!(seqs, (1..=200).collect::<Vec<u64>>());
+        assert_eq!(ledger.verify().await.unwrap().first_bad, None);
+    });
+}
+
+#[test]
+fn content_is_granted_per_project() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let (ours, theirs): (ProjectName, ProjectName) = ("ours".parse().unwrap(), "theirs".parse().unwrap());
+        let digests: Vec<Digest> = (0..1200u32).map(|n| Digest::of(&n.to_be_bytes())).collect();
+        ledger.grant_content(&ours, digests[3], 4).await.unwrap();
+        ledger.grant_content(&ours, digests[3], 4).await.unwrap();
+        assert_eq!(ledger.ungranted(&ours, &digests).await.unwrap().len(), 1199);
+        assert_eq!(ledger.ungranted(&theirs, &digests[3..4]).await.unwrap(), [digests[3]]);
+    });
+}
+
+#[test]
+fn hostile_text_is_only_text() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let mut events = every_kind(0);
+        let nasty = "'; DROP TABLE leaf; -- \" \\ ü \u{1F600} <script>$1</script>";
+        for event in &mut events {
+            if let Event::Approved(approved) = event {
+                approved.reason = nasty.to_owned();
+            }
+        }
+        commit(&ledger, events).await;
+        let approvals = ledger
+            .approvals(&ProjectName::default_project(), &"credit-score".parse().unwrap(), number(0))
+            .await
+            .unwrap();
+        assert_eq!(approvals[0].value.reason, nasty);
+        assert_eq!(ledger.verify().await.unwrap().first_bad, None);
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn replaying_any_history_gives_equal_tables(picks in proptest::collection::vec((0usize..19, 0u32..4), 1..60)) {
+        on_every_database(async |world| {
+            let ledger = world.open().await.unwrap();
+            for chunk in picks.chunks(7) {
+                let events = chunk.iter().map(|(kind, n)| every_kind(*n).swap_remove(*kind)).collect();
+                let mut commit = change(events);
+                commit.request = RequestId::generate();
+                ledger.commit(commit).await.unwrap();
+            }
+            let report = ledger.verify().await.unwrap();
+            assert_eq!(report.first_bad, None);
+            ledger.close().await;
+        });
+    }
+}

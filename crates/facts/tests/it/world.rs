@@ -1,0 +1,107 @@
+//! A ledger to test on, on either database, and a hand that alters it behind its back.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use sqlx::{AssertSqlSafe, Connection as _};
+use stemma_core::{
+    SystemClock,
+    event::Event,
+    id::RequestId,
+    record::{Actor, Auth},
+};
+use stemma_ledger::{Commit, Ledger, LedgerError, LedgerOptions, LedgerUrl, Outcome};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// The databases that can be tested here. PostgreSQL is started by `cargo xtask test`, which names it in the environment.
+pub fn kinds() -> Vec<Kind> {
+    if std::env::var_os("STEMMA_TEST_POSTGRES").is_some() {
+        return vec![Kind::Sqlite, Kind::Postgres];
+    }
+    let required = std::env::var_os("STEMMA_TEST_REQUIRE_ALL").is_some() || std::env::var_os("CI").is_some();
+    assert!(!required, "STEMMA_TEST_POSTGRES is not set: run the tests with `cargo xtask test`");
+    eprintln!("note: PostgreSQL is not tested, STEMMA_TEST_POSTGRES is not set; `cargo xtask test` sets it");
+    vec![Kind::Sqlite]
+}
+
+pub struct World {
+    pub folder: tempfile::TempDir,
+    pub kind: Kind,
+    schema: String,
+}
+
+impl World {
+    pub fn new(kind: Kind) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let schema = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Self { folder: tempfile::tempdir().unwrap(), kind, schema }
+    }
+
+    fn url(&self) -> LedgerUrl {
+        match self.kind {
+            Kind::Sqlite => LedgerUrl::Sqlite(self.file()),
+            Kind::Postgres => {
+                LedgerUrl::Postgres { url: std::env::var("STEMMA_TEST_POSTGRES").unwrap(), schema: self.schema.clone() }
+            }
+        }
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("ledger.db")
+    }
+
+    pub async fn open(&self) -> Result<Ledger, LedgerError> {
+        Ledger::open(LedgerOptions {
+            url: self.url(),
+            checkpoints: self.folder.path().to_owned(),
+            origin: "stemma.example/test".to_owned(),
+            clock: Arc::new(SystemClock),
+        })
+        .await
+    }
+
+    /// Runs SQL as somebody who has the database's password but not the program.
+    pub async fn alter(&self, sql: &str) -> u64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self.url() {
+            LedgerUrl::Sqlite(path) => {
+                let url = format!("sqlite://{}", path.display());
+                let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query(sql).execute(&mut connection).await.unwrap().rows_affected()
+            }
+            LedgerUrl::Postgres { url, schema } => {
+                let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+                sqlx::query(AssertSqlSafe(format!("SET search_path TO {schema}")))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+                sqlx::query(sql).execute(&mut connection).await.unwrap().rows_affected()
+            }
+        }
+    }
+}
+
+pub fn actor() -> Actor {
+    Actor { principal: "ada@example.org".parse().unwrap(), auth: Auth::Authenticated }
+}
+
+pub fn change(events: Vec<Event>) -> Commit {
+    Commit { actor: actor(), request: RequestId::generate(), expected: None, events, token_hash: None }
+}
+
+pub async fn commit(ledger: &Ledger, events: Vec<Event>) -> u64 {
+    match ledger.commit(change(events)).await.unwrap() {
+        Outcome::Committed { first, repeated: false, .. } => first,
+        other => panic!("{other:?}"),
+    }
+}
