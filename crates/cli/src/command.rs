@@ -49,7 +49,8 @@ use crate::{print::Output, settings::env};
     name = "stemma",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES
 )]
 pub struct Arguments {
     #[command(flatten)]
@@ -57,6 +58,12 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  1  not foreseen             4  not allowed             7  wrong settings or files
+  2  wrong input              5  in conflict             8  damaged, or not the same
+  3  not found                6  refused by a rule       9  not reachable now";
 
 /// Heading of the options that every command has.
 const GLOBAL: &str = "Global options";
@@ -117,9 +124,8 @@ enum Command {
 pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Problem> {
     let global = &arguments.global;
     if let Some(directory) = &global.directory {
-        std::env::set_current_dir(directory).map_err(|error| {
-            Problem::invalid(format!("can't work in `{}`: {error}", directory.display()))
-        })?;
+        std::env::set_current_dir(directory)
+            .map_err(|error| Problem::invalid(format!("can't work in `{}`: {error}", directory.display())))?;
     }
     match arguments.command {
         Command::Init(args) => init::run(args, global, output).await,
@@ -161,8 +167,7 @@ fn prediction(text: &str) -> Result<PredictionId, Problem> {
 
 /// Reads a stage, and lists the stages in the help.
 fn stage() -> impl TypedValueParser<Value = Stage> {
-    PossibleValuesParser::new(Stage::ALL.map(Stage::as_str))
-        .try_map(|text| Stage::parse(&text).ok_or("not a stage"))
+    PossibleValuesParser::new(Stage::ALL.map(Stage::as_str)).try_map(|text| Stage::parse(&text).ok_or("not a stage"))
 }
 
 /// Splits `model@version` as people type it; a bare model means its newest version.

@@ -32,16 +32,9 @@ pub async fn current(session: &Session, model: &ModelName) -> Result<Option<Mode
 }
 
 /// Makes the home's policy what the workspace declares.
-pub async fn apply(
-    session: &Session,
-    model: &ModelName,
-    policy: ModelPolicy,
-) -> Result<PolicyState, Problem> {
+pub async fn apply(session: &Session, model: &ModelName, policy: ModelPolicy) -> Result<PolicyState, Problem> {
     let set = SetPolicy { policy };
-    session
-        .client
-        .set_policy(&session.project, model, &set)
-        .await
+    session.client.set_policy(&session.project, model, &set).await
 }
 
 /// Replaces paths by the dataset versions that `stemma.lock` and the home know for them.
@@ -63,13 +56,8 @@ async fn resolve(session: &Session, declared: &ModelPolicy) -> Result<ModelPolic
 async fn dataset(session: &Session, lock: &Lock, data: &str) -> Result<String, Problem> {
     let Some(entry) = lock.get(data) else {
         if data.contains('/') {
-            let hint = near::hint(
-                data,
-                lock.entries().map(|(path, _)| path.as_str()),
-                "add it with `stemma add`",
-            );
-            let message =
-                format!("`{data}` is declared as data of a model but is not in stemma.lock");
+            let hint = near::hint(data, lock.entries().map(|(path, _)| path.as_str()), "add it with `stemma add`");
+            let message = format!("`{data}` is declared as data of a model but is not in stemma.lock");
             return Err(Problem::new(ErrorKind::Config, message).hint(hint));
         }
         return Ok(data.to_owned());
@@ -78,17 +66,10 @@ async fn dataset(session: &Session, lock: &Lock, data: &str) -> Result<String, P
         let message = format!("the home does not know `{data}` as stemma.lock has it");
         Problem::not_found(message).hint(format!("run `stemma add {data}`"))
     };
-    let versions = match session
-        .client
-        .dataset_versions(&session.project, &entry.name)
-        .await
-    {
+    let versions = match session.client.dataset_versions(&session.project, &entry.name).await {
         Err(problem) if problem.kind == ErrorKind::NotFound => return Err(unknown()),
         versions => versions?.items,
     };
-    let version = versions
-        .iter()
-        .find(|version| version.digest == entry.digest)
-        .ok_or_else(unknown)?;
+    let version = versions.iter().find(|version| version.digest == entry.digest).ok_or_else(unknown)?;
     Ok(format!("{}@{}", version.dataset, version.number))
 }

@@ -20,10 +20,7 @@ pub struct Output {
 impl Output {
     pub fn new(json: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self {
-            json,
-            colour: wanted && std::io::stdout().is_terminal() && std::io::stderr().is_terminal(),
-        }
+        Self { json, colour: wanted && std::io::stdout().is_terminal() && std::io::stderr().is_terminal() }
     }
 
     pub const fn is_json(&self) -> bool {
@@ -33,8 +30,7 @@ impl Output {
     /// Prints a result: the value as JSON with `--json`, else the text.
     pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
         let text = if self.json {
-            serde_json::to_string_pretty(value)
-                .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+            serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
         } else {
             text()
         };
@@ -44,15 +40,15 @@ impl Output {
 
     /// Prints a value as one line of JSON, for results that come after somebody else's output.
     pub fn line(&self, value: &impl Serialize) {
-        let text = serde_json::to_string(value)
-            .unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+        let text = serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 
     /// Says something beside the result.
     pub fn note(&self, text: impl AsRef<str>) {
         if !self.json {
-            eprintln!("{}", harmless(text.as_ref()));
+            // a closed stderr is no failure either
+            let _ = writeln!(std::io::stderr(), "{}", harmless(text.as_ref()));
         }
     }
 
@@ -61,11 +57,8 @@ impl Output {
         if self.json {
             return ProgressBar::hidden();
         }
-        let style =
-            ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-        ProgressBar::new(total)
-            .with_style(style)
-            .with_message(doing)
+        let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(total).with_style(style).with_message(doing)
     }
 
     pub fn bold(&self, text: impl AsRef<str>) -> String {
@@ -85,19 +78,11 @@ impl Output {
     }
 
     fn styled(&self, code: &str, text: &str) -> String {
-        if self.colour {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     pub fn verdict(&self, passed: bool) -> String {
-        if passed {
-            self.green("passed")
-        } else {
-            self.red("failed")
-        }
+        if passed { self.green("passed") } else { self.red("failed") }
     }
 }
 
@@ -132,10 +117,7 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
 /// Rows with their cells below each other.
 pub fn columns(rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .force_no_tty()
-        .add_rows(rows);
+    table.load_style(presets::NOTHING).force_no_tty().add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -160,18 +142,12 @@ mod tests {
     #[test]
     fn what_steers_a_terminal_is_taken_out() {
         assert_eq!(harmless("\x1b[1mname\x1b[0m\n"), "\x1b[1mname\x1b[0m\n");
-        assert_eq!(
-            harmless("a\x1b]0;title\x07b\rc\u{9b}2J"),
-            "a\u{fffd}]0;title\u{fffd}b\u{fffd}c\u{fffd}2J"
-        );
+        assert_eq!(harmless("a\x1b]0;title\x07b\rc\u{9b}2J"), "a\u{fffd}]0;title\u{fffd}b\u{fffd}c\u{fffd}2J");
     }
 
     #[test]
     fn a_table_is_readable_and_has_no_trailing_space() {
-        let rows = vec![
-            vec!["a".to_owned(), "1".to_owned()],
-            vec!["long".to_owned(), String::new()],
-        ];
+        let rows = vec![vec!["a".to_owned(), "1".to_owned()], vec!["long".to_owned(), String::new()]];
         assert_eq!(table(&["name", "n"], rows), "NAME  N\na     1\nlong");
         assert_eq!(table(&["name"], Vec::new()), "nothing yet");
     }

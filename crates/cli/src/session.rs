@@ -7,7 +7,7 @@ mod identity;
 mod local;
 mod upload;
 
-use std::path::PathBuf;
+use std::{cell::OnceCell, path::PathBuf};
 
 pub use self::{
     download::cannot_write,
@@ -32,8 +32,8 @@ pub struct Session {
     pub client: Client,
     pub project: ProjectName,
     pub workspace: Option<Workspace>,
-    /// The workspace's own content.
-    pub store: Option<Store>,
+    /// Opened by the first who asks.
+    store: OnceCell<Store>,
     home: Home,
 }
 
@@ -49,10 +49,7 @@ enum Home {
 }
 
 /// Opens a session, acts, and closes it whatever came of it.
-pub async fn with<T>(
-    global: &Global,
-    act: impl AsyncFnOnce(&Session) -> Result<T, Problem>,
-) -> Result<T, Problem> {
+pub async fn with<T>(global: &Global, act: impl AsyncFnOnce(&Session) -> Result<T, Problem>) -> Result<T, Problem> {
     let session = Session::open(global).await?;
     let result = act(&session).await;
     session.close().await;
@@ -63,26 +60,14 @@ impl Session {
     pub async fn open(global: &Global) -> Result<Self, Problem> {
         let workspace = Workspace::find(&current_dir()?)?;
         let project = project(global, workspace.as_ref());
-        let store = workspace.as_ref().map(Workspace::open_store).transpose()?;
         let (home, transport) = match &global.server {
-            Some(url) => (
-                Home::Server {
-                    address: url.trim_end_matches('/').to_owned(),
-                },
-                Transport::from_url(url)?,
-            ),
+            Some(url) => (Home::Server { address: url.trim_end_matches('/').to_owned() }, Transport::from_url(url)?),
             None => local_home(workspace.as_ref()).await?,
         };
         match home.identify(global, &transport).await {
             Ok(identification) => {
                 let client = Client::new(transport, identification);
-                Ok(Self {
-                    client,
-                    project,
-                    workspace,
-                    store,
-                    home,
-                })
+                Ok(Self { client, project, workspace, store: OnceCell::new(), home })
             }
             Err(problem) => {
                 home.close().await;
@@ -109,8 +94,15 @@ impl Session {
         self.workspace.as_ref().ok_or_else(no_workspace)
     }
 
+    /// The workspace's own content.
     pub fn store(&self) -> Result<&Store, Problem> {
-        self.store.as_ref().ok_or_else(no_workspace)
+        match self.store.get() {
+            Some(store) => Ok(store),
+            None => {
+                let store = self.workspace()?.open_store()?;
+                Ok(self.store.get_or_init(|| store))
+            }
+        }
     }
 }
 
@@ -121,11 +113,7 @@ impl Home {
         }
     }
 
-    async fn identify(
-        &self,
-        global: &Global,
-        transport: &Transport,
-    ) -> Result<Identification, Problem> {
+    async fn identify(&self, global: &Global, transport: &Transport) -> Result<Identification, Problem> {
         if let Some(given) = identity::given(global) {
             return Ok(given);
         }
@@ -145,12 +133,8 @@ impl Home {
 
 /// The folder that the command works in.
 pub fn current_dir() -> Result<PathBuf, Problem> {
-    std::env::current_dir().map_err(|error| {
-        Problem::new(
-            ErrorKind::Config,
-            format!("the current folder can't be read: {error}"),
-        )
-    })
+    std::env::current_dir()
+        .map_err(|error| Problem::new(ErrorKind::Config, format!("the current folder can't be read: {error}")))
 }
 
 /// Returns the workspace around the current folder, which must be there.
@@ -161,26 +145,15 @@ pub fn require_workspace() -> Result<Workspace, Problem> {
 /// The project to work in: flag, then environment, then `stemma.toml`, then `default`.
 pub fn project(global: &Global, workspace: Option<&Workspace>) -> ProjectName {
     let declared = || workspace.and_then(|workspace| workspace.settings().project.clone());
-    global
-        .project
-        .clone()
-        .or_else(declared)
-        .unwrap_or_else(ProjectName::default_project)
+    global.project.clone().or_else(declared).unwrap_or_else(ProjectName::default_project)
 }
 
 async fn local_home(workspace: Option<&Workspace>) -> Result<(Home, Transport), Problem> {
     let place = HomePlace::of(workspace.ok_or_else(no_home)?)?;
     match local::reach(&place).await? {
         Reached::Beside => {
-            let transport = Transport::Unix {
-                path: place.socket().to_owned(),
-            };
-            Ok((
-                Home::Beside {
-                    address: place.served_address(),
-                },
-                transport,
-            ))
+            let transport = Transport::Unix { path: place.socket().to_owned() };
+            Ok((Home::Beside { address: place.served_address() }, transport))
         }
         Reached::Owned(owned) => {
             // only this process reaches this router
@@ -197,11 +170,8 @@ fn no_workspace() -> Problem {
 }
 
 fn no_home() -> Problem {
-    Problem::new(
-        ErrorKind::Config,
-        "there is no home: this folder is in no Stemma workspace",
-    )
-    .hint("run `stemma init` in the project's folder, or name a server with `--server URL`")
+    Problem::new(ErrorKind::Config, "there is no home: this folder is in no Stemma workspace")
+        .hint("run `stemma init` in the project's folder, or name a server with `--server URL`")
 }
 
 /// Does work on the store on a thread that may block.

@@ -37,7 +37,7 @@ pub fn config_dir() -> Option<PathBuf> {
 
 /// The token to act with, if the environment names one.
 pub fn token() -> Option<String> {
-    non_empty(env::TOKEN)
+    non_empty(env::TOKEN).map(|token| token.trim().to_owned())
 }
 
 /// The user's name on this machine.
@@ -52,10 +52,7 @@ pub fn lock_wait() -> Result<Duration, Problem> {
     };
     match text.parse() {
         Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => Err(Problem::invalid(format!(
-            "`{}` is `{text}`, expected whole seconds",
-            env::LOCK_WAIT
-        ))),
+        Err(_) => Err(Problem::invalid(format!("`{}` is `{text}`, expected whole seconds", env::LOCK_WAIT))),
     }
 }
 

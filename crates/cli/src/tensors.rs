@@ -21,16 +21,11 @@ type Row = Map<String, Value>;
 
 /// Builds a request from one row (`{column: value}`) or several (`[{…}]`).
 pub fn request(input: &Value, metadata: &Value) -> Result<Value, Problem> {
-    let metadata = Metadata::deserialize(metadata).map_err(|error| {
-        Problem::invalid(format!("the endpoint does not say what it wants: {error}"))
-    })?;
+    let metadata = Metadata::deserialize(metadata)
+        .map_err(|error| Problem::invalid(format!("the endpoint does not say what it wants: {error}")))?;
     let rows = rows(input)?;
     check_columns(&rows, &metadata.inputs)?;
-    let tensors: Result<Vec<Value>, Problem> = metadata
-        .inputs
-        .iter()
-        .map(|input| tensor(input, &rows))
-        .collect();
+    let tensors: Result<Vec<Value>, Problem> = metadata.inputs.iter().map(|input| tensor(input, &rows)).collect();
     Ok(json!({ "inputs": tensors? }))
 }
 
@@ -50,21 +45,17 @@ fn rows(input: &Value) -> Result<Vec<&Row>, Problem> {
 fn check_columns(rows: &[&Row], inputs: &[Input]) -> Result<(), Problem> {
     let names = || inputs.iter().map(|input| input.name.as_str());
     for (number, row) in rows.iter().enumerate() {
-        let unknown = row
-            .keys()
-            .find(|column| !names().any(|name| name == column.as_str()));
+        let unknown = row.keys().find(|column| !names().any(|name| name == column.as_str()));
         if let Some(unknown) = unknown {
             let hint = near::hint(unknown, names(), "leave it out");
-            return Err(Problem::invalid(format!(
-                "row {number}: the endpoint has no input `{unknown}`"
-            ))
-            .hint(hint));
+            return Err(Problem::invalid(format!("row {number}: the endpoint has no input `{unknown}`")).hint(hint));
         }
         let missing: Vec<&str> = names().filter(|name| !row.contains_key(*name)).collect();
         if !missing.is_empty() {
             let missing = missing.join("`, `");
-            return Err(Problem::invalid(format!("row {number} lacks `{missing}`"))
-                .hint("a missing number is written `null`"));
+            return Err(
+                Problem::invalid(format!("row {number} lacks `{missing}`")).hint("a missing number is written `null`")
+            );
         }
     }
     Ok(())
@@ -72,24 +63,13 @@ fn check_columns(rows: &[&Row], inputs: &[Input]) -> Result<(), Problem> {
 
 /// One input for all rows: the first dimension counts the rows.
 fn tensor(input: &Input, rows: &[&Row]) -> Result<Value, Problem> {
-    let Input {
-        name,
-        datatype,
-        shape,
-    } = input;
-    let datatype = Datatype::parse(datatype).ok_or_else(|| {
-        Problem::invalid(format!("input `{name}` has the unknown type `{datatype}`"))
-    })?;
-    let fixed: Option<Vec<usize>> = shape
-        .iter()
-        .skip(1)
-        .map(|size| usize::try_from(*size).ok())
-        .collect();
+    let Input { name, datatype, shape } = input;
+    let datatype = Datatype::parse(datatype)
+        .ok_or_else(|| Problem::invalid(format!("input `{name}` has the unknown type `{datatype}`")))?;
+    let fixed: Option<Vec<usize>> = shape.iter().skip(1).map(|size| usize::try_from(*size).ok()).collect();
     let fixed = fixed.ok_or_else(|| {
-        Problem::invalid(format!(
-            "input `{name}` has more than one open dimension: {shape:?}"
-        ))
-        .hint(r#"send a whole request with `"inputs": […]`"#)
+        Problem::invalid(format!("input `{name}` has more than one open dimension: {shape:?}"))
+            .hint(r#"send a whole request with `"inputs": […]`"#)
     })?;
     let per_row = fixed.iter().product();
     let mut data = Vec::new();
@@ -97,9 +77,7 @@ fn tensor(input: &Input, rows: &[&Row]) -> Result<Value, Problem> {
         let values = cells(&row[name.as_str()], per_row);
         let values = values.ok_or_else(|| wrong(number, name, &format!("{per_row} values")))?;
         for value in values {
-            data.push(
-                element(value, datatype).ok_or_else(|| wrong(number, name, wanted(datatype)))?,
-            );
+            data.push(element(value, datatype).ok_or_else(|| wrong(number, name, wanted(datatype)))?);
         }
     }
     let shape: Vec<usize> = std::iter::once(rows.len()).chain(fixed).collect();
@@ -120,17 +98,11 @@ fn element(value: &Value, datatype: Datatype) -> Option<Value> {
     use Datatype as D;
     match (datatype, value) {
         (D::Fp16 | D::Fp32 | D::Fp64, Value::Null) => Some(json!("NaN")),
-        (D::Fp16 | D::Fp32 | D::Fp64, Value::Number(_))
-        | (D::Bool, Value::Bool(_))
-        | (D::Bytes, Value::String(_)) => Some(value.clone()),
-        (D::Uint8 | D::Uint16 | D::Uint32 | D::Uint64, Value::Number(number))
-            if number.is_u64() =>
-        {
+        (D::Fp16 | D::Fp32 | D::Fp64, Value::Number(_)) | (D::Bool, Value::Bool(_)) | (D::Bytes, Value::String(_)) => {
             Some(value.clone())
         }
-        (D::Int8 | D::Int16 | D::Int32 | D::Int64, Value::Number(number)) if number.is_i64() => {
-            Some(value.clone())
-        }
+        (D::Uint8 | D::Uint16 | D::Uint32 | D::Uint64, Value::Number(number)) if number.is_u64() => Some(value.clone()),
+        (D::Int8 | D::Int16 | D::Int32 | D::Int64, Value::Number(number)) if number.is_i64() => Some(value.clone()),
         _ => None,
     }
 }
@@ -189,34 +161,17 @@ mod tests {
         let problem = refused(json!({ "agee": 30, "job": "A1" }));
         assert_eq!(problem.message, "row 0: the endpoint has no input `agee`");
         assert_eq!(problem.hint.unwrap(), "did you mean `age`?");
-        assert_eq!(
-            refused(json!([{ "age": 3, "job": "A" }, {}])).message,
-            "row 1 lacks `age`, `job`"
-        );
-        assert_eq!(
-            refused(json!({ "age": "30", "job": "A1" })).message,
-            "row 0: `age` must be a number or null"
-        );
-        assert_eq!(
-            refused(json!({ "age": 30, "job": 1 })).message,
-            "row 0: `job` must be a text"
-        );
+        assert_eq!(refused(json!([{ "age": 3, "job": "A" }, {}])).message, "row 1 lacks `age`, `job`");
+        assert_eq!(refused(json!({ "age": "30", "job": "A1" })).message, "row 0: `age` must be a number or null");
+        assert_eq!(refused(json!({ "age": 30, "job": 1 })).message, "row 0: `job` must be a text");
         for input in [json!([]), json!(3), json!([3]), json!("x"), Value::Null] {
-            assert_eq!(
-                refused(input).message,
-                "the input is neither a row nor a list of rows"
-            );
+            assert_eq!(refused(input).message, "the input is neither a row nor a list of rows");
         }
     }
 
     #[test]
     fn an_endpoint_with_two_open_dimensions_needs_a_whole_request() {
         let open = json!({ "inputs": [{ "name": "x", "datatype": "FP32", "shape": [-1, -1] }] });
-        assert!(
-            request(&json!({ "x": [1] }), &open)
-                .unwrap_err()
-                .hint
-                .is_some()
-        );
+        assert!(request(&json!({ "x": [1] }), &open).unwrap_err().hint.is_some());
     }
 }

@@ -8,7 +8,7 @@ pub mod version;
 pub mod why;
 
 use stemma_api::types::Fact;
-use stemma_core::record::Auth;
+use stemma_core::{Digest, record::Auth};
 
 use crate::print;
 
@@ -19,6 +19,11 @@ pub fn by(fact: &Fact) -> String {
         Auth::Authenticated | Auth::System => "",
     };
     format!("{}{unproven}, {}", fact.actor, print::time(fact.time))
+}
+
+/// The short form of a digest, for reading only.
+pub fn short(digest: &Digest) -> String {
+    format!("{}{}", Digest::PREFIX, digest.short())
 }
 
 /// A commit as people write it.
@@ -57,11 +62,7 @@ mod tests {
 
     #[test]
     fn facts_stand_below_each_other_and_empty_ones_are_left_out() {
-        let text = facts(&[
-            ("run", "1".into()),
-            ("nothing", String::new()),
-            ("code", "2".into()),
-        ]);
+        let text = facts(&[("run", "1".into()), ("nothing", String::new()), ("code", "2".into())]);
         assert_eq!(text, "run   1\ncode  2");
     }
 }

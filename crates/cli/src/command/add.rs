@@ -43,19 +43,10 @@ pub async fn run(args: AddArgs, global: &Global, output: &Output) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-async fn add(
-    args: &AddArgs,
-    session: &Session,
-    output: &Output,
-) -> Result<Vec<DatasetVersionAdded>, Problem> {
+async fn add(args: &AddArgs, session: &Session, output: &Output) -> Result<Vec<DatasetVersionAdded>, Problem> {
     let files = put(args, session, output)?;
-    let claims: Vec<ContentClaim> = files
-        .iter()
-        .map(|file| ContentClaim {
-            digest: file.digest,
-            size: file.size,
-        })
-        .collect();
+    let claims: Vec<ContentClaim> =
+        files.iter().map(|file| ContentClaim { digest: file.digest, size: file.size }).collect();
     session.ensure_content(&claims, output).await?;
     let mut added = Vec::with_capacity(files.len());
     for file in files {
@@ -66,26 +57,16 @@ async fn add(
             why: args.why.clone(),
             derived_from: args.derived_from.clone(),
         };
-        added.push(
-            session
-                .client
-                .add_dataset_version(&session.project, &file.name, &version)
-                .await?,
-        );
+        added.push(session.client.add_dataset_version(&session.project, &file.name, &version).await?);
     }
     Ok(added)
 }
 
 /// Puts the files into the store and the lock.
 fn put(args: &AddArgs, session: &Session, output: &Output) -> Result<Vec<Added>, Problem> {
-    let paths: Result<Vec<PathBuf>, Problem> =
-        args.paths.iter().map(|path| absolute(path)).collect();
+    let paths: Result<Vec<PathBuf>, Problem> = args.paths.iter().map(|path| absolute(path)).collect();
     let paths = paths?;
-    let total = paths
-        .iter()
-        .filter_map(|path| path.metadata().ok())
-        .map(|meta| meta.len())
-        .sum();
+    let total = paths.iter().filter_map(|path| path.metadata().ok()).map(|meta| meta.len()).sum();
     let bar = output.progress(total, "adding");
     let (mut current, mut before) = (None, 0);
     let mut progress = |path: &stemma_core::name::TreePath, done| {
@@ -106,8 +87,7 @@ fn put(args: &AddArgs, session: &Session, output: &Output) -> Result<Vec<Added>,
 
 /// The workspace sees relative paths from its root, a person from where they stand.
 pub fn absolute(path: &Path) -> Result<PathBuf, Problem> {
-    std::path::absolute(path)
-        .map_err(|error| Problem::invalid(format!("`{}` is not a path: {error}", path.display())))
+    std::path::absolute(path).map_err(|error| Problem::invalid(format!("`{}` is not a path: {error}", path.display())))
 }
 
 fn row(added: &DatasetVersionAdded) -> Vec<String> {

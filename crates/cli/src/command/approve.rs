@@ -26,15 +26,9 @@ pub struct ApproveArgs {
 
 pub async fn run(args: ApproveArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let (model, version) = model_and_version(&args.version)?;
-    let approve = Approve {
-        stage: args.stage,
-        reason: args.reason,
-    };
+    let approve = Approve { stage: args.stage, reason: args.reason };
     let approval = session::with(global, async |session| {
-        session
-            .client
-            .approve(&session.project, &model, &version, &approve)
-            .await
+        session.client.approve(&session.project, &model, &version, &approve).await
     });
     let approval = approval.await?;
     output.result(&approval, || {

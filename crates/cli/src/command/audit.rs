@@ -49,19 +49,12 @@ pub async fn run(args: AuditArgs, global: &Global, output: &Output) -> Result<Ex
 async fn verify(global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let report = session::with(global, async |session| session.client.audit_verify().await).await?;
     output.result(&report, || report_text(&report, output));
-    if report.passed {
-        Ok(ExitCode::SUCCESS)
-    } else {
-        Ok(ExitCode::from(ErrorKind::Corrupt.exit_code()))
-    }
+    if report.passed { Ok(ExitCode::SUCCESS) } else { Ok(ExitCode::from(ErrorKind::Corrupt.exit_code())) }
 }
 
 fn report_text(report: &AuditReport, output: &Output) -> String {
     let verdict = output.verdict(report.passed);
-    let mut text = format!(
-        "ledger of {} events {verdict}\nroot {}\n",
-        report.events, report.root
-    );
+    let mut text = format!("ledger of {} events {verdict}\nroot {}\n", report.events, report.root);
     for check in &report.checks {
         text.push_str(&format!("  {check}\n"));
     }
@@ -72,18 +65,14 @@ fn report_text(report: &AuditReport, output: &Output) -> String {
 }
 
 async fn events(args: &EventsArgs, global: &Global, output: &Output) -> Result<(), Problem> {
-    let page = session::with(global, async |session| {
-        session.client.audit_events(args.after, args.limit).await
-    });
+    let page = session::with(global, async |session| session.client.audit_events(args.after, args.limit).await);
     let page = page.await?;
     output.result(&page, || {
         let header = ["seq", "time", "actor", "change", "subject"];
         print::table(&header, page.items.iter().map(row))
     });
     if let Some(next) = &page.next {
-        output.note(format!(
-            "there are more: `stemma audit events --after {next}`"
-        ));
+        output.note(format!("there are more: `stemma audit events --after {next}`"));
     }
     Ok(())
 }

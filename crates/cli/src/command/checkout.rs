@@ -31,41 +31,21 @@ struct Written {
     was: State,
 }
 
-pub async fn run(
-    args: CheckoutArgs,
-    global: &Global,
-    output: &Output,
-) -> Result<ExitCode, Problem> {
+pub async fn run(args: CheckoutArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let workspace = session::require_workspace()?;
-    let paths: Result<Vec<PathBuf>, Problem> =
-        args.paths.iter().map(|path| absolute(path)).collect();
+    let paths: Result<Vec<PathBuf>, Problem> = args.paths.iter().map(|path| absolute(path)).collect();
     let paths = paths?;
-    let overwrite = if args.force {
-        Overwrite::Force
-    } else {
-        Overwrite::Refuse
-    };
+    let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };
     let store = workspace.open_store()?;
-    let checkout = || {
-        tokio::task::block_in_place(|| {
-            stemma_workspace::checkout(&workspace, &store, &paths, overwrite)
-        })
-    };
+    let checkout = || tokio::task::block_in_place(|| stemma_workspace::checkout(&workspace, &store, &paths, overwrite));
     let written = match checkout() {
         Err(CheckoutError::NotHere(absent)) if global.server.is_some() => {
-            session::with(global, async |session| {
-                fetch(session, &absent, output).await
-            })
-            .await?;
+            session::with(global, async |session| fetch(session, &absent, output).await).await?;
             checkout()?
         }
         done => done?,
     };
-    let written = written.into_iter().map(|file| Written {
-        path: file.path,
-        digest: file.digest,
-        was: file.was,
-    });
+    let written = written.into_iter().map(|file| Written { path: file.path, digest: file.digest, was: file.was });
     let written: Vec<Written> = written.collect();
     output.result(&written, || text(&written));
     Ok(ExitCode::SUCCESS)
@@ -89,11 +69,7 @@ fn text(written: &[Written]) -> String {
             State::Missing => "restored",
             State::Modified | State::Unchanged => "overwritten",
         };
-        vec![
-            what.to_owned(),
-            file.path.to_string(),
-            file.digest.to_string(),
-        ]
+        vec![what.to_owned(), file.path.to_string(), file.digest.to_string()]
     };
     print::columns(written.iter().map(row))
 }

@@ -1,4 +1,4 @@
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
@@ -14,11 +14,9 @@ pub struct CompletionsArgs {
 }
 
 pub fn run(args: &CompletionsArgs) -> Result<ExitCode, Problem> {
-    clap_complete::generate(
-        args.shell,
-        &mut Arguments::command(),
-        "stemma",
-        &mut std::io::stdout(),
-    );
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Arguments::command(), "stemma", &mut script);
+    // a reader that went away is no failure
+    let _ = std::io::stdout().write_all(&script);
     Ok(ExitCode::SUCCESS)
 }

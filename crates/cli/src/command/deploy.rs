@@ -39,24 +39,10 @@ pub async fn run(args: DeployArgs, global: &Global, output: &Output) -> Result<E
         Log::Fast => LogMode::Fast,
         Log::Off => LogMode::Off,
     };
-    let deploy = Deploy {
-        model: args.model,
-        log,
-        reason: args.reason.unwrap_or_default(),
-    };
-    let deployed = session::with(global, async |session| {
-        session
-            .client
-            .deploy(&session.project, &args.endpoint, &deploy)
-            .await
-    });
+    let deploy = Deploy { model: args.model, log, reason: args.reason.unwrap_or_default() };
+    let deployed =
+        session::with(global, async |session| session.client.deploy(&session.project, &args.endpoint, &deploy).await);
     let deployed = deployed.await?;
-    output.result(&deployed, || {
-        format!(
-            "{}  serves {}",
-            deployed.name(),
-            view::endpoint::targets(&deployed)
-        )
-    });
+    output.result(&deployed, || format!("{}  serves {}", deployed.name(), view::endpoint::targets(&deployed)));
     Ok(ExitCode::SUCCESS)
 }

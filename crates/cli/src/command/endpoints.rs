@@ -17,11 +17,7 @@ pub struct EndpointsArgs {
     endpoint: Option<EndpointName>,
 }
 
-pub async fn run(
-    args: EndpointsArgs,
-    global: &Global,
-    output: &Output,
-) -> Result<ExitCode, Problem> {
+pub async fn run(args: EndpointsArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     session::with(global, async |session| {
         let (client, project) = (&session.client, &session.project);
         match &args.endpoint {
@@ -44,13 +40,9 @@ fn list(endpoints: &[EndpointDetail]) -> String {
         let newest = endpoint.revisions.first();
         vec![
             endpoint.endpoint.to_string(),
-            newest
-                .map(|revision| revision.revision.number.to_string())
-                .unwrap_or_default(),
+            newest.map(|revision| revision.revision.number.to_string()).unwrap_or_default(),
             newest.map(view::endpoint::targets).unwrap_or_default(),
-            newest
-                .map(|revision| view::by(&revision.deployed))
-                .unwrap_or_default(),
+            newest.map(|revision| view::by(&revision.deployed)).unwrap_or_default(),
         ]
     };
     let header = ["endpoint", "revision", "serves", "deployed by"];

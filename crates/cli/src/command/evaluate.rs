@@ -16,27 +16,15 @@ pub struct EvaluateArgs {
     version: String,
 }
 
-pub async fn run(
-    args: EvaluateArgs,
-    global: &Global,
-    output: &Output,
-) -> Result<ExitCode, Problem> {
+pub async fn run(args: EvaluateArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let (model, version) = model_and_version(&args.version)?;
-    let evaluated = session::with(global, async |session| {
-        session
-            .client
-            .evaluate(&session.project, &model, &version)
-            .await
-    });
+    let evaluated =
+        session::with(global, async |session| session.client.evaluate(&session.project, &model, &version).await);
     let evaluated = evaluated.await?;
     output.result(&evaluated, || {
         let report = &evaluated.report;
         let headline = evaluation::headline(report);
-        format!(
-            "{}  {headline}\n\n{}",
-            output.bold(&evaluated.version),
-            evaluation::table(report)
-        )
+        format!("{}  {headline}\n\n{}", output.bold(&evaluated.version), evaluation::table(report))
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -30,31 +30,15 @@ struct What {
     comment: Option<String>,
 }
 
-pub async fn run(
-    args: FeedbackArgs,
-    global: &Global,
-    output: &Output,
-) -> Result<ExitCode, Problem> {
+pub async fn run(args: FeedbackArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let id = prediction(&args.prediction)?;
-    let What {
-        label,
-        reward,
-        comment,
-    } = args.what;
+    let What { label, reward, comment } = args.what;
     if reward.is_some_and(|reward| !reward.is_finite()) {
         return Err(Problem::invalid("the reward is not a finite number"));
     }
-    let send = SendFeedback {
-        label,
-        reward,
-        comment,
-    };
-    let feedback = session::with(global, async |session| {
-        session.client.send_feedback(&id, &send).await
-    });
+    let send = SendFeedback { label, reward, comment };
+    let feedback = session::with(global, async |session| session.client.send_feedback(&id, &send).await);
     let feedback = feedback.await?;
-    output.result(&feedback, || {
-        format!("{id}  {}", view::why::feedback_line(&feedback))
-    });
+    output.result(&feedback, || format!("{id}  {}", view::why::feedback_line(&feedback)));
     Ok(ExitCode::SUCCESS)
 }

@@ -25,10 +25,7 @@ pub async fn run(args: GateArgs, global: &Global, output: &Output) -> Result<Exi
     let (model, version) = model_and_version(&args.version)?;
     let gates = RunGates { gates: args.gates };
     let results = session::with(global, async |session| {
-        session
-            .client
-            .run_gates(&session.project, &model, &version, &gates)
-            .await
+        session.client.run_gates(&session.project, &model, &version, &gates).await
     });
     let results = results.await?;
     output.result(&results, || text(&results, output));
@@ -43,13 +40,6 @@ fn text(results: &GateResults, output: &Output) -> String {
     if results.results.is_empty() {
         return format!("{}  no gates are declared", results.version);
     }
-    let gates = results
-        .results
-        .iter()
-        .map(|result| evaluation::gate(result, output));
-    format!(
-        "{}\n{}",
-        output.bold(&results.version),
-        gates.collect::<Vec<_>>().join("\n")
-    )
+    let gates = results.results.iter().map(|result| evaluation::gate(result, output));
+    format!("{}\n{}", output.bold(&results.version), gates.collect::<Vec<_>>().join("\n"))
 }

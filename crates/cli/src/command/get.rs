@@ -42,10 +42,7 @@ struct Got {
 
 pub async fn run(args: GetArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let got = session::with(global, async |session| {
-        let resolved = session
-            .client
-            .resolve(&session.project, &args.reference)
-            .await?;
+        let resolved = session.client.resolve(&session.project, &args.reference).await?;
         let path = destination(args.output.as_deref(), &resolved);
         if path.symlink_metadata().is_ok() && !args.force {
             return Err(exists(&path));
@@ -54,23 +51,10 @@ pub async fn run(args: GetArgs, global: &Global, output: &Output) -> Result<Exit
         fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
         let file = session.download(&resolved, folder, output).await?;
         put_in_place(file, &path, args.force)?;
-        Ok(Got {
-            name: resolved.name,
-            digest: resolved.digest,
-            size: resolved.size,
-            path,
-        })
+        Ok(Got { name: resolved.name, digest: resolved.digest, size: resolved.size, path })
     });
     let got = got.await?;
-    output.result(&got, || {
-        format!(
-            "{}  {}  {}  {}",
-            got.name,
-            got.digest,
-            got.path.display(),
-            print::bytes(got.size)
-        )
-    });
+    output.result(&got, || format!("{}  {}  {}  {}", got.name, got.digest, got.path.display(), print::bytes(got.size)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,9 +66,7 @@ fn destination(asked: Option<&Path>, resolved: &Resolved) -> PathBuf {
     };
     match asked {
         None => PathBuf::from(own),
-        Some(path) if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
-            path.join(own)
-        }
+        Some(path) if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") => path.join(own),
         Some(path) => path.to_owned(),
     }
 }
@@ -97,11 +79,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 fn put_in_place(file: NamedTempFile, path: &Path, force: bool) -> Result<(), Problem> {
-    let put = if force {
-        file.persist(path)
-    } else {
-        file.persist_noclobber(path)
-    };
+    let put = if force { file.persist(path) } else { file.persist_noclobber(path) };
     match put {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(path)),
@@ -110,9 +88,6 @@ fn put_in_place(file: NamedTempFile, path: &Path, force: bool) -> Result<(), Pro
 }
 
 fn exists(path: &Path) -> Problem {
-    Problem::new(
-        ErrorKind::Conflict,
-        format!("`{}` is there already", path.display()),
-    )
-    .hint("give another path with `-o PATH`, or overwrite it with `--force`")
+    Problem::new(ErrorKind::Conflict, format!("`{}` is there already", path.display()))
+        .hint("give another path with `-o PATH`, or overwrite it with `--force`")
 }

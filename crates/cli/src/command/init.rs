@@ -39,31 +39,19 @@ struct NewHome {
 }
 
 pub async fn run(args: InitArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    let nesting = if args.nested {
-        Nesting::Allow
-    } else {
-        Nesting::Refuse
-    };
+    let nesting = if args.nested { Nesting::Allow } else { Nesting::Refuse };
     let made = stemma_workspace::init(&session::current_dir()?, nesting)?;
     let workspace = made.workspace;
     let home = match &global.server {
         Some(_) => None,
         None => Some(make_home(&workspace, global, output).await?),
     };
-    let made = Made {
-        root: workspace.root().to_owned(),
-        changed: made.changed,
-        home,
-    };
+    let made = Made { root: workspace.root().to_owned(), changed: made.changed, home };
     output.result(&made, || text(&made));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn make_home(
-    workspace: &Workspace,
-    global: &Global,
-    output: &Output,
-) -> Result<NewHome, Problem> {
+async fn make_home(workspace: &Workspace, global: &Global, output: &Output) -> Result<NewHome, Problem> {
     let dir = workspace.home_dir();
     let owner = match &global.acting_as {
         Some(name) => name.clone(),
@@ -85,12 +73,7 @@ async fn make_home(
             None
         }
     };
-    Ok(NewHome {
-        home,
-        owner,
-        token,
-        credentials,
-    })
+    Ok(NewHome { home, owner, token, credentials })
 }
 
 /// Keeps the owner's token in the user's configuration folder.
@@ -102,8 +85,7 @@ fn keep(home: HomeId, token: &str) -> Result<PathBuf, Problem> {
 }
 
 fn nameless() -> Problem {
-    Problem::invalid("who owns the home?")
-        .hint("name yourself with `--as E-MAIL`, or set Git's `user.email`")
+    Problem::invalid("who owns the home?").hint("name yourself with `--as E-MAIL`, or set Git's `user.email`")
 }
 
 fn text(made: &Made) -> String {
@@ -112,21 +94,10 @@ fn text(made: &Made) -> String {
         [] => format!("`{root}` is a workspace\n"),
         changed => format!("`{root}` is a workspace: {}\n", changed.join(", ")),
     };
-    if let Some(NewHome {
-        owner,
-        token,
-        credentials,
-        ..
-    }) = &made.home
-    {
-        text.push_str(&format!(
-            "{owner} owns its home, with the token (shown only now)\n\n  {token}\n\n"
-        ));
+    if let Some(NewHome { owner, token, credentials, .. }) = &made.home {
+        text.push_str(&format!("{owner} owns its home, with the token (shown only now)\n\n  {token}\n\n"));
         text.push_str(&match credentials {
-            Some(dir) => format!(
-                "kept in `{}`; your commands use it from there",
-                dir.display()
-            ),
+            Some(dir) => format!("kept in `{}`; your commands use it from there", dir.display()),
             None => "not kept anywhere: set STEMMA_TOKEN to it to act as the owner".to_owned(),
         });
     }

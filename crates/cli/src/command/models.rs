@@ -38,18 +38,12 @@ pub async fn run(args: ModelsArgs, global: &Global, output: &Output) -> Result<E
 
 fn list(models: &[ModelSummary]) -> String {
     let row = |model: &ModelSummary| {
-        let aliases = model
-            .aliases
-            .iter()
-            .map(|(alias, number)| format!("@{alias} {number}"));
+        let aliases = model.aliases.iter().map(|(alias, number)| format!("@{alias} {number}"));
         let production = model.production.iter().map(|number| number.to_string());
         vec![
             model.model.to_string(),
             model.versions.to_string(),
-            model
-                .newest
-                .map(|number| number.to_string())
-                .unwrap_or_default(),
+            model.newest.map(|number| number.to_string()).unwrap_or_default(),
             production.collect::<Vec<_>>().join(", "),
             aliases.collect::<Vec<_>>().join(", "),
         ]
@@ -60,32 +54,14 @@ fn list(models: &[ModelSummary]) -> String {
 
 /// The versions of a model, newest first; `stemma show` does the same.
 pub fn versions(detail: &ModelDetail) -> String {
-    let primary = detail
-        .policy
-        .evaluation
-        .as_ref()
-        .map_or("metric", |spec| spec.primary.as_str());
-    let header = [
-        "version",
-        "stage",
-        "aliases",
-        primary,
-        "reason",
-        "registered by",
-    ];
-    print::table(
-        &header,
-        detail.versions.iter().map(|version| row(version, detail)),
-    )
+    let primary = detail.policy.evaluation.as_ref().map_or("metric", |spec| spec.primary.as_str());
+    let header = ["version", "stage", "aliases", primary, "reason", "registered by"];
+    print::table(&header, detail.versions.iter().map(|version| row(version, detail)))
 }
 
 fn row(version: &ModelVersion, detail: &ModelDetail) -> Vec<String> {
     let primary = detail.primary.get(&version.number.to_string());
-    let aliases: Vec<String> = version
-        .aliases
-        .iter()
-        .map(|alias| format!("@{alias}"))
-        .collect();
+    let aliases: Vec<String> = version.aliases.iter().map(|alias| format!("@{alias}")).collect();
     vec![
         version.number.to_string(),
         version.stage.to_string(),

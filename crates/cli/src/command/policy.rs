@@ -45,8 +45,7 @@ pub async fn run(args: PolicyArgs, global: &Global, output: &Output) -> Result<E
     match args.act {
         Act::Show { model } => show(&model, global, output).await?,
         Act::Apply { model } => {
-            let applied =
-                session::with(global, async |session| apply(session, model.as_ref()).await);
+            let applied = session::with(global, async |session| apply(session, model.as_ref()).await);
             let applied = applied.await?;
             output.result(&applied, || text(&applied));
         }
@@ -55,50 +54,35 @@ pub async fn run(args: PolicyArgs, global: &Global, output: &Output) -> Result<E
 }
 
 async fn show(model: &ModelName, global: &Global, output: &Output) -> Result<(), Problem> {
-    let state = session::with(global, async |session| {
-        session.client.policy(&session.project, model).await
-    });
+    let state = session::with(global, async |session| session.client.policy(&session.project, model).await);
     let policy = state.await?.policy;
-    let declaration = BTreeMap::from([("model", BTreeMap::from([(model.as_str(), &policy)]))]);
-    let text = toml::to_string(&declaration).map_err(|error| {
-        Problem::new(
-            ErrorKind::Internal,
-            format!("the policy of `{model}`: {error}"),
-        )
-    })?;
+    let text = declaration(model, &policy)?;
     output.result(&policy, || text);
     Ok(())
 }
 
+/// The rules as `stemma.toml` would declare them.
+fn declaration(model: &ModelName, policy: &ModelPolicy) -> Result<String, Problem> {
+    let tables = BTreeMap::from([("model", BTreeMap::from([(model.as_str(), policy)]))]);
+    toml::to_string(&tables)
+        .map_err(|error| Problem::new(ErrorKind::Internal, format!("the rules of `{model}`: {error}")))
+}
+
 async fn apply(session: &Session, model: Option<&ModelName>) -> Result<Vec<Applied>, Problem> {
-    let declared: Vec<ModelName> = session
-        .workspace()?
-        .settings()
-        .models
-        .keys()
-        .cloned()
-        .collect();
+    let declared: Vec<ModelName> = session.workspace()?.settings().models.keys().cloned().collect();
     let models = match model {
         None => declared,
         Some(model) if declared.contains(model) => vec![model.clone()],
         Some(model) => {
-            return Err(Problem::not_found(format!(
-                "stemma.toml declares nothing for model `{model}`"
-            ))
-            .hint(format!(
-                "add `[model.{model}.evaluation]`, gates or promotion rules to it"
-            )));
+            return Err(Problem::not_found(format!("stemma.toml declares nothing for model `{model}`"))
+                .hint(format!("add `[model.{model}.evaluation]`, gates or promotion rules to it")));
         }
     };
     let mut applied = Vec::new();
     for model in models {
         if let Some(policy) = declared::policy(session, &model).await? {
             let state = declared::apply(session, &model, policy).await?;
-            applied.push(Applied {
-                model,
-                changed: state.changed,
-                policy: state.policy,
-            });
+            applied.push(Applied { model, changed: state.changed, policy: state.policy });
         }
     }
     Ok(applied)
@@ -113,4 +97,40 @@ fn text(applied: &[Applied]) -> String {
         format!("{}  {what}", one.model)
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use stemma_workspace::Settings;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_declared_again() {
+        let text = r#"
+[model.credit-score.evaluation]
+data = "german-credit-test@1"
+target = "creditability"
+positive = "bad"
+slices = ["sex", { column = "age", bins = [25, 40.5] }]
+[model.credit-score.gate.applications]
+kind = "data-test"
+data = "german-credit@1"
+columns = { age = { type = "integer", min = 18 } }
+[model.credit-score.gate.baseline]
+kind = "metric-baseline"
+metric = "auc"
+min = 0.65
+[model.credit-score.promotion.production]
+gates = ["applications", "baseline"]
+approvals = 2
+alias = "champion"
+"#;
+        let parse = |text: &str| Settings::parse(Path::new("stemma.toml"), text).unwrap().models;
+        let declared = parse(text);
+        let (model, policy) = declared.first_key_value().unwrap();
+        assert_eq!(parse(&declaration(model, policy).unwrap()), declared);
+    }
 }

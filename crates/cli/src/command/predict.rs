@@ -62,30 +62,21 @@ impl Input {
             (None, Some(path)) => (read(path)?, format!("`{}`", path.display())),
             (None, None) => return Err(Problem::invalid("there is no input")),
         };
-        serde_json::from_str(&text)
-            .map_err(|error| Problem::invalid(format!("{from} is not JSON: {error}")))
+        serde_json::from_str(&text).map_err(|error| Problem::invalid(format!("{from} is not JSON: {error}")))
     }
 }
 
 fn read(path: &Path) -> Result<String, Problem> {
-    let unreadable = |error: std::io::Error| {
-        Problem::invalid(format!("can't read `{}`: {error}", path.display()))
-    };
+    let unreadable = |error: std::io::Error| Problem::invalid(format!("can't read `{}`: {error}", path.display()));
     let reader: Box<dyn std::io::Read> = if path == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
         Box::new(std::fs::File::open(path).map_err(unreadable)?)
     };
     let mut text = String::new();
-    reader
-        .take(INPUT_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
+    reader.take(INPUT_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > INPUT_BYTES_MAX {
-        return Err(Problem::invalid(format!(
-            "`{}` is longer than {INPUT_BYTES_MAX} bytes",
-            path.display()
-        )));
+        return Err(Problem::invalid(format!("`{}` is longer than {INPUT_BYTES_MAX} bytes", path.display())));
     }
     Ok(text)
 }
@@ -115,21 +106,10 @@ fn answered(status: u16, body: Value) -> Result<Value, Problem> {
 }
 
 fn text(answer: &Value) -> String {
-    let id = answer
-        .pointer("/parameters/prediction_id")
-        .and_then(Value::as_str);
+    let id = answer.pointer("/parameters/prediction_id").and_then(Value::as_str);
     let version = answer.get("model_version").and_then(Value::as_str);
-    let mut text = format!(
-        "{}  by version {}\n",
-        id.unwrap_or("(not logged)"),
-        version.unwrap_or("?")
-    );
-    for tensor in answer
-        .get("outputs")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    let mut text = format!("{}  by version {}\n", id.unwrap_or("(not logged)"), version.unwrap_or("?"));
+    for tensor in answer.get("outputs").and_then(Value::as_array).into_iter().flatten() {
         let name = tensor.get("name").and_then(Value::as_str).unwrap_or("?");
         let data = tensor.get("data").unwrap_or(&Value::Null);
         text.push_str(&format!("{name}: {data}\n"));

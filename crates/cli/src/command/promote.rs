@@ -25,15 +25,9 @@ pub struct PromoteArgs {
 
 pub async fn run(args: PromoteArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let (model, version) = model_and_version(&args.version)?;
-    let promote = Promote {
-        stage: args.stage,
-        reason: args.reason.unwrap_or_default(),
-    };
+    let promote = Promote { stage: args.stage, reason: args.reason.unwrap_or_default() };
     let promoted = session::with(global, async |session| {
-        session
-            .client
-            .promote(&session.project, &model, &version, &promote)
-            .await
+        session.client.promote(&session.project, &model, &version, &promote).await
     });
     let promoted = promoted.await?;
     output.result(&promoted, || text(&promoted));
@@ -41,19 +35,7 @@ pub async fn run(args: PromoteArgs, global: &Global, output: &Output) -> Result<
 }
 
 fn text(promoted: &Promoted) -> String {
-    let Promoted {
-        version,
-        promotion,
-        alias,
-    } = promoted;
-    let alias = alias
-        .as_ref()
-        .map(|alias| format!(", `@{alias}` points at it now"));
-    format!(
-        "{}  {} → {}{}",
-        version.name(),
-        promotion.from,
-        promotion.to,
-        alias.unwrap_or_default()
-    )
+    let Promoted { version, promotion, alias } = promoted;
+    let alias = alias.as_ref().map(|alias| format!(", `@{alias}` points at it now"));
+    format!("{}  {} → {}{}", version.name(), promotion.from, promotion.to, alias.unwrap_or_default())
 }

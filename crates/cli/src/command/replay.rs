@@ -24,11 +24,7 @@ pub async fn run(args: ReplayArgs, global: &Global, output: &Output) -> Result<E
     let id = prediction(&args.prediction)?;
     let replay = session::with(global, async |session| session.client.replay(&id).await).await?;
     output.result(&replay, || text(&replay, output));
-    if replay.same_bits {
-        Ok(ExitCode::SUCCESS)
-    } else {
-        Ok(ExitCode::from(ErrorKind::Corrupt.exit_code()))
-    }
+    if replay.same_bits { Ok(ExitCode::SUCCESS) } else { Ok(ExitCode::from(ErrorKind::Corrupt.exit_code())) }
 }
 
 fn text(replay: &Replay, output: &Output) -> String {
@@ -38,16 +34,8 @@ fn text(replay: &Replay, output: &Output) -> String {
     }
     let row = |one: &OutputComparison| {
         let same = if one.same_bits { "yes" } else { "no" };
-        vec![
-            one.name.clone(),
-            same.to_owned(),
-            values(&one.recorded),
-            values(&one.replayed),
-        ]
+        vec![one.name.clone(), same.to_owned(), values(&one.recorded), values(&one.replayed)]
     };
-    let table = print::table(
-        &["output", "same", "recorded", "replayed"],
-        replay.outputs.iter().map(row),
-    );
+    let table = print::table(&["output", "same", "recorded", "replayed"], replay.outputs.iter().map(row));
     format!("{}: {by}\n{table}", output.red("not the same bits"))
 }

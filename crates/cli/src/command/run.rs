@@ -36,11 +36,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIGEST", exclusive = true)]
     resend: Option<Digest>,
     /// The command with its arguments; no shell looks at them
-    #[arg(
-        last = true,
-        required_unless_present = "resend",
-        value_name = "COMMAND"
-    )]
+    #[arg(last = true, required_unless_present = "resend", value_name = "COMMAND")]
     command: Vec<String>,
 }
 
@@ -77,70 +73,38 @@ pub async fn run(args: RunArgs, global: &Global, output: &Output) -> Result<Exit
         capture: args.capture.map_or(CaptureMode::Best, CaptureMode::from),
     };
     let captured = watch(workspace, request).await?;
-    let detail = session::with(global, async |session| {
-        record(session, &captured, output).await
-    });
-    let detail = detail
-        .await
-        .map_err(|problem| unsent(&problem, &captured.record_digest))?;
+    let detail = session::with(global, async |session| record(session, &captured, output).await);
+    let detail = detail.await.map_err(|problem| unsent(&problem, &captured.record_digest))?;
     report(&detail, &captured.notes, output);
-    Ok(ExitCode::from(
-        u8::try_from(captured.exit_code()).unwrap_or(u8::MAX),
-    ))
+    Ok(ExitCode::from(u8::try_from(captured.exit_code()).unwrap_or(u8::MAX)))
 }
 
 /// A run is recorded by who ran it, as the home knows them.
 async fn who(session: &Session) -> Result<Actor, Problem> {
     let you = session.client.home().await?.you;
-    Ok(Actor {
-        principal: you.principal,
-        auth: you.auth,
-    })
+    Ok(Actor { principal: you.principal, auth: you.auth })
 }
 
 /// Runs the command on a thread of its own: it takes as long as it takes.
 async fn watch(workspace: Workspace, request: RunRequest) -> Result<CapturedRun, Problem> {
     let store = workspace.open_store()?;
-    let watched =
-        tokio::task::spawn_blocking(move || stemma_workspace::run(&workspace, &store, &request));
-    let watched = watched
-        .await
-        .map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
+    let watched = tokio::task::spawn_blocking(move || stemma_workspace::run(&workspace, &store, &request));
+    let watched = watched.await.map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
     Ok(watched?)
 }
 
-async fn record(
-    session: &Session,
-    captured: &CapturedRun,
-    output: &Output,
-) -> Result<RunDetail, Problem> {
-    let contents = captured.contents.iter().map(|content| ContentClaim {
-        digest: content.digest,
-        size: content.size,
-    });
-    session
-        .ensure_content(&contents.collect::<Vec<_>>(), output)
-        .await?;
-    let run = RecordRun {
-        record: captured.record.clone(),
-        digest: captured.record_digest,
-    };
+async fn record(session: &Session, captured: &CapturedRun, output: &Output) -> Result<RunDetail, Problem> {
+    let contents = captured.contents.iter().map(|content| ContentClaim { digest: content.digest, size: content.size });
+    session.ensure_content(&contents.collect::<Vec<_>>(), output).await?;
+    let run = RecordRun { record: captured.record.clone(), digest: captured.record_digest };
     session.client.record_run(&session.project, &run).await
 }
 
 /// Nothing is lost: the record is content like any other.
 fn unsent(problem: &Problem, record: &Digest) -> Problem {
-    let message = format!(
-        "the command has run, but the home did not take its record: {}",
-        problem.message
-    );
-    Problem {
-        missing: problem.missing.clone(),
-        ..Problem::new(problem.kind, message)
-    }
-    .hint(format!(
-        "the record is kept; send it with `stemma run --resend {record}`"
-    ))
+    let message = format!("the command has run, but the home did not take its record: {}", problem.message);
+    Problem { missing: problem.missing.clone(), ..Problem::new(problem.kind, message) }
+        .hint(format!("the record is kept; send it with `stemma run --resend {record}`"))
 }
 
 /// Sends a record that is only in the workspace's store.
@@ -148,44 +112,27 @@ async fn resend(digest: Digest, global: &Global, output: &Output) -> Result<Exit
     let detail = session::with(global, async |session| {
         let store = session.store()?.clone();
         let bytes = blocking(move || store.read(&digest, RECORD_BYTES_MAX)).await?;
-        let record: RunRecord = serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::invalid(format!("`{digest}` is not the record of a run: {error}"))
-        })?;
+        let record: RunRecord = serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::invalid(format!("`{digest}` is not the record of a run: {error}")))?;
         let contents = contents(session.store()?, digest, &record)?;
         session.ensure_content(&contents, output).await?;
-        session
-            .client
-            .record_run(&session.project, &RecordRun { record, digest })
-            .await
+        session.client.record_run(&session.project, &RecordRun { record, digest }).await
     });
     report(&detail.await?, &[], output);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Everything that a record names, and the record itself.
-fn contents(
-    store: &Store,
-    digest: Digest,
-    record: &RunRecord,
-) -> Result<Vec<ContentClaim>, Problem> {
-    let files = record
-        .inputs
-        .iter()
-        .chain(&record.outputs)
-        .chain(&record.code.files);
+fn contents(store: &Store, digest: Digest, record: &RunRecord) -> Result<Vec<ContentClaim>, Problem> {
+    let files = record.inputs.iter().chain(&record.outputs).chain(&record.code.files);
     let mut digests: Vec<Digest> = files.map(|file| file.digest).collect();
     digests.extend(record.code.diff);
     digests.extend([record.environment, digest]);
     digests.sort();
     digests.dedup();
     let claim = |digest: Digest| match store.info(&digest).map_err(WorkspaceError::from)? {
-        Some(info) => Ok(ContentClaim {
-            digest,
-            size: info.size,
-        }),
-        None => Err(Problem::not_found(format!(
-            "content `{digest}` of the run is not in the store any more"
-        ))),
+        Some(info) => Ok(ContentClaim { digest, size: info.size }),
+        None => Err(Problem::not_found(format!("content `{digest}` of the run is not in the store any more"))),
     };
     digests.into_iter().map(claim).collect()
 }

@@ -38,9 +38,7 @@ pub struct RunsArgs {
 pub async fn run(args: RunsArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let page = session::with(global, async |session| matching(&args, session).await).await?;
     output.result(&page, || {
-        let header = [
-            "run", "started", "by", "command", "result", "read", "wrote", "capture", "claims",
-        ];
+        let header = ["run", "started", "by", "command", "result", "read", "wrote", "capture", "claims"];
         print::table(&header, page.items.iter().map(row))
     });
     Ok(ExitCode::SUCCESS)
@@ -48,17 +46,11 @@ pub async fn run(args: RunsArgs, global: &Global, output: &Output) -> Result<Exi
 
 /// Reads pages until enough runs match.
 async fn matching(args: &RunsArgs, session: &Session) -> Result<Page<RunSummary>, Problem> {
-    let mut found = Page {
-        items: Vec::new(),
-        next: None,
-    };
+    let mut found = Page { items: Vec::new(), next: None };
     let limit = args.limit as usize;
     for _ in 0..PAGES_MAX {
         let before = found.next.take();
-        let page = session
-            .client
-            .runs(&session.project, before.as_deref(), PAGE.max(args.limit))
-            .await?;
+        let page = session.client.runs(&session.project, before.as_deref(), PAGE.max(args.limit)).await?;
         let matching = page.items.into_iter().filter(|run| args.matches(run));
         found.items.extend(matching);
         found.next = page.next;
@@ -76,19 +68,13 @@ async fn matching(args: &RunsArgs, session: &Session) -> Result<Page<RunSummary>
 impl RunsArgs {
     fn matches(&self, run: &RunSummary) -> bool {
         self.by.as_ref().is_none_or(|name| run.actor == *name)
-            && self
-                .command
-                .as_ref()
-                .is_none_or(|text| run.command.contains(text))
+            && self.command.as_ref().is_none_or(|text| run.command.contains(text))
             && !(self.failed && run.succeeded)
     }
 }
 
 fn row(run: &RunSummary) -> Vec<String> {
-    let claims = run
-        .claimed_metrics
-        .iter()
-        .map(|(name, value)| format!("{name}={value:.4}"));
+    let claims = run.claimed_metrics.iter().map(|(name, value)| format!("{name}={value:.4}"));
     let command = match run.command.char_indices().nth(COMMAND_CHARS) {
         None => run.command.clone(),
         Some((end, _)) => format!("{}…", &run.command[..end]),

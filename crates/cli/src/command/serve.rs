@@ -37,10 +37,8 @@ struct Serving {
 
 pub async fn run(args: ServeArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     if global.server.is_some() {
-        return Err(
-            Problem::invalid("`serve` serves the home in `.stemma/`, not another server")
-                .hint("leave out `--server` and STEMMA_SERVER"),
-        );
+        return Err(Problem::invalid("`serve` serves the home in `.stemma/`, not another server")
+            .hint("leave out `--server` and STEMMA_SERVER"));
     }
     // listened for before anything is opened, so that nothing stays open when somebody is quick
     let stop = stop_signal()?;
@@ -58,14 +56,9 @@ pub async fn run(args: ServeArgs, global: &Global, output: &Output) -> Result<Ex
 }
 
 fn served_already(place: &HomePlace) -> Problem {
-    let at = place
-        .served_address()
-        .unwrap_or_else(|| "an unknown address".to_owned());
-    Problem::new(
-        ErrorKind::Conflict,
-        format!("this home is served already, at {at}"),
-    )
-    .hint("use that one, or stop it first")
+    let at = place.served_address().unwrap_or_else(|| "an unknown address".to_owned());
+    Problem::new(ErrorKind::Conflict, format!("this home is served already, at {at}"))
+        .hint("use that one, or stop it first")
 }
 
 async fn serve(
@@ -76,34 +69,17 @@ async fn serve(
     output: &Output,
 ) -> Result<(), Problem> {
     let anonymous = args.insecure_anonymous || args.listen.ip().to_canonical().is_loopback();
-    let mut hosts: Vec<String> = args
-        .allow_host
-        .iter()
-        .map(|host| host.to_lowercase())
-        .collect();
+    let mut hosts: Vec<String> = args.allow_host.iter().map(|host| host.to_lowercase()).collect();
     if !args.listen.ip().is_unspecified() {
         hosts.push(args.listen.ip().to_string());
     }
-    let options = ServeOptions {
-        listen: args.listen,
-        socket: Some(place.socket().to_owned()),
-    };
+    let options = ServeOptions { listen: args.listen, socket: Some(place.socket().to_owned()) };
     let server = Server::bind(owned.app(AccessRules { hosts, anonymous }), &options).await?;
-    let address = server
-        .address()
-        .map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
+    let address = server.address().map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
     let address = format!("http://{address}");
     place.write_address(&address)?;
-    output.result(
-        &Serving {
-            address: address.clone(),
-            anonymous,
-        },
-        || address.clone(),
-    );
-    output.note(format!(
-        "pages: {address}/  API: {address}/api/v1/  inference: {address}/v2/"
-    ));
+    output.result(&Serving { address: address.clone(), anonymous }, || address.clone());
+    output.note(format!("pages: {address}/  API: {address}/api/v1/  inference: {address}/v2/"));
     output.note(match anonymous {
         true => "callers without a token may track, register and predict; stop with Ctrl-C",
         false => "callers need a token, see `stemma user add`; stop with Ctrl-C",
@@ -115,17 +91,9 @@ async fn serve(
 /// Resolves when somebody wants us to stop.
 fn stop_signal() -> Result<impl Future<Output = ()>, Problem> {
     let listen = |kind| {
-        signal(kind).map_err(|error| {
-            Problem::new(
-                ErrorKind::Internal,
-                format!("can't listen for signals: {error}"),
-            )
-        })
+        signal(kind).map_err(|error| Problem::new(ErrorKind::Internal, format!("can't listen for signals: {error}")))
     };
-    let (mut interrupted, mut terminated) = (
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::terminate())?,
-    );
+    let (mut interrupted, mut terminated) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {
             _ = interrupted.recv() => {}

@@ -24,10 +24,7 @@ pub struct ShowArgs {
 }
 
 pub async fn run(args: ShowArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    session::with(global, async |session| {
-        show(session, &args.thing, output).await
-    })
-    .await?;
+    session::with(global, async |session| show(session, &args.thing, output).await).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -62,9 +59,7 @@ async fn show_named(session: &Session, name: &str, output: &Output) -> Result<()
     let model: ModelName = name.parse()?;
     match session.client.model(&session.project, &model).await {
         Ok(detail) => {
-            output.result(&detail, || {
-                format!("{}\n{}", output.bold(name), models::versions(&detail))
-            });
+            output.result(&detail, || format!("{}\n{}", output.bold(name), models::versions(&detail)));
             return Ok(());
         }
         Err(problem) if problem.kind != ErrorKind::NotFound => return Err(problem),
@@ -78,50 +73,25 @@ async fn show_named(session: &Session, name: &str, output: &Output) -> Result<()
     show_dataset(session, &resolved, output).await
 }
 
-async fn show_endpoint(
-    session: &Session,
-    endpoint: &EndpointName,
-    output: &Output,
-) -> Result<(), Problem> {
+async fn show_endpoint(session: &Session, endpoint: &EndpointName, output: &Output) -> Result<(), Problem> {
     let detail = session.client.endpoint(&session.project, endpoint).await?;
     output.result(&detail, || view::endpoint::text(&detail, output));
     Ok(())
 }
 
-async fn show_version(
-    session: &Session,
-    resolved: &Resolved,
-    output: &Output,
-) -> Result<(), Problem> {
+async fn show_version(session: &Session, resolved: &Resolved, output: &Output) -> Result<(), Problem> {
     let (model, version) = super::model_and_version(&resolved.name)?;
-    let detail = session
-        .client
-        .version(&session.project, &model, &version)
-        .await?;
+    let detail = session.client.version(&session.project, &model, &version).await?;
     output.result(&detail, || view::version::text(&detail, output));
     Ok(())
 }
 
-async fn show_dataset(
-    session: &Session,
-    resolved: &Resolved,
-    output: &Output,
-) -> Result<(), Problem> {
-    let (name, number) = resolved
-        .name
-        .split_once('@')
-        .unwrap_or((&resolved.name, ""));
+async fn show_dataset(session: &Session, resolved: &Resolved, output: &Output) -> Result<(), Problem> {
+    let (name, number) = resolved.name.split_once('@').unwrap_or((&resolved.name, ""));
     let dataset: DatasetName = name.parse()?;
-    let versions = session
-        .client
-        .dataset_versions(&session.project, &dataset)
-        .await?
-        .items;
-    let version = versions
-        .into_iter()
-        .find(|version| version.number.to_string() == number);
-    let version =
-        version.ok_or_else(|| Problem::not_found(format!("there is no `{}`", resolved.name)))?;
+    let versions = session.client.dataset_versions(&session.project, &dataset).await?.items;
+    let version = versions.into_iter().find(|version| version.number.to_string() == number);
+    let version = version.ok_or_else(|| Problem::not_found(format!("there is no `{}`", resolved.name)))?;
     output.result(&version, || view::dataset::text(&version));
     Ok(())
 }

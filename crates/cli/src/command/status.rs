@@ -23,11 +23,7 @@ struct Status {
     files: Vec<StatusEntry>,
 }
 
-pub async fn run(
-    _args: StatusArgs,
-    _global: &Global,
-    output: &Output,
-) -> Result<ExitCode, Problem> {
+pub async fn run(_args: StatusArgs, _global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let workspace = session::require_workspace()?;
     let files = tokio::task::block_in_place(|| stemma_workspace::status(&workspace))?;
     let clean = files.iter().all(|file| file.state == State::Unchanged);
@@ -44,21 +40,14 @@ fn text(status: &Status) -> String {
     if status.clean {
         return format!("{tracked}, all as in stemma.lock");
     }
-    let changed = status
-        .files
-        .iter()
-        .filter(|file| file.state != State::Unchanged);
+    let changed = status.files.iter().filter(|file| file.state != State::Unchanged);
     let row = |file: &StatusEntry| {
         let state = match file.state {
             State::Unchanged => "unchanged",
             State::Modified => "modified",
             State::Missing => "missing",
         };
-        vec![
-            state.to_owned(),
-            file.path.to_string(),
-            file.name.to_string(),
-        ]
+        vec![state.to_owned(), file.path.to_string(), file.name.to_string()]
     };
     let list = print::columns(changed.map(row));
     format!("{list}\n\n{tracked}; `stemma add` keeps a change, `stemma checkout` takes it back")

@@ -43,8 +43,7 @@ struct AddArgs {
 }
 
 fn role() -> impl TypedValueParser<Value = Role> {
-    PossibleValuesParser::new(Role::ALL.map(Role::as_str))
-        .try_map(|text| Role::parse(&text).ok_or("not a role"))
+    PossibleValuesParser::new(Role::ALL.map(Role::as_str)).try_map(|text| Role::parse(&text).ok_or("not a role"))
 }
 
 pub async fn run(args: UserArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
@@ -63,27 +62,20 @@ async fn add(args: AddArgs, global: &Global, output: &Output) -> Result<(), Prob
         label: args.label.unwrap_or_default(),
         expires_days: args.expires_days,
     };
-    let issued = session::with(global, async |session| {
-        session.client.add_principal(&add).await
-    });
+    let issued = session::with(global, async |session| session.client.add_principal(&add).await);
     let issued: IssuedToken = issued.await?;
     let scope = match &add.project {
         Some(project) => format!("in project `{project}`"),
         None => "in all projects".to_owned(),
     };
-    output.note(format!(
-        "{} is {} {scope}; the token is shown only now:",
-        issued.principal, issued.role
-    ));
+    output.note(format!("{} is {} {scope}; the token is shown only now:", issued.principal, issued.role));
     output.result(&issued, || issued.token.clone());
     Ok(())
 }
 
 async fn list(global: &Global, output: &Output) -> Result<(), Problem> {
     let page = session::with(global, async |session| session.client.principals().await).await?;
-    output.result(&page, || {
-        print::table(&["name", "roles", "added by"], page.items.iter().map(row))
-    });
+    output.result(&page, || print::table(&["name", "roles", "added by"], page.items.iter().map(row)));
     Ok(())
 }
 
@@ -92,9 +84,5 @@ fn row(principal: &Principal) -> Vec<String> {
         Some(project) => format!("{} in {project}", grant.role),
         None => grant.role.to_string(),
     });
-    vec![
-        principal.principal.to_string(),
-        grants.collect::<Vec<_>>().join(", "),
-        view::by(&principal.added),
-    ]
+    vec![principal.principal.to_string(), grants.collect::<Vec<_>>().join(", "), view::by(&principal.added)]
 }

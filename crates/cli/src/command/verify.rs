@@ -26,11 +26,7 @@ struct Verified {
     paths: Vec<String>,
 }
 
-pub async fn run(
-    _args: VerifyArgs,
-    _global: &Global,
-    output: &Output,
-) -> Result<ExitCode, Problem> {
+pub async fn run(_args: VerifyArgs, _global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let workspace = session::require_workspace()?;
     let store = workspace.open_store()?;
     let bar = output.progress(0, "reading");
@@ -38,8 +34,7 @@ pub async fn run(
         bar.set_length(total);
         bar.set_position(done);
     };
-    let report = tokio::task::block_in_place(|| store.verify(&mut progress))
-        .map_err(WorkspaceError::from)?;
+    let report = tokio::task::block_in_place(|| store.verify(&mut progress)).map_err(WorkspaceError::from)?;
     bar.finish_and_clear();
     let paths = damaged_paths(&report, &workspace.lock()?);
     let verified = Verified { report, paths };
@@ -52,37 +47,18 @@ pub async fn run(
 }
 
 fn damaged_paths(report: &VerifyReport, lock: &Lock) -> Vec<String> {
-    let is_damaged = |digest| {
-        report
-            .damaged
-            .iter()
-            .any(|damage| damage.digest == Some(digest))
-    };
+    let is_damaged = |digest| report.damaged.iter().any(|damage| damage.digest == Some(digest));
     let tracked = lock.entries().filter(|(_, entry)| is_damaged(entry.digest));
-    tracked
-        .map(|(path, entry)| format!("{path} ({})", entry.name))
-        .collect()
+    tracked.map(|(path, entry)| format!("{path} ({})", entry.name)).collect()
 }
 
 fn text(verified: &Verified, output: &Output) -> String {
-    let VerifyReport {
-        blobs,
-        bytes,
-        damaged,
-        ..
-    } = &verified.report;
-    let all = format!(
-        "{}, {}",
-        view::count(*blobs, "content"),
-        print::bytes(*bytes)
-    );
+    let VerifyReport { blobs, bytes, damaged, .. } = &verified.report;
+    let all = format!("{}, {}", view::count(*blobs, "content"), print::bytes(*bytes));
     if damaged.is_empty() {
         return format!("{all}: {}", output.green("all as it was"));
     }
-    let mut text = format!(
-        "{all}: {}\n",
-        output.red(view::count(damaged.len() as u64, "damage"))
-    );
+    let mut text = format!("{all}: {}\n", output.red(view::count(damaged.len() as u64, "damage")));
     for damage in damaged {
         let content = damage.digest.map(|digest| digest.to_string());
         let pack = damage.pack.as_ref().map(|pack| match damage.offset {

@@ -12,17 +12,9 @@ use crate::print::Output;
 
 impl Session {
     /// Reads content into a new file in a folder and checks length and digest; the caller gives it its name.
-    pub async fn download(
-        &self,
-        content: &Resolved,
-        folder: &Path,
-        output: &Output,
-    ) -> Result<NamedTempFile, Problem> {
+    pub async fn download(&self, content: &Resolved, folder: &Path, output: &Output) -> Result<NamedTempFile, Problem> {
         let mut file = new_file(folder)?;
-        let mut body = self
-            .client
-            .download_content(&self.project, &content.digest)
-            .await?;
+        let mut body = self.client.download_content(&self.project, &content.digest).await?;
         let bar = output.progress(content.size, "getting");
         let mut hasher = blake3::Hasher::new();
         let mut size = 0;
@@ -36,34 +28,23 @@ impl Session {
                 break;
             }
             hasher.update(bytes);
-            file.write_all(bytes)
-                .map_err(|error| cannot_write(file.path(), &error))?;
+            file.write_all(bytes).map_err(|error| cannot_write(file.path(), &error))?;
             bar.inc(bytes.len() as u64);
         }
         bar.finish_and_clear();
         let found = Digest::from_bytes(*hasher.finalize().as_bytes());
         if size != content.size || found != content.digest {
-            return Err(Problem::new(
-                ErrorKind::Corrupt,
-                format!("what came is not `{}`", content.digest),
-            )
-            .hint("nothing was written; see `stemma verify`"));
+            return Err(Problem::new(ErrorKind::Corrupt, format!("what came is not `{}`", content.digest))
+                .hint("nothing was written; see `stemma verify`"));
         }
-        file.as_file()
-            .sync_all()
-            .map_err(|error| cannot_write(file.path(), &error))?;
+        file.as_file().sync_all().map_err(|error| cannot_write(file.path(), &error))?;
         Ok(file)
     }
 
     /// Brings content from the home into the workspace's store.
     pub async fn fetch(&self, digest: &Digest, output: &Output) -> Result<(), Problem> {
-        let content = self
-            .client
-            .resolve(&self.project, &digest.to_string())
-            .await?;
-        let file = self
-            .download(&content, &self.workspace()?.home_dir(), output)
-            .await?;
+        let content = self.client.resolve(&self.project, &digest.to_string()).await?;
+        let file = self.download(&content, &self.workspace()?.home_dir(), output).await?;
         let store = self.store()?.clone();
         blocking(move || store.put_file(file.path())).await?;
         Ok(())
@@ -80,15 +61,9 @@ fn new_file(folder: &Path) -> Result<NamedTempFile, Problem> {
 }
 
 pub fn cannot_write(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::new(
-        ErrorKind::Config,
-        format!("can't write `{}`: {error}", path.display()),
-    )
+    Problem::new(ErrorKind::Config, format!("can't write `{}`: {error}", path.display()))
 }
 
 fn broke_off(size: u64, error: &dyn std::fmt::Display) -> Problem {
-    Problem::new(
-        ErrorKind::Unavailable,
-        format!("the content broke off after {size} bytes: {error}"),
-    )
+    Problem::new(ErrorKind::Unavailable, format!("the content broke off after {size} bytes: {error}"))
 }

@@ -11,16 +11,10 @@ use crate::{command::Global, settings};
 /// Who the caller says they are in so many words: `--as NAME`, then `STEMMA_TOKEN`.
 pub fn given(global: &Global) -> Option<Identification> {
     if let Some(name) = &global.acting_as {
-        return Some(Identification {
-            token: None,
-            asserted: Some(name.clone()),
-        });
+        return Some(Identification { token: None, asserted: Some(name.clone()) });
     }
     let token = settings::token()?;
-    Some(Identification {
-        token: Some(token),
-        asserted: None,
-    })
+    Some(Identification { token: Some(token), asserted: None })
 }
 
 /// The token that the user's credentials file keeps for a home, else the name by which Git or the system knows them.
@@ -39,10 +33,7 @@ pub async fn kept(home: &str) -> Result<Identification, Problem> {
 /// The Git e-mail, else the user's name on this machine.
 pub async fn asserted_name() -> Option<PrincipalName> {
     let names = [git_email().await, settings::user()];
-    names
-        .into_iter()
-        .flatten()
-        .find_map(|name| PrincipalName::new(name).ok())
+    names.into_iter().flatten().find_map(|name| PrincipalName::new(name).ok())
 }
 
 async fn git_email() -> Option<String> {

@@ -32,10 +32,7 @@ impl HomePlace {
         let dir = workspace.home_dir();
         // made by `stemma init`; a workspace without it works on a server
         if !dir.join("home.json").is_file() {
-            let message = format!(
-                "the workspace `{}` has no home of its own",
-                workspace.root().display()
-            );
+            let message = format!("the workspace `{}` has no home of its own", workspace.root().display());
             return Err(Problem::new(ErrorKind::Config, message)
                 .hint("make one with `stemma init`, or name a server with `--server URL`"));
         }
@@ -59,9 +56,8 @@ impl HomePlace {
 
     pub fn write_address(&self, address: &str) -> Result<(), Problem> {
         let path = self.address_file();
-        fs::write(&path, format!("{address}\n")).map_err(|error| {
-            Problem::new(ErrorKind::Config, format!("`{}`: {error}", path.display()))
-        })
+        fs::write(&path, format!("{address}\n"))
+            .map_err(|error| Problem::new(ErrorKind::Config, format!("`{}`: {error}", path.display())))
     }
 
     /// Takes away what a server leaves behind.
@@ -90,9 +86,7 @@ pub async fn reach(place: &HomePlace) -> Result<Reached, Problem> {
         }
         match HomeLock::acquire(&place.dir) {
             Ok(lock) => {
-                return Ok(Reached::Owned(Box::new(
-                    OwnedHome::open(place, lock).await?,
-                )));
+                return Ok(Reached::Owned(Box::new(OwnedHome::open(place, lock).await?)));
             }
             Err(HomeError::Held { .. }) if Instant::now() < give_up => {}
             Err(error) => return Err(error.into()),
@@ -113,9 +107,7 @@ impl OwnedHome {
         let give_up = Instant::now() + settings::lock_wait()?;
         let lock = loop {
             match HomeLock::acquire(&place.dir) {
-                Err(HomeError::Held { .. }) if Instant::now() < give_up => {
-                    tokio::time::sleep(RETRY).await
-                }
+                Err(HomeError::Held { .. }) if Instant::now() < give_up => tokio::time::sleep(RETRY).await,
                 lock => break lock?,
             }
         };
@@ -133,10 +125,7 @@ impl OwnedHome {
 
     /// What a server or a router in this process is made from.
     pub fn app(&self, access: AccessRules) -> App {
-        App {
-            engine: self.engine.clone(),
-            access: Arc::new(access),
-        }
+        App { engine: self.engine.clone(), access: Arc::new(access) }
     }
 
     /// Closes the engine and then lets others in.

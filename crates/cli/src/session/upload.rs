@@ -21,15 +21,9 @@ const UPLOAD_CHUNKS_MAX: usize = 4;
 
 impl Session {
     /// Makes the project able to read these contents: claims them where the store is shared, else sends what is missing.
-    pub async fn ensure_content(
-        &self,
-        contents: &[ContentClaim],
-        output: &Output,
-    ) -> Result<(), Problem> {
+    pub async fn ensure_content(&self, contents: &[ContentClaim], output: &Output) -> Result<(), Problem> {
         for part in contents.chunks(CLAIMS_MAX) {
-            let list = ContentList {
-                contents: part.to_vec(),
-            };
+            let list = ContentList { contents: part.to_vec() };
             if self.client.is_local() {
                 let answer = self.client.claim_content(&self.project, &list).await?;
                 if let Some(digest) = answer.missing.first() {
@@ -43,16 +37,8 @@ impl Session {
         Ok(())
     }
 
-    async fn upload(
-        &self,
-        contents: &[ContentClaim],
-        missing: &[Digest],
-        output: &Output,
-    ) -> Result<(), Problem> {
-        let wanted: Vec<&ContentClaim> = contents
-            .iter()
-            .filter(|content| missing.contains(&content.digest))
-            .collect();
+    async fn upload(&self, contents: &[ContentClaim], missing: &[Digest], output: &Output) -> Result<(), Problem> {
+        let wanted: Vec<&ContentClaim> = contents.iter().filter(|content| missing.contains(&content.digest)).collect();
         if wanted.is_empty() {
             return Ok(());
         }
@@ -65,9 +51,7 @@ impl Session {
                 watched.inc(frame.data_ref().map_or(0, |data| data.len() as u64));
                 frame
             }));
-            self.client
-                .upload_content(&self.project, &content.digest, body)
-                .await?;
+            self.client.upload_content(&self.project, &content.digest, body).await?;
         }
         bar.finish_and_clear();
         Ok(())
@@ -100,9 +84,6 @@ async fn stream(store: &Store, digest: Digest) -> Result<Body, Problem> {
 }
 
 fn lost(digest: &Digest) -> Problem {
-    Problem::new(
-        ErrorKind::Corrupt,
-        format!("content `{digest}` is not in the store any more"),
-    )
-    .hint("add the file again, and see `stemma verify`")
+    Problem::new(ErrorKind::Corrupt, format!("content `{digest}` is not in the store any more"))
+        .hint("add the file again, and see `stemma verify`")
 }

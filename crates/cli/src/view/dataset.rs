@@ -21,10 +21,7 @@ pub fn text(version: &DatasetVersion) -> String {
         ("source", version.source.clone().unwrap_or_default()),
         ("why", version.why.clone().unwrap_or_default()),
         ("derived from", version.derived_from.join(", ")),
-        (
-            "written by",
-            run.map(|run| format!("run {run}")).unwrap_or_default(),
-        ),
+        ("written by", run.map(|run| format!("run {run}")).unwrap_or_default()),
         ("added by", by(&version.added)),
     ]);
     format!("{}\n{facts}", name(version))

@@ -1,7 +1,10 @@
 //! An endpoint with its revisions and what it answered lately.
 
 use stemma_api::types::{DeployedRevision, EndpointDetail, PredictionSummary};
-use stemma_core::{prediction::LoggedTensor, route::Route};
+use stemma_core::{
+    prediction::LoggedTensor,
+    route::{LogMode, Route},
+};
 
 use super::{by, facts, section};
 use crate::print::{self, Output};
@@ -14,15 +17,8 @@ const VALUE_CHARS: usize = 60;
 pub fn text(detail: &EndpointDetail, output: &Output) -> String {
     let stats = &detail.stats;
     let served = format!("{} requests, {} errors", stats.requests, stats.errors);
-    let latency = format!(
-        "p50 {}, p99 {}",
-        latency(stats.latency_us_p50),
-        latency(stats.latency_us_p99)
-    );
-    let log = format!(
-        "{} rows sealed in {} files",
-        detail.sealed_rows, detail.sealed_parts
-    );
+    let latency = format!("p50 {}, p99 {}", latency(stats.latency_us_p50), latency(stats.latency_us_p99));
+    let log = format!("{} rows sealed in {} files", detail.sealed_rows, detail.sealed_parts);
     let idle = stats.requests == 0;
     let mut text = format!("{}\n", output.bold(detail.endpoint.as_str()));
     text.push_str(&facts(&[
@@ -33,17 +29,11 @@ pub fn text(detail: &EndpointDetail, output: &Output) -> String {
     ]));
     let revisions = detail.revisions.iter().take(SHOWN).map(revision_row);
     let header = ["revision", "serves", "log", "deployed by", "reason"];
-    text.push_str(&format!(
-        "\n{}",
-        section("revisions", &print::table(&header, revisions))
-    ));
+    text.push_str(&format!("\n{}", section("revisions", &print::table(&header, revisions))));
     if !detail.recent.is_empty() {
         let rows = detail.recent.iter().take(SHOWN).map(prediction_row);
         let header = ["prediction", "time", "version", "answer", "took"];
-        text.push_str(&format!(
-            "\n{}",
-            section("newest predictions", &print::table(&header, rows))
-        ));
+        text.push_str(&format!("\n{}", section("newest predictions", &print::table(&header, rows))));
     }
     text
 }
@@ -56,14 +46,12 @@ pub fn targets(revision: &DeployedRevision) -> String {
 }
 
 fn revision_row(revision: &DeployedRevision) -> Vec<String> {
-    let log = format!("{:?}", revision.revision.log).to_lowercase();
-    vec![
-        revision.name(),
-        targets(revision),
-        log,
-        by(&revision.deployed),
-        revision.reason.clone(),
-    ]
+    let log = match revision.revision.log {
+        LogMode::Durable => "durable",
+        LogMode::Fast => "fast",
+        LogMode::Off => "off",
+    };
+    vec![revision.name(), targets(revision), log.to_owned(), by(&revision.deployed), revision.reason.clone()]
 }
 
 fn prediction_row(prediction: &PredictionSummary) -> Vec<String> {
@@ -78,9 +66,7 @@ fn prediction_row(prediction: &PredictionSummary) -> Vec<String> {
 
 /// `label=["good"] probability=[0.8]`.
 pub fn tensors(tensors: &[LoggedTensor]) -> String {
-    let shown = tensors
-        .iter()
-        .map(|tensor| format!("{}={}", tensor.name, values(tensor)));
+    let shown = tensors.iter().map(|tensor| format!("{}={}", tensor.name, values(tensor)));
     shown.collect::<Vec<_>>().join(" ")
 }
 
@@ -107,10 +93,7 @@ mod tests {
 
     #[test]
     fn latency_is_told_in_a_unit_that_fits() {
-        assert_eq!(
-            [999, 1_500, 2_000_000].map(latency),
-            ["999 µs", "1.5 ms", "2.0 s"]
-        );
+        assert_eq!([999, 1_500, 2_000_000].map(latency), ["999 µs", "1.5 ms", "2.0 s"]);
     }
 
     #[test]

@@ -19,16 +19,11 @@ pub fn table(report: &EvaluationReport) -> String {
         .into_iter()
         .take(WORST_SLICES)
         .map(|slice| row(&format!("{} {}", slice.column, slice.value), &slice.metrics));
-    let header = [
-        "slice", "rows", "positive", "auc", "accuracy", "log loss", "brier",
-    ];
+    let header = ["slice", "rows", "positive", "auc", "accuracy", "log loss", "brier"];
     let rows = std::iter::once(row("all", &report.overall)).chain(slices);
     let mut text = print::table(&header, rows);
     if hidden > 0 {
-        text.push_str(&format!(
-            "\n… and {} that did better",
-            count(hidden as u64, "slice")
-        ));
+        text.push_str(&format!("\n… and {} that did better", count(hidden as u64, "slice")));
     }
     if report.is_leaky() {
         let rows = count(report.leaky_rows, "row");
@@ -57,12 +52,7 @@ pub fn gate(report: &GateReport, output: &Output) -> String {
         format!("  {mark}  {}: {}", check.what, check.found)
     };
     let checks: Vec<String> = report.checks.iter().map(line).collect();
-    format!(
-        "{} {}\n{}",
-        report.gate,
-        output.verdict(report.passed),
-        checks.join("\n")
-    )
+    format!("{} {}\n{}", report.gate, output.verdict(report.passed), checks.join("\n"))
 }
 
 fn row(name: &str, metrics: &BinarySummary) -> Vec<String> {
@@ -108,23 +98,11 @@ mod tests {
     use super::*;
 
     fn metrics(auc: Option<f64>, brier: f64) -> BinarySummary {
-        BinarySummary {
-            rows: 10,
-            positives: 3,
-            accuracy: 0.5,
-            auc,
-            log_loss: 0.6,
-            brier,
-            confusion: [5, 2, 2, 1],
-        }
+        BinarySummary { rows: 10, positives: 3, accuracy: 0.5, auc, log_loss: 0.6, brier, confusion: [5, 2, 2, 1] }
     }
 
     fn slice(value: &str, auc: Option<f64>, brier: f64) -> SliceSummary {
-        SliceSummary {
-            column: "age".into(),
-            value: value.into(),
-            metrics: metrics(auc, brier),
-        }
+        SliceSummary { column: "age".into(), value: value.into(), metrics: metrics(auc, brier) }
     }
 
     fn order(primary: &str) -> Vec<String> {
@@ -137,21 +115,13 @@ mod tests {
             positive: "bad".into(),
             primary: primary.into(),
             overall: metrics(Some(0.8), 0.2),
-            slices: vec![
-                slice("good", Some(0.9), 0.1),
-                slice("one-class", None, 0.3),
-                slice("poor", Some(0.5), 0.2),
-            ],
+            slices: vec![slice("good", Some(0.9), 0.1), slice("one-class", None, 0.3), slice("poor", Some(0.5), 0.2)],
             leaky_rows: 0,
             predictions: Digest::of(b"p"),
         };
         let table = table(&report);
-        let names = table
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("age "));
-        names
-            .map(|rest| rest.split(' ').next().unwrap().to_owned())
-            .collect()
+        let names = table.lines().filter_map(|line| line.trim().strip_prefix("age "));
+        names.map(|rest| rest.split(' ').next().unwrap().to_owned()).collect()
     }
 
     #[test]

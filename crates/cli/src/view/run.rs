@@ -8,7 +8,7 @@ use stemma_core::{
     record::{CodeVersion, ExitStatus, FileRef},
 };
 
-use super::{by_names, commit, count, facts, section};
+use super::{by_names, commit, count, facts, section, short};
 use crate::print;
 
 /// Files shown of each kind; the rest is counted.
@@ -22,33 +22,20 @@ pub fn text(detail: &RunDetail) -> String {
         ("in", record.directory.clone()),
         ("by", record.actor.principal.to_string()),
         ("started", print::time(record.started)),
-        (
-            "took",
-            seconds(record.ended.micros() - record.started.micros()),
-        ),
+        ("took", seconds(record.ended.micros() - record.started.micros())),
         ("ended with", exit(record.exit)),
         ("code", code(&record.code)),
         ("environment", environment(detail)),
         ("capture", capture(detail)),
         ("contacted", record.capture.hosts.join(", ")),
         ("parameters", pairs(&record.params, |value| value.clone())),
-        (
-            "claims",
-            pairs(&record.claimed_metrics, |value| value.to_string()),
-        ),
+        ("claims", pairs(&record.claimed_metrics, |value| value.to_string())),
         ("redacted", record.redactions.join(", ")),
         ("versions", detail.versions.join(", ")),
     ]));
-    for (heading, list) in [
-        ("read", &record.inputs),
-        ("wrote", &record.outputs),
-        ("code files", &record.code.files),
-    ] {
+    for (heading, list) in [("read", &record.inputs), ("wrote", &record.outputs), ("code files", &record.code.files)] {
         if !list.is_empty() {
-            text.push_str(&format!(
-                "\n{}",
-                section(heading, &files(list, &detail.datasets))
-            ));
+            text.push_str(&format!("\n{}", section(heading, &files(list, &detail.datasets))));
         }
     }
     text
@@ -64,29 +51,17 @@ pub fn summary(detail: &RunDetail) -> String {
         ("code", code(&record.code)),
         ("capture", capture(detail)),
     ]);
-    format!(
-        "run {}  {} after {took}\n{lines}",
-        record.id,
-        exit(record.exit)
-    )
+    format!("run {}  {} after {took}\n{lines}", record.id, exit(record.exit))
 }
 
 /// How many files, and which datasets they are.
 fn seen(files: &[FileRef], datasets: &BTreeMap<Digest, Vec<String>>) -> String {
-    let mut names: Vec<&str> = files
-        .iter()
-        .filter_map(|file| datasets.get(&file.digest))
-        .flatten()
-        .map(String::as_str)
-        .collect();
+    let mut names: Vec<&str> =
+        files.iter().filter_map(|file| datasets.get(&file.digest)).flatten().map(String::as_str).collect();
     names.sort_unstable();
     names.dedup();
     let count = count(files.len() as u64, "file");
-    if names.is_empty() {
-        count
-    } else {
-        format!("{count}: {}", names.join(", "))
-    }
+    if names.is_empty() { count } else { format!("{count}: {}", names.join(", ")) }
 }
 
 pub fn command_line(command: &[String]) -> String {
@@ -110,30 +85,17 @@ pub fn exit(exit: ExitStatus) -> String {
 
 pub fn code(code: &CodeVersion) -> String {
     let Some(id) = &code.commit else {
-        return format!(
-            "no commit, {} as content",
-            count(code.files.len() as u64, "file")
-        );
+        return format!("no commit, {} as content", count(code.files.len() as u64, "file"));
     };
     let branch = code.branch.as_ref().map(|branch| format!(" ({branch})"));
-    let diff = code
-        .diff
-        .map(|diff| format!(" + uncommitted changes {diff:?}"));
-    format!(
-        "{}{}{}",
-        commit(id),
-        branch.unwrap_or_default(),
-        diff.unwrap_or_default()
-    )
+    let diff = code.diff.map(|diff| format!(" + uncommitted changes {}", short(&diff)));
+    format!("{}{}{}", commit(id), branch.unwrap_or_default(), diff.unwrap_or_default())
 }
 
 pub fn capture(detail: &RunDetail) -> String {
     let capture = &detail.record.capture;
     let grade = detail.hermetic_grade;
-    let mut text = format!(
-        "level {} ({}), hermetic grade {grade}",
-        capture.level, capture.method
-    );
+    let mut text = format!("level {} ({}), hermetic grade {grade}", capture.level, capture.method);
     if capture.truncated {
         text.push_str(", list of files cut");
     }
@@ -152,7 +114,7 @@ pub fn environment(detail: &RunDetail) -> String {
     let parts = [
         text("/interpreter/version").map(|version| format!("Python {version}")),
         packages.map(|packages| count(packages as u64, "package")),
-        Some(format!("{digest:?}")),
+        Some(short(digest)),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -160,18 +122,8 @@ pub fn environment(detail: &RunDetail) -> String {
 pub fn files(files: &[FileRef], datasets: &BTreeMap<Digest, Vec<String>>) -> String {
     let row = |file: &FileRef| {
         let names = by_names(datasets.get(&file.digest));
-        let changed = if file.mutated {
-            "changed meanwhile"
-        } else {
-            ""
-        };
-        vec![
-            file.path.clone(),
-            format!("{:?}", file.digest),
-            print::bytes(file.size),
-            names,
-            changed.to_owned(),
-        ]
+        let changed = if file.mutated { "changed meanwhile" } else { "" };
+        vec![file.path.clone(), short(&file.digest), print::bytes(file.size), names, changed.to_owned()]
     };
     let header = ["path", "content", "size", "dataset", ""];
     let mut text = print::table(&header, files.iter().take(FILES_SHOWN).map(row));
@@ -181,10 +133,8 @@ pub fn files(files: &[FileRef], datasets: &BTreeMap<Digest, Vec<String>>) -> Str
     text
 }
 
-fn pairs<V>(map: &BTreeMap<String, V>, show: impl Fn(&V) -> String) -> String {
-    let pairs = map
-        .iter()
-        .map(|(name, value)| format!("{name}={}", show(value)));
+pub fn pairs<V>(map: &BTreeMap<String, V>, show: impl Fn(&V) -> String) -> String {
+    let pairs = map.iter().map(|(name, value)| format!("{name}={}", show(value)));
     pairs.collect::<Vec<_>>().join(" ")
 }
 
@@ -199,9 +149,6 @@ mod tests {
     #[test]
     fn a_command_line_can_be_pasted_into_a_shell() {
         let words = ["python", "train.py", "--name", "a b", "", "it's"].map(str::to_owned);
-        assert_eq!(
-            command_line(&words),
-            r"python train.py --name 'a b' '' 'it'\''s'"
-        );
+        assert_eq!(command_line(&words), r"python train.py --name 'a b' '' 'it'\''s'");
     }
 }

@@ -16,52 +16,29 @@ pub fn text(detail: &VersionDetail, output: &Output) -> String {
     };
     add("inputs", fields(&version.signature.inputs));
     add("outputs", fields(&version.signature.outputs));
-    add(
-        "made by",
-        detail.run.as_ref().map(made_by).unwrap_or_default(),
-    );
+    add("made by", detail.run.as_ref().map(made_by).unwrap_or_default());
     if let Some(report) = &detail.evaluation {
         add(&evaluation::headline(report), evaluation::table(report));
     }
-    add(
-        "evidence",
-        lines(&detail.evidence, |one| evidence(one, output)),
-    );
+    add("evidence", lines(&detail.evidence, |one| evidence(one, output)));
     add("approvals", lines(&detail.approvals, approval));
     add("promotions", lines(&detail.promotions, promotion));
     add("serves", detail.revisions.join("\n"));
-    add(
-        "missing for production",
-        detail.missing_for_production.join("\n"),
-    );
+    add("missing for production", detail.missing_for_production.join("\n"));
     text
 }
 
 fn head(version: &ModelVersion) -> String {
-    let aliases: Vec<String> = version
-        .aliases
-        .iter()
-        .map(|alias| format!("@{alias}"))
-        .collect();
+    let aliases: Vec<String> = version.aliases.iter().map(|alias| format!("@{alias}")).collect();
     let sha256 = version.sha256.map(|sha256| sha256.to_string());
-    let compared = version
-        .reference
-        .map(|number| format!("{}@{number}", version.model));
+    let compared = version.reference.map(|number| format!("{}@{number}", version.model));
     facts(&[
         ("reason", version.reason.clone()),
         ("stage", version.stage.to_string()),
         ("aliases", aliases.join(" ")),
         ("content", version.digest.to_string()),
         ("also", sha256.unwrap_or_default()),
-        (
-            "file",
-            format!(
-                "{} ({}, {})",
-                version.file_name,
-                version.format,
-                print::bytes(version.size)
-            ),
-        ),
+        ("file", format!("{} ({}, {})", version.file_name, version.format, print::bytes(version.size))),
         ("compared with", compared.unwrap_or_default()),
         ("registered by", by(&version.registered)),
     ])
@@ -89,26 +66,14 @@ pub fn made_by(detail: &stemma_api::types::RunDetail) -> String {
 }
 
 pub fn evidence(evidence: &Evidence, output: &Output) -> String {
-    let name = evidence
-        .gate
-        .as_ref()
-        .map_or(evidence.kind.as_str(), |gate| gate.as_str());
+    let name = evidence.gate.as_ref().map_or(evidence.kind.as_str(), |gate| gate.as_str());
     let leaky = if evidence.leaky { ", leaky" } else { "" };
     let verdict = output.verdict(evidence.passed);
-    format!(
-        "{name} {verdict}: {}{leaky} ({})",
-        evidence.summary,
-        by(&evidence.recorded)
-    )
+    format!("{name} {verdict}: {}{leaky} ({})", evidence.summary, by(&evidence.recorded))
 }
 
 pub fn approval(approval: &Approval) -> String {
-    format!(
-        "for {} by {}: {}",
-        approval.stage,
-        by(&approval.approved),
-        approval.reason
-    )
+    format!("for {} by {}: {}", approval.stage, by(&approval.approved), approval.reason)
 }
 
 pub fn promotion(promotion: &Promotion) -> String {
@@ -116,12 +81,7 @@ pub fn promotion(promotion: &Promotion) -> String {
         "" => String::new(),
         reason => format!(": {reason}"),
     };
-    format!(
-        "{} → {} by {}{reason}",
-        promotion.from,
-        promotion.to,
-        by(&promotion.promoted)
-    )
+    format!("{} → {} by {}{reason}", promotion.from, promotion.to, by(&promotion.promoted))
 }
 
 pub fn lines<T>(items: &[T], line: impl Fn(&T) -> String) -> String {

@@ -9,7 +9,7 @@ use stemma_core::{
     record::FileRef,
 };
 
-use super::{by, by_names, count, endpoint, evaluation, run, version};
+use super::{by, by_names, count, endpoint, evaluation, run, short, version};
 use crate::print::{self, Output};
 
 /// Input files shown below a run.
@@ -24,10 +24,7 @@ pub struct Branch {
 
 impl Branch {
     fn new(line: impl Into<String>) -> Self {
-        Self {
-            line: line.into(),
-            branches: Vec::new(),
-        }
+        Self { line: line.into(), branches: Vec::new() }
     }
 
     /// Adds a branch, unless it says nothing.
@@ -46,11 +43,7 @@ impl Branch {
     fn draw(&self, text: &mut String, indent: &str) {
         for (i, branch) in self.branches.iter().enumerate() {
             let last = i + 1 == self.branches.len();
-            let (fork, below) = if last {
-                ("└─ ", "   ")
-            } else {
-                ("├─ ", "│  ")
-            };
+            let (fork, below) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
             let _ = writeln!(text, "{indent}{fork}{}", branch.line);
             branch.draw(text, &format!("{indent}{below}"));
         }
@@ -72,16 +65,9 @@ pub fn text(why: &Why, page: Option<&str>, output: &Output) -> String {
     let mut text = format!("{}\n", output.bold(&tree.line));
     tree.draw(&mut text, "");
     let _ = writeln!(text, "kept in {}", why.stored_in);
-    let _ = writeln!(
-        text,
-        "ledger: {} events, root {}",
-        why.ledger_size, why.ledger_root
-    );
+    let _ = writeln!(text, "ledger: {} events, root {}", why.ledger_size, why.ledger_root);
     if !why.tree.complete {
-        let _ = writeln!(
-            text,
-            "the tree is not complete: a part of it is inferred or was cut"
-        );
+        let _ = writeln!(text, "the tree is not complete: a part of it is inferred or was cut");
     }
     if let Some(page) = page {
         let _ = writeln!(text, "page: {page}");
@@ -91,14 +77,8 @@ pub fn text(why: &Why, page: Option<&str>, output: &Output) -> String {
 
 fn asked(why: &Why) -> String {
     let record = &why.record;
-    let request = record
-        .request_id
-        .as_ref()
-        .map(|id| format!(" as request `{id}`"));
-    let unit = record
-        .unit
-        .as_ref()
-        .map(|unit| format!(" for unit `{unit}`"));
+    let request = record.request_id.as_ref().map(|id| format!(" as request `{id}`"));
+    let unit = record.unit.as_ref().map(|unit| format!(" for unit `{unit}`"));
     format!(
         "{} by {}{}{}",
         print::time(record.time),
@@ -126,17 +106,10 @@ fn answer(why: &Why) -> Branch {
 
 pub fn feedback_line(feedback: &stemma_api::types::Feedback) -> String {
     let parts = [
-        feedback
-            .label
-            .as_ref()
-            .map(|label| format!("label `{label}`")),
+        feedback.label.as_ref().map(|label| format!("label `{label}`")),
         feedback.reward.map(|reward| format!("reward {reward}")),
         feedback.comment.clone(),
-        Some(format!(
-            "from {}, {}",
-            feedback.from,
-            print::time(feedback.time)
-        )),
+        Some(format!("from {}, {}", feedback.from, print::time(feedback.time))),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -167,11 +140,7 @@ fn model_branch(why: &Why, detail: &VersionDetail, output: &Output) -> Branch {
     if let Some(report) = &detail.evaluation {
         branch.leaf("evaluated", &evaluation::headline(report));
     }
-    for evidence in detail
-        .evidence
-        .iter()
-        .filter(|evidence| evidence.gate.is_some())
-    {
+    for evidence in detail.evidence.iter().filter(|evidence| evidence.gate.is_some()) {
         branch.leaf("gate", &version::evidence(evidence, output));
     }
     for approval in &detail.approvals {
@@ -187,14 +156,8 @@ fn run_branch(why: &Why, detail: &RunDetail) -> Branch {
     let record = &detail.record;
     let mut branch = Branch::new(format!("run {}", record.id));
     branch.leaf("command", &run::command_line(&record.command));
-    branch.leaf(
-        "by",
-        &format!(
-            "{}, {}",
-            record.actor.principal,
-            print::time(record.started)
-        ),
-    );
+    branch.leaf("by", &format!("{}, {}", record.actor.principal, print::time(record.started)));
+    branch.leaf("parameters", &run::pairs(&record.params, String::clone));
     branch.leaf("code", &run::code(&record.code));
     branch.leaf("environment", &run::environment(detail));
     branch.leaf("capture", &run::capture(detail));
@@ -209,12 +172,7 @@ fn run_branch(why: &Why, detail: &RunDetail) -> Branch {
 
 fn data_branch(why: &Why, run: &RunDetail, file: &FileRef) -> Branch {
     let names = run.datasets.get(&file.digest);
-    let mut branch = Branch::new(format!(
-        "data: {} {:?} {}",
-        file.path,
-        file.digest,
-        by_names(names)
-    ));
+    let mut branch = Branch::new(format!("data: {} {} {}", file.path, short(&file.digest), by_names(names)));
     for name in names.into_iter().flatten() {
         for (what, key) in origins(why, name) {
             branch.leaf(what, key);
@@ -225,11 +183,8 @@ fn data_branch(why: &Why, run: &RunDetail, file: &FileRef) -> Branch {
 
 /// Where a dataset version came from, as far as the tree knows.
 fn origins<'a>(why: &'a Why, dataset: &str) -> impl Iterator<Item = (&'static str, &'a str)> {
-    let of_dataset = why
-        .tree
-        .edges
-        .iter()
-        .filter(move |edge| edge.to.kind == NodeKind::DatasetVersion && edge.to.key == dataset);
+    let of_dataset =
+        why.tree.edges.iter().filter(move |edge| edge.to.kind == NodeKind::DatasetVersion && edge.to.key == dataset);
     of_dataset.filter_map(|edge| match edge.kind {
         EdgeKind::SourceOf => Some(("source", edge.from.key.as_str())),
         EdgeKind::Derived => Some(("derived from", edge.from.key.as_str())),

@@ -13,10 +13,7 @@ fn check(arguments: &[&str], code: i32, message: &str) {
 fn a_misspelt_command_is_answered_with_the_near_one() {
     let (code, stderr) = Desk::new().fails(&["regster", "credit-score", "model.onnx"]);
     assert_eq!(code, 2);
-    assert!(
-        stderr.contains("a similar subcommand exists: 'register'"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("a similar subcommand exists: 'register'"), "{stderr}");
 }
 
 #[test]
@@ -66,11 +63,7 @@ fn a_version_must_be_named_whole() {
         "error: `credit-score@` names no version\n\
          hint: write `model@1.2.0`, `model@alias`, `model@stage`, or the model alone for its newest version",
     );
-    check(
-        &["gate", "../x@1.0.0"],
-        2,
-        "error: `../x` is not a valid model name: it has a path separator",
-    );
+    check(&["gate", "../x@1.0.0"], 2, "error: `../x` is not a valid model name: it has a path separator");
 }
 
 #[test]
@@ -80,10 +73,7 @@ fn an_approval_needs_a_reason_and_a_stage_that_exists() {
     assert!(stderr.contains("--reason <TEXT>"), "{stderr}");
     let (code, stderr) = Desk::new().fails(&["promote", "credit-score@1.0.0", "prodction"]);
     assert_eq!(code, 2);
-    assert!(
-        stderr.contains("a similar value exists: 'production'"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("a similar value exists: 'production'"), "{stderr}");
 }
 
 #[test]
@@ -113,10 +103,7 @@ fn a_server_is_named_by_an_address_that_is_understood() {
     // nobody listens on port 1 of this machine
     let (code, stderr) = Desk::new().fails(&["runs", "--server", "http://127.0.0.1:1"]);
     assert_eq!(code, 9);
-    assert!(
-        stderr.contains("hint: is `stemma serve` running there?"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("hint: is `stemma serve` running there?"), "{stderr}");
 }
 
 #[test]
@@ -129,9 +116,5 @@ fn with_json_a_failure_is_json_too() {
 
 #[test]
 fn a_folder_that_is_not_there_is_named() {
-    check(
-        &["-C", "nowhere", "status"],
-        2,
-        "error: can't work in `nowhere`: No such file or directory (os error 2)",
-    );
+    check(&["-C", "nowhere", "status"], 2, "error: can't work in `nowhere`: No such file or directory (os error 2)");
 }

@@ -16,10 +16,7 @@ fn commands(desk: &Desk, above: &[&str]) -> Vec<String> {
 
 /// Options that every command has are shown in the main help only.
 fn without_global_options(help: &str) -> &str {
-    help.split("Global options:")
-        .next()
-        .unwrap_or(help)
-        .trim_end()
+    help.split("Global options:").next().unwrap_or(help).trim_end()
 }
 
 #[test]
@@ -51,9 +48,6 @@ fn the_help_of_every_command_is_this() {
 fn completions_know_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let script = Desk::new().ok(&["completions", shell]);
-        assert!(
-            script.contains("endpoints") && script.contains("replay"),
-            "{shell}"
-        );
+        assert!(script.contains("endpoints") && script.contains("replay"), "{shell}");
     }
 }

@@ -2,9 +2,7 @@
 
 /// Protobuf field of bytes.
 fn field(number: u8, content: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(content.len())
-        .expect("the model is small")
-        .to_owned();
+    let length = u8::try_from(content.len()).expect("the model is small").to_owned();
     assert!(length < 128, "one byte must hold the length");
     [&[number << 3 | 2, length], content].concat()
 }
@@ -22,20 +20,9 @@ fn value_info(name: &str) -> Vec<u8> {
 
 /// Returns the bytes of the model; `name` makes them different without changing what it does.
 pub fn doubling(name: &str) -> Vec<u8> {
-    let node = [
-        field(1, b"x"),
-        field(1, b"x"),
-        field(2, b"y"),
-        field(4, b"Add"),
-    ]
-    .concat();
-    let graph = [
-        field(1, &node),
-        field(2, name.as_bytes()),
-        field(11, &value_info("x")),
-        field(12, &value_info("y")),
-    ]
-    .concat();
+    let node = [field(1, b"x"), field(1, b"x"), field(2, b"y"), field(4, b"Add")].concat();
+    let graph =
+        [field(1, &node), field(2, name.as_bytes()), field(11, &value_info("x")), field(12, &value_info("y"))].concat();
     let opset = [field(1, b""), number(2, 17)].concat();
     [number(1, 8), field(7, &graph), field(8, &opset)].concat()
 }

@@ -8,20 +8,12 @@ use crate::desk::{Desk, Done};
 fn a_home_that_a_living_process_holds_names_that_process() {
     let desk = Desk::new();
     desk.write("stemma.toml", "");
-    desk.write(
-        ".stemma/home.json",
-        r#"{"format":1,"home":"01990000000070008000000000000001"}"#,
-    );
+    desk.write(".stemma/home.json", r#"{"format":1,"home":"01990000000070008000000000000001"}"#);
     let lock = File::create(desk.work().join(".stemma/owner.lock")).unwrap();
     lock.lock().unwrap();
     desk.write(".stemma/owner.lock", "4242 0\n");
     for command in ["models", "serve"] {
-        let done = Done::of(
-            desk.command(&[command])
-                .env("STEMMA_LOCK_WAIT", "0")
-                .output()
-                .unwrap(),
-        );
+        let done = Done::of(desk.command(&[command]).env("STEMMA_LOCK_WAIT", "0").output().unwrap());
         assert_eq!(done.code, 9, "{done:#?}");
         assert_eq!(
             desk.neutral(&done.stderr),
@@ -29,15 +21,7 @@ fn a_home_that_a_living_process_holds_names_that_process() {
              hint: wait until it ends, or stop it\n"
         );
     }
-    let done = Done::of(
-        desk.command(&["models"])
-            .env("STEMMA_LOCK_WAIT", "soon")
-            .output()
-            .unwrap(),
-    );
+    let done = Done::of(desk.command(&["models"]).env("STEMMA_LOCK_WAIT", "soon").output().unwrap());
     assert_eq!(done.code, 2);
-    assert_eq!(
-        done.stderr,
-        "error: `STEMMA_LOCK_WAIT` is `soon`, expected whole seconds\n"
-    );
+    assert_eq!(done.stderr, "error: `STEMMA_LOCK_WAIT` is `soon`, expected whole seconds\n");
 }

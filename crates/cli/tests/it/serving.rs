@@ -20,31 +20,16 @@ struct Serving {
 impl Serving {
     fn start(desk: &Desk) -> Self {
         let mut command = desk.command(&["serve", "--listen", "127.0.0.1:0"]);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut address = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut address)
-            .unwrap();
-        Self {
-            child,
-            address: address.trim().to_owned(),
-        }
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        Self { child, address: address.trim().to_owned() }
     }
 
     /// Asks the server to stop as an operator would; returns its exit code.
     fn stop(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         self.child.wait().unwrap().code()
     }
 }
@@ -68,10 +53,7 @@ fn commands_beside_a_server_speak_to_it_and_go_on_alone_after_it() {
     assert_eq!(code, 5);
     assert_eq!(
         stderr,
-        format!(
-            "error: this home is served already, at {}\nhint: use that one, or stop it first\n",
-            serving.address
-        )
+        format!("error: this home is served already, at {}\nhint: use that one, or stop it first\n", serving.address)
     );
     assert_eq!(serving.stop(), Some(0));
     assert!(!desk.work().join(".stemma/owner.sock").exists());
@@ -85,12 +67,7 @@ fn another_workspace_uses_a_server_as_its_home() {
     let serving = Serving::start(&home);
     let at = |arguments: &[&str]| -> String {
         let mut command = elsewhere.command(arguments);
-        let done = Done::of(
-            command
-                .env("STEMMA_SERVER", &serving.address)
-                .output()
-                .unwrap(),
-        );
+        let done = Done::of(command.env("STEMMA_SERVER", &serving.address).output().unwrap());
         assert_eq!(done.code, 0, "{arguments:?}: {done:#?}");
         done.stdout
     };
@@ -104,13 +81,7 @@ fn another_workspace_uses_a_server_as_its_home() {
     let clone = Desk::new();
     clone.write("stemma.toml", "");
     clone.write("stemma.lock", elsewhere.read("stemma.lock"));
-    let done = Done::of(
-        clone
-            .command(&["checkout"])
-            .env("STEMMA_SERVER", &serving.address)
-            .output()
-            .unwrap(),
-    );
+    let done = Done::of(clone.command(&["checkout"]).env("STEMMA_SERVER", &serving.address).output().unwrap());
     assert_eq!(done.code, 0, "{done:#?}");
     assert_eq!(clone.read("data.csv").len(), 200_000);
 }
@@ -123,10 +94,7 @@ fn a_port_in_use_is_said_and_the_home_is_free_again() {
     let (code, stderr) = desk.fails(&["serve", "--listen", &address]);
     assert_eq!(code, 7);
     let hint = "hint: stop the other process, or choose another port with `--listen HOST:PORT`";
-    assert_eq!(
-        stderr,
-        format!("error: the port {address} is in use\n{hint}\n")
-    );
+    assert_eq!(stderr, format!("error: the port {address} is in use\n{hint}\n"));
     desk.ok(&["models"]);
 }
 
@@ -134,28 +102,12 @@ fn a_port_in_use_is_said_and_the_home_is_free_again() {
 fn on_an_address_that_others_reach_everybody_needs_a_token() {
     let desk = Desk::with_home();
     let mut command = desk.command(&["serve", "--listen", "0.0.0.0:0", "--json"]);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .take(4)
-        .map(Result::unwrap)
-        .collect();
-    let serving = Serving {
-        child,
-        address: String::new(),
-    };
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap()).lines().take(4).map(Result::unwrap).collect();
+    let serving = Serving { child, address: String::new() };
     let said: serde_json::Value = serde_json::from_str(&lines.join("")).unwrap();
     assert_eq!(said["anonymous"], false);
-    let port = said["address"]
-        .as_str()
-        .unwrap()
-        .rsplit(':')
-        .next()
-        .unwrap();
+    let port = said["address"].as_str().unwrap().rsplit(':').next().unwrap();
     let server = format!("http://127.0.0.1:{port}");
     let (code, stderr) = Desk::new().fails(&["models", "--server", &server]);
     assert_eq!(code, 4, "{stderr}");

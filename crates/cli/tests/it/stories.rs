@@ -29,90 +29,47 @@ fn init_makes_a_home_once_and_keeps_the_token_private() {
     let desk = Desk::new();
     let made = desk.json(&["init"]);
     assert_eq!(made["owner"], "ada@example.org");
-    assert_eq!(
-        made["changed"],
-        serde_json::json!([".stemma", "stemma.toml", ".gitignore"])
-    );
+    assert_eq!(made["changed"], serde_json::json!([".stemma", "stemma.toml", ".gitignore"]));
     let token = made["token"].as_str().unwrap();
     assert!(token.starts_with("stm_"));
     let kept = desk.work().join("../config/credentials.toml");
     assert!(fs::read_to_string(&kept).unwrap().contains(token));
-    assert_eq!(
-        fs::metadata(&kept).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
 
     let (code, stderr) = desk.fails(&["init"]);
     assert_eq!(code, 5);
-    assert_eq!(
-        stderr,
-        "error: `DESK/work/.stemma` is a home already\nhint: see `stemma status`\n"
-    );
+    assert_eq!(stderr, "error: `DESK/work/.stemma` is a home already\nhint: see `stemma status`\n");
 }
 
 #[test]
 fn data_is_added_changed_and_taken_back() {
     let desk = project();
-    let first = desk.ok(&[
-        "add",
-        "data/applications.csv",
-        "--source",
-        "https://example.org/a.csv",
-    ]);
+    let first = desk.ok(&["add", "data/applications.csv", "--source", "https://example.org/a.csv"]);
     let digest = "b3:b1ea92a9b7a14ab4a8f0a7c2f0f2b1d6";
     assert!(first.starts_with("applications@1  b3:"), "{first} {digest}");
-    assert!(
-        first.trim_end().ends_with("data/applications.csv  25 B"),
-        "{first}"
-    );
-    assert!(
-        desk.ok(&["add", "data/applications.csv"])
-            .trim_end()
-            .ends_with("unchanged")
-    );
+    assert!(first.trim_end().ends_with("data/applications.csv  25 B"), "{first}");
+    assert!(desk.ok(&["add", "data/applications.csv"]).trim_end().ends_with("unchanged"));
 
     desk.write("data/applications.csv", "age,risk\n");
-    assert!(
-        desk.ok(&["status"])
-            .starts_with("modified  data/applications.csv  applications\n")
-    );
+    assert!(desk.ok(&["status"]).starts_with("modified  data/applications.csv  applications\n"));
     let (code, stderr) = desk.fails(&["checkout"]);
     assert_eq!(code, 5, "{stderr}");
-    desk.ok(&[
-        "add",
-        "data/applications.csv",
-        "--why",
-        "emptied",
-        "--derived-from",
-        "applications@1",
-    ]);
+    desk.ok(&["add", "data/applications.csv", "--why", "emptied", "--derived-from", "applications@1"]);
     let shown = desk.json(&["show", "applications@2"]);
     assert_eq!(shown["derived_from"], serde_json::json!(["applications@1"]));
     assert_eq!(shown["why"], "emptied");
 
     let got = desk.ok(&["get", "applications@1", "-o", "old/"]);
     assert!(got.contains("old/applications.csv"), "{got}");
-    assert_eq!(
-        desk.read("old/applications.csv"),
-        "age,risk\n30,good\n41,bad\n"
-    );
+    assert_eq!(desk.read("old/applications.csv"), "age,risk\n30,good\n41,bad\n");
     let (code, stderr) = desk.fails(&["get", "applications@1", "-o", "old/"]);
     assert_eq!(code, 5);
     assert!(stderr.contains("is there already"), "{stderr}");
-    desk.ok(&[
-        "get",
-        "applications@2",
-        "-o",
-        "old/applications.csv",
-        "--force",
-    ]);
+    desk.ok(&["get", "applications@2", "-o", "old/applications.csv", "--force"]);
     assert_eq!(desk.read("old/applications.csv"), "age,risk\n");
 
     fs::remove_file(desk.work().join("data/applications.csv")).unwrap();
-    assert!(
-        desk.ok(&["checkout"])
-            .starts_with("restored  data/applications.csv")
-    );
+    assert!(desk.ok(&["checkout"]).starts_with("restored  data/applications.csv"));
     assert!(desk.ok(&["verify"]).contains("all as it was"));
 }
 
@@ -121,11 +78,7 @@ fn a_run_is_recorded_with_what_it_read_and_wrote() {
     let desk = project();
     desk.ok(&["add", "data/applications.csv"]);
     let done = desk.run(&["run", "--", "python3", "train.py", "--depth", "3"]);
-    assert_eq!(
-        (done.code, done.stdout.as_str()),
-        (0, "trained\n"),
-        "{done:#?}"
-    );
+    assert_eq!((done.code, done.stdout.as_str()), (0, "trained\n"), "{done:#?}");
     assert!(done.stderr.contains("applications@1"), "{done:#?}");
 
     let runs = desk.json(&["runs"]);
@@ -135,10 +88,7 @@ fn a_run_is_recorded_with_what_it_read_and_wrote() {
     assert_eq!(run["claimed_metrics"]["auc"], 0.5);
     let id = run["id"].as_str().unwrap();
     let shown = desk.ok(&["show", id]);
-    assert!(
-        shown.contains("data/applications.csv") && shown.contains("model.txt"),
-        "{shown}"
-    );
+    assert!(shown.contains("data/applications.csv") && shown.contains("model.txt"), "{shown}");
     assert!(desk.ok(&["runs", "--failed"]).starts_with("nothing yet"));
 }
 
@@ -179,33 +129,18 @@ fn a_name_that_is_nearly_right_is_answered_with_the_right_one() {
 fn a_version_goes_from_a_file_to_production_and_answers() {
     let desk = project();
     let registered = desk.ok(&["register", "credit-score", "model.onnx"]);
-    assert_eq!(
-        registered,
-        "credit-score@1.0.0  (first: no earlier version to compare with)\n"
-    );
+    assert_eq!(registered, "credit-score@1.0.0  (first: no earlier version to compare with)\n");
 
     let (code, stderr) = desk.fails(&["promote", "credit-score@1.0.0", "production"]);
     assert_eq!(code, 6);
-    assert!(
-        stderr.contains("  - 1 approval for production by somebody who did not make the version"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("  - 1 approval for production by somebody who did not make the version"), "{stderr}");
 
     let bob = desk.ok(&["user", "add", "bob@example.org", "--role", "approver"]);
     let mut approve = desk.command(&["approve", "credit-score", "--reason", "looks right"]);
     let approved = Done::of(approve.env("STEMMA_TOKEN", bob.trim()).output().unwrap());
     assert_eq!(approved.code, 0, "{approved:#?}");
-    let promoted = desk.ok(&[
-        "promote",
-        "credit-score@1.0.0",
-        "production",
-        "--reason",
-        "go",
-    ]);
-    assert_eq!(
-        promoted,
-        "credit-score@1.0.0  development → production, `@champion` points at it now\n"
-    );
+    let promoted = desk.ok(&["promote", "credit-score@1.0.0", "production", "--reason", "go"]);
+    assert_eq!(promoted, "credit-score@1.0.0  development → production, `@champion` points at it now\n");
     let deployed = desk.ok(&["deploy", "credit-offer", "--model", "credit-score@champion"]);
     assert_eq!(deployed, "credit-offer#1  serves credit-score@1.0.0\n");
 
@@ -215,14 +150,9 @@ fn a_version_goes_from_a_file_to_production_and_answers() {
     desk.ok(&["feedback", id, "--label", "bad", "--reward", "-1"]);
 
     let why = desk.ok(&["why", id]);
-    for fact in [
-        "credit-score@1.0.0",
-        "revision credit-offer#1",
-        "bob@example.org",
-        "looks right",
-        "label `bad`",
-        "x: [1.5]",
-    ] {
+    for fact in
+        ["credit-score@1.0.0", "revision credit-offer#1", "bob@example.org", "looks right", "label `bad`", "x: [1.5]"]
+    {
         assert!(why.contains(fact), "{fact} is not in\n{why}");
     }
     assert!(desk.ok(&["replay", id]).starts_with("same bits: "));
@@ -234,48 +164,17 @@ fn a_version_goes_from_a_file_to_production_and_answers() {
 #[test]
 fn whoever_shows_no_credential_may_register_but_not_decide() {
     let desk = project();
-    desk.ok(&[
-        "register",
-        "credit-score",
-        "model.onnx",
-        "--as",
-        "eve@example.org",
-    ]);
+    desk.ok(&["register", "credit-score", "model.onnx", "--as", "eve@example.org"]);
     for decision in [
-        vec![
-            "approve",
-            "credit-score",
-            "--reason",
-            "mine",
-            "--as",
-            "eve@example.org",
-        ],
-        vec![
-            "user",
-            "add",
-            "eve@example.org",
-            "--role",
-            "owner",
-            "--as",
-            "eve@example.org",
-        ],
-        vec![
-            "deploy",
-            "e",
-            "--model",
-            "credit-score",
-            "--as",
-            "ada@example.org",
-        ],
+        vec!["approve", "credit-score", "--reason", "mine", "--as", "eve@example.org"],
+        vec!["user", "add", "eve@example.org", "--role", "owner", "--as", "eve@example.org"],
+        vec!["deploy", "e", "--model", "credit-score", "--as", "ada@example.org"],
     ] {
         let (code, stderr) = desk.fails(&decision);
         assert_eq!(code, 4, "{stderr}");
     }
     let registered = &desk.json(&["show", "credit-score@1.0.0"])["version"]["registered"];
-    assert_eq!(
-        (&registered["actor"], &registered["auth"]),
-        (&"eve@example.org".into(), &"asserted".into())
-    );
+    assert_eq!((&registered["actor"], &registered["auth"]), (&"eve@example.org".into(), &"asserted".into()));
 }
 
 #[test]
@@ -294,11 +193,7 @@ fn damaged_content_is_found_and_repaired_by_adding_it_again() {
     }
     let done = desk.run(&["verify"]);
     assert_eq!(done.code, 8, "{done:#?}");
-    assert!(
-        done.stdout
-            .contains("tracked as data/applications.csv (applications)"),
-        "{done:#?}"
-    );
+    assert!(done.stdout.contains("tracked as data/applications.csv (applications)"), "{done:#?}");
     let (code, stderr) = desk.fails(&["get", "applications@1", "-o", "copy.csv"]);
     assert!(code == 8 || code == 9, "{stderr}");
     assert!(!desk.work().join("copy.csv").exists());
