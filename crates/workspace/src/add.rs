@@ -56,14 +56,9 @@ impl From<AddError> for Problem {
         let invalid = Self::invalid(error.to_string());
         match error {
             AddError::Nothing => invalid.hint("name one or more files"),
-            AddError::Folder(path) => {
-                invalid.hint(format!("add the files in it: `stemma add {path}/*`"))
-            }
+            AddError::Folder(path) => invalid.hint(format!("add the files in it: `stemma add {path}/*`")),
             AddError::NameForMany(_) => invalid.hint("add one file at a time with `--name`"),
-            AddError::NoName { .. } => Self {
-                kind: ErrorKind::Invalid,
-                ..invalid.hint("choose a name with `--name`")
-            },
+            AddError::NoName { .. } => Self { kind: ErrorKind::Invalid, ..invalid.hint("choose a name with `--name`") },
             AddError::Path(error) => error.into(),
             AddError::Lock(error) => error.into(),
             AddError::Store(error) => problem::of_store(error),
@@ -96,9 +91,7 @@ pub fn add(
     cache.save(&workspace.home_dir());
     let chosen = files.into_iter().zip(names).zip(infos);
     Lock::update(workspace.root(), &workspace.home_dir(), |lock| {
-        chosen
-            .map(|((located, name), info)| enter(lock, located.path, name, &info))
-            .collect()
+        chosen.map(|((located, name), info)| enter(lock, located.path, name, &info)).collect()
     })
 }
 
@@ -120,11 +113,7 @@ fn locate_files(root: &Path, paths: &[PathBuf]) -> Result<Vec<Located>, AddError
 }
 
 /// Decides the names before anything is stored, so that a conflict costs nothing.
-fn choose_names(
-    files: &[Located],
-    given: Option<&DatasetName>,
-    lock: &Lock,
-) -> Result<Vec<DatasetName>, AddError> {
+fn choose_names(files: &[Located], given: Option<&DatasetName>, lock: &Lock) -> Result<Vec<DatasetName>, AddError> {
     if given.is_some() && files.len() > 1 {
         return Err(AddError::NameForMany(files.len()));
     }
@@ -134,15 +123,9 @@ fn choose_names(
         let present = lock.get(path.as_str()).map(|entry| &entry.name);
         let name = match given.or(present) {
             Some(name) => name.clone(),
-            None => default_name(path).map_err(|source| AddError::NoName {
-                path: path.clone(),
-                source,
-            })?,
+            None => default_name(path).map_err(|source| AddError::NoName { path: path.clone(), source })?,
         };
-        let entry = LockEntry {
-            digest: Digest::of(b""),
-            name: name.clone(),
-        };
+        let entry = LockEntry { digest: Digest::of(b""), name: name.clone() };
         trial.insert(path.clone(), entry)?;
         names.push(name);
     }
@@ -164,24 +147,9 @@ fn put(
     Ok(info)
 }
 
-fn enter(
-    lock: &mut Lock,
-    path: TreePath,
-    name: DatasetName,
-    info: &BlobInfo,
-) -> Result<Added, AddError> {
-    let entry = LockEntry {
-        digest: info.digest,
-        name: name.clone(),
-    };
+fn enter(lock: &mut Lock, path: TreePath, name: DatasetName, info: &BlobInfo) -> Result<Added, AddError> {
+    let entry = LockEntry { digest: info.digest, name: name.clone() };
     let unchanged = lock.get(path.as_str()) == Some(&entry);
     lock.insert(path.clone(), entry)?;
-    Ok(Added {
-        path,
-        name,
-        digest: info.digest,
-        sha256: info.sha256,
-        size: info.size,
-        unchanged,
-    })
+    Ok(Added { path, name, digest: info.digest, sha256: info.sha256, size: info.size, unchanged })
 }

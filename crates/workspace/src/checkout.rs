@@ -70,8 +70,9 @@ impl From<CheckoutError> for Problem {
             CheckoutError::NotTracked { hint, .. } => Self::not_found(message).hint(hint),
             CheckoutError::Modified(_) => Self::new(ErrorKind::Conflict, message)
                 .hint("keep it with `stemma add`, or overwrite it with `--force`"),
-            CheckoutError::NotHere(_) => Self::not_found(message)
-                .hint("get it from the home with `stemma get`, or add the original file again"),
+            CheckoutError::NotHere(_) => {
+                Self::not_found(message).hint("get it from the home with `stemma get`, or add the original file again")
+            }
             CheckoutError::Path(error) => error.into(),
             CheckoutError::Lock(error) => error.into(),
             CheckoutError::Status(error) => error.into(),
@@ -106,10 +107,7 @@ pub fn checkout(
     }
     cache.save(&workspace.home_dir());
     check(store, &changes, overwrite)?;
-    changes
-        .into_iter()
-        .map(|entry| write(workspace.root(), store, entry))
-        .collect()
+    changes.into_iter().map(|entry| write(workspace.root(), store, entry)).collect()
 }
 
 fn choose(root: &Path, lock: &Lock, paths: &[PathBuf]) -> Result<Vec<TreePath>, CheckoutError> {
@@ -120,14 +118,8 @@ fn choose(root: &Path, lock: &Lock, paths: &[PathBuf]) -> Result<Vec<TreePath>, 
     for given in paths {
         let path = locate(root, given)?.path;
         let below = format!("{path}/");
-        let is_wanted =
-            |tracked: &&TreePath| **tracked == path || tracked.as_str().starts_with(&below);
-        let tracked: Vec<TreePath> = lock
-            .entries()
-            .map(|(tracked, _)| tracked)
-            .filter(is_wanted)
-            .cloned()
-            .collect();
+        let is_wanted = |tracked: &&TreePath| **tracked == path || tracked.as_str().starts_with(&below);
+        let tracked: Vec<TreePath> = lock.entries().map(|(tracked, _)| tracked).filter(is_wanted).cloned().collect();
         if tracked.is_empty() {
             let known = lock.entries().map(|(tracked, _)| tracked.as_str());
             let hint = near::hint(path.as_str(), known, "see `stemma status`");
@@ -141,26 +133,16 @@ fn choose(root: &Path, lock: &Lock, paths: &[PathBuf]) -> Result<Vec<TreePath>, 
 }
 
 /// Finds all that speaks against writing before anything is written.
-fn check(
-    store: &Store,
-    changes: &[StatusEntry],
-    overwrite: Overwrite,
-) -> Result<(), CheckoutError> {
+fn check(store: &Store, changes: &[StatusEntry], overwrite: Overwrite) -> Result<(), CheckoutError> {
     let paths = |of: &dyn Fn(&&StatusEntry) -> bool| -> Vec<TreePath> {
-        changes
-            .iter()
-            .filter(of)
-            .map(|entry| entry.path.clone())
-            .collect()
+        changes.iter().filter(of).map(|entry| entry.path.clone()).collect()
     };
     let not_here = paths(&|entry| !store.contains(&entry.digest));
     if !not_here.is_empty() {
         return Err(CheckoutError::NotHere(not_here));
     }
     let is_lost = |entry: &&StatusEntry| {
-        let is_kept = entry
-            .present
-            .is_some_and(|present| store.contains(&present));
+        let is_kept = entry.present.is_some_and(|present| store.contains(&present));
         entry.state == State::Modified && !is_kept
     };
     let lost = paths(&is_lost);
@@ -174,15 +156,8 @@ fn write(root: &Path, store: &Store, entry: StatusEntry) -> Result<CheckedOut, C
     // links of folders may have changed since the lock was written: look where the path leads today
     let file = locate(root, Path::new(entry.path.as_str()))?.file;
     if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder).map_err(|source| CheckoutError::Io {
-            path: folder.to_owned(),
-            source,
-        })?;
+        fs::create_dir_all(folder).map_err(|source| CheckoutError::Io { path: folder.to_owned(), source })?;
     }
     store.materialize(&entry.digest, &file)?;
-    Ok(CheckedOut {
-        path: entry.path,
-        digest: entry.digest,
-        was: entry.state,
-    })
+    Ok(CheckedOut { path: entry.path, digest: entry.digest, was: entry.state })
 }

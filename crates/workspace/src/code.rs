@@ -25,8 +25,8 @@ const LIST_BYTES_MAX: u64 = 16 << 20;
 const UNTRACKED_MAX: usize = 1000;
 const UNTRACKED_BYTES_MAX: u64 = 16 << 20;
 const SOURCE_EXTENSIONS: [&str; 23] = [
-    "py", "pyi", "pyx", "ipynb", "r", "rmd", "jl", "sh", "sql", "scala", "java", "kt", "lua", "js",
-    "ts", "pl", "rs", "go", "c", "cc", "cpp", "h", "cu",
+    "py", "pyi", "pyx", "ipynb", "r", "rmd", "jl", "sh", "sql", "scala", "java", "kt", "lua", "js", "ts", "pl", "rs",
+    "go", "c", "cc", "cpp", "h", "cu",
 ];
 const DIFF: [&str; 14] = [
     "diff",
@@ -106,18 +106,12 @@ fn is_commit(text: &str) -> bool {
 
 /// The address of `origin`, else of the first remote.
 fn remote(git: &Git<'_>) -> Result<Option<String>, GitError> {
-    let answer = git.ask(
-        &["config", "--null", "--get-regexp", r"^remote\..*\.url$"],
-        LIST_BYTES_MAX,
-    );
+    let answer = git.ask(&["config", "--null", "--get-regexp", r"^remote\..*\.url$"], LIST_BYTES_MAX);
     let answer = match answer {
         Err(GitError::Failed { .. }) => return Ok(None),
         answer => String::from_utf8_lossy(&answer?).into_owned(),
     };
-    let remotes: Vec<(&str, &str)> = answer
-        .split('\0')
-        .filter_map(|entry| entry.split_once('\n'))
-        .collect();
+    let remotes: Vec<(&str, &str)> = answer.split('\0').filter_map(|entry| entry.split_once('\n')).collect();
     let origin = remotes.iter().find(|(key, _)| *key == "remote.origin.url");
     let chosen = origin.or(remotes.first());
     Ok(chosen.map(|(_, url)| without_credentials(url)))
@@ -151,9 +145,7 @@ fn diff(git: &Git<'_>, notes: &mut Vec<String>) -> Vec<u8> {
     };
     let whole = match ask(&["--binary"]) {
         Err(GitError::TooLong(_)) => {
-            notes.push(
-                "the uncommitted changes are large; those of binary files are left out".into(),
-            );
+            notes.push("the uncommitted changes are large; those of binary files are left out".into());
             ask(&[])
         }
         answer => answer,
@@ -175,12 +167,7 @@ fn diff(git: &Git<'_>, notes: &mut Vec<String>) -> Vec<u8> {
 }
 
 /// A line for each source file below the folder that Git does not track: its digest and path.
-fn untracked(
-    git: &Git<'_>,
-    root: &Path,
-    cache: &mut StatCache,
-    notes: &mut Vec<String>,
-) -> Vec<u8> {
+fn untracked(git: &Git<'_>, root: &Path, cache: &mut StatCache, notes: &mut Vec<String>) -> Vec<u8> {
     let args = ["ls-files", "--others", "--exclude-standard", "-z", "--"];
     let answer = match git.ask(&args, LIST_BYTES_MAX) {
         Ok(answer) => answer,
@@ -201,12 +188,9 @@ fn untracked(
     let mut text = String::new();
     for path in paths.iter().take(UNTRACKED_MAX) {
         let file = root.join(path);
-        let is_listed = file
-            .symlink_metadata()
-            .is_ok_and(|meta| meta.is_file() && meta.len() <= UNTRACKED_BYTES_MAX);
+        let is_listed = file.symlink_metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= UNTRACKED_BYTES_MAX);
         if let Some(digest) = is_listed.then(|| digest_of(&file, cache).ok()).flatten() {
-            writeln!(text, "# untracked {digest} {}", path.display())
-                .expect("writing to a string can't fail");
+            writeln!(text, "# untracked {digest} {}", path.display()).expect("writing to a string can't fail");
         }
     }
     if let Some(more) = paths.len().checked_sub(UNTRACKED_MAX).filter(|n| *n > 0) {
@@ -240,22 +224,10 @@ mod tests {
     #[test]
     fn addresses_lose_their_credentials() {
         for (url, expected) in [
-            (
-                "https://ada:s3cret@git.example.org/a/b.git",
-                "https://git.example.org/a/b.git",
-            ),
-            (
-                "https://token@git.example.org:8443/a",
-                "https://git.example.org:8443/a",
-            ),
-            (
-                "https://a@b:c@git.example.org/x@y",
-                "https://git.example.org/x@y",
-            ),
-            (
-                "https://git.example.org/a?private_token=x#y",
-                "https://git.example.org/a",
-            ),
+            ("https://ada:s3cret@git.example.org/a/b.git", "https://git.example.org/a/b.git"),
+            ("https://token@git.example.org:8443/a", "https://git.example.org:8443/a"),
+            ("https://a@b:c@git.example.org/x@y", "https://git.example.org/x@y"),
+            ("https://git.example.org/a?private_token=x#y", "https://git.example.org/a"),
             ("git@git.example.org:a/b.git", "git.example.org:a/b.git"),
             ("ssh://git@git.example.org/a", "ssh://git.example.org/a"),
             ("/srv/git/a@b.git", "/srv/git/a@b.git"),
@@ -271,6 +243,31 @@ mod tests {
         let code = look_within(folder.path(), &mut StatCache::default(), Duration::ZERO);
         assert!(code.notes[0].contains("too long"), "{:?}", code.notes);
         assert_eq!(code.version, CodeVersion::default());
+    }
+
+    #[test]
+    fn a_filter_that_never_ends_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |args: &[&str]| {
+            let mut command = std::process::Command::new("git");
+            command.args(["-c", "user.name=Ada", "-c", "user.email=a@b"]);
+            let status = command.args(args).current_dir(folder.path()).status();
+            assert!(status.unwrap().success());
+        };
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        git(&["init", "-q"]);
+        write("a.py", "1");
+        git(&["add", "a.py"]);
+        git(&["commit", "-q", "-m", "all"]);
+        write(".gitattributes", "*.py filter=slow");
+        git(&["config", "filter.slow.clean", "sleep 1000; cat"]);
+        write("a.py", "2");
+        let mut cache = StatCache::default();
+        let code = look_within(folder.path(), &mut cache, Duration::from_secs(1));
+        assert!(code.notes.iter().any(|note| note.contains("too long")));
+        if code.version.commit.is_some() {
+            assert!(code.changes.is_some(), "it must not look clean");
+        }
     }
 
     #[test]

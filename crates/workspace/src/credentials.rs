@@ -39,10 +39,9 @@ impl From<CredentialsError> for Problem {
                 "run `chmod 600 {}`, and replace the tokens if somebody may have read them",
                 path.display()
             )),
-            CredentialsError::Invalid(path) => problem.hint(format!(
-                "correct or remove `{}` and log in again",
-                path.display()
-            )),
+            CredentialsError::Invalid(path) => {
+                problem.hint(format!("correct or remove `{}` and log in again", path.display()))
+            }
             CredentialsError::ForeignOwner(_) | CredentialsError::Io { .. } => problem,
         }
     }
@@ -83,14 +82,8 @@ fn key(home: &str) -> &str {
 }
 
 fn read(path: &Path) -> Result<Credentials, CredentialsError> {
-    let io_error = |source| CredentialsError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let empty = Credentials {
-        version: VERSION,
-        tokens: BTreeMap::new(),
-    };
+    let io_error = |source| CredentialsError::Io { path: path.to_owned(), source };
+    let empty = Credentials { version: VERSION, tokens: BTreeMap::new() };
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(empty),
         found => check_private(path, &found.map_err(io_error)?)?,
@@ -109,30 +102,16 @@ fn check_private(path: &Path, meta: &fs::Metadata) -> Result<(), CredentialsErro
     }
     let mode = meta.mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(CredentialsError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(CredentialsError::Exposed { path: path.to_owned(), mode });
     }
     Ok(())
 }
 
-fn update(
-    config_dir: &Path,
-    change: impl FnOnce(&mut BTreeMap<String, String>),
-) -> Result<(), CredentialsError> {
-    let io_error = |source| CredentialsError::Io {
-        path: config_dir.to_owned(),
-        source,
-    };
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(config_dir)
-        .map_err(io_error)?;
+fn update(config_dir: &Path, change: impl FnOnce(&mut BTreeMap<String, String>)) -> Result<(), CredentialsError> {
+    let io_error = |source| CredentialsError::Io { path: config_dir.to_owned(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(config_dir).map_err(io_error)?;
     let turn = File::open(config_dir).map_err(io_error)?;
-    rustix::fs::flock(&turn, rustix::fs::FlockOperation::LockExclusive)
-        .map_err(|errno| io_error(errno.into()))?;
+    rustix::fs::flock(&turn, rustix::fs::FlockOperation::LockExclusive).map_err(|errno| io_error(errno.into()))?;
     let path = config_dir.join(CREDENTIALS_FILE);
     let mut credentials = read(&path)?;
     change(&mut credentials.tokens);

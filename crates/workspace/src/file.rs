@@ -21,8 +21,8 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Option<String>> {
         let message = format!("it is longer than {bytes_max} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))?;
     Ok(Some(text))
 }
 
@@ -72,14 +72,8 @@ mod tests {
         let path = folder.path().join("file");
         assert_eq!(read(&path, 10).unwrap(), None);
         fs::write(&path, b"four").unwrap();
-        assert_eq!(
-            read(&path, 3).unwrap_err().kind(),
-            io::ErrorKind::FileTooLarge
-        );
+        assert_eq!(read(&path, 3).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         fs::write(&path, b"\xff").unwrap();
-        assert_eq!(
-            read(&path, 3).unwrap_err().kind(),
-            io::ErrorKind::InvalidData
-        );
+        assert_eq!(read(&path, 3).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -39,10 +39,7 @@ pub(crate) enum GitError {
 
 impl<'a> Git<'a> {
     pub fn new(folder: &'a Path, time_max: Duration) -> Self {
-        Self {
-            folder,
-            deadline: Instant::now() + time_max,
-        }
+        Self { folder, deadline: Instant::now() + time_max }
     }
 
     /// Asks one question.
@@ -63,11 +60,7 @@ impl<'a> Git<'a> {
         };
         let Some(status) = status else {
             end(&mut child);
-            return Err(if is_too_long {
-                GitError::TooLong(bytes_max)
-            } else {
-                GitError::TooSlow
-            });
+            return Err(if is_too_long { GitError::TooLong(bytes_max) } else { GitError::TooSlow });
         };
         let bytes = answer.map_err(|_| GitError::TooSlow)??;
         if status.success() {
@@ -138,20 +131,14 @@ impl<'a> Git<'a> {
 
 /// Ends Git and the filters that it has started.
 fn end(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-    {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
     let _ = child.wait();
 }
 
 /// Reads a pipe to its end, keeping at most so many bytes; the rest is read and dropped only once the reader left.
-fn read_in_background(
-    pipe: Option<impl Read + Send + 'static>,
-    bytes_max: u64,
-) -> mpsc::Receiver<io::Result<Vec<u8>>> {
+fn read_in_background(pipe: Option<impl Read + Send + 'static>, bytes_max: u64) -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         let Some(mut pipe) = pipe else { return };

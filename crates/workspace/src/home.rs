@@ -47,13 +47,9 @@ impl From<HomeError> for Problem {
     fn from(error: HomeError) -> Self {
         let message = error.to_string();
         match error {
-            HomeError::Held { .. } => {
-                Self::new(ErrorKind::Unavailable, message).hint("wait until it ends, or stop it")
-            }
-            HomeError::Exposed(path) => Self::new(ErrorKind::Config, message).hint(format!(
-                "look at what is in it, then remove `{}`",
-                path.display()
-            )),
+            HomeError::Held { .. } => Self::new(ErrorKind::Unavailable, message).hint("wait until it ends, or stop it"),
+            HomeError::Exposed(path) => Self::new(ErrorKind::Config, message)
+                .hint(format!("look at what is in it, then remove `{}`", path.display())),
             HomeError::Io { .. } => Self::new(ErrorKind::Config, message),
         }
     }
@@ -72,10 +68,7 @@ impl HomeLock {
     /// Becomes the owner of the home in a folder, or says who is.
     pub fn acquire(home: &Path) -> Result<Self, HomeError> {
         let path = home.join(LOCK_FILE);
-        let io_error = |source| HomeError::Io {
-            path: path.clone(),
-            source,
-        };
+        let io_error = |source| HomeError::Io { path: path.clone(), source };
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.mode(0o600).open(&path).map_err(io_error)?;
@@ -112,10 +105,7 @@ fn read_owner(file: &mut File) -> Option<Owner> {
     let mut text = String::new();
     file.take(64).read_to_string(&mut text).ok()?;
     let (pid, since) = text.trim_end().split_once(' ')?;
-    Some(Owner {
-        pid: pid.parse().ok()?,
-        since: Timestamp(since.parse().ok()?),
-    })
+    Some(Owner { pid: pid.parse().ok()?, since: Timestamp(since.parse().ok()?) })
 }
 
 /// Returns where the owner of a home listens.
@@ -123,10 +113,7 @@ fn read_owner(file: &mut File) -> Option<Owner> {
 /// That is in the home, unless its path is too long for a socket's address: then in a private folder below
 /// `runtime_dir` (`$XDG_RUNTIME_DIR`), or in `/tmp`, under a name made from the home's path.
 pub fn socket_path(home: &Path, runtime_dir: Option<&Path>) -> Result<PathBuf, HomeError> {
-    let home = fs::canonicalize(home).map_err(|source| HomeError::Io {
-        path: home.to_owned(),
-        source,
-    })?;
+    let home = fs::canonicalize(home).map_err(|source| HomeError::Io { path: home.to_owned(), source })?;
     let inside = home.join(SOCKET_FILE);
     if inside.as_os_str().len() <= SOCKET_PATH_MAX {
         return Ok(inside);
@@ -135,9 +122,7 @@ pub fn socket_path(home: &Path, runtime_dir: Option<&Path>) -> Result<PathBuf, H
     let name = format!("{}.sock", &name[..24]);
     let uid = rustix::process::geteuid().as_raw();
     let folder = match runtime_dir {
-        Some(runtime) if runtime.as_os_str().len() + name.len() + 8 <= SOCKET_PATH_MAX => {
-            runtime.join("stemma")
-        }
+        Some(runtime) if runtime.as_os_str().len() + name.len() + 8 <= SOCKET_PATH_MAX => runtime.join("stemma"),
         _ => PathBuf::from(format!("/tmp/stemma-{uid}")),
     };
     make_private(&folder)?;
@@ -146,10 +131,7 @@ pub fn socket_path(home: &Path, runtime_dir: Option<&Path>) -> Result<PathBuf, H
 
 /// Makes a folder that only this user can enter; refuses one that somebody else has prepared.
 fn make_private(folder: &Path) -> Result<(), HomeError> {
-    let io_error = |source| HomeError::Io {
-        path: folder.to_owned(),
-        source,
-    };
+    let io_error = |source| HomeError::Io { path: folder.to_owned(), source };
     match fs::DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io_error(error)),
         _ => {}

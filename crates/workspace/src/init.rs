@@ -39,10 +39,7 @@ pub fn init(folder: &Path, nesting: Nesting) -> Result<Initialized, WorkspaceErr
         && surrounding != root
         && nesting == Nesting::Refuse
     {
-        return Err(WorkspaceError::Nested {
-            folder: root,
-            surrounding,
-        });
+        return Err(WorkspaceError::Nested { folder: root, surrounding });
     }
     let mut changed = Vec::new();
     let home = root.join(HOME_DIR);
@@ -56,10 +53,7 @@ pub fn init(folder: &Path, nesting: Nesting) -> Result<Initialized, WorkspaceErr
     if ignore_home(&root.join(IGNORE_FILE))? {
         changed.push(IGNORE_FILE);
     }
-    Ok(Initialized {
-        workspace: Workspace::open(&root)?,
-        changed,
-    })
+    Ok(Initialized { workspace: Workspace::open(&root)?, changed })
 }
 
 fn write_starter(path: &PathBuf) -> Result<bool, WorkspaceError> {
@@ -78,16 +72,9 @@ fn ignore_home(path: &PathBuf) -> Result<bool, WorkspaceError> {
     let append = || -> io::Result<bool> {
         // Git doesn't follow a link here either
         let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let mut file = File::options()
-            .read(true)
-            .append(true)
-            .create(true)
-            .custom_flags(no_follow)
-            .open(path)?;
+        let mut file = File::options().read(true).append(true).create(true).custom_flags(no_follow).open(path)?;
         let mut present = Vec::new();
-        (&mut file)
-            .take(IGNORE_BYTES_MAX)
-            .read_to_end(&mut present)?;
+        (&mut file).take(IGNORE_BYTES_MAX).read_to_end(&mut present)?;
         if present.split(|b| *b == b'\n').any(ignores_home) {
             return Ok(false);
         }

@@ -52,11 +52,7 @@ pub enum LockError {
     #[error("`{}` line {line} holds a conflict of a merge", .path.display())]
     Conflict { path: PathBuf, line: usize },
     #[error("`{}` line {line}: {reason}", .path.display())]
-    Invalid {
-        path: PathBuf,
-        line: usize,
-        reason: String,
-    },
+    Invalid { path: PathBuf, line: usize, reason: String },
     #[error("the name `{name}` belongs to `{holder}` already")]
     NameTaken { name: DatasetName, holder: TreePath },
     #[error("the name `{0}` can't stand in `stemma.lock`: it has a space")]
@@ -70,9 +66,7 @@ impl From<LockError> for Problem {
         let message = error.to_string();
         match error {
             LockError::Io { .. } => Self::new(ErrorKind::Config, message),
-            LockError::Version { .. } => {
-                Self::new(ErrorKind::Config, message).hint("use a newer Stemma")
-            }
+            LockError::Version { .. } => Self::new(ErrorKind::Config, message).hint("use a newer Stemma"),
             LockError::Conflict { .. } => Self::new(ErrorKind::Conflict, message).hint(
                 "keep one line for each path and delete the lines that start with `<<<<<<<`, `|||||||`, `=======` \
                  and `>>>>>>>`; order does not matter",
@@ -140,8 +134,7 @@ impl Lock {
             _ => {}
         }
         let mut parts = line.splitn(3, ' ');
-        let (Some(digest), Some(name), Some(path)) = (parts.next(), parts.next(), parts.next())
-        else {
+        let (Some(digest), Some(name), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
             return invalid("expected a digest, a name and a path");
         };
         let entry = LockEntry {
@@ -190,10 +183,7 @@ impl Lock {
         }
         let holder = self.path_of(entry.name.as_str());
         if let Some(holder) = holder.filter(|holder| **holder != path) {
-            return Err(LockError::NameTaken {
-                name: entry.name.clone(),
-                holder: holder.clone(),
-            });
+            return Err(LockError::NameTaken { name: entry.name.clone(), holder: holder.clone() });
         }
         self.remove(&path);
         self.paths.insert(entry.name.clone(), path.clone());
@@ -214,14 +204,10 @@ impl Lock {
         change: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
         let path = root.join(LOCK_FILE);
-        let io_error = |source| LockError::Io {
-            path: path.clone(),
-            source,
-        };
+        let io_error = |source| LockError::Io { path: path.clone(), source };
         let turn = home.join("lock-turn");
         let turn = File::create(turn).map_err(io_error)?;
-        rustix::fs::flock(&turn, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|errno| io_error(errno.into()))?;
+        rustix::fs::flock(&turn, rustix::fs::FlockOperation::LockExclusive).map_err(|errno| io_error(errno.into()))?;
         let before = Self::read(root)?;
         let mut lock = before.clone();
         let result = change(&mut lock)?;
@@ -237,9 +223,7 @@ fn invalid_because(reason: impl ToString) -> Fault {
 }
 
 fn is_conflict_marker(line: &str) -> bool {
-    ["<<<<<<<", "|||||||", "=======", ">>>>>>>"]
-        .iter()
-        .any(|marker| line.starts_with(marker))
+    ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].iter().any(|marker| line.starts_with(marker))
 }
 
 /// The name that a path gets if nobody chooses one: its stem in lower case, with `-` for `_` and spaces.
@@ -252,13 +236,7 @@ pub fn default_name(path: &TreePath) -> Result<DatasetName, stemma_core::name::N
     let name: String = stem
         .chars()
         .flat_map(char::to_lowercase)
-        .map(|c| {
-            if c == '_' || c.is_whitespace() {
-                '-'
-            } else {
-                c
-            }
-        })
+        .map(|c| if c == '_' || c.is_whitespace() { '-' } else { c })
         .collect();
     DatasetName::new(name.trim_matches('-'))
 }
@@ -276,10 +254,7 @@ mod tests {
     fn lock(lines: &[(&str, &str)]) -> Lock {
         let mut lock = Lock::default();
         for (path, name) in lines {
-            let entry = LockEntry {
-                digest: Digest::of(path.as_bytes()),
-                name: name.parse().unwrap(),
-            };
+            let entry = LockEntry { digest: Digest::of(path.as_bytes()), name: name.parse().unwrap() };
             lock.insert(path.parse().unwrap(), entry).unwrap();
         }
         lock
@@ -298,10 +273,7 @@ mod tests {
 
     #[test]
     fn a_conflict_is_named_with_what_to_do() {
-        let text = format!(
-            "{HEADER}\n<<<<<<< HEAD\n{0} a a\n=======\n{0} a a\n>>>>>>> b\n",
-            Digest::of(b"")
-        );
+        let text = format!("{HEADER}\n<<<<<<< HEAD\n{0} a a\n=======\n{0} a a\n>>>>>>> b\n", Digest::of(b""));
         let error = parse(&text).unwrap_err();
         assert!(matches!(error, LockError::Conflict { line: 2, .. }));
         let problem = Problem::from(error);
@@ -366,10 +338,7 @@ mod tests {
         let error = lock.insert("b/train.csv".parse().unwrap(), entry.clone());
         assert!(matches!(error, Err(LockError::NameTaken { .. })));
         lock.insert("train.csv".parse().unwrap(), entry).unwrap();
-        let spaced = LockEntry {
-            digest: Digest::of(b""),
-            name: "a b".parse().unwrap(),
-        };
+        let spaced = LockEntry { digest: Digest::of(b""), name: "a b".parse().unwrap() };
         let error = lock.insert("x".parse().unwrap(), spaced);
         assert!(matches!(error, Err(LockError::NameWithSpace(_))));
     }

@@ -50,9 +50,7 @@ impl From<PathError> for Problem {
             PathError::Outside { .. } | PathError::LinkOutside { .. } => {
                 Self::invalid(message).hint("copy it into the workspace first")
             }
-            PathError::NotUtf8(_) | PathError::Name(_) => {
-                Self::invalid(message).hint("rename it first")
-            }
+            PathError::NotUtf8(_) | PathError::Name(_) => Self::invalid(message).hint("rename it first"),
             PathError::Io { .. } => Self::new(ErrorKind::Config, message),
             PathError::Reserved { .. } | PathError::Special { .. } => Self::invalid(message),
         }
@@ -70,29 +68,15 @@ pub(crate) struct Located {
 ///
 /// `root` must be canonical. Links on the way are followed, one at the very end is not.
 pub(crate) fn locate(root: &Path, given: &Path) -> Result<Located, PathError> {
-    let file = resolve_folders(&root.join(given)).map_err(|source| PathError::Io {
-        path: given.to_owned(),
-        source,
-    })?;
-    let outside = || PathError::Outside {
-        path: given.to_owned(),
-        root: root.to_owned(),
-    };
+    let file = resolve_folders(&root.join(given)).map_err(|source| PathError::Io { path: given.to_owned(), source })?;
+    let outside = || PathError::Outside { path: given.to_owned(), root: root.to_owned() };
     let inside = file.strip_prefix(root).map_err(|_| outside())?;
     if inside.as_os_str().is_empty() {
-        return Err(PathError::Reserved {
-            path: given.to_owned(),
-            owner: "the workspace as a whole",
-        });
+        return Err(PathError::Reserved { path: given.to_owned(), owner: "the workspace as a whole" });
     }
     check_reserved(inside)?;
-    let text = inside
-        .to_str()
-        .ok_or_else(|| PathError::NotUtf8(inside.to_owned()))?;
-    Ok(Located {
-        path: TreePath::new(text)?,
-        file,
-    })
+    let text = inside.to_str().ok_or_else(|| PathError::NotUtf8(inside.to_owned()))?;
+    Ok(Located { path: TreePath::new(text)?, file })
 }
 
 /// Follows links and `..` of all folders that exist; what does not exist is appended as it stands.
@@ -102,21 +86,14 @@ fn resolve_folders(path: &Path) -> io::Result<PathBuf> {
     };
     match fs::canonicalize(folder) {
         Ok(folder) => Ok(folder.join(name)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(resolve_folders(folder)?.join(name))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(resolve_folders(folder)?.join(name)),
         Err(error) => Err(error),
     }
 }
 
 /// Refuses the folders and files that are ours or Git's, in any spelling that some file system takes for them.
 pub(crate) fn check_reserved(inside: &Path) -> Result<(), PathError> {
-    let reserved = |owner| {
-        Err(PathError::Reserved {
-            path: inside.to_owned(),
-            owner,
-        })
-    };
+    let reserved = |owner| Err(PathError::Reserved { path: inside.to_owned(), owner });
     if inside == Path::new(crate::lock::LOCK_FILE) {
         return reserved("Stemma");
     }
@@ -144,14 +121,10 @@ pub(crate) enum Kind {
 /// Looks at a place that must hold a file or a folder, also through a link that stays inside of the workspace.
 pub(crate) fn look(root: &Path, located: &Located) -> Result<Kind, PathError> {
     let io_error = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => PathError::NotFound {
-            path: located.path.as_str().into(),
-            near: neighbours(root, located),
-        },
-        _ => PathError::Io {
-            path: located.path.as_str().into(),
-            source,
-        },
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            PathError::NotFound { path: located.path.as_str().into(), near: neighbours(root, located) }
+        }
+        _ => PathError::Io { path: located.path.as_str().into(), source },
     };
     let itself = fs::symlink_metadata(&located.file).map_err(io_error)?;
     let meta = if itself.is_symlink() {
@@ -160,10 +133,7 @@ pub(crate) fn look(root: &Path, located: &Located) -> Result<Kind, PathError> {
     } else {
         itself
     };
-    kind_of(&meta).map_err(|what| PathError::Special {
-        path: located.path.as_str().into(),
-        what,
-    })
+    kind_of(&meta).map_err(|what| PathError::Special { path: located.path.as_str().into(), what })
 }
 
 fn check_link(root: &Path, located: &Located) -> Result<(), PathError> {
@@ -171,10 +141,7 @@ fn check_link(root: &Path, located: &Located) -> Result<(), PathError> {
     let target = match fs::canonicalize(&located.file) {
         Ok(target) => target,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(PathError::Special {
-                path,
-                what: "a link to nothing",
-            });
+            return Err(PathError::Special { path, what: "a link to nothing" });
         }
         Err(source) => return Err(PathError::Io { path, source }),
     };
@@ -202,11 +169,7 @@ fn kind_of(meta: &fs::Metadata) -> Result<Kind, &'static str> {
 
 /// Names like the wanted one in the same folder, as paths from the root.
 fn neighbours(root: &Path, located: &Located) -> Vec<String> {
-    let Some(entries) = located
-        .file
-        .parent()
-        .and_then(|folder| fs::read_dir(folder).ok())
-    else {
+    let Some(entries) = located.file.parent().and_then(|folder| fs::read_dir(folder).ok()) else {
         return Vec::new();
     };
     let paths: Vec<String> = entries
@@ -219,4 +182,40 @@ fn neighbours(root: &Path, located: &Located) -> Vec<String> {
         .collect();
     let near = near::near(located.path.as_str(), paths.iter().map(String::as_str));
     near.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_path_leads_outside(parts in proptest::collection::vec(
+            prop::sample::select(vec!["..", ".", "", "a", "b", "in", "out", ".git", ".stemma", "new", "é", "a;b"]), 0..6,
+        ), is_absolute: bool) {
+            let folder = tempfile::tempdir().unwrap();
+            let root = fs::canonicalize(folder.path()).unwrap().join("root");
+            fs::create_dir_all(root.join("a/b")).unwrap();
+            fs::create_dir_all(root.join(".git/a")).unwrap();
+            fs::create_dir(root.join("../elsewhere")).unwrap();
+            symlink("a", root.join("in")).unwrap();
+            symlink("../elsewhere", root.join("out")).unwrap();
+            symlink("../../elsewhere", root.join("a/b/out")).unwrap();
+            let given = PathBuf::from(parts.join("/"));
+            let given = if is_absolute { root.join(given) } else { given };
+            if let Ok(Located { path, file }) = locate(&root, &given) {
+                prop_assert_eq!(root.join(path.as_str()), file.clone());
+                prop_assert!(!path.components().any(|part| [".git", ".stemma", ".."].contains(&part)));
+                let mut above = file.parent().unwrap();
+                while !above.exists() {
+                    above = above.parent().unwrap();
+                }
+                prop_assert!(fs::canonicalize(above).unwrap().starts_with(&root), "{:?}", given);
+            }
+        }
+    }
 }

@@ -30,14 +30,15 @@ use stemma_runner::{
 use stemma_store::{Store, StoreError};
 
 use crate::{
-    Workspace, WorkspaceError, code, code::Code, file::stamp_of, problem, stat_cache::StatCache,
-    workspace::make_home,
+    Workspace, WorkspaceError, code, code::Code, file::stamp_of, problem, stat_cache::StatCache, workspace::make_home,
 };
 use shelf::{Seen, Shelf, shown_path};
 
 const RECORD_VERSION: u32 = 1;
-/// Longest list of inputs, of outputs and of code files; a longer one is cut and marked as truncated.
-const FILES_MAX: usize = 20_000;
+/// What the files of a record may take up in JSON, so that homes accept it; what is beyond is cut and marked so.
+const FILES_BYTES_MAX: usize = 12 << 20;
+/// Names of hub repositories in the notes.
+const HUB_NOTES_MAX: usize = 10;
 const DEFAULT_METRICS: &str = "metrics.json";
 
 /// A command to run and record.
@@ -83,7 +84,7 @@ pub struct Content {
     pub what: ContentKind,
 }
 
-/// What a piece of content is in a run; for content that is several things, the first that it was found to be.
+/// What a piece of content is in a run; of content that is several things, the first of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ContentKind {
     Input,
@@ -119,15 +120,10 @@ impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
         let message = error.to_string();
         match error {
-            RunError::Outside { .. } => {
-                Self::invalid(message).hint("run it from a folder of the project")
-            }
+            RunError::Outside { .. } => Self::invalid(message).hint("run it from a folder of the project"),
             RunError::Workspace(error) => error.into(),
             RunError::Command(error) => error.into(),
-            RunError::Record { source, .. } => Self {
-                message,
-                ..problem::of_store(source)
-            },
+            RunError::Record { source, .. } => Self { message, ..problem::of_store(source) },
         }
     }
 }
@@ -135,11 +131,7 @@ impl From<RunError> for Problem {
 /// Runs a command to its end and keeps what it read, wrote and ran on.
 ///
 /// A command that fails is recorded like one that succeeds; an error means that it was not started or not recorded.
-pub fn run(
-    workspace: &Workspace,
-    store: &Store,
-    request: &RunRequest,
-) -> Result<CapturedRun, RunError> {
+pub fn run(workspace: &Workspace, store: &Store, request: &RunRequest) -> Result<CapturedRun, RunError> {
     let directory = locate_directory(workspace.root(), &request.directory)?;
     make_home(&workspace.home_dir())?;
     let id = RunId::generate();
@@ -159,12 +151,7 @@ pub fn run(
         capture: Some(&execution.capture),
     });
     let environment = with_declared_variables(environment, workspace, &variables);
-    let surroundings = surroundings(
-        workspace.root(),
-        &execution.program,
-        &environment,
-        &variables,
-    );
+    let surroundings = surroundings(workspace.root(), &execution.program, &environment, &variables);
     let run = Run {
         id,
         workspace,
@@ -178,19 +165,14 @@ pub fn run(
     };
     let exit = run.execution.exit;
     let mut shelf = Shelf::new(workspace, store, cache);
-    let record = run
-        .record(&mut shelf)
-        .map_err(|source| RunError::Record { exit, source })?;
+    let record = run.record(&mut shelf).map_err(|source| RunError::Record { exit, source })?;
     keep_record(record, shelf).map_err(|source| RunError::Record { exit, source })
 }
 
 fn locate_directory(root: &Path, directory: &Path) -> Result<PathBuf, RunError> {
     let found = std::fs::canonicalize(root.join(directory)).ok();
     let inside = found.filter(|found| found.is_dir() && found.starts_with(root));
-    inside.ok_or_else(|| RunError::Outside {
-        directory: directory.to_owned(),
-        root: root.to_owned(),
-    })
+    inside.ok_or_else(|| RunError::Outside { directory: directory.to_owned(), root: root.to_owned() })
 }
 
 /// Adds the variables that `stemma.toml` asks for, without secrets.
@@ -232,9 +214,7 @@ fn surroundings(
 /// Folders of the programs that choose an interpreter; what they read on the way is no input of the run.
 fn version_managers(home: Option<&Path>, program: &Path) -> Vec<PathBuf> {
     const IN_HOME: [&str; 6] = [".pyenv", ".asdf", ".rbenv", ".nvm", ".rye", ".sdkman"];
-    let in_home = home
-        .into_iter()
-        .flat_map(|home| IN_HOME.map(|name| home.join(name)));
+    let in_home = home.into_iter().flat_map(|home| IN_HOME.map(|name| home.join(name)));
     // `~/elsewhere/pyenv/shims/python`
     let shims = program.parent().filter(|folder| folder.ends_with("shims"));
     let of_program = shims.and_then(Path::parent).map(Path::to_owned);
@@ -272,14 +252,7 @@ impl Declared {
             } else {
                 (ContentKind::Output, Certainty::Inferred)
             };
-            Some(Seen {
-                path,
-                what,
-                certainty,
-                first: *first,
-                last: Some(last),
-                mutated: false,
-            })
+            Some(Seen { path, what, certainty, first: *first, last: Some(last), mutated: false })
         })
     }
 }
@@ -318,18 +291,11 @@ impl Run<'_> {
         };
         let mut files = self.keep_files(shelf)?;
         files.give_roles(&self.workspace.settings().roles);
-        let environment = canonical::to_bytes(&self.environment)
-            .expect("the record has text keys and no floating-point numbers");
+        let environment =
+            canonical::to_bytes(&self.environment).expect("the record has text keys and no floating-point numbers");
         let environment = shelf.keep_bytes(&environment, ContentKind::Environment)?;
         let claimed_metrics = self.metrics(&files.outputs, shelf);
-        let Execution {
-            exit,
-            started,
-            ended,
-            usage,
-            capture,
-            ..
-        } = &self.execution;
+        let Execution { exit, started, ended, usage, capture, .. } = &self.execution;
         Ok(RunRecord {
             v: RECORD_VERSION,
             id: self.id,
@@ -345,11 +311,7 @@ impl Run<'_> {
                 Exit::Code(code) => ExitStatus::Code(*code),
                 Exit::Signal(signal) => ExitStatus::Signal(*signal),
             },
-            code: CodeVersion {
-                diff,
-                files: files.code,
-                ..self.code.version.clone()
-            },
+            code: CodeVersion { diff, files: files.code, ..self.code.version.clone() },
             environment,
             capture: self.summary(capture, files.truncated),
             inputs: files.inputs,
@@ -357,11 +319,7 @@ impl Run<'_> {
             claimed_metrics,
             cpu_us: usage.user_cpu_us.saturating_add(usage.system_cpu_us),
             max_rss_bytes: usage.max_rss_bytes,
-            redactions: shelf
-                .redacted
-                .iter()
-                .map(|kind| kind.name().to_owned())
-                .collect(),
+            redactions: shelf.redacted.iter().map(|kind| kind.name().to_owned()).collect(),
         })
     }
 
@@ -372,28 +330,20 @@ impl Run<'_> {
         for problem in &self.environment.problems {
             shelf.note(problem.clone());
         }
-        let Capture {
-            level,
-            fallback,
-            left_running,
-            ..
-        } = &self.execution.capture;
+        let Capture { level, fallback, left_running, .. } = &self.execution.capture;
         if let Some(reason) = fallback {
             let method = level.name();
-            shelf.note(format!(
-                "system calls could not be watched ({reason}); captured by {method}"
-            ));
+            shelf.note(format!("system calls could not be watched ({reason}); captured by {method}"));
         }
         if *left_running > 0 {
-            shelf.note(format!(
-                "{left_running} processes outlive the command; what they do from now on is not seen"
-            ));
+            shelf.note(format!("{left_running} processes outlive the command; what they do from now on is not seen"));
+        }
+        for used in self.classified.hub.iter().take(HUB_NOTES_MAX) {
+            let (kind, repository, blob) = (&used.kind, &used.repository, &used.blob);
+            shelf.note(format!("read from a hub's cache: {kind} `{repository}`, blob `{blob}`"));
         }
         for path in &self.classified.environment.written {
-            shelf.note(format!(
-                "the run changed its own environment: `{}`",
-                path.display()
-            ));
+            shelf.note(format!("the run changed its own environment: `{}`", path.display()));
         }
     }
 
@@ -404,21 +354,16 @@ impl Run<'_> {
             self.add_declared(&mut inputs, &mut outputs);
         }
         let capture = &self.execution.capture;
-        let code: Vec<Seen<'_>> = self
-            .classified
-            .code
-            .iter()
-            .map(|path| code_seen(capture, path))
-            .collect();
-        let truncated = [&inputs, &outputs, &code]
-            .iter()
-            .any(|list| list.len() > FILES_MAX);
-        Ok(Files {
-            inputs: keep_all(shelf, &inputs)?,
-            outputs: keep_all(shelf, &outputs)?,
-            code: keep_all(shelf, &code)?,
-            truncated,
-        })
+        let code: Vec<Seen<'_>> = self.classified.code.iter().map(|path| code_seen(capture, path)).collect();
+        let mut budget = FILES_BYTES_MAX;
+        let mut files = Files {
+            code: keep_all(shelf, &code, &mut budget)?,
+            outputs: keep_all(shelf, &outputs, &mut budget)?,
+            inputs: keep_all(shelf, &inputs, &mut budget)?,
+            truncated: false,
+        };
+        files.truncated = budget == 0;
+        Ok(files)
     }
 
     /// Where system calls are not watched, adds the files of `stemma.toml` that were not seen.
@@ -467,23 +412,13 @@ impl Run<'_> {
         let beside = Path::new(&self.directory).join(DEFAULT_METRICS);
         outputs
             .iter()
-            .filter(|output| {
-                Path::new(&output.path).file_name() == Some(OsStr::new(DEFAULT_METRICS))
-            })
-            .min_by_key(|output| {
-                (
-                    Path::new(&output.path) != beside,
-                    output.path.len(),
-                    &output.path,
-                )
-            })
+            .filter(|output| Path::new(&output.path).file_name() == Some(OsStr::new(DEFAULT_METRICS)))
+            .min_by_key(|output| (Path::new(&output.path) != beside, output.path.len(), &output.path))
     }
 }
 
 fn observed(list: &[FileAccess], what: ContentKind) -> Vec<Seen<'_>> {
-    list.iter()
-        .map(|access| Seen::observed(access, what))
-        .collect()
+    list.iter().map(|access| Seen::observed(access, what)).collect()
 }
 
 fn code_seen<'a>(capture: &Capture, path: &'a Path) -> Seen<'a> {
@@ -498,10 +433,21 @@ fn code_seen<'a>(capture: &Capture, path: &'a Path) -> Seen<'a> {
     }
 }
 
-fn keep_all(shelf: &mut Shelf<'_>, list: &[Seen<'_>]) -> Result<Vec<FileRef>, StoreError> {
-    let kept = list.iter().take(FILES_MAX).map(|seen| shelf.keep(*seen));
-    let kept: Result<Vec<Option<FileRef>>, StoreError> = kept.collect();
-    Ok(kept?.into_iter().flatten().collect())
+/// Keeps files until the budget is used up; then it is 0.
+fn keep_all(shelf: &mut Shelf<'_>, list: &[Seen<'_>], budget: &mut usize) -> Result<Vec<FileRef>, StoreError> {
+    let mut kept = Vec::new();
+    for seen in list {
+        if *budget == 0 {
+            break;
+        }
+        let Some(file) = shelf.keep(*seen)? else {
+            continue;
+        };
+        let json = serde_json::to_vec(&file).expect("texts, digests and numbers are always JSON");
+        *budget = budget.saturating_sub(json.len() + 1);
+        kept.push(file);
+    }
+    Ok(kept)
 }
 
 fn read_metrics(root: &Path, output: &FileRef) -> Result<BTreeMap<String, f64>, String> {
@@ -523,14 +469,8 @@ impl Files {
 }
 
 fn keep_record(record: RunRecord, mut shelf: Shelf<'_>) -> Result<CapturedRun, StoreError> {
-    let bytes = canonical::to_bytes(&record)
-        .expect("the record's numbers are finite and its keys are texts");
+    let bytes = canonical::to_bytes(&record).expect("the record's numbers are finite and its keys are texts");
     let record_digest = shelf.keep_bytes(&bytes, ContentKind::Record)?;
     let kept = shelf.close()?;
-    Ok(CapturedRun {
-        record,
-        record_digest,
-        contents: kept.contents,
-        notes: kept.notes,
-    })
+    Ok(CapturedRun { record, record_digest, contents: kept.contents, notes: kept.notes })
 }

@@ -57,26 +57,16 @@ pub struct RunSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error("`{}` can't be read: {source}", .path.display())]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     #[error("`{}` line {line}: {message}", .path.display())]
-    Invalid {
-        path: PathBuf,
-        line: usize,
-        message: String,
-        hint: Option<String>,
-    },
+    Invalid { path: PathBuf, line: usize, message: String, hint: Option<String> },
 }
 
 impl From<SettingsError> for Problem {
     fn from(error: SettingsError) -> Self {
         let problem = Self::new(ErrorKind::Config, error.to_string());
         match error {
-            SettingsError::Invalid {
-                hint: Some(hint), ..
-            } => problem.hint(hint),
+            SettingsError::Invalid { hint: Some(hint), .. } => problem.hint(hint),
             _ => problem,
         }
     }
@@ -85,10 +75,8 @@ impl From<SettingsError> for Problem {
 impl Settings {
     /// Reads a settings file; the settings of a project without one are all defaults.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let text = file::read(path, SETTINGS_BYTES_MAX).map_err(|source| SettingsError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = file::read(path, SETTINGS_BYTES_MAX)
+            .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
         match text {
             Some(text) => Self::parse(path, &text),
             None => Ok(Self::default()),
@@ -101,11 +89,7 @@ impl Settings {
             let at = fault.at.unwrap_or(0).min(text.len());
             SettingsError::Invalid {
                 path: path.to_owned(),
-                line: text.as_bytes()[..at]
-                    .iter()
-                    .filter(|b| **b == b'\n')
-                    .count()
-                    + 1,
+                line: text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1,
                 message: fault.message,
                 hint: fault.hint,
             }
@@ -122,11 +106,7 @@ struct Fault {
 
 impl Fault {
     fn at(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self {
-            at: Some(span.start),
-            message: message.into(),
-            hint: None,
-        }
+        Self { at: Some(span.start), message: message.into(), hint: None }
     }
 }
 
@@ -153,16 +133,8 @@ fn check_numbers(table: &DeTable<'_>) -> Result<(), Fault> {
 
 fn check_number(value: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
     match value.get_ref() {
-        DeValue::Float(number)
-            if !number
-                .as_str()
-                .parse::<f64>()
-                .is_ok_and(|number| number.is_finite()) =>
-        {
-            Err(Fault::at(
-                value.span(),
-                format!("`{}` is not a finite number", number.as_str()),
-            ))
+        DeValue::Float(number) if !number.as_str().parse::<f64>().is_ok_and(|number| number.is_finite()) => {
+            Err(Fault::at(value.span(), format!("`{}` is not a finite number", number.as_str())))
         }
         DeValue::Array(items) => items.iter().try_for_each(check_number),
         DeValue::Table(table) => check_numbers(table),
@@ -182,11 +154,7 @@ fn explain(error: &toml::de::Error, document: &Spanned<DeTable<'_>>) -> Fault {
         };
     }
     let Some((unknown, known)) = unknown_name(&message) else {
-        return Fault {
-            at,
-            message,
-            hint: None,
-        };
+        return Fault { at, message, hint: None };
     };
     // the span of a table is only its header: what is in it comes after
     let start = at.unwrap_or(0);
@@ -203,9 +171,7 @@ fn explain(error: &toml::de::Error, document: &Spanned<DeTable<'_>>) -> Fault {
 
 /// Takes serde's "unknown field `x`, expected one of `a`, `b`" apart.
 fn unknown_name(message: &str) -> Option<(&str, Vec<&str>)> {
-    let rest = message
-        .strip_prefix("unknown field `")
-        .or_else(|| message.strip_prefix("unknown variant `"))?;
+    let rest = message.strip_prefix("unknown field `").or_else(|| message.strip_prefix("unknown variant `"))?;
     let (unknown, rest) = rest.split_once('`')?;
     let known = rest.split('`').skip(1).step_by(2).collect();
     Some((unknown, known))
@@ -258,9 +224,7 @@ impl Settings {
         }
         for (model, policy) in &self.models {
             check_policy(policy).map_err(|mut wrong| {
-                wrong
-                    .keys
-                    .splice(0..0, ["model".to_owned(), model.to_string()]);
+                wrong.keys.splice(0..0, ["model".to_owned(), model.to_string()]);
                 wrong
             })?;
         }
@@ -293,11 +257,7 @@ fn check_variable(name: &str) -> Result<(), Wrong> {
 
 fn check_policy(policy: &ModelPolicy) -> Result<(), Wrong> {
     if let Some(evaluation) = &policy.evaluation {
-        let wrong = |key: &str, message, hint| Wrong {
-            keys: vec!["evaluation".into(), key.into()],
-            message,
-            hint,
-        };
+        let wrong = |key: &str, message, hint| Wrong { keys: vec!["evaluation".into(), key.into()], message, hint };
         if !PRIMARY_METRICS.contains(&evaluation.primary.as_str()) {
             let all = format!("known metrics: {}", quoted(&PRIMARY_METRICS));
             let hint = near::hint(&evaluation.primary, PRIMARY_METRICS, &all);
@@ -323,34 +283,28 @@ fn check_slice(slice: &SliceSpec) -> Result<(), String> {
         return Ok(());
     };
     if bins.is_empty() || !bins.is_sorted_by(|a, b| a < b) {
-        return Err(format!(
-            "the bins of `{column}` must be one or more rising numbers"
-        ));
+        return Err(format!("the bins of `{column}` must be one or more rising numbers"));
     }
     Ok(())
 }
 
 fn check_gate(gate: &GateSpec) -> Result<(), String> {
     match gate {
-        GateSpec::MetricBaseline {
-            metric,
-            min: None,
-            max: None,
-        } => Err(format!(
-            "the bound on `{metric}` has neither `min` nor `max`"
-        )),
+        GateSpec::MetricBaseline { metric, min: None, max: None } => {
+            Err(format!("the bound on `{metric}` has neither `min` nor `max`"))
+        }
         GateSpec::MetricBaseline { metric, min, max } => check_range(metric, *min, *max),
-        GateSpec::DataTest { columns, .. } => columns
-            .iter()
-            .try_for_each(|(name, ColumnRule { min, max, .. })| check_range(name, *min, *max)),
+        GateSpec::DataTest { columns, .. } => {
+            columns.iter().try_for_each(|(name, ColumnRule { min, max, .. })| check_range(name, *min, *max))
+        }
     }
 }
 
 fn check_range(what: &str, min: Option<f64>, max: Option<f64>) -> Result<(), String> {
     match (min, max) {
-        (Some(min), Some(max)) if min > max => Err(format!(
-            "nothing is between the `min` {min} and the `max` {max} of `{what}`"
-        )),
+        (Some(min), Some(max)) if min > max => {
+            Err(format!("nothing is between the `min` {min} and the `max` {max} of `{what}`"))
+        }
         _ => Ok(()),
     }
 }
@@ -360,11 +314,7 @@ fn check_required_gates(policy: &ModelPolicy) -> Result<(), Wrong> {
         let mut seen = BTreeSet::new();
         for gate in &rule.gates {
             let wrong = |message, hint| {
-                Err(Wrong {
-                    keys: vec!["promotion".into(), stage.to_string(), "gates".into()],
-                    message,
-                    hint,
-                })
+                Err(Wrong { keys: vec!["promotion".into(), stage.to_string(), "gates".into()], message, hint })
             };
             if !policy.gates.contains_key(gate) {
                 let known = policy.gates.keys().map(|name| name.as_str());
@@ -427,12 +377,7 @@ metrics = "out/metrics.json"
     /// Parses text that is wrong; returns the line, the message and the hint.
     fn wrong(text: &str) -> (usize, String, String) {
         match parse(text) {
-            Err(SettingsError::Invalid {
-                line,
-                message,
-                hint,
-                ..
-            }) => (line, message, hint.unwrap_or_default()),
+            Err(SettingsError::Invalid { line, message, hint, .. }) => (line, message, hint.unwrap_or_default()),
             other => panic!("expected a fault, got {other:?}"),
         }
     }
@@ -454,10 +399,7 @@ metrics = "out/metrics.json"
     #[test]
     fn nothing_declared_is_fine() {
         assert_eq!(parse("").unwrap(), Settings::default());
-        assert_eq!(
-            Settings::read(Path::new("/nowhere/stemma.toml")).unwrap(),
-            Settings::default()
-        );
+        assert_eq!(Settings::read(Path::new("/nowhere/stemma.toml")).unwrap(), Settings::default());
     }
 
     #[test]
@@ -474,12 +416,7 @@ metrics = "out/metrics.json"
             ("min = 18", "minn = 18", 19, "min"),
             ("approvals = 1", "approval = 1", 28, "approvals"),
             ("primary = \"auc\"", "primry = \"auc\"", 12, "primary"),
-            (
-                "kind = \"data-test\"",
-                "kind = \"data-tst\"",
-                16,
-                "data-test",
-            ),
+            ("kind = \"data-test\"", "kind = \"data-tst\"", 16, "data-test"),
         ];
         for (from, to, expected_line, near) in cases {
             assert!(WHOLE.contains(from), "{from}");
@@ -499,12 +436,7 @@ metrics = "out/metrics.json"
             ("primary = \"auc\"", "primary = \"au\"", 12, "metric"),
             ("\"applications\", ", "\"aplications\", ", 27, "declared"),
             ("min = 18, max = 120", "min = 180, max = 120", 15, "between"),
-            (
-                "\"data/train.csv\" = ",
-                "\"../train.csv\" = ",
-                5,
-                "not a valid path",
-            ),
+            ("\"data/train.csv\" = ", "\"../train.csv\" = ", 5, "not a valid path"),
             ("\"CUDA_VISIBLE_DEVICES\"", "\"A=B\"", 32, "variable"),
             ("out/metrics.json", "../metrics.json", 33, "path"),
             ("champion", "../x", 29, "alias"),

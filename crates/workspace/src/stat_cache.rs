@@ -36,10 +36,7 @@ impl StatCache {
     pub fn read(home: &Path) -> Self {
         let text = file::read(&home.join(CACHE_FILE), CACHE_BYTES_MAX);
         let entries = text.ok().flatten().and_then(|text| parse(&text));
-        Self {
-            entries: entries.unwrap_or_default(),
-            changed: false,
-        }
+        Self { entries: entries.unwrap_or_default(), changed: false }
     }
 
     /// Returns the digest of a file that looks like this.
@@ -69,19 +66,10 @@ impl StatCache {
         }
         let mut text = format!("{HEADER}\n");
         for (path, (stamp, digest)) in self.entries.iter().take(ENTRIES_MAX) {
-            let Stamp {
-                device,
-                inode,
-                size,
-                mtime_ns,
-                ctime_ns,
-            } = stamp;
+            let Stamp { device, inode, size, mtime_ns, ctime_ns } = stamp;
             let path = path.display();
-            writeln!(
-                text,
-                "{digest} {device} {inode} {size} {mtime_ns} {ctime_ns} {path}"
-            )
-            .expect("writing to a string can't fail");
+            writeln!(text, "{digest} {device} {inode} {size} {mtime_ns} {ctime_ns} {path}")
+                .expect("writing to a string can't fail");
         }
         let _ = file::replace(&home.join(CACHE_FILE), text.as_bytes(), 0o600);
     }
@@ -210,14 +198,7 @@ mod tests {
     fn pipes_are_refused_and_not_waited_for() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("pipe");
-        rustix::fs::mknodat(
-            rustix::fs::CWD,
-            &path,
-            rustix::fs::FileType::Fifo,
-            rustix::fs::Mode::RUSR,
-            0,
-        )
-        .unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
         assert!(digest_of(&path, &mut StatCache::default()).is_err());
     }
 }

@@ -53,10 +53,8 @@ impl From<StatusError> for Problem {
 pub fn status(workspace: &Workspace) -> Result<Vec<StatusEntry>, StatusError> {
     let lock = workspace.lock()?;
     let mut cache = StatCache::read(&workspace.home_dir());
-    let entries: Result<Vec<_>, _> = lock
-        .entries()
-        .map(|(path, entry)| compare(workspace, path, entry, &mut cache))
-        .collect();
+    let entries: Result<Vec<_>, _> =
+        lock.entries().map(|(path, entry)| compare(workspace, path, entry, &mut cache)).collect();
     cache.save(&workspace.home_dir());
     entries
 }
@@ -68,36 +66,20 @@ pub(crate) fn compare(
     cache: &mut StatCache,
 ) -> Result<StatusEntry, StatusError> {
     let file = workspace.root().join(path.as_str());
-    let io_error = |source| StatusError::Io {
-        path: file.clone(),
-        source,
-    };
+    let io_error = |source| StatusError::Io { path: file.clone(), source };
     let (state, present) = match fs::metadata(&file) {
         Ok(meta) if meta.is_file() => {
             let present = digest_of(&file, cache).map_err(io_error)?;
-            let state = if present == entry.digest {
-                State::Unchanged
-            } else {
-                State::Modified
-            };
+            let state = if present == entry.digest { State::Unchanged } else { State::Modified };
             (state, Some(present))
         }
         Ok(_) => (State::Modified, None),
         Err(error) if is_missing(&error) => (State::Missing, None),
         Err(error) => return Err(io_error(error)),
     };
-    Ok(StatusEntry {
-        path: path.clone(),
-        name: entry.name.clone(),
-        state,
-        digest: entry.digest,
-        present,
-    })
+    Ok(StatusEntry { path: path.clone(), name: entry.name.clone(), state, digest: entry.digest, present })
 }
 
 fn is_missing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -29,10 +29,7 @@ pub enum WorkspaceError {
     #[error("`{}` is in no Stemma workspace", .0.display())]
     NotFound(PathBuf),
     #[error("`{}` lies inside the workspace `{}`", .folder.display(), .surrounding.display())]
-    Nested {
-        folder: PathBuf,
-        surrounding: PathBuf,
-    },
+    Nested { folder: PathBuf, surrounding: PathBuf },
     /// Its owner's processes would be handed our tokens.
     #[error("`{}` belongs to another user", .0.display())]
     ForeignOwner(PathBuf),
@@ -48,10 +45,7 @@ pub enum WorkspaceError {
 
 impl WorkspaceError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            source,
-        }
+        Self::Io { path: path.to_owned(), source }
     }
 }
 
@@ -59,19 +53,16 @@ impl From<WorkspaceError> for Problem {
     fn from(error: WorkspaceError) -> Self {
         let config = Self::new(ErrorKind::Config, error.to_string());
         match error {
-            WorkspaceError::NotFound(_) => config.hint(
-                "run `stemma init` in the project's folder, or choose the folder with `-C DIR`",
-            ),
-            WorkspaceError::Nested { surrounding, .. } => {
-                Self::new(ErrorKind::Conflict, config.message).hint(format!(
-                    "work in `{}`, or allow a workspace of its own with `stemma init --nested`",
-                    surrounding.display()
-                ))
+            WorkspaceError::NotFound(_) => {
+                config.hint("run `stemma init` in the project's folder, or choose the folder with `-C DIR`")
             }
-            WorkspaceError::ForeignOwner(path) => config.hint(format!(
-                "if you trust it, run `chown -R \"$(id -u)\" {}`",
-                path.display()
+            WorkspaceError::Nested { surrounding, .. } => Self::new(ErrorKind::Conflict, config.message).hint(format!(
+                "work in `{}`, or allow a workspace of its own with `stemma init --nested`",
+                surrounding.display()
             )),
+            WorkspaceError::ForeignOwner(path) => {
+                config.hint(format!("if you trust it, run `chown -R \"$(id -u)\" {}`", path.display()))
+            }
             WorkspaceError::NotAFolder(_) | WorkspaceError::Io { .. } => config,
             WorkspaceError::Settings(error) => error.into(),
             WorkspaceError::Store(error) => problem::of_store(error),
@@ -135,8 +126,7 @@ impl Workspace {
 /// Returns the nearest folder upwards that is a workspace.
 pub(crate) fn find_root(start: &Path) -> Result<Option<PathBuf>, WorkspaceError> {
     let start = fs::canonicalize(start).map_err(|error| WorkspaceError::io(start, error))?;
-    let is_root =
-        |folder: &&Path| folder.join(HOME_DIR).is_dir() || folder.join(SETTINGS_FILE).is_file();
+    let is_root = |folder: &&Path| folder.join(HOME_DIR).is_dir() || folder.join(SETTINGS_FILE).is_file();
     Ok(start.ancestors().find(is_root).map(Path::to_owned))
 }
 
@@ -193,10 +183,7 @@ mod tests {
         fs::write(folder.path().join(SETTINGS_FILE), "").unwrap();
         let workspace = Workspace::open(folder.path()).unwrap();
         workspace.open_store().unwrap();
-        let mode = fs::metadata(workspace.home_dir())
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = fs::metadata(workspace.home_dir()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
     }
 

@@ -49,21 +49,14 @@ mod tests {
 
     #[test]
     fn numbers_are_flattened_and_the_rest_left_out() {
-        let text =
-            br#"{"auc": 0.75, "cv": {"auc": 1, "folds": [1, 2]}, "ok": true, "name": "x", "": 3}"#;
+        let text = br#"{"auc": 0.75, "cv": {"auc": 1, "folds": [1, 2]}, "ok": true, "name": "x", "": 3}"#;
         let expected = BTreeMap::from([("auc".to_owned(), 0.75), ("cv.auc".to_owned(), 1.0)]);
         assert_eq!(parse(text).unwrap(), expected);
     }
 
     #[test]
     fn what_is_no_object_of_numbers_is_refused() {
-        for text in [
-            "",
-            "[1]",
-            "{\"auc\": NaN}",
-            "\u{feff}{}",
-            &"[".repeat(100_000),
-        ] {
+        for text in ["", "[1]", "{\"auc\": NaN}", "\u{feff}{}", &"[".repeat(100_000)] {
             assert!(parse(text.as_bytes()).is_err(), "{text:.20}");
         }
     }

@@ -57,28 +57,19 @@ mod tests {
     fn check(command: &str, expected: &[(&str, &str)]) {
         let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
         let found = of_command(&words);
-        let found: Vec<(&str, &str)> = found
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let found: Vec<(&str, &str)> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(found, expected, "{command}");
     }
 
     #[test]
     fn options_of_all_shapes_are_read() {
         check("python train.py", &[]);
-        check(
-            "python train.py --model tree --max-depth=3",
-            &[("max-depth", "3"), ("model", "tree")],
-        );
+        check("python train.py --model tree --max-depth=3", &[("max-depth", "3"), ("model", "tree")]);
         check(
             "python train.py --verbose --shift -0.5 --dry",
             &[("dry", "true"), ("shift", "-0.5"), ("verbose", "true")],
         );
-        check(
-            "x --slice a --slice b --empty= -v 3 -- --not-one 1",
-            &[("empty", ""), ("slice", "a,b")],
-        );
+        check("x --slice a --slice b --empty= -v 3 -- --not-one 1", &[("empty", ""), ("slice", "a,b")]);
         check("--program --=x --", &[]);
     }
 

@@ -2,17 +2,8 @@
 
 use std::{ffi::OsStr, path::Path};
 
-const FOLDERS: [&str; 9] = [
-    ".ssh",
-    ".gnupg",
-    ".aws",
-    ".azure",
-    ".kube",
-    ".docker",
-    ".gcloud",
-    ".kaggle",
-    ".password-store",
-];
+const FOLDERS: [&str; 9] =
+    [".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".gcloud", ".kaggle", ".password-store"];
 const NAMES: [&str; 11] = [
     ".netrc",
     "_netrc",
@@ -33,14 +24,8 @@ const KEY_PREFIXES: [&str; 4] = ["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"];
 
 /// Whether a file is known by its place or name to hold credentials.
 pub(super) fn is_credential_file(path: &Path) -> bool {
-    let in_folder = path
-        .parent()
-        .is_some_and(|folder| folder.iter().any(|part| is_one_of(part, &FOLDERS)));
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_ascii_lowercase();
+    let in_folder = path.parent().is_some_and(|folder| folder.iter().any(|part| is_one_of(part, &FOLDERS)));
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let is_key = KEY_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     in_folder
         || NAMES.contains(&name.as_str())
@@ -54,8 +39,7 @@ fn is_env_file(name: &str) -> bool {
     if name.ends_with(".env") {
         return true;
     }
-    name.strip_prefix(".env.")
-        .is_some_and(|rest| !SHARED.contains(&rest))
+    name.strip_prefix(".env.").is_some_and(|rest| !SHARED.contains(&rest))
 }
 
 fn is_one_of(part: &OsStr, names: &[&str]) -> bool {

@@ -105,7 +105,7 @@ impl<'a> Shelf<'a> {
     /// Keeps a file; `None`, with a note, if it can't or must not be kept.
     pub fn keep(&mut self, seen: Seen<'_>) -> Result<Option<FileRef>, StoreError> {
         let shown = shown_path(self.workspace.root(), seen.path);
-        if sensitive::is_credential_file(seen.path) {
+        if sensitive::is_credential_file(Path::new(&shown)) {
             self.note(format!("`{shown}` may hold credentials and was not kept"));
             return Ok(None);
         }
@@ -120,17 +120,10 @@ impl<'a> Shelf<'a> {
                     self.note(format!("`{shown}` changed after the run had ended"));
                 }
                 self.remember(info, seen.what);
-                Ok(Some(file_ref(
-                    &seen,
-                    shown,
-                    info,
-                    seen.mutated || changed_since,
-                )))
+                Ok(Some(file_ref(&seen, shown, info, seen.mutated || changed_since)))
             }
             Put::Redacted(info) => {
-                self.note(format!(
-                    "secrets were taken out of the kept text of `{shown}`"
-                ));
+                self.note(format!("secrets were taken out of the kept text of `{shown}`"));
                 self.remember(info, seen.what);
                 Ok(Some(file_ref(&seen, shown, info, true)))
             }
@@ -149,8 +142,7 @@ impl<'a> Shelf<'a> {
     }
 
     fn put(&mut self, seen: &Seen<'_>) -> Result<Put, StoreError> {
-        let is_searched =
-            seen.what != ContentKind::Output && sensitive::is_written_by_hand(seen.path);
+        let is_searched = seen.what != ContentKind::Output && sensitive::is_written_by_hand(seen.path);
         if is_searched && let Some(put) = self.put_without_secrets(seen.path)? {
             return Ok(put);
         }
@@ -182,7 +174,7 @@ impl<'a> Shelf<'a> {
         Ok(Put::Skipped("it never stopped changing".into()))
     }
 
-    /// Keeps a short text without its secrets; `None` if there are none in it.
+    /// Keeps a short text without its secrets; `None` if there are none in it, or if the store has it with them.
     fn put_without_secrets(&mut self, path: &Path) -> Result<Option<Put>, StoreError> {
         if stamp_of(path).is_none_or(|stamp| stamp.size > SEARCHED_BYTES_MAX) {
             return Ok(None);
@@ -191,7 +183,7 @@ impl<'a> Shelf<'a> {
             return Ok(None); // no text, or gone by now, which shows when it is stored
         };
         let clean = redact_text(&text);
-        if clean.found.is_empty() {
+        if clean.found.is_empty() || self.store.contains(&Digest::of(text.as_bytes())) {
             return Ok(None);
         }
         self.redacted.extend(clean.found);
@@ -200,31 +192,23 @@ impl<'a> Shelf<'a> {
     }
 
     fn remember(&mut self, info: BlobInfo, what: ContentKind) {
-        let content = Content {
-            digest: info.digest,
-            size: info.size,
-            what,
-        };
-        self.contents.entry(info.digest).or_insert(content);
+        let content = Content { digest: info.digest, size: info.size, what };
+        let known = self.contents.entry(info.digest).or_insert(content);
+        known.what = known.what.min(what);
     }
 
     /// Brings everything to disk.
     pub fn close(self) -> Result<Kept, StoreError> {
         self.batch.commit()?;
         self.cache.save(&self.workspace.home_dir());
-        Ok(Kept {
-            contents: self.contents.into_values().collect(),
-            notes: self.notes,
-        })
+        Ok(Kept { contents: self.contents.into_values().collect(), notes: self.notes })
     }
 }
 
 /// A file that can't be read is left out; a store that can't be written is a failure.
 fn skip_if_unreadable(path: &Path, error: StoreError) -> Result<Put, StoreError> {
     match &error {
-        StoreError::Io { path: failed, .. } | StoreError::Refused { path: failed, .. }
-            if failed == path =>
-        {
+        StoreError::Io { path: failed, .. } | StoreError::Refused { path: failed, .. } if failed == path => {
             Ok(Put::Skipped(error.to_string()))
         }
         _ => Err(error),

@@ -3,33 +3,19 @@
 use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
 use stemma_core::{Digest, ErrorKind, Problem, Sha256, name::DatasetName};
-use stemma_workspace::{
-    AddError, CheckoutError, LockError, Overwrite, PathError, State, add, checkout, status,
-};
+use stemma_workspace::{AddError, CheckoutError, LockError, Overwrite, PathError, State, add, checkout, status};
 
 use crate::scene::{Scene, git};
 
 fn states(scene: &Scene) -> Vec<(String, State)> {
     let entries = status(&scene.workspace).unwrap();
-    entries
-        .into_iter()
-        .map(|entry| (entry.path.to_string(), entry.state))
-        .collect()
+    entries.into_iter().map(|entry| (entry.path.to_string(), entry.state)).collect()
 }
 
 fn try_add(scene: &Scene, path: &str) -> AddError {
-    let added = add(
-        &scene.workspace,
-        &scene.store,
-        &[path.into()],
-        None,
-        &mut |_, _| {},
-    );
+    let added = add(&scene.workspace, &scene.store, &[path.into()], None, &mut |_, _| {});
     let error = added.expect_err(path);
-    assert!(
-        scene.workspace.lock().unwrap().get(path).is_none(),
-        "the lock is as it was"
-    );
+    assert!(scene.workspace.lock().unwrap().get(path).is_none(), "the lock is as it was");
     error
 }
 
@@ -59,13 +45,7 @@ fn a_file_is_added_changed_and_brought_back() {
 
     fs::remove_dir_all(scene.path("data")).unwrap();
     assert_eq!(states(&scene), [(path.clone(), State::Missing)]);
-    checkout(
-        &scene.workspace,
-        &scene.store,
-        &["data".into()],
-        Overwrite::Refuse,
-    )
-    .unwrap();
+    checkout(&scene.workspace, &scene.store, &["data".into()], Overwrite::Refuse).unwrap();
     assert_eq!(states(&scene), [(path, State::Unchanged)]);
 }
 
@@ -180,13 +160,7 @@ fn one_name_for_two_paths_is_refused_before_anything_is_stored() {
 
     let name = DatasetName::new("train-b").unwrap();
     let paths = [PathBuf::from("b/train.csv")];
-    let added = add(
-        &scene.workspace,
-        &scene.store,
-        &paths,
-        Some(&name),
-        &mut |_, _| {},
-    );
+    let added = add(&scene.workspace, &scene.store, &paths, Some(&name), &mut |_, _| {});
     assert_eq!(added.unwrap()[0].name, name);
     // the name stays when the content changes
     scene.write("b/train.csv", "3\n");
@@ -217,18 +191,13 @@ fn branches_that_add_different_files_merge_and_a_conflict_is_named() {
     assert_eq!(lock.get("a.csv").unwrap().digest, Digest::of(b"a2"));
     assert_eq!(lock.get("z.csv").unwrap().digest, Digest::of(b"z2"));
 
-    let merged = std::process::Command::new("git")
-        .args(["merge", "-q", "third"])
-        .current_dir(scene.workspace.root())
-        .output();
+    let merged =
+        std::process::Command::new("git").args(["merge", "-q", "third"]).current_dir(scene.workspace.root()).output();
     assert!(!merged.unwrap().status.success());
     let error = scene.workspace.lock().unwrap_err();
     assert!(matches!(error, LockError::Conflict { .. }));
     assert!(status(&scene.workspace).is_err());
-    git(
-        scene.workspace.root(),
-        &["checkout", "-q", "--theirs", "stemma.lock"],
-    );
+    git(scene.workspace.root(), &["checkout", "-q", "--theirs", "stemma.lock"]);
     let lock = scene.workspace.lock().unwrap();
     assert_eq!(lock.get("a.csv").unwrap().digest, Digest::of(b"a3"));
 }
@@ -246,11 +215,7 @@ fn many_adds_at_once_lose_no_line() {
         }
     });
     assert_eq!(scene.workspace.lock().unwrap().entries().len(), 8);
-    assert!(
-        states(&scene)
-            .iter()
-            .all(|(_, state)| *state == State::Unchanged)
-    );
+    assert!(states(&scene).iter().all(|(_, state)| *state == State::Unchanged));
 }
 
 #[test]

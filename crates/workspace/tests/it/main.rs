@@ -12,9 +12,6 @@ fn every_test_file_is_part_of_this_binary() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let module = name.strip_suffix(".rs").unwrap();
-        assert!(
-            module == "main" || text.contains(&format!("mod {module};")),
-            "{name}"
-        );
+        assert!(module == "main" || text.contains(&format!("mod {module};")), "{name}");
     }
 }

@@ -21,12 +21,7 @@ fn a_training_is_recorded_with_what_it_read_and_wrote() {
     scene.write("data/train.csv", "age\n30\n");
     scene.write("train.py", TRAIN);
     let commit = scene.commit_all();
-    scene.git(&[
-        "remote",
-        "add",
-        "origin",
-        "https://ada:hunter2@git.example.org/x.git",
-    ]);
+    scene.git(&["remote", "add", "origin", "https://ada:hunter2@git.example.org/x.git"]);
     let captured = scene.python(TRAIN, &["--model", "tree", "--depth=3", "--quick"]);
     let record = &captured.record;
 
@@ -43,10 +38,7 @@ fn a_training_is_recorded_with_what_it_read_and_wrote() {
 
     assert_eq!(record.code.commit.as_deref(), Some(commit.as_str()));
     assert_eq!(record.code.branch.as_deref(), Some("main"));
-    assert_eq!(
-        record.code.remote.as_deref(),
-        Some("https://git.example.org/x.git")
-    );
+    assert_eq!(record.code.remote.as_deref(), Some("https://git.example.org/x.git"));
     assert_eq!(record.code.diff, None, "the tree is clean");
     assert_eq!(record.params["model"], "tree");
     assert_eq!(record.params["depth"], "3");
@@ -60,11 +52,7 @@ fn a_training_is_recorded_with_what_it_read_and_wrote() {
     assert!(record.capture.environment_files > 0);
     let environment = scene.content(&record.environment);
     assert!(environment.contains("\"interpreter\":{"), "{environment}");
-    assert!(
-        record.redactions.is_empty() && captured.notes.is_empty(),
-        "{:?}",
-        captured.notes
-    );
+    assert!(record.redactions.is_empty() && captured.notes.is_empty(), "{:?}", captured.notes);
 }
 
 #[test]
@@ -94,10 +82,7 @@ fn uncommitted_changes_are_kept_without_their_secrets() {
     let record = &captured.record;
 
     let diff = scene.content(&record.code.diff.unwrap());
-    assert!(
-        diff.contains("+print('new')") && diff.contains("-print('old')"),
-        "{diff}"
-    );
+    assert!(diff.contains("+print('new')") && diff.contains("-print('old')"), "{diff}");
     assert!(diff.contains("GIT binary patch"), "{diff}");
     let untracked = format!("# untracked {} helper.py\n", Digest::of(b"x = 1\n"));
     assert!(diff.starts_with(&untracked), "{diff}");
@@ -138,20 +123,11 @@ fn a_repository_cannot_make_us_run_its_programs() {
     scene.write("train.py", "print(1)\n");
     scene.write(".gitattributes", "*.py diff=evil\n");
     scene.commit_all();
-    let evil = scene.write(
-        "evil.sh",
-        "#!/bin/sh\ntouch \"$(dirname \"$0\")/was-run\"\n",
-    );
+    let evil = scene.write("evil.sh", "#!/bin/sh\ntouch \"$(dirname \"$0\")/was-run\"\n");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&evil, mode).unwrap();
     let evil = evil.to_str().unwrap();
-    for key in [
-        "core.fsmonitor",
-        "core.pager",
-        "diff.external",
-        "diff.evil.command",
-        "diff.evil.textconv",
-    ] {
+    for key in ["core.fsmonitor", "core.pager", "diff.external", "diff.evil.command", "diff.evil.textconv"] {
         scene.git(&["config", key, evil]);
     }
     let captured = scene.python("print(2)\n", &[]);
@@ -169,10 +145,7 @@ fn outside_git_and_before_the_first_commit_code_is_still_known() {
     scene.git(&["init", "-q", "-b", "main"]);
     let captured = scene.python("print(1)\n", &[]);
     let code = &captured.record.code;
-    assert_eq!(
-        (code.commit.as_deref(), code.branch.as_deref()),
-        (None, Some("main"))
-    );
+    assert_eq!((code.commit.as_deref(), code.branch.as_deref()), (None, Some("main")));
     let changes = scene.content(&code.diff.unwrap());
     assert!(changes.contains("train.py"), "{changes}");
     assert!(captured.notes.is_empty(), "{:?}", captured.notes);
@@ -200,10 +173,7 @@ fn a_command_that_is_not_there_is_no_run() {
     let error = run(&scene.workspace, &scene.store, &request).unwrap_err();
     assert!(matches!(error, RunError::Command(_)));
     assert_eq!(Problem::from(error).kind, ErrorKind::NotFound);
-    let request = RunRequest {
-        directory: "/".into(),
-        ..scene.request(&["true"])
-    };
+    let request = RunRequest { directory: "/".into(), ..scene.request(&["true"]) };
     let error = run(&scene.workspace, &scene.store, &request).unwrap_err();
     assert!(matches!(error, RunError::Outside { .. }));
 }
@@ -211,36 +181,21 @@ fn a_command_that_is_not_there_is_no_run() {
 #[test]
 fn a_run_in_a_folder_finds_its_own_metrics() {
     let scene = Scene::new();
-    scene.write(
-        "part/x.sh",
-        "echo '{\"auc\": 1}' > metrics.json; echo '{\"auc\": 2}' > ../metrics.json\n",
-    );
-    let request = RunRequest {
-        directory: PathBuf::from("part"),
-        ..scene.request(&["sh", "x.sh"])
-    };
+    scene.write("part/x.sh", "echo '{\"auc\": 1}' > metrics.json; echo '{\"auc\": 2}' > ../metrics.json\n");
+    let request = RunRequest { directory: PathBuf::from("part"), ..scene.request(&["sh", "x.sh"]) };
     let captured = scene.run(&request);
     assert_eq!(captured.record.directory, "part");
     assert_eq!(captured.record.claimed_metrics["auc"], 1.0);
-    assert_eq!(
-        paths(&captured.record.outputs),
-        ["metrics.json", "part/metrics.json"]
-    );
+    assert_eq!(paths(&captured.record.outputs), ["metrics.json", "part/metrics.json"]);
 }
 
 #[test]
 fn metrics_that_are_none_are_noted() {
     let scene = Scene::with_settings("[run]\nmetrics = \"out/numbers.json\"");
-    let script =
-        "import os\nos.mkdir('out')\nopen('out/numbers.json', 'w').write('{\"auc\": NaN}')\n";
+    let script = "import os\nos.mkdir('out')\nopen('out/numbers.json', 'w').write('{\"auc\": NaN}')\n";
     let captured = scene.python(script, &[]);
     assert!(captured.record.claimed_metrics.is_empty());
-    assert!(
-        captured
-            .notes
-            .iter()
-            .any(|note| note.contains("out/numbers.json"))
-    );
+    assert!(captured.notes.iter().any(|note| note.contains("out/numbers.json")));
 }
 
 #[test]
@@ -253,13 +208,7 @@ fn an_input_that_the_run_overwrites_is_marked() {
     let output = file(&captured.record.outputs, "state.csv");
     assert_eq!(output.digest, Digest::of(b"1\n2\n"));
     assert!(!output.mutated);
-    assert_eq!(
-        captured
-            .record
-            .capture
-            .hermetic_grade(&captured.record.inputs),
-        'C'
-    );
+    assert_eq!(captured.record.capture.hermetic_grade(&captured.record.inputs), 'C');
 }
 
 #[test]
@@ -289,12 +238,20 @@ fn credentials_that_a_run_reads_are_never_kept() {
 }
 
 #[test]
+fn what_somebody_added_is_kept_as_it_is() {
+    let scene = Scene::new();
+    let labels = "{\"password\": \"hunter2\"}\n";
+    scene.write("labels.json", labels);
+    let added = scene.add("labels.json");
+    let captured = scene.python("open('labels.json').read()\n", &[]);
+    let input = file(&captured.record.inputs, "labels.json");
+    assert_eq!((input.digest, input.mutated), (added.digest, false));
+}
+
+#[test]
 fn inputs_outside_the_project_are_kept_with_their_whole_path() {
     let scene = Scene::new();
-    let outside = tempfile::Builder::new()
-        .prefix("shared-")
-        .tempdir()
-        .unwrap();
+    let outside = tempfile::Builder::new().prefix("shared-").tempdir().unwrap();
     let outside = fs::canonicalize(outside.path()).unwrap().join("rates.csv");
     fs::create_dir_all(outside.parent().unwrap()).unwrap();
     fs::write(&outside, "1\n").unwrap();
@@ -311,10 +268,8 @@ fn where_nobody_watches_what_is_declared_counts() {
     );
     scene.write("data/train.csv", "1\n");
     scene.write("train.py", TRAIN);
-    let request = RunRequest {
-        capture: CaptureMode::AtMost(CaptureLevel::Declared),
-        ..scene.request(&["python3", "train.py"])
-    };
+    let request =
+        RunRequest { capture: CaptureMode::AtMost(CaptureLevel::Declared), ..scene.request(&["python3", "train.py"]) };
     let record = scene.run(&request).record;
     assert_eq!(record.capture.level, 0);
     assert_eq!(paths(&record.inputs), ["data/train.csv"]);
@@ -332,16 +287,9 @@ fn contents_are_named_once_with_what_they_are() {
     scene.write("a.csv", "same\n");
     let script = "t = open('a.csv').read()\nopen('b.csv', 'w').write(t)\n";
     let captured = scene.python(script, &[]);
-    let same: Vec<_> = captured
-        .contents
-        .iter()
-        .filter(|content| content.digest == Digest::of(b"same\n"))
-        .collect();
+    let same: Vec<_> = captured.contents.iter().filter(|content| content.digest == Digest::of(b"same\n")).collect();
     assert_eq!(same.len(), 1);
     assert_eq!((same[0].what, same[0].size), (ContentKind::Input, 5));
-    let record = captured
-        .contents
-        .iter()
-        .find(|content| content.what == ContentKind::Record);
+    let record = captured.contents.iter().find(|content| content.what == ContentKind::Record);
     assert_eq!(record.unwrap().digest, captured.record_digest);
 }

@@ -13,9 +13,7 @@ use stemma_core::{
 };
 use stemma_runner::CaptureMode;
 use stemma_store::Store;
-use stemma_workspace::{
-    Added, CapturedRun, Content, ContentKind, Nesting, RunRequest, Workspace, add, init, run,
-};
+use stemma_workspace::{Added, CapturedRun, Content, ContentKind, Nesting, RunRequest, Workspace, add, init, run};
 
 pub struct Scene {
     _folder: tempfile::TempDir,
@@ -30,18 +28,11 @@ impl Scene {
 
     pub fn with_settings(settings: &str) -> Self {
         // not in /tmp itself: the runner takes some names there for scratch files of libraries
-        let folder = tempfile::Builder::new()
-            .prefix("project-")
-            .tempdir()
-            .unwrap();
+        let folder = tempfile::Builder::new().prefix("project-").tempdir().unwrap();
         fs::write(folder.path().join("stemma.toml"), settings).unwrap();
         let workspace = init(folder.path(), Nesting::Refuse).unwrap().workspace;
         let store = workspace.open_store().unwrap();
-        Self {
-            _folder: folder,
-            workspace,
-            store,
-        }
+        Self { _folder: folder, workspace, store }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -74,13 +65,7 @@ impl Scene {
     }
 
     pub fn add(&self, path: &str) -> Added {
-        let added = add(
-            &self.workspace,
-            &self.store,
-            &[path.into()],
-            None,
-            &mut |_, _| {},
-        );
+        let added = add(&self.workspace, &self.store, &[path.into()], None, &mut |_, _| {});
         added.unwrap().remove(0)
     }
 
@@ -89,10 +74,7 @@ impl Scene {
             argv: command.iter().map(|word| (*word).to_owned()).collect(),
             directory: PathBuf::new(),
             kind: RunKind::Training,
-            actor: Actor {
-                principal: PrincipalName::new("ada@example.org").unwrap(),
-                auth: Auth::Asserted,
-            },
+            actor: Actor { principal: PrincipalName::new("ada@example.org").unwrap(), auth: Auth::Asserted },
             project: ProjectName::default_project(),
             capture: CaptureMode::Best,
         }
@@ -112,12 +94,7 @@ impl Scene {
     }
 
     fn check(&self, captured: &CapturedRun) {
-        let CapturedRun {
-            record,
-            record_digest,
-            contents,
-            ..
-        } = captured;
+        let CapturedRun { record, record_digest, contents, .. } = captured;
         // a store opened anew knows only what is on disk
         let store = Store::open(&self.workspace.content_dir()).unwrap();
         let has = |digest: &Digest| contents.iter().any(|content| content.digest == *digest);
@@ -125,13 +102,7 @@ impl Scene {
             assert_eq!(store.info(digest).unwrap().unwrap().size, *size);
         }
         let files = [&record.inputs, &record.outputs, &record.code.files];
-        for FileRef {
-            digest,
-            sha256,
-            size,
-            ..
-        } in files.into_iter().flatten()
-        {
+        for FileRef { digest, sha256, size, .. } in files.into_iter().flatten() {
             let info = store.info(digest).unwrap().unwrap();
             assert_eq!((Some(info.sha256), info.size), (*sha256, *size));
             assert!(has(digest));
