@@ -28,9 +28,7 @@ impl Attributes {
         match self.int_or(name, i64::from(default))? {
             0 => Ok(false),
             1 => Ok(true),
-            other => Err(Fault::invalid(format!(
-                "attribute `{name}` is {other}, not 0 or 1"
-            ))),
+            other => Err(Fault::invalid(format!("attribute `{name}` is {other}, not 0 or 1"))),
         }
     }
 
@@ -48,8 +46,7 @@ impl Attributes {
             return Ok(None);
         };
         let text = String::from_utf8(found.s.unwrap_or_default());
-        text.map(Some)
-            .map_err(|_| Fault::invalid(format!("attribute `{name}` is not UTF-8")))
+        text.map(Some).map_err(|_| Fault::invalid(format!("attribute `{name}` is not UTF-8")))
     }
 
     pub(crate) fn ints(&mut self, name: &str) -> Result<Option<Vec<i64>>, Fault> {
@@ -67,9 +64,7 @@ impl Attributes {
             return Ok(None);
         };
         let texts = decode::strings(found.strings);
-        texts
-            .map(Some)
-            .map_err(|reason| Fault::invalid(format!("attribute `{name}`: {reason}")))
+        texts.map(Some).map_err(|reason| Fault::invalid(format!("attribute `{name}`: {reason}")))
     }
 
     pub(crate) fn tensor(&mut self, name: &str) -> Result<Option<Tensor>, Fault> {
@@ -80,15 +75,12 @@ impl Attributes {
             return Err(Fault::invalid(format!("attribute `{name}` is empty")));
         };
         let tensor = decode::tensor(proto);
-        tensor
-            .map(Some)
-            .map_err(|error| Fault::invalid(format!("attribute `{name}`: {error}")))
+        tensor.map(Some).map_err(|error| Fault::invalid(format!("attribute `{name}`: {error}")))
     }
 
     /// Drops an attribute that has no bearing on the result.
     pub(crate) fn ignore(&mut self, name: &str) {
-        self.unread
-            .retain(|attribute| attribute.name.as_deref() != Some(name));
+        self.unread.retain(|attribute| attribute.name.as_deref() != Some(name));
     }
 
     /// Refuses the operator if it has attributes that nothing asked for: they might change what it means.
@@ -103,29 +95,18 @@ impl Attributes {
     }
 
     fn take(&mut self, name: &str, wanted: i32) -> Result<Option<AttributeProto>, Fault> {
-        let position = self
-            .unread
-            .iter()
-            .position(|attribute| attribute.name.as_deref() == Some(name));
+        let position = self.unread.iter().position(|attribute| attribute.name.as_deref() == Some(name));
         let Some(position) = position else {
             return Ok(None);
         };
         let attribute = self.unread.swap_remove(position);
-        if attribute
-            .ref_attr_name
-            .as_deref()
-            .is_some_and(|name| !name.is_empty())
-        {
-            return Err(Fault::invalid(format!(
-                "attribute `{name}` refers to a function's, which is not supported"
-            )));
+        if attribute.ref_attr_name.as_deref().is_some_and(|name| !name.is_empty()) {
+            return Err(Fault::invalid(format!("attribute `{name}` refers to a function's, which is not supported")));
         }
         // Writers of the first format versions left the type out.
         let written = attribute.r#type.unwrap_or_default();
         if written != 0 && written != wanted {
-            return Err(Fault::invalid(format!(
-                "attribute `{name}` is of type {written}, not {wanted}"
-            )));
+            return Err(Fault::invalid(format!("attribute `{name}` is of type {written}, not {wanted}")));
         }
         Ok(Some(attribute))
     }

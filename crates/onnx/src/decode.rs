@@ -24,15 +24,9 @@ const STRING_OVERHEAD: usize = 64;
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<ModelProto, OnnxError> {
     if bytes.len() > MODEL_BYTES_MAX {
-        return Err(OnnxError::TooLarge {
-            bytes: bytes.len(),
-            max: MODEL_BYTES_MAX,
-        });
+        return Err(OnnxError::TooLarge { bytes: bytes.len(), max: MODEL_BYTES_MAX });
     }
-    let mut scan = Scan {
-        memory_left: MODEL_MEMORY_MAX,
-        nodes: 0,
-    };
+    let mut scan = Scan { memory_left: MODEL_MEMORY_MAX, nodes: 0 };
     scan.message(Kind::Model, Wire { bytes, start: 0 })?;
     Ok(ModelProto::decode(bytes)?)
 }
@@ -105,9 +99,7 @@ impl Scan {
     fn part(&mut self, part: Part, value: Value<'_>) -> Result<(), OnnxError> {
         match (part, value) {
             (Part::Message(kind), Value::Bytes(wire)) => self.message(kind, wire),
-            (Part::Text, Value::Bytes(wire)) => {
-                self.price(wire.bytes.len() + STRING_OVERHEAD * GROWTH)
-            }
+            (Part::Text, Value::Bytes(wire)) => self.price(wire.bytes.len() + STRING_OVERHEAD * GROWTH),
             // A packed number has at least one byte, an element in memory at most eight.
             (Part::Numbers, Value::Bytes(wire)) => self.price(wire.bytes.len() * 8 * GROWTH),
             (Part::Numbers, Value::Number) => self.price(8 * GROWTH),
@@ -120,22 +112,14 @@ impl Scan {
 
     fn price(&mut self, memory: usize) -> Result<(), OnnxError> {
         self.memory_left =
-            self.memory_left
-                .checked_sub(memory)
-                .ok_or(OnnxError::TooMuchMemory {
-                    max: MODEL_MEMORY_MAX,
-                })?;
+            self.memory_left.checked_sub(memory).ok_or(OnnxError::TooMuchMemory { max: MODEL_MEMORY_MAX })?;
         Ok(())
     }
 
     fn count_node(&mut self) -> Result<(), OnnxError> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            return Err(OnnxError::TooMany {
-                what: "nodes",
-                count: self.nodes,
-                max: NODES_MAX,
-            });
+            return Err(OnnxError::TooMany { what: "nodes", count: self.nodes, max: NODES_MAX });
         }
         Ok(())
     }
@@ -198,26 +182,18 @@ impl<'a> Wire<'a> {
     }
 
     fn take(&mut self, length: u64) -> Result<Wire<'a>, OnnxError> {
-        let split = usize::try_from(length)
-            .ok()
-            .and_then(|length| self.bytes.split_at_checked(length));
+        let split = usize::try_from(length).ok().and_then(|length| self.bytes.split_at_checked(length));
         let Some((taken, rest)) = split else {
             return Err(self.fault("the file ends within a field"));
         };
-        let wire = Wire {
-            bytes: taken,
-            start: self.start,
-        };
+        let wire = Wire { bytes: taken, start: self.start };
         self.bytes = rest;
         self.start += taken.len();
         Ok(wire)
     }
 
     fn fault(&self, reason: &'static str) -> OnnxError {
-        OnnxError::NotProtobuf {
-            offset: self.start,
-            reason,
-        }
+        OnnxError::NotProtobuf { offset: self.start, reason }
     }
 }
 
@@ -227,13 +203,9 @@ pub(crate) fn tensor(proto: TensorProto) -> Result<Tensor, OnnxError> {
     if proto.data_location == Some(EXTERNAL) || !proto.external_data.is_empty() {
         return Err(OnnxError::ExternalData { tensor: name });
     }
-    let invalid = |reason: String| OnnxError::InvalidTensor {
-        tensor: name.clone(),
-        reason,
-    };
+    let invalid = |reason: String| OnnxError::InvalidTensor { tensor: name.clone(), reason };
     let shape = dimensions(&proto.dims).map_err(&invalid)?;
-    let count =
-        element_count(&shape).ok_or_else(|| invalid(format!("shape {shape:?} is too large")))?;
+    let count = element_count(&shape).ok_or_else(|| invalid(format!("shape {shape:?} is too large")))?;
     let data = elements(proto, count).map_err(&invalid)?;
     Tensor::new(shape, data).map_err(|error| invalid(error.to_string()))
 }
@@ -241,14 +213,9 @@ pub(crate) fn tensor(proto: TensorProto) -> Result<Tensor, OnnxError> {
 fn dimensions(dims: &[i64]) -> Result<Vec<usize>, String> {
     const RANK_MAX: usize = 32;
     if dims.len() > RANK_MAX {
-        return Err(format!(
-            "{} dimensions, at most {RANK_MAX} are supported",
-            dims.len()
-        ));
+        return Err(format!("{} dimensions, at most {RANK_MAX} are supported", dims.len()));
     }
-    dims.iter()
-        .map(|&dim| usize::try_from(dim).map_err(|_| format!("dimension {dim} is negative")))
-        .collect()
+    dims.iter().map(|&dim| usize::try_from(dim).map_err(|_| format!("dimension {dim} is negative"))).collect()
 }
 
 fn elements(proto: TensorProto, count: usize) -> Result<TensorData, String> {
@@ -273,31 +240,20 @@ fn elements(proto: TensorProto, count: usize) -> Result<TensorData, String> {
         data_type::UINT16 => narrow::<i32, u16>(small)?.into(),
         data_type::INT8 => narrow::<i32, i8>(small)?.into(),
         data_type::UINT8 => narrow::<i32, u8>(small)?.into(),
-        data_type::BOOL => small
-            .into_iter()
-            .map(|element| element != 0)
-            .collect::<Vec<_>>()
-            .into(),
+        data_type::BOOL => small.into_iter().map(|element| element != 0).collect::<Vec<_>>().into(),
         other => return Err(unsupported_type(other)),
     })
 }
 
-fn narrow<Wide: Copy + std::fmt::Display, Narrow: TryFrom<Wide>>(
-    elements: Vec<Wide>,
-) -> Result<Vec<Narrow>, String> {
+fn narrow<Wide: Copy + std::fmt::Display, Narrow: TryFrom<Wide>>(elements: Vec<Wide>) -> Result<Vec<Narrow>, String> {
     elements
         .into_iter()
-        .map(|element| {
-            Narrow::try_from(element).map_err(|_| format!("element {element} is out of range"))
-        })
+        .map(|element| Narrow::try_from(element).map_err(|_| format!("element {element} is out of range")))
         .collect()
 }
 
 pub(crate) fn strings(elements: Vec<Vec<u8>>) -> Result<Vec<String>, String> {
-    elements
-        .into_iter()
-        .map(|bytes| String::from_utf8(bytes).map_err(|_| "a string is not UTF-8".to_owned()))
-        .collect()
+    elements.into_iter().map(|bytes| String::from_utf8(bytes).map_err(|_| "a string is not UTF-8".to_owned())).collect()
 }
 
 fn raw_elements(data_type: i32, raw: &[u8], count: usize) -> Result<TensorData, String> {
@@ -306,16 +262,9 @@ fn raw_elements(data_type: i32, raw: &[u8], count: usize) -> Result<TensorData, 
             const SIZE: usize = size_of::<$type>();
             let (chunks, rest) = raw.as_chunks::<SIZE>();
             if chunks.len() != count || !rest.is_empty() {
-                return Err(format!(
-                    "{count} elements need {} bytes, there are {}",
-                    count * SIZE,
-                    raw.len()
-                ));
+                return Err(format!("{count} elements need {} bytes, there are {}", count * SIZE, raw.len()));
             }
-            let elements: Vec<$type> = chunks
-                .iter()
-                .map(|&chunk| <$type>::from_le_bytes(chunk))
-                .collect();
+            let elements: Vec<$type> = chunks.iter().map(|&chunk| <$type>::from_le_bytes(chunk)).collect();
             elements.into()
         }};
     }
@@ -330,14 +279,9 @@ fn raw_elements(data_type: i32, raw: &[u8], count: usize) -> Result<TensorData, 
         data_type::UINT32 => little_endian!(u32),
         data_type::UINT16 => little_endian!(u16),
         data_type::UINT8 => little_endian!(u8),
-        data_type::BOOL if raw.len() == count => {
-            raw.iter().map(|&byte| byte != 0).collect::<Vec<_>>().into()
-        }
+        data_type::BOOL if raw.len() == count => raw.iter().map(|&byte| byte != 0).collect::<Vec<_>>().into(),
         data_type::BOOL => {
-            return Err(format!(
-                "{count} elements need {count} bytes, there are {}",
-                raw.len()
-            ));
+            return Err(format!("{count} elements need {count} bytes, there are {}", raw.len()));
         }
         other => return Err(unsupported_type(other)),
     })
@@ -364,15 +308,9 @@ mod tests {
     #[test]
     fn elements_are_checked_against_the_bytes_present() {
         let two = [1.5f32.to_le_bytes(), 2.5f32.to_le_bytes()].concat();
-        assert_eq!(
-            tensor(floats(vec![2], two.clone())).unwrap().view::<f32>(),
-            Some(&[1.5, 2.5][..])
-        );
+        assert_eq!(tensor(floats(vec![2], two.clone())).unwrap().view::<f32>(), Some(&[1.5, 2.5][..]));
         let error = tensor(floats(vec![1 << 20], two)).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "tensor `w`: 1048576 elements need 4194304 bytes, there are 8"
-        );
+        assert_eq!(error, "tensor `w`: 1048576 elements need 4194304 bytes, there are 8");
         assert!(tensor(floats(vec![i64::MAX, 2], vec![])).is_err());
         assert!(tensor(floats(vec![-1], vec![])).is_err());
     }
@@ -382,10 +320,7 @@ mod tests {
         let mut elsewhere = floats(vec![1], vec![]);
         elsewhere.data_location = Some(EXTERNAL);
         let error = tensor(elsewhere).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "tensor `w` keeps its data in another file; embed it to make the model one file"
-        );
+        assert_eq!(error, "tensor `w` keeps its data in another file; embed it to make the model one file");
     }
 
     #[test]
@@ -396,14 +331,8 @@ mod tests {
             int32_data: vec![-3, 7],
             ..Default::default()
         };
-        assert_eq!(
-            tensor(proto.clone()).unwrap().view::<i8>(),
-            Some(&[-3, 7][..])
-        );
-        let wide = TensorProto {
-            int32_data: vec![-3, 700],
-            ..proto
-        };
+        assert_eq!(tensor(proto.clone()).unwrap().view::<i8>(), Some(&[-3, 7][..]));
+        let wide = TensorProto { int32_data: vec![-3, 700], ..proto };
         assert!(tensor(wide).is_err());
     }
 
@@ -414,10 +343,7 @@ mod tests {
         let mut bytes = vec![0x3a];
         prost::encoding::encode_varint(graph.len() as u64, &mut bytes);
         bytes.extend(graph);
-        assert!(matches!(
-            decode(&bytes),
-            Err(OnnxError::TooMany { what: "nodes", .. })
-        ));
+        assert!(matches!(decode(&bytes), Err(OnnxError::TooMany { what: "nodes", .. })));
     }
 
     #[test]

@@ -18,20 +18,9 @@ pub enum OnnxError {
     #[error("the model has no graph")]
     NoGraph,
     #[error("the graph has {count} {what}, at most {max} are supported")]
-    TooMany {
-        what: &'static str,
-        count: usize,
-        max: usize,
-    },
-    #[error(
-        "the model uses version {version} of operator set `{domain}`, supported are {min} to {max}"
-    )]
-    UnsupportedOpset {
-        domain: &'static str,
-        version: i64,
-        min: i64,
-        max: i64,
-    },
+    TooMany { what: &'static str, count: usize, max: usize },
+    #[error("the model uses version {version} of operator set `{domain}`, supported are {min} to {max}")]
+    UnsupportedOpset { domain: &'static str, version: i64, min: i64, max: i64 },
     #[error("operator `{operator}` of `{domain}` at {node} is not supported; supported are: {}", supported.join(", "))]
     UnsupportedOperator {
         operator: String,
@@ -41,11 +30,7 @@ pub enum OnnxError {
         supported: Vec<&'static str>,
     },
     #[error("operator `{operator}` at {node}: {reason}")]
-    InvalidNode {
-        operator: String,
-        node: String,
-        reason: String,
-    },
+    InvalidNode { operator: String, node: String, reason: String },
     #[error("{node} reads `{value}`, which nothing before it makes")]
     UndefinedValue { node: String, value: String },
     #[error("`{value}` is made twice")]
@@ -53,14 +38,8 @@ pub enum OnnxError {
     #[error("output `{output}` is made by nothing")]
     UndefinedOutput { output: String },
     #[error("{role} `{value}` has a type that is not supported: {what}")]
-    UnsupportedType {
-        role: &'static str,
-        value: String,
-        what: String,
-    },
-    #[error(
-        "tensor `{tensor}` keeps its data in another file; embed it to make the model one file"
-    )]
+    UnsupportedType { role: &'static str, value: String, what: String },
+    #[error("tensor `{tensor}` keeps its data in another file; embed it to make the model one file")]
     ExternalData { tensor: String },
     #[error("tensor `{tensor}`: {reason}")]
     InvalidTensor { tensor: String, reason: String },
@@ -70,10 +49,7 @@ pub enum OnnxError {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RunError {
     #[error("input `{input}` is missing; the model takes {}", quoted(expected))]
-    MissingInput {
-        input: String,
-        expected: Vec<String>,
-    },
+    MissingInput { input: String, expected: Vec<String> },
     #[error("the model has no input `{input}`; {}", known_inputs(near, expected))]
     UnknownInput {
         input: String,
@@ -86,11 +62,7 @@ pub enum RunError {
     #[error("the model takes {expected} inputs, {got} were given")]
     WrongInputCount { expected: usize, got: usize },
     #[error("input `{input}` is {got}, the model takes {expected}")]
-    WrongDatatype {
-        input: String,
-        expected: Datatype,
-        got: Datatype,
-    },
+    WrongDatatype { input: String, expected: Datatype, got: Datatype },
     #[error("input `{input}` has shape {got:?}, the model takes {expected:?}")]
     WrongShape {
         input: String,
@@ -99,48 +71,21 @@ pub enum RunError {
         got: Vec<usize>,
     },
     #[error("input `{input}` has {got} rows where input `{first}` has {expected}")]
-    BatchMismatch {
-        input: String,
-        got: usize,
-        first: String,
-        expected: usize,
-    },
+    BatchMismatch { input: String, got: usize, first: String, expected: usize },
     #[error("input `{input}`: {source}")]
     InvalidTensor { input: String, source: TensorError },
     #[error("operator `{operator}` at {node}: {reason}")]
-    Operator {
-        operator: &'static str,
-        node: String,
-        reason: String,
-    },
-    #[error(
-        "operator `{operator}` at {node}: the run would take more than {max} elements or their work"
-    )]
-    TooLarge {
-        operator: &'static str,
-        node: String,
-        max: usize,
-    },
+    Operator { operator: &'static str, node: String, reason: String },
+    #[error("operator `{operator}` at {node}: the run would take more than {max} elements or their work")]
+    TooLarge { operator: &'static str, node: String, max: usize },
     #[error("output `{output}` came out as {got}, the model declares {expected}")]
-    WrongOutput {
-        output: String,
-        expected: Datatype,
-        got: Datatype,
-    },
+    WrongOutput { output: String, expected: Datatype, got: Datatype },
 }
 
 fn quoted(names: &[String]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn known_inputs(near: &[String], expected: &[String]) -> String {
-    if near.is_empty() {
-        format!("it takes {}", quoted(expected))
-    } else {
-        format!("did you mean {}?", quoted(near))
-    }
+    if near.is_empty() { format!("it takes {}", quoted(expected)) } else { format!("did you mean {}?", quoted(near)) }
 }

@@ -7,9 +7,7 @@ use stemma_core::signature::{Datatype, Field, Signature};
 use crate::decode;
 use crate::error::OnnxError;
 use crate::model::ProbabilityOutput;
-use crate::proto::{
-    GraphProto, NodeProto, TensorTypeProto, ValueInfoProto, data_type, dimension_proto, type_proto,
-};
+use crate::proto::{GraphProto, NodeProto, TensorTypeProto, ValueInfoProto, data_type, dimension_proto, type_proto};
 use crate::tensor::{Tensor, TensorData};
 
 pub(crate) struct Interface {
@@ -23,11 +21,7 @@ pub(crate) struct Interface {
 
 impl Interface {
     pub(crate) fn read(graph: &GraphProto) -> Result<Self, OnnxError> {
-        let initialized: HashSet<&str> = graph
-            .initializer
-            .iter()
-            .filter_map(|tensor| tensor.name.as_deref())
-            .collect();
+        let initialized: HashSet<&str> = graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
         let mut inputs = Vec::new();
         let mut row_names = Vec::new();
         for input in &graph.input {
@@ -39,11 +33,7 @@ impl Interface {
             }
         }
         let makers = Makers::new(graph);
-        let outputs = graph
-            .output
-            .iter()
-            .map(|output| output_field(output, &makers))
-            .collect::<Result<_, _>>()?;
+        let outputs = graph.output.iter().map(|output| output_field(output, &makers)).collect::<Result<_, _>>()?;
         let mut interface = Self {
             signature: Signature { inputs, outputs },
             row_names,
@@ -65,10 +55,7 @@ impl Interface {
                 }
                 Some((Role::Probabilities, classes)) if self.probability_output.is_none() => {
                     self.classes = Some(classes.clone());
-                    self.probability_output = Some(ProbabilityOutput {
-                        output: place,
-                        classes,
-                    });
+                    self.probability_output = Some(ProbabilityOutput { output: place, classes });
                 }
                 _ => {}
             }
@@ -90,19 +77,12 @@ impl Interface {
             _ => false,
         };
         let is_real = matches!(other.datatype, Datatype::Fp32 | Datatype::Fp64);
-        (wide_enough && is_real).then(|| ProbabilityOutput {
-            output: place,
-            classes: classes.clone(),
-        })
+        (wide_enough && is_real).then(|| ProbabilityOutput { output: place, classes: classes.clone() })
     }
 
     /// Writers declare labels of shape `[1]`, or nothing, where there is one a row.
     fn correct_shapes(&mut self) {
-        let any_rows = self
-            .signature
-            .inputs
-            .iter()
-            .any(|input| input.shape.first() == Some(&-1));
+        let any_rows = self.signature.inputs.iter().any(|input| input.shape.first() == Some(&-1));
         let outputs = &mut self.signature.outputs;
         if let Some(label) = self.label_output
             && any_rows
@@ -135,10 +115,7 @@ impl<'a> Makers<'a> {
             let names = node.output.iter().enumerate();
             names.map(move |(place, name)| (name.as_str(), (node, place)))
         });
-        Self {
-            nodes: outputs.collect(),
-            graph,
-        }
+        Self { nodes: outputs.collect(), graph }
     }
 
     /// Returns what a value means if a classifier made it, through operators that change only its form.
@@ -153,11 +130,7 @@ impl<'a> Makers<'a> {
                 }
                 "ZipMap" => return Some((Role::Probabilities, class_names(node)?)),
                 "TreeEnsembleClassifier" | "LinearClassifier" => {
-                    let role = if place == 0 {
-                        Role::Label
-                    } else {
-                        Role::Probabilities
-                    };
+                    let role = if place == 0 { Role::Label } else { Role::Probabilities };
                     return Some((role, class_names(node)?));
                 }
                 "ArrayFeatureExtractor" => {
@@ -179,11 +152,7 @@ impl<'a> Makers<'a> {
 
     /// The labels that a classifier picks from, if they are a constant.
     fn constant_texts(&self, value: &str) -> Option<Vec<String>> {
-        let initializer = self
-            .graph
-            .initializer
-            .iter()
-            .find(|tensor| tensor.name.as_deref() == Some(value));
+        let initializer = self.graph.initializer.iter().find(|tensor| tensor.name.as_deref() == Some(value));
         let proto = match initializer {
             Some(tensor) => tensor,
             None => {
@@ -212,9 +181,7 @@ fn class_names(node: &NodeProto) -> Option<Vec<String>> {
     node.attribute.iter().find_map(|attribute| {
         let names: Vec<String> = match attribute.name.as_deref()? {
             "classlabels_strings" => decode::strings(attribute.strings.clone()).ok()?,
-            "classlabels_int64s" | "classlabels_ints" => {
-                attribute.ints.iter().map(i64::to_string).collect()
-            }
+            "classlabels_int64s" | "classlabels_ints" => attribute.ints.iter().map(i64::to_string).collect(),
             _ => return None,
         };
         (!names.is_empty()).then_some(names)
@@ -243,32 +210,16 @@ fn output_field(output: &ValueInfoProto, makers: &Makers<'_>) -> Result<Field, O
 
 fn input_field(name: &str, declared: &TensorTypeProto) -> Result<Field, OnnxError> {
     let Some(shape) = shape(declared) else {
-        return Err(unsupported(
-            "input",
-            name,
-            "a tensor of unknown shape".to_owned(),
-        ));
+        return Err(unsupported("input", name, "a tensor of unknown shape".to_owned()));
     };
-    Ok(Field {
-        name: name.to_owned(),
-        datatype: datatype("input", name, declared)?,
-        shape,
-        optional: false,
-    })
+    Ok(Field { name: name.to_owned(), datatype: datatype("input", name, declared)?, shape, optional: false })
 }
 
 fn unsupported(role: &'static str, value: &str, what: String) -> OnnxError {
-    OnnxError::UnsupportedType {
-        role,
-        value: value.to_owned(),
-        what,
-    }
+    OnnxError::UnsupportedType { role, value: value.to_owned(), what }
 }
 
-fn tensor_type<'a>(
-    role: &'static str,
-    value: &'a ValueInfoProto,
-) -> Result<&'a TensorTypeProto, OnnxError> {
+fn tensor_type<'a>(role: &'static str, value: &'a ValueInfoProto) -> Result<&'a TensorTypeProto, OnnxError> {
     let what = match value.r#type.as_ref().and_then(|proto| proto.value.as_ref()) {
         Some(type_proto::Value::Tensor(tensor)) => return Ok(tensor),
         Some(type_proto::Value::Sequence(_)) => "a sequence that is not made by `ZipMap`",
@@ -297,11 +248,7 @@ fn row_name(declared: &TensorTypeProto) -> Option<String> {
     }
 }
 
-fn datatype(
-    role: &'static str,
-    name: &str,
-    declared: &TensorTypeProto,
-) -> Result<Datatype, OnnxError> {
+fn datatype(role: &'static str, name: &str, declared: &TensorTypeProto) -> Result<Datatype, OnnxError> {
     Ok(match declared.elem_type.unwrap_or_default() {
         data_type::FLOAT => Datatype::Fp32,
         data_type::DOUBLE => Datatype::Fp64,

@@ -19,6 +19,7 @@ mod error;
 mod interface;
 mod kernel;
 mod model;
+mod observe;
 mod plan;
 mod proto;
 mod tensor;

@@ -8,6 +8,8 @@ use stemma_core::signature::{Field, Signature};
 use crate::decode;
 use crate::error::{OnnxError, RunError};
 use crate::interface::Interface;
+use crate::kernel::Budget;
+use crate::observe;
 use crate::plan::Plan;
 use crate::tensor::Tensor;
 
@@ -33,9 +35,7 @@ pub struct ProbabilityOutput {
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Model")
-            .field("signature", &self.signature)
-            .finish_non_exhaustive()
+        f.debug_struct("Model").field("signature", &self.signature).finish_non_exhaustive()
     }
 }
 
@@ -45,15 +45,16 @@ impl Model {
         let proto = decode::decode(bytes)?;
         let graph = proto.graph.ok_or(OnnxError::NoGraph)?;
         let interface = Interface::read(&graph)?;
-        let names = |fields: &[Field]| -> Vec<String> {
-            fields.iter().map(|field| field.name.clone()).collect()
-        };
+        let names = |fields: &[Field]| -> Vec<String> { fields.iter().map(|field| field.name.clone()).collect() };
         let inputs = names(&interface.signature.inputs);
         let outputs = names(&interface.signature.outputs);
+        let plan = Plan::new(graph, &proto.opset_import, &inputs, &outputs)?;
+        let mut signature = interface.signature;
+        observe::correct_outputs(&mut signature, &plan);
         Ok(Self {
-            plan: Plan::new(graph, &proto.opset_import, &inputs, &outputs)?,
+            plan,
             positions: inputs.into_iter().zip(0..).collect(),
-            signature: interface.signature,
+            signature,
             row_names: interface.row_names,
             classes: interface.classes,
             label_output: interface.label_output,
@@ -86,18 +87,15 @@ impl Model {
     /// Runs the model on inputs given by name, in any order.
     pub fn run(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, RunError> {
         let outputs = self.run_positional(self.in_order(inputs)?)?;
-        let names = self
-            .signature
-            .outputs
-            .iter()
-            .map(|field| field.name.clone());
+        let names = self.signature.outputs.iter().map(|field| field.name.clone());
         Ok(names.zip(outputs).collect())
     }
 
     /// Runs the model on inputs in the order of its signature.
     pub fn run_positional(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
         self.check_inputs(&inputs)?;
-        let outputs = self.plan.run(inputs)?;
+        let mut outputs = self.plan.run(inputs, &Budget::for_run())?;
+        outputs.iter_mut().for_each(Tensor::unify_nan);
         for (field, output) in self.signature.outputs.iter().zip(&outputs) {
             if output.datatype() != field.datatype {
                 return Err(RunError::WrongOutput {
@@ -115,11 +113,8 @@ impl Model {
         placed.resize_with(self.signature.inputs.len(), || None);
         for (at, (name, tensor)) in inputs.into_iter().enumerate() {
             let expected_here = self.signature.inputs.get(at);
-            let position = if expected_here.is_some_and(|field| field.name == name) {
-                at
-            } else {
-                self.position(&name)?
-            };
+            let position =
+                if expected_here.is_some_and(|field| field.name == name) { at } else { self.position(&name)? };
             if placed[position].replace(tensor).is_some() {
                 return Err(RunError::DuplicateInput { input: name });
             }
@@ -127,10 +122,7 @@ impl Model {
         let named = self.signature.inputs.iter().zip(placed);
         named
             .map(|(field, tensor)| {
-                tensor.ok_or_else(|| RunError::MissingInput {
-                    input: field.name.clone(),
-                    expected: self.input_names(),
-                })
+                tensor.ok_or_else(|| RunError::MissingInput { input: field.name.clone(), expected: self.input_names() })
             })
             .collect()
     }
@@ -163,10 +155,7 @@ impl Model {
     fn check_inputs(&self, inputs: &[Tensor]) -> Result<(), RunError> {
         let fields = &self.signature.inputs;
         if inputs.len() != fields.len() {
-            return Err(RunError::WrongInputCount {
-                expected: fields.len(),
-                got: inputs.len(),
-            });
+            return Err(RunError::WrongInputCount { expected: fields.len(), got: inputs.len() });
         }
         for (at, (field, input)) in fields.iter().zip(inputs).enumerate() {
             check_input(field, input)?;
@@ -180,10 +169,7 @@ impl Model {
         let Some(name) = &self.row_names[at] else {
             return Ok(());
         };
-        let Some(first) = self.row_names[..at]
-            .iter()
-            .position(|other| other.as_ref() == Some(name))
-        else {
+        let Some(first) = self.row_names[..at].iter().position(|other| other.as_ref() == Some(name)) else {
             return Ok(());
         };
         let rows = |input: usize| inputs[input].shape().first().copied().unwrap_or(1);
@@ -209,8 +195,7 @@ fn check_input(field: &Field, input: &Tensor) -> Result<(), RunError> {
         });
     }
     let fits = |(&declared, &size): (&i64, &usize)| declared == -1 || declared == size as i64;
-    if input.shape().len() != field.shape.len() || !field.shape.iter().zip(input.shape()).all(fits)
-    {
+    if input.shape().len() != field.shape.len() || !field.shape.iter().zip(input.shape()).all(fits) {
         return Err(RunError::WrongShape {
             input: field.name.clone(),
             expected: field.shape.clone(),

@@ -8,8 +8,7 @@ use crate::attributes::Attributes;
 use crate::decode;
 use crate::error::{OnnxError, RunError};
 use crate::kernel::{
-    Budget, Context, Domain, Fault, Kernel, Operator, Outputs, Source, find, opset_range,
-    supported_in,
+    Budget, Context, Domain, Fault, Kernel, Operator, Outputs, Source, find, opset_range, supported_in,
 };
 use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 use crate::tensor::Tensor;
@@ -58,52 +57,30 @@ impl Plan {
         for (number, node) in graph.node.into_iter().enumerate() {
             planner.node(number, node)?;
         }
-        let outputs = outputs
-            .iter()
-            .map(|output| planner.output(output))
-            .collect::<Result<Vec<_>, _>>()?;
+        let outputs = outputs.iter().map(|output| planner.output(output)).collect::<Result<Vec<_>, _>>()?;
         Ok(planner.finish(slots, outputs))
     }
 
-    pub(crate) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, RunError> {
-        let budget = Budget::for_run();
+    pub(crate) fn run(&self, inputs: Vec<Tensor>, budget: &Budget) -> Result<Vec<Tensor>, RunError> {
         let mut slots: Vec<Option<Tensor>> = Vec::new();
         slots.resize_with(self.slot_count, || None);
         for (&slot, input) in self.inputs.iter().zip(inputs) {
             slots[slot] = Some(input);
         }
         for step in &self.steps {
-            self.run_step(step, &mut slots, &budget)
-                .map_err(|fault| step.failed(fault, &budget))?;
+            self.run_step(step, &mut slots, budget).map_err(|fault| step.failed(fault, budget))?;
         }
-        let mut context = Context {
-            sources: &self.outputs,
-            constants: &self.constants,
-            slots: &mut slots,
-            budget: &budget,
-        };
+        let mut context = Context { sources: &self.outputs, constants: &self.constants, slots: &mut slots, budget };
         let outputs = (0..self.outputs.len()).map(|output| context.take(output));
-        outputs
-            .collect::<Result<_, _>>()
-            .map_err(|_| RunError::TooLarge {
-                operator: "Identity",
-                node: "the outputs".to_owned(),
-                max: budget.max(),
-            })
+        outputs.collect::<Result<_, _>>().map_err(|_| RunError::TooLarge {
+            operator: "Identity",
+            node: "the outputs".to_owned(),
+            max: budget.max(),
+        })
     }
 
-    fn run_step(
-        &self,
-        step: &Step,
-        slots: &mut [Option<Tensor>],
-        budget: &Budget,
-    ) -> Result<(), Fault> {
-        let mut context = Context {
-            sources: &step.sources,
-            constants: &self.constants,
-            slots,
-            budget,
-        };
+    fn run_step(&self, step: &Step, slots: &mut [Option<Tensor>], budget: &Budget) -> Result<(), Fault> {
+        let mut context = Context { sources: &step.sources, constants: &self.constants, slots, budget };
         let outputs = step.kernel.run(&mut context)?;
         for &slot in &step.released {
             slots[slot] = None;
@@ -127,16 +104,10 @@ impl Plan {
 impl Step {
     fn failed(&self, fault: Fault, budget: &Budget) -> RunError {
         match fault {
-            Fault::Invalid(reason) => RunError::Operator {
-                operator: self.operator,
-                node: self.node.clone(),
-                reason,
-            },
-            Fault::TooLarge => RunError::TooLarge {
-                operator: self.operator,
-                node: self.node.clone(),
-                max: budget.max(),
-            },
+            Fault::Invalid(reason) => RunError::Operator { operator: self.operator, node: self.node.clone(), reason },
+            Fault::TooLarge => {
+                RunError::TooLarge { operator: self.operator, node: self.node.clone(), max: budget.max() }
+            }
         }
     }
 }
@@ -192,20 +163,15 @@ impl Planner {
     fn node(&mut self, number: usize, mut node: NodeProto) -> Result<(), OnnxError> {
         let label = node_label(number, &node);
         let operator = self.operator(&label, &node)?;
-        let invalid = |reason: String| OnnxError::InvalidNode {
-            operator: operator.name.to_owned(),
-            node: label.clone(),
-            reason,
-        };
+        let invalid =
+            |reason: String| OnnxError::InvalidNode { operator: operator.name.to_owned(), node: label.clone(), reason };
         let opset = match operator.domain {
             Domain::Onnx => self.onnx_opset,
             Domain::Ml => self.ml_opset,
         };
         let Some(opset) = opset else {
             let domain = operator.domain.as_str();
-            return Err(invalid(format!(
-                "the model imports no version of operator set `{domain}`"
-            )));
+            return Err(invalid(format!("the model imports no version of operator set `{domain}`")));
         };
         // optional inputs at the end may be left out by name
         while node.input.last().is_some_and(String::is_empty) {
@@ -218,27 +184,16 @@ impl Planner {
         if node.output.is_empty() || node.output.len() > operator.outputs {
             return Err(invalid(format!("it has {} outputs", node.output.len())));
         }
-        let kernel =
-            build(operator, opset, std::mem::take(&mut node.attribute)).map_err(|fault| {
-                invalid(match fault {
-                    Fault::Invalid(reason) => reason,
-                    Fault::TooLarge => "it is too large".to_owned(),
-                })
-            })?;
+        let kernel = build(operator, opset, std::mem::take(&mut node.attribute)).map_err(|fault| {
+            invalid(match fault {
+                Fault::Invalid(reason) => reason,
+                Fault::TooLarge => "it is too large".to_owned(),
+            })
+        })?;
         let sources = self.sources(&label, &node.input)?;
-        let step = Step {
-            kernel,
-            sources,
-            targets: Vec::new(),
-            released: Vec::new(),
-            operator: operator.name,
-            node: label,
-        };
-        if step
-            .sources
-            .iter()
-            .any(|source| matches!(source, Source::Slot { .. }))
-        {
+        let step =
+            Step { kernel, sources, targets: Vec::new(), released: Vec::new(), operator: operator.name, node: label };
+        if step.sources.iter().any(|source| matches!(source, Source::Slot { .. })) {
             self.push(step, node.output)
         } else {
             self.fold(step, node.output)
@@ -249,17 +204,12 @@ impl Planner {
         let name = node.op_type.as_deref().unwrap_or_default();
         let domain_name = node.domain.as_deref().unwrap_or_default();
         let domain = Domain::parse(domain_name);
-        domain
-            .and_then(|domain| find(domain, name))
-            .ok_or_else(|| OnnxError::UnsupportedOperator {
-                operator: name.to_owned(),
-                domain: domain.map_or_else(
-                    || domain_name.to_owned(),
-                    |domain| domain.as_str().to_owned(),
-                ),
-                node: label.to_owned(),
-                supported: supported_in(domain),
-            })
+        domain.and_then(|domain| find(domain, name)).ok_or_else(|| OnnxError::UnsupportedOperator {
+            operator: name.to_owned(),
+            domain: domain.map_or_else(|| domain_name.to_owned(), |domain| domain.as_str().to_owned()),
+            node: label.to_owned(),
+            supported: supported_in(domain),
+        })
     }
 
     fn sources(&self, label: &str, inputs: &[String]) -> Result<Vec<Source>, OnnxError> {
@@ -270,10 +220,7 @@ impl Planner {
             match self.values.get(input) {
                 Some(&Place::Constant(index)) => Ok(Source::Constant(index)),
                 Some(&Place::Slot(index)) => Ok(Source::Slot { index, last: false }),
-                None => Err(OnnxError::UndefinedValue {
-                    node: label.to_owned(),
-                    value: input.clone(),
-                }),
+                None => Err(OnnxError::UndefinedValue { node: label.to_owned(), value: input.clone() }),
             }
         };
         inputs.iter().map(source).collect()
@@ -295,22 +242,14 @@ impl Planner {
 
     /// Computes now what depends on no input.
     fn fold(&mut self, step: Step, outputs: Vec<String>) -> Result<(), OnnxError> {
-        let mut context = Context {
-            sources: &step.sources,
-            constants: &self.constants,
-            slots: &mut [],
-            budget: &self.folding,
-        };
+        let mut context =
+            Context { sources: &step.sources, constants: &self.constants, slots: &mut [], budget: &self.folding };
         let computed = step.kernel.run(&mut context).map_err(|fault| {
             let reason = match fault {
                 Fault::Invalid(reason) => reason,
                 Fault::TooLarge => "the constants it makes are too large".to_owned(),
             };
-            OnnxError::InvalidNode {
-                operator: step.operator.to_owned(),
-                node: step.node.clone(),
-                reason,
-            }
+            OnnxError::InvalidNode { operator: step.operator.to_owned(), node: step.node.clone(), reason }
         })?;
         let tensors = match computed {
             Outputs::One(tensor) => vec![tensor],
@@ -329,9 +268,7 @@ impl Planner {
         match self.values.get(name) {
             Some(&Place::Constant(index)) => Ok(Source::Constant(index)),
             Some(&Place::Slot(index)) => Ok(Source::Slot { index, last: false }),
-            None => Err(OnnxError::UndefinedOutput {
-                output: name.to_owned(),
-            }),
+            None => Err(OnnxError::UndefinedOutput { output: name.to_owned() }),
         }
     }
 
@@ -349,13 +286,7 @@ impl Planner {
             }
         }
         kept.reverse();
-        Plan {
-            constants: self.constants,
-            steps: kept,
-            slot_count: self.slot_count,
-            inputs,
-            outputs,
-        }
+        Plan { constants: self.constants, steps: kept, slot_count: self.slot_count, inputs, outputs }
     }
 }
 
@@ -403,21 +334,15 @@ fn node_label(number: usize, node: &NodeProto) -> String {
 }
 
 fn opset(opsets: &[OperatorSetIdProto], domain: Domain) -> Result<Option<i64>, OnnxError> {
-    let imported = opsets
-        .iter()
-        .find(|opset| Domain::parse(opset.domain.as_deref().unwrap_or_default()) == Some(domain));
+    let imported =
+        opsets.iter().find(|opset| Domain::parse(opset.domain.as_deref().unwrap_or_default()) == Some(domain));
     let Some(imported) = imported else {
         return Ok(None);
     };
     let version = imported.version.unwrap_or_default();
     let (min, max) = opset_range(domain);
     if version < min || version > max {
-        return Err(OnnxError::UnsupportedOpset {
-            domain: domain.as_str(),
-            version,
-            min,
-            max,
-        });
+        return Err(OnnxError::UnsupportedOpset { domain: domain.as_str(), version, min, max });
     }
     Ok(Some(version))
 }

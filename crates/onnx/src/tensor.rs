@@ -117,11 +117,7 @@ impl TensorData {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TensorError {
     #[error("shape {shape:?} needs {needed} elements, there are {got}")]
-    Count {
-        shape: Vec<usize>,
-        needed: usize,
-        got: usize,
-    },
+    Count { shape: Vec<usize>, needed: usize, got: usize },
     #[error("shape {shape:?} is larger than {TENSOR_ELEMENTS_MAX} elements")]
     TooLarge { shape: Vec<usize> },
 }
@@ -141,11 +137,7 @@ impl Tensor {
             return Err(TensorError::TooLarge { shape });
         };
         if needed != data.len() {
-            return Err(TensorError::Count {
-                shape,
-                needed,
-                got: data.len(),
-            });
+            return Err(TensorError::Count { shape, needed, got: data.len() });
         }
         Ok(Self { shape, data })
     }
@@ -160,6 +152,19 @@ impl Tensor {
     /// The same elements under another shape with as many elements.
     pub(crate) fn reshaped(self, shape: Vec<usize>) -> Self {
         Self::made(shape, self.data)
+    }
+
+    /// Makes all NaN the same one: which one an operation gives is left to the processor and the compiler.
+    pub(crate) fn unify_nan(&mut self) {
+        match &mut self.data {
+            TensorData::Float(elements) => {
+                elements.iter_mut().filter(|element| element.is_nan()).for_each(|element| *element = f32::NAN)
+            }
+            TensorData::Double(elements) => {
+                elements.iter_mut().filter(|element| element.is_nan()).for_each(|element| *element = f64::NAN)
+            }
+            _ => {}
+        }
     }
 
     pub fn shape(&self) -> &[usize] {
@@ -219,25 +224,14 @@ mod tests {
         assert!(Tensor::new(vec![0, 3], Vec::<String>::new()).is_ok());
         assert_eq!(
             Tensor::new(vec![2, 2], vec![1.0f32; 3]),
-            Err(TensorError::Count {
-                shape: vec![2, 2],
-                needed: 4,
-                got: 3
-            })
+            Err(TensorError::Count { shape: vec![2, 2], needed: 4, got: 3 })
         );
     }
 
     #[test]
     fn a_shape_beyond_the_bound_is_refused_even_when_empty() {
-        for shape in [
-            vec![usize::MAX, 2],
-            vec![0, usize::MAX],
-            vec![1 << 20, 1 << 20],
-        ] {
-            assert_eq!(
-                Tensor::new(shape.clone(), Vec::<bool>::new()),
-                Err(TensorError::TooLarge { shape })
-            );
+        for shape in [vec![usize::MAX, 2], vec![0, usize::MAX], vec![1 << 20, 1 << 20]] {
+            assert_eq!(Tensor::new(shape.clone(), Vec::<bool>::new()), Err(TensorError::TooLarge { shape }));
         }
     }
 
@@ -245,9 +239,6 @@ mod tests {
     fn datatypes_are_the_protocols() {
         let tensor = Tensor::new(vec![1], vec!["a".to_owned()]).unwrap();
         assert_eq!(tensor.datatype(), Datatype::Bytes);
-        assert_eq!(
-            Tensor::new(vec![1], vec![1u8]).unwrap().datatype().as_str(),
-            "UINT8"
-        );
+        assert_eq!(Tensor::new(vec![1], vec![1u8]).unwrap().datatype().as_str(), "UINT8");
     }
 }

@@ -11,9 +11,7 @@ struct Concat {
 }
 
 pub(crate) fn concat(attributes: &mut Attributes, _: i64) -> Built {
-    Ok(Box::new(Concat {
-        axis: required("axis", attributes.int("axis")?)?,
-    }))
+    Ok(Box::new(Concat { axis: required("axis", attributes.int("axis")?)? }))
 }
 
 impl Kernel for Concat {
@@ -25,26 +23,17 @@ impl Kernel for Concat {
             let other = context.tensor(input)?.shape();
             let fits = |place: usize| place == axis || other[place] == shape[place];
             if other.len() != shape.len() || !(0..shape.len()).all(fits) {
-                refuse!(
-                    "input {input} has shape {other:?}, the first {:?}",
-                    first.shape()
-                );
+                refuse!("input {input} has shape {other:?}, the first {:?}", first.shape());
             }
             shape[axis] += other[axis];
         }
         let count = context.allocate(&shape)?;
-        let data =
-            with_elements!(first.data(), elements => joined(elements, context, axis, count)?);
+        let data = with_elements!(first.data(), elements => joined(elements, context, axis, count)?);
         Ok(Tensor::made(shape, data).into())
     }
 }
 
-fn joined<T: Element>(
-    first: &[T],
-    context: &Context<'_>,
-    axis: usize,
-    count: usize,
-) -> Result<TensorData, Fault> {
+fn joined<T: Element>(first: &[T], context: &Context<'_>, axis: usize, count: usize) -> Result<TensorData, Fault> {
     let mut parts = Vec::with_capacity(context.input_count());
     for input in 0..context.input_count() {
         let block = product(&context.tensor(input)?.shape()[axis..]);
@@ -52,9 +41,7 @@ fn joined<T: Element>(
     }
     let mut joined = Vec::with_capacity(count);
     if count > 0 {
-        let blocks = parts
-            .iter()
-            .find_map(|(elements, block)| elements.len().checked_div(*block));
+        let blocks = parts.iter().find_map(|(elements, block)| elements.len().checked_div(*block));
         for at in 0..blocks.unwrap_or_default() {
             for (elements, block) in &parts {
                 joined.extend_from_slice(&elements[at * block..][..*block]);
@@ -75,8 +62,7 @@ pub(crate) fn feature_vectorizer(attributes: &mut Attributes, _: i64) -> Built {
     let widths = widths
         .iter()
         .map(|&width| {
-            usize::try_from(width)
-                .map_err(|_| Fault::invalid(format!("input dimension {width} is negative")))
+            usize::try_from(width).map_err(|_| Fault::invalid(format!("input dimension {width} is negative")))
         })
         .collect::<Result<_, _>>()?;
     Ok(Box::new(FeatureVectorizer { widths }))
@@ -85,17 +71,10 @@ pub(crate) fn feature_vectorizer(attributes: &mut Attributes, _: i64) -> Built {
 impl Kernel for FeatureVectorizer {
     fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
         if context.input_count() != self.widths.len() {
-            refuse!(
-                "there are {} inputs and {} input dimensions",
-                context.input_count(),
-                self.widths.len()
-            );
+            refuse!("there are {} inputs and {} input dimensions", context.input_count(), self.widths.len());
         }
-        let total = self
-            .widths
-            .iter()
-            .try_fold(0usize, |total, &width| total.checked_add(width))
-            .ok_or(Fault::TooLarge)?;
+        let total =
+            self.widths.iter().try_fold(0usize, |total, &width| total.checked_add(width)).ok_or(Fault::TooLarge)?;
         let (rows, _) = flat_rows(context.tensor(0)?)?;
         let shape = vec![rows, total];
         let mut joined = vec![0f32; context.allocate(&shape)?];
@@ -109,8 +88,7 @@ impl Kernel for FeatureVectorizer {
             let elements = features(tensor)?;
             let copied = width.min(columns);
             for row in 0..rows {
-                joined[row * total + offset..][..copied]
-                    .copy_from_slice(&elements[row * columns..][..copied]);
+                joined[row * total + offset..][..copied].copy_from_slice(&elements[row * columns..][..copied]);
             }
             offset += width;
         }
@@ -135,16 +113,12 @@ struct ZipMap {
 }
 
 pub(crate) fn zip_map(attributes: &mut Attributes, _: i64) -> Built {
-    let strings = attributes
-        .strings("classlabels_strings")?
-        .unwrap_or_default();
+    let strings = attributes.strings("classlabels_strings")?.unwrap_or_default();
     let ints = attributes.ints("classlabels_int64s")?.unwrap_or_default();
     if strings.is_empty() == ints.is_empty() {
         refuse!("the classes must be given once, as texts or as integers");
     }
-    Ok(Box::new(ZipMap {
-        classes: strings.len().max(ints.len()),
-    }))
+    Ok(Box::new(ZipMap { classes: strings.len().max(ints.len()) }))
 }
 
 impl Kernel for ZipMap {
@@ -170,10 +144,7 @@ mod tests {
             first("Concat", vec![int("axis", 1)], vec![a(), b()]),
             tensor(&[2, 3], vec![1f32, 3.0, 4.0, 2.0, 5.0, 6.0])
         );
-        assert_eq!(
-            first("Concat", vec![int("axis", -2)], vec![b(), b()]).shape(),
-            [4, 2]
-        );
+        assert_eq!(first("Concat", vec![int("axis", -2)], vec![b(), b()]).shape(), [4, 2]);
         let none = tensor(&[2, 0], Vec::<f32>::new());
         assert_eq!(first("Concat", vec![int("axis", 1)], vec![none, a()]), a());
         assert_eq!(
@@ -181,11 +152,7 @@ mod tests {
             "input 1 has shape [2, 2], the first [2, 1]"
         );
         assert_eq!(
-            refusal(
-                "Concat",
-                vec![int("axis", 0)],
-                vec![a(), texts(&[1, 1], &["x"])]
-            ),
+            refusal("Concat", vec![int("axis", 0)], vec![a(), texts(&[1, 1], &["x"])]),
             "input 1 is BYTES, not FP32"
         );
     }
@@ -195,11 +162,7 @@ mod tests {
         let wide = tensor(&[2, 2], vec![1i64, 2, 3, 4]);
         let narrow = tensor(&[2, 1], vec![0.5f64, 1.5]);
         assert_eq!(
-            first(
-                "FeatureVectorizer",
-                vec![ints("inputdimensions", &[1, 2])],
-                vec![wide, narrow]
-            ),
+            first("FeatureVectorizer", vec![ints("inputdimensions", &[1, 2])], vec![wide, narrow]),
             tensor(&[2, 3], vec![1f32, 0.5, 0.0, 3.0, 1.5, 0.0])
         );
     }
@@ -208,13 +171,7 @@ mod tests {
     fn zip_map_keeps_the_matrix() {
         let scores = tensor(&[1, 2], vec![0.25f32, 0.75]);
         let labels = |names: &[&str]| vec![strings("classlabels_strings", names)];
-        assert_eq!(
-            first("ZipMap", labels(&["bad", "good"]), vec![scores.clone()]),
-            scores
-        );
-        assert_eq!(
-            refusal("ZipMap", labels(&["a", "b", "c"]), vec![scores]),
-            "there are 2 scores for 3 classes"
-        );
+        assert_eq!(first("ZipMap", labels(&["bad", "good"]), vec![scores.clone()]), scores);
+        assert_eq!(refusal("ZipMap", labels(&["a", "b", "c"]), vec![scores]), "there are 2 scores for 3 classes");
     }
 }

@@ -7,11 +7,8 @@ use super::{Fault, product, refuse};
 /// Returns the shape that both can be stretched to.
 pub(crate) fn common_shape(left: &[usize], right: &[usize]) -> Result<Vec<usize>, Fault> {
     let rank = left.len().max(right.len());
-    let dim_of = |shape: &[usize], place: usize| {
-        (place + shape.len())
-            .checked_sub(rank)
-            .map_or(1, |place| shape[place])
-    };
+    let dim_of =
+        |shape: &[usize], place: usize| (place + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);
     (0..rank)
         .map(|place| match (dim_of(left, place), dim_of(right, place)) {
             (same, other) if same == other => Ok(same),
@@ -64,13 +61,7 @@ pub(crate) fn for_each_pair<A, B>(
     let (left_step, right_step) = (left_strides[outer.len()], right_strides[outer.len()]);
     let mut odometer = vec![0; outer.len()];
     for _ in 0..product(outer) {
-        let start = |strides: &[usize]| -> usize {
-            odometer
-                .iter()
-                .zip(strides)
-                .map(|(at, stride)| at * stride)
-                .sum()
-        };
+        let start = |strides: &[usize]| -> usize { odometer.iter().zip(strides).map(|(at, stride)| at * stride).sum() };
         let (mut a, mut b) = (start(&left_strides), start(&right_strides));
         for _ in 0..last {
             visit(&left.elements[a], &right.elements[b]);
@@ -97,10 +88,7 @@ pub(crate) fn stretch<'a, T: Clone>(operand: Operand<'a, T>, target: &[usize]) -
     if operand.shape == target {
         return Cow::Borrowed(operand.elements);
     }
-    let unit = Operand {
-        shape: target,
-        elements: &vec![(); product(target)],
-    };
+    let unit = Operand { shape: target, elements: &vec![(); product(target)] };
     let mut stretched = Vec::with_capacity(unit.elements.len());
     for_each_pair(operand, unit, target, |element, ()| {
         stretched.push(element.clone());
@@ -130,20 +118,11 @@ mod tests {
 
     #[test]
     fn elements_repeat_along_dimensions_of_one() {
-        let column = Operand {
-            shape: &[2, 1],
-            elements: &[1, 2],
-        };
+        let column = Operand { shape: &[2, 1], elements: &[1, 2] };
         assert_eq!(*stretch(column, &[2, 3]), [1, 1, 1, 2, 2, 2]);
-        let row = Operand {
-            shape: &[3],
-            elements: &[1, 2, 3],
-        };
+        let row = Operand { shape: &[3], elements: &[1, 2, 3] };
         assert_eq!(*stretch(row, &[2, 3]), [1, 2, 3, 1, 2, 3]);
-        let scalar = Operand {
-            shape: &[],
-            elements: &[9],
-        };
+        let scalar = Operand { shape: &[], elements: &[9] };
         assert_eq!(*stretch(scalar, &[2]), [9, 9]);
         assert!(stretch(row, &[0, 3]).is_empty());
     }

@@ -86,8 +86,8 @@ macro_rules! castable {
 }
 
 castable! {
-    f32: |x| x, |x: f32| real_text(x.into(), 8);
-    f64: |x| x, |x| real_text(x, 17);
+    f32: |x| x, |x: f32| real_text(x.into());
+    f64: |x| x, real_text;
     i8: |x| x, |x: i8| x.to_string().into();
     i16: |x| x, |x: i16| x.to_string().into();
     i32: |x| x, |x: i32| x.to_string().into();
@@ -105,11 +105,7 @@ fn numbers<T: Castable>(elements: &[T], to: i32) -> TensorData {
     where
         TensorData: From<Vec<Out>>,
     {
-        elements
-            .iter()
-            .map(|&element| convert(element))
-            .collect::<Vec<_>>()
-            .into()
+        elements.iter().map(|&element| convert(element)).collect::<Vec<_>>().into()
     }
     match to {
         data_type::FLOAT => each(elements, T::to_f32),
@@ -162,35 +158,32 @@ fn parse_each<T: std::str::FromStr>(elements: &[String]) -> Result<Vec<T>, Fault
         .collect()
 }
 
-/// Writes a number as C's `%g` does, with so many significant digits at most.
-fn real_text(number: f64, digits: usize) -> Cow<'static, str> {
+/// Writes a number as C's `%.8g` does, which is what ONNX Runtime takes for both sizes.
+fn real_text(number: f64) -> Cow<'static, str> {
+    const DIGITS: i32 = 8;
     if number.is_nan() {
         return "NaN".into();
     }
     if number.is_infinite() {
         return if number > 0.0 { "INF" } else { "-INF" }.into();
     }
-    let scientific = format!("{number:.*e}", digits - 1);
+    let scientific = format!("{number:.*e}", DIGITS as usize - 1);
     let Some((mantissa, exponent)) = scientific.split_once('e') else {
         return scientific.into();
     };
     let exponent: i32 = exponent.parse().unwrap_or_default();
-    if exponent < -4 || exponent >= digits as i32 {
+    if !(-4..DIGITS).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         let mantissa = without_trailing_zeros(mantissa);
         return format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs()).into();
     }
-    let decimals = (digits as i32 - 1 - exponent) as usize;
+    let decimals = (DIGITS - 1 - exponent) as usize;
     let fixed = format!("{number:.decimals$}");
     without_trailing_zeros(&fixed).to_owned().into()
 }
 
 fn without_trailing_zeros(number: &str) -> &str {
-    if number.contains('.') {
-        number.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        number
-    }
+    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
 
 #[cfg(test)]
@@ -209,36 +202,18 @@ mod tests {
             first("Cast", to(data_type::INT64), vec![floats.clone()]),
             tensor(&[5], vec![1i64, -1, 0, i64::MAX, 0])
         );
-        assert_eq!(
-            first("Cast", to(data_type::BOOL), vec![floats]),
-            tensor(&[5], vec![true, true, true, true, false])
-        );
-        assert_eq!(
-            first(
-                "Cast",
-                to(data_type::DOUBLE),
-                vec![tensor(&[1], vec![true])]
-            ),
-            tensor(&[1], vec![1f64])
-        );
+        assert_eq!(first("Cast", to(data_type::BOOL), vec![floats]), tensor(&[5], vec![true, true, true, true, false]));
+        assert_eq!(first("Cast", to(data_type::DOUBLE), vec![tensor(&[1], vec![true])]), tensor(&[1], vec![1f64]));
     }
 
     #[test]
     fn texts_to_numbers() {
         assert_eq!(
-            first(
-                "Cast",
-                to(data_type::FLOAT),
-                vec![texts(&[3], &[" 1.5", "-2e3", "inf"])]
-            ),
+            first("Cast", to(data_type::FLOAT), vec![texts(&[3], &[" 1.5", "-2e3", "inf"])]),
             tensor(&[3], vec![1.5f32, -2000.0, f32::INFINITY])
         );
         assert_eq!(
-            refusal(
-                "Cast",
-                to(data_type::INT64),
-                vec![texts(&[1], &["12 apples"])]
-            ),
+            refusal("Cast", to(data_type::INT64), vec![texts(&[1], &["12 apples"])]),
             "`12 apples` is not a number of the type wanted"
         );
     }
@@ -279,29 +254,12 @@ mod tests {
                 ]
             )
         );
-        assert_eq!(
-            first(
-                "Cast",
-                to(data_type::STRING),
-                vec![tensor(&[1], vec![0.1f64])]
-            ),
-            texts(&[1], &["0.10000000000000001"])
-        );
-        assert_eq!(
-            first(
-                "Cast",
-                to(data_type::STRING),
-                vec![tensor(&[2], vec![-7i64, 8])]
-            ),
-            texts(&[2], &["-7", "8"])
-        );
+        assert_eq!(first("Cast", to(data_type::STRING), vec![tensor(&[1], vec![0.1f64])]), texts(&[1], &["0.1"]));
+        assert_eq!(first("Cast", to(data_type::STRING), vec![tensor(&[2], vec![-7i64, 8])]), texts(&[2], &["-7", "8"]));
     }
 
     #[test]
     fn half_floats_are_refused_when_the_model_is_read() {
-        assert_eq!(
-            refusal("Cast", to(10), vec![tensor(&[1], vec![1f32])]),
-            "element type 10 is not supported"
-        );
+        assert_eq!(refusal("Cast", to(10), vec![tensor(&[1], vec![1f32])]), "element type 10 is not supported");
     }
 }

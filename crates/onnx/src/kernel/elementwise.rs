@@ -22,9 +22,7 @@ impl Kernel for Unary {
             (TensorData::Float(elements), _) => apply(elements, self.single),
             (TensorData::Double(elements), _) => apply(elements, self.double),
             (TensorData::Int64(elements), Some(function)) => apply(elements, function),
-            (TensorData::Int32(elements), Some(function)) => {
-                apply(elements, |element| function(element.into()) as i32)
-            }
+            (TensorData::Int32(elements), Some(function)) => apply(elements, |element| function(element.into()) as i32),
             (other, _) => refuse!("input 0 is {}, not a number it takes", other.datatype()),
         };
         Ok(Tensor::made(shape, data).into())
@@ -142,15 +140,9 @@ struct Clip {
 
 pub(crate) fn clip(attributes: &mut Attributes, opset: i64) -> Built {
     if opset >= 11 {
-        return Ok(Box::new(Clip {
-            min: None,
-            max: None,
-        }));
+        return Ok(Box::new(Clip { min: None, max: None }));
     }
-    Ok(Box::new(Clip {
-        min: attributes.float("min")?,
-        max: attributes.float("max")?,
-    }))
+    Ok(Box::new(Clip { min: attributes.float("min")?, max: attributes.float("max")? }))
 }
 
 impl Kernel for Clip {
@@ -159,11 +151,7 @@ impl Kernel for Clip {
             ($elements:expr, $type:ty, $convert:expr) => {{
                 let min = bound::<$type>(context, 1)?.or(self.min.map($convert));
                 let max = bound::<$type>(context, 2)?.or(self.max.map($convert));
-                $elements
-                    .iter()
-                    .map(|&x| limit(x, min, max))
-                    .collect::<Vec<_>>()
-                    .into()
+                $elements.iter().map(|&x| limit(x, min, max)).collect::<Vec<_>>().into()
             }};
         }
         let input = context.tensor(0)?;
@@ -179,10 +167,7 @@ impl Kernel for Clip {
     }
 }
 
-fn bound<T: crate::tensor::Element + Copy>(
-    context: &Context<'_>,
-    input: usize,
-) -> Result<Option<T>, Fault> {
+fn bound<T: crate::tensor::Element + Copy>(context: &Context<'_>, input: usize) -> Result<Option<T>, Fault> {
     if context.optional(input).is_none() {
         return Ok(None);
     }
@@ -213,10 +198,7 @@ mod tests {
         let shape = [input.len()];
         let output = first(operator, vec![], vec![tensor(&shape, input.to_vec())]);
         for (found, wanted) in output.view::<f32>().unwrap().iter().zip(expected) {
-            assert!(
-                (found - wanted).abs() <= 1e-7 * wanted.abs(),
-                "{operator}: {found}"
-            );
+            assert!((found - wanted).abs() <= 1e-7 * wanted.abs(), "{operator}: {found}");
         }
     }
 

@@ -57,19 +57,13 @@ impl Kernel for OneHotEncoder {
                 self.encode(elements, count, |number| places.get(number).copied())?
             }
             (Categories::Integers(places), TensorData::Int32(elements)) => {
-                self.encode(elements, count, |&number| {
-                    places.get(&number.into()).copied()
-                })?
+                self.encode(elements, count, |&number| places.get(&number.into()).copied())?
             }
-            (Categories::Integers(places), TensorData::Float(elements)) => {
-                self.encode(elements, count, |&number| {
-                    whole(number.into()).and_then(|number| places.get(&number).copied())
-                })?
-            }
+            (Categories::Integers(places), TensorData::Float(elements)) => self.encode(elements, count, |&number| {
+                whole(number.into()).and_then(|number| places.get(&number).copied())
+            })?,
             (Categories::Integers(places), TensorData::Double(elements)) => {
-                self.encode(elements, count, |&number| {
-                    whole(number).and_then(|number| places.get(&number).copied())
-                })?
+                self.encode(elements, count, |&number| whole(number).and_then(|number| places.get(&number).copied()))?
             }
             (Categories::Strings(_), _) => return Err(wrong_type(0, input, "BYTES")),
             (Categories::Integers(_), _) => {
@@ -83,9 +77,7 @@ impl Kernel for OneHotEncoder {
 /// Cuts the fraction off; what is no number or out of range is no category.
 fn whole(number: f64) -> Option<i64> {
     // both ends are powers of two and so exact
-    (-(2f64.powi(63))..2f64.powi(63))
-        .contains(&number)
-        .then_some(number as i64)
+    (-(2f64.powi(63))..2f64.powi(63)).contains(&number).then_some(number as i64)
 }
 
 impl OneHotEncoder {
@@ -139,22 +131,14 @@ impl Label for i64 {
 impl Label for f32 {
     type Key = u32;
     fn key(&self) -> u32 {
-        if self.is_nan() {
-            f32::NAN.to_bits()
-        } else {
-            (self + 0.0).to_bits()
-        }
+        if self.is_nan() { f32::NAN.to_bits() } else { (self + 0.0).to_bits() }
     }
 }
 
 impl Label for f64 {
     type Key = u64;
     fn key(&self) -> u64 {
-        if self.is_nan() {
-            f64::NAN.to_bits()
-        } else {
-            (self + 0.0).to_bits()
-        }
+        if self.is_nan() { f64::NAN.to_bits() } else { (self + 0.0).to_bits() }
     }
 }
 
@@ -192,20 +176,13 @@ where
     if keys.len() != values.len() {
         refuse!("there are {} keys and {} values", keys.len(), values.len());
     }
-    Ok(Box::new(LabelEncoder::<K, V> {
-        values: keys.iter().map(Label::key).zip(values).collect(),
-        default,
-    }))
+    Ok(Box::new(LabelEncoder::<K, V> { values: keys.iter().map(Label::key).zip(values).collect(), default }))
 }
 
 pub(crate) fn label_encoder(attributes: &mut Attributes, opset: i64) -> Built {
     if opset < 2 {
         let classes = attributes.strings("classes_strings")?.unwrap_or_default();
-        return both_ways(
-            attributes,
-            classes.clone(),
-            (0..classes.len() as i64).collect(),
-        );
+        return both_ways(attributes, classes.clone(), (0..classes.len() as i64).collect());
     }
     let Some(keys) = listed(attributes, "keys")? else {
         refuse!("the keys are missing");
@@ -239,19 +216,11 @@ struct BothWays {
 
 fn both_ways(attributes: &mut Attributes, texts: Vec<String>, integers: Vec<i64>) -> Built {
     if texts.is_empty() || texts.len() != integers.len() {
-        refuse!(
-            "there are {} texts and {} integers",
-            texts.len(),
-            integers.len()
-        );
+        refuse!("there are {} texts and {} integers", texts.len(), integers.len());
     }
     Ok(Box::new(BothWays {
         by_text: LabelEncoder {
-            values: texts
-                .iter()
-                .cloned()
-                .zip(integers.iter().copied())
-                .collect(),
+            values: texts.iter().cloned().zip(integers.iter().copied()).collect(),
             default: attributes.int_or("default_int64", -1)?,
         },
         by_integer: LabelEncoder {
@@ -271,9 +240,7 @@ impl Kernel for BothWays {
 }
 
 fn default_text(attributes: &mut Attributes) -> Result<String, Fault> {
-    Ok(attributes
-        .string("default_string")?
-        .unwrap_or_else(|| "_Unused".to_owned()))
+    Ok(attributes.string("default_string")?.unwrap_or_else(|| "_Unused".to_owned()))
 }
 
 /// Reads `keys_*` or `values_*`, of whatever type they are given in.
@@ -287,9 +254,7 @@ fn listed(attributes: &mut Attributes, what: &str) -> Result<Option<TensorData>,
     if let Some(floats) = attributes.floats(&format!("{what}_floats"))? {
         return Ok(Some(floats.into()));
     }
-    Ok(attributes
-        .tensor(&format!("{what}_tensor"))?
-        .map(Tensor::into_data))
+    Ok(attributes.tensor(&format!("{what}_tensor"))?.map(Tensor::into_data))
 }
 
 /// Reads the default that goes with the values' type; writers give the others too.
@@ -299,10 +264,7 @@ fn default_value(attributes: &mut Attributes, values: &TensorData) -> Result<Ten
     let float = attributes.float_or("default_float", -0.0)?;
     if let Some(tensor) = attributes.tensor("default_tensor")? {
         if tensor.len() != 1 {
-            refuse!(
-                "attribute `default_tensor` has {} elements, not one",
-                tensor.len()
-            );
+            refuse!("attribute `default_tensor` has {} elements, not one", tensor.len());
         }
         return Ok(tensor.into_data());
     }
@@ -344,11 +306,7 @@ mod tests {
             tensor(&[3, 1, 2], vec![0f32, 1.0, 0.0, 0.0, 1.0, 0.0])
         );
         assert_eq!(
-            refusal(
-                "OneHotEncoder",
-                vec![categories(), int("zeros", 0)],
-                vec![x()]
-            ),
+            refusal("OneHotEncoder", vec![categories(), int("zeros", 0)], vec![x()]),
             "the category at place 1 is unknown"
         );
     }
@@ -357,11 +315,7 @@ mod tests {
     fn one_hot_of_numbers_knows_no_nan() {
         let categories = vec![ints("cats_int64s", &[0, 7])];
         assert_eq!(
-            first(
-                "OneHotEncoder",
-                categories,
-                vec![tensor(&[4], vec![7.9f32, f32::NAN, 0.0, f32::INFINITY])]
-            ),
+            first("OneHotEncoder", categories, vec![tensor(&[4], vec![7.9f32, f32::NAN, 0.0, f32::INFINITY])]),
             tensor(&[4, 2], vec![0f32, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
         );
     }
@@ -369,10 +323,7 @@ mod tests {
     #[test]
     fn labels_of_all_types() {
         let check = |keys, values, input, expected| {
-            assert_eq!(
-                first("LabelEncoder", vec![keys, values], vec![input]),
-                expected
-            );
+            assert_eq!(first("LabelEncoder", vec![keys, values], vec![input]), expected);
         };
         check(
             strings("keys_strings", &["a", "b"]),
@@ -403,10 +354,7 @@ mod tests {
     #[test]
     fn the_last_of_repeated_keys_holds() {
         let attributes = vec![ints("keys_int64s", &[1, 1]), ints("values_int64s", &[2, 3])];
-        assert_eq!(
-            first("LabelEncoder", attributes, vec![tensor(&[1], vec![1i64])]),
-            tensor(&[1], vec![3i64])
-        );
+        assert_eq!(first("LabelEncoder", attributes, vec![tensor(&[1], vec![1i64])]), tensor(&[1], vec![3i64]));
     }
 
     #[test]
@@ -417,9 +365,6 @@ mod tests {
         assert_eq!(outputs(texts(&[1], &["b"])), [tensor(&[1], vec![1i64])]);
         assert_eq!(outputs(tensor(&[1], vec![0i64])), [texts(&[1], &["a"])]);
         let mapping = vec![strings("cats_strings", &["x"]), ints("cats_int64s", &[9])];
-        assert_eq!(
-            first("CategoryMapper", mapping, vec![texts(&[2], &["x", "y"])]),
-            tensor(&[2], vec![9i64, -1])
-        );
+        assert_eq!(first("CategoryMapper", mapping, vec![texts(&[2], &["x", "y"])]), tensor(&[2], vec![9i64, -1]));
     }
 }

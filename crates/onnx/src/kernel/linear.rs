@@ -23,37 +23,22 @@ impl Coefficients {
         if rows == 0 || !elements.len().is_multiple_of(rows) {
             refuse!("{} coefficients do not make {rows} rows", elements.len());
         }
-        Ok(Self {
-            columns: elements.len() / rows,
-            elements,
-            intercepts,
-        })
+        Ok(Self { columns: elements.len() / rows, elements, intercepts })
     }
 
     /// Calls `visit` with the scores of each row of the input.
-    fn for_each_row(
-        &self,
-        context: &Context<'_>,
-        mut visit: impl FnMut(&mut [f32]),
-    ) -> Result<(), Fault> {
+    fn for_each_row(&self, context: &Context<'_>, mut visit: impl FnMut(&mut [f32])) -> Result<(), Fault> {
         let input = context.tensor(0)?;
         let (rows, columns) = rows_and_columns(input.shape())?;
         if columns != self.columns {
-            refuse!(
-                "the input has {columns} features, the model {}",
-                self.columns
-            );
+            refuse!("the input has {columns} features, the model {}", self.columns);
         }
         context.spend([rows, columns, self.intercepts.len()])?;
         let elements = features(input)?;
         let mut sums = vec![0f64; self.intercepts.len()];
         let mut scores = vec![0f32; self.intercepts.len()];
         for row in 0..rows {
-            row_times_rows(
-                &elements[row * columns..][..columns],
-                &self.elements,
-                &mut sums,
-            );
+            row_times_rows(&elements[row * columns..][..columns], &self.elements, &mut sums);
             for ((score, sum), intercept) in scores.iter_mut().zip(&sums).zip(&self.intercepts) {
                 *score = (sum + f64::from(*intercept)) as f32;
             }
@@ -72,9 +57,7 @@ struct LinearClassifier {
 pub(crate) fn classifier(attributes: &mut Attributes, _: i64) -> Built {
     let coefficients = required("coefficients", attributes.floats("coefficients")?)?;
     let intercepts = required("intercepts", attributes.floats("intercepts")?)?;
-    let strings = attributes
-        .strings("classlabels_strings")?
-        .unwrap_or_default();
+    let strings = attributes.strings("classlabels_strings")?.unwrap_or_default();
     let integers = attributes.ints("classlabels_ints")?.unwrap_or_default();
     // says how the model was trained, not what it computes
     attributes.ignore("multi_class");
@@ -99,22 +82,18 @@ impl Kernel for LinearClassifier {
         let shape = vec![rows, self.labels.len()];
         let mut all = Vec::with_capacity(context.allocate(&shape)?);
         let mut classes = Vec::with_capacity(context.allocate(&[rows])?);
-        self.coefficients
-            .for_each_row(context, |scores| match *scores {
-                [score] => {
-                    classes.push(usize::from(score > 0.0));
-                    all.extend(self.both(score));
-                }
-                _ => {
-                    classes.push(first_greatest(scores));
-                    self.post_transform.apply(scores);
-                    all.extend_from_slice(scores);
-                }
-            })?;
-        Ok(Outputs::Two(
-            Tensor::made(vec![rows], self.labels.of(&classes)),
-            Tensor::made(shape, all),
-        ))
+        self.coefficients.for_each_row(context, |scores| match *scores {
+            [score] => {
+                classes.push(usize::from(score > 0.0));
+                all.extend(self.both(score));
+            }
+            _ => {
+                classes.push(first_greatest(scores));
+                self.post_transform.apply(scores);
+                all.extend_from_slice(scores);
+            }
+        })?;
+        Ok(Outputs::Two(Tensor::made(vec![rows], self.labels.of(&classes)), Tensor::made(shape, all)))
     }
 }
 
@@ -229,36 +208,17 @@ mod tests {
     fn one_row_of_coefficients_decides_between_two_classes() {
         let (labels, scores) = classify(one_row("LOGISTIC"));
         assert_eq!(labels, tensor(&[3], vec![7i64, 3, 7]));
-        close(
-            &scores,
-            &[
-                0.425_557_5,
-                0.574_442_5,
-                0.645_656_3,
-                0.354_343_7,
-                0.398_912_1,
-                0.601_087_9,
-            ],
-        );
-        close(
-            &classify(one_row("NONE")).1,
-            &[0.7, 0.3, 1.6, -0.6, 0.59, 0.41],
-        );
+        close(&scores, &[0.425_557_5, 0.574_442_5, 0.645_656_3, 0.354_343_7, 0.398_912_1, 0.601_087_9]);
+        close(&classify(one_row("NONE")).1, &[0.7, 0.3, 1.6, -0.6, 0.59, 0.41]);
         let refused = refusal("LinearClassifier", one_row("PROBIT"), vec![x()]);
-        assert_eq!(
-            refused,
-            "post_transform `PROBIT` of a single score is not supported"
-        );
+        assert_eq!(refused, "post_transform `PROBIT` of a single score is not supported");
     }
 
     #[test]
     fn a_regressor_has_a_column_for_each_target() {
         let regress = |targets: i64, coefficients: &[f32], intercepts: &[f32]| {
-            let attributes = vec![
-                int("targets", targets),
-                floats("coefficients", coefficients),
-                floats("intercepts", intercepts),
-            ];
+            let attributes =
+                vec![int("targets", targets), floats("coefficients", coefficients), floats("intercepts", intercepts)];
             first("LinearRegressor", attributes, vec![x()])
         };
         let one = regress(1, &[2.0, 1.0], &[]);
@@ -271,9 +231,6 @@ mod tests {
     #[test]
     fn features_must_be_as_many_as_coefficients() {
         let wide = tensor(&[1, 3], vec![0f32; 3]);
-        assert_eq!(
-            refusal("LinearClassifier", one_row("NONE"), vec![wide]),
-            "the input has 3 features, the model 2"
-        );
+        assert_eq!(refusal("LinearClassifier", one_row("NONE"), vec![wide]), "the input has 3 features, the model 2");
     }
 }

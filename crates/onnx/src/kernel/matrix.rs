@@ -31,10 +31,7 @@ pub(crate) fn row_times_rows<T: Real>(row: &[T], rows: &[T], sums: &mut [f64]) {
     }
     let rest = blocks.remainder().chunks_exact(length);
     for (other, sum) in rest.zip(sums_of_blocks.into_remainder()) {
-        *sum = row
-            .iter()
-            .zip(other)
-            .fold(0.0, |sum, (&a, &b)| sum + a.to_f64() * b.to_f64());
+        *sum = row.iter().zip(other).fold(0.0, |sum, (&a, &b)| sum + a.to_f64() * b.to_f64());
     }
 }
 
@@ -107,17 +104,9 @@ impl Kernel for MatMul {
         let count = context.allocate(&product_of.shape)?;
         context.spend([count, product_of.inner, 1])?;
         let data = match (left.data(), right.data()) {
-            (TensorData::Float(a), TensorData::Float(b)) => {
-                stacked(a, b, &product_of, count).into()
-            }
-            (TensorData::Double(a), TensorData::Double(b)) => {
-                stacked(a, b, &product_of, count).into()
-            }
-            _ => refuse!(
-                "inputs are {} and {}, not both FP32 or FP64",
-                left.datatype(),
-                right.datatype()
-            ),
+            (TensorData::Float(a), TensorData::Float(b)) => stacked(a, b, &product_of, count).into(),
+            (TensorData::Double(a), TensorData::Double(b)) => stacked(a, b, &product_of, count).into(),
+            _ => refuse!("inputs are {} and {}, not both FP32 or FP64", left.datatype(), right.datatype()),
         };
         let data: TensorData = data;
         Ok(Tensor::made(product_of.shape, data).into())
@@ -178,25 +167,14 @@ impl Kernel for Gemm {
         let offset = context.optional(2);
         if let Some(offset) = offset {
             if common_shape(offset.shape(), &shape)? != shape {
-                refuse!(
-                    "input 2 has shape {:?}, which does not fill {shape:?}",
-                    offset.shape()
-                );
+                refuse!("input 2 has shape {:?}, which does not fill {shape:?}", offset.shape());
             }
             context.allocate(&shape)?;
         }
         let data: TensorData = match (left.data(), right.data()) {
-            (TensorData::Float(a), TensorData::Float(b)) => {
-                self.compute(a, b, inner, shape, offset)?.into()
-            }
-            (TensorData::Double(a), TensorData::Double(b)) => {
-                self.compute(a, b, inner, shape, offset)?.into()
-            }
-            _ => refuse!(
-                "inputs are {} and {}, not both FP32 or FP64",
-                left.datatype(),
-                right.datatype()
-            ),
+            (TensorData::Float(a), TensorData::Float(b)) => self.compute(a, b, inner, shape, offset)?.into(),
+            (TensorData::Double(a), TensorData::Double(b)) => self.compute(a, b, inner, shape, offset)?.into(),
+            _ => refuse!("inputs are {} and {}, not both FP32 or FP64", left.datatype(), right.datatype()),
         };
         Ok(Tensor::made(shape.to_vec(), data).into())
     }
@@ -224,10 +202,7 @@ impl Gemm {
                 let Some(elements) = tensor.view::<T>() else {
                     return Err(wrong_type(2, tensor, "of the type of the others"));
                 };
-                let operand = Operand {
-                    shape: tensor.shape(),
-                    elements,
-                };
+                let operand = Operand { shape: tensor.shape(), elements };
                 Some(stretch(operand, &[rows, columns]))
             }
         };
@@ -292,28 +267,16 @@ mod tests {
     #[test]
     fn vectors_are_rows_on_the_left_and_columns_on_the_right() {
         let vector = || tensor(&[3], vec![1f32, 1.0, 2.0]);
-        assert_eq!(
-            first("MatMul", vec![], vec![a(), vector()]),
-            tensor(&[2], vec![9f32, 21.0])
-        );
-        assert_eq!(
-            first("MatMul", vec![], vec![vector(), b()]),
-            tensor(&[2], vec![3f32, 3.0])
-        );
-        assert_eq!(
-            first("MatMul", vec![], vec![vector(), vector()]),
-            tensor(&[], vec![6f32])
-        );
+        assert_eq!(first("MatMul", vec![], vec![a(), vector()]), tensor(&[2], vec![9f32, 21.0]));
+        assert_eq!(first("MatMul", vec![], vec![vector(), b()]), tensor(&[2], vec![3f32, 3.0]));
+        assert_eq!(first("MatMul", vec![], vec![vector(), vector()]), tensor(&[], vec![6f32]));
     }
 
     #[test]
     fn stacks_multiply_matrix_by_matrix() {
         let stack = tensor(&[2, 1, 2], vec![1f64, 2.0, 3.0, 4.0]);
         let matrix = tensor(&[2, 1], vec![10f64, 1.0]);
-        assert_eq!(
-            first("MatMul", vec![], vec![stack, matrix]),
-            tensor(&[2, 1, 1], vec![12f64, 34.0])
-        );
+        assert_eq!(first("MatMul", vec![], vec![stack, matrix]), tensor(&[2, 1, 1], vec![12f64, 34.0]));
     }
 
     #[test]
@@ -326,11 +289,7 @@ mod tests {
             tensor(&[2, 2], vec![58f32, 110.0, 70.0, 122.0])
         );
         assert_eq!(
-            first(
-                "Gemm",
-                vec![int("transA", 1)],
-                vec![a(), tensor(&[2, 1], vec![1f32, 1.0])]
-            ),
+            first("Gemm", vec![int("transA", 1)], vec![a(), tensor(&[2, 1], vec![1f32, 1.0])]),
             tensor(&[3, 1], vec![5f32, 7.0, 9.0])
         );
     }
@@ -349,22 +308,13 @@ mod tests {
     #[test]
     fn nothing_times_nothing_is_zero() {
         let empty = |shape: &[usize]| tensor(shape, Vec::<f32>::new());
-        assert_eq!(
-            first("MatMul", vec![], vec![empty(&[2, 0]), empty(&[0, 1])]),
-            tensor(&[2, 1], vec![0f32, 0.0])
-        );
-        assert_eq!(
-            first("Gemm", vec![int("transB", 1)], vec![empty(&[0, 3]), a()]),
-            empty(&[0, 2])
-        );
+        assert_eq!(first("MatMul", vec![], vec![empty(&[2, 0]), empty(&[0, 1])]), tensor(&[2, 1], vec![0f32, 0.0]));
+        assert_eq!(first("Gemm", vec![int("transB", 1)], vec![empty(&[0, 3]), a()]), empty(&[0, 2]));
     }
 
     #[test]
     fn shapes_must_match() {
-        assert_eq!(
-            refusal("MatMul", vec![], vec![a(), a()]),
-            "shapes [2, 3] and [2, 3] cannot be multiplied"
-        );
+        assert_eq!(refusal("MatMul", vec![], vec![a(), a()]), "shapes [2, 3] and [2, 3] cannot be multiplied");
         assert_eq!(
             refusal("Gemm", vec![], vec![a(), b(), tensor(&[3], vec![1f32; 3])]),
             "shapes [3] and [2, 2] do not go together"

@@ -92,11 +92,7 @@ impl Budget {
     }
 
     fn new(elements: usize, work: usize) -> Self {
-        Self {
-            elements: Cell::new(elements),
-            work: Cell::new(work),
-            max: elements,
-        }
+        Self { elements: Cell::new(elements), work: Cell::new(work), max: elements }
     }
 
     /// The most elements there were to make.
@@ -153,8 +149,7 @@ impl Context<'_> {
     }
 
     pub(crate) fn tensor(&self, input: usize) -> Result<&Tensor, Fault> {
-        self.optional(input)
-            .ok_or_else(|| Fault::invalid(format!("input {input} is missing")))
+        self.optional(input).ok_or_else(|| Fault::invalid(format!("input {input} is missing")))
     }
 
     /// The input to keep: moved if nothing else reads it, else copied.
@@ -171,17 +166,13 @@ impl Context<'_> {
 
     /// Counts the elements of a tensor about to be made, or refuses it.
     pub(crate) fn allocate(&self, shape: &[usize]) -> Result<usize, Fault> {
-        self.budget
-            .take_elements(extent(shape).ok_or(Fault::TooLarge)?)?;
+        self.budget.take_elements(extent(shape).ok_or(Fault::TooLarge)?)?;
         Ok(product(shape))
     }
 
     /// Counts multiplications about to be done, or refuses them.
     pub(crate) fn spend(&self, factors: [usize; 3]) -> Result<(), Fault> {
-        let work = factors
-            .into_iter()
-            .try_fold(1usize, usize::checked_mul)
-            .ok_or(Fault::TooLarge)?;
+        let work = factors.into_iter().try_fold(1usize, usize::checked_mul).ok_or(Fault::TooLarge)?;
         self.budget.take_work(work)
     }
 
@@ -189,9 +180,7 @@ impl Context<'_> {
     pub(crate) fn integers(&self, input: usize) -> Result<Cow<'_, [i64]>, Fault> {
         match self.tensor(input)?.data() {
             TensorData::Int64(elements) => Ok(Cow::Borrowed(elements)),
-            TensorData::Int32(elements) => Ok(Cow::Owned(
-                elements.iter().map(|&element| element.into()).collect(),
-            )),
+            TensorData::Int32(elements) => Ok(Cow::Owned(elements.iter().map(|&element| element.into()).collect())),
             other => refuse!("input {input} is {}, not INT64 or INT32", other.datatype()),
         }
     }
@@ -206,18 +195,13 @@ impl Context<'_> {
     /// The elements of an input that must be of this type.
     pub(crate) fn elements<T: Element>(&self, input: usize) -> Result<&[T], Fault> {
         let tensor = self.tensor(input)?;
-        tensor
-            .view()
-            .ok_or_else(|| wrong_type(input, tensor, T::wrap(Vec::new()).datatype().as_str()))
+        tensor.view().ok_or_else(|| wrong_type(input, tensor, T::wrap(Vec::new()).datatype().as_str()))
     }
 }
 
 /// The fault of an input of a type that the operator does not take.
 pub(crate) fn wrong_type(input: usize, tensor: &Tensor, wanted: &str) -> Fault {
-    Fault::invalid(format!(
-        "input {input} is {}, not {wanted}",
-        tensor.datatype()
-    ))
+    Fault::invalid(format!("input {input} is {}, not {wanted}", tensor.datatype()))
 }
 
 /// The numbers of a feature matrix as `f32`, which is what the operators of `ai.onnx.ml` compute in.
@@ -227,10 +211,7 @@ pub(crate) fn features(tensor: &Tensor) -> Result<Cow<'_, [f32]>, Fault> {
         TensorData::Double(elements) => elements.iter().map(|&element| element as f32).collect(),
         TensorData::Int64(elements) => elements.iter().map(|&element| element as f32).collect(),
         TensorData::Int32(elements) => elements.iter().map(|&element| element as f32).collect(),
-        other => refuse!(
-            "input 0 is {}, not a number of 32 or 64 bits",
-            other.datatype()
-        ),
+        other => refuse!("input 0 is {}, not a number of 32 or 64 bits", other.datatype()),
     })
 }
 
@@ -262,11 +243,7 @@ pub(crate) struct AxisSplit {
 
 impl AxisSplit {
     pub(crate) fn new(shape: &[usize], axis: usize) -> Self {
-        Self {
-            outer: product(&shape[..axis]),
-            length: shape[axis],
-            inner: product(&shape[axis + 1..]),
-        }
+        Self { outer: product(&shape[..axis]), length: shape[axis], inner: product(&shape[axis + 1..]) }
     }
 }
 
@@ -291,53 +268,31 @@ pub(crate) mod testing {
     }
 
     pub(crate) fn texts(shape: &[usize], elements: &[&str]) -> Tensor {
-        tensor(
-            shape,
-            elements.iter().map(|&text| text.to_owned()).collect(),
-        )
+        tensor(shape, elements.iter().map(|&text| text.to_owned()).collect())
     }
 
     fn attribute(name: &str, r#type: i32) -> AttributeProto {
-        AttributeProto {
-            name: Some(name.to_owned()),
-            r#type: Some(r#type),
-            ..Default::default()
-        }
+        AttributeProto { name: Some(name.to_owned()), r#type: Some(r#type), ..Default::default() }
     }
 
     pub(crate) fn int(name: &str, value: i64) -> AttributeProto {
-        AttributeProto {
-            i: Some(value),
-            ..attribute(name, attribute_type::INT)
-        }
+        AttributeProto { i: Some(value), ..attribute(name, attribute_type::INT) }
     }
 
     pub(crate) fn float(name: &str, value: f32) -> AttributeProto {
-        AttributeProto {
-            f: Some(value),
-            ..attribute(name, attribute_type::FLOAT)
-        }
+        AttributeProto { f: Some(value), ..attribute(name, attribute_type::FLOAT) }
     }
 
     pub(crate) fn string(name: &str, value: &str) -> AttributeProto {
-        AttributeProto {
-            s: Some(value.into()),
-            ..attribute(name, attribute_type::STRING)
-        }
+        AttributeProto { s: Some(value.into()), ..attribute(name, attribute_type::STRING) }
     }
 
     pub(crate) fn ints(name: &str, values: &[i64]) -> AttributeProto {
-        AttributeProto {
-            ints: values.to_vec(),
-            ..attribute(name, attribute_type::INTS)
-        }
+        AttributeProto { ints: values.to_vec(), ..attribute(name, attribute_type::INTS) }
     }
 
     pub(crate) fn floats(name: &str, values: &[f32]) -> AttributeProto {
-        AttributeProto {
-            floats: values.to_vec(),
-            ..attribute(name, attribute_type::FLOATS)
-        }
+        AttributeProto { floats: values.to_vec(), ..attribute(name, attribute_type::FLOATS) }
     }
 
     pub(crate) fn strings(name: &str, values: &[&str]) -> AttributeProto {
@@ -366,9 +321,8 @@ pub(crate) mod testing {
         inputs: Vec<Option<Tensor>>,
     ) -> Result<Vec<Tensor>, Fault> {
         let ml = find(Domain::Ml, operator).map(|operator| (operator, 5));
-        let (found, opset) = ml
-            .or_else(|| find(Domain::Onnx, operator).map(|operator| (operator, 22)))
-            .expect("the operator is known");
+        let (found, opset) =
+            ml.or_else(|| find(Domain::Onnx, operator).map(|operator| (operator, 22))).expect("the operator is known");
         run_version(found, opset, attributes, inputs)
     }
 
@@ -390,12 +344,7 @@ pub(crate) mod testing {
             })
             .collect();
         let mut slots = inputs;
-        let mut context = Context {
-            sources: &sources,
-            constants: &[],
-            slots: &mut slots,
-            budget: &Budget::for_run(),
-        };
+        let mut context = Context { sources: &sources, constants: &[], slots: &mut slots, budget: &Budget::for_run() };
         Ok(match kernel.run(&mut context)? {
             Outputs::One(tensor) => vec![tensor],
             Outputs::Two(first, second) => vec![first, second],
@@ -403,22 +352,14 @@ pub(crate) mod testing {
     }
 
     /// Runs an operator that must succeed, on inputs that are all given, and returns its first output.
-    pub(crate) fn first(
-        operator: &str,
-        attributes: Vec<AttributeProto>,
-        inputs: Vec<Tensor>,
-    ) -> Tensor {
+    pub(crate) fn first(operator: &str, attributes: Vec<AttributeProto>, inputs: Vec<Tensor>) -> Tensor {
         let inputs = inputs.into_iter().map(Some).collect();
         let mut outputs = run(operator, attributes, inputs).expect("the operator computes");
         outputs.swap_remove(0)
     }
 
     /// Runs an operator that must not compute and returns why.
-    pub(crate) fn refusal(
-        operator: &str,
-        attributes: Vec<AttributeProto>,
-        inputs: Vec<Tensor>,
-    ) -> String {
+    pub(crate) fn refusal(operator: &str, attributes: Vec<AttributeProto>, inputs: Vec<Tensor>) -> String {
         let inputs = inputs.into_iter().map(Some).collect();
         match run(operator, attributes, inputs) {
             Ok(outputs) => panic!("{operator} computed {outputs:?}"),

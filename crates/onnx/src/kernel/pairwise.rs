@@ -19,18 +19,10 @@ trait Number: Element + Copy + PartialOrd {
     fn to_f64(self) -> f64;
     /// The greater one; a NaN if there is one.
     fn max(self, other: Self) -> Self {
-        if other > self || is_nan(other) {
-            other
-        } else {
-            self
-        }
+        if other > self || is_nan(other) { other } else { self }
     }
     fn min(self, other: Self) -> Self {
-        if other < self || is_nan(other) {
-            other
-        } else {
-            self
-        }
+        if other < self || is_nan(other) { other } else { self }
     }
 }
 
@@ -114,14 +106,8 @@ macro_rules! with_numbers {
         let (left, right) = ($left, $right);
         macro_rules! arm {
             ($x:ident, $y:ident) => {{
-                let $a = Operand {
-                    shape: left.shape(),
-                    elements: $x,
-                };
-                let $b = Operand {
-                    shape: right.shape(),
-                    elements: $y,
-                };
+                let $a = Operand { shape: left.shape(), elements: $x };
+                let $b = Operand { shape: right.shape(), elements: $y };
                 $body
             }};
         }
@@ -216,12 +202,7 @@ impl Kernel for Fold {
     }
 }
 
-fn compute(
-    operation: Arithmetic,
-    context: &Context<'_>,
-    left: &Tensor,
-    right: &Tensor,
-) -> Result<Tensor, Fault> {
+fn compute(operation: Arithmetic, context: &Context<'_>, left: &Tensor, right: &Tensor) -> Result<Tensor, Fault> {
     let target = common_shape(left.shape(), right.shape())?;
     let count = context.allocate(&target)?;
     let data = with_numbers!(left, right, (a, b) => arithmetic(operation, a, b, &target, count)?);
@@ -242,9 +223,7 @@ fn arithmetic<T: Number>(
         Arithmetic::Max => map_pairs(a, b, target, count, |a, b| a.max(*b)),
         Arithmetic::Min => map_pairs(a, b, target, count, |a, b| a.min(*b)),
         Arithmetic::Div => {
-            let quotients: Option<Vec<T>> = map_pairs(a, b, target, count, |a, b| a.div(*b))
-                .into_iter()
-                .collect();
+            let quotients: Option<Vec<T>> = map_pairs(a, b, target, count, |a, b| a.div(*b)).into_iter().collect();
             quotients.ok_or_else(|| Fault::invalid("an integer is divided by zero"))?
         }
     };
@@ -264,20 +243,11 @@ impl Kernel for Pow {
         let target = common_shape(base.shape(), exponent.shape())?;
         let count = context.allocate(&target)?;
         let exponents = wide(exponent)?;
-        let exponents = Operand {
-            shape: exponent.shape(),
-            elements: &exponents,
-        };
+        let exponents = Operand { shape: exponent.shape(), elements: &exponents };
         macro_rules! power {
             ($elements:expr) => {{
-                let bases = Operand {
-                    shape: base.shape(),
-                    elements: $elements,
-                };
-                map_pairs(bases, exponents, &target, count, |&base, &exponent| {
-                    Number::pow(base, exponent)
-                })
-                .into()
+                let bases = Operand { shape: base.shape(), elements: $elements };
+                map_pairs(bases, exponents, &target, count, |&base, &exponent| Number::pow(base, exponent)).into()
             }};
         }
         let data: TensorData = match base.data() {
@@ -374,14 +344,8 @@ fn equal_to<T: Element>(
     let Some(others) = right.view::<T>() else {
         return Err(wrong_type(1, right, left.datatype().as_str()));
     };
-    let a = Operand {
-        shape: left.shape(),
-        elements,
-    };
-    let b = Operand {
-        shape: right.shape(),
-        elements: others,
-    };
+    let a = Operand { shape: left.shape(), elements };
+    let b = Operand { shape: right.shape(), elements: others };
     Ok(map_pairs(a, b, target, count, |a, b| a == b))
 }
 
@@ -402,10 +366,7 @@ pub(crate) fn xor(_: &mut Attributes, _: i64) -> Built {
 impl Kernel for Logic {
     fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
         let operand = |input: usize| -> Result<Operand<'_, bool>, Fault> {
-            Ok(Operand {
-                shape: context.tensor(input)?.shape(),
-                elements: context.elements(input)?,
-            })
+            Ok(Operand { shape: context.tensor(input)?.shape(), elements: context.elements(input)? })
         };
         let (a, b) = (operand(0)?, operand(1)?);
         let target = common_shape(a.shape, b.shape)?;
@@ -431,13 +392,7 @@ impl Kernel for Select {
         for _ in 0..4 {
             context.allocate(&target)?;
         }
-        let conditions = stretch(
-            Operand {
-                shape: condition.shape(),
-                elements: context.elements::<bool>(0)?,
-            },
-            &target,
-        );
+        let conditions = stretch(Operand { shape: condition.shape(), elements: context.elements::<bool>(0)? }, &target);
         let data = with_elements!(yes.data(), elements => choose(&conditions, elements, yes, no, &target)?);
         Ok(Tensor::made(target, data).into())
     }
@@ -451,17 +406,10 @@ fn choose<T: Element>(
     target: &[usize],
 ) -> Result<TensorData, Fault> {
     let Some(others) = no.view::<T>() else {
-        refuse!(
-            "inputs 1 and 2 are {} and {}",
-            yes.datatype(),
-            no.datatype()
-        );
+        refuse!("inputs 1 and 2 are {} and {}", yes.datatype(), no.datatype());
     };
     let stretched = |shape, elements| stretch(Operand { shape, elements }, target);
-    let (chosen, rejected) = (
-        stretched(yes.shape(), elements),
-        stretched(no.shape(), others),
-    );
+    let (chosen, rejected) = (stretched(yes.shape(), elements), stretched(no.shape(), others));
     let results = conditions
         .iter()
         .zip(chosen.iter().zip(rejected.iter()))
@@ -476,11 +424,7 @@ mod tests {
     use crate::tensor::Tensor;
 
     fn check(operator: &str, left: Tensor, right: Tensor, expected: Tensor) {
-        assert_eq!(
-            first(operator, vec![], vec![left, right]),
-            expected,
-            "{operator}"
-        );
+        assert_eq!(first(operator, vec![], vec![left, right]), expected, "{operator}");
     }
 
     #[test]
@@ -488,79 +432,32 @@ mod tests {
         let matrix = || tensor(&[2, 2], vec![1f32, 2.0, 3.0, 4.0]);
         let row = || tensor(&[2], vec![10f32, 20.0]);
         let column = || tensor(&[2, 1], vec![10f32, 20.0]);
-        check(
-            "Add",
-            matrix(),
-            row(),
-            tensor(&[2, 2], vec![11f32, 22.0, 13.0, 24.0]),
-        );
-        check(
-            "Sub",
-            row(),
-            matrix(),
-            tensor(&[2, 2], vec![9f32, 18.0, 7.0, 16.0]),
-        );
-        check(
-            "Mul",
-            matrix(),
-            column(),
-            tensor(&[2, 2], vec![10f32, 20.0, 60.0, 80.0]),
-        );
+        check("Add", matrix(), row(), tensor(&[2, 2], vec![11f32, 22.0, 13.0, 24.0]));
+        check("Sub", row(), matrix(), tensor(&[2, 2], vec![9f32, 18.0, 7.0, 16.0]));
+        check("Mul", matrix(), column(), tensor(&[2, 2], vec![10f32, 20.0, 60.0, 80.0]));
         check("Div", matrix(), matrix(), tensor(&[2, 2], vec![1f32; 4]));
-        check(
-            "Add",
-            column(),
-            row(),
-            tensor(&[2, 2], vec![20f32, 30.0, 30.0, 40.0]),
-        );
+        check("Add", column(), row(), tensor(&[2, 2], vec![20f32, 30.0, 30.0, 40.0]));
     }
 
     #[test]
     fn integers_wrap_and_do_not_divide_by_zero() {
         let max = || tensor(&[1], vec![i64::MAX]);
-        check(
-            "Add",
-            max(),
-            tensor(&[1], vec![1i64]),
-            tensor(&[1], vec![i64::MIN]),
-        );
-        check(
-            "Div",
-            tensor(&[1], vec![i64::MIN]),
-            tensor(&[1], vec![-1i64]),
-            tensor(&[1], vec![i64::MIN]),
-        );
+        check("Add", max(), tensor(&[1], vec![1i64]), tensor(&[1], vec![i64::MIN]));
+        check("Div", tensor(&[1], vec![i64::MIN]), tensor(&[1], vec![-1i64]), tensor(&[1], vec![i64::MIN]));
         let refused = refusal("Div", vec![], vec![max(), tensor(&[1], vec![0i64])]);
         assert_eq!(refused, "an integer is divided by zero");
     }
 
     #[test]
     fn types_are_not_mixed() {
-        let refused = refusal(
-            "Add",
-            vec![],
-            vec![tensor(&[1], vec![1f32]), tensor(&[1], vec![1f64])],
-        );
-        assert_eq!(
-            refused,
-            "inputs are FP32 and FP64, not numbers of one type of 32 or 64 bits"
-        );
+        let refused = refusal("Add", vec![], vec![tensor(&[1], vec![1f32]), tensor(&[1], vec![1f64])]);
+        assert_eq!(refused, "inputs are FP32 and FP64, not numbers of one type of 32 or 64 bits");
     }
 
     #[test]
     fn powers_keep_the_type_of_the_base() {
-        check(
-            "Pow",
-            tensor(&[3], vec![2f32, 3.0, 4.0]),
-            tensor(&[], vec![2i64]),
-            tensor(&[3], vec![4f32, 9.0, 16.0]),
-        );
-        check(
-            "Pow",
-            tensor(&[2], vec![9i64, 16]),
-            tensor(&[], vec![0.5f32]),
-            tensor(&[2], vec![3i64, 4]),
-        );
+        check("Pow", tensor(&[3], vec![2f32, 3.0, 4.0]), tensor(&[], vec![2i64]), tensor(&[3], vec![4f32, 9.0, 16.0]));
+        check("Pow", tensor(&[2], vec![9i64, 16]), tensor(&[], vec![0.5f32]), tensor(&[2], vec![3i64, 4]));
     }
 
     #[test]
@@ -568,66 +465,33 @@ mod tests {
         let a = || tensor(&[3], vec![1f32, 2.0, f32::NAN]);
         let b = || tensor(&[3], vec![2f32, 2.0, 2.0]);
         check("Less", a(), b(), tensor(&[3], vec![true, false, false]));
-        check(
-            "LessOrEqual",
-            a(),
-            b(),
-            tensor(&[3], vec![true, true, false]),
-        );
+        check("LessOrEqual", a(), b(), tensor(&[3], vec![true, true, false]));
         check("Greater", b(), a(), tensor(&[3], vec![true, false, false]));
-        check(
-            "GreaterOrEqual",
-            b(),
-            a(),
-            tensor(&[3], vec![true, true, false]),
-        );
+        check("GreaterOrEqual", b(), a(), tensor(&[3], vec![true, true, false]));
         check("Equal", a(), b(), tensor(&[3], vec![false, true, false]));
-        check(
-            "Equal",
-            texts(&[2], &["a", "b"]),
-            texts(&[1], &["b"]),
-            tensor(&[2], vec![false, true]),
-        );
+        check("Equal", texts(&[2], &["a", "b"]), texts(&[1], &["b"]), tensor(&[2], vec![false, true]));
     }
 
     #[test]
     fn logic() {
         let a = || tensor(&[4], vec![true, true, false, false]);
         let b = || tensor(&[4], vec![true, false, true, false]);
-        check(
-            "And",
-            a(),
-            b(),
-            tensor(&[4], vec![true, false, false, false]),
-        );
+        check("And", a(), b(), tensor(&[4], vec![true, false, false, false]));
         check("Or", a(), b(), tensor(&[4], vec![true, true, true, false]));
-        check(
-            "Xor",
-            a(),
-            b(),
-            tensor(&[4], vec![false, true, true, false]),
-        );
+        check("Xor", a(), b(), tensor(&[4], vec![false, true, true, false]));
     }
 
     #[test]
     fn folds_run_over_all_inputs_and_keep_nan() {
-        let inputs = || {
-            vec![
-                tensor(&[2], vec![1f32, 5.0]),
-                tensor(&[1], vec![2f32]),
-                tensor(&[2], vec![f32::NAN, 3.0]),
-            ]
-        };
+        let inputs =
+            || vec![tensor(&[2], vec![1f32, 5.0]), tensor(&[1], vec![2f32]), tensor(&[2], vec![f32::NAN, 3.0])];
         for (operator, expected) in [("Sum", 10f32), ("Max", 5.0), ("Min", 2.0)] {
             let output = first(operator, vec![], inputs());
             let results = output.view::<f32>().unwrap();
             assert!(results[0].is_nan(), "{operator}");
             assert_eq!(results[1], expected, "{operator}");
         }
-        assert_eq!(
-            first("Sum", vec![], vec![tensor(&[1], vec![7i64])]),
-            tensor(&[1], vec![7i64])
-        );
+        assert_eq!(first("Sum", vec![], vec![tensor(&[1], vec![7i64])]), tensor(&[1], vec![7i64]));
     }
 
     #[test]
@@ -635,11 +499,7 @@ mod tests {
         let output = first(
             "Where",
             vec![],
-            vec![
-                tensor(&[2, 1], vec![true, false]),
-                texts(&[2], &["a", "b"]),
-                texts(&[], &["-"]),
-            ],
+            vec![tensor(&[2, 1], vec![true, false]), texts(&[2], &["a", "b"]), texts(&[], &["-"])],
         );
         assert_eq!(output, texts(&[2, 2], &["a", "b", "-", "-"]));
     }

@@ -37,11 +37,7 @@ pub(crate) trait Real:
     /// The logistic function, without overflow and exact in its symmetry.
     fn logistic(self) -> Self {
         let upper = Self::ONE / (Self::ONE + (-self.abs()).exp());
-        if self < Self::ZERO {
-            Self::ONE - upper
-        } else {
-            upper
-        }
+        if self < Self::ZERO { Self::ONE - upper } else { upper }
     }
 }
 
@@ -112,24 +108,8 @@ macro_rules! real {
     };
 }
 
-real!(
-    f32,
-    libm::expf,
-    libm::logf,
-    libm::log1pf,
-    libm::tanhf,
-    libm::erff,
-    libm::powf
-);
-real!(
-    f64,
-    libm::exp,
-    libm::log,
-    libm::log1p,
-    libm::tanh,
-    libm::erf,
-    libm::pow
-);
+real!(f32, libm::expf, libm::logf, libm::log1pf, libm::tanhf, libm::erff, libm::powf);
+real!(f64, libm::exp, libm::log, libm::log1p, libm::tanh, libm::erf, libm::pow);
 
 #[cfg(test)]
 mod tests {

@@ -64,10 +64,7 @@ impl Kernel for Reduce {
     fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
         let given = match &self.axes {
             Some(axes) => axes.clone(),
-            None => context
-                .optional_integers(1)?
-                .unwrap_or_default()
-                .into_owned(),
+            None => context.optional_integers(1)?.unwrap_or_default().into_owned(),
         };
         if given.is_empty() && self.empty_is_none {
             return Ok(context.take(0)?.into());
@@ -77,10 +74,7 @@ impl Kernel for Reduce {
         let count = context.allocate(&plan.kept)?;
         // the accumulators
         context.allocate(&plan.kept)?;
-        if input.is_empty()
-            && count > 0
-            && matches!(self.reduction, Reduction::Max | Reduction::Min)
-        {
+        if input.is_empty() && count > 0 && matches!(self.reduction, Reduction::Max | Reduction::Min) {
             refuse!("there is nothing to take the greatest or least of");
         }
         let data: TensorData = match input.data() {
@@ -90,16 +84,9 @@ impl Kernel for Reduce {
             TensorData::Int32(elements) => {
                 let wide: Vec<i64> = elements.iter().map(|&element| element.into()).collect();
                 let reduced = self.integers(&wide, &plan)?;
-                reduced
-                    .into_iter()
-                    .map(|number| number as i32)
-                    .collect::<Vec<_>>()
-                    .into()
+                reduced.into_iter().map(|number| number as i32).collect::<Vec<_>>().into()
             }
-            other => refuse!(
-                "input 0 is {}, not a number of 32 or 64 bits",
-                other.datatype()
-            ),
+            other => refuse!("input 0 is {}, not a number of 32 or 64 bits", other.datatype()),
         };
         let shape = if self.keep { plan.kept } else { plan.dropped };
         Ok(Tensor::made(shape, data).into())
@@ -139,17 +126,9 @@ impl Plan {
         let sizes = || shape.iter().zip(&reduced);
         Ok(Self {
             stretches,
-            kept: sizes()
-                .map(|(&size, &reduced)| if reduced { 1 } else { size })
-                .collect(),
-            dropped: sizes()
-                .filter(|(_, reduced)| !**reduced)
-                .map(|(&size, _)| size)
-                .collect(),
-            each: sizes()
-                .filter(|(_, reduced)| **reduced)
-                .map(|(&size, _)| size)
-                .product(),
+            kept: sizes().map(|(&size, &reduced)| if reduced { 1 } else { size }).collect(),
+            dropped: sizes().filter(|(_, reduced)| !**reduced).map(|(&size, _)| size).collect(),
+            each: sizes().filter(|(_, reduced)| **reduced).map(|(&size, _)| size).product(),
         })
     }
 
@@ -161,23 +140,13 @@ impl Plan {
     fn for_each<T: Copy>(&self, elements: &[T], mut visit: impl FnMut(usize, T)) {
         let (inner, outer) = match self.stretches.as_slice() {
             [outer @ .., last] => (last, outer),
-            [] => (
-                &Stretch {
-                    length: 1,
-                    reduced: true,
-                },
-                &[][..],
-            ),
+            [] => (&Stretch { length: 1, reduced: true }, &[][..]),
         };
         let steps = self.steps(outer, inner);
         let lengths: Vec<usize> = outer.iter().map(|stretch| stretch.length).collect();
         let mut odometer = vec![0; outer.len()];
         for block in elements.chunks_exact(inner.length.max(1)) {
-            let start: usize = odometer
-                .iter()
-                .zip(&steps)
-                .map(|(at, step)| at * step)
-                .sum();
+            let start: usize = odometer.iter().zip(&steps).map(|(at, step)| at * step).sum();
             for (at, &element) in block.iter().enumerate() {
                 visit(if inner.reduced { start } else { start + at }, element);
             }
@@ -206,11 +175,7 @@ impl Reduce {
         if self.reduction == Reduction::LogSumExp {
             return log_sum_exp(elements, plan);
         }
-        let start = if self.reduction == Reduction::Product {
-            1.0
-        } else {
-            0.0
-        };
+        let start = if self.reduction == Reduction::Product { 1.0 } else { 0.0 };
         let mut totals = vec![start; plan.count()];
         plan.for_each(elements, |place, element| {
             let number = element.to_f64();
@@ -227,10 +192,7 @@ impl Reduce {
             Reduction::Euclidean => total.sqrt(),
             _ => total,
         };
-        totals
-            .into_iter()
-            .map(|total| T::from_f64(finish(total)))
-            .collect()
+        totals.into_iter().map(|total| T::from_f64(finish(total))).collect()
     }
 
     fn integers(&self, elements: &[i64], plan: &Plan) -> Result<Vec<i64>, Fault> {
@@ -253,10 +215,7 @@ impl Reduce {
                 refuse!("integers have no such reduction")
             }
             Reduction::Mean if plan.each == 0 => refuse!("the mean of no integers is taken"),
-            Reduction::Mean => Ok(totals
-                .into_iter()
-                .map(|total| total / plan.each as i64)
-                .collect()),
+            Reduction::Mean => Ok(totals.into_iter().map(|total| total / plan.each as i64).collect()),
             _ => Ok(totals),
         }
     }
@@ -344,22 +303,14 @@ impl Kernel for ArgExtreme {
             TensorData::Double(elements) => self.places(elements, split, count),
             TensorData::Int64(elements) => self.places(elements, split, count),
             TensorData::Int32(elements) => self.places(elements, split, count),
-            other => refuse!(
-                "input 0 is {}, not a number of 32 or 64 bits",
-                other.datatype()
-            ),
+            other => refuse!("input 0 is {}, not a number of 32 or 64 bits", other.datatype()),
         };
         Ok(Tensor::made(shape, places).into())
     }
 }
 
 impl ArgExtreme {
-    fn places<T: Copy + PartialOrd>(
-        &self,
-        elements: &[T],
-        split: AxisSplit,
-        count: usize,
-    ) -> Vec<i64> {
+    fn places<T: Copy + PartialOrd>(&self, elements: &[T], split: AxisSplit, count: usize) -> Vec<i64> {
         let mut places = Vec::with_capacity(count);
         if count == 0 {
             return places;
@@ -368,15 +319,8 @@ impl ArgExtreme {
             for inner in 0..split.inner {
                 let mut best = 0;
                 for place in 1..split.length {
-                    let (now, then) = (
-                        block[place * split.inner + inner],
-                        block[best * split.inner + inner],
-                    );
-                    let better = if self.greatest {
-                        now > then
-                    } else {
-                        now < then
-                    };
+                    let (now, then) = (block[place * split.inner + inner], block[best * split.inner + inner]);
+                    let better = if self.greatest { now > then } else { now < then };
                     if better || (self.last && now == then) {
                         best = place;
                     }
@@ -404,37 +348,17 @@ mod tests {
 
     #[test]
     fn sums_along_any_axes() {
-        assert_eq!(
-            reduced("ReduceSum", &[2], 0),
-            tensor(&[2, 2], vec![3f32, 7.0, 11.0, 15.0])
-        );
-        assert_eq!(
-            reduced("ReduceSum", &[0], 1),
-            tensor(&[1, 2, 2], vec![6f32, 8.0, 10.0, 12.0])
-        );
-        assert_eq!(
-            reduced("ReduceSum", &[1], 0),
-            tensor(&[2, 2], vec![4f32, 6.0, 12.0, 14.0])
-        );
-        assert_eq!(
-            reduced("ReduceSum", &[0, -1], 0),
-            tensor(&[2], vec![14f32, 22.0])
-        );
+        assert_eq!(reduced("ReduceSum", &[2], 0), tensor(&[2, 2], vec![3f32, 7.0, 11.0, 15.0]));
+        assert_eq!(reduced("ReduceSum", &[0], 1), tensor(&[1, 2, 2], vec![6f32, 8.0, 10.0, 12.0]));
+        assert_eq!(reduced("ReduceSum", &[1], 0), tensor(&[2, 2], vec![4f32, 6.0, 12.0, 14.0]));
+        assert_eq!(reduced("ReduceSum", &[0, -1], 0), tensor(&[2], vec![14f32, 22.0]));
         assert_eq!(reduced("ReduceSum", &[], 0), tensor(&[], vec![36f32]));
-        assert_eq!(
-            reduced("ReduceSum", &[0, 1, 2], 1),
-            tensor(&[1, 1, 1], vec![36f32])
-        );
+        assert_eq!(reduced("ReduceSum", &[0, 1, 2], 1), tensor(&[1, 1, 1], vec![36f32]));
     }
 
     #[test]
     fn other_reductions() {
-        let rows = |operator| {
-            reduced(operator, &[1, 2], 0)
-                .view::<f32>()
-                .unwrap()
-                .to_vec()
-        };
+        let rows = |operator| reduced(operator, &[1, 2], 0).view::<f32>().unwrap().to_vec();
         assert_eq!(rows("ReduceMean"), [2.5, 6.5]);
         assert_eq!(rows("ReduceMax"), [4.0, 8.0]);
         assert_eq!(rows("ReduceMin"), [1.0, 5.0]);
@@ -449,16 +373,10 @@ mod tests {
     #[test]
     fn integers_and_nothing() {
         let integers = tensor(&[3], vec![1i64, 2, 4]);
-        assert_eq!(
-            first("ReduceMean", vec![int("keepdims", 0)], vec![integers]),
-            tensor(&[], vec![2i64])
-        );
+        assert_eq!(first("ReduceMean", vec![int("keepdims", 0)], vec![integers]), tensor(&[], vec![2i64]));
         let none = || tensor(&[2, 0], Vec::<f32>::new());
         let along = || tensor(&[1], vec![1i64]);
-        assert_eq!(
-            first("ReduceSum", vec![], vec![none(), along()]),
-            tensor(&[2, 1], vec![0f32, 0.0])
-        );
+        assert_eq!(first("ReduceSum", vec![], vec![none(), along()]), tensor(&[2, 1], vec![0f32, 0.0]));
         assert_eq!(
             refusal("ReduceMax", vec![], vec![none(), along()]),
             "there is nothing to take the greatest or least of"
@@ -475,13 +393,7 @@ mod tests {
         };
         assert_eq!(found("ArgMax", vec![]), tensor(&[2], vec![1i64, 0]));
         assert_eq!(found("ArgMin", vec![]), tensor(&[2], vec![0i64, 1]));
-        assert_eq!(
-            found("ArgMax", vec![int("select_last_index", 1)]),
-            tensor(&[2], vec![2i64, 2])
-        );
-        assert_eq!(
-            first("ArgMax", vec![], vec![x()]),
-            tensor(&[1, 3], vec![1i64, 0, 1])
-        );
+        assert_eq!(found("ArgMax", vec![int("select_last_index", 1)]), tensor(&[2], vec![2i64, 2]));
+        assert_eq!(first("ArgMax", vec![], vec![x()]), tensor(&[1, 3], vec![1i64, 0, 1]));
     }
 }

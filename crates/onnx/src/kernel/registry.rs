@@ -2,8 +2,7 @@
 
 use super::{Fault, Kernel};
 use super::{
-    arrange, cast, elementwise, encode, linear, matrix, pairwise, reduce, scale, select, shape,
-    softmax, trees,
+    arrange, cast, elementwise, encode, linear, matrix, pairwise, reduce, scale, select, shape, softmax, trees,
 };
 use crate::attributes::Attributes;
 
@@ -153,9 +152,7 @@ static OPERATORS: &[Operator] = operators! {
 };
 
 pub(crate) fn find(domain: Domain, name: &str) -> Option<&'static Operator> {
-    OPERATORS
-        .iter()
-        .find(|operator| operator.domain == domain && operator.name == name)
+    OPERATORS.iter().find(|operator| operator.domain == domain && operator.name == name)
 }
 
 /// Returns the names of a domain's operators, sorted.
@@ -169,9 +166,7 @@ pub(crate) fn supported_in(domain: Option<Domain>) -> Vec<&'static str> {
 
 /// Returns every operator that a model may use, as (domain, name), sorted.
 pub fn supported_operators() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OPERATORS
-        .iter()
-        .map(|operator| (operator.domain.as_str(), operator.name))
+    OPERATORS.iter().map(|operator| (operator.domain.as_str(), operator.name))
 }
 
 #[cfg(test)]
@@ -180,9 +175,7 @@ mod tests {
 
     #[test]
     fn operators_are_listed_once_and_in_order() {
-        let mut names: Vec<_> = supported_operators()
-            .map(|(domain, name)| (domain == "ai.onnx", name))
-            .collect();
+        let mut names: Vec<_> = supported_operators().map(|(domain, name)| (domain == "ai.onnx", name)).collect();
         let listed = names.clone();
         names.sort();
         names.dedup();

@@ -45,9 +45,7 @@ impl PostTransform {
             Self::None => {}
             Self::Softmax => softmax(scores),
             Self::SoftmaxZero => softmax_zero(scores),
-            Self::Logistic => scores
-                .iter_mut()
-                .for_each(|score| *score = score.logistic()),
+            Self::Logistic => scores.iter_mut().for_each(|score| *score = score.logistic()),
             Self::Probit => scores.iter_mut().for_each(|score| *score = probit(*score)),
         }
     }
@@ -100,20 +98,16 @@ fn softmax_zero(scores: &mut [f32]) {
 }
 
 fn greatest(scores: &[f32]) -> f32 {
-    scores.iter().fold(
-        f32::MIN,
-        |greatest, &score| if score > greatest { score } else { greatest },
-    )
+    scores.iter().fold(f32::MIN, |greatest, &score| if score > greatest { score } else { greatest })
 }
 
 /// The quantile of the normal distribution, by Winitzki's approximation of the inverse error function.
 fn probit(score: f32) -> f32 {
-    const PI: f32 = 3.14159;
     const A: f32 = 0.147;
     let x = 2.0 * score - 1.0;
     let sign = if x < 0.0 { -1.0 } else { 1.0 };
     let logarithm = libm::logf((1.0 - x) * (1.0 + x));
-    let v = 2.0 / (PI * A) + 0.5 * logarithm;
+    let v = 2.0 / (std::f32::consts::PI * A) + 0.5 * logarithm;
     let v2 = 1.0 / A * logarithm;
     let v3 = -v + (v * v - v2).sqrt();
     std::f32::consts::SQRT_2 * (sign * v3.sqrt())
@@ -131,11 +125,7 @@ impl Labels {
         if strings.is_empty() == integers.is_empty() {
             refuse!("the classes must be given once, as texts or as integers");
         }
-        let labels = if integers.is_empty() {
-            Self::Strings(strings)
-        } else {
-            Self::Integers(integers)
-        };
+        let labels = if integers.is_empty() { Self::Strings(strings) } else { Self::Integers(integers) };
         if labels.len() < 2 {
             refuse!("a classifier needs two classes at least");
         }
@@ -152,16 +142,8 @@ impl Labels {
     /// Returns the labels of some classes.
     pub(crate) fn of(&self, classes: &[usize]) -> TensorData {
         match self {
-            Self::Strings(labels) => classes
-                .iter()
-                .map(|&class| labels[class].clone())
-                .collect::<Vec<_>>()
-                .into(),
-            Self::Integers(labels) => classes
-                .iter()
-                .map(|&class| labels[class])
-                .collect::<Vec<_>>()
-                .into(),
+            Self::Strings(labels) => classes.iter().map(|&class| labels[class].clone()).collect::<Vec<_>>().into(),
+            Self::Integers(labels) => classes.iter().map(|&class| labels[class]).collect::<Vec<_>>().into(),
         }
     }
 }
@@ -181,21 +163,9 @@ mod tests {
     #[test]
     fn transforms() {
         check(PostTransform::None, &[1.0, 2.0], &[1.0, 2.0]);
-        check(
-            PostTransform::Softmax,
-            &[0.3, 0.5, 0.0],
-            &[0.337_584, 0.412_326, 0.250_088],
-        );
-        check(
-            PostTransform::SoftmaxZero,
-            &[0.3, 0.5, 0.0],
-            &[0.450_166, 0.549_833, 0.0],
-        );
-        check(
-            PostTransform::Logistic,
-            &[0.3, -0.6],
-            &[0.574_442, 0.354_343],
-        );
+        check(PostTransform::Softmax, &[0.3, 0.5, 0.0], &[0.337_584, 0.412_326, 0.250_088]);
+        check(PostTransform::SoftmaxZero, &[0.3, 0.5, 0.0], &[0.450_166, 0.549_833, 0.0]);
+        check(PostTransform::Logistic, &[0.3, -0.6], &[0.574_442, 0.354_343]);
         check(PostTransform::Probit, &[0.3, 0.5], &[-0.524_445, 0.0]);
     }
 }

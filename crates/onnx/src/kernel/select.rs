@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::broadcast::advance;
 use super::{AxisSplit, Context, Fault, Kernel, Outputs, product, refuse, resolve_axis};
 use crate::attributes::Attributes;
 use crate::tensor::{Tensor, TensorData, with_elements};
@@ -31,8 +32,7 @@ fn pick_along(
 ) -> Result<Tensor, Fault> {
     let count = context.allocate(&shape)?;
     let split = AxisSplit::new(input.shape(), axis);
-    let data: TensorData =
-        with_elements!(input.data(), elements => pick(elements, split, places, count).into());
+    let data: TensorData = with_elements!(input.data(), elements => pick(elements, split, places, count).into());
     Ok(Tensor::made(shape, data))
 }
 
@@ -41,11 +41,7 @@ fn places(indices: &[i64], length: usize) -> Result<Vec<usize>, Fault> {
     indices
         .iter()
         .map(|&index| {
-            let counted = if index < 0 {
-                index + length as i64
-            } else {
-                index
-            };
+            let counted = if index < 0 { index + length as i64 } else { index };
             match usize::try_from(counted) {
                 Ok(place) if place < length => Ok(place),
                 _ => refuse!("index {index} is not within {length} elements"),
@@ -85,9 +81,7 @@ struct Gather {
 }
 
 pub(crate) fn gather(attributes: &mut Attributes, _: i64) -> Built {
-    Ok(Box::new(Gather {
-        axis: attributes.int_or("axis", 0)?,
-    }))
+    Ok(Box::new(Gather { axis: attributes.int_or("axis", 0)? }))
 }
 
 impl Kernel for Gather {
@@ -107,9 +101,7 @@ struct GatherElements {
 }
 
 pub(crate) fn gather_elements(attributes: &mut Attributes, _: i64) -> Built {
-    Ok(Box::new(GatherElements {
-        axis: attributes.int_or("axis", 0)?,
-    }))
+    Ok(Box::new(GatherElements { axis: attributes.int_or("axis", 0)? }))
 }
 
 impl Kernel for GatherElements {
@@ -117,34 +109,31 @@ impl Kernel for GatherElements {
         let (input, indices) = (context.tensor(0)?, context.tensor(1)?);
         let axis = resolve_axis(self.axis, input.shape().len())?;
         let shape = indices.shape().to_vec();
-        let fits = |(place, (&wanted, &there)): (usize, (&usize, &usize))| {
-            place == axis || wanted <= there
-        };
-        if shape.len() != input.shape().len()
-            || !shape.iter().zip(input.shape()).enumerate().all(fits)
-        {
-            refuse!(
-                "indices of shape {shape:?} do not fit shape {:?}",
-                input.shape()
-            );
+        let fits = |(place, (&wanted, &there)): (usize, (&usize, &usize))| place == axis || wanted <= there;
+        if shape.len() != input.shape().len() || !shape.iter().zip(input.shape()).enumerate().all(fits) {
+            refuse!("indices of shape {shape:?} do not fit shape {:?}", input.shape());
         }
-        let count = context.allocate(&shape)?;
+        context.allocate(&shape)?;
         let along = places(&context.integers(1)?, input.shape()[axis])?;
-        let steps: Vec<usize> = (0..shape.len())
-            .map(|place| product(&input.shape()[place + 1..]))
-            .collect();
         let data: TensorData = with_elements!(input.data(), elements => {
-            let mut odometer = vec![0; shape.len()];
-            let mut picked = Vec::with_capacity(count);
-            for &place in &along {
-                let from: usize = odometer.iter().zip(&steps).map(|(at, step)| at * step).sum();
-                picked.push(elements[from - odometer[axis] * steps[axis] + place * steps[axis]].clone());
-                super::broadcast::advance(&mut odometer, &shape);
-            }
-            picked.into()
+            pick_each(elements, input.shape(), axis, &shape, &along).into()
         });
         Ok(Tensor::made(shape, data).into())
     }
+}
+
+/// Returns for each place of a shape the element at that place, but for one axis, which is listed.
+fn pick_each<T: Clone>(elements: &[T], from: &[usize], axis: usize, shape: &[usize], along: &[usize]) -> Vec<T> {
+    let mut steps: Vec<usize> = (0..from.len()).map(|place| product(&from[place + 1..])).collect();
+    let step = std::mem::take(&mut steps[axis]);
+    let mut odometer = vec![0; shape.len()];
+    let mut picked = Vec::with_capacity(along.len());
+    for &place in along {
+        let others: usize = odometer.iter().zip(&steps).map(|(at, step)| at * step).sum();
+        picked.push(elements[others + place * step].clone());
+        advance(&mut odometer, shape);
+    }
+    picked
 }
 
 /// Ranges along some axes: from attributes, in later versions from inputs.
@@ -180,9 +169,7 @@ impl Kernel for Slice {
             None => ranges_of(context)?,
         };
         let rank = context.tensor(0)?.shape().len();
-        let axes = ranges
-            .axes
-            .unwrap_or_else(|| (0..ranges.starts.len() as i64).collect());
+        let axes = ranges.axes.unwrap_or_else(|| (0..ranges.starts.len() as i64).collect());
         let steps = ranges.steps.unwrap_or_else(|| vec![1; ranges.starts.len()]);
         let count = ranges.starts.len();
         if ranges.ends.len() != count || axes.len() != count || steps.len() != count {
@@ -204,9 +191,7 @@ impl Kernel for Slice {
 
 fn ranges_of(context: &Context<'_>) -> Result<Ranges, Fault> {
     let owned = |input| -> Result<Option<Vec<i64>>, Fault> {
-        Ok(context
-            .optional_integers(input)?
-            .map(|integers| integers.into_owned()))
+        Ok(context.optional_integers(input)?.map(|integers| integers.into_owned()))
     };
     Ok(Ranges {
         starts: context.integers(1)?.into_owned(),
@@ -223,22 +208,12 @@ fn range_places([start, end, step]: [i64; 3], length: usize) -> Result<Vec<usize
     }
     let length = length as i64;
     let counted = |place: i64| {
-        if place < 0 {
-            place.saturating_add(length)
-        } else {
-            place
-        }
+        if place < 0 { place.saturating_add(length) } else { place }
     };
     let (start, end) = if step > 0 {
-        (
-            counted(start).clamp(0, length),
-            counted(end).clamp(0, length),
-        )
+        (counted(start).clamp(0, length), counted(end).clamp(0, length))
     } else {
-        (
-            counted(start).clamp(-1, length - 1),
-            counted(end).clamp(-1, length - 1),
-        )
+        (counted(start).clamp(-1, length - 1), counted(end).clamp(-1, length - 1))
     };
     let mut places = Vec::new();
     let mut at = start;
@@ -274,9 +249,7 @@ impl Kernel for TopK {
         let axis = resolve_axis(self.axis, input.shape().len())?;
         let split = AxisSplit::new(input.shape(), axis);
         let wanted = match *context.integers(1)? {
-            [wanted] => usize::try_from(wanted)
-                .ok()
-                .filter(|&wanted| wanted <= split.length),
+            [wanted] => usize::try_from(wanted).ok().filter(|&wanted| wanted <= split.length),
             _ => None,
         };
         let Some(wanted) = wanted else {
@@ -292,15 +265,9 @@ impl Kernel for TopK {
             TensorData::Double(elements) => self.ranked(elements, split),
             TensorData::Int64(elements) => self.ranked(elements, split),
             TensorData::Int32(elements) => self.ranked(elements, split),
-            other => refuse!(
-                "input 0 is {}, not a number of 32 or 64 bits",
-                other.datatype()
-            ),
+            other => refuse!("input 0 is {}, not a number of 32 or 64 bits", other.datatype()),
         };
-        Ok(Outputs::Two(
-            Tensor::made(shape.clone(), values),
-            Tensor::made(shape, indices),
-        ))
+        Ok(Outputs::Two(Tensor::made(shape.clone(), values), Tensor::made(shape, indices)))
     }
 }
 
@@ -333,20 +300,11 @@ impl TopK {
         (values.into(), indices.into())
     }
 
-    fn order<T: PartialOrd>(
-        &self,
-        length: usize,
-        wanted: usize,
-        element: impl Fn(usize) -> T,
-    ) -> Vec<usize> {
+    fn order<T: PartialOrd>(&self, length: usize, wanted: usize, element: impl Fn(usize) -> T) -> Vec<usize> {
         let mut order: Vec<usize> = (0..length).collect();
         order.sort_by(|&a, &b| {
             let ascending = ascending(&element(a), &element(b));
-            if self.largest {
-                ascending.reverse()
-            } else {
-                ascending
-            }
+            if self.largest { ascending.reverse() } else { ascending }
         });
         order.truncate(wanted);
         if !self.sorted {
@@ -359,8 +317,7 @@ impl TopK {
 /// Numbers by size, then NaN.
 fn ascending<T: PartialOrd>(a: &T, b: &T) -> Ordering {
     let is_nan = |x: &T| x.partial_cmp(x).is_none();
-    a.partial_cmp(b)
-        .unwrap_or_else(|| is_nan(a).cmp(&is_nan(b)))
+    a.partial_cmp(b).unwrap_or_else(|| is_nan(a).cmp(&is_nan(b)))
 }
 
 #[cfg(test)]
@@ -377,27 +334,15 @@ mod tests {
     fn features_are_columns() {
         let indices = tensor(&[1, 2], vec![2i64, 0]);
         assert_eq!(
-            first(
-                "ArrayFeatureExtractor",
-                vec![],
-                vec![matrix(), indices.clone()]
-            ),
+            first("ArrayFeatureExtractor", vec![], vec![matrix(), indices.clone()]),
             tensor(&[2, 2], vec![3i64, 1, 6, 4])
         );
         assert_eq!(
-            first(
-                "ArrayFeatureExtractor",
-                vec![],
-                vec![texts(&[3], &["a", "b", "c"]), indices]
-            ),
+            first("ArrayFeatureExtractor", vec![], vec![texts(&[3], &["a", "b", "c"]), indices]),
             texts(&[1, 2], &["c", "a"])
         );
         for index in [3i64, -1] {
-            refusal(
-                "ArrayFeatureExtractor",
-                vec![],
-                vec![matrix(), tensor(&[1], vec![index])],
-            );
+            refusal("ArrayFeatureExtractor", vec![], vec![matrix(), tensor(&[1], vec![index])]);
         }
     }
 
@@ -408,10 +353,7 @@ mod tests {
             first("Gather", vec![int("axis", 1)], vec![matrix(), indices]),
             tensor(&[2, 1, 2], vec![3i64, 1, 6, 4])
         );
-        assert_eq!(
-            first("Gather", vec![], vec![matrix(), tensor(&[], vec![1i32])]),
-            tensor(&[3], vec![4i64, 5, 6])
-        );
+        assert_eq!(first("Gather", vec![], vec![matrix(), tensor(&[], vec![1i32])]), tensor(&[3], vec![4i64, 5, 6]));
         assert_eq!(
             refusal("Gather", vec![], vec![matrix(), tensor(&[1], vec![2i64])]),
             "index 2 is not within 2 elements"
@@ -422,11 +364,7 @@ mod tests {
     fn gather_elements_follows_each_index() {
         let indices = tensor(&[2, 2], vec![2i64, 0, 1, -1]);
         assert_eq!(
-            first(
-                "GatherElements",
-                vec![int("axis", 1)],
-                vec![matrix(), indices]
-            ),
+            first("GatherElements", vec![int("axis", 1)], vec![matrix(), indices]),
             tensor(&[2, 2], vec![3i64, 1, 5, 6])
         );
     }
@@ -439,22 +377,10 @@ mod tests {
 
     #[test]
     fn slices_cut_and_step() {
-        assert_eq!(
-            sliced([&[1], &[i64::MAX], &[1], &[1]]),
-            tensor(&[2, 2], vec![2i64, 3, 5, 6])
-        );
-        assert_eq!(
-            sliced([&[-1], &[i64::MIN], &[-1], &[-2]]),
-            tensor(&[2, 2], vec![3i64, 1, 6, 4])
-        );
-        assert_eq!(
-            sliced([&[0, 1], &[1, 2], &[0, 1], &[1, 1]]),
-            tensor(&[1, 1], vec![2i64])
-        );
-        assert_eq!(
-            sliced([&[5], &[9], &[0], &[1]]),
-            tensor(&[0, 3], Vec::<i64>::new())
-        );
+        assert_eq!(sliced([&[1], &[i64::MAX], &[1], &[1]]), tensor(&[2, 2], vec![2i64, 3, 5, 6]));
+        assert_eq!(sliced([&[-1], &[i64::MIN], &[-1], &[-2]]), tensor(&[2, 2], vec![3i64, 1, 6, 4]));
+        assert_eq!(sliced([&[0, 1], &[1, 2], &[0, 1], &[1, 1]]), tensor(&[1, 1], vec![2i64]));
+        assert_eq!(sliced([&[5], &[9], &[0], &[1]]), tensor(&[0, 3], Vec::<i64>::new()));
     }
 
     #[test]
@@ -475,19 +401,10 @@ mod tests {
             let inputs = vec![Some(x.clone()), Some(tensor(&[1], vec![3i64]))];
             run("TopK", attributes, inputs).unwrap()
         };
-        assert_eq!(
-            top(vec![]),
-            [
-                tensor(&[1, 3], vec![9f32, 9.0, 3.0]),
-                tensor(&[1, 3], vec![1i64, 3, 0])
-            ]
-        );
+        assert_eq!(top(vec![]), [tensor(&[1, 3], vec![9f32, 9.0, 3.0]), tensor(&[1, 3], vec![1i64, 3, 0])]);
         assert_eq!(
             top(vec![int("largest", 0)]),
-            [
-                tensor(&[1, 3], vec![3f32, 3.0, 9.0]),
-                tensor(&[1, 3], vec![0i64, 2, 1])
-            ]
+            [tensor(&[1, 3], vec![3f32, 3.0, 9.0]), tensor(&[1, 3], vec![0i64, 2, 1])]
         );
     }
 }

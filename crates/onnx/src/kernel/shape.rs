@@ -84,9 +84,11 @@ pub(crate) fn constant_of_shape(attributes: &mut Attributes, _: i64) -> Built {
 impl Kernel for ConstantOfShape {
     fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
         let shape = sizes(&context.integers(0)?)?;
-        let count = context.allocate(&shape)?;
-        let data: TensorData =
-            with_elements!(&self.0, value => vec![value[0].clone(); count].into());
+        context.allocate(&shape)?;
+        let data: TensorData = with_elements!(&self.0, value => {
+            let single = Operand { shape: &[], elements: value.as_slice() };
+            stretch(single, &shape).into_owned().into()
+        });
         Ok(Tensor::made(shape, data).into())
     }
 }
@@ -94,9 +96,7 @@ impl Kernel for ConstantOfShape {
 fn sizes(integers: &[i64]) -> Result<Vec<usize>, Fault> {
     integers
         .iter()
-        .map(|&size| {
-            usize::try_from(size).map_err(|_| Fault::invalid(format!("size {size} is negative")))
-        })
+        .map(|&size| usize::try_from(size).map_err(|_| Fault::invalid(format!("size {size} is negative"))))
         .collect()
 }
 
@@ -106,9 +106,7 @@ struct Reshape {
 }
 
 pub(crate) fn reshape(attributes: &mut Attributes, _: i64) -> Built {
-    Ok(Box::new(Reshape {
-        allow_zero: attributes.flag("allowzero", false)?,
-    }))
+    Ok(Box::new(Reshape { allow_zero: attributes.flag("allowzero", false)? }))
 }
 
 impl Kernel for Reshape {
@@ -120,12 +118,7 @@ impl Kernel for Reshape {
 
 impl Reshape {
     fn target(&self, input: &Tensor, wanted: &[i64]) -> Result<Vec<usize>, Fault> {
-        let mismatch = || {
-            Fault::invalid(format!(
-                "shape {:?} cannot be made {wanted:?}",
-                input.shape()
-            ))
-        };
+        let mismatch = || Fault::invalid(format!("shape {:?} cannot be made {wanted:?}", input.shape()));
         let mut inferred = None;
         let mut shape = Vec::with_capacity(wanted.len());
         for (place, &size) in wanted.iter().enumerate() {
@@ -154,9 +147,7 @@ struct Flatten {
 }
 
 pub(crate) fn flatten(attributes: &mut Attributes, _: i64) -> Built {
-    Ok(Box::new(Flatten {
-        axis: attributes.int_or("axis", 1)?,
-    }))
+    Ok(Box::new(Flatten { axis: attributes.int_or("axis", 1)? }))
 }
 
 impl Kernel for Flatten {
@@ -241,16 +232,7 @@ impl Kernel for Unsqueeze {
             refuse!("axes {axes:?} repeat themselves");
         }
         let mut sizes = shape.iter();
-        let widened = added
-            .iter()
-            .map(|&added| {
-                if added {
-                    1
-                } else {
-                    sizes.next().copied().unwrap_or(1)
-                }
-            })
-            .collect();
+        let widened = added.iter().map(|&added| if added { 1 } else { sizes.next().copied().unwrap_or(1) }).collect();
         Ok(context.take(0)?.reshaped(widened).into())
     }
 }
@@ -260,9 +242,7 @@ struct Transpose {
 }
 
 pub(crate) fn transpose(attributes: &mut Attributes, _: i64) -> Built {
-    Ok(Box::new(Transpose {
-        permutation: attributes.ints("perm")?,
-    }))
+    Ok(Box::new(Transpose { permutation: attributes.ints("perm")? }))
 }
 
 impl Kernel for Transpose {
@@ -271,10 +251,7 @@ impl Kernel for Transpose {
         let order = self.order(input.shape().len())?;
         let shape: Vec<usize> = order.iter().map(|&axis| input.shape()[axis]).collect();
         let count = context.allocate(&shape)?;
-        let steps: Vec<usize> = order
-            .iter()
-            .map(|&axis| product(&input.shape()[axis + 1..]))
-            .collect();
+        let steps: Vec<usize> = order.iter().map(|&axis| product(&input.shape()[axis + 1..])).collect();
         let data = with_elements!(input.data(), elements => {
             permuted(elements, &shape, &steps, count).into()
         });
@@ -291,10 +268,7 @@ impl Transpose {
         if permutation.len() != rank || marked(permutation, rank)?.contains(&false) {
             refuse!("{permutation:?} is not an order of {rank} dimensions");
         }
-        permutation
-            .iter()
-            .map(|&axis| resolve_axis(axis, rank))
-            .collect()
+        permutation.iter().map(|&axis| resolve_axis(axis, rank)).collect()
     }
 }
 
@@ -316,10 +290,7 @@ struct ShapeOf {
 }
 
 pub(crate) fn shape_of(attributes: &mut Attributes, _: i64) -> Built {
-    Ok(Box::new(ShapeOf {
-        start: attributes.int_or("start", 0)?,
-        end: attributes.int("end")?,
-    }))
+    Ok(Box::new(ShapeOf { start: attributes.int_or("start", 0)?, end: attributes.int("end")? }))
 }
 
 impl Kernel for ShapeOf {
@@ -327,11 +298,7 @@ impl Kernel for ShapeOf {
         let shape = context.tensor(0)?.shape();
         let rank = shape.len() as i64;
         let place = |axis: i64| {
-            let counted = if axis < 0 {
-                axis.saturating_add(rank)
-            } else {
-                axis
-            };
+            let counted = if axis < 0 { axis.saturating_add(rank) } else { axis };
             counted.clamp(0, rank) as usize
         };
         let (start, end) = (place(self.start), self.end.map_or(shape.len(), place));
@@ -372,9 +339,7 @@ mod tests {
 
     fn reshaped(shape: &[usize], to: &[i64]) -> Vec<usize> {
         let to = tensor(&[to.len()], to.to_vec());
-        first("Reshape", vec![], vec![numbers(shape), to])
-            .shape()
-            .to_vec()
+        first("Reshape", vec![], vec![numbers(shape), to]).shape().to_vec()
     }
 
     #[test]
@@ -384,17 +349,9 @@ mod tests {
         assert_eq!(reshaped(&[2, 3, 4], &[0, -1]), [2, 12]);
         assert_eq!(reshaped(&[0, 3], &[-1, 3]), [0, 3]);
         assert_eq!(reshaped(&[1], &[]), [0usize; 0]);
-        let refused = refusal(
-            "Reshape",
-            vec![],
-            vec![numbers(&[2, 3]), tensor(&[2], vec![4i64, -1])],
-        );
+        let refused = refusal("Reshape", vec![], vec![numbers(&[2, 3]), tensor(&[2], vec![4i64, -1])]);
         assert_eq!(refused, "shape [2, 3] cannot be made [4, -1]");
-        let refused = refusal(
-            "Reshape",
-            vec![],
-            vec![numbers(&[0]), tensor(&[2], vec![i64::MAX, 0])],
-        );
+        let refused = refusal("Reshape", vec![], vec![numbers(&[0]), tensor(&[2], vec![i64::MAX, 0])]);
         assert_eq!(refused, "shape [0] cannot be made [9223372036854775807, 0]");
     }
 
@@ -402,9 +359,7 @@ mod tests {
     fn flatten_makes_matrices() {
         let flat = |axis| {
             let input = numbers(&[2, 3, 4]);
-            first("Flatten", vec![int("axis", axis)], vec![input])
-                .shape()
-                .to_vec()
+            first("Flatten", vec![int("axis", axis)], vec![input]).shape().to_vec()
         };
         assert_eq!(flat(1), [2, 12]);
         assert_eq!(flat(0), [1, 24]);
@@ -424,30 +379,16 @@ mod tests {
             refusal("Squeeze", vec![], vec![numbers(&[3]), axes(&[0])]),
             "a dimension of size 3 cannot be dropped"
         );
-        assert_eq!(
-            refusal("Unsqueeze", vec![], vec![numbers(&[3]), axes(&[1, 1])]),
-            "axes [1, 1] repeat themselves"
-        );
+        assert_eq!(refusal("Unsqueeze", vec![], vec![numbers(&[3]), axes(&[1, 1])]), "axes [1, 1] repeat themselves");
     }
 
     #[test]
     fn transpose_permutes() {
-        assert_eq!(
-            first("Transpose", vec![], vec![numbers(&[2, 3])]),
-            tensor(&[3, 2], vec![0i64, 3, 1, 4, 2, 5])
-        );
-        let turned = first(
-            "Transpose",
-            vec![ints("perm", &[1, 0, 2])],
-            vec![numbers(&[2, 2, 2])],
-        );
+        assert_eq!(first("Transpose", vec![], vec![numbers(&[2, 3])]), tensor(&[3, 2], vec![0i64, 3, 1, 4, 2, 5]));
+        let turned = first("Transpose", vec![ints("perm", &[1, 0, 2])], vec![numbers(&[2, 2, 2])]);
         assert_eq!(turned, tensor(&[2, 2, 2], vec![0i64, 1, 4, 5, 2, 3, 6, 7]));
         assert_eq!(
-            refusal(
-                "Transpose",
-                vec![ints("perm", &[0, 0])],
-                vec![numbers(&[2, 2])]
-            ),
+            refusal("Transpose", vec![ints("perm", &[0, 0])], vec![numbers(&[2, 2])]),
             "[0, 0] is not an order of 2 dimensions"
         );
     }
@@ -457,48 +398,24 @@ mod tests {
         let shape = |attributes| first("Shape", attributes, vec![numbers(&[2, 3, 4])]);
         assert_eq!(shape(vec![]), tensor(&[3], vec![2i64, 3, 4]));
         assert_eq!(shape(vec![int("start", 1)]), tensor(&[2], vec![3i64, 4]));
-        assert_eq!(
-            shape(vec![int("start", -3), int("end", -1)]),
-            tensor(&[2], vec![2i64, 3])
-        );
+        assert_eq!(shape(vec![int("start", -3), int("end", -1)]), tensor(&[2], vec![2i64, 3]));
     }
 
     #[test]
     fn constants() {
+        assert_eq!(first("Constant", vec![ints("value_ints", &[1, 2])], vec![]), tensor(&[2], vec![1i64, 2]));
+        assert_eq!(first("Constant", vec![float("value_float", 1.5)], vec![]), tensor(&[], vec![1.5f32]));
         assert_eq!(
-            first("Constant", vec![ints("value_ints", &[1, 2])], vec![]),
-            tensor(&[2], vec![1i64, 2])
-        );
-        assert_eq!(
-            first("Constant", vec![float("value_float", 1.5)], vec![]),
-            tensor(&[], vec![1.5f32])
-        );
-        assert_eq!(
-            first(
-                "ConstantOfShape",
-                vec![float_tensor("value", &[7.0])],
-                vec![tensor(&[2], vec![1i64, 2])]
-            ),
+            first("ConstantOfShape", vec![float_tensor("value", &[7.0])], vec![tensor(&[2], vec![1i64, 2])]),
             tensor(&[1, 2], vec![7f32, 7.0])
         );
-        assert_eq!(
-            refusal(
-                "ConstantOfShape",
-                vec![],
-                vec![tensor(&[2], vec![1i64 << 40, 2])]
-            ),
-            "too large"
-        );
+        assert_eq!(refusal("ConstantOfShape", vec![], vec![tensor(&[2], vec![1i64 << 40, 2])]), "too large");
     }
 
     #[test]
     fn expand_repeats() {
         assert_eq!(
-            first(
-                "Expand",
-                vec![],
-                vec![tensor(&[2, 1], vec![1i64, 2]), tensor(&[1], vec![2i64])]
-            ),
+            first("Expand", vec![], vec![tensor(&[2, 1], vec![1i64, 2]), tensor(&[1], vec![2i64])]),
             tensor(&[2, 2], vec![1i64, 1, 2, 2])
         );
     }

@@ -25,11 +25,7 @@ pub(crate) fn log_softmax(attributes: &mut Attributes, opset: i64) -> Built {
 fn build(attributes: &mut Attributes, opset: i64, logarithm: bool) -> Built {
     let flatten = opset < 13;
     let default_axis = if flatten { 1 } else { -1 };
-    Ok(Box::new(Softmax {
-        axis: attributes.int_or("axis", default_axis)?,
-        flatten,
-        logarithm,
-    }))
+    Ok(Box::new(Softmax { axis: attributes.int_or("axis", default_axis)?, flatten, logarithm }))
 }
 
 impl Kernel for Softmax {
@@ -38,11 +34,7 @@ impl Kernel for Softmax {
         let shape = input.shape().to_vec();
         let axis = resolve_axis(self.axis, shape.len())?;
         let split = if self.flatten {
-            AxisSplit {
-                outer: product(&shape[..axis]),
-                length: product(&shape[axis..]),
-                inner: 1,
-            }
+            AxisSplit { outer: product(&shape[..axis]), length: product(&shape[axis..]), inner: 1 }
         } else {
             AxisSplit::new(&shape, axis)
         };
@@ -89,11 +81,7 @@ impl Softmax {
         }
         let logarithm = total.ln();
         for at in along().take(count) {
-            block[at] = if self.logarithm {
-                block[at] - logarithm
-            } else {
-                block[at] / total
-            };
+            block[at] = if self.logarithm { block[at] - logarithm } else { block[at] / total };
         }
     }
 }
@@ -106,14 +94,8 @@ mod tests {
     #[test]
     fn shares_sum_to_one_along_the_axis() {
         let x = || tensor(&[2, 2], vec![0f32, 0.0, 1000.0, 1000.0]);
-        assert_eq!(
-            first("Softmax", vec![], vec![x()]),
-            tensor(&[2, 2], vec![0.5f32; 4])
-        );
-        assert_eq!(
-            first("Softmax", vec![int("axis", 0)], vec![x()]),
-            tensor(&[2, 2], vec![0f32, 0.0, 1.0, 1.0])
-        );
+        assert_eq!(first("Softmax", vec![], vec![x()]), tensor(&[2, 2], vec![0.5f32; 4]));
+        assert_eq!(first("Softmax", vec![int("axis", 0)], vec![x()]), tensor(&[2, 2], vec![0f32, 0.0, 1.0, 1.0]));
         let logs = first("LogSoftmax", vec![], vec![tensor(&[1, 2], vec![0f64, 0.0])]);
         let half = -std::f64::consts::LN_2;
         assert_eq!(logs, tensor(&[1, 2], vec![half, half]));
@@ -122,12 +104,7 @@ mod tests {
     #[test]
     fn old_versions_take_all_dimensions_behind_the_axis_together() {
         let x = tensor(&[1, 2, 2], vec![3f32; 4]);
-        let outputs = run_version(
-            find(Domain::Onnx, "Softmax").unwrap(),
-            11,
-            vec![],
-            vec![Some(x)],
-        );
+        let outputs = run_version(find(Domain::Onnx, "Softmax").unwrap(), 11, vec![], vec![Some(x)]);
         assert_eq!(outputs.unwrap(), [tensor(&[1, 2, 2], vec![0.25f32; 4])]);
     }
 }
