@@ -158,6 +158,7 @@ pub fn run(workspace: &Workspace, store: &Store, request: &RunRequest) -> Result
         request,
         directory: shown_path(workspace.root(), &directory),
         classified: classify(&execution.capture, &surroundings),
+        temporary_folders: surroundings.temporary_folders,
         execution,
         environment,
         code,
@@ -266,6 +267,7 @@ struct Run<'a> {
     execution: Execution,
     classified: Classified,
     environment: Environment,
+    temporary_folders: Vec<PathBuf>,
     code: Code,
     declared: Declared,
 }
@@ -342,13 +344,15 @@ impl Run<'_> {
             let (kind, repository, blob) = (&used.kind, &used.repository, &used.blob);
             shelf.note(format!("read from a hub's cache: {kind} `{repository}`, blob `{blob}`"));
         }
-        for path in &self.classified.environment.written {
+        let written = &self.classified.environment.written;
+        for path in written.iter().filter(|path| !is_of_the_kernel(path)) {
             shelf.note(format!("the run changed its own environment: `{}`", path.display()));
         }
     }
 
     fn keep_files(&self, shelf: &mut Shelf<'_>) -> Result<Files, StoreError> {
         let mut inputs = observed(&self.classified.inputs, ContentKind::Input);
+        inputs.retain(|seen| !self.is_of_the_machine(seen.path));
         let mut outputs = observed(&self.classified.outputs, ContentKind::Output);
         if self.execution.capture.level < CaptureLevel::Ptrace {
             self.add_declared(&mut inputs, &mut outputs);
@@ -364,6 +368,14 @@ impl Run<'_> {
         };
         files.truncated = budget == 0;
         Ok(files)
+    }
+
+    /// Hidden files right in `/` or in a folder for temporary files (`/.dockerenv`) are what libraries look at to learn
+    /// where they run.
+    fn is_of_the_machine(&self, path: &Path) -> bool {
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let folder = path.parent().unwrap_or(path);
+        is_hidden && (folder == Path::new("/") || self.temporary_folders.iter().any(|t| t == folder))
     }
 
     /// Where system calls are not watched, adds the files of `stemma.toml` that were not seen.
@@ -431,6 +443,11 @@ fn code_seen<'a>(capture: &Capture, path: &'a Path) -> Seen<'a> {
         last: access.and_then(|access| access.last),
         mutated: access.is_some_and(|access| access.mutated),
     }
+}
+
+/// Shared memory and the like is gone when the run is.
+fn is_of_the_kernel(path: &Path) -> bool {
+    ["/dev", "/proc", "/sys", "/run"].iter().any(|folder| path.starts_with(folder))
 }
 
 /// Keeps files until the budget is used up; then it is 0.

@@ -282,6 +282,23 @@ fn where_nobody_watches_what_is_declared_counts() {
 }
 
 #[test]
+fn what_tells_of_the_machine_alone_is_no_input() {
+    let scene = Scene::new();
+    let marker = tempfile::Builder::new().prefix(".marker-").tempfile_in("/tmp").unwrap();
+    let shared = tempfile::tempfile_in("/dev/shm").is_ok();
+    let script = format!(
+        "open({:?}).read()\nif {}: open('/dev/shm/stemma-test-{}', 'w').close()\n",
+        marker.path(),
+        if shared { "True" } else { "False" },
+        std::process::id()
+    );
+    let captured = scene.python(&script, &[]);
+    let _ = fs::remove_file(format!("/dev/shm/stemma-test-{}", std::process::id()));
+    assert!(captured.record.inputs.is_empty(), "{:?}", captured.record.inputs);
+    assert!(captured.notes.is_empty(), "{:?}", captured.notes);
+}
+
+#[test]
 fn contents_are_named_once_with_what_they_are() {
     let scene = Scene::new();
     scene.write("a.csv", "same\n");
