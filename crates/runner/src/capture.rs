@@ -39,10 +39,7 @@ impl CaptureLevel {
 
     /// The highest rung that is not above `number`.
     pub fn at_most(number: u8) -> Self {
-        Self::ALL
-            .into_iter()
-            .rfind(|level| level.number() <= number)
-            .unwrap_or(Self::Declared)
+        Self::ALL.into_iter().rfind(|level| level.number() <= number).unwrap_or(Self::Declared)
     }
 }
 
@@ -54,10 +51,7 @@ struct LevelRecord {
 
 impl From<CaptureLevel> for LevelRecord {
     fn from(level: CaptureLevel) -> Self {
-        Self {
-            number: level.number(),
-            name: level.name().to_owned(),
-        }
+        Self { number: level.number(), name: level.name().to_owned() }
     }
 }
 
@@ -101,8 +95,7 @@ pub struct Stamp {
 impl Stamp {
     pub fn of(metadata: &std::fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
-        let nanos =
-            |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
+        let nanos = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -153,11 +146,7 @@ pub struct FileAccess {
     /// Not there any more when the run ended.
     pub removed: bool,
     /// The name it had before it was renamed or hard-linked to this one.
-    #[serde(
-        with = "path_text::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(with = "path_text::option", default, skip_serializing_if = "Option::is_none")]
     pub renamed_from: Option<PathBuf>,
     /// At the first open, before the run could change it.
     pub first: Option<Stamp>,
@@ -218,29 +207,29 @@ impl Capture {
 
     /// Returns what is known of one absolute path.
     pub fn file(&self, path: &Path) -> Option<&FileAccess> {
-        let found = self
-            .files
-            .binary_search_by(|access| access.path.as_path().cmp(path))
-            .ok()?;
+        let found = self.files.binary_search_by(|access| access.path.as_path().cmp(path)).ok()?;
         self.files.get(found)
     }
 }
 
-/// Entries of one directory that are listed at most.
+/// Entries of a directory that are listed at most.
 const LISTING_ENTRIES_MAX: usize = 100_000;
 
 /// Returns the digest of a directory's sorted names and kinds, or `None` if it can't be read or is very large.
 pub fn listing_digest(directory: &Path) -> Option<Digest> {
+    let mut budget = LISTING_ENTRIES_MAX;
+    listing_digest_within(directory, &mut budget)
+}
+
+/// The same, for as many entries as `budget` still allows; takes from it what was looked at.
+pub(crate) fn listing_digest_within(directory: &Path, budget: &mut usize) -> Option<Digest> {
     use std::os::unix::ffi::OsStrExt;
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory).ok()? {
+        *budget = budget.checked_sub(1)?;
         let entry = entry.ok()?;
-        let kind = entry.file_type().ok()?;
-        let letter = if kind.is_dir() { b'd' } else { b'f' };
+        let letter = if entry.file_type().ok()?.is_dir() { b'd' } else { b'f' };
         names.push((entry.file_name(), letter));
-        if names.len() > LISTING_ENTRIES_MAX {
-            return None;
-        }
     }
     names.sort();
     let mut text = Vec::new();
@@ -298,16 +287,11 @@ mod path_text {
     pub mod option {
         use super::*;
 
-        pub fn serialize<S: Serializer>(
-            path: &Option<PathBuf>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
+        pub fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
             path.as_deref().map(PathText::from).serialize(serializer)
         }
 
-        pub fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<PathBuf>, D::Error> {
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
             Ok(Option::<PathText>::deserialize(deserializer)?.map(PathBuf::from))
         }
     }
@@ -315,20 +299,12 @@ mod path_text {
     pub mod list {
         use super::*;
 
-        pub fn serialize<S: Serializer>(
-            paths: &[PathBuf],
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
+        pub fn serialize<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
             serializer.collect_seq(paths.iter().map(|path| PathText::from(path.as_path())))
         }
 
-        pub fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Vec<PathBuf>, D::Error> {
-            Ok(Vec::<PathText>::deserialize(deserializer)?
-                .into_iter()
-                .map(PathBuf::from)
-                .collect())
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+            Ok(Vec::<PathText>::deserialize(deserializer)?.into_iter().map(PathBuf::from).collect())
         }
     }
 }
@@ -343,10 +319,7 @@ mod tests {
     fn levels_are_recorded_with_number_and_name() {
         for level in CaptureLevel::ALL {
             let json = serde_json::to_value(level).unwrap();
-            assert_eq!(
-                json,
-                serde_json::json!({"number": level.number(), "name": level.name()})
-            );
+            assert_eq!(json, serde_json::json!({"number": level.number(), "name": level.name()}));
             assert_eq!(serde_json::from_value::<CaptureLevel>(json).unwrap(), level);
         }
         assert!(serde_json::from_str::<CaptureLevel>(r#"{"number":9,"name":"x"}"#).is_err());

@@ -28,11 +28,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     pub fn new(project: impl Into<PathBuf>) -> Self {
-        Self {
-            project: project.into(),
-            temporary_folders: vec!["/tmp".into(), "/var/tmp".into()],
-            ..Self::default()
-        }
+        Self { project: project.into(), temporary_folders: vec!["/tmp".into(), "/var/tmp".into()], ..Self::default() }
     }
 
     /// Adds the folders of an interpreter. A system prefix such as `/usr` is left to the rule for system folders.
@@ -139,36 +135,13 @@ const SYSTEM_FOLDERS: [&str; 20] = [
     "/private/etc",
 ];
 /// Parts of a path that make it part of an installation of packages.
-const PACKAGE_PARTS: [&str; 5] = [
-    "site-packages",
-    "dist-packages",
-    "node_modules",
-    ".venv",
-    ".tox",
-];
+const PACKAGE_PARTS: [&str; 5] = ["site-packages", "dist-packages", "node_modules", ".venv", ".tox"];
 /// Parts of a path that say nothing about a run.
-const IGNORED_PARTS: [&str; 8] = [
-    ".git",
-    ".stemma",
-    ".hg",
-    ".svn",
-    ".ipynb_checkpoints",
-    ".pytest_cache",
-    ".mypy_cache",
-    ".ruff_cache",
-];
+const IGNORED_PARTS: [&str; 8] =
+    [".git", ".stemma", ".hg", ".svn", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache"];
 /// Folders of the home that hold caches.
-const HOME_CACHES: [&str; 9] = [
-    ".cache",
-    ".config",
-    ".local/share",
-    ".matplotlib",
-    ".keras",
-    ".nv",
-    ".triton",
-    ".ipython",
-    "Library/Caches",
-];
+const HOME_CACHES: [&str; 9] =
+    [".cache", ".config", ".local/share", ".matplotlib", ".keras", ".nv", ".triton", ".ipython", "Library/Caches"];
 /// What libraries make in the folders for temporary files for themselves.
 const SCRATCH_PREFIXES: [&str; 13] = [
     "matplotlib-",
@@ -188,10 +161,8 @@ const SCRATCH_PREFIXES: [&str; 13] = [
 const LOCK_SUFFIXES: [&str; 4] = [".lock", ".lck", ".lockfile", ".pid"];
 /// Files that databases keep beside themselves while they are open.
 const JOURNAL_SUFFIXES: [&str; 4] = ["-journal", "-wal", "-shm", ".swp"];
-const CODE_EXTENSIONS: [&str; 15] = [
-    "py", "pyi", "pyx", "pyw", "ipynb", "r", "jl", "sh", "so", "pyd", "scala", "lua", "js", "ts",
-    "pl",
-];
+const CODE_EXTENSIONS: [&str; 15] =
+    ["py", "pyi", "pyx", "pyw", "ipynb", "r", "jl", "sh", "so", "pyd", "scala", "lua", "js", "ts", "pl"];
 
 /// Sorts the files and directories of a capture.
 pub fn classify(capture: &Capture, surroundings: &Surroundings) -> Classified {
@@ -227,10 +198,7 @@ pub fn classify(capture: &Capture, surroundings: &Surroundings) -> Classified {
 }
 
 fn note_change(access: &FileAccess, environment: &mut EnvironmentUse) {
-    if access.kind == FileKind::Regular
-        && (access.written || access.removed)
-        && !is_bytecode(&access.path)
-    {
+    if access.kind == FileKind::Regular && (access.written || access.removed) && !is_bytecode(&access.path) {
         environment.written.push(access.path.clone());
     }
 }
@@ -291,32 +259,20 @@ impl<'a> Judge<'a> {
             .filter(|access| access.created || access.removed || access.renamed_from.is_some())
             .filter_map(|access| access.path.parent())
             .collect();
-        Self {
-            surroundings,
-            virtual_environments,
-            changed_folders,
-        }
+        Self { surroundings, virtual_environments, changed_folders }
     }
 
     fn place(&self, access: &FileAccess) -> Place {
         let path = access.path.as_path();
         let place = self.folder_place(path);
         let counts = matches!(place, Place::Project | Place::Outside);
-        if counts && (is_lock(access) || has_suffix(path, &JOURNAL_SUFFIXES)) {
-            Place::Ignored
-        } else {
-            place
-        }
+        if counts && (is_lock(access) || has_suffix(path, &JOURNAL_SUFFIXES)) { Place::Ignored } else { place }
     }
 
     fn folder_place(&self, path: &Path) -> Place {
         let project = &self.surroundings.project;
         let in_project = path.starts_with(project);
-        let below = if in_project {
-            path.strip_prefix(project).unwrap_or(path)
-        } else {
-            path
-        };
+        let below = if in_project { path.strip_prefix(project).unwrap_or(path) } else { path };
         if has_part(below, &IGNORED_PARTS) {
             return Place::Ignored;
         }
@@ -332,21 +288,13 @@ impl<'a> Judge<'a> {
         if self.is_cache(path) {
             return Place::Cache;
         }
-        if self.is_library_scratch(path) {
-            Place::Ignored
-        } else {
-            Place::Outside
-        }
+        if self.is_library_scratch(path) { Place::Ignored } else { Place::Outside }
     }
 
     /// An interpreter's folder that holds the project (as `/usr` may) says nothing about the project's files.
     fn is_of_an_interpreter(&self, path: &Path) -> bool {
         let project = &self.surroundings.project;
-        let folders = self
-            .surroundings
-            .interpreter_folders
-            .iter()
-            .map(PathBuf::as_path);
+        let folders = self.surroundings.interpreter_folders.iter().map(PathBuf::as_path);
         folders
             .chain(self.virtual_environments.iter().copied())
             .any(|folder| path.starts_with(folder) && !project.starts_with(folder))
@@ -356,37 +304,23 @@ impl<'a> Judge<'a> {
         let Some(home) = &self.surroundings.home else {
             return has_part(path, &[".cache"]);
         };
-        path.strip_prefix(home)
-            .is_ok_and(|below| HOME_CACHES.iter().any(|cache| below.starts_with(cache)))
+        path.strip_prefix(home).is_ok_and(|below| HOME_CACHES.iter().any(|cache| below.starts_with(cache)))
     }
 
     fn is_library_scratch(&self, path: &Path) -> bool {
         let first_below = |folder: &PathBuf| path.strip_prefix(folder).ok()?.components().next();
-        self.surroundings
-            .temporary_folders
-            .iter()
-            .filter_map(first_below)
-            .any(|first| {
-                let name = first.as_os_str().to_string_lossy();
-                SCRATCH_PREFIXES
-                    .iter()
-                    .any(|prefix| name.starts_with(prefix))
-            })
+        self.surroundings.temporary_folders.iter().filter_map(first_below).any(|first| {
+            let name = first.as_os_str().to_string_lossy();
+            SCRATCH_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        })
     }
 
     fn directories(&self, capture: &Capture) -> Vec<ListedDirectory> {
         capture
             .directories
             .iter()
-            .filter(|directory| {
-                matches!(
-                    self.folder_place(&directory.path),
-                    Place::Project | Place::Outside
-                )
-            })
-            .filter(|directory| {
-                !has_part(&directory.path, &["__pycache__"]) && directory.path != Path::new("/")
-            })
+            .filter(|directory| matches!(self.folder_place(&directory.path), Place::Project | Place::Outside))
+            .filter(|directory| !has_part(&directory.path, &["__pycache__"]) && directory.path != Path::new("/"))
             .map(|directory| ListedDirectory {
                 directory: directory.clone(),
                 changed_by_run: self.changed_folders.contains(directory.path.as_path()),
@@ -415,11 +349,7 @@ fn is_lock(access: &FileAccess) -> bool {
 }
 
 fn is_code(path: &Path) -> bool {
-    let extension = path
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_ascii_lowercase();
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     CODE_EXTENSIONS.contains(&extension.as_str())
 }
 
@@ -446,11 +376,7 @@ fn hub_use(path: &Path) -> Option<HubUse> {
         return None;
     }
     let blob = parts.next()?.to_owned();
-    Some(HubUse {
-        kind: kind.to_owned(),
-        repository: repository.replace("--", "/"),
-        blob,
-    })
+    Some(HubUse { kind: kind.to_owned(), repository: repository.replace("--", "/"), blob })
 }
 
 #[cfg(test)]
@@ -460,13 +386,7 @@ mod tests {
     use super::*;
     use crate::capture::{CaptureLevel, Stamp};
 
-    const STAMP: Stamp = Stamp {
-        device: 1,
-        inode: 2,
-        size: 3,
-        mtime_ns: 4,
-        ctime_ns: 5,
-    };
+    const STAMP: Stamp = Stamp { device: 1, inode: 2, size: 3, mtime_ns: 4, ctime_ns: 5 };
 
     fn access(path: &str) -> FileAccess {
         FileAccess {
@@ -485,34 +405,20 @@ mod tests {
     }
 
     fn read(path: &str) -> FileAccess {
-        FileAccess {
-            read: true,
-            prior_read: true,
-            ..access(path)
-        }
+        FileAccess { read: true, prior_read: true, ..access(path) }
     }
 
     fn made(path: &str) -> FileAccess {
-        FileAccess {
-            written: true,
-            created: true,
-            ..access(path)
-        }
+        FileAccess { written: true, created: true, ..access(path) }
     }
 
     fn capture(mut files: Vec<FileAccess>) -> Capture {
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Capture {
-            files,
-            ..Capture::empty(CaptureLevel::Ptrace)
-        }
+        Capture { files, ..Capture::empty(CaptureLevel::Ptrace) }
     }
 
     fn surroundings() -> Surroundings {
-        Surroundings {
-            home: Some("/home/ada".into()),
-            ..Surroundings::new("/home/ada/credit")
-        }
+        Surroundings { home: Some("/home/ada".into()), ..Surroundings::new("/home/ada/credit") }
     }
 
     /// Where one file lands, as one word.
@@ -536,105 +442,49 @@ mod tests {
             (sorted.environment.caches > 0, "caches"),
             (sorted.ignored > 0, "ignored"),
         ];
-        found
-            .iter()
-            .filter(|(holds, _)| *holds)
-            .map(|(_, name)| *name)
-            .collect::<Vec<_>>()
-            .join("+")
+        found.iter().filter(|(holds, _)| *holds).map(|(_, name)| *name).collect::<Vec<_>>().join("+")
     }
 
     #[test]
     fn every_kind_of_file_lands_where_it_belongs() {
         let project = |rest: &str| format!("/home/ada/credit/{rest}");
-        let gone = |file: FileAccess| FileAccess {
-            removed: true,
-            last: None,
-            ..file
-        };
+        let gone = |file: FileAccess| FileAccess { removed: true, last: None, ..file };
         let table = [
             (read(&project("data/german.csv")), "input"),
             (read(&project("config.yaml")), "input"),
             (read("/mnt/data/big.parquet"), "input"),
             (read(&project("train.py")), "code"),
-            (
-                read(&project("lib/__pycache__/features.cpython-311.pyc")),
-                "code",
-            ),
-            (
-                made(&project("lib/__pycache__/features.cpython-311.pyc")),
-                "ignored",
-            ),
+            (read(&project("lib/__pycache__/features.cpython-311.pyc")), "code"),
+            (made(&project("lib/__pycache__/features.cpython-311.pyc")), "ignored"),
             (read(&project("notebook.ipynb")), "code"),
             (made(&project("generated.py")), "output"),
             (made(&project("model.onnx")), "output"),
             (made("/mnt/out/model.onnx"), "output"),
-            (
-                FileAccess {
-                    written: true,
-                    mutated: true,
-                    ..read(&project("counter"))
-                },
-                "input+output",
-            ),
+            (FileAccess { written: true, mutated: true, ..read(&project("counter")) }, "input+output"),
             (gone(made(&project("x.tmp"))), "temporary"),
             (gone(access(&project("old"))), "removed"),
-            (
-                FileAccess {
-                    mutated: true,
-                    ..gone(read(&project("moved.csv")))
-                },
-                "input+removed",
-            ),
-            (
-                FileAccess {
-                    kind: FileKind::Symlink,
-                    ..made(&project("latest"))
-                },
-                "link",
-            ),
-            (
-                FileAccess {
-                    kind: FileKind::Other,
-                    ..read("/home/ada/fifo")
-                },
-                "ignored",
-            ),
+            (FileAccess { mutated: true, ..gone(read(&project("moved.csv"))) }, "input+removed"),
+            (FileAccess { kind: FileKind::Symlink, ..made(&project("latest")) }, "link"),
+            (FileAccess { kind: FileKind::Other, ..read("/home/ada/fifo") }, "ignored"),
             (read(&project(".git/config")), "ignored"),
             (read(&project(".stemma/home.sqlite")), "ignored"),
             (made(&project("run.db-journal")), "ignored"),
-            (
-                FileAccess {
-                    last: Some(Stamp { size: 0, ..STAMP }),
-                    ..made(&project("cache.lock"))
-                },
-                "ignored",
-            ),
+            (FileAccess { last: Some(Stamp { size: 0, ..STAMP }), ..made(&project("cache.lock")) }, "ignored"),
             (read(&project("uv.lock")), "input"),
             (read(&project(".venv/bin/activate")), "packages"),
             (read(&project("env/lib/python3.11/abc.py")), "packages"),
-            (
-                read("/opt/conda/lib/python3.11/site-packages/numpy/__init__.py"),
-                "packages",
-            ),
+            (read("/opt/conda/lib/python3.11/site-packages/numpy/__init__.py"), "packages"),
             (read("/usr/lib/x86_64-linux-gnu/libc.so.6"), "system"),
             (read("/etc/localtime"), "system"),
             (read("/home/ada/.cache/torch/x.pt"), "caches"),
-            (
-                read("/home/ada/.cache/huggingface/hub/models--org--name/blobs/abc"),
-                "hub",
-            ),
+            (read("/home/ada/.cache/huggingface/hub/models--org--name/blobs/abc"), "hub"),
             (made("/tmp/matplotlib-ada/fontlist.json"), "ignored"),
             (made("/tmp/result.csv"), "output"),
         ];
         for (file, expected) in table {
             let path = file.path.clone();
             let found = kind_of(file);
-            let found = if path.starts_with("/home/ada/credit/env") {
-                "packages".to_owned()
-            } else {
-                found
-            };
+            let found = if path.starts_with("/home/ada/credit/env") { "packages".to_owned() } else { found };
             assert_eq!(found, expected, "{}", path.display());
         }
     }
@@ -642,10 +492,7 @@ mod tests {
     #[test]
     fn a_virtual_environment_under_any_name_is_recognised_by_its_marker() {
         let sorted = classify(
-            &capture(vec![
-                read("/home/ada/credit/env/pyvenv.cfg"),
-                read("/home/ada/credit/env/lib/x.py"),
-            ]),
+            &capture(vec![read("/home/ada/credit/env/pyvenv.cfg"), read("/home/ada/credit/env/lib/x.py")]),
             &surroundings(),
         );
         assert_eq!(sorted.environment.packages, 2);
@@ -654,17 +501,12 @@ mod tests {
 
     #[test]
     fn a_project_below_a_system_folder_or_a_prefix_is_still_a_project() {
-        let surroundings = Surroundings {
-            interpreter_folders: vec!["/usr".into()],
-            ..Surroundings::new("/usr/src/app")
-        };
+        let surroundings =
+            Surroundings { interpreter_folders: vec!["/usr".into()], ..Surroundings::new("/usr/src/app") };
         let sorted = classify(&capture(vec![read("/usr/src/app/data.csv")]), &surroundings);
         assert_eq!(sorted.inputs.len(), 1);
         let surroundings = Surroundings::new("/tmp/matplotlib-project/.cache/x");
-        let sorted = classify(
-            &capture(vec![read("/tmp/matplotlib-project/.cache/x/data.csv")]),
-            &surroundings,
-        );
+        let sorted = classify(&capture(vec![read("/tmp/matplotlib-project/.cache/x/data.csv")]), &surroundings);
         assert_eq!(sorted.inputs.len(), 1);
     }
 
@@ -678,40 +520,22 @@ mod tests {
     #[test]
     fn listed_directories_say_whether_the_run_changed_them() {
         let mut capture = capture(vec![made("/home/ada/credit/out/a")]);
-        for path in [
-            "/home/ada/credit/images",
-            "/home/ada/credit/out",
-            "/usr/lib/python3.11",
-            "/",
-        ] {
-            capture.directories.push(DirectoryAccess {
-                path: path.into(),
-                listing: None,
-            });
+        for path in ["/home/ada/credit/images", "/home/ada/credit/out", "/usr/lib/python3.11", "/"] {
+            capture.directories.push(DirectoryAccess { path: path.into(), listing: None });
         }
         let found: Vec<_> = classify(&capture, &surroundings())
             .directories
             .into_iter()
             .map(|listed| (listed.directory.path, listed.changed_by_run))
             .collect();
-        assert_eq!(
-            found,
-            [
-                ("/home/ada/credit/images".into(), false),
-                ("/home/ada/credit/out".into(), true)
-            ]
-        );
+        assert_eq!(found, [("/home/ada/credit/images".into(), false), ("/home/ada/credit/out".into(), true)]);
     }
 
     #[test]
     fn a_hub_repository_is_named() {
         let path = "/data/hub/datasets--scikit-learn--iris/blobs/0011";
         let sorted = classify(&capture(vec![read(path)]), &surroundings());
-        let expected = HubUse {
-            kind: "datasets".into(),
-            repository: "scikit-learn/iris".into(),
-            blob: "0011".into(),
-        };
+        let expected = HubUse { kind: "datasets".into(), repository: "scikit-learn/iris".into(), blob: "0011".into() };
         assert_eq!(sorted.hub, [expected]);
     }
 
@@ -727,17 +551,9 @@ mod tests {
             "/home/ada/credit/__pycache__",
             "/x/hub/models--a--b/blobs",
         ]);
-        let name = prop::sample::select(vec![
-            "a.csv",
-            "a.py",
-            "a.cpython-311.pyc",
-            "a.lock",
-            "a-wal",
-            "a",
-            "pyvenv.cfg",
-        ]);
-        let kind =
-            prop::sample::select(vec![FileKind::Regular, FileKind::Symlink, FileKind::Other]);
+        let name =
+            prop::sample::select(vec!["a.csv", "a.py", "a.cpython-311.pyc", "a.lock", "a-wal", "a", "pyvenv.cfg"]);
+        let kind = prop::sample::select(vec![FileKind::Regular, FileKind::Symlink, FileKind::Other]);
         (folder, name, kind, any::<[bool; 5]>()).prop_map(
             |(folder, name, kind, [read, prior_read, written, created, removed])| FileAccess {
                 kind,

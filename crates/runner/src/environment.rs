@@ -98,11 +98,7 @@ pub struct Interpreter {
 impl Interpreter {
     /// The folders whose files belong to the interpreter and its packages.
     pub fn folders(&self) -> Vec<PathBuf> {
-        let mut folders = vec![
-            self.standard_library.clone(),
-            self.prefix.clone(),
-            self.base_prefix.clone(),
-        ];
+        let mut folders = vec![self.standard_library.clone(), self.prefix.clone(), self.base_prefix.clone()];
         folders.dedup();
         folders
     }
@@ -143,8 +139,7 @@ pub struct Blas {
 impl Environment {
     /// The environment's identity.
     pub fn digest(&self) -> Digest {
-        let (digest, _) = canonical::digest(self)
-            .expect("the record has text keys and no floating-point numbers");
+        let (digest, _) = canonical::digest(self).expect("the record has text keys and no floating-point numbers");
         digest
     }
 }
@@ -165,15 +160,7 @@ const LOCK_FILES: [&str; 11] = [
 const LOCK_FILE_BYTES_MAX: u64 = 64 << 20;
 const EXECUTABLE_BYTES_MAX: u64 = 2 << 30;
 const EXECUTABLES_MAX: usize = 64;
-const BLAS_NAMES: [&str; 7] = [
-    "openblas",
-    "mkl_",
-    "blis",
-    "cblas",
-    "atlas",
-    "flexiblas",
-    "Accelerate",
-];
+const BLAS_NAMES: [&str; 7] = ["openblas", "mkl_", "blis", "cblas", "atlas", "flexiblas", "Accelerate"];
 const VARIABLES: [&str; 19] = [
     "ATEN_CPU_CAPABILITY",
     "CONDA_DEFAULT_ENV",
@@ -195,17 +182,8 @@ const VARIABLES: [&str; 19] = [
     "TZ",
     "XLA_FLAGS",
 ];
-const VARIABLE_PREFIXES: [&str; 9] = [
-    "BLIS_",
-    "GOTO_",
-    "KMP_",
-    "LC_",
-    "MKL_",
-    "NUMEXPR_",
-    "OMP_",
-    "OPENBLAS_",
-    "VECLIB_",
-];
+const VARIABLE_PREFIXES: [&str; 9] =
+    ["BLIS_", "GOTO_", "KMP_", "LC_", "MKL_", "NUMEXPR_", "OMP_", "OPENBLAS_", "VECLIB_"];
 
 /// Captures the environment of a command.
 ///
@@ -213,12 +191,8 @@ const VARIABLE_PREFIXES: [&str; 9] = [
 pub fn capture(subject: &Subject<'_>) -> Environment {
     let root = Path::new("/");
     let mut problems = Vec::new();
-    let asked =
-        find_interpreter(subject.program, subject.variables, subject.capture).and_then(|python| {
-            interpreter::ask(&python, subject.variables)
-                .map_err(|why| problems.push(why))
-                .ok()
-        });
+    let asked = find_interpreter(subject.program, subject.variables, subject.capture)
+        .and_then(|python| interpreter::ask(&python, subject.variables).map_err(|why| problems.push(why)).ok());
     let (interpreter, packages) = match asked {
         Some(answer) => {
             let folders = answer.package_folders(subject.variables, subject.project);
@@ -226,11 +200,7 @@ pub fn capture(subject: &Subject<'_>) -> Environment {
         }
         None => (None, Vec::new()),
     };
-    let executables = if interpreter.is_none() {
-        executables(subject)
-    } else {
-        Vec::new()
-    };
+    let executables = if interpreter.is_none() { executables(subject) } else { Vec::new() };
     let (threads, variables) = variables(subject.variables);
     Environment {
         os: machine::os(root),
@@ -251,26 +221,16 @@ pub fn capture(subject: &Subject<'_>) -> Environment {
     }
 }
 
-fn variables(
-    all: &BTreeMap<OsString, OsString>,
-) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
-    let listed = |name: &str| {
-        VARIABLES.contains(&name)
-            || VARIABLE_PREFIXES
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
-    };
+fn variables(all: &BTreeMap<OsString, OsString>) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    let listed =
+        |name: &str| VARIABLES.contains(&name) || VARIABLE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     let (mut threads, mut others) = (BTreeMap::new(), BTreeMap::new());
     for (name, value) in all {
         let Some(name) = name.to_str() else { continue };
         let value = redact_text(&value.to_string_lossy()).text;
         if name == "VIRTUAL_ENV" {
             // Only its name: the folder differs from one checkout to the next.
-            let base = Path::new(&value)
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let base = Path::new(&value).file_name().unwrap_or_default().to_string_lossy().into_owned();
             others.insert(name.to_owned(), base);
         } else if listed(name) && name.ends_with("_THREADS") {
             threads.insert(name.to_owned(), value);
@@ -302,10 +262,7 @@ fn lock_files(project: &Path) -> Vec<LockFile> {
         .iter()
         .filter_map(|name| {
             let digest = file_digest(&project.join(name), LOCK_FILE_BYTES_MAX)?;
-            Some(LockFile {
-                path: (*name).to_owned(),
-                digest,
-            })
+            Some(LockFile { path: (*name).to_owned(), digest })
         })
         .collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -313,13 +270,9 @@ fn lock_files(project: &Path) -> Vec<LockFile> {
 }
 
 fn executables(subject: &Subject<'_>) -> Vec<Executable> {
-    let program =
-        std::fs::canonicalize(subject.program).unwrap_or_else(|_| subject.program.to_owned());
+    let program = std::fs::canonicalize(subject.program).unwrap_or_else(|_| subject.program.to_owned());
     let mut paths = BTreeSet::from([program]);
-    let started = subject
-        .capture
-        .map(|capture| capture.programs.as_slice())
-        .unwrap_or_default();
+    let started = subject.capture.map(|capture| capture.programs.as_slice()).unwrap_or_default();
     paths.extend(started.iter().take(EXECUTABLES_MAX).cloned());
     paths
         .into_iter()
@@ -344,11 +297,7 @@ fn file_digest(path: &Path, bytes_max: u64) -> Option<Digest> {
 /// Reads a small text file up to a bound.
 fn read_text(path: &Path, bytes_max: u64) -> Option<String> {
     let mut bytes = Vec::new();
-    File::open(path)
-        .ok()?
-        .take(bytes_max)
-        .read_to_end(&mut bytes)
-        .ok()?;
+    File::open(path).ok()?.take(bytes_max).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -358,10 +307,7 @@ mod tests {
     use crate::capture::CaptureLevel;
 
     fn variables_of(pairs: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 
     #[test]
@@ -376,21 +322,9 @@ mod tests {
             ("HOME", "/home/ada"),
             ("PYTHONPATH", "https://ada:hunter2@example.org/x"),
         ]));
-        assert_eq!(
-            threads.into_iter().collect::<Vec<_>>(),
-            [("OMP_NUM_THREADS".into(), "2".into())]
-        );
+        assert_eq!(threads.into_iter().collect::<Vec<_>>(), [("OMP_NUM_THREADS".into(), "2".into())]);
         let names: Vec<&str> = others.keys().map(String::as_str).collect();
-        assert_eq!(
-            names,
-            [
-                "LC_ALL",
-                "OMP_PROC_BIND",
-                "PYTHONHASHSEED",
-                "PYTHONPATH",
-                "VIRTUAL_ENV"
-            ]
-        );
+        assert_eq!(names, ["LC_ALL", "OMP_PROC_BIND", "PYTHONHASHSEED", "PYTHONPATH", "VIRTUAL_ENV"]);
         assert_eq!(others["VIRTUAL_ENV"], ".venv");
         assert!(!others["PYTHONPATH"].contains("hunter2"));
     }
@@ -402,23 +336,12 @@ mod tests {
         let tool = project.path().join("train");
         std::fs::write(&tool, "\u{7f}ELF").unwrap();
         let none = BTreeMap::new();
-        let subject = Subject {
-            program: &tool,
-            variables: &none,
-            project: project.path(),
-            capture: None,
-        };
+        let subject = Subject { program: &tool, variables: &none, project: project.path(), capture: None };
         let environment = capture(&subject);
         assert_eq!(environment.interpreter, None);
         assert!(environment.packages.is_empty());
-        assert_eq!(
-            environment.lock_files[0].digest,
-            Digest::of(b"version = 1\n")
-        );
-        assert_eq!(
-            environment.executables[0].digest,
-            Some(Digest::of("\u{7f}ELF".as_bytes()))
-        );
+        assert_eq!(environment.lock_files[0].digest, Digest::of(b"version = 1\n"));
+        assert_eq!(environment.executables[0].digest, Some(Digest::of("\u{7f}ELF".as_bytes())));
         let before = environment.digest();
         assert_eq!(capture(&subject).digest(), before);
         std::fs::write(&tool, "other").unwrap();
@@ -428,12 +351,7 @@ mod tests {
     #[test]
     fn the_blas_that_was_loaded_is_named() {
         let mut seen = Capture::empty(CaptureLevel::Ptrace);
-        for path in [
-            "/x/libscipy_openblas64_-6b.so",
-            "/x/libm.so.6",
-            "/x/openblas.txt",
-            "/y/libmkl_core.so.2",
-        ] {
+        for path in ["/x/libscipy_openblas64_-6b.so", "/x/libm.so.6", "/x/openblas.txt", "/y/libmkl_core.so.2"] {
             let stamp = None;
             seen.files.push(crate::FileAccess {
                 path: path.into(),
@@ -449,9 +367,6 @@ mod tests {
                 mutated: false,
             });
         }
-        assert_eq!(
-            blas_libraries(&seen),
-            ["libmkl_core.so.2", "libscipy_openblas64_-6b.so"]
-        );
+        assert_eq!(blas_libraries(&seen), ["libmkl_core.so.2", "libscipy_openblas64_-6b.so"]);
     }
 }

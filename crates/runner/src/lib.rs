@@ -9,7 +9,7 @@ pub mod process;
 mod python;
 mod recorder;
 pub mod redact;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod trace;
 
 pub use capture::{Capture, CaptureLevel, CaptureMode, FileAccess, FileKind, Stamp};

@@ -22,7 +22,7 @@ use stemma_core::{Clock, ErrorKind, Problem, SystemClock, Timestamp};
 
 pub use program::find_program;
 pub(crate) use spawn::Launch;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use {
     signals::with_signals_blocked,
     spawn::{NOT_STARTED, errno, pipe, read_errno},
@@ -83,10 +83,9 @@ impl EnvironmentChanges {
     pub fn resolve(&self) -> BTreeMap<OsString, OsString> {
         let mut variables: BTreeMap<OsString, OsString> = match &self.base {
             EnvironmentBase::Inherit => std::env::vars_os().collect(),
-            EnvironmentBase::Only(names) => names
-                .iter()
-                .filter_map(|name| Some((name.clone(), std::env::var_os(name)?)))
-                .collect(),
+            EnvironmentBase::Only(names) => {
+                names.iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?))).collect()
+            }
         };
         for (name, value) in &self.changes {
             match value {
@@ -155,9 +154,7 @@ pub struct Usage {
 
 impl Usage {
     pub(crate) fn of(usage: &libc::rusage) -> Self {
-        let micros = |time: libc::timeval| {
-            (time.tv_sec as u64).saturating_mul(1_000_000) + time.tv_usec as u64
-        };
+        let micros = |time: libc::timeval| (time.tv_sec as u64).saturating_mul(1_000_000) + time.tv_usec as u64;
         let rss_unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
         Self {
             user_cpu_us: micros(usage.ru_utime),
@@ -209,11 +206,7 @@ pub enum RunError {
     #[error("argument, variable or path `{text}` holds a NUL byte")]
     Nul { text: String },
     #[error("could not start `{}` in `{}`", program.display(), cwd.display())]
-    Start {
-        program: PathBuf,
-        cwd: PathBuf,
-        source: io::Error,
-    },
+    Start { program: PathBuf, cwd: PathBuf, source: io::Error },
     #[error("could not prepare to run a command")]
     Prepare(#[source] io::Error),
     #[error("too many commands run at once; at most {max} can")]
@@ -227,29 +220,25 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Empty => Some("put the command after `--`, as in `-- python train.py`".into()),
-            Self::NotFound { program } if program.contains('/') => Some(format!(
-                "check that `{program}` exists; it is looked up from the folder the command runs in"
-            )),
-            Self::NotFound { program } => Some(format!(
-                "check `PATH`, activate the environment that has it, or write `./{program}`"
-            )),
-            Self::NotExecutable { path } => Some(format!(
-                "start it with its interpreter, or run `chmod +x {}`",
-                path.display()
-            )),
-            Self::Start { source, .. } if source.raw_os_error() == Some(libc::ENOEXEC) => Some(
-                "the file has no `#!` line; start it with its interpreter, as in `sh script`"
-                    .into(),
-            ),
+            Self::NotFound { program } if program.contains('/') => {
+                Some(format!("check that `{program}` exists; it is looked up from the folder the command runs in"))
+            }
+            Self::NotFound { program } => {
+                Some(format!("check `PATH`, activate the environment that has it, or write `./{program}`"))
+            }
+            Self::NotExecutable { path } => {
+                Some(format!("start it with its interpreter, or run `chmod +x {}`", path.display()))
+            }
+            Self::Start { source, .. } if source.raw_os_error() == Some(libc::ENOEXEC) => {
+                Some("the file has no `#!` line; start it with its interpreter, as in `sh script`".into())
+            }
             _ => None,
         }
     }
 
     const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Empty | Self::Nul { .. } | Self::NotExecutable { .. } | Self::Start { .. } => {
-                ErrorKind::Invalid
-            }
+            Self::Empty | Self::Nul { .. } | Self::NotExecutable { .. } | Self::Start { .. } => ErrorKind::Invalid,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::TooMany { .. } => ErrorKind::Unavailable,
             Self::Prepare(_) | Self::TracerLost { .. } => ErrorKind::Internal,
@@ -280,20 +269,13 @@ pub fn run(command: &Command, mut events: impl FnMut(Event)) -> Result<Execution
     let name = command.argv.first().ok_or(RunError::Empty)?;
     let program = find_program(name, &command.cwd, &variables)?;
     let forwarding = Forwarding::begin()?;
-    let prepared = Prepared {
-        command,
-        program,
-        variables,
-    };
+    let prepared = Prepared { command, program, variables };
     let mut fallback = None;
     if command.capture.permits(CaptureLevel::Ptrace) {
         match run_traced(&prepared, &forwarding, &mut events)? {
             Traced::Finished(execution) => return Ok(*execution),
             Traced::Refused(reason) => {
-                events(Event::LevelRefused {
-                    level: CaptureLevel::Ptrace,
-                    reason: reason.clone(),
-                });
+                events(Event::LevelRefused { level: CaptureLevel::Ptrace, reason: reason.clone() });
                 fallback = Some(reason);
             }
         }
@@ -319,11 +301,7 @@ struct Prepared<'a> {
 
 impl Prepared<'_> {
     fn start_error(&self, source: io::Error) -> RunError {
-        RunError::Start {
-            program: self.program.clone(),
-            cwd: self.command.cwd.clone(),
-            source,
-        }
+        RunError::Start { program: self.program.clone(), cwd: self.command.cwd.clone(), source }
     }
 }
 
@@ -333,19 +311,19 @@ enum Traced {
     Refused(String),
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn tracing_works() -> Result<(), String> {
     use std::sync::OnceLock;
     static PROBED: OnceLock<Result<(), String>> = OnceLock::new();
     PROBED.get_or_init(crate::trace::probe).clone()
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 fn tracing_works() -> Result<(), String> {
-    Err("system calls are traced on Linux only".into())
+    Err("system calls are traced on Linux on x86-64 and ARM64 only".into())
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn run_traced(
     prepared: &Prepared<'_>,
     forwarding: &Forwarding,
@@ -361,10 +339,7 @@ fn run_traced(
     let report = trace(&launch, prepared.command.settle, |report| match report {
         Report::Started { pid } => {
             forwarding.to(*pid);
-            events(Event::Started {
-                pid: *pid,
-                level: CaptureLevel::Ptrace,
-            });
+            events(Event::Started { pid: *pid, level: CaptureLevel::Ptrace });
         }
         Report::Exited { exit, ended, usage } => {
             forwarding.stop();
@@ -376,35 +351,17 @@ fn run_traced(
     match (report.map_err(RunError::Prepare)?, ending) {
         (Some(Report::Finished { capture }), Some((exit, ended, usage))) => {
             let program = prepared.program.clone();
-            Ok(Traced::Finished(Box::new(Execution {
-                exit,
-                started,
-                ended,
-                usage,
-                program,
-                capture,
-            })))
+            Ok(Traced::Finished(Box::new(Execution { exit, started, ended, usage, program, capture })))
         }
         (Some(Report::Refused { reason }), _) => Ok(Traced::Refused(reason)),
-        (Some(Report::NotStarted { errno }), _) => {
-            Err(prepared.start_error(io::Error::from_raw_os_error(errno)))
-        }
-        _ => Err(RunError::TracerLost {
-            program: prepared.program.clone(),
-        }),
+        (Some(Report::NotStarted { errno }), _) => Err(prepared.start_error(io::Error::from_raw_os_error(errno))),
+        _ => Err(RunError::TracerLost { program: prepared.program.clone() }),
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-fn run_traced(
-    _: &Prepared<'_>,
-    _: &Forwarding,
-    _: &mut impl FnMut(Event),
-) -> Result<Traced, RunError> {
-    tracing_works().map_or_else(
-        |reason| Ok(Traced::Refused(reason)),
-        |()| Ok(Traced::Refused(String::new())),
-    )
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+fn run_traced(_: &Prepared<'_>, _: &Forwarding, _: &mut impl FnMut(Event)) -> Result<Traced, RunError> {
+    tracing_works().map_or_else(|reason| Ok(Traced::Refused(reason)), |()| Ok(Traced::Refused(String::new())))
 }
 
 fn run_untraced(
@@ -418,16 +375,12 @@ fn run_untraced(
         CaptureLevel::Declared
     };
     let hook = match level {
-        CaptureLevel::PythonHook => {
-            Some(Hook::install(&mut prepared.variables).map_err(RunError::Prepare)?)
-        }
+        CaptureLevel::PythonHook => Some(Hook::install(&mut prepared.variables).map_err(RunError::Prepare)?),
         _ => None,
     };
     let launch = Launch::new(&prepared.program, prepared.command, &prepared.variables)?;
     let started = SystemClock.now();
-    let pid = launch
-        .start()
-        .map_err(|source| prepared.start_error(source))?;
+    let pid = launch.start().map_err(|source| prepared.start_error(source))?;
     forwarding.to(pid);
     events(Event::Started { pid, level });
     let (exit, usage) = wait_for(pid).map_err(RunError::Prepare)?;
@@ -435,14 +388,7 @@ fn run_untraced(
     let ended = SystemClock.now();
     events(Event::Exited { exit });
     let capture = hook.map_or_else(|| Capture::empty(CaptureLevel::Declared), Hook::finish);
-    Ok(Execution {
-        exit,
-        started,
-        ended,
-        usage,
-        program: prepared.program,
-        capture,
-    })
+    Ok(Execution { exit, started, ended, usage, program: prepared.program, capture })
 }
 
 fn wait_for(pid: i32) -> io::Result<(Exit, Usage)> {

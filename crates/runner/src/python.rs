@@ -29,38 +29,15 @@ type StampText = (u64, u64, u64, i64, i64);
 #[derive(Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
 enum Act {
-    Start {
-        path: PathBuf,
-    },
-    Open {
-        path: PathBuf,
-        read: bool,
-        write: bool,
-        truncate: bool,
-        before: Option<StampText>,
-    },
-    Rename {
-        from: PathBuf,
-        path: PathBuf,
-        replaced: bool,
-    },
-    Link {
-        from: PathBuf,
-        path: PathBuf,
-        replaced: bool,
-    },
-    Remove {
-        path: PathBuf,
-    },
-    List {
-        path: PathBuf,
-    },
-    Connect {
-        host: String,
-    },
-    Execute {
-        path: PathBuf,
-    },
+    Start { path: PathBuf },
+    Open { path: PathBuf, read: bool, write: bool, truncate: bool, before: Option<StampText> },
+    Rename { from: PathBuf, path: PathBuf, replaced: bool },
+    Link { from: PathBuf, path: PathBuf, replaced: bool },
+    Remove { path: PathBuf },
+    Symlink { path: PathBuf },
+    List { path: PathBuf },
+    Connect { host: String },
+    Execute { path: PathBuf },
     Truncated,
 }
 
@@ -76,10 +53,7 @@ impl Hook {
         fs::write(directory.path().join("sitecustomize.py"), HOOK)?;
         File::create_new(log_path(directory.path()))?;
         let mut path = directory.path().as_os_str().to_owned();
-        if let Some(present) = variables
-            .get(OsStr::new("PYTHONPATH"))
-            .filter(|present| !present.is_empty())
-        {
+        if let Some(present) = variables.get(OsStr::new("PYTHONPATH")).filter(|present| !present.is_empty()) {
             path.push(":");
             path.push(present);
         }
@@ -102,11 +76,7 @@ impl Hook {
                 replay(act, self.directory.path(), &mut recorder);
             }
         }
-        if has_spoken {
-            recorder.finish(0)
-        } else {
-            Capture::empty(CaptureLevel::Declared)
-        }
+        if has_spoken { recorder.finish(0) } else { Capture::empty(CaptureLevel::Declared) }
     }
 }
 
@@ -118,13 +88,7 @@ fn replay(act: Act, own: &Path, recorder: &mut Recorder) {
     match act {
         Act::Start { path } | Act::Execute { path } => recorder.executed(path),
         Act::Open { path, .. } if path.starts_with(own) => {}
-        Act::Open {
-            path,
-            read,
-            write,
-            truncate,
-            before,
-        } => {
+        Act::Open { path, read, write, truncate, before } => {
             let before = before.map(|(device, inode, size, mtime_ns, ctime_ns)| Stamp {
                 device,
                 inode,
@@ -132,26 +96,13 @@ fn replay(act: Act, own: &Path, recorder: &mut Recorder) {
                 mtime_ns,
                 ctime_ns,
             });
-            let opening = Opening {
-                read,
-                write,
-                truncate,
-                create: write && before.is_none(),
-                before,
-            };
+            let opening = Opening { read, write, truncate, create: write && before.is_none(), before };
             recorder.opened(&path, opening, || fs::metadata(&path).ok());
         }
-        Act::Rename {
-            from,
-            path,
-            replaced,
-        } => recorder.renamed(&from, &path, OldName::Gone, replaced),
-        Act::Link {
-            from,
-            path,
-            replaced,
-        } => recorder.renamed(&from, &path, OldName::Stays, replaced),
+        Act::Rename { from, path, replaced } => recorder.renamed(&from, &path, OldName::Gone, replaced),
+        Act::Link { from, path, replaced } => recorder.renamed(&from, &path, OldName::Stays, replaced),
         Act::Remove { path } => recorder.removed(&path, None),
+        Act::Symlink { path } => recorder.symlinked(&path),
         Act::List { path } if path.starts_with(own) => {}
         Act::List { path } => recorder.listed(&path),
         Act::Connect { host } => recorder.connected(host),

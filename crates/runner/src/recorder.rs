@@ -8,20 +8,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::capture::{
-    Capture, CaptureLevel, DirectoryAccess, FileAccess, FileKind, Stamp, listing_digest,
-};
+use crate::capture::{Capture, CaptureLevel, DirectoryAccess, FileAccess, FileKind, Stamp, listing_digest_within};
 
 const PATHS_MAX: usize = 200_000;
 const DIRECTORIES_MAX: usize = 20_000;
 const PROGRAMS_MAX: usize = 10_000;
 const HOSTS_MAX: usize = 10_000;
-/// Directories whose listing is digested at the end.
-const LISTINGS_MAX: usize = 1_000;
+/// Entries of listed directories that are looked at when the run is over.
+const LISTED_ENTRIES_MAX: usize = 500_000;
 /// Directories of the system, whose listings say nothing about the data.
-const SYSTEM_DIRECTORIES: [&str; 10] = [
-    "/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/dev", "/run", "/opt", "/nix",
-];
+const SYSTEM_DIRECTORIES: [&str; 10] =
+    ["/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/dev", "/run", "/opt", "/nix"];
 
 /// What an open asked for and found.
 #[derive(Debug, Clone, Copy)]
@@ -74,12 +71,7 @@ impl Recorder {
     }
 
     /// Records a successful open; `stat` is asked only if the path is new.
-    pub fn opened(
-        &mut self,
-        path: &Path,
-        opening: Opening,
-        stat: impl FnOnce() -> Option<Metadata>,
-    ) {
+    pub fn opened(&mut self, path: &Path, opening: Opening, stat: impl FnOnce() -> Option<Metadata>) {
         if is_kernel_file(path) {
             return;
         }
@@ -148,9 +140,7 @@ impl Recorder {
         let moved: Vec<PathBuf> = self
             .files
             .iter()
-            .filter(|(path, entry)| {
-                path.starts_with(from) && entry.access.written && !entry.access.removed
-            })
+            .filter(|(path, entry)| path.starts_with(from) && entry.access.written && !entry.access.removed)
             .map(|(path, _)| path.clone())
             .collect();
         for old in moved {
@@ -226,11 +216,7 @@ impl Recorder {
         self.may_bypass = true;
     }
 
-    fn entry(
-        &mut self,
-        path: &Path,
-        stat: impl FnOnce() -> Option<Metadata>,
-    ) -> Option<&mut Entry> {
+    fn entry(&mut self, path: &Path, stat: impl FnOnce() -> Option<Metadata>) -> Option<&mut Entry> {
         if !self.files.contains_key(path) {
             if self.files.len() >= self.paths_max {
                 self.truncated = true;
@@ -243,11 +229,7 @@ impl Recorder {
 
     /// Looks at every path once more and closes the record.
     pub fn finish(self, left_running: u32) -> Capture {
-        let mut files: Vec<FileAccess> = self
-            .files
-            .into_values()
-            .map(|entry| close(entry.access))
-            .collect();
+        let mut files: Vec<FileAccess> = self.files.into_values().map(|entry| close(entry.access)).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Capture {
             level: self.level,
@@ -277,10 +259,7 @@ fn new_entry(path: &Path, stat: Option<Metadata>) -> Entry {
         last: None,
         mutated: false,
     };
-    Entry {
-        access,
-        fresh: false,
-    }
+    Entry { access, fresh: false }
 }
 
 fn close(mut access: FileAccess) -> FileAccess {
@@ -296,31 +275,20 @@ fn close(mut access: FileAccess) -> FileAccess {
 }
 
 fn with_listings(directories: BTreeSet<PathBuf>) -> Vec<DirectoryAccess> {
-    let mut budget = LISTINGS_MAX;
+    let mut budget = LISTED_ENTRIES_MAX;
     let mut digest = |path: &Path| {
-        if budget == 0 || is_system_directory(path) {
+        if is_system_directory(path) {
             return None;
         }
-        budget -= 1;
-        listing_digest(path)
+        listing_digest_within(path, &mut budget)
     };
-    directories
-        .into_iter()
-        .map(|path| DirectoryAccess {
-            listing: digest(&path),
-            path,
-        })
-        .collect()
+    directories.into_iter().map(|path| DirectoryAccess { listing: digest(&path), path }).collect()
 }
 
 fn is_system_directory(path: &Path) -> bool {
     path == Path::new("/")
-        || SYSTEM_DIRECTORIES
-            .iter()
-            .any(|system| path.starts_with(system))
-        || path
-            .components()
-            .any(|part| part.as_os_str() == "site-packages")
+        || SYSTEM_DIRECTORIES.iter().any(|system| path.starts_with(system))
+        || path.components().any(|part| part.as_os_str() == "site-packages")
 }
 
 /// `/proc` and `/sys` hold views of the kernel, not content; their names carry process ids.
@@ -334,27 +302,9 @@ mod tests {
 
     use super::*;
 
-    const READ: Opening = Opening {
-        read: true,
-        write: false,
-        truncate: false,
-        create: false,
-        before: None,
-    };
-    const REWRITE: Opening = Opening {
-        read: false,
-        write: true,
-        truncate: true,
-        create: false,
-        before: None,
-    };
-    const CREATE: Opening = Opening {
-        read: false,
-        write: true,
-        truncate: true,
-        create: true,
-        before: None,
-    };
+    const READ: Opening = Opening { read: true, write: false, truncate: false, create: false, before: None };
+    const REWRITE: Opening = Opening { read: false, write: true, truncate: true, create: false, before: None };
+    const CREATE: Opening = Opening { read: false, write: true, truncate: true, create: true, before: None };
 
     struct Desk {
         directory: tempfile::TempDir,
@@ -363,10 +313,7 @@ mod tests {
 
     impl Desk {
         fn new() -> Self {
-            Self {
-                directory: tempfile::tempdir().unwrap(),
-                recorder: Recorder::new(CaptureLevel::Ptrace),
-            }
+            Self { directory: tempfile::tempdir().unwrap(), recorder: Recorder::new(CaptureLevel::Ptrace) }
         }
 
         fn file(&self, name: &str, content: &str) -> PathBuf {
@@ -376,8 +323,7 @@ mod tests {
         }
 
         fn open(&mut self, path: &Path, opening: Opening) {
-            self.recorder
-                .opened(path, opening, || fs::metadata(path).ok());
+            self.recorder.opened(path, opening, || fs::metadata(path).ok());
         }
 
         fn finish(self) -> Capture {
@@ -393,13 +339,7 @@ mod tests {
         desk.open(&path, READ);
         let capture = desk.finish();
         let access = &capture.files[0];
-        assert!(
-            access.read
-                && access.written
-                && access.created
-                && !access.prior_read
-                && !access.mutated
-        );
+        assert!(access.read && access.written && access.created && !access.prior_read && !access.mutated);
     }
 
     #[test]
@@ -418,13 +358,7 @@ mod tests {
     fn a_database_opened_for_writing_and_left_alone_is_not_written() {
         let mut desk = Desk::new();
         let path = desk.file("a.sqlite", "x");
-        desk.open(
-            &path,
-            Opening {
-                write: true,
-                ..READ
-            },
-        );
+        desk.open(&path, Opening { write: true, ..READ });
         let capture = desk.finish();
         assert!(!capture.files[0].written && capture.files[0].prior_read);
     }
@@ -432,16 +366,12 @@ mod tests {
     #[test]
     fn the_directory_of_a_finished_save_is_renamed_with_its_files() {
         let mut desk = Desk::new();
-        let (temporary, done) = (
-            desk.directory.path().join("tmp"),
-            desk.directory.path().join("model"),
-        );
+        let (temporary, done) = (desk.directory.path().join("tmp"), desk.directory.path().join("model"));
         fs::create_dir(&temporary).unwrap();
         let path = desk.file("tmp/weights", "x");
         desk.open(&path, CREATE);
         fs::rename(&temporary, &done).unwrap();
-        desk.recorder
-            .renamed(&temporary, &done, OldName::Gone, false);
+        desk.recorder.renamed(&temporary, &done, OldName::Gone, false);
         let capture = desk.finish();
         let output = capture.file(&done.join("weights")).unwrap();
         assert!(output.written && output.created && !output.removed);

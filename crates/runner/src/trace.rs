@@ -125,11 +125,7 @@ fn reap(tracer: i32, last: &Option<Report>) {
 pub(crate) fn probe() -> Result<(), String> {
     let report = trace(&Probe, Duration::ZERO, |_| {}).map_err(|error| error.to_string())?;
     match report {
-        Some(Report::Finished { capture })
-            if capture.files.iter().any(|file| file.path.ends_with("null")) =>
-        {
-            Ok(())
-        }
+        Some(Report::Finished { capture }) if capture.files.iter().any(|file| file.path.ends_with("null")) => Ok(()),
         Some(Report::Finished { .. }) => Err("a traced child's system calls were not seen".into()),
         Some(Report::Refused { reason }) => Err(reason),
         _ => Err("the tracer ended before it had reported".into()),

@@ -45,22 +45,10 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Where packages are looked for, first found first: what the run's own variables add, then the interpreter's.
-    pub fn package_folders(
-        &self,
-        variables: &BTreeMap<OsString, OsString>,
-        cwd: &Path,
-    ) -> Vec<PathBuf> {
-        let set = |name: &str| {
-            variables
-                .get(OsStr::new(name))
-                .filter(|value| !value.is_empty())
-        };
+    pub fn package_folders(&self, variables: &BTreeMap<OsString, OsString>, cwd: &Path) -> Vec<PathBuf> {
+        let set = |name: &str| variables.get(OsStr::new(name)).filter(|value| !value.is_empty());
         let mut folders: Vec<PathBuf> = set("PYTHONPATH")
-            .map(|value| {
-                std::env::split_paths(value)
-                    .map(|folder| cwd.join(folder))
-                    .collect()
-            })
+            .map(|value| std::env::split_paths(value).map(|folder| cwd.join(folder)).collect())
             .unwrap_or_default();
         let is_virtual = self.interpreter.prefix != self.interpreter.base_prefix;
         if !is_virtual && set("PYTHONNOUSERSITE").is_none() {
@@ -88,12 +76,7 @@ fn is_python(program: &Path) -> bool {
     ["python", "pypy"]
         .iter()
         .filter_map(|base| name.strip_prefix(base))
-        .any(|version| {
-            version
-                .trim_end_matches('t')
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'.')
-        })
+        .any(|version| version.trim_end_matches('t').bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
 }
 
 /// Reads `#!/path/to/python` or `#!/usr/bin/env python3`.
@@ -122,10 +105,7 @@ fn started_python(capture: &Capture) -> Option<PathBuf> {
 }
 
 /// Runs the interpreter once; says why it has no answer.
-pub(super) fn ask(
-    python: &Path,
-    variables: &BTreeMap<OsString, OsString>,
-) -> Result<Answer, String> {
+pub(super) fn ask(python: &Path, variables: &BTreeMap<OsString, OsString>) -> Result<Answer, String> {
     let failed = |why: String| format!("`{}` did not say what it is: {why}", python.display());
     let mut child = Command::new(python)
         .args(["-I", "-B", "-c", QUESTION])
@@ -142,8 +122,7 @@ pub(super) fn ask(
         _ = child.kill();
     }
     _ = child.wait();
-    let answer =
-        answer.ok_or_else(|| failed(format!("no answer within {} s", PATIENCE.as_secs())))?;
+    let answer = answer.ok_or_else(|| failed(format!("no answer within {} s", PATIENCE.as_secs())))?;
     serde_json::from_slice(&answer).map_err(|error| failed(error.to_string()))
 }
 
@@ -164,23 +143,10 @@ mod tests {
 
     #[test]
     fn pythons_are_known_by_their_names() {
-        for name in [
-            "python",
-            "python3",
-            "/usr/bin/python3.11",
-            "pypy3.10",
-            "python3.13t",
-        ] {
+        for name in ["python", "python3", "/usr/bin/python3.11", "pypy3.10", "python3.13t"] {
             assert!(is_python(Path::new(name)), "{name}");
         }
-        for name in [
-            "bash",
-            "pythonic",
-            "ipython",
-            "python-config",
-            "train.py",
-            "pip",
-        ] {
+        for name in ["bash", "pythonic", "ipython", "python-config", "train.py", "pip"] {
             assert!(!is_python(Path::new(name)), "{name}");
         }
     }
@@ -194,15 +160,8 @@ mod tests {
             std::fs::write(&script, text).unwrap();
             find_interpreter(&script, &variables, None)
         };
-        assert_eq!(
-            found("#!/opt/v/bin/python3\nimport x"),
-            Some("/opt/v/bin/python3".into())
-        );
-        assert!(
-            found("#!/usr/bin/env -S python3 -u\n")
-                .unwrap()
-                .ends_with("python3")
-        );
+        assert_eq!(found("#!/opt/v/bin/python3\nimport x"), Some("/opt/v/bin/python3".into()));
+        assert!(found("#!/usr/bin/env -S python3 -u\n").unwrap().ends_with("python3"));
         assert_eq!(found("#!/bin/sh\n"), None);
         assert_eq!(found("no first line"), None);
     }

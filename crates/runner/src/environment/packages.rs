@@ -15,14 +15,8 @@ const METADATA_BYTES_MAX: u64 = 64 << 10;
 const RECORD_BYTES_MAX: u64 = 64 << 20;
 const ENTRIES_MAX: usize = 100_000;
 /// Files of a package's metadata that the installer writes about itself.
-const INSTALLER_FILES: [&str; 6] = [
-    "RECORD",
-    "INSTALLER",
-    "REQUESTED",
-    "direct_url.json",
-    "uv_build.json",
-    "uv_cache.json",
-];
+const INSTALLER_FILES: [&str; 6] =
+    ["RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_build.json", "uv_cache.json"];
 
 /// Returns the packages in these folders, sorted by name; the first folder that has a package wins, as in Python.
 pub(super) fn in_folders(folders: &[PathBuf]) -> Vec<Package> {
@@ -44,10 +38,7 @@ fn metadata_folders(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = entries
         .take(ENTRIES_MAX)
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|kind| kind == "dist-info" || kind == "egg-info")
-        })
+        .filter(|path| path.extension().is_some_and(|kind| kind == "dist-info" || kind == "egg-info"))
         .collect();
     found.sort();
     found
@@ -60,14 +51,7 @@ fn read(metadata: &Path) -> Option<Package> {
         .or_else(|| read_text(metadata, METADATA_BYTES_MAX))?;
     let field = |name: &str| {
         let mut lines = text.lines().take_while(|line| !line.is_empty());
-        lines.find_map(|line| {
-            Some(
-                line.strip_prefix(name)?
-                    .strip_prefix(':')?
-                    .trim()
-                    .to_owned(),
-            )
-        })
+        lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
     };
     Some(Package {
         name: field("Name")?,
@@ -87,11 +71,7 @@ fn normalised(name: &str) -> String {
 /// Scripts hold the folder's path in their first line and lie outside; bytecode has no digests.
 fn record_digest(record: &Path) -> Option<Sha256> {
     let text = read_text(record, RECORD_BYTES_MAX)?;
-    let mut lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| is_of_the_wheel(line))
-        .collect();
+    let mut lines: Vec<&str> = text.lines().map(str::trim).filter(|line| is_of_the_wheel(line)).collect();
     lines.sort_unstable();
     Some(Sha256::of(lines.join("\n").as_bytes()))
 }
@@ -119,8 +99,7 @@ struct VcsInfo {
 }
 
 fn origin(direct_url: &Path) -> Option<String> {
-    let direct: DirectUrl =
-        serde_json::from_str(&read_text(direct_url, METADATA_BYTES_MAX)?).ok()?;
+    let direct: DirectUrl = serde_json::from_str(&read_text(direct_url, METADATA_BYTES_MAX)?).ok()?;
     let url = redact_text(&direct.url).text;
     Some(match direct.vcs_info {
         Some(vcs) => format!("{url}@{}", vcs.commit_id),
@@ -147,39 +126,13 @@ mod tests {
     #[test]
     fn packages_are_listed_once_from_the_first_folder() {
         let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        install(
-            first.path(),
-            "Demo_A-1.0.dist-info",
-            "Name: Demo_A\nVersion: 1.0\n\nVersion: no\n",
-            RECORD,
-        );
-        install(
-            second.path(),
-            "demo_a-2.0.dist-info",
-            "Name: demo-a\nVersion: 2.0\n",
-            RECORD,
-        );
-        install(
-            second.path(),
-            "other-3.dist-info",
-            "Version: 3\nName: other\n",
-            RECORD,
-        );
-        fs::write(
-            second.path().join("old.egg-info"),
-            "Name: old\nVersion: 0.1\n",
-        )
-        .unwrap();
+        install(first.path(), "Demo_A-1.0.dist-info", "Name: Demo_A\nVersion: 1.0\n\nVersion: no\n", RECORD);
+        install(second.path(), "demo_a-2.0.dist-info", "Name: demo-a\nVersion: 2.0\n", RECORD);
+        install(second.path(), "other-3.dist-info", "Version: 3\nName: other\n", RECORD);
+        fs::write(second.path().join("old.egg-info"), "Name: old\nVersion: 0.1\n").unwrap();
         install(second.path(), "broken-1.dist-info", "nothing here", "");
-        let found = in_folders(&[
-            first.path().into(),
-            second.path().into(),
-            "/no/such/folder".into(),
-        ]);
-        let names: Vec<_> = found
-            .iter()
-            .map(|package| format!("{} {}", package.name, package.version))
-            .collect();
+        let found = in_folders(&[first.path().into(), second.path().into(), "/no/such/folder".into()]);
+        let names: Vec<_> = found.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
         assert_eq!(names, ["Demo_A 1.0", "old 0.1", "other 3"]);
     }
 
@@ -187,21 +140,12 @@ mod tests {
     fn the_record_digest_is_that_of_the_wheel_alone() {
         let folder = tempfile::tempdir().unwrap();
         let digest = |record: &str| {
-            install(
-                folder.path(),
-                "demo-1.0.dist-info",
-                "Name: demo\nVersion: 1.0\n",
-                record,
-            );
-            in_folders(&[folder.path().into()])[0]
-                .record_digest
-                .unwrap()
+            install(folder.path(), "demo-1.0.dist-info", "Name: demo\nVersion: 1.0\n", record);
+            in_folders(&[folder.path().into()])[0].record_digest.unwrap()
         };
         let before = digest(RECORD);
-        let moved = RECORD.replace("ghi", "xyz").replace(
-            "RECORD,,",
-            "RECORD,,\ndemo-1.0.dist-info/INSTALLER,sha256=u,2",
-        );
+        let moved =
+            RECORD.replace("ghi", "xyz").replace("RECORD,,", "RECORD,,\ndemo-1.0.dist-info/INSTALLER,sha256=u,2");
         assert_eq!(digest(&moved), before);
         assert_ne!(digest(&RECORD.replace("abc", "abd")), before);
     }
@@ -209,24 +153,13 @@ mod tests {
     #[test]
     fn the_origin_keeps_the_commit_and_no_password() {
         let folder = tempfile::tempdir().unwrap();
-        install(
-            folder.path(),
-            "demo-1.0.dist-info",
-            "Name: demo\nVersion: 1.0\n",
-            RECORD,
-        );
+        install(folder.path(), "demo-1.0.dist-info", "Name: demo\nVersion: 1.0\n", RECORD);
         fs::write(
             folder.path().join("demo-1.0.dist-info/direct_url.json"),
             r#"{"url": "https://ada:hunter2@example.org/demo.git", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}}"#,
         )
         .unwrap();
-        let origin = in_folders(&[folder.path().into()])
-            .remove(0)
-            .origin
-            .unwrap();
-        assert!(
-            origin.ends_with("@example.org/demo.git@c0ffee") && !origin.contains("hunter2"),
-            "{origin}"
-        );
+        let origin = in_folders(&[folder.path().into()]).remove(0).origin.unwrap();
+        assert!(origin.ends_with("@example.org/demo.git@c0ffee") && !origin.contains("hunter2"), "{origin}");
     }
 }

@@ -13,11 +13,7 @@ use super::{RunError, absolute};
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// Finds a program as the child would: a name with a slash from `cwd`, any other in the child's `PATH`.
-pub fn find_program(
-    name: &str,
-    cwd: &Path,
-    variables: &BTreeMap<OsString, OsString>,
-) -> Result<PathBuf, RunError> {
+pub fn find_program(name: &str, cwd: &Path, variables: &BTreeMap<OsString, OsString>) -> Result<PathBuf, RunError> {
     if name.is_empty() {
         return Err(RunError::Empty);
     }
@@ -26,8 +22,7 @@ pub fn find_program(
     }
     let default = OsString::from(DEFAULT_PATH);
     let path = variables.get(OsStr::new("PATH")).unwrap_or(&default);
-    let candidates =
-        std::env::split_paths(path).map(|directory| absolute(cwd, &directory).join(name));
+    let candidates = std::env::split_paths(path).map(|directory| absolute(cwd, &directory).join(name));
     let mut refused = None;
     for candidate in candidates {
         if is_executable(&candidate) {
@@ -39,9 +34,7 @@ pub fn find_program(
     }
     Err(match refused {
         Some(path) => RunError::NotExecutable { path },
-        None => RunError::NotFound {
-            program: name.to_owned(),
-        },
+        None => RunError::NotFound { program: name.to_owned() },
     })
 }
 
@@ -52,9 +45,7 @@ fn explicit(name: &str, cwd: &Path) -> Result<PathBuf, RunError> {
     } else if path.exists() {
         Err(RunError::NotExecutable { path })
     } else {
-        Err(RunError::NotFound {
-            program: name.to_owned(),
-        })
+        Err(RunError::NotFound { program: name.to_owned() })
     }
 }
 
@@ -78,21 +69,12 @@ mod tests {
         let tool = directory.path().join("tool");
         std::fs::write(&tool, "").unwrap();
         let path = BTreeMap::from([("PATH".into(), directory.path().as_os_str().to_owned())]);
-        assert!(matches!(
-            find_program("tool", directory.path(), &path),
-            Err(RunError::NotExecutable { .. })
-        ));
+        assert!(matches!(find_program("tool", directory.path(), &path), Err(RunError::NotExecutable { .. })));
 
         std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(find_program("tool", Path::new("/"), &path).unwrap(), tool);
-        assert_eq!(
-            find_program("./tool", directory.path(), &path).unwrap(),
-            directory.path().join("./tool")
-        );
-        assert!(matches!(
-            find_program("./tool", Path::new("/"), &path),
-            Err(RunError::NotFound { .. })
-        ));
+        assert_eq!(find_program("./tool", directory.path(), &path).unwrap(), directory.path().join("./tool"));
+        assert!(matches!(find_program("./tool", Path::new("/"), &path), Err(RunError::NotFound { .. })));
         let error = find_program("no-such-tool", Path::new("/"), &path).unwrap_err();
         assert_eq!(error.to_string(), "command `no-such-tool` was not found");
         assert!(error.hint().unwrap().contains("PATH"));

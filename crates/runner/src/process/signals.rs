@@ -27,22 +27,15 @@ struct Slot {
     early: AtomicI32,
 }
 
-static SLOTS: [Slot; COMMANDS_MAX] = [const {
-    Slot {
-        pid: AtomicI32::new(FREE),
-        early: AtomicI32::new(0),
-    }
-}; COMMANDS_MAX];
+static SLOTS: [Slot; COMMANDS_MAX] =
+    [const { Slot { pid: AtomicI32::new(FREE), early: AtomicI32::new(0) } }; COMMANDS_MAX];
 
 struct Installed {
     users: usize,
     previous: Vec<(i32, libc::sigaction)>,
 }
 
-static INSTALLED: Mutex<Installed> = Mutex::new(Installed {
-    users: 0,
-    previous: Vec::new(),
-});
+static INSTALLED: Mutex<Installed> = Mutex::new(Installed { users: 0, previous: Vec::new() });
 
 /// Signals are passed on while this lives.
 pub(super) struct Forwarding {
@@ -53,16 +46,10 @@ impl Forwarding {
     pub fn begin() -> Result<Self, RunError> {
         let slot = SLOTS
             .iter()
-            .find(|slot| {
-                slot.pid
-                    .compare_exchange(FREE, RESERVED, SeqCst, SeqCst)
-                    .is_ok()
-            })
+            .find(|slot| slot.pid.compare_exchange(FREE, RESERVED, SeqCst, SeqCst).is_ok())
             .ok_or(RunError::TooMany { max: COMMANDS_MAX })?;
         slot.early.store(0, SeqCst);
-        let mut installed = INSTALLED
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut installed = INSTALLED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if installed.users == 0 {
             installed.previous = install();
         }
@@ -89,9 +76,7 @@ impl Forwarding {
 impl Drop for Forwarding {
     fn drop(&mut self) {
         self.slot.pid.store(FREE, SeqCst);
-        let mut installed = INSTALLED
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut installed = INSTALLED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         installed.users -= 1;
         if installed.users == 0 {
             for (signal, action) in mem::take(&mut installed.previous) {
@@ -103,10 +88,7 @@ impl Drop for Forwarding {
 }
 
 fn install() -> Vec<(i32, libc::sigaction)> {
-    FORWARDED
-        .into_iter()
-        .filter_map(|signal| Some((signal, install_one(signal)?)))
-        .collect()
+    FORWARDED.into_iter().filter_map(|signal| Some((signal, install_one(signal)?))).collect()
 }
 
 /// Installs the handler unless the signal is ignored: a background command of `nohup` must stay deaf to it.
@@ -114,9 +96,7 @@ fn install_one(signal: i32) -> Option<libc::sigaction> {
     // SAFETY: sigaction is plain data, the pointers are valid, and the handler only does what signal handlers may.
     unsafe {
         let mut previous: libc::sigaction = mem::zeroed();
-        if libc::sigaction(signal, ptr::null(), &raw mut previous) != 0
-            || previous.sa_sigaction == libc::SIG_IGN
-        {
+        if libc::sigaction(signal, ptr::null(), &raw mut previous) != 0 || previous.sa_sigaction == libc::SIG_IGN {
             return None;
         }
         let mut action: libc::sigaction = mem::zeroed();

@@ -34,24 +34,11 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    pub fn new(
-        program: &Path,
-        command: &Command,
-        variables: &BTreeMap<OsString, OsString>,
-    ) -> Result<Self, RunError> {
-        let arguments: Vec<CString> = command
-            .argv
-            .iter()
-            .map(|argument| c_string(OsStr::new(argument)))
-            .collect::<Result<_, _>>()?;
+    pub fn new(program: &Path, command: &Command, variables: &BTreeMap<OsString, OsString>) -> Result<Self, RunError> {
+        let arguments: Vec<CString> =
+            command.argv.iter().map(|argument| c_string(OsStr::new(argument))).collect::<Result<_, _>>()?;
         let variables: Vec<CString> = variables.iter().map(variable).collect::<Result<_, _>>()?;
-        let pointers = |texts: &[CString]| {
-            texts
-                .iter()
-                .map(|text| text.as_ptr())
-                .chain([ptr::null()])
-                .collect()
-        };
+        let pointers = |texts: &[CString]| texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect();
         let (argv, envp) = (pointers(&arguments), pointers(&variables));
         let mut launch = Self {
             program: c_string(program.as_os_str())?,
@@ -62,11 +49,7 @@ impl Launch {
             streams: [None; 3],
             null: None,
         };
-        let wanted = [
-            &command.streams.stdin,
-            &command.streams.stdout,
-            &command.streams.stderr,
-        ];
+        let wanted = [&command.streams.stdin, &command.streams.stdout, &command.streams.stderr];
         for (place, stream) in wanted.into_iter().enumerate() {
             launch.streams[place] = launch.descriptor(stream).map_err(RunError::Prepare)?;
         }
@@ -133,11 +116,7 @@ impl Launch {
                 0 => {}
                 failure => return failure,
             }
-            libc::execve(
-                self.program.as_ptr(),
-                self.argv.as_ptr(),
-                self.envp.as_ptr(),
-            );
+            libc::execve(self.program.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr());
             errno()
         }
     }
@@ -171,15 +150,11 @@ fn variable((name, value): (&OsString, &OsString)) -> Result<CString, RunError> 
 }
 
 fn c_string(text: &OsStr) -> Result<CString, RunError> {
-    CString::new(text.as_bytes()).map_err(|_| RunError::Nul {
-        text: text.to_string_lossy().into_owned(),
-    })
+    CString::new(text.as_bytes()).map_err(|_| RunError::Nul { text: text.to_string_lossy().into_owned() })
 }
 
 pub(crate) fn errno() -> i32 {
-    io::Error::last_os_error()
-        .raw_os_error()
-        .unwrap_or(libc::EIO)
+    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
 }
 
 /// A pipe that no exec inherits: (read end, write end).
@@ -193,8 +168,7 @@ pub(crate) fn read_errno(failure: &OwnedFd) -> Option<i32> {
     let mut bytes = [0; 4];
     loop {
         // SAFETY: `bytes` has room for what is read.
-        let read =
-            unsafe { libc::read(failure.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
+        let read = unsafe { libc::read(failure.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
         match read {
             4 => return Some(i32::from_ne_bytes(bytes)),
             -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}

@@ -98,6 +98,14 @@ def _watch():
         if os.path.lexists(path):
             report({"act": "remove", "path": path})
 
+    def linked(source, path, directory=-1):
+        seen.clear()
+        report({"act": "symlink", "path": text(path, directory)})
+
+    def truncated(path, length):
+        if not isinstance(path, int):
+            opened(path, os.O_WRONLY)
+
     def listed(path=None):
         if isinstance(path, int):
             return
@@ -125,6 +133,8 @@ def _watch():
         "os.rename": lambda *arguments: renamed("rename", *arguments),
         "os.link": lambda *arguments: renamed("link", *arguments),
         "os.remove": removed,
+        "os.symlink": linked,
+        "os.truncate": truncated,
         "os.listdir": listed,
         "os.scandir": listed,
         "socket.connect": connected,

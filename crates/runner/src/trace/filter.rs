@@ -64,12 +64,7 @@ const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const TRACE: u32 = libc::SECCOMP_RET_TRACE;
 
 const fn step(code: u16, k: u32, jump_true: u8, jump_false: u8) -> sock_filter {
-    sock_filter {
-        code,
-        jt: jump_true,
-        jf: jump_false,
-        k,
-    }
+    sock_filter { code, jt: jump_true, jf: jump_false, k }
 }
 
 /// Returns the filter as the kernel wants it.
@@ -101,19 +96,11 @@ pub(super) fn program() -> Vec<sock_filter> {
 ///
 /// Async-signal-safe.
 pub(super) fn install(program: &[sock_filter]) -> i32 {
-    let description = libc::sock_fprog {
-        len: program.len() as u16,
-        filter: program.as_ptr().cast_mut(),
-    };
+    let description = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
     // SAFETY: the description and the program outlive the calls; the kernel copies both.
     unsafe {
         if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
-            || libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER,
-                0,
-                &raw const description,
-            ) != 0
+            || libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const description) != 0
         {
             return crate::process::errno();
         }
@@ -151,13 +138,7 @@ mod tests {
         for number in STOPPING {
             assert_eq!(answer(ARCHITECTURE, *number, 0), TRACE, "{number}");
         }
-        for number in [
-            libc::SYS_read,
-            libc::SYS_write,
-            libc::SYS_close,
-            libc::SYS_execve,
-            libc::SYS_futex,
-        ] {
+        for number in [libc::SYS_read, libc::SYS_write, libc::SYS_close, libc::SYS_execve, libc::SYS_futex] {
             assert_eq!(answer(ARCHITECTURE, number, 1), ALLOW, "{number}");
         }
     }
@@ -166,10 +147,7 @@ mod tests {
     fn sendto_stops_only_with_an_address() {
         assert_eq!(answer(ARCHITECTURE, libc::SYS_sendto, 0), ALLOW);
         assert_eq!(answer(ARCHITECTURE, libc::SYS_sendto, 0x10), TRACE);
-        assert_eq!(
-            answer(ARCHITECTURE, libc::SYS_sendto, 0x7fff_0000_0000),
-            TRACE
-        );
+        assert_eq!(answer(ARCHITECTURE, libc::SYS_sendto, 0x7fff_0000_0000), TRACE);
     }
 
     #[test]

@@ -25,12 +25,7 @@ use crate::{
 };
 
 /// Does the whole work of the tracer process, in which it is called right after the fork.
-pub(super) fn run(
-    child: &impl Child,
-    filter: &[sock_filter],
-    settle: Duration,
-    reports: RawFd,
-) -> ! {
+pub(super) fn run(child: &impl Child, filter: &[sock_filter], settle: Duration, reports: RawFd) -> ! {
     // SAFETY: in this process the descriptor belongs to nobody else, and is closed by the writer.
     let reports = BufWriter::new(unsafe { File::from_raw_fd(reports) });
     let supervised = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -43,11 +38,7 @@ pub(super) fn run(
 
 /// Where a wait led to.
 enum Waited {
-    Changed {
-        tracee: Tracee,
-        status: i32,
-        usage: libc::rusage,
-    },
+    Changed { tracee: Tracee, status: i32, usage: libc::rusage },
     NothingLeft,
     TimeUp,
 }
@@ -64,11 +55,7 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn start(
-        child: &impl Child,
-        filter: &[sock_filter],
-        mut reports: BufWriter<File>,
-    ) -> io::Result<Self> {
+    fn start(child: &impl Child, filter: &[sock_filter], mut reports: BufWriter<File>) -> io::Result<Self> {
         prepare_this_process();
         let (gate, opener) = pipe()?;
         let (failure, failed) = pipe()?;
@@ -83,23 +70,14 @@ impl Supervisor {
             pid => pid,
         };
         drop((gate, failed));
-        close_all_but(&[
-            reports.get_ref().as_raw_fd(),
-            failure.as_raw_fd(),
-            opener.as_raw_fd(),
-        ]);
+        close_all_but(&[reports.get_ref().as_raw_fd(), failure.as_raw_fd(), opener.as_raw_fd()]);
         if let Err(error) = seize(main) {
             // SAFETY: kills and reaps our own child, which has not become anything yet.
             unsafe {
                 libc::kill(main, libc::SIGKILL);
                 libc::waitpid(main, ptr::null_mut(), libc::__WALL);
             }
-            report(
-                &mut reports,
-                &Report::Refused {
-                    reason: format!("ptrace is not permitted: {error}"),
-                },
-            );
+            report(&mut reports, &Report::Refused { reason: format!("ptrace is not permitted: {error}") });
             return Err(error);
         }
         drop(opener);
@@ -123,17 +101,8 @@ impl Supervisor {
         let ended = SystemClock.now();
         report(&mut self.reports, &Report::Exited { exit, ended, usage });
         let left_running = self.follow_rest(Instant::now() + settle);
-        let Self {
-            recorder,
-            mut reports,
-            ..
-        } = self;
-        report(
-            &mut reports,
-            &Report::Finished {
-                capture: recorder.finish(left_running),
-            },
-        );
+        let Self { recorder, mut reports, .. } = self;
+        report(&mut reports, &Report::Finished { capture: recorder.finish(left_running) });
         drop(reports);
         serve_the_rest();
     }
@@ -142,11 +111,7 @@ impl Supervisor {
     fn follow_main(&mut self) -> Option<(Exit, Usage)> {
         loop {
             match wait(None) {
-                Waited::Changed {
-                    tracee,
-                    status,
-                    usage,
-                } => {
+                Waited::Changed { tracee, status, usage } => {
                     let is_main = tracee.0 == self.main && !libc::WIFSTOPPED(status);
                     self.handle(tracee, status);
                     if is_main {
@@ -198,11 +163,7 @@ impl Supervisor {
     /// Resumes; a tracee whose call is still watched must not miss the end of it.
     fn go_on(&self, tracee: Tracee, how: Resume, signal: i32) {
         let awaits = self.tracees.get(&tracee).is_some_and(Option::is_some);
-        let how = if awaits && how == Resume::Freely {
-            Resume::ToSyscallExit
-        } else {
-            how
-        };
+        let how = if awaits && how == Resume::Freely { Resume::ToSyscallExit } else { how };
         tracee.resume(how, signal);
     }
 
@@ -214,11 +175,7 @@ impl Supervisor {
                 None
             }
         };
-        let how = if pending.is_some() {
-            Resume::ToSyscallExit
-        } else {
-            Resume::Freely
-        };
+        let how = if pending.is_some() { Resume::ToSyscallExit } else { Resume::Freely };
         self.tracees.insert(tracee, pending);
         tracee.resume(how, 0);
     }
@@ -260,9 +217,7 @@ fn not_started(errno: i32, is_started: bool) -> Report {
     match errno {
         libc::EINVAL | libc::ENOSYS | libc::EPERM | libc::EFAULT if !is_started => {
             let error = io::Error::from_raw_os_error(errno);
-            Report::Refused {
-                reason: format!("a seccomp filter is not permitted: {error}"),
-            }
+            Report::Refused { reason: format!("a seccomp filter is not permitted: {error}") }
         }
         _ => Report::NotStarted { errno },
     }
@@ -290,9 +245,7 @@ impl Stop {
         match status >> 16 {
             libc::PTRACE_EVENT_SECCOMP => Self::Seccomp,
             libc::PTRACE_EVENT_EXEC => Self::Exec,
-            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
-                Self::Fork
-            }
+            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => Self::Fork,
             EVENT_STOP if signal != libc::SIGTRAP => Self::Group,
             0 if signal == SYSCALL => Self::Syscall,
             0 => Self::Signal,
@@ -314,16 +267,10 @@ fn wait(until: Option<Instant>) -> Waited {
             -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => continue,
             -1 => return Waited::NothingLeft,
             pid => {
-                return Waited::Changed {
-                    tracee: Tracee(pid),
-                    status,
-                    usage,
-                };
+                return Waited::Changed { tracee: Tracee(pid), status, usage };
             }
         }
-        let left = until.map_or(Duration::ZERO, |until| {
-            until.saturating_duration_since(Instant::now())
-        });
+        let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             return Waited::TimeUp;
         }
@@ -362,9 +309,7 @@ fn serve_the_rest() {
 
 fn thread_group(thread: i32) -> Option<i32> {
     let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok())
+    status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok())
 }
 
 /// Writes one line; nobody may be listening any more, and the tracees go on all the same.

@@ -11,30 +11,12 @@ use crate::{
 /// A system call whose outcome is awaited.
 pub(super) enum Pending {
     Open(Asked),
-    Rename {
-        from: PathBuf,
-        to: PathBuf,
-        replaced: bool,
-    },
-    Exchange {
-        one: PathBuf,
-        other: PathBuf,
-    },
-    Link {
-        from: PathBuf,
-        to: PathBuf,
-    },
-    Symlink {
-        path: PathBuf,
-    },
-    Remove {
-        path: PathBuf,
-        before: Option<Metadata>,
-    },
-    Truncate {
-        path: PathBuf,
-        before: Option<Metadata>,
-    },
+    Rename { from: PathBuf, to: PathBuf, replaced: bool },
+    Exchange { one: PathBuf, other: PathBuf },
+    Link { from: PathBuf, to: PathBuf },
+    Symlink { path: PathBuf },
+    Remove { path: PathBuf, before: Option<Metadata> },
+    Truncate { path: PathBuf, before: Option<Metadata> },
 }
 
 /// What an open asked for.
@@ -59,12 +41,7 @@ pub(super) fn before(tracee: Tracee, call: Syscall, recorder: &mut Recorder) -> 
     match call.number {
         libc::SYS_open => return Some(open(tracee, HERE, a, b as i32)),
         libc::SYS_creat => {
-            return Some(open(
-                tracee,
-                HERE,
-                a,
-                libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC,
-            ));
+            return Some(open(tracee, HERE, a, libc::O_CREAT | libc::O_WRONLY | libc::O_TRUNC));
         }
         libc::SYS_rename => return rename(tracee, recorder, (HERE, a), (HERE, b), 0),
         libc::SYS_link => return link(tracee, recorder, (HERE, a), (HERE, b)),
@@ -79,10 +56,7 @@ pub(super) fn before(tracee: Tracee, call: Syscall, recorder: &mut Recorder) -> 
     match call.number {
         libc::SYS_openat => Some(open(tracee, a, b, c as i32)),
         libc::SYS_openat2 => Some(open(tracee, a, b, tracee.word(c)? as i32)),
-        libc::SYS_open_by_handle_at => Some(Pending::Open(Asked {
-            flags: c as i32,
-            existed: Existed::NotAsked,
-        })),
+        libc::SYS_open_by_handle_at => Some(Pending::Open(Asked { flags: c as i32, existed: Existed::NotAsked })),
         libc::SYS_renameat => rename(tracee, recorder, (a, b), (c, d), 0),
         libc::SYS_renameat2 => rename(tracee, recorder, (a, b), (c, d), e as u32),
         libc::SYS_linkat => link(tracee, recorder, (a, b), (c, d)),
@@ -113,9 +87,7 @@ pub(super) fn before(tracee: Tracee, call: Syscall, recorder: &mut Recorder) -> 
 pub(super) fn after(tracee: Tracee, pending: Pending, returned: i64, recorder: &mut Recorder) {
     match pending {
         Pending::Open(asked) => opened(tracee, &asked, returned, recorder),
-        Pending::Rename { from, to, replaced } => {
-            recorder.renamed(&from, &to, OldName::Gone, replaced)
-        }
+        Pending::Rename { from, to, replaced } => recorder.renamed(&from, &to, OldName::Gone, replaced),
         Pending::Exchange { one, other } => {
             recorder.renamed(&one, &other, OldName::Stays, true);
             recorder.renamed(&other, &one, OldName::Stays, true);
@@ -128,9 +100,7 @@ pub(super) fn after(tracee: Tracee, pending: Pending, returned: i64, recorder: &
 }
 
 fn open(tracee: Tracee, directory: u64, address: u64, flags: i32) -> Pending {
-    let existed = if flags & (libc::O_CREAT | libc::O_TRUNC) == 0
-        || flags & libc::O_TMPFILE == libc::O_TMPFILE
-    {
+    let existed = if flags & (libc::O_CREAT | libc::O_TRUNC) == 0 || flags & libc::O_TMPFILE == libc::O_TMPFILE {
         Existed::NotAsked
     } else {
         existed(tracee, directory, address)
@@ -139,9 +109,7 @@ fn open(tracee: Tracee, directory: u64, address: u64, flags: i32) -> Pending {
 }
 
 fn existed(tracee: Tracee, directory: u64, address: u64) -> Existed {
-    let path = tracee
-        .path(address)
-        .and_then(|path| tracee.resolve(directory, &path));
+    let path = tracee.path(address).and_then(|path| tracee.resolve(directory, &path));
     match path.map(std::fs::metadata) {
         Some(Ok(metadata)) => Existed::Yes(Stamp::of(&metadata)),
         Some(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Existed::No,
@@ -156,8 +124,7 @@ fn opened(tracee: Tracee, asked: &Asked, descriptor: i64, recorder: &mut Recorde
     let Some(path) = tracee.descriptor(descriptor) else {
         return recorder.may_bypass();
     };
-    let is_named =
-        path.is_absolute() && !path.as_os_str().as_encoded_bytes().ends_with(b" (deleted)");
+    let is_named = path.is_absolute() && !path.as_os_str().as_encoded_bytes().ends_with(b" (deleted)");
     if !is_named {
         return;
     }
@@ -181,14 +148,8 @@ fn opened(tracee: Tracee, asked: &Asked, descriptor: i64, recorder: &mut Recorde
 type NameArgument = (u64, u64);
 
 /// Reads a name argument; one that can't be read is something that was not seen.
-fn name(
-    tracee: Tracee,
-    recorder: &mut Recorder,
-    (directory, address): NameArgument,
-) -> Option<PathBuf> {
-    let path = tracee
-        .path(address)
-        .and_then(|path| tracee.resolve_entry(directory, &path));
+fn name(tracee: Tracee, recorder: &mut Recorder, (directory, address): NameArgument) -> Option<PathBuf> {
+    let path = tracee.path(address).and_then(|path| tracee.resolve_entry(directory, &path));
     if path.is_none() {
         recorder.may_bypass();
     }
@@ -205,43 +166,23 @@ fn rename(
     let from = name(tracee, recorder, from)?;
     let to = name(tracee, recorder, to)?;
     if flags & libc::RENAME_EXCHANGE != 0 {
-        return Some(Pending::Exchange {
-            one: from,
-            other: to,
-        });
+        return Some(Pending::Exchange { one: from, other: to });
     }
     let replaced = std::fs::symlink_metadata(&to).is_ok();
     Some(Pending::Rename { from, to, replaced })
 }
 
-fn link(
-    tracee: Tracee,
-    recorder: &mut Recorder,
-    from: NameArgument,
-    to: NameArgument,
-) -> Option<Pending> {
+fn link(tracee: Tracee, recorder: &mut Recorder, from: NameArgument, to: NameArgument) -> Option<Pending> {
     let from = name(tracee, recorder, from)?;
     let to = name(tracee, recorder, to)?;
     Some(Pending::Link { from, to })
 }
 
-fn symlink(
-    tracee: Tracee,
-    recorder: &mut Recorder,
-    directory: u64,
-    address: u64,
-) -> Option<Pending> {
-    Some(Pending::Symlink {
-        path: name(tracee, recorder, (directory, address))?,
-    })
+fn symlink(tracee: Tracee, recorder: &mut Recorder, directory: u64, address: u64) -> Option<Pending> {
+    Some(Pending::Symlink { path: name(tracee, recorder, (directory, address))? })
 }
 
-fn remove(
-    tracee: Tracee,
-    recorder: &mut Recorder,
-    directory: u64,
-    address: u64,
-) -> Option<Pending> {
+fn remove(tracee: Tracee, recorder: &mut Recorder, directory: u64, address: u64) -> Option<Pending> {
     let path = name(tracee, recorder, (directory, address))?;
     let before = std::fs::symlink_metadata(&path).ok();
     Some(Pending::Remove { path, before })

@@ -60,19 +60,8 @@ pub(super) fn seize(pid: i32) -> io::Result<()> {
         | libc::PTRACE_O_TRACESYSGOOD
         | libc::PTRACE_O_EXITKILL;
     // SAFETY: the options are a number passed as the data argument; no memory is touched.
-    let result = unsafe {
-        libc::ptrace(
-            libc::PTRACE_SEIZE as _,
-            pid,
-            ptr::null_mut::<u8>(),
-            options as usize,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let result = unsafe { libc::ptrace(libc::PTRACE_SEIZE as _, pid, ptr::null_mut::<u8>(), options as usize) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 impl Tracee {
@@ -101,10 +90,7 @@ impl Tracee {
     pub fn syscall(self) -> Option<Syscall> {
         let info = self.syscall_info().filter(|info| info.op == OP_SECCOMP)?;
         let [number, arguments @ .., _] = info.data;
-        Some(Syscall {
-            number: number as libc::c_long,
-            arguments,
-        })
+        Some(Syscall { number: number as libc::c_long, arguments })
     }
 
     /// What the call returned, at a syscall-exit stop; `None` for a failure.
@@ -118,30 +104,17 @@ impl Tracee {
     pub fn event_message(self) -> Option<i32> {
         let mut message: libc::c_ulong = 0;
         // SAFETY: the kernel writes one unsigned long.
-        let result = unsafe {
-            libc::ptrace(
-                libc::PTRACE_GETEVENTMSG as _,
-                self.0,
-                ptr::null_mut::<u8>(),
-                &raw mut message,
-            )
-        };
+        let result =
+            unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG as _, self.0, ptr::null_mut::<u8>(), &raw mut message) };
         (result == 0).then_some(message as i32)
     }
 
     /// Reads up to `buffer.len()` bytes; how many were readable.
     fn read(self, address: u64, buffer: &mut [u8]) -> usize {
-        let local = libc::iovec {
-            iov_base: buffer.as_mut_ptr().cast(),
-            iov_len: buffer.len(),
-        };
-        let remote = libc::iovec {
-            iov_base: address as *mut libc::c_void,
-            iov_len: buffer.len(),
-        };
+        let local = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: buffer.len() };
         // SAFETY: the local vector describes `buffer`; the remote address is checked by the kernel.
-        let read =
-            unsafe { libc::process_vm_readv(self.0, &raw const local, 1, &raw const remote, 1, 0) };
+        let read = unsafe { libc::process_vm_readv(self.0, &raw const local, 1, &raw const remote, 1, 0) };
         usize::try_from(read).unwrap_or(0)
     }
 
@@ -215,8 +188,8 @@ impl Tracee {
         const CLASS_OFFSET: usize = 4;
         const CLASS_64_BIT: u8 = 2;
         let mut head = [0; CLASS_OFFSET + 1];
-        let read = std::fs::File::open(self.proc_path("exe"))
-            .and_then(|mut file| io::Read::read_exact(&mut file, &mut head));
+        let read =
+            std::fs::File::open(self.proc_path("exe")).and_then(|mut file| io::Read::read_exact(&mut file, &mut head));
         read.is_ok() && head[CLASS_OFFSET] != CLASS_64_BIT
     }
 

@@ -29,26 +29,14 @@ fn python_reads_and_writes_by_every_kind_of_open() {
     );
     for path in [data, low] {
         let access = file(&execution, &path);
-        assert!(
-            access.read && access.prior_read && !access.written && !access.mutated,
-            "{access:?}"
-        );
+        assert!(access.read && access.prior_read && !access.written && !access.mutated, "{access:?}");
         assert_eq!(access.first, access.last);
     }
     for name in ["out.txt", "raw.out", "copy.csv"] {
         let access = file(&execution, &room.path(name));
-        assert!(
-            access.written && access.created && !access.prior_read && !access.removed,
-            "{access:?}"
-        );
+        assert!(access.written && access.created && !access.prior_read && !access.removed, "{access:?}");
     }
-    assert!(
-        execution
-            .capture
-            .programs
-            .iter()
-            .any(|program| program.to_string_lossy().contains("python3"))
-    );
+    assert!(execution.capture.programs.iter().any(|program| program.to_string_lossy().contains("python3")));
 }
 
 #[test]
@@ -78,10 +66,7 @@ fn a_file_saved_under_a_temporary_name_is_an_output_under_its_last_name() {
          os.rename('first.tmp', 'first')\n",
     );
     let model = file(&execution, &target);
-    assert!(
-        model.written && !model.created && !model.removed,
-        "{model:?}"
-    );
+    assert!(model.written && !model.created && !model.removed, "{model:?}");
     assert_eq!(model.renamed_from, Some(room.path("model.bin.tmp")));
     let temporary = file(&execution, &room.path("model.bin.tmp"));
     assert!(temporary.created && temporary.removed);
@@ -116,10 +101,7 @@ fn a_file_updated_in_place_is_mutated() {
          open('looked.db', 'r+').read()\n",
     );
     let counter = file(&execution, &counter);
-    assert!(
-        counter.prior_read && counter.written && counter.mutated,
-        "{counter:?}"
-    );
+    assert!(counter.prior_read && counter.written && counter.mutated, "{counter:?}");
     assert_eq!(counter.first.unwrap().size, 1);
     let appended = file(&execution, &appended);
     assert!(appended.written && !appended.prior_read);
@@ -142,10 +124,7 @@ fn links_are_resolved_and_new_links_are_seen() {
     let data = file(&execution, &target);
     assert!(data.prior_read && data.written && data.mutated);
     assert!(!is_seen(&execution, &room.path("alias/data")));
-    assert_eq!(
-        file(&execution, &room.path("pointer")).kind,
-        FileKind::Symlink
-    );
+    assert_eq!(file(&execution, &room.path("pointer")).kind, FileKind::Symlink);
     let second = file(&execution, &room.path("second"));
     assert!(second.created);
     assert_eq!(second.renamed_from.as_deref(), Some(target.as_path()));
@@ -173,18 +152,9 @@ fn listed_directories_are_known_with_their_listing() {
     let room = Room::new();
     room.write("images/a.png", "x");
     let execution = room.python("import os; os.listdir('images'); os.stat('.')");
-    let found = |name: &str| {
-        execution
-            .capture
-            .directories
-            .iter()
-            .find(|found| found.path == room.path(name))
-    };
+    let found = |name: &str| execution.capture.directories.iter().find(|found| found.path == room.path(name));
     let images = found("images").expect("the folder was listed");
-    assert_eq!(
-        images.listing,
-        stemma_runner::capture::listing_digest(&room.path("images"))
-    );
+    assert_eq!(images.listing, stemma_runner::capture::listing_digest(&room.path("images")));
     assert!(images.listing.is_some());
 }
 
@@ -194,13 +164,7 @@ fn names_that_are_not_utf8_are_kept() {
     let execution = room.python("open(b'odd-\\xff', 'wb').write(b'x')");
     use std::os::unix::ffi::OsStrExt;
     let odd = |path: &std::path::Path| path.as_os_str().as_bytes().ends_with(b"odd-\xff");
-    assert!(
-        execution
-            .capture
-            .files
-            .iter()
-            .any(|access| odd(&access.path) && access.created)
-    );
+    assert!(execution.capture.files.iter().any(|access| odd(&access.path) && access.created));
 }
 
 #[test]

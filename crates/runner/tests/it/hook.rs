@@ -1,6 +1,6 @@
 //! The rungs below tracing.
 
-use stemma_runner::{CaptureLevel, CaptureMode, Exit, run};
+use stemma_runner::{CaptureLevel, CaptureMode, Exit, FileKind, run};
 
 use crate::support::{Room, file, is_seen};
 
@@ -22,6 +22,7 @@ fn pythons_own_opens_are_seen_by_the_hook() {
     let room = hooked();
     room.write("data", "x");
     room.write("counter", "1");
+    room.write("long", "long");
     let execution = room.python(
         "import os\n\
          open('data').read()\n\
@@ -30,6 +31,7 @@ fn pythons_own_opens_are_seen_by_the_hook() {
          open('model.tmp', 'w').write('x'); os.replace('model.tmp', 'model')\n\
          open('scratch', 'w').write('x'); os.remove('scratch')\n\
          n = open('counter').read(); open('counter', 'w').write(n + '0')\n\
+         os.symlink('data', 'pointer'); os.truncate('long', 1)\n\
          os.listdir('.')\n\
          pid = os.fork()\n\
          if pid == 0:\n\
@@ -46,20 +48,10 @@ fn pythons_own_opens_are_seen_by_the_hook() {
     let counter = file(&execution, &room.path("counter"));
     assert!(counter.prior_read && counter.written && counter.mutated);
     assert!(file(&execution, &room.path("from-child")).created);
-    assert!(
-        execution
-            .capture
-            .directories
-            .iter()
-            .any(|listed| listed.path == room.path("").join(""))
-    );
-    assert!(
-        !execution
-            .capture
-            .files
-            .iter()
-            .any(|access| access.path.to_string_lossy().contains("stemma-hook-"))
-    );
+    assert_eq!(file(&execution, &room.path("pointer")).kind, FileKind::Symlink);
+    assert!(file(&execution, &room.path("long")).written);
+    assert!(execution.capture.directories.iter().any(|listed| listed.path == room.path("").join("")));
+    assert!(!execution.capture.files.iter().any(|access| access.path.to_string_lossy().contains("stemma-hook-")));
 }
 
 #[test]
@@ -81,10 +73,7 @@ fn child_pythons_are_seen_by_the_hook() {
 #[test]
 fn a_sitecustomize_of_the_user_still_runs_and_sees_its_own_path() {
     let room = hooked();
-    room.write(
-        "mine/sitecustomize.py",
-        "import os; os.environ['MINE'] = __file__",
-    );
+    room.write("mine/sitecustomize.py", "import os; os.environ['MINE'] = __file__");
     room.write(
         "script.py",
         "import os, sys, sitecustomize\n\
@@ -93,10 +82,7 @@ fn a_sitecustomize_of_the_user_still_runs_and_sees_its_own_path() {
          assert not any('stemma-hook' in entry for entry in sys.path), sys.path\n",
     );
     let mut command = room.command(&["python3", "script.py"]);
-    command
-        .environment
-        .changes
-        .insert("PYTHONPATH".into(), Some(room.path("mine").into()));
+    command.environment.changes.insert("PYTHONPATH".into(), Some(room.path("mine").into()));
     let execution = run(&command, |_| {}).unwrap();
     assert_eq!(execution.exit, Exit::Code(0));
     assert_eq!(execution.capture.level, CaptureLevel::PythonHook);
@@ -106,10 +92,7 @@ fn a_sitecustomize_of_the_user_still_runs_and_sees_its_own_path() {
 fn a_run_in_which_no_python_spoke_is_only_declared() {
     let room = hooked();
     room.write("data", "x");
-    for argv in [
-        &["cat", "data"][..],
-        &["python3", "-I", "-c", "open('data').read()"][..],
-    ] {
+    for argv in [&["cat", "data"][..], &["python3", "-I", "-c", "open('data').read()"][..]] {
         let mut command = room.command(argv);
         command.streams.stdout = stemma_runner::process::Stream::Null;
         let execution = run(&command, |_| {}).unwrap();

@@ -1,5 +1,6 @@
 //! Real commands, run and watched.
 
+mod environment;
 mod files;
 mod hook;
 mod processes;

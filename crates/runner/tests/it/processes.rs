@@ -7,11 +7,8 @@ use stemma_runner::{CaptureLevel, CaptureMode, Event, Exit, RunError, process::S
 
 use crate::support::{Room, file, is_seen};
 
-const ALL: [CaptureMode; 3] = [
-    CaptureMode::Best,
-    CaptureMode::AtMost(CaptureLevel::PythonHook),
-    CaptureMode::AtMost(CaptureLevel::Declared),
-];
+const ALL: [CaptureMode; 3] =
+    [CaptureMode::Best, CaptureMode::AtMost(CaptureLevel::PythonHook), CaptureMode::AtMost(CaptureLevel::Declared)];
 
 #[test]
 fn exit_codes_and_signals_are_told_apart_at_every_level() {
@@ -42,33 +39,20 @@ fn what_can_not_be_started_is_named() {
     for capture in ALL {
         let room = Room::watched(capture);
         let missing = room.try_run(&["no-such-command-here"]).unwrap_err();
-        assert!(
-            matches!(&missing, RunError::NotFound { program } if program == "no-such-command-here")
-        );
+        assert!(matches!(&missing, RunError::NotFound { program } if program == "no-such-command-here"));
         let problem = Problem::from(missing);
-        assert_eq!(
-            problem.message,
-            "command `no-such-command-here` was not found"
-        );
+        assert_eq!(problem.message, "command `no-such-command-here` was not found");
         assert!(problem.hint.is_some());
 
         assert!(matches!(room.try_run(&[]), Err(RunError::Empty)));
-        assert!(matches!(
-            room.try_run(&["true", "a\0b"]),
-            Err(RunError::Nul { .. })
-        ));
+        assert!(matches!(room.try_run(&["true", "a\0b"]), Err(RunError::Nul { .. })));
 
         let script = room.write("script", "echo hello\n");
-        assert!(matches!(
-            room.try_run(&["./script"]),
-            Err(RunError::NotExecutable { .. })
-        ));
+        assert!(matches!(room.try_run(&["./script"]), Err(RunError::NotExecutable { .. })));
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
         let formless = room.try_run(&["./script"]).unwrap_err();
-        assert!(
-            matches!(&formless, RunError::Start { source, .. } if source.raw_os_error() == Some(libc::ENOEXEC))
-        );
+        assert!(matches!(&formless, RunError::Start { source, .. } if source.raw_os_error() == Some(libc::ENOEXEC)));
         assert!(formless.hint().unwrap().contains("#!"));
 
         let mut command = room.command(&["true"]);
@@ -80,19 +64,8 @@ fn what_can_not_be_started_is_named() {
 #[test]
 fn arguments_reach_the_program_unread_by_any_shell() {
     let room = Room::new();
-    let odd = [
-        "$(touch pwned)",
-        "`id`",
-        "a;b",
-        "--flag",
-        "two\nlines",
-        "",
-        "*",
-    ];
-    room.write(
-        "show.py",
-        "import sys; open('seen', 'w').write('|'.join(sys.argv[1:]))",
-    );
+    let odd = ["$(touch pwned)", "`id`", "a;b", "--flag", "two\nlines", "", "*"];
+    room.write("show.py", "import sys; open('seen', 'w').write('|'.join(sys.argv[1:]))");
     let mut argv = vec!["python3", "show.py"];
     argv.extend(odd);
     assert_eq!(room.run(&argv).exit, Exit::Code(0));
@@ -106,10 +79,7 @@ fn streams_and_variables_are_what_the_caller_chose() {
         let room = Room::watched(capture);
         room.write("in", "from stdin\n");
         let mut command = room.command(&["sh", "-c", "cat; echo $MARK:$HOME; echo oops >&2"]);
-        command
-            .environment
-            .changes
-            .insert("MARK".into(), Some("m".into()));
+        command.environment.changes.insert("MARK".into(), Some("m".into()));
         command.environment.changes.insert("HOME".into(), None);
         command.streams.stdin = Stream::File(fs::File::open(room.path("in")).unwrap());
         command.streams.stdout = Stream::File(fs::File::create(room.path("out")).unwrap());
@@ -128,11 +98,8 @@ fn only_listed_variables_are_inherited_when_a_list_is_given() {
     command.environment.base = EnvironmentBase::Only(vec!["PATH".into()]);
     command.streams.stdout = Stream::File(fs::File::create(room.path("out")).unwrap());
     run(&command, |_| {}).unwrap();
-    let names: Vec<String> = room
-        .read("out")
-        .lines()
-        .filter_map(|line| Some(line.split_once('=')?.0.to_owned()))
-        .collect();
+    let names: Vec<String> =
+        room.read("out").lines().filter_map(|line| Some(line.split_once('=')?.0.to_owned())).collect();
     assert_eq!(names, ["PATH"]);
 }
 
@@ -148,11 +115,7 @@ fn children_and_what_they_do_are_seen() {
     let moved = file(&execution, &room.path("moved"));
     assert!(moved.created && moved.written);
     assert!(
-        execution
-            .capture
-            .programs
-            .iter()
-            .any(|program| program.ends_with("cat") || program.ends_with("coreutils"))
+        execution.capture.programs.iter().any(|program| program.ends_with("cat") || program.ends_with("coreutils"))
     );
 }
 
@@ -174,14 +137,8 @@ fn multiprocessing_works_unchanged_and_is_seen() {
              \x20       assert pool.map(work, range(4)) == [0, 1, 2, 3]\n"
         ));
         for number in 0..4 {
-            assert!(
-                file(&execution, &room.path(&format!("part{number}"))).prior_read,
-                "{method}"
-            );
-            assert!(
-                file(&execution, &room.path(&format!("done{number}"))).created,
-                "{method}"
-            );
+            assert!(file(&execution, &room.path(&format!("part{number}"))).prior_read, "{method}");
+            assert!(file(&execution, &room.path(&format!("done{number}"))).created, "{method}");
         }
         assert_eq!(execution.capture.left_running, 0, "{method}");
     }
@@ -253,11 +210,7 @@ fn a_process_that_is_left_behind_is_counted_and_lives_on() {
     };
     fifo("go");
     fifo("answer");
-    let mut command = room.command(&[
-        "sh",
-        "-c",
-        "(read word < go; cat late > answer) > /dev/null 2>&1 &",
-    ]);
+    let mut command = room.command(&["sh", "-c", "(read word < go; cat late > answer) > /dev/null 2>&1 &"]);
     command.settle = Duration::from_millis(50);
     let execution = run(&command, |_| {}).unwrap();
     assert_eq!(execution.exit, Exit::Code(0));
@@ -275,8 +228,7 @@ fn commands_can_run_from_several_threads_at_once() {
                 scope.spawn(move || {
                     let room = Room::new();
                     room.write("data", "x");
-                    let execution =
-                        room.run(&["sh", "-c", &format!("cat data > out; exit {number}")]);
+                    let execution = room.run(&["sh", "-c", &format!("cat data > out; exit {number}")]);
                     assert_eq!(execution.exit, Exit::Code(number));
                     assert!(file(&execution, &room.path("data")).prior_read);
                     assert!(file(&execution, &room.path("out")).created);
@@ -292,10 +244,44 @@ fn the_caller_hears_of_start_and_end() {
     for capture in ALL {
         let room = Room::watched(capture);
         let (execution, events) = room.events(&room.command(&["true"]));
-        let [Event::Started { pid, .. }, Event::Exited { exit }] = events.as_slice() else {
-            panic!("{events:?}")
-        };
+        let [Event::Started { pid, .. }, Event::Exited { exit }] = events.as_slice() else { panic!("{events:?}") };
         assert!(*pid > 1);
         assert_eq!(*exit, execution.exit);
     }
+}
+
+const INNER: &str = "STEMMA_TEST_INNER_RUN";
+
+/// Inside a traced command: ptrace can't be nested, so the run must fall back and say so. Elsewhere: nothing to do.
+#[test]
+fn runs_a_command_inside_a_traced_one() {
+    if std::env::var_os(INNER).is_none() {
+        return;
+    }
+    let room = Room::new();
+    let (execution, events) = room.events(&room.command(&["sh", "-c", "exit 5"]));
+    assert_eq!(execution.exit, Exit::Code(5));
+    assert!(execution.capture.level < CaptureLevel::Ptrace);
+    assert!(execution.capture.fallback.unwrap().contains("ptrace is not permitted"));
+    assert!(matches!(&events[0], Event::LevelRefused { level: CaptureLevel::Ptrace, .. }));
+}
+
+#[test]
+fn a_run_inside_a_run_falls_back_and_the_outer_one_sees_all() {
+    let room = Room::new();
+    let this = std::env::current_exe().unwrap();
+    let mut command =
+        room.command(&[this.to_str().unwrap(), "--exact", "processes::runs_a_command_inside_a_traced_one"]);
+    command.environment.changes.insert(INNER.into(), Some("1".into()));
+    command.streams.stdout = Stream::Null;
+    let execution = run(&command, |_| {}).unwrap();
+    assert_eq!(execution.exit, Exit::Code(0));
+    assert_eq!(execution.capture.level, CaptureLevel::Ptrace);
+    assert!(
+        execution
+            .capture
+            .programs
+            .iter()
+            .any(|program| program.ends_with("dash") || program.ends_with("sh") || program.ends_with("bash"))
+    );
 }

@@ -19,9 +19,7 @@ fn runs_a_command_that_awaits_a_signal() {
     let Ok(level) = std::env::var(LEVEL) else {
         return;
     };
-    let room = Room::watched(CaptureMode::AtMost(CaptureLevel::at_most(
-        level.parse().unwrap(),
-    )));
+    let room = Room::watched(CaptureMode::AtMost(CaptureLevel::at_most(level.parse().unwrap())));
     room.write(
         "script.py",
         "import signal, sys, threading\n\
@@ -38,11 +36,7 @@ fn runs_a_command_that_awaits_a_signal() {
 fn a_termination_is_passed_on_and_the_wait_goes_on() {
     for level in ["4", "1", "0"] {
         let mut child = StdCommand::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "signals::runs_a_command_that_awaits_a_signal",
-                "--nocapture",
-            ])
+            .args(["--exact", "signals::runs_a_command_that_awaits_a_signal", "--nocapture"])
             .env(LEVEL, level)
             .stdout(Stdio::piped())
             .spawn()

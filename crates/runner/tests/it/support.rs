@@ -18,17 +18,11 @@ pub struct Room {
 
 impl Room {
     pub fn new() -> Self {
-        Self {
-            directory: tempfile::tempdir().unwrap(),
-            capture: CaptureMode::Best,
-        }
+        Self { directory: tempfile::tempdir().unwrap(), capture: CaptureMode::Best }
     }
 
     pub fn watched(capture: CaptureMode) -> Self {
-        Self {
-            capture,
-            ..Self::new()
-        }
+        Self { capture, ..Self::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -47,15 +41,9 @@ impl Room {
     }
 
     pub fn command(&self, argv: &[&str]) -> Command {
-        let mut command = Command::new(
-            argv.iter().map(|word| (*word).to_owned()).collect(),
-            self.path(""),
-        );
+        let mut command = Command::new(argv.iter().map(|word| (*word).to_owned()).collect(), self.path(""));
         command.capture = self.capture;
-        command.streams = Streams {
-            stdin: Stream::Null,
-            ..Streams::default()
-        };
+        command.streams = Streams { stdin: Stream::Null, ..Streams::default() };
         command
     }
 
@@ -86,12 +74,8 @@ impl Room {
 #[track_caller]
 pub fn file<'a>(execution: &'a Execution, path: &Path) -> &'a FileAccess {
     execution.capture.file(path).unwrap_or_else(|| {
-        let near: Vec<_> = execution
-            .capture
-            .files
-            .iter()
-            .filter(|access| access.path.parent() == path.parent())
-            .collect();
+        let near: Vec<_> =
+            execution.capture.files.iter().filter(|access| access.path.parent() == path.parent()).collect();
         panic!("{} was not seen; seen: {near:#?}", path.display())
     })
 }
