@@ -59,16 +59,9 @@ pub(crate) enum Refused {
     #[error(transparent)]
     Access(#[from] AccessError),
     #[error("there is no endpoint `{endpoint}`; {hint}")]
-    NoEndpoint {
-        endpoint: EndpointName,
-        hint: String,
-    },
+    NoEndpoint { endpoint: EndpointName, hint: String },
     #[error("endpoint `{endpoint}` has no live version `{version}`; live: {live}")]
-    NoVersion {
-        endpoint: EndpointName,
-        version: String,
-        live: String,
-    },
+    NoVersion { endpoint: EndpointName, version: String, live: String },
     #[error("endpoint `{0}` is not ready: its model could not be loaded")]
     NotReady(EndpointName),
     #[error("too many requests at once")]
@@ -78,10 +71,7 @@ pub(crate) enum Refused {
     #[error(transparent)]
     Log(#[from] AppendError),
     #[error("{message}")]
-    Failed {
-        message: String,
-        prediction: Option<PredictionId>,
-    },
+    Failed { message: String, prediction: Option<PredictionId> },
     #[error("internal error")]
     Internal,
 }
@@ -93,16 +83,8 @@ pub(crate) async fn infer(gateway: &Gateway, ask: Ask<'_>) -> Result<Answered, R
     let (caller, endpoint) = enter(&table, &ask, time)?;
     let counters = gateway.counters.of(ask.endpoint);
     let answered = async {
-        let _admitted = gateway
-            .admitted
-            .try_acquire()
-            .map_err(|_| Refused::Overloaded)?;
-        let work = Work {
-            endpoint: Arc::clone(endpoint),
-            caller: caller.principal,
-            time,
-            arrived,
-        };
+        let _admitted = gateway.admitted.try_acquire().map_err(|_| Refused::Overloaded)?;
+        let work = Work { endpoint: Arc::clone(endpoint), caller: caller.principal, time, arrived };
         let computed = compute(gateway, work, ask).await?;
         let prediction = remember(gateway, endpoint.revision().log, computed.record).await?;
         respond(endpoint, computed.answer, prediction)
@@ -132,11 +114,7 @@ pub(crate) fn enter<'a>(
         Some(version) if !live.iter().any(|live| live == version) => Err(Refused::NoVersion {
             endpoint: ask.endpoint.clone(),
             version: version.chars().take(64).collect(),
-            live: live
-                .iter()
-                .map(|live| format!("`{live}`"))
-                .collect::<Vec<_>>()
-                .join(", "),
+            live: live.iter().map(|live| format!("`{live}`")).collect::<Vec<_>>().join(", "),
         }),
         _ => Ok((caller, endpoint)),
     }
@@ -150,15 +128,8 @@ fn no_endpoint(table: &RouteTable, caller: &Caller, wanted: &EndpointName) -> Re
         .map(|endpoint| endpoint.revision())
         .filter(|revision| caller.projects.include(&revision.project))
         .map(|revision| revision.endpoint.as_str());
-    let hint = near::hint(
-        wanted.as_str(),
-        visible,
-        "see `stemma deploy` for how to make one",
-    );
-    Refused::NoEndpoint {
-        endpoint: wanted.clone(),
-        hint,
-    }
+    let hint = near::hint(wanted.as_str(), visible, "see `stemma deploy` for how to make one");
+    Refused::NoEndpoint { endpoint: wanted.clone(), hint }
 }
 
 /// What the computing thread needs to know of a request.
@@ -185,17 +156,8 @@ struct Computation {
 
 /// Reads, computes and encodes on a thread that may take its time.
 async fn compute(gateway: &Gateway, work: Work, ask: Ask<'_>) -> Result<Computed, Refused> {
-    let _running = gateway
-        .running
-        .acquire()
-        .await
-        .map_err(|_| Refused::Overloaded)?;
-    let Ask {
-        request_id,
-        unit,
-        body,
-        ..
-    } = ask;
+    let _running = gateway.running.acquire().await.map_err(|_| Refused::Overloaded)?;
+    let Ask { request_id, unit, body, .. } = ask;
     let task = tokio::task::spawn_blocking(move || {
         let mut request = oip::parse(&body, &work.endpoint.revision().signature)?;
         request.id = request.id.or(request_id);
@@ -229,9 +191,7 @@ impl Work {
             propensity: assignment.propensity,
             outcome: match &printed {
                 Ok(_) => Outcome::Answered,
-                Err(message) => Outcome::Failed {
-                    message: message.clone(),
-                },
+                Err(message) => Outcome::Failed { message: message.clone() },
             },
             inputs,
             outputs,
@@ -241,9 +201,7 @@ impl Work {
         Ok(Computed {
             record: encode(&self.endpoint, &record)?,
             answer: Computation {
-                id: request
-                    .id
-                    .unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+                id: request.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
                 target: assignment.target.clone(),
                 variant: assignment.variant,
                 outputs: printed,
@@ -259,9 +217,7 @@ impl Work {
         match catch_unwind(AssertUnwindSafe(|| model.run(inputs))) {
             Ok(Ok(outputs)) => Ok(Run(Ok(outputs))),
             Ok(Err(RunFailure::Inputs(reason))) => Err(Invalid(reason).into()),
-            Ok(Err(RunFailure::Model(reason))) => {
-                Ok(Run(Err(format!("{} failed: {reason}", name()))))
-            }
+            Ok(Err(RunFailure::Model(reason))) => Ok(Run(Err(format!("{} failed: {reason}", name())))),
             Err(_) => Ok(Run(Err(format!("{} failed", name())))),
         }
     }
@@ -282,18 +238,12 @@ impl Run {
         let given = match self.0 {
             Ok(given) => given,
             Err(message) => {
-                return Ran {
-                    outputs: Vec::new(),
-                    printed: Err(message),
-                };
+                return Ran { outputs: Vec::new(), printed: Err(message) };
             }
         };
         let contract = &endpoint.revision().signature.outputs;
         let in_contract = |name: &String| contract.iter().any(|field| field.name == *name);
-        let given: Vec<(String, Tensor)> = given
-            .into_iter()
-            .filter(|(name, _)| in_contract(name))
-            .collect();
+        let given: Vec<(String, Tensor)> = given.into_iter().filter(|(name, _)| in_contract(name)).collect();
         let outputs = logged::from_tensors(&given);
         let printed = print_wanted(&given, &outputs, wanted);
         Ran { outputs, printed }
@@ -316,14 +266,11 @@ fn print_wanted(
     for at in &order {
         let (name, tensor) = &given[*at];
         if !logged::is_finite(tensor) {
-            return Err(format!(
-                "output `{name}` is not finite, and JSON has no form for it"
-            ));
+            return Err(format!("output `{name}` is not finite, and JSON has no form for it"));
         }
     }
     let chosen: Vec<&LoggedTensor> = order.iter().map(|at| &outputs[*at]).collect();
-    oip::print_outputs(&chosen)
-        .map_err(|error| format!("the outputs cannot be written as JSON: {error}"))
+    oip::print_outputs(&chosen).map_err(|error| format!("the outputs cannot be written as JSON: {error}"))
 }
 
 fn node(assignment: &Assignment<'_>, latency_us: u64) -> NodeRecord {
@@ -336,19 +283,12 @@ fn node(assignment: &Assignment<'_>, latency_us: u64) -> NodeRecord {
     }
 }
 
-fn encode(
-    endpoint: &Endpoint,
-    record: &PredictionRecord,
-) -> Result<Option<EncodedRecord>, AppendError> {
+fn encode(endpoint: &Endpoint, record: &PredictionRecord) -> Result<Option<EncodedRecord>, AppendError> {
     let revision = endpoint.revision();
     if revision.log == LogMode::Off {
         return Ok(None);
     }
-    let new = NewRecord {
-        project: &revision.project,
-        ordinal: revision.ordinal,
-        record,
-    };
+    let new = NewRecord { project: &revision.project, ordinal: revision.ordinal, record };
     new.encode().map(Some)
 }
 
@@ -368,16 +308,8 @@ fn respond(
     computation: Computation,
     prediction: Option<PredictionId>,
 ) -> Result<Answered, Refused> {
-    let Computation {
-        id,
-        target,
-        variant,
-        outputs,
-    } = computation;
-    let outputs = outputs.map_err(|message| Refused::Failed {
-        message,
-        prediction,
-    })?;
+    let Computation { id, target, variant, outputs } = computation;
+    let outputs = outputs.map_err(|message| Refused::Failed { message, prediction })?;
     let revision = endpoint.revision();
     let body = oip::print(&oip::Answer {
         endpoint: &revision.endpoint,
@@ -392,13 +324,7 @@ fn respond(
     let route = match revision.route {
         Route::Single { .. } => "single",
     };
-    Ok(Answered {
-        body,
-        prediction,
-        target,
-        route,
-        variant,
-    })
+    Ok(Answered { body, prediction, target, route, variant })
 }
 
 fn ending(answered: &Result<Answered, Refused>) -> Ending {

@@ -26,11 +26,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(
-        table: watch::Receiver<Arc<RouteTable>>,
-        log: PredictionLog,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(table: watch::Receiver<Arc<RouteTable>>, log: PredictionLog, clock: Arc<dyn Clock>) -> Self {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             table,

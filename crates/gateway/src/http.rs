@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use data_encoding::HEXUPPER;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use serde_json::{Value, json};
 use stemma_core::{name::EndpointName, policy::Action, prediction::PredictionId};
 
@@ -28,18 +26,10 @@ pub struct GatewayRoute {
 /// Returns every path that [`handle`] answers.
 pub fn routes() -> &'static [GatewayRoute] {
     const fn get(pattern: &'static str, action: Action) -> GatewayRoute {
-        GatewayRoute {
-            method: Method::GET,
-            pattern,
-            action,
-        }
+        GatewayRoute { method: Method::GET, pattern, action }
     }
     const fn post(pattern: &'static str, action: Action) -> GatewayRoute {
-        GatewayRoute {
-            method: Method::POST,
-            pattern,
-            action,
-        }
+        GatewayRoute { method: Method::POST, pattern, action }
     }
     static ROUTES: [GatewayRoute; 9] = [
         get("/v2", Action::Public),
@@ -49,14 +39,8 @@ pub fn routes() -> &'static [GatewayRoute] {
         get("/v2/models/{endpoint}/ready", Action::Invoke),
         post("/v2/models/{endpoint}/infer", Action::Invoke),
         get("/v2/models/{endpoint}/versions/{version}", Action::Invoke),
-        get(
-            "/v2/models/{endpoint}/versions/{version}/ready",
-            Action::Invoke,
-        ),
-        post(
-            "/v2/models/{endpoint}/versions/{version}/infer",
-            Action::Invoke,
-        ),
+        get("/v2/models/{endpoint}/versions/{version}/ready", Action::Invoke),
+        post("/v2/models/{endpoint}/versions/{version}/infer", Action::Invoke),
     ];
     &ROUTES
 }
@@ -78,11 +62,7 @@ enum Call {
     ServerMetadata,
     Live,
     Ready,
-    Model {
-        endpoint: String,
-        version: Option<String>,
-        act: ModelAct,
-    },
+    Model { endpoint: String, version: Option<String>, act: ModelAct },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,12 +75,7 @@ enum ModelAct {
 /// Answers a request to one of [`routes`]; every error is JSON with the member `error`.
 ///
 /// `peer_is_local` says that the caller may do without a token, if the table allows that at all.
-pub async fn handle(
-    gateway: &Gateway,
-    parts: Parts,
-    body: Bytes,
-    peer_is_local: bool,
-) -> Response<Bytes> {
+pub async fn handle(gateway: &Gateway, parts: Parts, body: Bytes, peer_is_local: bool) -> Response<Bytes> {
     let request_id = short_header(&parts.headers, &REQUEST_ID);
     let mut response = match dispatch(gateway, &parts, body, peer_is_local).await {
         Ok(response) => response,
@@ -122,20 +97,13 @@ async fn dispatch(
     check_method(&call, &parts.method)?;
     match call {
         Call::ServerMetadata => Ok(json_response(StatusCode::OK, &oip::server_metadata())),
-        Call::Live => Ok(json_response(
-            StatusCode::OK,
-            &json!({ "name": "stemma", "live": true }),
-        )),
+        Call::Live => Ok(json_response(StatusCode::OK, &json!({ "name": "stemma", "live": true }))),
         Call::Ready if gateway.is_ready().await => {
             let ready = json!({ "name": "stemma", "live": true, "ready": true });
             Ok(json_response(StatusCode::OK, &ready))
         }
         Call::Ready => Err(HttpProblem::retry("the gateway is not ready")),
-        Call::Model {
-            endpoint,
-            version,
-            act,
-        } => {
+        Call::Model { endpoint, version, act } => {
             let endpoint = EndpointName::new(endpoint)
                 .map_err(|error| HttpProblem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
             let ask = Ask {
@@ -167,34 +135,21 @@ fn describe(gateway: &Gateway, ask: &Ask<'_>) -> Result<Response<Bytes>, HttpPro
 fn ready(gateway: &Gateway, ask: &Ask<'_>) -> Result<Response<Bytes>, HttpProblem> {
     let table = gateway.table();
     answer::enter(&table, ask, gateway.clock.now())?;
-    Ok(json_response(
-        StatusCode::OK,
-        &json!({ "name": ask.endpoint, "ready": true, "live": true }),
-    ))
+    Ok(json_response(StatusCode::OK, &json!({ "name": ask.endpoint, "ready": true, "live": true })))
 }
 
-async fn infer(
-    gateway: &Gateway,
-    headers: &HeaderMap,
-    ask: Ask<'_>,
-) -> Result<Response<Bytes>, HttpProblem> {
+async fn infer(gateway: &Gateway, headers: &HeaderMap, ask: Ask<'_>) -> Result<Response<Bytes>, HttpProblem> {
     if ask.body.len() > BODY_BYTES_MAX {
         let message = format!("the request is longer than {BODY_BYTES_MAX} bytes");
         return Err(HttpProblem::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
     if headers.contains_key(BINARY_HEADER) {
-        return Err(HttpProblem::new(
-            StatusCode::BAD_REQUEST,
-            oip::USE_JSON.to_owned(),
-        ));
+        return Err(HttpProblem::new(StatusCode::BAD_REQUEST, oip::USE_JSON.to_owned()));
     }
     let encoded = headers.get(header::CONTENT_ENCODING);
     if encoded.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         let message = "compressed requests are not supported; send no `Content-Encoding`";
-        return Err(HttpProblem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            message.to_owned(),
-        ));
+        return Err(HttpProblem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message.to_owned()));
     }
     Ok(answer::infer(gateway, ask).await?.into_response())
 }
@@ -222,11 +177,7 @@ struct HttpProblem {
 
 impl HttpProblem {
     fn new(status: StatusCode, message: String) -> Self {
-        Self {
-            status,
-            message,
-            headers: HeaderMap::new(),
-        }
+        Self { status, message, headers: HeaderMap::new() }
     }
 
     /// 503, worth another try soon.
@@ -251,22 +202,15 @@ impl From<Refused> for HttpProblem {
     fn from(refused: Refused) -> Self {
         let message = refused.to_string();
         match refused {
-            Refused::Access(AccessError::Forbidden { .. }) => {
-                Self::new(StatusCode::FORBIDDEN, message)
-            }
+            Refused::Access(AccessError::Forbidden { .. }) => Self::new(StatusCode::FORBIDDEN, message),
             Refused::Access(_) => Self::new(StatusCode::UNAUTHORIZED, message)
                 .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            Refused::NoEndpoint { .. } | Refused::NoVersion { .. } => {
-                Self::new(StatusCode::NOT_FOUND, message)
-            }
+            Refused::NoEndpoint { .. } | Refused::NoVersion { .. } => Self::new(StatusCode::NOT_FOUND, message),
             Refused::Invalid(_) => Self::new(StatusCode::BAD_REQUEST, message),
-            Refused::Log(AppendError::TooLarge { .. }) => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+            Refused::Log(AppendError::TooLarge { .. }) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, message),
+            Refused::Log(AppendError::Unwritable(_)) | Refused::Internal => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error".to_owned())
             }
-            Refused::Log(AppendError::Unwritable(_)) | Refused::Internal => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal error".to_owned(),
-            ),
             Refused::NotReady(_) | Refused::Overloaded | Refused::Log(_) => Self::retry(&message),
             Refused::Failed { prediction, .. } => {
                 let message = match prediction {
@@ -282,28 +226,14 @@ impl From<Refused> for HttpProblem {
 }
 
 fn parse_path(path: &str) -> Result<Call, HttpProblem> {
-    let unknown = || {
-        HttpProblem::new(
-            StatusCode::NOT_FOUND,
-            "there is nothing at this path".to_owned(),
-        )
-    };
+    let unknown = || HttpProblem::new(StatusCode::NOT_FOUND, "there is nothing at this path".to_owned());
     let rest = path.strip_prefix("/v2").ok_or_else(unknown)?;
     let components: Vec<&str> = match rest {
         "" | "/" => Vec::new(),
-        _ => rest
-            .strip_prefix('/')
-            .ok_or_else(unknown)?
-            .split('/')
-            .take(8)
-            .collect(),
+        _ => rest.strip_prefix('/').ok_or_else(unknown)?.split('/').take(8).collect(),
     };
     let model = |endpoint: &str, version: Option<&str>, act| {
-        Ok(Call::Model {
-            endpoint: decode(endpoint)?,
-            version: version.map(decode).transpose()?,
-            act,
-        })
+        Ok(Call::Model { endpoint: decode(endpoint)?, version: version.map(decode).transpose()?, act })
     };
     match components.as_slice() {
         [] => Ok(Call::ServerMetadata),
@@ -312,43 +242,29 @@ fn parse_path(path: &str) -> Result<Call, HttpProblem> {
         ["models", endpoint] => model(endpoint, None, ModelAct::Metadata),
         ["models", endpoint, "ready"] => model(endpoint, None, ModelAct::Ready),
         ["models", endpoint, "infer"] => model(endpoint, None, ModelAct::Infer),
-        ["models", endpoint, "versions", version] => {
-            model(endpoint, Some(version), ModelAct::Metadata)
-        }
-        ["models", endpoint, "versions", version, "ready"] => {
-            model(endpoint, Some(version), ModelAct::Ready)
-        }
-        ["models", endpoint, "versions", version, "infer"] => {
-            model(endpoint, Some(version), ModelAct::Infer)
-        }
+        ["models", endpoint, "versions", version] => model(endpoint, Some(version), ModelAct::Metadata),
+        ["models", endpoint, "versions", version, "ready"] => model(endpoint, Some(version), ModelAct::Ready),
+        ["models", endpoint, "versions", version, "infer"] => model(endpoint, Some(version), ModelAct::Infer),
         _ => Err(unknown()),
     }
 }
 
 fn check_method(call: &Call, method: &Method) -> Result<(), HttpProblem> {
     let (allowed, names) = match call {
-        Call::Model {
-            act: ModelAct::Infer,
-            ..
-        } => (method == Method::POST, "POST"),
+        Call::Model { act: ModelAct::Infer, .. } => (method == Method::POST, "POST"),
         _ => (matches!(*method, Method::GET | Method::HEAD), "GET, HEAD"),
     };
     if allowed {
         return Ok(());
     }
     let message = format!("this path takes {names}");
-    Err(HttpProblem::new(StatusCode::METHOD_NOT_ALLOWED, message)
-        .with(header::ALLOW, HeaderValue::from_static(names)))
+    Err(HttpProblem::new(StatusCode::METHOD_NOT_ALLOWED, message).with(header::ALLOW, HeaderValue::from_static(names)))
 }
 
 /// Decodes a path component exactly once; what is still encoded then is part of the name, and refused as such.
 fn decode(component: &str) -> Result<String, HttpProblem> {
-    let invalid = || {
-        HttpProblem::new(
-            StatusCode::BAD_REQUEST,
-            "the path is not valid percent-encoded UTF-8".to_owned(),
-        )
-    };
+    let invalid =
+        || HttpProblem::new(StatusCode::BAD_REQUEST, "the path is not valid percent-encoded UTF-8".to_owned());
     let mut bytes = Vec::with_capacity(component.len());
     let mut rest = component.as_bytes();
     while let [byte, tail @ ..] = rest {
@@ -358,9 +274,7 @@ fn decode(component: &str) -> Result<String, HttpProblem> {
             continue;
         }
         let digits = tail.first_chunk::<2>().ok_or_else(invalid)?;
-        let decoded = HEXUPPER
-            .decode(&digits.map(|digit| digit.to_ascii_uppercase()))
-            .map_err(|_| invalid())?;
+        let decoded = HEXUPPER.decode(&digits.map(|digit| digit.to_ascii_uppercase())).map_err(|_| invalid())?;
         bytes.extend(decoded);
         rest = &tail[2..];
     }

@@ -53,11 +53,7 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self {
-            segment_bytes_max: 64 << 20,
-            queue_bytes_max: 64 << 20,
-            unsealed_bytes_max: 16 << 30,
-        }
+        Self { segment_bytes_max: 64 << 20, queue_bytes_max: 64 << 20, unsealed_bytes_max: 16 << 30 }
     }
 }
 
@@ -65,11 +61,7 @@ impl Default for LogOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     #[error("cannot {act} `{}`: {source}", path.display())]
-    Io {
-        act: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { act: &'static str, path: PathBuf, source: io::Error },
     #[error("prediction log `{}` is in use by another process", .0.display())]
     InUse(PathBuf),
     #[error("prediction log segment `{}` is damaged at byte {offset}", path.display())]
@@ -80,11 +72,7 @@ pub enum LogError {
 
 impl LogError {
     pub(crate) fn io(act: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io {
-            act,
-            path: path.to_owned(),
-            source,
-        }
+        Self::Io { act, path: path.to_owned(), source }
     }
 }
 
@@ -98,10 +86,7 @@ pub enum AppendError {
     QueueFull,
     #[error("prediction log holds too much that is not sealed yet")]
     Backlog,
-    #[error(
-        "prediction record of {bytes} bytes is longer than {} bytes",
-        frame::PAYLOAD_BYTES_MAX
-    )]
+    #[error("prediction record of {bytes} bytes is longer than {} bytes", frame::PAYLOAD_BYTES_MAX)]
     TooLarge { bytes: usize },
     #[error("prediction record cannot be written as JSON: {0}")]
     Unwritable(String),
@@ -122,20 +107,13 @@ impl NewRecord<'_> {
             let reason = format!("propensity {} is not finite", self.record.propensity);
             return Err(AppendError::Unwritable(reason));
         }
-        let stored = StoredRef {
-            project: self.project,
-            record: self.record,
-        };
-        let payload = serde_json::to_vec(&stored)
-            .map_err(|error| AppendError::Unwritable(error.to_string()))?;
+        let stored = StoredRef { project: self.project, record: self.record };
+        let payload = serde_json::to_vec(&stored).map_err(|error| AppendError::Unwritable(error.to_string()))?;
         if payload.len() > frame::PAYLOAD_BYTES_MAX {
             let bytes = payload.len();
             return Err(AppendError::TooLarge { bytes });
         }
-        Ok(EncodedRecord {
-            ordinal: self.ordinal,
-            payload,
-        })
+        Ok(EncodedRecord { ordinal: self.ordinal, payload })
     }
 }
 
@@ -257,11 +235,7 @@ enum Work {
 
 impl Planned {
     fn new(segment: SegmentId) -> Self {
-        Self {
-            segment,
-            bytes: frame::SEGMENT_HEADER_BYTES as u64,
-            next_rows: HashMap::new(),
-        }
+        Self { segment, bytes: frame::SEGMENT_HEADER_BYTES as u64, next_rows: HashMap::new() }
     }
 
     fn has_room(&self, ordinal: u16, frame_bytes: u64, options: &LogOptions) -> bool {
@@ -287,8 +261,7 @@ impl PredictionLog {
         clock: Arc<dyn Clock>,
         options: LogOptions,
     ) -> Result<Self, LogError> {
-        std::fs::create_dir_all(directory)
-            .map_err(|source| LogError::io("create", directory, source))?;
+        std::fs::create_dir_all(directory).map_err(|source| LogError::io("create", directory, source))?;
         let lock = lock(directory)?;
         clear_sealing(directory)?;
         let (segments, recovered) = recovery::recover(directory)?;
@@ -310,22 +283,13 @@ impl PredictionLog {
         };
         shared.adopt(segments)?;
         let id = shared.next_segment(&mut shared.intake());
-        let first = shared
-            .create(id)
-            .map_err(|source| LogError::io("create a segment in", directory, source))?;
+        let first = shared.create(id).map_err(|source| LogError::io("create a segment in", directory, source))?;
         shared.intake().open = Some(Planned::new(id));
         let shared = Arc::new(shared);
         let thread = writer::start(Arc::clone(&shared), first)
             .map_err(|source| LogError::io("start the writer of", directory, source))?;
-        let writer = WriterThread {
-            shared: Arc::clone(&shared),
-            thread: Some(thread),
-        };
-        Ok(Self {
-            shared,
-            recovered: recovered.into(),
-            _writer: Arc::new(writer),
-        })
+        let writer = WriterThread { shared: Arc::clone(&shared), thread: Some(thread) };
+        Ok(Self { shared, recovered: recovered.into(), _writer: Arc::new(writer) })
     }
 
     /// What opening found of earlier processes, oldest first.
@@ -336,11 +300,7 @@ impl PredictionLog {
     /// Keeps a record and returns its id; with `Durable` the record is on disk when this returns.
     ///
     /// `Fast` returns as soon as the record waits for the disk; `Off` keeps nothing and gives no id.
-    pub async fn append(
-        &self,
-        mode: LogMode,
-        record: EncodedRecord,
-    ) -> Result<Option<PredictionId>, AppendError> {
+    pub async fn append(&self, mode: LogMode, record: EncodedRecord) -> Result<Option<PredictionId>, AppendError> {
         if mode == LogMode::Off {
             return Ok(None);
         }
@@ -395,21 +355,13 @@ impl PredictionLog {
     }
 
     /// Returns the newest records of an endpoint that are on disk and not sealed away, newest first.
-    pub fn recent(
-        &self,
-        ordinal: u16,
-        limit: usize,
-    ) -> Result<Vec<(PredictionId, PredictionRecord)>, LogError> {
+    pub fn recent(&self, ordinal: u16, limit: usize) -> Result<Vec<(PredictionId, PredictionRecord)>, LogError> {
         let mut found = Vec::new();
         for segment in self.shared.all_segments().iter().rev() {
             let newest: Vec<u32> = segment.index(|index| {
                 let rows = index.rows.get(&ordinal).map_or(&[][..], Vec::as_slice);
                 let wanted = limit - found.len();
-                rows.iter()
-                    .rev()
-                    .take(wanted)
-                    .map(|(row, _)| *row)
-                    .collect()
+                rows.iter().rev().take(wanted).map(|(row, _)| *row).collect()
             });
             for row in newest {
                 let address = segment.address(ordinal, row);
@@ -434,12 +386,9 @@ impl PredictionLog {
         let found = self.ended(segment)?;
         let bytes = std::fs::metadata(&found.path).map_or(0, |metadata| metadata.len());
         crate::seal::remove_parts(&self.shared.directory, segment)?;
-        std::fs::remove_file(&found.path)
-            .map_err(|source| LogError::io("remove", &found.path, source))?;
+        std::fs::remove_file(&found.path).map_err(|source| LogError::io("remove", &found.path, source))?;
         self.shared.segments_mut().remove(&segment);
-        self.shared
-            .unsealed_bytes
-            .fetch_sub(bytes, Ordering::SeqCst);
+        self.shared.unsealed_bytes.fetch_sub(bytes, Ordering::SeqCst);
         Ok(())
     }
 
@@ -489,14 +438,7 @@ impl Drop for WriterThread {
 
 impl Intake {
     fn new(last_segment: SegmentId) -> Self {
-        Self {
-            open: None,
-            queue: Vec::new(),
-            queued_bytes: 0,
-            reopen: Vec::new(),
-            last_segment,
-            closing: false,
-        }
+        Self { open: None, queue: Vec::new(), queued_bytes: 0, reopen: Vec::new(), last_segment, closing: false }
     }
 }
 
@@ -521,10 +463,9 @@ impl Shared {
 
     fn adopt(&mut self, segments: Vec<Arc<Segment>>) -> Result<(), LogError> {
         for segment in segments {
-            let metadata = std::fs::metadata(&segment.path)
-                .map_err(|source| LogError::io("read", &segment.path, source))?;
-            self.unsealed_bytes
-                .fetch_add(metadata.len(), Ordering::SeqCst);
+            let metadata =
+                std::fs::metadata(&segment.path).map_err(|source| LogError::io("read", &segment.path, source))?;
+            self.unsealed_bytes.fetch_add(metadata.len(), Ordering::SeqCst);
             self.segments_mut().insert(segment.id, segment);
         }
         Ok(())
@@ -536,13 +477,7 @@ impl Shared {
         &self,
         mode: LogMode,
         record: EncodedRecord,
-    ) -> Result<
-        (
-            PredictionAddress,
-            Option<oneshot::Receiver<Result<(), AppendError>>>,
-        ),
-        AppendError,
-    > {
+    ) -> Result<(PredictionAddress, Option<oneshot::Receiver<Result<(), AppendError>>>), AppendError> {
         let EncodedRecord { ordinal, payload } = record;
         let frame_bytes = (frame::FRAME_HEADER_BYTES + payload.len()) as u64;
         let mut intake = self.intake();
@@ -564,20 +499,10 @@ impl Shared {
             LogMode::Fast | LogMode::Off => (None, None),
         };
         intake.queued_bytes += frame_bytes as usize;
-        intake.queue.push(Work::Record {
-            segment,
-            ordinal,
-            row,
-            payload,
-            waiter,
-        });
+        intake.queue.push(Work::Record { segment, ordinal, row, payload, waiter });
         drop(intake);
         self.wake.notify_one();
-        let address = PredictionAddress {
-            segment,
-            endpoint: ordinal,
-            row,
-        };
+        let address = PredictionAddress { segment, endpoint: ordinal, row };
         Ok((address, receiver))
     }
 
@@ -652,11 +577,7 @@ fn read(segment: &Segment, address: PredictionAddress) -> Result<Option<Stored>,
 
 pub(crate) fn decode(segment: &Segment, payload: &[u8]) -> Result<Stored, LogError> {
     serde_json::from_slice(payload).map_err(|error| {
-        LogError::io(
-            "decode a record of",
-            &segment.path,
-            io::Error::new(io::ErrorKind::InvalidData, error),
-        )
+        LogError::io("decode a record of", &segment.path, io::Error::new(io::ErrorKind::InvalidData, error))
     })
 }
 
@@ -701,9 +622,7 @@ fn remember_last_segment(lock: &File, segment: SegmentId) -> io::Result<()> {
 fn clear_sealing(directory: &Path) -> Result<(), LogError> {
     let sealing = directory.join(SEALING_DIRECTORY);
     match std::fs::remove_dir_all(&sealing) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(LogError::io("clear", &sealing, source))
-        }
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(LogError::io("clear", &sealing, source)),
         _ => Ok(()),
     }
 }

@@ -77,10 +77,7 @@ fn shortest(value: f32) -> f64 {
 pub fn to_tensors(logged: &[LoggedTensor]) -> Result<Vec<(String, Tensor)>, LoggedError> {
     let read = |logged: &LoggedTensor| match to_tensor(logged) {
         Ok(tensor) => Ok((logged.name.clone(), tensor)),
-        Err(reason) => Err(LoggedError {
-            name: logged.name.clone(),
-            reason,
-        }),
+        Err(reason) => Err(LoggedError { name: logged.name.clone(), reason }),
     };
     logged.iter().map(read).collect()
 }
@@ -148,10 +145,7 @@ mod tests {
 
     #[test]
     fn floats_are_printed_short_and_what_json_cannot_hold_is_named() {
-        check(
-            tensor(vec![0.1f32, -0.0, 16_777_217.0]),
-            "[0.1,-0.0,16777216.0]",
-        );
+        check(tensor(vec![0.1f32, -0.0, 16_777_217.0]), "[0.1,-0.0,16777216.0]");
         let special = tensor(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
         assert!(!is_finite(&special));
         check(special, r#"["NaN","Infinity","-Infinity"]"#);
@@ -159,10 +153,7 @@ mod tests {
 
     #[test]
     fn large_integers_keep_their_last_digit() {
-        check(
-            tensor(vec![u64::MAX, (1 << 53) + 1]),
-            "[18446744073709551615,9007199254740993]",
-        );
+        check(tensor(vec![u64::MAX, (1 << 53) + 1]), "[18446744073709551615,9007199254740993]");
         check(tensor(vec![i64::MIN]), "[-9223372036854775808]");
     }
 
@@ -183,10 +174,7 @@ mod tests {
             (Datatype::Bytes, &[], serde_json::json!("x")),
         ] {
             let logged = logged(datatype, shape, data);
-            assert!(
-                to_tensors(std::slice::from_ref(&logged)).is_err(),
-                "{logged:?}"
-            );
+            assert!(to_tensors(std::slice::from_ref(&logged)).is_err(), "{logged:?}");
         }
     }
 
@@ -209,19 +197,11 @@ mod tests {
         match tensor.data() {
             TensorData::Float(x) => format!(
                 "{:?}",
-                x.iter()
-                    .map(|x| if x.is_nan() { 0x7fc0_0000 } else { x.to_bits() })
-                    .collect::<Vec<_>>()
+                x.iter().map(|x| if x.is_nan() { 0x7fc0_0000 } else { x.to_bits() }).collect::<Vec<_>>()
             ),
             TensorData::Double(x) => format!(
                 "{:?}",
-                x.iter()
-                    .map(|x| if x.is_nan() {
-                        0x7ff8 << 48
-                    } else {
-                        x.to_bits()
-                    })
-                    .collect::<Vec<_>>()
+                x.iter().map(|x| if x.is_nan() { 0x7ff8 << 48 } else { x.to_bits() }).collect::<Vec<_>>()
             ),
             other => format!("{other:?}"),
         }

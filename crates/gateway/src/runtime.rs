@@ -44,9 +44,7 @@ impl From<RunError> for RunFailure {
             | RunError::WrongShape { .. }
             | RunError::BatchMismatch { .. }
             | RunError::InvalidTensor { .. } => Self::Inputs(text),
-            RunError::Operator { .. }
-            | RunError::TooLarge { .. }
-            | RunError::WrongOutput { .. } => Self::Model(text),
+            RunError::Operator { .. } | RunError::TooLarge { .. } | RunError::WrongOutput { .. } => Self::Model(text),
         }
     }
 }

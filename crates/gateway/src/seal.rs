@@ -79,10 +79,7 @@ impl PredictionLog {
     pub fn seal(&self, segment: SegmentId) -> Result<Vec<SealedPart>, SealError> {
         let segment = self.ended(segment)?;
         match segment.damage {
-            Some(offset) => Err(SealError::Log(LogError::Corrupt {
-                path: segment.path.clone(),
-                offset,
-            })),
+            Some(offset) => Err(SealError::Log(LogError::Corrupt { path: segment.path.clone(), offset })),
             None => self.write_parts(&segment),
         }
     }
@@ -95,12 +92,8 @@ impl PredictionLog {
 
     fn write_parts(&self, segment: &Segment) -> Result<Vec<SealedPart>, SealError> {
         let directory = self.directory().join(SEALING_DIRECTORY);
-        std::fs::create_dir_all(&directory)
-            .map_err(|source| LogError::io("create", &directory, source))?;
-        let mut endpoints: Vec<_> = segment
-            .index(|index| index.rows.clone())
-            .into_iter()
-            .collect();
+        std::fs::create_dir_all(&directory).map_err(|source| LogError::io("create", &directory, source))?;
+        let mut endpoints: Vec<_> = segment.index(|index| index.rows.clone()).into_iter().collect();
         endpoints.sort_unstable_by_key(|(ordinal, _)| *ordinal);
         let mut parts = Vec::new();
         for (ordinal, rows) in endpoints {
@@ -112,9 +105,7 @@ impl PredictionLog {
                 }
                 let part = match &mut open {
                     Some(part) => part,
-                    none => none.insert(PartWriter::create(
-                        &directory, segment.id, ordinal, row, &stored,
-                    )?),
+                    none => none.insert(PartWriter::create(&directory, segment.id, ordinal, row, &stored)?),
                 };
                 let id = PredictionId::seal(segment.address(ordinal, row), self.key());
                 part.push(id, row, stored.record)?;
@@ -142,10 +133,7 @@ pub(crate) fn remove_parts(directory: &Path, segment: SegmentId) -> Result<(), L
     let prefix = part_prefix(segment);
     for entry in entries {
         let entry = entry.map_err(failed)?;
-        let ours = entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| name.starts_with(&prefix));
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix));
         if ours {
             std::fs::remove_file(entry.path()).map_err(failed)?;
         }
@@ -174,10 +162,7 @@ impl PartWriter {
         first: &Stored,
     ) -> Result<Self, SealError> {
         let day = first.record.time.utc_day();
-        let name = format!(
-            "{}{ordinal}.{day}.{first_row}.parquet",
-            part_prefix(segment)
-        );
+        let name = format!("{}{ordinal}.{day}.{first_row}.parquet", part_prefix(segment));
         let file = directory.join(name);
         let part = SealedPart {
             segment,
@@ -192,15 +177,10 @@ impl PartWriter {
             last_time: first.record.time,
             file,
         };
-        let output = File::create(&part.file)
-            .map_err(|source| LogError::io("create", &part.file, source))?;
+        let output = File::create(&part.file).map_err(|source| LogError::io("create", &part.file, source))?;
         let writer = ArrowWriter::try_new(output, columns::schema(), Some(properties(&part)))
             .map_err(|source| part.failed(source))?;
-        Ok(Self {
-            part,
-            writer,
-            columns: Columns::default(),
-        })
+        Ok(Self { part, writer, columns: Columns::default() })
     }
 
     /// A part has no gaps and one day; clocks and threads may bring a record of the day before a little late.
@@ -209,20 +189,13 @@ impl PartWriter {
         follows && next.record.time.utc_day() <= self.part.day && next.project == self.part.project
     }
 
-    fn push(
-        &mut self,
-        id: PredictionId,
-        row: u32,
-        record: PredictionRecord,
-    ) -> Result<(), SealError> {
+    fn push(&mut self, id: PredictionId, row: u32, record: PredictionRecord) -> Result<(), SealError> {
         let part = &mut self.part;
         part.last_row = row;
         part.rows += 1;
         part.first_time = part.first_time.min(record.time);
         part.last_time = part.last_time.max(record.time);
-        self.columns
-            .push(id, row, &record)
-            .map_err(|source| part.failed(source))?;
+        self.columns.push(id, row, &record).map_err(|source| part.failed(source))?;
         if self.columns.rows() >= BATCH_ROWS || self.columns.bytes() >= BATCH_BYTES {
             self.write_batch()?;
         }
@@ -238,22 +211,15 @@ impl PartWriter {
     fn finish(mut self) -> Result<SealedPart, SealError> {
         self.write_batch()?;
         let part = self.part;
-        let file = self
-            .writer
-            .into_inner()
-            .map_err(|source| part.failed(source))?;
-        file.sync_all()
-            .map_err(|source| LogError::io("sync", &part.file, source))?;
+        let file = self.writer.into_inner().map_err(|source| part.failed(source))?;
+        file.sync_all().map_err(|source| LogError::io("sync", &part.file, source))?;
         Ok(part)
     }
 }
 
 impl SealedPart {
     fn failed(&self, source: ParquetError) -> SealError {
-        SealError::Parquet {
-            path: self.file.clone(),
-            source,
-        }
+        SealError::Parquet { path: self.file.clone(), source }
     }
 }
 

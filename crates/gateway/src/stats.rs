@@ -13,8 +13,8 @@ use stemma_core::name::EndpointName;
 
 /// Upper bounds of the latency buckets in microseconds; one more bucket holds what is slower.
 pub const LATENCY_BOUNDS_US: [u64; 15] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
-    1_000_000, 2_500_000, 10_000_000,
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    10_000_000,
 ];
 
 /// How a request to an endpoint ended.
@@ -133,10 +133,7 @@ impl AllCounters {
 
     pub fn read(&self) -> Vec<EndpointStats> {
         let all = self.0.read().unwrap_or_else(|e| e.into_inner());
-        let mut stats: Vec<_> = all
-            .iter()
-            .map(|(endpoint, counters)| counters.read(endpoint.clone()))
-            .collect();
+        let mut stats: Vec<_> = all.iter().map(|(endpoint, counters)| counters.read(endpoint.clone())).collect();
         stats.sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
         stats
     }

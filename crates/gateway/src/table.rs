@@ -31,17 +31,9 @@ pub struct Endpoint {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error("cannot load `{}@{}` for endpoint `{endpoint}`: {source}", target.model, target.version)]
-    Model {
-        endpoint: EndpointName,
-        target: Box<Target>,
-        source: Box<dyn Error + Send + Sync>,
-    },
+    Model { endpoint: EndpointName, target: Box<Target>, source: Box<dyn Error + Send + Sync> },
     #[error("`{}@{}` does not keep the contract of endpoint `{endpoint}`: {}", target.model, target.version, changes.join(", "))]
-    Contract {
-        endpoint: EndpointName,
-        target: Box<Target>,
-        changes: Vec<String>,
-    },
+    Contract { endpoint: EndpointName, target: Box<Target>, changes: Vec<String> },
 }
 
 impl Endpoint {
@@ -64,11 +56,7 @@ impl Endpoint {
             check_contract(&revision, target, model.signature())?;
             models.insert(target.digest, model);
         }
-        Ok(Self {
-            revision,
-            revision_digest,
-            models,
-        })
+        Ok(Self { revision, revision_digest, models })
     }
 
     pub fn revision(&self) -> &Revision {
@@ -81,38 +69,21 @@ impl Endpoint {
 
     /// Returns the model of a target of this revision's route.
     pub(crate) fn model(&self, target: &Target) -> &Arc<dyn Runtime> {
-        self.models
-            .get(&target.digest)
-            .expect("`load` loads every target of the route")
+        self.models.get(&target.digest).expect("`load` loads every target of the route")
     }
 
     /// Returns the targets that answer requests, as `versions` of the protocol.
     pub fn versions(&self) -> Vec<String> {
         let targets = self.revision.route.targets();
-        targets
-            .iter()
-            .map(|target| target.version.to_string())
-            .collect()
+        targets.iter().map(|target| target.version.to_string()).collect()
     }
 }
 
-fn check_contract(
-    revision: &Revision,
-    target: &Target,
-    model: &Signature,
-) -> Result<(), LoadError> {
+fn check_contract(revision: &Revision, target: &Target, model: &Signature) -> Result<(), LoadError> {
     let changes = revision.signature.changes_to(model);
-    let changes: Vec<String> = changes
-        .into_iter()
-        .filter(|change| change.breaking)
-        .map(|change| change.what)
-        .collect();
+    let changes: Vec<String> = changes.into_iter().filter(|change| change.breaking).map(|change| change.what).collect();
     if changes.is_empty() {
         return Ok(());
     }
-    Err(LoadError::Contract {
-        endpoint: revision.endpoint.clone(),
-        target: Box::new(target.clone()),
-        changes,
-    })
+    Err(LoadError::Contract { endpoint: revision.endpoint.clone(), target: Box::new(target.clone()), changes })
 }

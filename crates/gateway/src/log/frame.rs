@@ -103,19 +103,11 @@ pub fn read_frame(bytes: &[u8]) -> Option<(FrameHeader, &[u8])> {
     }
     let row = u32_at(fixed, 16);
     let kind = match fixed[12] {
-        KIND_RECORD => FrameKind::Record {
-            ordinal: u16::from_le_bytes([fixed[14], fixed[15]]),
-            row,
-        },
+        KIND_RECORD => FrameKind::Record { ordinal: u16::from_le_bytes([fixed[14], fixed[15]]), row },
         KIND_END => FrameKind::End { records: row },
         _ => return None,
     };
-    let header = FrameHeader {
-        kind,
-        batch: u32_at(fixed, 20),
-        stable: u64_at(fixed, 24),
-        segment: u64_at(fixed, 32),
-    };
+    let header = FrameHeader { kind, batch: u32_at(fixed, 20), stable: u64_at(fixed, 24), segment: u64_at(fixed, 32) };
     Some((header, &frame[FRAME_HEADER_BYTES..]))
 }
 
@@ -157,10 +149,7 @@ pub struct Scan {
 
 /// Reads the bytes of a segment up to its end, the last whole frame, or past damage if there are frames behind it.
 pub fn scan(segment: u64, bytes: &[u8]) -> Scan {
-    let mut scan = Scan {
-        end: SEGMENT_HEADER_BYTES as u64,
-        ..Scan::default()
-    };
+    let mut scan = Scan { end: SEGMENT_HEADER_BYTES as u64, ..Scan::default() };
     let content = bytes.len() - trailing_zeros(bytes);
     let mut at = SEGMENT_HEADER_BYTES;
     if !bytes.starts_with(&segment_header(segment)) {
@@ -178,18 +167,12 @@ pub fn scan(segment: u64, bytes: &[u8]) -> Scan {
     }
     let mut next_rows = std::collections::HashMap::<u16, u32>::new();
     while at < content && !scan.closed {
-        match read_frame(&bytes[at..])
-            .filter(|(header, _)| fits(header, segment, &scan, &next_rows))
-        {
+        match read_frame(&bytes[at..]).filter(|(header, _)| fits(header, segment, &scan, &next_rows)) {
             Some((header, payload)) => {
                 match header.kind {
                     FrameKind::Record { ordinal, row } => {
                         next_rows.insert(ordinal, row.saturating_add(1));
-                        scan.frames.push(FrameAt {
-                            ordinal,
-                            row,
-                            offset: at as u64,
-                        });
+                        scan.frames.push(FrameAt { ordinal, row, offset: at as u64 });
                     }
                     FrameKind::End { .. } => scan.closed = true,
                 }
@@ -211,20 +194,13 @@ pub fn scan(segment: u64, bytes: &[u8]) -> Scan {
 }
 
 /// A frame that was written after the ones before it: what a failed write left behind is older.
-fn fits(
-    header: &FrameHeader,
-    segment: u64,
-    scan: &Scan,
-    next_rows: &std::collections::HashMap<u16, u32>,
-) -> bool {
+fn fits(header: &FrameHeader, segment: u64, scan: &Scan, next_rows: &std::collections::HashMap<u16, u32>) -> bool {
     let in_order = match header.kind {
         FrameKind::Record { ordinal, row } => {
             let next = next_rows.get(&ordinal).copied().unwrap_or(0);
             row == next || (scan.damage.is_some() && row > next)
         }
-        FrameKind::End { records } => {
-            scan.damage.is_some() || records as usize == scan.frames.len()
-        }
+        FrameKind::End { records } => scan.damage.is_some() || records as usize == scan.frames.len(),
     };
     header.segment == segment && header.batch >= scan.last_batch && in_order
 }
@@ -250,9 +226,7 @@ fn stable_frame_behind(segment: u64, bytes: &[u8], bad: usize, last_batch: u32) 
 
 fn find_marker(bytes: &[u8], from: usize) -> Option<usize> {
     let tail = bytes.get(from..)?;
-    tail.windows(MARKER.len())
-        .position(|window| window == MARKER)
-        .map(|position| from + position)
+    tail.windows(MARKER.len()).position(|window| window == MARKER).map(|position| from + position)
 }
 
 fn trailing_zeros(bytes: &[u8]) -> usize {
@@ -281,12 +255,7 @@ mod tests {
     }
 
     fn push(bytes: &mut Vec<u8>, kind: FrameKind, batch: u32, stable: u64, payload: &[u8]) {
-        let header = FrameHeader {
-            kind,
-            batch,
-            stable,
-            segment: SEGMENT,
-        };
+        let header = FrameHeader { kind, batch, stable, segment: SEGMENT };
         push_frame(bytes, &header, payload);
     }
 
@@ -325,10 +294,11 @@ mod tests {
                 let mut flipped = bytes.clone();
                 flipped[at] ^= 1 << bit;
                 let scan = scan(SEGMENT, &flipped);
-                assert!(
-                    scan.damage.is_some_and(|damage| damage <= at as u64),
-                    "{at}"
-                );
+                for frame in &scan.frames {
+                    let offset = frame.offset as usize;
+                    assert_eq!(read_frame(&flipped[offset..]), read_frame(&bytes[offset..]));
+                }
+                assert!(scan.damage.is_some_and(|damage| damage <= at as u64), "{at}");
                 assert!(scan.frames.len() >= 2 || at < 32, "{at}");
             }
         }
@@ -338,13 +308,7 @@ mod tests {
     fn a_flip_in_the_last_unfinished_write_is_a_torn_tail() {
         let mut bytes = segment_header(SEGMENT).to_vec();
         for row in 0..2 {
-            push(
-                &mut bytes,
-                FrameKind::Record { ordinal: 7, row },
-                1,
-                32,
-                b"{}",
-            );
+            push(&mut bytes, FrameKind::Record { ordinal: 7, row }, 1, 32, b"{}");
         }
         let first = 32;
         bytes[first + 20] ^= 1;
@@ -356,22 +320,18 @@ mod tests {
     #[test]
     fn what_a_failed_write_left_behind_is_not_read() {
         let mut bytes = segment_header(SEGMENT).to_vec();
-        push(
-            &mut bytes,
-            FrameKind::Record { ordinal: 7, row: 0 },
-            2,
-            32,
-            b"{}",
-        );
-        push(
-            &mut bytes,
-            FrameKind::Record { ordinal: 7, row: 1 },
-            1,
-            32,
-            b"{}",
-        );
+        push(&mut bytes, FrameKind::Record { ordinal: 7, row: 0 }, 2, 32, b"{}");
+        push(&mut bytes, FrameKind::Record { ordinal: 7, row: 1 }, 1, 32, b"{}");
         assert_eq!(rows(&scan(SEGMENT, &bytes)), [0]);
     }
+
+    #[test]
+    fn the_layout_is_frozen() {
+        let hex: String = sample()[..32 + 47].iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, FROZEN);
+    }
+    const FROZEN: &str = "ff53544d4c4f470a01000000000000000100000000009901000000002d148fa8\
+        ff5346fe346e064907000000010007000000000001000000200000000000000001000000000099017b2261223a317d";
 
     #[test]
     fn another_segments_bytes_are_not_read() {

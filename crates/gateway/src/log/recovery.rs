@@ -47,10 +47,7 @@ fn segments_in(directory: &Path) -> Result<Vec<SegmentId>, LogError> {
     Ok(segments)
 }
 
-fn recover_segment(
-    directory: &Path,
-    id: SegmentId,
-) -> Result<(Option<Arc<Segment>>, RecoveredSegment), LogError> {
+fn recover_segment(directory: &Path, id: SegmentId) -> Result<(Option<Arc<Segment>>, RecoveredSegment), LogError> {
     let path = directory.join(super::segment::file_name(id));
     let failed = |source| LogError::io("recover", &path, source);
     let bytes = std::fs::read(&path).map_err(failed)?;

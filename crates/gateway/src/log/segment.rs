@@ -14,8 +14,7 @@ use stemma_core::prediction::PredictionAddress;
 use super::{
     LogError, SegmentId,
     frame::{
-        FRAME_HEADER_BYTES, FrameAt, FrameHeader, FrameKind, announced_payload, push_frame,
-        read_frame, segment_header,
+        FRAME_HEADER_BYTES, FrameAt, FrameHeader, FrameKind, announced_payload, push_frame, read_frame, segment_header,
     },
 };
 
@@ -68,13 +67,7 @@ impl SegmentIndex {
 
 impl Segment {
     pub fn new(id: SegmentId, path: PathBuf, file: File, damage: Option<u64>) -> Self {
-        Self {
-            id,
-            path,
-            file,
-            index: RwLock::default(),
-            damage,
-        }
+        Self { id, path, file, index: RwLock::default(), damage }
     }
 
     pub fn publish(&self, frames: impl IntoIterator<Item = FrameAt>) {
@@ -96,20 +89,16 @@ impl Segment {
 
     /// Returns the payload of the frame at an offset, which must be that of the row.
     pub fn read_at(&self, ordinal: u16, row: u32, offset: u64) -> Result<Vec<u8>, LogError> {
-        let corrupt = || LogError::Corrupt {
-            path: self.path.clone(),
-            offset,
+        let corrupt = || LogError::Corrupt { path: self.path.clone(), offset };
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => corrupt(),
+            _ => LogError::io("read", &self.path, error),
         };
-        let failed = |source| LogError::io("read", &self.path, source);
         let mut fixed = [0; FRAME_HEADER_BYTES];
-        self.file
-            .read_exact_at(&mut fixed, offset)
-            .map_err(failed)?;
+        self.file.read_exact_at(&mut fixed, offset).map_err(failed)?;
         let length = announced_payload(&fixed).ok_or_else(corrupt)?;
         let mut frame = vec![0; FRAME_HEADER_BYTES + length];
-        self.file
-            .read_exact_at(&mut frame, offset)
-            .map_err(failed)?;
+        self.file.read_exact_at(&mut frame, offset).map_err(failed)?;
         let (header, _) = read_frame(&frame).ok_or_else(corrupt)?;
         if header.kind != (FrameKind::Record { ordinal, row }) || header.segment != self.id {
             return Err(corrupt());
@@ -119,11 +108,7 @@ impl Segment {
     }
 
     pub fn address(&self, ordinal: u16, row: u32) -> PredictionAddress {
-        PredictionAddress {
-            segment: self.id,
-            endpoint: ordinal,
-            row,
-        }
+        PredictionAddress { segment: self.id, endpoint: ordinal, row }
     }
 }
 
@@ -146,12 +131,7 @@ impl SegmentWriter {
     /// Creates the file of a new segment and makes it durable, so that frames can follow.
     pub fn create(directory: &Path, id: SegmentId) -> io::Result<Self> {
         let path = directory.join(file_name(id));
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         let mut writer = Self {
             id,
             path,
@@ -217,20 +197,11 @@ impl SegmentWriter {
         let header = self.header(FrameKind::Record { ordinal, row });
         push_frame(&mut self.buffer, &header, payload);
         self.records += 1;
-        FrameAt {
-            ordinal,
-            row,
-            offset,
-        }
+        FrameAt { ordinal, row, offset }
     }
 
     fn header(&self, kind: FrameKind) -> FrameHeader {
-        FrameHeader {
-            kind,
-            batch: self.batch + 1,
-            stable: self.stable,
-            segment: self.id,
-        }
+        FrameHeader { kind, batch: self.batch + 1, stable: self.stable, segment: self.id }
     }
 
     /// Writes what was pushed with one write and one sync.
@@ -259,9 +230,7 @@ impl SegmentWriter {
 
     /// Ends the segment: the end frame, no padding behind it, all of it on disk.
     pub fn close(&mut self) -> io::Result<()> {
-        let header = self.header(FrameKind::End {
-            records: self.records,
-        });
+        let header = self.header(FrameKind::End { records: self.records });
         push_frame(&mut self.buffer, &header, &[]);
         self.file.set_len(self.stable)?;
         self.allocated = self.stable;
@@ -276,12 +245,7 @@ impl SegmentWriter {
         }
         let target = end.next_multiple_of(PREALLOCATED_BYTES);
         let more = target - self.allocated;
-        match rustix::fs::fallocate(
-            &self.file,
-            rustix::fs::FallocateFlags::empty(),
-            self.allocated,
-            more,
-        ) {
+        match rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::empty(), self.allocated, more) {
             Ok(()) => self.allocated = target,
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
                 self.preallocates = false;

@@ -6,19 +6,11 @@ use std::{
     thread::JoinHandle,
 };
 
-use super::{
-    AppendError, Planned, SegmentId, Shared, Waiter, Work, frame::FrameAt, segment::SegmentWriter,
-};
+use super::{AppendError, Planned, SegmentId, Shared, Waiter, Work, frame::FrameAt, segment::SegmentWriter};
 
 pub(super) fn start(shared: Arc<Shared>, first: SegmentWriter) -> io::Result<JoinHandle<()>> {
-    let mut writer = Writer {
-        shared,
-        open: Some(first),
-        pending: Vec::new(),
-    };
-    std::thread::Builder::new()
-        .name("prediction-log".to_owned())
-        .spawn(move || writer.run())
+    let mut writer = Writer { shared, open: Some(first), pending: Vec::new() };
+    std::thread::Builder::new().name("prediction-log".to_owned()).spawn(move || writer.run())
 }
 
 struct Writer {
@@ -68,13 +60,7 @@ impl Writer {
 
     fn perform(&mut self, work: Work) {
         match work {
-            Work::Record {
-                segment,
-                ordinal,
-                row,
-                payload,
-                waiter,
-            } => match &mut self.open {
+            Work::Record { segment, ordinal, row, payload, waiter } => match &mut self.open {
                 Some(open) if open.id == segment => {
                     let at = open.push(ordinal, row, &payload);
                     self.pending.push((at, waiter));
@@ -195,11 +181,7 @@ impl Shared {
     /// Gives no more rows in a segment that can't be written to.
     fn stop_planning(&self, segment: SegmentId) {
         let mut intake = self.intake();
-        if intake
-            .open
-            .as_ref()
-            .is_some_and(|open| open.segment == segment)
-        {
+        if intake.open.as_ref().is_some_and(|open| open.segment == segment) {
             intake.open = None;
         }
     }

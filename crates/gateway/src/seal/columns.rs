@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{
     Array, ArrayRef, RecordBatch,
-    builder::{
-        Float64Builder, StringBuilder, TimestampMicrosecondBuilder, UInt32Builder, UInt64Builder,
-    },
+    builder::{Float64Builder, StringBuilder, TimestampMicrosecondBuilder, UInt32Builder, UInt64Builder},
     cast::AsArray as _,
     types::{Float64Type, TimestampMicrosecondType, UInt32Type, UInt64Type},
 };
@@ -103,12 +101,7 @@ impl Columns {
         self.bytes
     }
 
-    pub fn push(
-        &mut self,
-        id: PredictionId,
-        row: u32,
-        record: &PredictionRecord,
-    ) -> Result<(), ParquetError> {
+    pub fn push(&mut self, id: PredictionId, row: u32, record: &PredictionRecord) -> Result<(), ParquetError> {
         let (inputs, outputs) = (json(&record.inputs)?, json(&record.outputs)?);
         self.rows += 1;
         self.bytes += inputs.len() + outputs.len();
@@ -122,16 +115,12 @@ impl Columns {
         self.variant.append_value(&record.variant);
         self.propensity.append_value(record.propensity);
         self.revision.append_value(record.revision);
-        self.revision_digest
-            .append_value(record.revision_digest.to_string());
+        self.revision_digest.append_value(record.revision_digest.to_string());
         // the model whose outputs the caller got stands last; the others are in `nodes`
         let node = record.nodes.last();
-        self.model
-            .append_option(node.map(|node| node.model.as_str()));
-        self.version
-            .append_option(node.map(|node| node.version.to_string()));
-        self.model_digest
-            .append_option(node.map(|node| node.digest.to_string()));
+        self.model.append_option(node.map(|node| node.model.as_str()));
+        self.version.append_option(node.map(|node| node.version.to_string()));
+        self.model_digest.append_option(node.map(|node| node.digest.to_string()));
         let (status, error) = match &record.outcome {
             Outcome::Answered => (ANSWERED, None),
             Outcome::Failed { message } => (FAILED, Some(message)),
@@ -181,20 +170,12 @@ pub fn record_at(batch: &RecordBatch, at: usize) -> Option<(u32, PredictionRecor
     let cells = Cells { batch, at };
     let outcome = match cells.text("status")? {
         ANSWERED => Outcome::Answered,
-        FAILED => Outcome::Failed {
-            message: cells.text("error")?.to_owned(),
-        },
+        FAILED => Outcome::Failed { message: cells.text("error")?.to_owned() },
         _ => return None,
     };
-    let micros = cells
-        .column("time")?
-        .as_primitive_opt::<TimestampMicrosecondType>()?;
-    let propensity = cells
-        .column("propensity")?
-        .as_primitive_opt::<Float64Type>()?;
-    let latency = cells
-        .column("latency_us")?
-        .as_primitive_opt::<UInt64Type>()?;
+    let micros = cells.column("time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    let propensity = cells.column("propensity")?.as_primitive_opt::<Float64Type>()?;
+    let latency = cells.column("latency_us")?.as_primitive_opt::<UInt64Type>()?;
     let record = PredictionRecord {
         time: Timestamp(micros.value(at)),
         endpoint: cells.text("endpoint")?.parse().ok()?,

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use parquet::{
     arrow::arrow_reader::{
-        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
-        RowSelector,
+        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
     },
     errors::ParquetError,
     file::{
         metadata::{
-            ColumnChunkMask, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions,
-            ParquetMetaDataReader, ParquetStatisticsPolicy,
+            ColumnChunkMask, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+            ParquetStatisticsPolicy,
         },
         reader::ChunkReader,
     },
@@ -40,10 +39,7 @@ pub fn read_sealed<R: ChunkReader + 'static>(
     row: u32,
 ) -> Result<PredictionRecord, SealedError> {
     let mut found = read_sealed_rows(reader, first_row, row, 1)?;
-    found
-        .pop()
-        .map(|(_, record)| record)
-        .ok_or(SealedError::Corrupt { row })
+    found.pop().map(|(_, record)| record).ok_or(SealedError::Corrupt { row })
 }
 
 /// Returns at most `limit` records with their rows, from `row` on and in order.
@@ -58,11 +54,7 @@ pub fn read_sealed_rows<R: ChunkReader + 'static>(
     let metadata = footer(&reader)?;
     let Some((group, skip)) = locate(&metadata, first_row, row) else {
         let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
-        return Err(SealedError::NoSuchRow {
-            row,
-            first: first_row,
-            end: u64::from(first_row) + rows,
-        });
+        return Err(SealedError::NoSuchRow { row, first: first_row, end: u64::from(first_row) + rows });
     };
     let metadata = with_offset_index(metadata, group, &reader)?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);

@@ -70,11 +70,7 @@ impl Element for f32 {
 
     fn from_f64(value: f64) -> Result<Self, String> {
         let narrowed = value as f32;
-        if narrowed.is_finite() {
-            Ok(narrowed)
-        } else {
-            Err(format!("{value:e} is out of range"))
-        }
+        if narrowed.is_finite() { Ok(narrowed) } else { Err(format!("{value:e} is out of range")) }
     }
 }
 
@@ -140,19 +136,13 @@ impl Element for String {
 pub fn read<T: Element>(json: &str, expected: usize) -> Result<Vec<T>, String> {
     // an element takes at least one byte and a comma, so hostile shapes reserve no more than the body's size
     let mut elements = Vec::with_capacity(expected.min(json.len() / 2 + 1));
-    let leaves = Leaves {
-        elements: &mut elements,
-        expected,
-        depth: 0,
-    };
+    let leaves = Leaves { elements: &mut elements, expected, depth: 0 };
     leaves
         .deserialize(&mut serde_json::Deserializer::from_str(json))
         .map_err(|error| without_position(&error.to_string()).to_owned())?;
     match elements.len() {
         got if got == expected => Ok(elements),
-        got => Err(format!(
-            "the shape needs {expected} elements, there are {got}"
-        )),
+        got => Err(format!("the shape needs {expected} elements, there are {got}")),
     }
 }
 
@@ -166,17 +156,13 @@ pub fn read_text(json: &str, expected: usize, text: Text) -> Result<Vec<String>,
 }
 
 fn decode(base64: &str) -> Result<String, String> {
-    let bytes = BASE64
-        .decode(base64.as_bytes())
-        .map_err(|_| "an element is not base64".to_owned())?;
+    let bytes = BASE64.decode(base64.as_bytes()).map_err(|_| "an element is not base64".to_owned())?;
     String::from_utf8(bytes).map_err(|_| "an element is not UTF-8 once decoded".to_owned())
 }
 
 /// The position is one within the tensor's data, which means nothing to the sender.
 fn without_position(message: &str) -> &str {
-    message
-        .rsplit_once(" at line ")
-        .map_or(message, |(message, _)| message)
+    message.rsplit_once(" at line ").map_or(message, |(message, _)| message)
 }
 
 struct Leaves<'a, T> {
@@ -192,9 +178,7 @@ impl<T: Element> Leaves<'_, T> {
         }
         if self.elements.len() == self.expected {
             let expected = self.expected;
-            return Err(E::custom(format!(
-                "the shape needs {expected} elements, there are more"
-            )));
+            return Err(E::custom(format!("the shape needs {expected} elements, there are more")));
         }
         self.elements.push(element.map_err(E::custom)?);
         Ok(())
@@ -242,11 +226,7 @@ impl<'de, T: Element> de::Visitor<'de> for Leaves<'_, T> {
             return Err(de::Error::custom(message));
         }
         loop {
-            let inner = Leaves {
-                elements: &mut *self.elements,
-                expected: self.expected,
-                depth: self.depth + 1,
-            };
+            let inner = Leaves { elements: &mut *self.elements, expected: self.expected, depth: self.depth + 1 };
             if seq.next_element_seed(inner)?.is_none() {
                 return Ok(());
             }
@@ -269,12 +249,7 @@ mod tests {
 
     #[test]
     fn any_nesting_gives_the_leaves_in_order() {
-        for json in [
-            "[1,2,3,4]",
-            "[[1,2],[3,4]]",
-            "[[[1],2],[3,[4]]]",
-            "[[],1,2,3,4]",
-        ] {
+        for json in ["[1,2,3,4]", "[[1,2],[3,4]]", "[[[1],2],[3,[4]]]", "[[],1,2,3,4]"] {
             check::<i64>(json, &[1, 2, 3, 4]);
         }
         check::<i64>("[]", &[]);
@@ -282,21 +257,14 @@ mod tests {
 
     #[test]
     fn integers_are_exact_and_in_range() {
-        check::<i64>(
-            "[9223372036854775807,-9223372036854775808]",
-            &[i64::MAX, i64::MIN],
-        );
+        check::<i64>("[9223372036854775807,-9223372036854775808]", &[i64::MAX, i64::MIN]);
         check::<u64>("[18446744073709551615]", &[u64::MAX]);
         check::<u8>("[1.0, 2e1, 0, -0, -0.0]", &[1, 20, 0, 0, 0]);
         refuse::<u8>("[1.5]", 1, "1.5 is not an integer");
         refuse::<u8>("[256]", 1, "256 is out of range");
         refuse::<u8>("[-1]", 1, "-1 is out of range");
         let above = "9223372036854775808";
-        refuse::<i64>(
-            &format!("[{above}]"),
-            1,
-            &format!("{above} is out of range"),
-        );
+        refuse::<i64>(&format!("[{above}]"), 1, &format!("{above} is out of range"));
         let above = "1.8446744073709552e19 is out of range";
         refuse::<u64>("[18446744073709551616]", 1, above);
         refuse::<i64>("[true]", 1, "true is not a number");

@@ -72,9 +72,7 @@ struct RawInput<'a> {
 
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct RawOutputs<'a>(
-    #[serde(borrow, deserialize_with = "bounded::<_, _, TENSORS_MAX>")] Vec<RawOutput<'a>>,
-);
+struct RawOutputs<'a>(#[serde(borrow, deserialize_with = "bounded::<_, _, TENSORS_MAX>")] Vec<RawOutput<'a>>);
 
 #[derive(Deserialize)]
 struct RawOutput<'a> {
@@ -173,26 +171,20 @@ pub fn parse(body: &[u8], signature: &Signature) -> Result<InferRequest, Invalid
         id,
         unit,
         inputs: read_inputs(&raw.inputs, signature)?,
-        outputs: raw
-            .outputs
-            .map(|outputs| wanted_outputs(outputs.0, signature))
-            .transpose()?,
+        outputs: raw.outputs.map(|outputs| wanted_outputs(outputs.0, signature)).transpose()?,
     })
 }
 
 fn short_text(what: &str, text: Option<String>) -> Result<Option<String>, Invalid> {
     match text {
-        Some(text) if text.len() > TEXT_BYTES_MAX => Err(Invalid(format!(
-            "{what} is longer than {TEXT_BYTES_MAX} bytes"
-        ))),
+        Some(text) if text.len() > TEXT_BYTES_MAX => {
+            Err(Invalid(format!("{what} is longer than {TEXT_BYTES_MAX} bytes")))
+        }
         text => Ok(text),
     }
 }
 
-fn read_inputs(
-    raw: &[RawInput<'_>],
-    signature: &Signature,
-) -> Result<Vec<(String, Tensor)>, Invalid> {
+fn read_inputs(raw: &[RawInput<'_>], signature: &Signature) -> Result<Vec<(String, Tensor)>, Invalid> {
     let mut inputs: Vec<(String, Tensor)> = Vec::with_capacity(raw.len());
     let mut elements_left = ELEMENTS_MAX;
     for input in raw {
@@ -236,11 +228,7 @@ fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// Checks all of an input but its elements; returns its shape.
-fn check_input(
-    input: &RawInput<'_>,
-    field: &Field,
-    elements_left: usize,
-) -> Result<Vec<usize>, Invalid> {
+fn check_input(input: &RawInput<'_>, field: &Field, elements_left: usize) -> Result<Vec<usize>, Invalid> {
     let invalid = |reason: String| Invalid(format!("input `{}`: {reason}", field.name));
     if let Some(parameters) = &input.parameters
         && parameters.get("binary_data_size").is_some()
@@ -261,9 +249,7 @@ fn check_input(
     let dimensions = input.shape.iter().map(|size| usize::try_from(*size).ok());
     let Some(shape) = dimensions.collect::<Option<Vec<usize>>>() else {
         let shape = &input.shape;
-        return Err(invalid(format!(
-            "the shape {shape:?} has a negative dimension"
-        )));
+        return Err(invalid(format!("the shape {shape:?} has a negative dimension")));
     };
     let mut sizes = input.shape.iter().zip(&field.shape);
     let fits = sizes.all(|(got, wanted)| *wanted == -1 || got == wanted);
@@ -272,26 +258,16 @@ fn check_input(
         return Err(invalid(format!("the shape is {shape:?}, not {wanted:?}")));
     }
     if let Some(rows) = shape.first().filter(|rows| **rows > ROWS_MAX) {
-        return Err(invalid(format!(
-            "{rows} rows in one request; at most {ROWS_MAX}"
-        )));
+        return Err(invalid(format!("{rows} rows in one request; at most {ROWS_MAX}")));
     }
-    let count = shape
-        .iter()
-        .try_fold(1usize, |product, size| product.checked_mul(*size));
+    let count = shape.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
     match count {
         Some(count) if count <= elements_left => Ok(shape),
-        _ => Err(invalid(format!(
-            "more than {ELEMENTS_MAX} elements in one request"
-        ))),
+        _ => Err(invalid(format!("more than {ELEMENTS_MAX} elements in one request"))),
     }
 }
 
-fn read_elements(
-    input: &RawInput<'_>,
-    datatype: Datatype,
-    shape: Vec<usize>,
-) -> Result<Tensor, String> {
+fn read_elements(input: &RawInput<'_>, datatype: Datatype, shape: Vec<usize>) -> Result<Tensor, String> {
     let Some(data) = input.data.map(RawValue::get) else {
         return Err("`data` is missing".to_owned());
     };

@@ -1,0 +1,95 @@
+//! How many records a second become durable, by how many callers wait at once.
+//!
+//! `cargo run --release -p stemma-gateway --example append -- [FOLDER]`
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use serde_json::json;
+use stemma_core::{
+    Digest, SystemClock, Timestamp,
+    name::ProjectName,
+    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionKey, PredictionRecord},
+    route::LogMode,
+    signature::Datatype,
+};
+use stemma_gateway::{LogOptions, NewRecord, PredictionLog};
+
+const SECONDS: f64 = 3.0;
+
+fn record() -> Result<PredictionRecord, Box<dyn std::error::Error>> {
+    let tensor =
+        |name: &str, data| LoggedTensor { name: name.to_owned(), datatype: Datatype::Fp32, shape: vec![1, 20], data };
+    Ok(PredictionRecord {
+        time: Timestamp(1_772_366_400_000_000),
+        endpoint: "credit-offer".parse()?,
+        revision: 1,
+        revision_digest: Digest::of(b"revision"),
+        request_id: Some("order-17".to_owned()),
+        caller: "shop@example.org".parse()?,
+        unit: None,
+        variant: "single".to_owned(),
+        propensity: 1.0,
+        outcome: Outcome::Answered,
+        inputs: vec![tensor("x", json!((0..20).map(f64::from).collect::<Vec<_>>()))],
+        outputs: vec![tensor("p", json!([0.25]))],
+        nodes: vec![NodeRecord {
+            node: "single".to_owned(),
+            model: "credit-score".parse()?,
+            version: "1.0.2".parse()?,
+            digest: Digest::of(b"model"),
+            latency_us: 12,
+        }],
+        latency_us: 345,
+    })
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = match std::env::args_os().nth(1) {
+        Some(folder) => PathBuf::from(folder),
+        None => std::env::temp_dir().join(format!("stemma-append-{}", std::process::id())),
+    };
+    let key = PredictionKey::from_bytes([7; 32]);
+    let log = PredictionLog::open(&folder, key, Arc::new(SystemClock), LogOptions::default())?;
+    let record = Arc::new(record()?);
+    for waiters in [1, 32, 256] {
+        let before = log.stats();
+        let start = Instant::now();
+        let tasks: Vec<_> =
+            (0..waiters).map(|_| tokio::spawn(append_until(log.clone(), Arc::clone(&record), start))).collect();
+        let mut latencies = Vec::new();
+        for task in tasks {
+            latencies.extend(task.await??);
+        }
+        let seconds = start.elapsed().as_secs_f64();
+        latencies.sort_unstable();
+        let at = |quantile: f64| latencies[((latencies.len() - 1) as f64 * quantile) as usize];
+        let batches = log.stats().batches - before.batches;
+        println!(
+            "{waiters:>4} waiters: {:>8.0} records/s, {:>5.1} a sync, p50 {} us, p99 {} us",
+            latencies.len() as f64 / seconds,
+            latencies.len() as f64 / batches as f64,
+            at(0.5),
+            at(0.99),
+        );
+    }
+    drop(log);
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+async fn append_until(
+    log: PredictionLog,
+    record: Arc<PredictionRecord>,
+    start: Instant,
+) -> Result<Vec<u128>, stemma_gateway::AppendError> {
+    let project = ProjectName::default_project();
+    let mut latencies = Vec::new();
+    while start.elapsed().as_secs_f64() < SECONDS {
+        let began = Instant::now();
+        let new = NewRecord { project: &project, ordinal: 1, record: &record };
+        log.append(LogMode::Durable, new.encode()?).await?;
+        latencies.push(began.elapsed().as_micros());
+    }
+    Ok(latencies)
+}

@@ -1,0 +1,213 @@
+//! Paths, methods, headers, access and readiness.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::{Method, Request};
+use serde_json::json;
+use stemma_core::{Digest, policy::Action, route::LogMode, signature::Signature};
+use stemma_gateway::{Access, Endpoint, Grant, LoadError, Projects, http::routes};
+
+use crate::support::{Echo, House, echo_endpoint, echo_signature, post, request, revision, status_and_json, table};
+
+#[tokio::test]
+async fn the_server_describes_itself_and_only_what_works() {
+    let house = House::echo();
+    for path in ["/v2", "/v2/", "/v2?x=/v2/models"] {
+        let (status, answer) = house.get(path).await;
+        assert_eq!(status, 200);
+        assert_eq!(answer["name"], "stemma");
+        assert_eq!(answer["extensions"], json!([]));
+    }
+    assert_eq!(house.get("/v2/health/live").await.0, 200);
+    let (status, answer) = house.get("/v2/health/ready").await;
+    assert_eq!((status, &answer["ready"]), (200, &json!(true)));
+}
+
+#[tokio::test]
+async fn an_endpoint_describes_its_contract() {
+    let house = House::echo();
+    for path in ["/v2/models/echo", "/v2/models/echo/versions/1.0.2"] {
+        let (status, answer) = house.get(path).await;
+        assert_eq!(status, 200);
+        assert_eq!(answer["name"], "echo");
+        assert_eq!(answer["versions"], json!(["1.0.2"]));
+        assert_eq!(answer["platform"], "onnx_onnxv1");
+        assert_eq!(answer["inputs"][1], json!({ "name": "matrix", "datatype": "INT64", "shape": [-1, 2] }));
+        assert_eq!(answer["inputs"], answer["outputs"]);
+    }
+    let (status, answer) = house.get("/v2/models/echo/ready").await;
+    assert_eq!((status, &answer["ready"], &answer["name"]), (200, &json!(true), &json!("echo")));
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_404_with_a_hint() {
+    let house = House::echo();
+    for (path, expected) in [
+        ("/v2/models/eco", "there is no endpoint `eco`; did you mean `echo`?"),
+        ("/v2/models/weather/ready", "there is no endpoint `weather`; see `stemma deploy` for how to make one"),
+        ("/v2/models/echo/versions/9.9.9", "endpoint `echo` has no live version `9.9.9`; live: `1.0.2`"),
+        ("/v2/models/echo/versions/1.0.2/x", "there is nothing at this path"),
+        ("/v2/models", "there is nothing at this path"),
+        ("/v2/models/echo/", "there is nothing at this path"),
+        ("/v2//health/live", "there is nothing at this path"),
+        ("/v2x", "there is nothing at this path"),
+        ("/v2/a/b/c/d/e/f/g/h/i/j", "there is nothing at this path"),
+    ] {
+        let (status, answer) = house.get(path).await;
+        assert_eq!((status, answer["error"].as_str()), (404, Some(expected)), "{path}");
+    }
+    let body = request("uint8", "UINT8", json!([1]), json!([1])).to_string();
+    let (status, _) = house.post("/v2/models/echo/versions/1.0.1/infer", body.clone()).await;
+    assert_eq!(status, 404);
+    let (status, _) = house.post("/v2/models/echo/versions/1.0.2/infer", body).await;
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
+async fn names_are_decoded_exactly_once_and_checked() {
+    let named = "Kredit Ü";
+    let house = House::new(table(vec![echo_endpoint(named, "1.0.2", LogMode::Off)]));
+    let (status, answer) = house.get("/v2/models/Kredit%20%c3%9C").await;
+    assert_eq!((status, &answer["name"]), (200, &json!(named)));
+    for path in [
+        "/v2/models/%2e%2e",
+        "/v2/models/a%2Fb",
+        "/v2/models/a%252e",
+        "/v2/models/a%00",
+        "/v2/models/%",
+        "/v2/models/%4",
+        "/v2/models/%zz",
+        "/v2/models/%ff",
+    ] {
+        let (status, answer) = house.get(path).await;
+        assert_eq!(status, 400, "{path}");
+        assert!(answer["error"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_405_and_say_which_is_right() {
+    let house = House::echo();
+    for (method, path, allow) in [
+        (Method::POST, "/v2", "GET, HEAD"),
+        (Method::DELETE, "/v2/models/echo", "GET, HEAD"),
+        (Method::GET, "/v2/models/echo/infer", "POST"),
+        (Method::PUT, "/v2/models/echo/infer", "POST"),
+    ] {
+        let request = Request::builder().method(method).uri(path).body(Bytes::new()).unwrap();
+        let response = house.send(request).await;
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()["allow"], allow);
+        assert!(status_and_json(&response).1["error"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn every_declared_route_is_answered() {
+    let house = House::echo();
+    for route in routes() {
+        let path = route.pattern.replace("{endpoint}", "echo").replace("{version}", "1.0.2");
+        let body = request("uint8", "UINT8", json!([1]), json!([1])).to_string();
+        let request = Request::builder().method(route.method.clone()).uri(&path).body(Bytes::from(body)).unwrap();
+        assert_eq!(house.send(request).await.status(), 200, "{path}");
+        assert!(matches!(route.action, Action::Public | Action::Invoke));
+    }
+}
+
+#[tokio::test]
+async fn binary_and_compressed_bodies_are_told_what_to_send() {
+    let house = House::echo();
+    let body = request("uint8", "UINT8", json!([1]), json!([1])).to_string();
+    for (header, value, status, expected) in [
+        ("inference-header-content-length", "10", 400, "binary_data=False"),
+        ("Inference-Header-Content-Length", "-1", 400, "binary_data=False"),
+        ("content-encoding", "gzip", 415, "compressed requests are not supported"),
+    ] {
+        let mut asked = post("/v2/models/echo/infer", body.clone());
+        asked.headers_mut().insert(http::HeaderName::try_from(header).unwrap(), value.parse().unwrap());
+        let (found, answer) = status_and_json(&house.send(asked).await);
+        assert_eq!(found, status);
+        assert!(answer["error"].as_str().unwrap().contains(expected));
+    }
+    let mut asked = post("/v2/models/echo/infer", body);
+    asked.headers_mut().insert("content-encoding", "identity".parse().unwrap());
+    assert_eq!(house.send(asked).await.status(), 200);
+}
+
+fn guarded_house() -> House {
+    let mut routes = table(vec![echo_endpoint("echo", "1.0.2", LogMode::Durable)]);
+    let grant = |projects| Grant { principal: "shop@example.org".parse().unwrap(), projects, expires: None };
+    let other = Projects::Only(BTreeSet::from(["other".parse().unwrap()]));
+    routes.access = Access {
+        tokens: [(Access::hash("stm_good"), grant(Projects::All)), (Access::hash("stm_other"), grant(other))].into(),
+        anonymous_local: false,
+    };
+    House::new(routes)
+}
+
+#[tokio::test]
+async fn a_token_is_needed_where_anonymous_callers_are_not_allowed() {
+    let house = guarded_house();
+    let body = request("uint8", "UINT8", json!([1]), json!([1])).to_string();
+    for (authorization, status) in [
+        (None, 401),
+        (Some("Bearer stm_bad"), 401),
+        (Some("Basic c3RtX2dvb2Q="), 401),
+        (Some("Bearer"), 401),
+        (Some("Bearer stm_other"), 403),
+        (Some("Bearer stm_good"), 200),
+        (Some("bearer  stm_good "), 200),
+    ] {
+        let mut asked = post("/v2/models/echo/infer", body.clone());
+        if let Some(value) = authorization {
+            asked.headers_mut().insert("authorization", value.parse().unwrap());
+        }
+        let response = house.send(asked).await;
+        let (found, answer) = status_and_json(&response);
+        assert_eq!(found, status, "{authorization:?}: {answer}");
+        assert_eq!(response.headers().contains_key("www-authenticate"), status == 401);
+    }
+    let newest = house.log.recent(3, 10).unwrap();
+    assert_eq!(newest.len(), 2);
+    assert_eq!(newest[0].1.caller.as_str(), "shop@example.org");
+}
+
+#[tokio::test]
+async fn what_a_caller_may_not_ask_is_not_hinted_at() {
+    let house = guarded_house();
+    let mut asked = Request::builder().uri("/v2/models/eco").body(Bytes::new()).unwrap();
+    asked.headers_mut().insert("authorization", "Bearer stm_other".parse().unwrap());
+    let (status, answer) = status_and_json(&house.send(asked).await);
+    assert_eq!(status, 404);
+    assert!(!answer["error"].as_str().unwrap().contains("echo"));
+    assert_eq!(house.get("/v2/models/eco").await.0, 401);
+    assert_eq!(house.get("/v2/health/ready").await.0, 200, "health needs no token");
+}
+
+#[tokio::test]
+async fn an_endpoint_whose_model_did_not_load_is_503_and_so_is_readiness() {
+    let mut routes = table(vec![echo_endpoint("echo", "1.0.2", LogMode::Off)]);
+    routes.unavailable.insert("broken".parse().unwrap(), "default".parse().unwrap());
+    let house = House::new(routes);
+    let broken = house.send(post("/v2/models/broken/infer", "{}")).await;
+    assert_eq!(broken.status(), 503);
+    assert_eq!(broken.headers()["retry-after"], "1");
+    assert_eq!(house.get("/v2/models/broken/ready").await.0, 503);
+    assert_eq!(house.get("/v2/health/ready").await.0, 503);
+    assert_eq!(house.get("/v2/health/live").await.0, 200);
+    assert_eq!(house.get("/v2/models/echo/ready").await.0, 200);
+}
+
+#[test]
+fn a_model_that_breaks_the_contract_is_not_loaded() {
+    let smaller = Signature { outputs: Vec::new(), ..echo_signature() };
+    let load =
+        |_: &stemma_core::route::Target| Ok::<_, std::io::Error>(std::sync::Arc::new(Echo::new(smaller.clone())));
+    let revision = revision("echo", "1.0.2", LogMode::Off);
+    let Err(error) = Endpoint::load(revision, Digest::of(b"r"), &load) else {
+        panic!("it loaded");
+    };
+    assert!(matches!(error, LoadError::Contract { .. }));
+    assert!(error.to_string().contains("output `matrix` removed"), "{error}");
+}
