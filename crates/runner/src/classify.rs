@@ -197,7 +197,13 @@ pub fn classify(capture: &Capture, surroundings: &Surroundings) -> Classified {
     classified
 }
 
+/// Devices, shared memory and sockets come and go with any run.
+const VOLATILE_FOLDERS: [&str; 4] = ["/dev", "/proc", "/sys", "/run"];
+
 fn note_change(access: &FileAccess, environment: &mut EnvironmentUse) {
+    if VOLATILE_FOLDERS.iter().any(|folder| access.path.starts_with(folder)) {
+        return;
+    }
     if access.kind == FileKind::Regular && (access.written || access.removed) && !is_bytecode(&access.path) {
         environment.written.push(access.path.clone());
     }
@@ -282,7 +288,7 @@ impl<'a> Judge<'a> {
         if in_project {
             return Place::Project;
         }
-        if SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder)) {
+        if SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder)) || self.is_machine_marker(path) {
             return Place::System;
         }
         if self.is_cache(path) {
@@ -305,6 +311,13 @@ impl<'a> Judge<'a> {
             return has_part(path, &[".cache"]);
         };
         path.strip_prefix(home).is_ok_and(|below| HOME_CACHES.iter().any(|cache| below.starts_with(cache)))
+    }
+
+    /// Hidden files right in `/` or a folder for temporary files (`/.dockerenv`) tell libraries where they run.
+    fn is_machine_marker(&self, path: &Path) -> bool {
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let holds = |folder: &Path| path.parent() == Some(folder);
+        is_hidden && (holds(Path::new("/")) || self.surroundings.temporary_folders.iter().any(|folder| holds(folder)))
     }
 
     fn is_library_scratch(&self, path: &Path) -> bool {
@@ -476,6 +489,8 @@ mod tests {
             (read("/opt/conda/lib/python3.11/site-packages/numpy/__init__.py"), "packages"),
             (read("/usr/lib/x86_64-linux-gnu/libc.so.6"), "system"),
             (read("/etc/localtime"), "system"),
+            (read("/.dockerenv"), "system"),
+            (read("/tmp/.marker"), "system"),
             (read("/home/ada/.cache/torch/x.pt"), "caches"),
             (read("/home/ada/.cache/huggingface/hub/models--org--name/blobs/abc"), "hub"),
             (made("/tmp/matplotlib-ada/fontlist.json"), "ignored"),
@@ -515,6 +530,8 @@ mod tests {
         let path = "/home/ada/credit/.venv/lib/python3.11/site-packages/x.py";
         let sorted = classify(&capture(vec![made(path)]), &surroundings());
         assert_eq!(sorted.environment.written, [PathBuf::from(path)]);
+        let volatile = classify(&capture(vec![made("/dev/shm/x")]), &surroundings());
+        assert!(volatile.environment.written.is_empty());
     }
 
     #[test]
