@@ -38,8 +38,9 @@ impl Engine {
             let refusal = Refusal::new(format!("`{}` made {} and may not approve it", caller.actor.principal, version.name()));
             return Err(refusal.hint("somebody else with the role approver has to look at it").into());
         }
-        let decide = async || {
-            let evidence = self.evidence(project, &version).await?;
+        let (version, approve) = (&version, &approve);
+        let decide = || async move {
+            let evidence = self.evidence(project, version).await?;
             Ok(vec![Event::Approved(Approved {
                 project: project.clone(),
                 approval: ApprovalId::generate(),
@@ -52,7 +53,7 @@ impl Engine {
             })])
         };
         self.change(caller, request, decide).await?;
-        let mut approvals = self.approvals(project, &version).await?;
+        let mut approvals = self.approvals(project, version).await?;
         approvals.pop().ok_or_else(|| Problem::invalid("this request id was used for something else"))
     }
 }

@@ -218,7 +218,7 @@ impl std::io::Read for ChannelReader {
 pub(crate) fn store_problem(error: StoreError) -> Problem {
     let text = error.to_string();
     match error {
-        StoreError::NotFound { .. } => Problem::not_found(text),
+        StoreError::NotFound(_) => Problem::not_found(text),
         StoreError::Corrupt { .. } => Problem::new(ErrorKind::Corrupt, text)
             .hint("bring the content back: add the file again, or copy it from another store"),
         StoreError::TooLarge { .. } => Problem::invalid(text),

@@ -30,7 +30,8 @@ impl Engine {
             self.find_dataset(project, parent).await?;
         }
         let run = self.newest_run_that_wrote(project, add.digest).await?;
-        let decide = async || {
+        let (add, run) = (&add, run.map(|run| run.id));
+        let decide = || async move {
             let versions = self.dataset_versions_if_any(project, dataset).await?;
             Ok(vec![Event::DatasetVersionAdded(event::DatasetVersionAdded {
                 project: project.clone(),
@@ -43,7 +44,7 @@ impl Engine {
                 source: add.source.clone(),
                 why: add.why.clone(),
                 derived_from: add.derived_from.clone(),
-                run: run.as_ref().map(|run| run.id),
+                run,
             })])
         };
         self.change(caller, request, decide).await?;

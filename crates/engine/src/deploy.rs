@@ -35,14 +35,14 @@ impl Engine {
         // it must load before anybody is sent to it
         self.load_model(version.digest).await?;
         let target = Target { model: version.model.clone(), version: version.number, digest: version.digest };
-        let decide = async || self.deployment_events(project, endpoint, &version, &target, &deploy).await;
+        let decide = || self.deployment_events(project, endpoint, &version, &target, &deploy);
         let events = self.change(caller, request, decide).await?;
         let deployed = events.iter().find_map(|event| match event {
             Event::RevisionDeployed { revision, .. } => Some(revision.number),
             _ => None,
         });
         let number = deployed.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
-        self.publish_routes().await?;
+        self.republish_routes().await?;
         self.revision(endpoint, number).await
     }
 
@@ -101,23 +101,33 @@ impl Engine {
         Ok(events)
     }
 
-    /// Builds the route table from the ledger and hands it to the gateway, whole.
+    /// Builds the route table from the ledger and hands it to the gateway, whole. An endpoint whose model can't be
+    /// loaded answers 503 and does not keep the others from being served.
     pub(crate) async fn publish_routes(&self) -> Result<(), Problem> {
-        let mut endpoints = HashMap::new();
+        let mut table = RouteTable { access: self.gateway_access(), ..RouteTable::default() };
         for deployed in self.current_revisions().await? {
-            let mut models: HashMap<Digest, Arc<Model>> = HashMap::new();
-            for target in deployed.revision.route.targets() {
-                models.insert(target.digest, self.load_model(target.digest).await?);
+            let (name, project) = (deployed.revision.endpoint.clone(), deployed.revision.project.clone());
+            match self.load_endpoint(deployed).await {
+                Ok(endpoint) => {
+                    table.endpoints.insert(name, Arc::new(endpoint));
+                }
+                Err(problem) => {
+                    tracing::error!(endpoint = %name, %problem, "an endpoint can't be served");
+                    table.unavailable.insert(name, project);
+                }
             }
-            let name = deployed.revision.endpoint.clone();
-            let load = |target: &Target| models.get(&target.digest).cloned().ok_or("not loaded");
-            let endpoint = Endpoint::load(deployed.revision, deployed.digest, &load)
-                .map_err(|error| internal(format!("endpoint `{name}`: {error}")))?;
-            endpoints.insert(name, Arc::new(endpoint));
         }
-        let access = self.gateway_access();
-        self.send_routes(RouteTable { endpoints, access });
+        self.send_routes(table);
         Ok(())
+    }
+
+    async fn load_endpoint(&self, deployed: DeployedRevision) -> Result<Endpoint, Problem> {
+        let mut models: HashMap<Digest, Arc<Model>> = HashMap::new();
+        for target in deployed.revision.route.targets() {
+            models.insert(target.digest, self.load_model(target.digest).await?);
+        }
+        let load = |target: &Target| models.get(&target.digest).cloned().ok_or("its model was not loaded");
+        Endpoint::load(deployed.revision, deployed.digest, &load).map_err(internal)
     }
 
     pub async fn endpoints(&self, caller: &Caller, project: &ProjectName) -> Result<Vec<EndpointDetail>, Problem> {
@@ -158,14 +168,14 @@ impl Engine {
     }
 
     fn endpoint_stats(&self, endpoint: &EndpointName) -> EndpointStats {
-        let Some(stats) = self.gateway().stats(endpoint) else {
+        let Some(stats) = self.gateway().endpoint_stats(endpoint) else {
             return EndpointStats::default();
         };
         EndpointStats {
-            requests: stats.requests,
-            errors: stats.errors,
-            latency_us_p50: stats.latency_us(0.5),
-            latency_us_p99: stats.latency_us(0.99),
+            requests: stats.requests(),
+            errors: stats.errors(),
+            latency_us_p50: stats.latency_us(0.5).unwrap_or(0),
+            latency_us_p99: stats.latency_us(0.99).unwrap_or(0),
         }
     }
 }

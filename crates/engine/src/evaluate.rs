@@ -70,8 +70,8 @@ impl Engine {
         let loaded = self.load_model(version.digest).await?;
         let evaluation = self.evaluate_model(project, &loaded, version.digest, &data, run.as_ref()).await?;
         let evidence = EvidenceId::generate();
-        let event = evidence_event(evidence, project, model, version.number, &data, &evaluation);
-        self.change(caller, request, async || Ok(vec![event.clone()])).await?;
+        let event = &evidence_event(evidence, project, model, version.number, &data, &evaluation);
+        self.change(caller, request, || async move { Ok(vec![event.clone()]) }).await?;
         Ok(stemma_api::types::Evaluated { version: version.name(), evidence, report: evaluation.report })
     }
 

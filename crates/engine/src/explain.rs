@@ -5,14 +5,13 @@ use stemma_core::{
     Problem,
     name::{ModelName, ProjectName},
     policy::{Action, Stage},
-    prediction::{PredictionAddress, PredictionId, PredictionRecord},
+    prediction::{PredictionId, PredictionRecord},
 };
 
 use crate::{Caller, Engine, family};
 
 /// A prediction, found.
 pub(crate) struct FoundPrediction {
-    pub address: PredictionAddress,
     pub record: PredictionRecord,
     /// Where it lies, for people.
     pub stored_in: String,
@@ -58,10 +57,10 @@ impl Engine {
         let project = self.project_of_endpoint(address.endpoint).await?.ok_or_else(unknown)?;
         caller.may(Action::ReadPredictions, Some(&project)).map_err(|_| unknown())?;
         if let Some(record) = self.unsealed_prediction(address).await? {
-            return Ok(FoundPrediction { address, record, stored_in: "the open segment of the log".to_owned() });
+            return Ok(FoundPrediction { record, stored_in: "the open segment of the log".to_owned() });
         }
         match self.sealed_prediction(address).await? {
-            Some((record, part)) => Ok(FoundPrediction { address, record, stored_in: format!("{part} (Parquet)") }),
+            Some((record, part)) => Ok(FoundPrediction { record, stored_in: format!("{part} (Parquet)") }),
             None => Err(unknown()),
         }
     }

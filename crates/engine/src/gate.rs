@@ -49,7 +49,8 @@ impl Engine {
             }));
             results.push(report);
         }
-        self.change(caller, request, async || Ok(events.clone())).await?;
+        let events = &events;
+        self.change(caller, request, || async move { Ok(events.clone()) }).await?;
         Ok(GateResults { version: version.name(), results })
     }
 

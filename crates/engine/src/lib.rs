@@ -45,7 +45,7 @@ use stemma_gateway::{Gateway, PredictionLog, RouteTable};
 use stemma_ledger::Ledger;
 use stemma_onnx::Model;
 use stemma_store::Store;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 
 pub use crate::{
     access::{Caller, RoleGrant, TOKEN_PREFIX},
@@ -73,6 +73,8 @@ struct Inner {
     gateway: Gateway,
     prediction_key: PredictionKey,
     routes: watch::Sender<Arc<RouteTable>>,
+    /// Set once the route table was built: commands that ask no endpoint load no model.
+    published: OnceCell<()>,
     access: RwLock<Arc<AccessTable>>,
     /// Models in use by digest; forgotten when nobody holds them any more.
     models: Mutex<HashMap<Digest, Weak<Model>>>,
@@ -93,8 +95,16 @@ impl Engine {
 
     /// Who a token belongs to.
     pub fn authenticate(&self, token: &str) -> Result<Caller, Problem> {
-        let table = self.0.access.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        table.authenticate(token, self.now())
+        self.access_table().authenticate(token, self.now())
+    }
+
+    pub(crate) fn access_table(&self) -> Arc<AccessTable> {
+        self.0.access.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Builds the route table if nobody has yet; the data plane calls this before its first answer.
+    pub async fn ensure_routes(&self) -> Result<(), Problem> {
+        self.0.published.get_or_try_init(|| self.publish_routes()).await.map(drop)
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -118,21 +128,27 @@ impl Engine {
     /// `decide` may read and store content as it likes: nothing is locked meanwhile. If anything was committed between
     /// its first read and the commit, it decides again. A request id that was used before changes nothing; its events
     /// are returned.
-    pub(crate) async fn change(
+    pub(crate) async fn change<D>(
         &self,
         caller: &Caller,
         request: RequestId,
-        decide: impl AsyncFn() -> Result<Vec<Event>, Problem>,
-    ) -> Result<Vec<Event>, Problem> {
+        decide: impl Fn() -> D + Send + Sync,
+    ) -> Result<Vec<Event>, Problem>
+    where
+        D: Future<Output = Result<Vec<Event>, Problem>> + Send,
+    {
         self.change_as(&caller.actor, request, decide).await
     }
 
-    pub(crate) async fn change_as(
+    pub(crate) async fn change_as<D>(
         &self,
         actor: &Actor,
         request: RequestId,
-        decide: impl AsyncFn() -> Result<Vec<Event>, Problem>,
-    ) -> Result<Vec<Event>, Problem> {
+        decide: impl Fn() -> D + Send + Sync,
+    ) -> Result<Vec<Event>, Problem>
+    where
+        D: Future<Output = Result<Vec<Event>, Problem>> + Send,
+    {
         for _ in 0..ATTEMPTS {
             let seen = self.ledger().head_seq();
             let events = decide().await?;
@@ -166,7 +182,15 @@ impl Engine {
     pub(crate) async fn reload_access(&self) -> Result<(), Problem> {
         let table = self.access_from_ledger().await?;
         *self.0.access.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(table);
-        self.publish_routes().await
+        self.republish_routes().await
+    }
+
+    /// Builds the route table anew if it was built before.
+    pub(crate) async fn republish_routes(&self) -> Result<(), Problem> {
+        match self.0.published.get() {
+            Some(()) => self.publish_routes().await,
+            None => Ok(()),
+        }
     }
 
     /// Finishes: seals what the log holds if it is little work, signs the ledger's head, closes the database.

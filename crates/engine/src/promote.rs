@@ -21,22 +21,23 @@ impl Engine {
         version: &str,
         promote: Promote,
     ) -> Result<Promoted, Problem> {
-        let named = self.find_version(project, model, version).await?;
-        let decide = async || {
-            let version = self.find_version(project, model, &named.number.to_string()).await?;
+        let number = &self.find_version(project, model, version).await?.number.to_string();
+        let promote = &promote;
+        let decide = || async move {
+            let version = self.find_version(project, model, number).await?;
             if version.stage == promote.stage {
                 return Err(Refusal::new(format!("{} is in {} already", version.name(), promote.stage)).into());
             }
             let policy = self.policy_or_default(project, model).await?;
             let grounds = self.promotion_grounds(project, &version, &policy, promote.stage).await?;
-            self.promotion_events(project, &version, &policy, &promote, grounds).await
+            self.promotion_events(project, &version, &policy, promote, grounds).await
         };
         let events = self.change(caller, request, decide).await?;
         let alias = events.iter().find_map(|event| match event {
             Event::AliasMoved { alias, .. } => Some(alias.clone()),
             _ => None,
         });
-        let version = self.find_version(project, model, &named.number.to_string()).await?;
+        let version = self.find_version(project, model, number).await?;
         let promotion = self.promotions(project, &version).await?.pop();
         let promotion = promotion.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
         Ok(Promoted { version, promotion, alias })

@@ -66,7 +66,7 @@ impl Engine {
             min_improvement: policy.evaluation.as_ref().map_or(0.0, |spec| spec.min_improvement),
             evaluation,
         };
-        let events = self.change(caller, request, async || self.decide_version(project, model, &prepared).await).await?;
+        let events = self.change(caller, request, || self.decide_version(project, model, &prepared)).await?;
         let number = events.iter().find_map(|event| match event {
             Event::VersionRegistered(version) => Some(version.number),
             _ => None,

@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use parquet::{
+    errors::ParquetError,
+    file::reader::{ChunkReader, Length},
+};
 use stemma_core::{
     ErrorKind, Problem,
     event::{Event, SegmentSealed},
@@ -27,9 +32,7 @@ impl Engine {
 
     /// Closes the open segment of the log, so that everything in it can be sealed.
     pub async fn rotate_predictions(&self) -> Result<(), Problem> {
-        let log = self.log().clone();
-        let rotated = tokio::task::spawn_blocking(move || log.rotate());
-        rotated.await.map_err(internal)?.map_err(log_problem)
+        self.log().rotate().await.map(drop).map_err(log_problem)
     }
 
     async fn seal_segment(&self, segment: SegmentId) -> Result<(), Problem> {
@@ -40,7 +43,8 @@ impl Engine {
             events.push(self.store_part(segment, part).await?);
         }
         if !events.is_empty() {
-            self.change_as(&Actor::system(), RequestId::generate(), async || Ok(events.clone())).await?;
+            let events = &events;
+            self.change_as(&Actor::system(), RequestId::generate(), || async move { Ok(events.clone()) }).await?;
         }
         let log = self.log().clone();
         tokio::task::spawn_blocking(move || log.remove(segment)).await.map_err(internal)?.map_err(log_problem)
@@ -52,7 +56,7 @@ impl Engine {
         let stored = tokio::task::spawn_blocking(move || store.put_file(&file));
         let info = stored.await.map_err(internal)?.map_err(store_problem)?;
         Ok(Event::SegmentSealed(SegmentSealed {
-            segment: segment.into(),
+            segment,
             project: part.project,
             endpoint: part.endpoint,
             ordinal: part.ordinal,
@@ -90,9 +94,42 @@ impl Engine {
     }
 }
 
-pub(crate) fn log_problem(error: stemma_gateway::LogError) -> Problem {
+pub(crate) fn log_problem(error: impl std::fmt::Display) -> Problem {
     Problem::new(ErrorKind::Unavailable, error.to_string()).hint("the prediction log can't be read or written; see the server's log")
 }
 
 /// A blob of the store as what the Parquet reader reads from: every piece verified.
 struct BlobChunks(Arc<BlobReader>);
+
+impl Length for BlobChunks {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+impl ChunkReader for BlobChunks {
+    type T = std::io::BufReader<BlobFrom>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(std::io::BufReader::new(BlobFrom { blob: self.0.clone(), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let bytes = self.0.read_at(start, length).map_err(|error| ParquetError::External(Box::new(error)))?;
+        Ok(Bytes::from(bytes))
+    }
+}
+
+/// Reads a blob from a position on.
+struct BlobFrom {
+    blob: Arc<BlobReader>,
+    at: u64,
+}
+
+impl std::io::Read for BlobFrom {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.blob.read_into_at(self.at, buffer).map_err(std::io::Error::other)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}

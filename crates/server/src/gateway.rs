@@ -33,6 +33,9 @@ pub async fn answer(app: App, request: Request<Body>) -> Response {
         Peer::SameUser => true,
         Peer::Network { .. } => app.access.anonymous,
     };
+    if let Err(unavailable) = app.engine.ensure_routes().await {
+        return error(&unavailable);
+    }
     let response = stemma_gateway::http::handle(app.engine.gateway(), parts, body, may_be_anonymous).await;
     response.map(Body::from)
 }

@@ -88,23 +88,24 @@ impl Server {
         tokio::pin!(stop);
         loop {
             let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
-            let served = tokio::select! {
+            let (router, stopped) = (router.clone(), stopped.clone());
+            tokio::select! {
                 () = &mut stop => break,
                 accepted = self.tcp.accept() => match accepted {
                     Ok((stream, address)) => {
                         let _ = stream.set_nodelay(true);
                         let peer = Peer::Network { loopback: address.ip().to_canonical().is_loopback() };
-                        Some(connections.spawn(serve(stream, router.clone(), peer, stopped.clone(), permit)))
+                        connections.spawn(serve(stream, router, peer, stopped, permit));
                     }
-                    Err(error) => { report(&error).await; None }
+                    Err(error) => report(&error).await,
                 },
                 accepted = accept_unix(self.unix.as_ref()) => match accepted {
-                    Ok(stream) =>
-                        Some(connections.spawn(serve(stream, router.clone(), Peer::SameUser, stopped.clone(), permit))),
-                    Err(error) => { report(&error).await; None }
+                    Ok(stream) => {
+                        connections.spawn(serve(stream, router, Peer::SameUser, stopped, permit));
+                    }
+                    Err(error) => report(&error).await,
                 },
-            };
-            drop(served);
+            }
             while connections.try_join_next().is_some() {}
         }
         let _ = stopping.send(true);
@@ -162,7 +163,7 @@ async fn serve<S>(
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        _ = stopped.wait_for(|stop| *stop) => {
+        () = async { drop(stopped.wait_for(|stop| *stop).await) } => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -28,24 +28,41 @@ pub struct Route {
     pub action: Action,
     /// One line for the API document.
     pub summary: &'static str,
+    /// What the body must be; `None` where there is none, or it is not JSON.
+    pub request: Option<SchemaOf>,
+    pub answer: Option<SchemaOf>,
     pub handler: Handler,
 }
 
-/// Declares a route whose handler returns something that is sent as JSON.
+/// Adds a type to a document's schemas and returns the reference to it.
+pub type SchemaOf = fn(&mut schemars::SchemaGenerator) -> schemars::Schema;
+
+/// Declares a route whose handler returns something that is sent as JSON: `Request => Answer` or `=> Answer`.
 macro_rules! json_route {
-    ($method:ident $pattern:expr, $action:ident, $summary:literal, $handler:path) => {
+    ($method:ident $pattern:expr, $action:ident, $summary:literal, $handler:path, $($request:ty)? => $answer:ty) => {
         crate::route::Route {
             method: http::Method::$method,
             pattern: $pattern,
             action: stemma_core::policy::Action::$action,
             summary: $summary,
+            request: crate::route::optional_schema!($($request)?),
+            answer: Some(|generator| generator.subschema_for::<$answer>()),
             handler: |context| {
                 Box::pin(async move {
-                    let answer = $handler(context).await?;
+                    let answer: $answer = $handler(context).await?;
                     Ok(crate::problem::json(http::StatusCode::OK, &answer))
                 })
             },
         }
+    };
+}
+
+macro_rules! optional_schema {
+    () => {
+        None
+    };
+    ($request:ty) => {
+        Some(|generator| generator.subschema_for::<$request>())
     };
 }
 
@@ -57,12 +74,14 @@ macro_rules! raw_route {
             pattern: $pattern,
             action: stemma_core::policy::Action::$action,
             summary: $summary,
+            request: None,
+            answer: None,
             handler: |context| Box::pin($handler(context)),
         }
     };
 }
 
-pub(crate) use {json_route, raw_route};
+pub(crate) use {json_route, optional_schema, raw_route};
 
 /// Every route of API and pages; the data plane brings a table of its own.
 pub fn all() -> Vec<Route> {

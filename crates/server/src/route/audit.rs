@@ -11,9 +11,9 @@ use crate::context::Context;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        json_route!(GET paths::AUDIT_EVENTS, Audit, "governed changes in order", events),
-        json_route!(POST paths::AUDIT_VERIFY, Audit, "check the ledger against itself, its signature and its tables", verify),
-        json_route!(GET paths::AUDIT_CHECKPOINT, Audit, "the signed head of the ledger", checkpoint),
+        json_route!(GET paths::AUDIT_EVENTS, Audit, "governed changes in order", events, => Page<AuditEvent>),
+        json_route!(POST paths::AUDIT_VERIFY, Audit, "check the ledger against itself, its signature and its tables", verify, => AuditReport),
+        json_route!(GET paths::AUDIT_CHECKPOINT, Audit, "the signed head of the ledger", checkpoint, => Checkpoint),
     ]
 }
 

@@ -13,11 +13,11 @@ use crate::{app::Peer, context::Context};
 
 pub fn routes() -> Vec<Route> {
     vec![
-        json_route!(POST pattern::CONTENT_MISSING, Track, "which contents this project can't read yet", missing),
-        json_route!(POST pattern::CONTENT_CLAIM, Track, "give the project contents that lie in the shared local store", claim),
-        json_route!(PUT pattern::CONTENT, Track, "upload content; the digest is checked", upload),
+        json_route!(POST pattern::CONTENT_MISSING, Track, "which contents this project can't read yet", missing, ContentList => MissingContent),
+        json_route!(POST pattern::CONTENT_CLAIM, Track, "give the project contents that lie in the shared local store", claim, ContentList => MissingContent),
+        json_route!(PUT pattern::CONTENT, Track, "upload content; the digest is checked", upload, => ContentStored),
         raw_route!(GET pattern::CONTENT, Read, "download content", download),
-        json_route!(GET pattern::RESOLVE, Read, "what a reference stands for", resolve),
+        json_route!(GET pattern::RESOLVE, Read, "what a reference stands for", resolve, => Resolved),
     ]
 }
 

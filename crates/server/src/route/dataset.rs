@@ -11,9 +11,9 @@ use crate::context::Context;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        json_route!(GET pattern::DATASETS, Read, "the newest version of every dataset", list),
-        json_route!(GET pattern::DATASET_VERSIONS, Read, "all versions of a dataset, newest first", versions),
-        json_route!(POST pattern::DATASET_VERSIONS, Track, "add content as a version of a dataset", add),
+        json_route!(GET pattern::DATASETS, Read, "the newest version of every dataset", list, => Page<DatasetVersion>),
+        json_route!(GET pattern::DATASET_VERSIONS, Read, "all versions of a dataset, newest first", versions, => Page<DatasetVersion>),
+        json_route!(POST pattern::DATASET_VERSIONS, Track, "add content as a version of a dataset", add, AddDatasetVersion => DatasetVersionAdded),
     ]
 }
 

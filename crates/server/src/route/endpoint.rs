@@ -11,9 +11,9 @@ use crate::context::Context;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        json_route!(GET pattern::ENDPOINTS, Read, "all endpoints", list),
-        json_route!(GET pattern::ENDPOINT, Read, "an endpoint with its revisions", show),
-        json_route!(POST pattern::REVISIONS, Deploy, "deploy a model version behind an endpoint", deploy),
+        json_route!(GET pattern::ENDPOINTS, Read, "all endpoints", list, => Page<EndpointDetail>),
+        json_route!(GET pattern::ENDPOINT, Read, "an endpoint with its revisions", show, => EndpointDetail),
+        json_route!(POST pattern::REVISIONS, Deploy, "deploy a model version behind an endpoint", deploy, Deploy => DeployedRevision),
     ]
 }
 

@@ -12,7 +12,7 @@ use crate::{context::Context, openapi, problem};
 
 pub fn routes() -> Vec<Route> {
     vec![
-        json_route!(GET paths::HOME, Read, "the home and who you are to it", home),
+        json_route!(GET paths::HOME, Read, "the home and who you are to it", home, => HomeInfo),
         raw_route!(GET paths::OPENAPI, Public, "this API as an OpenAPI 3.1 document", openapi_document),
         raw_route!(GET "/health", Public, "liveness", health),
     ]

@@ -14,16 +14,16 @@ use crate::context::Context;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        json_route!(GET pattern::MODELS, Read, "all models", list),
-        json_route!(GET pattern::MODEL, Read, "a model with its versions", show),
-        json_route!(GET pattern::POLICY, Read, "a model's evaluation, gates and promotion rules", policy),
-        json_route!(PUT pattern::POLICY, SetPolicy, "declare a model's evaluation, gates and promotion rules", set_policy),
-        json_route!(POST pattern::VERSIONS, Register, "register content as a version; the number is decided", register),
-        json_route!(GET pattern::VERSION, Read, "a version with its run, evidence and approvals", version),
-        json_route!(POST pattern::EVALUATE, Track, "evaluate a version as its model declares", evaluate),
-        json_route!(POST pattern::GATES, Track, "run a version's gates", run_gates),
-        json_route!(POST pattern::APPROVE, Approve, "approve a version for a stage", approve),
-        json_route!(POST pattern::PROMOTE, Promote, "move a version to a stage", promote),
+        json_route!(GET pattern::MODELS, Read, "all models", list, => Page<ModelSummary>),
+        json_route!(GET pattern::MODEL, Read, "a model with its versions", show, => ModelDetail),
+        json_route!(GET pattern::POLICY, Read, "a model's evaluation, gates and promotion rules", policy, => PolicyState),
+        json_route!(PUT pattern::POLICY, SetPolicy, "declare a model's evaluation, gates and promotion rules", set_policy, SetPolicy => PolicyState),
+        json_route!(POST pattern::VERSIONS, Register, "register content as a version; the number is decided", register, RegisterVersion => Registered),
+        json_route!(GET pattern::VERSION, Read, "a version with its run, evidence and approvals", version, => VersionDetail),
+        json_route!(POST pattern::EVALUATE, Track, "evaluate a version as its model declares", evaluate, => Evaluated),
+        json_route!(POST pattern::GATES, Track, "run a version's gates", run_gates, RunGates => GateResults),
+        json_route!(POST pattern::APPROVE, Approve, "approve a version for a stage", approve, Approve => Approval),
+        json_route!(POST pattern::PROMOTE, Promote, "move a version to a stage", promote, Promote => Promoted),
     ]
 }
 

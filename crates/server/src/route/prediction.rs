@@ -11,9 +11,9 @@ use crate::context::Context;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        json_route!(GET pattern::PREDICTION, ReadPredictions, "why a prediction is what it is", why),
-        json_route!(POST pattern::REPLAY, ReadPredictions, "run a prediction again and compare the bits", replay),
-        json_route!(POST pattern::FEEDBACK, Feedback, "the label or reward of a prediction", feedback),
+        json_route!(GET pattern::PREDICTION, ReadPredictions, "why a prediction is what it is", why, => Why),
+        json_route!(POST pattern::REPLAY, ReadPredictions, "run a prediction again and compare the bits", replay, => Replay),
+        json_route!(POST pattern::FEEDBACK, Feedback, "the label or reward of a prediction", feedback, SendFeedback => Feedback),
     ]
 }
 

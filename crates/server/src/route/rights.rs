@@ -11,8 +11,8 @@ use crate::context::Context;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        json_route!(GET paths::PRINCIPALS, ManageRights, "all principals and their roles", list),
-        json_route!(POST paths::PRINCIPALS, ManageRights, "grant a role and issue a token, shown once", add),
+        json_route!(GET paths::PRINCIPALS, ManageRights, "all principals and their roles", list, => Page<Principal>),
+        json_route!(POST paths::PRINCIPALS, ManageRights, "grant a role and issue a token, shown once", add, AddPrincipal => IssuedToken),
     ]
 }
 

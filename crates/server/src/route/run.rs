@@ -11,9 +11,9 @@ use crate::context::Context;
 
 pub fn routes() -> Vec<Route> {
     vec![
-        json_route!(GET pattern::RUNS, Read, "runs, newest first", list),
-        json_route!(POST pattern::RUNS, Track, "record a finished run", record),
-        json_route!(GET pattern::RUN, Read, "one run", show),
+        json_route!(GET pattern::RUNS, Read, "runs, newest first", list, => Page<RunSummary>),
+        json_route!(POST pattern::RUNS, Track, "record a finished run", record, RecordRun => RunDetail),
+        json_route!(GET pattern::RUN, Read, "one run", show, => RunDetail),
     ]
 }
 

@@ -1,0 +1,584 @@
+//! What the ledger knows, in the words of the API; and the one place where acts write to it.
+
+use std::collections::BTreeMap;
+
+use stemma_api::types::{
+    Approval, DatasetVersion, DeployedRevision, Evidence, Fact, Feedback, Grant, ModelDetail, ModelSummary, ModelVersion,
+    PolicyState, PredictionSummary, Principal, Promotion,
+};
+use stemma_core::{
+    Digest, ErrorKind, Problem,
+    event::{Event, EvidenceKind, SegmentSealed},
+    id::{RequestId, RunId, TokenId},
+    lineage::Edge,
+    name::{AliasName, DatasetName, EndpointName, ModelName, ProjectName},
+    policy::{Action, ModelPolicy, Stage},
+    prediction::{PredictionAddress, PredictionId, PredictionRecord},
+    record::{Actor, EvaluationReport, RunRecord},
+    version::VersionNumber,
+};
+use stemma_gateway::{Access, Grant as InvokeGrant, Projects};
+use stemma_ledger::{Commit, Head, LedgerError, Outcome, Recorded, VersionRow};
+
+use crate::{
+    Caller, Engine, RoleGrant,
+    access::{AccessTable, TokenHolder},
+    content::Content,
+    evaluate::{Evaluation, metrics::metric_value, predictions},
+    family::DatasetIndex,
+    seal::log_problem,
+};
+
+/// Longest stored report.
+const REPORT_BYTES_MAX: u64 = 64 << 20;
+/// Longest stored file of predictions per row.
+const PREDICTIONS_BYTES_MAX: u64 = 4 << 30;
+
+/// The ledger went on since the decision was made.
+pub(crate) struct Moved;
+
+/// What is known of an endpoint beside its revisions.
+pub(crate) struct FoundEndpoint {
+    pub project: ProjectName,
+    pub ordinal: u16,
+    pub revisions: u32,
+    pub created: Fact,
+}
+
+pub(crate) fn ledger_problem(error: LedgerError) -> Problem {
+    let kind = error.kind();
+    let problem = Problem::new(kind, error.to_string());
+    match kind {
+        ErrorKind::Corrupt => problem.hint("`stemma audit verify` says where; bring the home back from a backup"),
+        _ => problem,
+    }
+}
+
+fn fact(fact: stemma_ledger::Fact) -> Fact {
+    Fact { seq: fact.seq, time: fact.time, actor: fact.actor.principal, auth: fact.actor.auth }
+}
+
+impl Engine {
+    // --- writing ---
+
+    /// Commits events if nothing was committed since `seen`.
+    pub(crate) async fn commit_if_unmoved(
+        &self,
+        actor: &Actor,
+        request: RequestId,
+        seen: u64,
+        events: Vec<Event>,
+        token_hash: Option<(TokenId, [u8; 32])>,
+    ) -> Result<Result<Vec<Event>, Moved>, Problem> {
+        if events.is_empty() {
+            return Ok(Ok(events));
+        }
+        let commit = Commit { actor: actor.clone(), request, expected: Some(seen), events, token_hash };
+        match self.ledger().commit(commit).await.map_err(ledger_problem)? {
+            Outcome::Committed { events, .. } => Ok(Ok(events)),
+            Outcome::Moved => Ok(Err(Moved)),
+        }
+    }
+
+    pub(crate) async fn issue_token(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        events: Vec<Event>,
+        token: TokenId,
+        hash: [u8; 32],
+    ) -> Result<(), Problem> {
+        let token_hash = Some((token, hash));
+        let commit = Commit { actor: caller.actor.clone(), request, expected: None, events, token_hash };
+        match self.ledger().commit(commit).await.map_err(ledger_problem)? {
+            Outcome::Committed { repeated: false, .. } => Ok(()),
+            // the token of the first time is gone; nobody can be shown it again
+            _ => Err(Problem::new(ErrorKind::Conflict, "this request was done before").hint("ask again for a new token")),
+        }
+    }
+
+    pub(crate) async fn insert_run(
+        &self,
+        project: &ProjectName,
+        record: &RunRecord,
+        digest: Digest,
+        edges: &[Edge],
+    ) -> Result<(), Problem> {
+        debug_assert_eq!(*project, record.project);
+        self.ledger().insert_run(record, digest, edges).await.map_err(ledger_problem)
+    }
+
+    pub(crate) async fn seal_runs(&self) -> Result<u64, Problem> {
+        self.ledger().seal_runs(&Actor::system()).await.map_err(ledger_problem)
+    }
+
+    pub(crate) async fn insert_feedback(
+        &self,
+        project: &ProjectName,
+        prediction: &PredictionId,
+        feedback: &Feedback,
+    ) -> Result<(), Problem> {
+        let body = serde_json::to_string(feedback).map_err(crate::problem::internal)?;
+        self.ledger().insert_feedback(project, &prediction.to_string(), &body).await.map_err(ledger_problem)
+    }
+
+    // --- content ---
+
+    pub(crate) async fn ungranted(&self, project: &ProjectName, digests: &[Digest]) -> Result<Vec<Digest>, Problem> {
+        self.ledger().ungranted(project, digests).await.map_err(ledger_problem)
+    }
+
+    pub(crate) async fn grant(&self, project: &ProjectName, content: &Content) -> Result<(), Problem> {
+        self.ledger().grant_content(project, content.digest, content.size).await.map_err(ledger_problem)
+    }
+
+    // --- home and rights ---
+
+    pub async fn projects(&self) -> Result<Vec<ProjectName>, Problem> {
+        self.ledger().projects().await.map_err(ledger_problem)
+    }
+
+    pub async fn principals(&self) -> Result<Vec<Principal>, Problem> {
+        let rows = self.ledger().principals().await.map_err(ledger_problem)?;
+        let principal = |row: Recorded<stemma_ledger::PrincipalRow>| Principal {
+            principal: row.value.principal,
+            grants: row.value.grants.into_iter().map(|g| Grant { project: g.project, role: g.role }).collect(),
+            added: fact(row.fact),
+        };
+        Ok(rows.into_iter().map(principal).collect())
+    }
+
+    pub(crate) async fn access_from_ledger(&self) -> Result<AccessTable, Problem> {
+        let principals = self.principals().await?;
+        let mut table = AccessTable::default();
+        for token in self.ledger().tokens().await.map_err(ledger_problem)? {
+            let owner = principals.iter().find(|one| one.principal == token.principal);
+            let grants = owner.map_or(&[][..], |one| one.grants.as_slice());
+            let grants = grants.iter().map(|g| RoleGrant { project: g.project.clone(), role: g.role }).collect();
+            let holder = TokenHolder { principal: token.principal, expires: token.expires, grants };
+            table.holders.insert(token.hash, holder);
+        }
+        Ok(table)
+    }
+
+    /// The part of the access table that the gateway needs: who may ask endpoints.
+    pub(crate) fn gateway_access(&self) -> Access {
+        let mut access = Access { anonymous_local: true, ..Access::default() };
+        for (hash, holder) in &self.access_table().holders {
+            let invoking: Vec<&RoleGrant> =
+                holder.grants.iter().filter(|grant| grant.role.allows(Action::Invoke)).collect();
+            if invoking.is_empty() {
+                continue;
+            }
+            let projects = if invoking.iter().any(|grant| grant.project.is_none()) {
+                Projects::All
+            } else {
+                Projects::Only(invoking.iter().filter_map(|grant| grant.project.clone()).collect())
+            };
+            let grant = InvokeGrant { principal: holder.principal.clone(), projects, expires: holder.expires };
+            access.tokens.insert(*hash, grant);
+        }
+        access
+    }
+
+    pub(crate) async fn ledger_head(&self) -> Result<Head, Problem> {
+        self.ledger().head().await.map_err(ledger_problem)
+    }
+
+    // --- datasets ---
+
+    /// The newest version of every dataset, by name.
+    pub async fn datasets(&self, project: &ProjectName) -> Result<Vec<DatasetVersion>, Problem> {
+        let mut newest: BTreeMap<DatasetName, DatasetVersion> = BTreeMap::new();
+        for version in self.all_dataset_versions(project).await? {
+            newest.insert(version.dataset.clone(), version);
+        }
+        Ok(newest.into_values().collect())
+    }
+
+    async fn all_dataset_versions(&self, project: &ProjectName) -> Result<Vec<DatasetVersion>, Problem> {
+        let rows = self.ledger().dataset_versions(project, None).await.map_err(ledger_problem)?;
+        Ok(rows.into_iter().map(dataset_version).collect())
+    }
+
+    /// All versions of a dataset, oldest first; empty if there is no such dataset.
+    pub(crate) async fn dataset_versions_if_any(
+        &self,
+        project: &ProjectName,
+        dataset: &DatasetName,
+    ) -> Result<Vec<DatasetVersion>, Problem> {
+        let rows = self.ledger().dataset_versions(project, Some(dataset)).await.map_err(ledger_problem)?;
+        Ok(rows.into_iter().map(dataset_version).collect())
+    }
+
+    /// `name@number` of every dataset version that is this content.
+    pub(crate) async fn datasets_of(&self, project: &ProjectName, digest: Digest) -> Result<Vec<String>, Problem> {
+        let rows = self.ledger().dataset_versions_of(project, digest).await.map_err(ledger_problem)?;
+        Ok(rows.iter().map(|row| format!("{}@{}", row.value.dataset, row.value.number)).collect())
+    }
+
+    /// What is known of contents that are dataset versions, and of the runs that wrote them.
+    pub(crate) async fn dataset_index(&self, project: &ProjectName) -> Result<DatasetIndex, Problem> {
+        let mut index = DatasetIndex { by_digest: BTreeMap::new(), runs: BTreeMap::new() };
+        for version in self.all_dataset_versions(project).await? {
+            if let Some(run) = version.run {
+                let run = self.run(project, run).await?;
+                index.runs.insert(version.digest, run);
+            }
+            index.by_digest.entry(version.digest).or_default().push(version);
+        }
+        Ok(index)
+    }
+
+    // --- runs ---
+
+    pub(crate) async fn run_record(&self, project: &ProjectName, run: RunId) -> Result<RunRecord, Problem> {
+        let found = self.ledger().run(project, run).await.map_err(ledger_problem)?;
+        found.ok_or_else(|| {
+            Problem::not_found(format!("there is no run `{run}` in project `{project}`")).hint("`stemma runs` lists them")
+        })
+    }
+
+    pub(crate) async fn run_records(
+        &self,
+        project: &ProjectName,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<RunRecord>, Problem> {
+        self.ledger().runs(project, before, limit).await.map_err(ledger_problem)
+    }
+
+    pub(crate) async fn newest_run_that_wrote(
+        &self,
+        project: &ProjectName,
+        digest: Digest,
+    ) -> Result<Option<RunRecord>, Problem> {
+        self.ledger().newest_run_that_wrote(project, digest).await.map_err(ledger_problem)
+    }
+
+    // --- models ---
+
+    pub async fn models(&self, project: &ProjectName) -> Result<Vec<ModelSummary>, Problem> {
+        let mut summaries = Vec::new();
+        for row in self.ledger().models(project).await.map_err(ledger_problem)? {
+            let versions = self.versions_if_any(project, &row.value).await?.unwrap_or_default();
+            summaries.push(summary(row.value, &versions, fact(row.fact)));
+        }
+        Ok(summaries)
+    }
+
+    pub async fn model(&self, project: &ProjectName, model: &ModelName) -> Result<ModelDetail, Problem> {
+        // says what is near if there is no such model
+        if self.versions_if_any(project, model).await?.is_none() {
+            self.find_version(project, model, "newest").await?;
+        }
+        let summary = self.models(project).await?.into_iter().find(|one| one.model == *model);
+        let summary = summary.ok_or_else(|| Problem::not_found(format!("there is no model `{model}`")))?;
+        let mut versions = self.versions_if_any(project, model).await?.unwrap_or_default();
+        versions.reverse();
+        let mut primary = BTreeMap::new();
+        for version in &versions {
+            let report = self.newest_evaluation_report(project, version).await?;
+            if let Some(value) = report.and_then(|report| metric_value(&report.overall, &report.primary)) {
+                primary.insert(version.number.to_string(), value);
+            }
+        }
+        Ok(ModelDetail { summary, versions, policy: self.policy_or_default(project, model).await?, primary })
+    }
+
+    /// All versions, oldest first; `None` if there is no such model.
+    pub(crate) async fn versions_if_any(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+    ) -> Result<Option<Vec<ModelVersion>>, Problem> {
+        let rows = self.ledger().versions(project, model).await.map_err(ledger_problem)?;
+        Ok(rows.map(|rows| rows.into_iter().map(model_version).collect()))
+    }
+
+    pub(crate) async fn version_by_facts(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        facts: Digest,
+    ) -> Result<Option<ModelVersion>, Problem> {
+        let rows = self.ledger().versions(project, model).await.map_err(ledger_problem)?.unwrap_or_default();
+        Ok(rows.into_iter().find(|row| row.value.version.facts == facts).map(model_version))
+    }
+
+    pub(crate) async fn versions_of_run(&self, project: &ProjectName, run: RunId) -> Result<Vec<String>, Problem> {
+        let versions = self.ledger().versions_of_run(project, run).await.map_err(ledger_problem)?;
+        Ok(versions.iter().map(|version| format!("{}@{}", version.model, version.number)).collect())
+    }
+
+    pub(crate) async fn alias_target(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        alias: &AliasName,
+    ) -> Result<Option<VersionNumber>, Problem> {
+        let versions = self.versions_if_any(project, model).await?.unwrap_or_default();
+        Ok(versions.iter().find(|version| version.aliases.contains(alias)).map(|version| version.number))
+    }
+
+    pub async fn policy(&self, project: &ProjectName, model: &ModelName) -> Result<PolicyState, Problem> {
+        Ok(PolicyState { policy: self.policy_or_default(project, model).await?, changed: false })
+    }
+
+    pub(crate) async fn policy_or_default(&self, project: &ProjectName, model: &ModelName) -> Result<ModelPolicy, Problem> {
+        Ok(self.ledger().policy(project, model).await.map_err(ledger_problem)?.unwrap_or_default())
+    }
+
+    // --- evidence ---
+
+    /// All evidence of a version, oldest first.
+    pub(crate) async fn evidence(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Evidence>, Problem> {
+        let rows = self.ledger().evidence(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let evidence = |row: Recorded<stemma_core::event::EvidenceRecorded>| Evidence {
+            evidence: row.value.evidence,
+            kind: row.value.kind,
+            gate: row.value.gate,
+            subject: row.value.subject,
+            spec_digest: row.value.spec_digest,
+            passed: row.value.passed,
+            summary: row.value.summary,
+            report: row.value.report,
+            data: row.value.data,
+            leaky: row.value.leaky,
+            recorded: fact(row.fact),
+        };
+        Ok(rows.into_iter().map(evidence).collect())
+    }
+
+    pub(crate) async fn newest_evaluation_report(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+    ) -> Result<Option<EvaluationReport>, Problem> {
+        Ok(self.newest_report(project, version).await?.map(|(_, report)| report))
+    }
+
+    async fn newest_report(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+    ) -> Result<Option<(Digest, EvaluationReport)>, Problem> {
+        let evidence = self.evidence(project, version).await?;
+        let ours = |one: &&Evidence| one.kind == EvidenceKind::Evaluation && one.subject == version.digest;
+        let Some(newest) = evidence.iter().rev().find(ours) else {
+            return Ok(None);
+        };
+        let bytes = self.read_content(newest.report, REPORT_BYTES_MAX).await?;
+        let report = serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("a stored evaluation can't be read: {error}")))?;
+        Ok(Some((newest.report, report)))
+    }
+
+    /// The newest evaluation with its predictions per row.
+    pub(crate) async fn newest_evaluation(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+    ) -> Result<Option<Evaluation>, Problem> {
+        let Some((report_digest, report)) = self.newest_report(project, version).await? else {
+            return Ok(None);
+        };
+        let bytes = self.read_content(report.predictions, PREDICTIONS_BYTES_MAX).await?;
+        Ok(Some(Evaluation { predictions: predictions::read(bytes)?, report, report_digest }))
+    }
+
+    pub(crate) async fn approvals(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Approval>, Problem> {
+        let rows = self.ledger().approvals(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let approval = |row: Recorded<stemma_core::event::Approved>| Approval {
+            approval: row.value.approval,
+            stage: row.value.stage,
+            subject: row.value.subject,
+            evidence: row.value.evidence,
+            reason: row.value.reason,
+            approved: fact(row.fact),
+        };
+        Ok(rows.into_iter().map(approval).collect())
+    }
+
+    pub(crate) async fn promotions(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Promotion>, Problem> {
+        let rows = self.ledger().promotions(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let promotion = |row: Recorded<stemma_core::event::Promoted>| Promotion {
+            from: row.value.from,
+            to: row.value.to,
+            evidence: row.value.grounds.evidence,
+            approvals: row.value.grounds.approvals,
+            reason: row.value.reason,
+            promoted: fact(row.fact),
+        };
+        Ok(rows.into_iter().map(promotion).collect())
+    }
+
+    // --- endpoints ---
+
+    pub(crate) async fn endpoint_if_any(&self, endpoint: &EndpointName) -> Result<Option<FoundEndpoint>, Problem> {
+        let found = self.ledger().endpoint(endpoint).await.map_err(ledger_problem)?;
+        Ok(found.map(|row| FoundEndpoint {
+            project: row.value.project,
+            ordinal: row.value.ordinal,
+            revisions: row.value.revisions,
+            created: fact(row.fact),
+        }))
+    }
+
+    pub(crate) async fn endpoint_names(&self, project: &ProjectName) -> Result<Vec<EndpointName>, Problem> {
+        let rows = self.ledger().endpoints(project).await.map_err(ledger_problem)?;
+        Ok(rows.into_iter().map(|row| row.value.endpoint).collect())
+    }
+
+    pub(crate) async fn project_of_endpoint(&self, ordinal: u16) -> Result<Option<ProjectName>, Problem> {
+        let found = self.ledger().endpoint_by_ordinal(ordinal).await.map_err(ledger_problem)?;
+        Ok(found.map(|row| row.value.project))
+    }
+
+    pub(crate) async fn next_endpoint_ordinal(&self) -> Result<u16, Problem> {
+        let next = self.ledger().next_endpoint_ordinal().await.map_err(ledger_problem)?;
+        next.ok_or_else(|| Problem::invalid("this home has 65536 endpoints; there is no number for another"))
+    }
+
+    /// All revisions of an endpoint, newest first.
+    pub(crate) async fn revisions(&self, endpoint: &EndpointName) -> Result<Vec<DeployedRevision>, Problem> {
+        let rows = self.ledger().revisions(endpoint).await.map_err(ledger_problem)?;
+        Ok(rows.into_iter().rev().map(deployed).collect())
+    }
+
+    pub(crate) async fn revision(&self, endpoint: &EndpointName, number: u32) -> Result<DeployedRevision, Problem> {
+        let found = self.revisions(endpoint).await?.into_iter().find(|one| one.revision.number == number);
+        found.ok_or_else(|| Problem::not_found(format!("endpoint `{endpoint}` has no revision {number}")))
+    }
+
+    pub(crate) async fn revision_by_digest(&self, record: &PredictionRecord) -> Result<DeployedRevision, Problem> {
+        let found = self.ledger().revision_by_digest(record.revision_digest).await.map_err(ledger_problem)?;
+        found.map(deployed).ok_or_else(|| {
+            let (endpoint, number) = (&record.endpoint, record.revision);
+            Problem::new(ErrorKind::Corrupt, format!("the ledger lacks revision {endpoint}#{number} of this prediction"))
+        })
+    }
+
+    pub(crate) async fn current_revisions(&self) -> Result<Vec<DeployedRevision>, Problem> {
+        let rows = self.ledger().current_revisions().await.map_err(ledger_problem)?;
+        Ok(rows.into_iter().map(deployed).collect())
+    }
+
+    /// `endpoint#number` of the revisions that serve or served a version.
+    pub(crate) async fn revisions_serving(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+    ) -> Result<Vec<String>, Problem> {
+        let mut serving = Vec::new();
+        for endpoint in self.endpoint_names(project).await? {
+            for one in self.revisions(&endpoint).await? {
+                let targets = one.revision.route.targets();
+                if targets.iter().any(|target| target.model == version.model && target.version == version.number) {
+                    serving.push(one.name());
+                }
+            }
+        }
+        Ok(serving)
+    }
+
+    // --- predictions ---
+
+    pub(crate) async fn sealed_part(&self, address: PredictionAddress) -> Result<Option<SegmentSealed>, Problem> {
+        self.ledger().log_part(address).await.map_err(ledger_problem)
+    }
+
+    pub(crate) async fn sealed_parts(&self, endpoint: &EndpointName) -> Result<Vec<SegmentSealed>, Problem> {
+        self.ledger().log_parts(endpoint).await.map_err(ledger_problem)
+    }
+
+    pub(crate) async fn recent_predictions(&self, ordinal: u16, limit: usize) -> Result<Vec<PredictionSummary>, Problem> {
+        let log = self.log().clone();
+        let recent = tokio::task::spawn_blocking(move || log.recent(ordinal, limit));
+        let recent = recent.await.map_err(crate::problem::internal)?.map_err(log_problem)?;
+        let summary = |(prediction, record): (PredictionId, PredictionRecord)| PredictionSummary {
+            prediction,
+            time: record.time,
+            version: record.nodes.iter().map(|n| format!("{}@{}", n.model, n.version)).collect::<Vec<_>>().join(", "),
+            outputs: record.outputs,
+            latency_us: record.latency_us,
+        };
+        Ok(recent.into_iter().map(summary).collect())
+    }
+
+    pub(crate) async fn feedback_for(&self, prediction: &PredictionId) -> Result<Vec<Feedback>, Problem> {
+        let bodies = self.ledger().feedback(&prediction.to_string()).await.map_err(ledger_problem)?;
+        let read = |body: &String| {
+            serde_json::from_str(body).map_err(|e| Problem::new(ErrorKind::Corrupt, format!("stored feedback: {e}")))
+        };
+        bodies.iter().map(read).collect()
+    }
+}
+
+fn dataset_version(row: Recorded<stemma_core::event::DatasetVersionAdded>) -> DatasetVersion {
+    let added = row.value;
+    DatasetVersion {
+        project: added.project,
+        dataset: added.dataset,
+        number: added.number,
+        digest: added.digest,
+        sha256: added.sha256,
+        size: added.size,
+        path: added.path,
+        source: added.source,
+        why: added.why,
+        derived_from: added.derived_from,
+        run: added.run,
+        added: fact(row.fact),
+    }
+}
+
+fn model_version(row: Recorded<VersionRow>) -> ModelVersion {
+    let version = row.value.version;
+    ModelVersion {
+        project: version.project,
+        model: version.model,
+        number: version.number,
+        integer: version.integer,
+        step: version.step,
+        reason: version.reason,
+        digest: version.digest,
+        sha256: version.sha256,
+        size: version.size,
+        file_name: version.file_name,
+        format: version.format,
+        signature: version.signature,
+        run: version.run,
+        trainer: version.trainer,
+        reference: version.reference,
+        target: version.target,
+        stage: row.value.stage,
+        aliases: row.value.aliases,
+        registered: fact(row.fact),
+    }
+}
+
+fn summary(model: ModelName, versions: &[ModelVersion], created: Fact) -> ModelSummary {
+    let mut aliases = BTreeMap::new();
+    for version in versions {
+        aliases.extend(version.aliases.iter().map(|alias| (alias.clone(), version.number)));
+    }
+    let production = versions.iter().filter(|version| version.stage == Stage::Production);
+    ModelSummary {
+        model,
+        versions: versions.len() as u64,
+        newest: versions.last().map(|version| version.number),
+        aliases,
+        production: production.map(|version| version.number).collect(),
+        created,
+    }
+}
+
+fn deployed(row: Recorded<stemma_ledger::RevisionRow>) -> DeployedRevision {
+    DeployedRevision {
+        revision: row.value.revision,
+        digest: row.value.digest,
+        reason: row.value.reason,
+        deployed: fact(row.fact),
+    }
+}

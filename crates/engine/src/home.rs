@@ -1,0 +1,144 @@
+//! A home: made once, opened by its owner process.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, RwLock},
+};
+
+use stemma_core::{
+    Clock, ErrorKind, Problem,
+    event::Event,
+    id::{HomeId, RequestId, TokenId},
+    name::{PrincipalName, ProjectName},
+    policy::{ModelPolicy, Role},
+    record::{Actor, Auth},
+};
+use stemma_gateway::{Gateway, LogOptions, PredictionLog, RouteTable};
+use stemma_ledger::{Commit, Ledger, LedgerOptions, LedgerUrl};
+use stemma_store::Store;
+use tokio::sync::{OnceCell, watch};
+
+use crate::{
+    Engine, Inner,
+    access::{AccessTable, NewToken, new_token},
+    content::store_problem,
+    facts::ledger_problem,
+    layout::{HOME_FORMAT, HomeFile, Layout},
+    seal::log_problem,
+};
+
+impl Engine {
+    /// Makes a home in a folder; returns it and its owner's token, which is kept nowhere.
+    pub async fn create(root: &Path, owner: PrincipalName, clock: Arc<dyn Clock>) -> Result<(Self, String), Problem> {
+        let layout = Layout::new(root);
+        if let Some(home) = layout.read_home()? {
+            let message = format!("`{}` is a home already ({})", root.display(), home.home);
+            return Err(Problem::new(ErrorKind::Conflict, message));
+        }
+        layout.create_folders()?;
+        let home = HomeFile { format: HOME_FORMAT, home: HomeId::generate() };
+        let ledger = open_ledger(&layout, home.home, &clock).await?;
+        let NewToken { text, hash } = new_token()?;
+        let token = TokenId::generate();
+        let events = vec![
+            Event::HomeCreated { home: home.home },
+            Event::ProjectCreated { project: ProjectName::default_project() },
+            Event::PrincipalAdded { principal: owner.clone() },
+            Event::RoleGranted { principal: owner.clone(), project: None, role: Role::Owner },
+            Event::TokenIssued { token, principal: owner.clone(), label: "owner".to_owned(), expires: None },
+        ];
+        let commit = Commit {
+            actor: Actor { principal: owner, auth: Auth::Asserted },
+            request: RequestId::generate(),
+            expected: None,
+            events,
+            token_hash: Some((token, hash)),
+        };
+        ledger.commit(commit).await.map_err(ledger_problem)?;
+        ledger.checkpoint().await.map_err(ledger_problem)?;
+        ledger.close().await;
+        // last: a folder with this file is a whole home
+        layout.write_home(&home)?;
+        Ok((Self::open(root, clock).await?, text))
+    }
+
+    /// Opens a home. The caller holds its lock.
+    pub async fn open(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
+        let layout = Layout::new(root);
+        let Some(home) = layout.read_home()? else {
+            let problem = Problem::new(ErrorKind::Config, format!("`{}` is no home", root.display()));
+            return Err(problem.hint("`stemma init` makes one"));
+        };
+        layout.create_folders()?;
+        let prediction_key = layout.prediction_key()?;
+        let store = Store::open(&layout.content()).map_err(store_problem)?;
+        let log = PredictionLog::open(&layout.predictions(), prediction_key.clone(), clock.clone(), LogOptions::default());
+        let log = log.map_err(log_problem)?;
+        for segment in log.recovered().iter().filter(|segment| segment.damage.is_some()) {
+            tracing::error!(segment = format!("{:016x}", segment.segment), "a segment of the prediction log is damaged");
+        }
+        let ledger = open_ledger(&layout, home.home, &clock).await?;
+        let (routes, table) = watch::channel(Arc::new(RouteTable::default()));
+        let gateway = Gateway::new(table, log.clone(), clock.clone());
+        let engine = Self(Arc::new(Inner {
+            home: home.home,
+            clock,
+            ledger,
+            store,
+            log,
+            gateway,
+            prediction_key,
+            routes,
+            published: OnceCell::new(),
+            access: RwLock::new(Arc::new(AccessTable::default())),
+            models: Mutex::new(HashMap::new()),
+        }));
+        engine.reload_access().await?;
+        Ok(engine)
+    }
+
+    /// Declares a model's rules; the model is made if there is none.
+    pub async fn set_policy(
+        &self,
+        caller: &crate::Caller,
+        request: RequestId,
+        project: &ProjectName,
+        model: &stemma_core::name::ModelName,
+        policy: ModelPolicy,
+    ) -> Result<stemma_api::types::PolicyState, Problem> {
+        if caller.actor.auth != Auth::Authenticated {
+            let problem = Problem::new(ErrorKind::Unauthenticated, "to set a policy needs a credential");
+            return Err(problem.hint("set STEMMA_TOKEN"));
+        }
+        if let Some(spec) = &policy.evaluation {
+            self.evaluation_data(project, spec).await?;
+        }
+        let policy_wanted = &policy;
+        let decide = || async move {
+            let known = self.versions_if_any(project, model).await?.is_some();
+            if known && self.policy_or_default(project, model).await? == *policy_wanted {
+                return Ok(Vec::new());
+            }
+            let (project, model, policy) = (project.clone(), model.clone(), policy_wanted.clone());
+            let mut events = Vec::new();
+            if !known {
+                events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
+            }
+            events.push(Event::PolicySet { project, model, policy });
+            Ok(events)
+        };
+        let changed = !self.change(caller, request, decide).await?.is_empty();
+        Ok(stemma_api::types::PolicyState { policy, changed })
+    }
+}
+
+async fn open_ledger(layout: &Layout, home: HomeId, clock: &Arc<dyn Clock>) -> Result<Ledger, Problem> {
+    let options = LedgerOptions {
+        url: LedgerUrl::Sqlite(layout.ledger()),
+        checkpoints: layout.checkpoints(),
+        origin: format!("stemma/{home}"),
+        clock: clock.clone(),
+    };
+    Ledger::open(options).await.map_err(ledger_problem)
+}
