@@ -1,12 +1,17 @@
 //! The inference protocol as clients see it: what is accepted, what comes back, what is refused and how.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use stemma_core::{
+    Digest,
     prediction::{Outcome, PredictionId, PredictionRecord},
-    route::LogMode,
+    route::{LogMode, Revision, Target},
 };
+use stemma_gateway::{Endpoint, logged};
+use stemma_onnx::Model;
 
-use crate::support::{House, echo_endpoint, post, request, status_and_json, table};
+use crate::support::{House, echo_endpoint, post, request, revision, status_and_json, table};
 
 fn prediction(house: &House, answer: &Value) -> PredictionRecord {
     let id = answer["parameters"]["prediction_id"].as_str().unwrap();
@@ -319,4 +324,28 @@ async fn hostile_nesting_and_counts_are_refused() {
         assert_eq!(status, 400);
         assert!(answer["error"].as_str().unwrap().len() < 500);
     }
+}
+
+/// A real model: what is answered is what its formula says, and the record replays to the same bits.
+#[tokio::test]
+async fn a_model_answers_a_batch_and_its_record_replays() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/logistic.onnx");
+    let model = Arc::new(Model::parse(&std::fs::read(path).unwrap()).unwrap());
+    let revision = Revision { signature: model.signature().clone(), ..revision("risk", "2.0.0", LogMode::Durable) };
+    let load = |_: &Target| Ok::<_, std::io::Error>(Arc::clone(&model));
+    let endpoint = Endpoint::load(revision, Digest::of(b"revision"), &load).unwrap();
+    let house = House::new(table(vec![endpoint]));
+    let body = request("x", "FP32", json!([3, 2]), json!([[1, 2], [0, 0], [-3.5, 4]]));
+    let (status, answer) = house.post("/v2/models/risk/infer", body.to_string()).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["outputs"][0]["shape"], json!([3, 1]));
+    let answered: Vec<f64> = serde_json::from_value(answer["outputs"][0]["data"].clone()).unwrap();
+    for (found, z) in answered.iter().zip([0.125f64, 0.125, -2.625]) {
+        let expected = 1.0 / (1.0 + (-z).exp());
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    }
+    let record = prediction(&house, &answer);
+    let inputs = logged::to_tensors(&record.inputs).unwrap();
+    let replayed = model.run(inputs).unwrap();
+    assert_eq!(logged::from_tensors(&replayed), record.outputs);
 }
