@@ -347,6 +347,23 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_counted_before_it_is_taken() {
+        let scanned = |kind, bytes: &[u8]| {
+            let mut scan = Scan { memory_left: 10_000, nodes: 0 };
+            scan.message(kind, Wire { bytes, start: 0 }).err().map(|error| error.to_string())
+        };
+        let refusal = Some("the model would take more than 2147483648 bytes of memory".to_owned());
+        // packed integers of an attribute, empty strings, nodes with empty attributes
+        let integers = [[0x42, 100].as_slice(), &[1; 100]].concat();
+        assert_eq!(scanned(Kind::Attribute, &integers), None);
+        assert_eq!(scanned(Kind::Attribute, &integers.repeat(8)), refusal);
+        assert_eq!(scanned(Kind::Attribute, &[0x4a, 0].repeat(20)), None);
+        assert_eq!(scanned(Kind::Attribute, &[0x4a, 0].repeat(100)), refusal);
+        assert_eq!(scanned(Kind::Node, &[0x2a, 0].repeat(5)), None);
+        assert_eq!(scanned(Kind::Node, &[0x2a, 0].repeat(50)), refusal);
+    }
+
+    #[test]
     fn text_is_not_a_model() {
         let error = decode(b"hello, this is not a model").unwrap_err();
         assert!(matches!(error, OnnxError::NotProtobuf { .. }), "{error}");

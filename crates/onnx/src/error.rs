@@ -76,7 +76,7 @@ pub enum RunError {
     InvalidTensor { input: String, source: TensorError },
     #[error("operator `{operator}` at {node}: {reason}")]
     Operator { operator: &'static str, node: String, reason: String },
-    #[error("operator `{operator}` at {node}: the run would take more than {max} elements or their work")]
+    #[error("operator `{operator}` at {node}: the run would take more than {max} bytes or too much work")]
     TooLarge { operator: &'static str, node: String, max: usize },
     #[error("output `{output}` came out as {got}, the model declares {expected}")]
     WrongOutput { output: String, expected: Datatype, got: Datatype },

@@ -11,7 +11,7 @@
 //! `f32` sums. Agreement with ONNX Runtime is therefore to a stated tolerance, not to the bit.
 //!
 //! The bytes of a model are not trusted: parsing takes bounded memory and recursion, and a run that would produce more
-//! than [`RUN_ELEMENTS_MAX`] elements is refused. Nothing here does I/O.
+//! than [`RUN_BYTES_MAX`] of tensors is refused. Nothing here does I/O.
 
 mod attributes;
 mod decode;
@@ -26,6 +26,6 @@ mod tensor;
 
 pub use decode::MODEL_BYTES_MAX;
 pub use error::{OnnxError, RunError};
-pub use kernel::{RUN_ELEMENTS_MAX, TENSOR_ELEMENTS_MAX, supported_operators};
+pub use kernel::{RUN_BYTES_MAX, TENSOR_ELEMENTS_MAX, supported_operators};
 pub use model::{Model, ProbabilityOutput};
 pub use tensor::{Tensor, TensorData, TensorError};

@@ -81,6 +81,7 @@ impl Plan {
 
     fn run_step(&self, step: &Step, slots: &mut [Option<Tensor>], budget: &Budget) -> Result<(), Fault> {
         let mut context = Context { sources: &step.sources, constants: &self.constants, slots, budget };
+        context.spend_reading()?;
         let outputs = step.kernel.run(&mut context)?;
         for &slot in &step.released {
             slots[slot] = None;
@@ -244,7 +245,8 @@ impl Planner {
     fn fold(&mut self, step: Step, outputs: Vec<String>) -> Result<(), OnnxError> {
         let mut context =
             Context { sources: &step.sources, constants: &self.constants, slots: &mut [], budget: &self.folding };
-        let computed = step.kernel.run(&mut context).map_err(|fault| {
+        let computed = context.spend_reading().and_then(|()| step.kernel.run(&mut context));
+        let computed = computed.map_err(|fault| {
             let reason = match fault {
                 Fault::Invalid(reason) => reason,
                 Fault::TooLarge => "the constants it makes are too large".to_owned(),

@@ -4,6 +4,9 @@ use stemma_core::signature::Datatype;
 
 use crate::kernel::TENSOR_ELEMENTS_MAX;
 
+/// The memory that a number is taken to have, which is that of the largest.
+pub(crate) const ELEMENT_BYTES: usize = 8;
+
 /// The elements of a tensor, one variant for each element type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TensorData {
@@ -46,10 +49,25 @@ pub(crate) use with_elements;
 pub(crate) trait Element: Clone + PartialEq + Default {
     fn wrap(elements: Vec<Self>) -> TensorData;
     fn view(data: &TensorData) -> Option<&[Self]>;
+
+    /// What an element has on the heap.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+
+    /// The memory that a copy of any one of these takes at most.
+    fn bytes_max<'a>(elements: impl Iterator<Item = &'a Self>) -> usize
+    where
+        Self: 'a,
+    {
+        // numbers of all types are counted with the size of the largest
+        let on_heap = elements.map(Self::heap_bytes).max().unwrap_or_default();
+        size_of::<Self>().max(ELEMENT_BYTES) + on_heap
+    }
 }
 
 macro_rules! element {
-    ($($variant:ident $type:ty),+ $(,)?) => {$(
+    ($($variant:ident $type:ty $(, $heap_bytes:item)?);+ $(;)?) => {$(
         impl Element for $type {
             fn wrap(elements: Vec<Self>) -> TensorData {
                 TensorData::$variant(elements)
@@ -61,6 +79,8 @@ macro_rules! element {
                     _ => None,
                 }
             }
+
+            $($heap_bytes)?
         }
 
         impl From<Vec<$type>> for TensorData {
@@ -72,18 +92,18 @@ macro_rules! element {
 }
 
 element!(
-    Float f32,
-    Double f64,
-    Int8 i8,
-    Int16 i16,
-    Int32 i32,
-    Int64 i64,
-    Uint8 u8,
-    Uint16 u16,
-    Uint32 u32,
-    Uint64 u64,
-    Bool bool,
-    String String,
+    Float f32;
+    Double f64;
+    Int8 i8;
+    Int16 i16;
+    Int32 i32;
+    Int64 i64;
+    Uint8 u8;
+    Uint16 u16;
+    Uint32 u32;
+    Uint64 u64;
+    Bool bool;
+    String String, fn heap_bytes(&self) -> usize { self.len() };
 );
 
 impl TensorData {
@@ -93,6 +113,11 @@ impl TensorData {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The memory that a copy of any one element takes at most.
+    pub(crate) fn element_bytes_max(&self) -> usize {
+        with_elements!(self, elements => Element::bytes_max(elements.iter()))
     }
 
     pub fn datatype(&self) -> Datatype {

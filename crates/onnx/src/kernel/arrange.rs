@@ -27,7 +27,11 @@ impl Kernel for Concat {
             }
             shape[axis] += other[axis];
         }
-        let count = context.allocate(&shape)?;
+        let mut bytes = 0;
+        for input in 0..context.input_count() {
+            bytes = context.tensor(input)?.data().element_bytes_max().max(bytes);
+        }
+        let count = context.allocate_each(&shape, bytes)?;
         let data = with_elements!(first.data(), elements => joined(elements, context, axis, count)?);
         Ok(Tensor::made(shape, data).into())
     }

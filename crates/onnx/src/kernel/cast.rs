@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use super::{Context, Fault, Kernel, Outputs, refuse};
 use crate::attributes::{Attributes, required};
 use crate::proto::data_type;
-use crate::tensor::{Tensor, TensorData};
+use crate::tensor::{ELEMENT_BYTES, Tensor, TensorData};
+
+/// No number written out, with what a string itself takes, is longer.
+const NUMBER_TEXT_BYTES_MAX: usize = 48;
 
 struct Cast {
     to: i32,
@@ -27,7 +30,11 @@ pub(crate) fn cast(attributes: &mut Attributes, _: i64) -> Result<Box<dyn Kernel
 impl Kernel for Cast {
     fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
         let input = context.tensor(0)?;
-        let count = context.allocate(input.shape())?;
+        let bytes = match self.to {
+            data_type::STRING => NUMBER_TEXT_BYTES_MAX.max(input.data().element_bytes_max()),
+            _ => ELEMENT_BYTES,
+        };
+        let count = context.allocate_each(input.shape(), bytes)?;
         let shape = input.shape().to_vec();
         let data = match input.data() {
             TensorData::Float(elements) => numbers(elements, self.to),

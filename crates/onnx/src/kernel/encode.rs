@@ -153,12 +153,23 @@ impl Label for i32 {
 struct LabelEncoder<K: Label, V> {
     values: HashMap<K::Key, V>,
     default: V,
+    value_bytes_max: usize,
+}
+
+impl<K: Label, V: Element> LabelEncoder<K, V> {
+    fn new(keys: &[K], values: Vec<V>, default: V) -> Self {
+        Self {
+            value_bytes_max: V::bytes_max(values.iter().chain([&default])),
+            values: keys.iter().map(Label::key).zip(values).collect(),
+            default,
+        }
+    }
 }
 
 impl<K: Label + 'static, V: Element + Send + Sync> Kernel for LabelEncoder<K, V> {
     fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
         let shape = context.tensor(0)?.shape().to_vec();
-        context.allocate(&shape)?;
+        context.allocate_each(&shape, self.value_bytes_max)?;
         let encoded = context
             .elements::<K>(0)?
             .iter()
@@ -176,7 +187,7 @@ where
     if keys.len() != values.len() {
         refuse!("there are {} keys and {} values", keys.len(), values.len());
     }
-    Ok(Box::new(LabelEncoder::<K, V> { values: keys.iter().map(Label::key).zip(values).collect(), default }))
+    Ok(Box::new(LabelEncoder::new(&keys, values, default)))
 }
 
 pub(crate) fn label_encoder(attributes: &mut Attributes, opset: i64) -> Built {
@@ -218,15 +229,10 @@ fn both_ways(attributes: &mut Attributes, texts: Vec<String>, integers: Vec<i64>
     if texts.is_empty() || texts.len() != integers.len() {
         refuse!("there are {} texts and {} integers", texts.len(), integers.len());
     }
+    let default = default_text(attributes)?;
     Ok(Box::new(BothWays {
-        by_text: LabelEncoder {
-            values: texts.iter().cloned().zip(integers.iter().copied()).collect(),
-            default: attributes.int_or("default_int64", -1)?,
-        },
-        by_integer: LabelEncoder {
-            values: integers.into_iter().zip(texts).collect(),
-            default: default_text(attributes)?,
-        },
+        by_text: LabelEncoder::new(&texts, integers.clone(), attributes.int_or("default_int64", -1)?),
+        by_integer: LabelEncoder::new(&integers, texts, default),
     }))
 }
 

@@ -81,7 +81,7 @@ impl Kernel for LinearClassifier {
         let (rows, _) = rows_and_columns(context.tensor(0)?.shape())?;
         let shape = vec![rows, self.labels.len()];
         let mut all = Vec::with_capacity(context.allocate(&shape)?);
-        let mut classes = Vec::with_capacity(context.allocate(&[rows])?);
+        let mut classes = Vec::with_capacity(context.allocate_each(&[rows], self.labels.bytes_max())?);
         self.coefficients.for_each_row(context, |scores| match *scores {
             [score] => {
                 classes.push(usize::from(score > 0.0));

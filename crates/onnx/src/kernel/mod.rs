@@ -24,19 +24,21 @@ mod trees;
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use crate::tensor::{Element, Tensor, TensorData, extent};
+use crate::tensor::{ELEMENT_BYTES, Element, Tensor, TensorData, extent};
 
 pub use registry::supported_operators;
 pub(crate) use registry::{Domain, Operator, find, opset_range, supported_in};
 
 /// The most elements of one tensor.
 pub const TENSOR_ELEMENTS_MAX: usize = 1 << 26;
-/// The most elements that the operators of one run may make together.
-pub const RUN_ELEMENTS_MAX: usize = 1 << 28;
-/// The most multiplications in the matrix products of one run.
+/// The most bytes of tensors that the operators of one run may make together.
+pub const RUN_BYTES_MAX: usize = 2 << 30;
+/// The most elements that the operators of one run may read, multiplications do and steps in trees go, together.
 const RUN_WORK_MAX: usize = 1 << 34;
-/// The most elements, and multiplications, that computing the constant part of a graph may take.
-const FOLD_ELEMENTS_MAX: usize = 1 << 22;
+/// The most bytes that computing the constant part of a graph may make.
+const FOLD_BYTES_MAX: usize = 256 << 20;
+/// The same for computing the constant part of a graph.
+const FOLD_WORK_MAX: usize = 1 << 28;
 
 /// Why a kernel could not be built or did not compute.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,32 +79,32 @@ impl From<Tensor> for Outputs {
 
 /// What one run may still make and compute.
 pub(crate) struct Budget {
-    elements: Cell<usize>,
+    bytes: Cell<usize>,
     work: Cell<usize>,
     max: usize,
 }
 
 impl Budget {
     pub(crate) fn for_run() -> Self {
-        Self::new(RUN_ELEMENTS_MAX, RUN_WORK_MAX)
+        Self::new(RUN_BYTES_MAX, RUN_WORK_MAX)
     }
 
     pub(crate) fn for_constants() -> Self {
-        Self::new(FOLD_ELEMENTS_MAX, FOLD_ELEMENTS_MAX)
+        Self::new(FOLD_BYTES_MAX, FOLD_WORK_MAX)
     }
 
-    fn new(elements: usize, work: usize) -> Self {
-        Self { elements: Cell::new(elements), work: Cell::new(work), max: elements }
+    fn new(bytes: usize, work: usize) -> Self {
+        Self { bytes: Cell::new(bytes), work: Cell::new(work), max: bytes }
     }
 
-    /// The most elements there were to make.
+    /// The most bytes there were to make.
     pub(crate) fn max(&self) -> usize {
         self.max
     }
 
-    fn take_elements(&self, count: usize) -> Result<(), Fault> {
-        let left = self.elements.get().checked_sub(count);
-        self.elements.set(left.ok_or(Fault::TooLarge)?);
+    fn take_bytes(&self, count: Option<usize>) -> Result<(), Fault> {
+        let left = count.and_then(|count| self.bytes.get().checked_sub(count));
+        self.bytes.set(left.ok_or(Fault::TooLarge)?);
         Ok(())
     }
 
@@ -160,17 +162,34 @@ impl Context<'_> {
             return Ok(tensor);
         }
         let tensor = self.tensor(input)?;
-        self.budget.take_elements(tensor.len())?;
+        self.allocate_copies(tensor.shape(), tensor.data())?;
         Ok(tensor.clone())
     }
 
-    /// Counts the elements of a tensor about to be made, or refuses it.
+    /// Counts the elements of a tensor of numbers about to be made, or refuses it.
     pub(crate) fn allocate(&self, shape: &[usize]) -> Result<usize, Fault> {
-        self.budget.take_elements(extent(shape).ok_or(Fault::TooLarge)?)?;
+        self.allocate_each(shape, ELEMENT_BYTES)
+    }
+
+    /// Counts the elements of a tensor about to be made of copies of some of these, or refuses it.
+    pub(crate) fn allocate_copies(&self, shape: &[usize], of: &TensorData) -> Result<usize, Fault> {
+        self.allocate_each(shape, of.element_bytes_max())
+    }
+
+    /// Counts the elements of a tensor about to be made that have at most so many bytes, or refuses it.
+    pub(crate) fn allocate_each(&self, shape: &[usize], bytes: usize) -> Result<usize, Fault> {
+        let extent = extent(shape).ok_or(Fault::TooLarge)?;
+        self.budget.take_bytes(extent.checked_mul(bytes))?;
         Ok(product(shape))
     }
 
-    /// Counts multiplications about to be done, or refuses them.
+    /// Counts the reading of all inputs, or refuses it.
+    pub(crate) fn spend_reading(&self) -> Result<(), Fault> {
+        let inputs = (0..self.sources.len()).filter_map(|input| self.optional(input));
+        self.budget.take_work(inputs.map(Tensor::len).sum())
+    }
+
+    /// Counts work about to be done, or refuses it.
     pub(crate) fn spend(&self, factors: [usize; 3]) -> Result<(), Fault> {
         let work = factors.into_iter().try_fold(1usize, usize::checked_mul).ok_or(Fault::TooLarge)?;
         self.budget.take_work(work)

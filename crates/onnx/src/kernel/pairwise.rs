@@ -390,7 +390,7 @@ impl Kernel for Select {
         let target = common_shape(condition.shape(), &values)?;
         // the condition and both tensors may have to be stretched
         for _ in 0..4 {
-            context.allocate(&target)?;
+            context.allocate_each(&target, yes.data().element_bytes_max().max(no.data().element_bytes_max()))?;
         }
         let conditions = stretch(Operand { shape: condition.shape(), elements: context.elements::<bool>(0)? }, &target);
         let data = with_elements!(yes.data(), elements => choose(&conditions, elements, yes, no, &target)?);

@@ -3,7 +3,7 @@
 use super::real::Real;
 use super::{Fault, refuse};
 use crate::attributes::Attributes;
-use crate::tensor::TensorData;
+use crate::tensor::{Element, TensorData};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PostTransform {
@@ -136,6 +136,14 @@ impl Labels {
         match self {
             Self::Strings(labels) => labels.len(),
             Self::Integers(labels) => labels.len(),
+        }
+    }
+
+    /// The memory that a label takes at most.
+    pub(crate) fn bytes_max(&self) -> usize {
+        match self {
+            Self::Strings(labels) => String::bytes_max(labels.iter()),
+            Self::Integers(labels) => i64::bytes_max(labels.iter()),
         }
     }
 

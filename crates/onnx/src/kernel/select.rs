@@ -30,7 +30,7 @@ fn pick_along(
     places: &[usize],
     shape: Vec<usize>,
 ) -> Result<Tensor, Fault> {
-    let count = context.allocate(&shape)?;
+    let count = context.allocate_copies(&shape, input.data())?;
     let split = AxisSplit::new(input.shape(), axis);
     let data: TensorData = with_elements!(input.data(), elements => pick(elements, split, places, count).into());
     Ok(Tensor::made(shape, data))
@@ -113,7 +113,7 @@ impl Kernel for GatherElements {
         if shape.len() != input.shape().len() || !shape.iter().zip(input.shape()).enumerate().all(fits) {
             refuse!("indices of shape {shape:?} do not fit shape {:?}", input.shape());
         }
-        context.allocate(&shape)?;
+        context.allocate_copies(&shape, input.data())?;
         let along = places(&context.integers(1)?, input.shape()[axis])?;
         let data: TensorData = with_elements!(input.data(), elements => {
             pick_each(elements, input.shape(), axis, &shape, &along).into()

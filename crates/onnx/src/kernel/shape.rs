@@ -64,7 +64,7 @@ fn constant_value(attributes: &mut Attributes) -> Result<Option<Tensor>, Fault> 
 
 impl Kernel for Constant {
     fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
-        context.allocate(self.0.shape())?;
+        context.allocate_copies(self.0.shape(), self.0.data())?;
         Ok(self.0.clone().into())
     }
 }
@@ -84,7 +84,7 @@ pub(crate) fn constant_of_shape(attributes: &mut Attributes, _: i64) -> Built {
 impl Kernel for ConstantOfShape {
     fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
         let shape = sizes(&context.integers(0)?)?;
-        context.allocate(&shape)?;
+        context.allocate_copies(&shape, &self.0)?;
         let data: TensorData = with_elements!(&self.0, value => {
             let single = Operand { shape: &[], elements: value.as_slice() };
             stretch(single, &shape).into_owned().into()
@@ -250,7 +250,7 @@ impl Kernel for Transpose {
         let input = context.tensor(0)?;
         let order = self.order(input.shape().len())?;
         let shape: Vec<usize> = order.iter().map(|&axis| input.shape()[axis]).collect();
-        let count = context.allocate(&shape)?;
+        let count = context.allocate_copies(&shape, input.data())?;
         let steps: Vec<usize> = order.iter().map(|&axis| product(&input.shape()[axis + 1..])).collect();
         let data = with_elements!(input.data(), elements => {
             permuted(elements, &shape, &steps, count).into()
@@ -318,7 +318,7 @@ impl Kernel for Expand {
     fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
         let input = context.tensor(0)?;
         let target = common_shape(input.shape(), &sizes(&context.integers(1)?)?)?;
-        context.allocate(&target)?;
+        context.allocate_copies(&target, input.data())?;
         let data: TensorData = with_elements!(input.data(), elements => {
             let operand = Operand { shape: input.shape(), elements };
             stretch(operand, &target).into_owned().into()
@@ -410,6 +410,13 @@ mod tests {
             tensor(&[1, 2], vec![7f32, 7.0])
         );
         assert_eq!(refusal("ConstantOfShape", vec![], vec![tensor(&[2], vec![1i64 << 40, 2])]), "too large");
+    }
+
+    #[test]
+    fn long_texts_are_not_repeated_beyond_the_bound() {
+        let long = "x".repeat(1 << 20);
+        let inputs = vec![texts(&[1], &[&long]), tensor(&[1], vec![1i64 << 20])];
+        assert_eq!(refusal("Expand", vec![], inputs), "too large");
     }
 
     #[test]

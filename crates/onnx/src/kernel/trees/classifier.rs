@@ -73,7 +73,7 @@ impl Kernel for Classifier {
         let shape = vec![rows, self.labels.len()];
         let mut results = Classified {
             classifier: self,
-            classes: Vec::with_capacity(context.allocate(&[rows])?),
+            classes: Vec::with_capacity(context.allocate_each(&[rows], self.labels.bytes_max())?),
             scores: Vec::with_capacity(context.allocate(&shape)?),
         };
         self.forest.for_each_row(context, &mut results)?;

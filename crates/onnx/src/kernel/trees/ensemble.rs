@@ -72,6 +72,8 @@ pub(super) struct Ensemble<W> {
     any_missing_is_true: bool,
     /// How many features a row must have.
     features: usize,
+    /// How many nodes and weights a row visits at most.
+    steps: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,7 +91,7 @@ pub(super) enum Described<W> {
 impl<W: Real> Ensemble<W> {
     /// Lays out the nodes that the roots lead to; a node may be led to more than once, but not by itself.
     pub(super) fn new(described: Vec<Described<W>>, roots: &[usize], sets: Vec<Vec<W>>) -> Result<Self, Fault> {
-        let order = depth_first(&described, roots)?;
+        let Walk { order, steps } = Walk::new(&described, roots)?;
         let places = places(&described, &order)?;
         let mut ensemble = Self {
             nodes: Vec::with_capacity(order.len()),
@@ -102,6 +104,7 @@ impl<W: Real> Ensemble<W> {
             mode: mode::OWN,
             any_missing_is_true: false,
             features: 0,
+            steps,
         };
         for &at in &order {
             if let Described::Branch { test, value, on_true, on_false } = described[at] {
@@ -162,6 +165,11 @@ impl<W: Real> Ensemble<W> {
     /// How many features a row must have.
     pub(super) fn features(&self) -> usize {
         self.features
+    }
+
+    /// How many nodes and weights a row visits at most.
+    pub(super) fn steps(&self) -> usize {
+        self.steps
     }
 
     pub(super) fn tree_count(&self) -> usize {
@@ -250,51 +258,68 @@ impl<W: Real> Ensemble<W> {
     }
 }
 
-/// Returns the nodes that the roots lead to, each once, a branch before what it leads to; the true way first.
-pub(super) fn depth_first<W>(described: &[Described<W>], roots: &[usize]) -> Result<Vec<usize>, Fault> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum State {
-        New,
-        /// On the way from the root to where the walk is.
-        Open,
-        Done,
-    }
-    let mut states = vec![State::New; described.len()];
-    let mut order = Vec::new();
-    for &root in roots {
-        let mut stack = vec![root];
-        while let Some(&at) = stack.last() {
-            match (states[at], &described[at]) {
-                (State::New, Described::Leaf { .. }) => {
-                    states[at] = State::Done;
-                    order.push(at);
-                }
-                (State::New, Described::Branch { on_true, on_false, .. }) => {
-                    states[at] = State::Open;
-                    order.push(at);
-                    for next in [*on_false, *on_true] {
-                        match states[next] {
-                            State::Open => refuse!("a tree leads back to a node above"),
-                            State::New => stack.push(next),
-                            State::Done => {}
+/// What the roots of some trees lead to.
+struct Walk {
+    /// Each node once, a branch before what it leads to; the true way first.
+    order: Vec<usize>,
+    /// The longest ways from each root to a leaf and through its weights, together.
+    steps: usize,
+}
+
+impl Walk {
+    fn new<W>(described: &[Described<W>], roots: &[usize]) -> Result<Self, Fault> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum State {
+            New,
+            /// On the way from the root to where the walk is.
+            Open,
+            Done {
+                height: usize,
+            },
+        }
+        let mut states = vec![State::New; described.len()];
+        let height_of = |states: &[State], at: usize| match states[at] {
+            State::Done { height } => height,
+            State::New | State::Open => 0,
+        };
+        let mut walk = Self { order: Vec::new(), steps: 0 };
+        for &root in roots {
+            let mut stack = vec![root];
+            while let Some(&at) = stack.last() {
+                match (states[at], &described[at]) {
+                    (State::New, Described::Leaf { weights }) => {
+                        states[at] = State::Done { height: 1 + weights.len() };
+                        walk.order.push(at);
+                    }
+                    (State::New, Described::Branch { on_true, on_false, .. }) => {
+                        states[at] = State::Open;
+                        walk.order.push(at);
+                        for next in [*on_false, *on_true] {
+                            match states[next] {
+                                State::Open => refuse!("a tree leads back to a node above"),
+                                State::New => stack.push(next),
+                                State::Done { .. } => {}
+                            }
                         }
                     }
-                }
-                (State::Open, _) => {
-                    states[at] = State::Done;
-                    stack.pop();
-                }
-                (State::Done, _) => {
-                    stack.pop();
+                    (State::Open, Described::Branch { on_true, on_false, .. }) => {
+                        let below = height_of(&states, *on_true).max(height_of(&states, *on_false));
+                        states[at] = State::Done { height: below + 1 };
+                        stack.pop();
+                    }
+                    (State::Open | State::Done { .. }, _) => {
+                        stack.pop();
+                    }
                 }
             }
+            walk.steps = walk.steps.saturating_add(height_of(&states, root));
         }
+        Ok(walk)
     }
-    Ok(order)
 }
 
 /// Returns where each node goes: branches first, then leaves, both in the order given.
-pub(super) fn places<W>(described: &[Described<W>], order: &[usize]) -> Result<Vec<u32>, Fault> {
+fn places<W>(described: &[Described<W>], order: &[usize]) -> Result<Vec<u32>, Fault> {
     if u32::try_from(order.len()).is_err() {
         refuse!("there are too many nodes");
     }

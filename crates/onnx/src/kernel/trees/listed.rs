@@ -1,6 +1,6 @@
 //! The table in which `TreeEnsembleClassifier` and `TreeEnsembleRegressor` list nodes and weights.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::super::real::Real;
 use super::super::{Fault, refuse};
@@ -79,6 +79,27 @@ pub(super) fn listed(attributes: &mut Attributes, prefix: &str, targets: usize) 
     })
 }
 
+/// Where the node of a tree and a number is: sorted, which these lists are already as a rule.
+struct Places(Vec<((i64, i64), usize)>);
+
+impl Places {
+    fn new(trees: &[i64], ids: &[i64]) -> Result<Self, Fault> {
+        let keys = trees.iter().copied().zip(ids.iter().copied());
+        let mut places: Vec<_> = keys.zip(0..).collect();
+        places.sort();
+        if let Some(twice) = places.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let (tree, id) = twice[0].0;
+            refuse!("tree {tree} has node {id} twice");
+        }
+        Ok(Self(places))
+    }
+
+    fn find(&self, key: (i64, i64)) -> Option<usize> {
+        let found = self.0.binary_search_by_key(&key, |&(key, _)| key);
+        found.ok().map(|at| self.0[at].1)
+    }
+}
+
 impl NodeTable {
     fn check(&self) -> Result<(), Fault> {
         let nodes = self.trees.len();
@@ -113,7 +134,7 @@ impl NodeTable {
     }
 
     fn ensemble<W: Real>(&self) -> Result<Ensemble<W>, Fault> {
-        let places = self.places()?;
+        let places = Places::new(&self.trees, &self.ids)?;
         let values = self.values.to_reals::<W>();
         let mut described = Vec::with_capacity(values.len());
         for (at, value) in values.into_iter().enumerate() {
@@ -122,7 +143,7 @@ impl NodeTable {
         let weights = self.weights.weights.to_reals::<W>();
         for (at, weight) in weights.into_iter().enumerate() {
             let key = (self.weights.trees[at], self.weights.ids[at]);
-            let Some(&place) = places.get(&key) else {
+            let Some(place) = places.find(key) else {
                 refuse!("tree {} has weights for node {}, which is not there", key.0, key.1);
             };
             // writers of old models gave branches weights too, which never counted
@@ -133,24 +154,13 @@ impl NodeTable {
         Ensemble::new(described, &self.roots(), Vec::new())
     }
 
-    /// Where the node of a tree and a number is.
-    fn places(&self) -> Result<HashMap<(i64, i64), usize>, Fault> {
-        let mut places = HashMap::with_capacity(self.trees.len());
-        for (place, key) in self.trees.iter().copied().zip(self.ids.iter().copied()).enumerate() {
-            if places.insert(key, place).is_some() {
-                refuse!("tree {} has node {} twice", key.0, key.1);
-            }
-        }
-        Ok(places)
-    }
-
     /// The first node of each tree.
     fn roots(&self) -> Vec<usize> {
         let mut seen = HashSet::new();
         (0..self.trees.len()).filter(|&at| seen.insert(self.trees[at])).collect()
     }
 
-    fn describe<W>(&self, at: usize, value: W, places: &HashMap<(i64, i64), usize>) -> Result<Described<W>, Fault> {
+    fn describe<W>(&self, at: usize, value: W, places: &Places) -> Result<Described<W>, Fault> {
         let mode = match self.modes[at].as_str() {
             "LEAF" => {
                 return Ok(Described::Leaf { weights: Vec::new() });
@@ -163,8 +173,8 @@ impl NodeTable {
             "BRANCH_NEQ" => mode::NOT_EQUAL,
             other => refuse!("there is no node mode `{other}`"),
         };
-        let child = |id: i64| match places.get(&(self.trees[at], id)) {
-            Some(&place) => Ok(place),
+        let child = |id: i64| match places.find((self.trees[at], id)) {
+            Some(place) => Ok(place),
             None => refuse!("tree {} leads to node {id}, which is not there", self.trees[at]),
         };
         Ok(Described::Branch {

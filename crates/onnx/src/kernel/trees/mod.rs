@@ -81,16 +81,12 @@ impl Forest {
     fn for_each_row(&self, context: &Context<'_>, visit: impl RowVisitor) -> Result<(), Fault> {
         let input = context.tensor(0)?;
         match (&self.trees, input.data()) {
-            (Trees::Single(ensemble), TensorData::Double(elements)) => {
-                self.scores(ensemble, elements, input.shape(), visit)
-            }
-            (Trees::Double(ensemble), TensorData::Double(elements)) => {
-                self.scores(ensemble, elements, input.shape(), visit)
-            }
-            (Trees::Single(ensemble), _) => self.scores(ensemble, &features(input)?, input.shape(), visit),
+            (Trees::Single(ensemble), TensorData::Double(elements)) => self.scores(ensemble, elements, context, visit),
+            (Trees::Double(ensemble), TensorData::Double(elements)) => self.scores(ensemble, elements, context, visit),
+            (Trees::Single(ensemble), _) => self.scores(ensemble, &features(input)?, context, visit),
             (Trees::Double(ensemble), _) => {
                 let wide: Vec<f64> = features(input)?.iter().map(|&x| x.into()).collect();
-                self.scores(ensemble, &wide, input.shape(), visit)
+                self.scores(ensemble, &wide, context, visit)
             }
         }
     }
@@ -99,10 +95,11 @@ impl Forest {
         &self,
         ensemble: &Ensemble<W>,
         elements: &[X],
-        shape: &[usize],
+        context: &Context<'_>,
         mut visit: impl RowVisitor,
     ) -> Result<(), Fault> {
-        let (rows, columns) = rows_and_columns(shape)?;
+        let (rows, columns) = rows_and_columns(context.tensor(0)?.shape())?;
+        context.spend([rows, ensemble.steps(), 1])?;
         if columns < ensemble.features() {
             refuse!("the input has {columns} features, the trees ask for {}", ensemble.features());
         }
