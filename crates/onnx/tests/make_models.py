@@ -4,7 +4,7 @@ Writes `data/NAME.onnx` with `data/NAME.json` for each model, and `data/operator
 each. Run by hand when an operator is added:
 
     python -m venv /tmp/venv && /tmp/venv/bin/pip install scikit-learn==1.9.1 skl2onnx==1.20.0 onnx==1.23.2 \
-        onnxruntime==1.31.1 pandas==3.1.1 numpy==2.4.6
+        onnxruntime==1.31.1 pandas==3.1.1 numpy==2.4.6 onnxmltools==1.16.0 lightgbm==4.7.0 xgboost==3.2.0
     /tmp/venv/bin/python crates/onnx/tests/make_models.py
 """
 
@@ -12,11 +12,15 @@ import json
 import pathlib
 import warnings
 
+import lightgbm
 import numpy as np
 import onnx
 import onnxruntime
 import pandas
+import xgboost
 from onnx import TensorProto, helper, numpy_helper
+from onnxmltools import convert_lightgbm, convert_xgboost
+from onnxmltools.convert.common.data_types import FloatTensorType as BoostedFloatTensorType
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
@@ -119,6 +123,7 @@ def thresholds(model):
 
 def write(name, model, batches):
     model.doc_string = ""
+    model.graph.name = name
     for node in model.graph.node:
         node.doc_string = ""
     cases = []
@@ -283,6 +288,31 @@ def table_models():
     ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     tables("table_ordinal", DecisionTreeClassifier(max_depth=5, random_state=1), ordinal)
     tables("table_dropped", LogisticRegression(), OneHotEncoder(drop="first"))
+
+
+# Models of other libraries, which know where missing values go
+
+
+def boosted(name, estimator, convert, classes):
+    columns = 4
+    x = random.normal(size=(500, columns)).astype(np.float32)
+    signal = x[:, 0] + np.sin(2 * x[:, 1]) + random.normal(size=500) * 0.2
+    x[random.random(x.shape) < 0.1] = np.nan
+    edges = np.quantile(signal, np.linspace(0, 1, (classes or 1) + 1)[1:-1])
+    estimator.fit(x, np.searchsorted(edges, signal) if classes else signal)
+    types = [("X", BoostedFloatTensorType([None, columns]))]
+    model = convert(estimator, initial_types=types, target_opset=15)
+    write(name, model, matrix_batches(model, columns))
+
+
+def boosted_models():
+    small = dict(n_estimators=15, max_depth=3)
+    boosted("lightgbm", lightgbm.LGBMClassifier(**small, verbose=-1), convert_lightgbm, 2)
+    boosted("lightgbm_three", lightgbm.LGBMClassifier(**small, verbose=-1), convert_lightgbm, 3)
+    boosted("lightgbm_regression", lightgbm.LGBMRegressor(**small, verbose=-1), convert_lightgbm, None)
+    boosted("xgboost", xgboost.XGBClassifier(**small), convert_xgboost, 2)
+    boosted("xgboost_three", xgboost.XGBClassifier(**small), convert_xgboost, 3)
+    boosted("xgboost_regression", xgboost.XGBRegressor(**small), convert_xgboost, None)
 
 
 # Models of one operator
@@ -630,6 +660,7 @@ def main():
     ml_operators(operators)
     tensor_operators(operators)
     text = json.dumps({"cases": operators.cases}, separators=(",", ":"))
+    boosted_models()
     (DATA / "operators.json").write_text(text.replace('{"operator"', '\n{"operator"') + "\n")
     total = sum(file.stat().st_size for file in DATA.iterdir())
     print(f"{len(operators.cases)} operators, {total} bytes in all")
