@@ -33,7 +33,7 @@ pub struct RunArgs {
     #[arg(long, value_enum, value_name = "LEVEL", env = settings::env::CAPTURE, hide_env_values = true)]
     capture: Option<Level>,
     /// Send a run to the home that could not be sent when it ended, by the digest of its record
-    #[arg(long, value_name = "DIGEST", exclusive = true)]
+    #[arg(long, value_name = "DIGEST", conflicts_with = "command")]
     resend: Option<Digest>,
     /// The command with its arguments; no shell looks at them
     #[arg(last = true, required_unless_present = "resend", value_name = "COMMAND")]
