@@ -5,7 +5,7 @@ each. Run by hand when an operator is added:
 
     python -m venv /tmp/venv && /tmp/venv/bin/pip install scikit-learn==1.9.1 skl2onnx==1.20.0 onnx==1.23.2 \
         onnxruntime==1.31.1 pandas==3.1.1 numpy==2.4.6 onnxmltools==1.16.0 lightgbm==4.7.0 xgboost==3.2.0
-    /tmp/venv/bin/python crates/onnx/tests/make_models.py
+    PYTHONHASHSEED=0 /tmp/venv/bin/python crates/onnx/tests/make_models.py
 """
 
 import json
