@@ -156,9 +156,11 @@ struct Computation {
 
 /// Reads, computes and encodes on a thread that may take its time.
 async fn compute(gateway: &Gateway, work: Work, ask: Ask<'_>) -> Result<Computed, Refused> {
-    let _running = gateway.running.acquire().await.map_err(|_| Refused::Overloaded)?;
+    let slot = Arc::clone(&gateway.running).acquire_owned().await.map_err(|_| Refused::Overloaded)?;
     let Ask { request_id, unit, body, .. } = ask;
     let task = tokio::task::spawn_blocking(move || {
+        // held here, since a caller who goes away does not stop the computation
+        let _slot = slot;
         let mut request = oip::parse(&body, &work.endpoint.revision().signature)?;
         request.id = request.id.or(request_id);
         request.unit = unit.or(request.unit);
@@ -277,7 +279,7 @@ fn node(assignment: &Assignment<'_>, latency_us: u64) -> NodeRecord {
     NodeRecord {
         node: assignment.variant.to_owned(),
         model: assignment.target.model.clone(),
-        version: assignment.target.version.clone(),
+        version: assignment.target.version,
         digest: assignment.target.digest,
         latency_us,
     }

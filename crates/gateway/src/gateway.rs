@@ -22,7 +22,7 @@ pub struct Gateway {
     pub(crate) counters: AllCounters,
     pub(crate) admitted: Semaphore,
     /// Models that compute at once: as many as there are processors.
-    pub(crate) running: Semaphore,
+    pub(crate) running: Arc<Semaphore>,
 }
 
 impl Gateway {
@@ -34,7 +34,7 @@ impl Gateway {
             clock,
             counters: AllCounters::default(),
             admitted: Semaphore::new(ADMITTED_MAX),
-            running: Semaphore::new(processors),
+            running: Arc::new(Semaphore::new(processors)),
         }
     }
 

@@ -112,7 +112,7 @@ async fn dispatch(
                 bearer: bearer(&parts.headers)?,
                 peer_is_local,
                 request_id: short_header(&parts.headers, &REQUEST_ID),
-                unit: short_header(&parts.headers, &UNIT),
+                unit: unit(&parts.headers)?,
                 body,
             };
             match act {
@@ -158,7 +158,7 @@ impl Answered {
     fn into_response(self) -> Response<Bytes> {
         let mut response = body_response(StatusCode::OK, self.body);
         let headers = response.headers_mut();
-        insert_prediction(headers, self.prediction);
+        headers.extend(self.prediction.map(prediction_header));
         headers.insert(MODEL, header_text(self.target.model.as_str()));
         headers.insert(VERSION, header_text(&self.target.version.to_string()));
         headers.insert(ROUTE, HeaderValue::from_static(self.route));
@@ -172,12 +172,12 @@ impl Answered {
 struct HttpProblem {
     status: StatusCode,
     message: String,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl HttpProblem {
     fn new(status: StatusCode, message: String) -> Self {
-        Self { status, message, headers: HeaderMap::new() }
+        Self { status, message, headers: Vec::new() }
     }
 
     /// 503, worth another try soon.
@@ -187,7 +187,7 @@ impl HttpProblem {
     }
 
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 
@@ -218,7 +218,7 @@ impl From<Refused> for HttpProblem {
                     None => message,
                 };
                 let mut problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, message);
-                insert_prediction(&mut problem.headers, prediction);
+                problem.headers.extend(prediction.map(prediction_header));
                 problem
             }
         }
@@ -301,10 +301,18 @@ fn short_header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!value.is_empty() && value.len() <= HEADER_BYTES_MAX).then(|| value.to_owned())
 }
 
-fn insert_prediction(headers: &mut HeaderMap, prediction: Option<PredictionId>) {
-    if let Some(id) = prediction {
-        headers.insert(PREDICTION_ID, header_text(&id.to_string()));
+/// A unit that can't be read is refused: without it the caller would get another arm than it asked for.
+fn unit(headers: &HeaderMap) -> Result<Option<String>, HttpProblem> {
+    let unit = short_header(headers, &UNIT);
+    if unit.is_none() && headers.contains_key(UNIT) {
+        let message = format!("`X-Stemma-Unit` is not 1 to {HEADER_BYTES_MAX} characters of ASCII");
+        return Err(HttpProblem::new(StatusCode::BAD_REQUEST, message));
     }
+    Ok(unit)
+}
+
+fn prediction_header(id: PredictionId) -> (HeaderName, HeaderValue) {
+    (PREDICTION_ID, header_text(&id.to_string()))
 }
 
 /// Headers are ASCII: whatever is not is percent-encoded.

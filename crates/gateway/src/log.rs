@@ -386,7 +386,10 @@ impl PredictionLog {
         let found = self.ended(segment)?;
         let bytes = std::fs::metadata(&found.path).map_or(0, |metadata| metadata.len());
         crate::seal::remove_parts(&self.shared.directory, segment)?;
-        std::fs::remove_file(&found.path).map_err(|source| LogError::io("remove", &found.path, source))?;
+        let directory = &self.shared.directory;
+        std::fs::remove_file(&found.path)
+            .and_then(|()| File::open(directory)?.sync_all())
+            .map_err(|source| LogError::io("remove", &found.path, source))?;
         self.shared.segments_mut().remove(&segment);
         self.shared.unsealed_bytes.fetch_sub(bytes, Ordering::SeqCst);
         Ok(())

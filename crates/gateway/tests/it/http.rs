@@ -211,3 +211,28 @@ fn a_model_that_breaks_the_contract_is_not_loaded() {
     assert!(matches!(error, LoadError::Contract { .. }));
     assert!(error.to_string().contains("output `matrix` removed"), "{error}");
 }
+
+#[tokio::test]
+async fn a_unit_comes_by_header_or_parameter_and_must_be_readable() {
+    let house = House::echo();
+    let mut body = request("uint8", "UINT8", json!([1]), json!([1]));
+    body["parameters"] = json!({ "stemma_unit": "customer-ü" });
+    for (header, status, expected) in [
+        (None, 200, Some("customer-ü")),
+        (Some(&b"customer-7"[..]), 200, Some("customer-7")),
+        (Some(&b"\xff"[..]), 400, None),
+        (Some(&b""[..]), 400, None),
+        (Some(&[b'x'; 257][..]), 400, None),
+    ] {
+        let mut asked = post("/v2/models/echo/infer", body.to_string());
+        if let Some(value) = header {
+            let value = http::HeaderValue::from_bytes(value).unwrap();
+            asked.headers_mut().insert("x-stemma-unit", value);
+        }
+        assert_eq!(house.send(asked).await.status(), status, "{header:?}");
+        let recent = house.log.recent(3, 1).unwrap();
+        if expected.is_some() {
+            assert_eq!(recent[0].1.unit.as_deref(), expected);
+        }
+    }
+}
