@@ -348,3 +348,114 @@ fn opset(opsets: &[OperatorSetIdProto], domain: Domain) -> Result<Option<i64>, O
     }
     Ok(Some(version))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{TensorProto, data_type};
+
+    fn node(operator: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        NodeProto {
+            op_type: Some(operator.to_owned()),
+            input: names(inputs),
+            output: names(outputs),
+            ..Default::default()
+        }
+    }
+
+    fn constant(name: &str, elements: &[f32]) -> TensorProto {
+        TensorProto {
+            name: Some(name.to_owned()),
+            dims: vec![elements.len() as i64],
+            data_type: Some(data_type::FLOAT),
+            float_data: elements.to_vec(),
+            ..Default::default()
+        }
+    }
+
+    fn planned(version: i64, nodes: Vec<NodeProto>, outputs: &[&str]) -> Result<Plan, OnnxError> {
+        let graph = GraphProto { node: nodes, initializer: vec![constant("c", &[1.0, 2.0])], ..Default::default() };
+        let opsets = [OperatorSetIdProto { domain: None, version: Some(version) }];
+        let outputs: Vec<String> = outputs.iter().map(|&output| output.to_owned()).collect();
+        Plan::new(graph, &opsets, &["x".to_owned()], &outputs)
+    }
+
+    fn refusal(nodes: Vec<NodeProto>) -> String {
+        planned(21, nodes, &["y"]).err().expect("the graph is refused").to_string()
+    }
+
+    fn floats(elements: &[f32]) -> Tensor {
+        Tensor::new(vec![elements.len()], elements.to_vec()).unwrap()
+    }
+
+    fn outputs(plan: &Plan, x: &[f32]) -> Vec<Tensor> {
+        plan.run(vec![floats(x)], &Budget::for_run()).unwrap()
+    }
+
+    #[test]
+    fn what_depends_on_no_input_is_computed_once_and_what_nothing_needs_never() {
+        let nodes = vec![
+            node("Add", &["c", "c"], &["twice"]),
+            node("Exp", &["x"], &["unused"]),
+            node("Mul", &["x", "twice"], &["y"]),
+        ];
+        let plan = planned(21, nodes, &["y"]).unwrap();
+        let operators: Vec<&str> = plan.steps.iter().map(|step| step.operator).collect();
+        assert_eq!(operators, ["Mul"]);
+        assert_eq!(outputs(&plan, &[10.0, 100.0]), [floats(&[20.0, 400.0])]);
+    }
+
+    #[test]
+    fn a_value_is_kept_as_long_as_something_reads_it() {
+        let nodes = vec![
+            node("Neg", &["x"], &["n"]),
+            node("Mul", &["n", "n"], &["square"]),
+            node("Abs", &["n"], &["a"]),
+            node("Add", &["square", "a"], &["y"]),
+        ];
+        let plan = planned(21, nodes, &["y", "n", "n", "x", "c"]).unwrap();
+        let expected = [&[12.0], &[-3.0], &[-3.0], &[3.0]].map(|elements| floats(elements));
+        let found = outputs(&plan, &[3.0]);
+        assert_eq!(found[..4], expected);
+        assert_eq!(found[4], floats(&[1.0, 2.0]));
+    }
+
+    #[test]
+    fn graphs_out_of_order_are_refused() {
+        let unsorted = vec![node("Neg", &["z"], &["y"]), node("Abs", &["x"], &["z"])];
+        assert_eq!(refusal(unsorted), "node 0 reads `z`, which nothing before it makes");
+        let twice = vec![node("Neg", &["x"], &["y"]), node("Abs", &["x"], &["y"])];
+        assert_eq!(refusal(twice), "`y` is made twice");
+        assert_eq!(refusal(vec![]), "output `y` is made by nothing");
+        assert_eq!(refusal(vec![node("Neg", &["x", "x"], &["y"])]), "operator `Neg` at node 0: it has 2 inputs");
+    }
+
+    #[test]
+    fn versions_whose_meaning_is_unknown_are_refused() {
+        let plan = |version| planned(version, vec![node("Neg", &["x"], &["y"])], &["y"]);
+        assert!(plan(7).is_ok());
+        for version in [6, 99] {
+            assert!(matches!(plan(version), Err(OnnxError::UnsupportedOpset { domain: "ai.onnx", .. })));
+        }
+        let unnumbered = NodeProto { domain: Some("ai.onnx.ml".to_owned()), ..node("ZipMap", &["x"], &["y"]) };
+        assert_eq!(
+            refusal(vec![unnumbered]),
+            "operator `ZipMap` at node 0: the model imports no version of operator set `ai.onnx.ml`"
+        );
+    }
+
+    #[test]
+    fn a_run_that_reads_or_makes_too_much_is_stopped() {
+        let nodes = (0..40).map(|at| {
+            let (from, to) = (format!("v{at}"), format!("v{}", at + 1));
+            let from = if at == 0 { "x" } else { &from };
+            node("Concat", &[from, from], &[&to])
+        });
+        let axis = crate::proto::AttributeProto { name: Some("axis".to_owned()), i: Some(0), ..Default::default() };
+        let nodes = nodes.map(|node| NodeProto { attribute: vec![axis.clone()], ..node }).collect();
+        let plan = planned(21, nodes, &["v40"]).unwrap();
+        let error = plan.run(vec![floats(&[0.0])], &Budget::for_constants()).unwrap_err();
+        assert!(matches!(error, RunError::TooLarge { operator: "Concat", .. }), "{error}");
+    }
+}

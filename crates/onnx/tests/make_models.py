@@ -3,9 +3,9 @@
 Writes `data/NAME.onnx` with `data/NAME.json` for each model, and `data/operators.json` with models of one operator
 each. Run by hand when an operator is added:
 
-    python -m venv /tmp/venv && /tmp/venv/bin/pip install scikit-learn==1.9.1 skl2onnx==1.20.0 onnx==1.23.2 \
+    python -m venv .venv && .venv/bin/pip install scikit-learn==1.9.1 skl2onnx==1.20.0 onnx==1.23.2 \
         onnxruntime==1.31.1 pandas==3.1.1 numpy==2.4.6 onnxmltools==1.16.0 lightgbm==4.7.0 xgboost==3.2.0
-    PYTHONHASHSEED=0 /tmp/venv/bin/python crates/onnx/tests/make_models.py
+    PYTHONHASHSEED=0 .venv/bin/python crates/onnx/tests/make_models.py
 """
 
 import json
