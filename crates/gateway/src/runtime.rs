@@ -42,8 +42,7 @@ impl From<RunError> for RunFailure {
             | RunError::WrongInputCount { .. }
             | RunError::WrongDatatype { .. }
             | RunError::WrongShape { .. }
-            | RunError::BatchMismatch { .. }
-            | RunError::InvalidTensor { .. } => Self::Inputs(text),
+            | RunError::BatchMismatch { .. } => Self::Inputs(text),
             RunError::Operator { .. } | RunError::TooLarge { .. } | RunError::WrongOutput { .. } => Self::Model(text),
         }
     }
