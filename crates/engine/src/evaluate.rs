@@ -21,6 +21,7 @@ use stemma_onnx::Model;
 use stemma_stats::{Bootstrap, Metric, paired_bootstrap};
 
 use self::{
+    metrics::Judged,
     predictions::RowPrediction,
     score::{Scored, score},
 };
@@ -148,11 +149,16 @@ type Summaries = (Vec<Scored>, stemma_core::record::BinarySummary, Vec<stemma_co
 fn summarise(model: &Model, table: &Table, spec: &EvaluationSpec, rows: &[usize]) -> Result<Summaries, Problem> {
     let scored = score(model, table, rows, &spec.positive)?;
     let target = table.column(&spec.target)?;
-    let labels: Vec<bool> =
-        scored.iter().map(|one| table.rows[one.row].get(target).unwrap_or_default() == spec.positive).collect();
-    let scores: Vec<f64> = scored.iter().map(|one| one.score).collect();
-    let overall = metrics::summary(&labels, &scores)?;
-    let slices = metrics::slices(spec, table, &labels, &scored)?;
+    let judged: Vec<Judged> = scored
+        .iter()
+        .map(|one| Judged {
+            positive: table.rows[one.row].get(target).unwrap_or_default() == spec.positive,
+            score: one.score,
+            predicted: one.predicted == spec.positive,
+        })
+        .collect();
+    let overall = metrics::summary(&judged)?;
+    let slices = metrics::slices(spec, table, &judged, &scored)?;
     Ok((scored, overall, slices))
 }
 

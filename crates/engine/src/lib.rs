@@ -193,8 +193,13 @@ impl Engine {
         }
     }
 
-    /// Finishes: seals what the log holds if it is little work, signs the ledger's head, closes the database.
+    /// Finishes: seals what waits, signs the ledger's head, closes the database.
     pub async fn close(&self) {
+        if self.log().unsealed().len() >= seal::WAITING_SEGMENTS_MAX
+            && let Err(problem) = self.seal_predictions().await
+        {
+            tracing::warn!(%problem, "the prediction log could not be sealed; it will be at the next start");
+        }
         if let Err(problem) = self.seal_runs().await {
             tracing::warn!(%problem, "runs could not be sealed; they will be at the next start");
         }

@@ -1,6 +1,6 @@
 //! Sealing: parts of the prediction log become Parquet content, and the ledger says so.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parquet::{
@@ -19,7 +19,32 @@ use stemma_store::BlobReader;
 
 use crate::{Engine, content::store_problem, problem::internal};
 
+/// How often the housekeeping looks round.
+const ROUND: Duration = Duration::from_secs(2);
+/// The open segment is closed when it is older than this, so that predictions become content soon.
+const SEGMENT_AGE_MAX: Duration = Duration::from_secs(600);
+/// A command that owned the home for a moment seals when this many segments wait.
+pub(crate) const WAITING_SEGMENTS_MAX: usize = 16;
+
 impl Engine {
+    /// Seals segments, batches of runs and the ledger's head from time to time, until it is dropped.
+    ///
+    /// What fails is tried again in the next round; nothing is lost meanwhile.
+    pub async fn keep_house(self) {
+        let mut rounds = tokio::time::interval(ROUND);
+        let mut opened = tokio::time::Instant::now();
+        loop {
+            rounds.tick().await;
+            if opened.elapsed() > SEGMENT_AGE_MAX {
+                opened = tokio::time::Instant::now();
+                warn_if_failed(self.rotate_predictions().await);
+            }
+            warn_if_failed(self.seal_predictions().await);
+            warn_if_failed(self.seal_runs().await);
+            warn_if_failed(self.checkpoint().await);
+        }
+    }
+
     /// Seals every segment that is not written any more. Content first, then the facts, then the segment goes.
     pub async fn seal_predictions(&self) -> Result<u64, Problem> {
         let mut sealed = 0;
@@ -91,6 +116,12 @@ impl Engine {
         };
         let record = tokio::task::spawn_blocking(read).await.map_err(internal)??;
         Ok(Some((record, part.digest)))
+    }
+}
+
+fn warn_if_failed<T>(result: Result<T, Problem>) {
+    if let Err(problem) = result {
+        tracing::warn!(%problem, "housekeeping failed and will be tried again");
     }
 }
 

@@ -81,6 +81,7 @@ impl Server {
 
     /// Answers until `stop` resolves, then lets requests under way finish.
     pub async fn run(self, stop: impl Future<Output = ()>) {
+        let housekeeping = tokio::spawn(self.app.engine.clone().keep_house());
         let router = router(self.app);
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let (stopping, stopped) = watch::channel(false);
@@ -108,6 +109,7 @@ impl Server {
             }
             while connections.try_join_next().is_some() {}
         }
+        housekeeping.abort();
         let _ = stopping.send(true);
         let drained = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {

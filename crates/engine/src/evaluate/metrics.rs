@@ -15,19 +15,35 @@ use crate::table::Table;
 /// Most slices in one report; a column with more values than this is no slice.
 const SLICES_MAX: usize = 200;
 
-/// Summarises some scored rows; `None` of them would be an error of the caller.
-pub fn summary(labels: &[bool], scores: &[f64]) -> Result<BinarySummary, Problem> {
-    let metrics = BinaryMetrics::of(labels, scores, DEFAULT_THRESHOLD)
+/// One row as the metrics see it.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    /// The row is of the positive class.
+    pub positive: bool,
+    /// Probability of the positive class.
+    pub score: f64,
+    /// The model names the positive class. At equal probabilities that is its first class, so the score can't say.
+    pub predicted: bool,
+}
+
+/// Summarises some rows; accuracy and confusion are those of the predicted classes.
+pub fn summary(rows: &[Judged]) -> Result<BinarySummary, Problem> {
+    let labels: Vec<bool> = rows.iter().map(|row| row.positive).collect();
+    let scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
+    let metrics = BinaryMetrics::of(&labels, &scores, DEFAULT_THRESHOLD)
         .map_err(|error| Problem::invalid(format!("the metrics can't be computed: {error}")))?;
-    let confusion = metrics.confusion;
+    let count = |positive: bool, predicted: bool| {
+        rows.iter().filter(|row| row.positive == positive && row.predicted == predicted).count() as u64
+    };
+    let confusion = [count(false, false), count(false, true), count(true, false), count(true, true)];
     Ok(BinarySummary {
-        rows: labels.len() as u64,
-        positives: labels.iter().filter(|label| **label).count() as u64,
-        accuracy: metrics.accuracy,
+        rows: metrics.rows,
+        positives: metrics.positives,
+        accuracy: (confusion[0] + confusion[3]) as f64 / metrics.rows as f64,
         auc: metrics.auc,
         log_loss: metrics.log_loss,
         brier: metrics.brier,
-        confusion: [confusion.tn, confusion.fp, confusion.fn_, confusion.tp],
+        confusion,
     })
 }
 
@@ -43,7 +59,7 @@ pub fn metric_value(summary: &BinarySummary, metric: &str) -> Option<f64> {
 }
 
 /// Cuts the scored rows by each declared column and summarises every part, in the order of the declaration.
-pub fn slices(spec: &EvaluationSpec, table: &Table, labels: &[bool], scored: &[Scored]) -> Result<Vec<SliceSummary>, Problem> {
+pub fn slices(spec: &EvaluationSpec, table: &Table, judged: &[Judged], scored: &[Scored]) -> Result<Vec<SliceSummary>, Problem> {
     let mut found = Vec::new();
     for slice in &spec.slices {
         let column = table.column(slice.column())?;
@@ -57,12 +73,11 @@ pub fn slices(spec: &EvaluationSpec, table: &Table, labels: &[bool], scored: &[S
             return Err(Problem::invalid(message).hint("use `{ column = …, bins = […] }` for numbers"));
         }
         for ((_, value), indexes) in parts {
-            let labels: Vec<bool> = indexes.iter().map(|index| labels[*index]).collect();
-            let scores: Vec<f64> = indexes.iter().map(|index| scored[*index].score).collect();
+            let part: Vec<Judged> = indexes.iter().map(|index| judged[*index]).collect();
             found.push(SliceSummary {
                 column: slice.column().to_owned(),
                 value,
-                metrics: summary(&labels, &scores)?,
+                metrics: summary(&part)?,
             });
         }
     }
@@ -90,6 +105,14 @@ fn part_of(slice: &SliceSpec, cell: &str) -> (usize, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tie_counts_as_the_class_that_the_model_names() {
+        let tie = Judged { positive: true, score: 0.5, predicted: true };
+        let clear = Judged { positive: false, score: 0.1, predicted: false };
+        let found = summary(&[tie, clear]).unwrap();
+        assert_eq!((found.accuracy, found.confusion), (1.0, [1, 0, 0, 1]));
+    }
 
     #[test]
     fn bins_are_closed_below_and_ordered() {

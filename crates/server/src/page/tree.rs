@@ -7,13 +7,13 @@ use stemma_core::lineage::{Certainty, Edge, Node};
 
 const BOX_WIDTH: f64 = 196.0;
 const BOX_HEIGHT: f64 = 46.0;
-const GAP_X: f64 = 64.0;
+const GAP_X: f64 = 44.0;
 const GAP_Y: f64 = 18.0;
 const MARGIN: f64 = 12.0;
 /// Sweeps of the crossing heuristic; more change nothing on trees this small.
 const SWEEPS: usize = 6;
 /// Characters that fit into a box.
-const LABEL_CHARS: usize = 27;
+const LABEL_CHARS: usize = 25;
 
 /// Where each node stands: `layers[x]` lists indexes into the tree's nodes from top to bottom.
 struct Placement {
@@ -256,6 +256,6 @@ mod tests {
 
     #[test]
     fn long_labels_keep_their_end() {
-        assert_eq!(shorten("python train.py --model boosting"), "…n train.py --model boosting");
+        assert_eq!(shorten("python3 train.py --model boosting"), "…train.py --model boosting");
     }
 }
