@@ -36,14 +36,9 @@ impl From<RunError> for RunFailure {
     fn from(error: RunError) -> Self {
         let text = error.to_string();
         match error {
-            RunError::MissingInput { .. }
-            | RunError::UnknownInput { .. }
-            | RunError::DuplicateInput { .. }
-            | RunError::WrongInputCount { .. }
-            | RunError::WrongDatatype { .. }
-            | RunError::WrongShape { .. }
-            | RunError::BatchMismatch { .. } => Self::Inputs(text),
             RunError::Operator { .. } | RunError::TooLarge { .. } | RunError::WrongOutput { .. } => Self::Model(text),
+            // everything else is found out before anything is computed
+            _ => Self::Inputs(text),
         }
     }
 }
