@@ -2,6 +2,8 @@
 
 use stemma_core::signature::Datatype;
 
+use crate::tensor::TensorError;
+
 /// Why bytes are not a model that can be evaluated here.
 #[derive(Debug, thiserror::Error)]
 pub enum OnnxError {
@@ -70,6 +72,9 @@ pub enum RunError {
     },
     #[error("input `{input}` has {got} rows where input `{first}` has {expected}")]
     BatchMismatch { input: String, got: usize, first: String, expected: usize },
+    /// For callers who make the tensors, so that theirs is one kind of error; a run never gives it.
+    #[error("input `{input}`: {source}")]
+    InvalidTensor { input: String, source: TensorError },
     #[error("operator `{operator}` at {node}: {reason}")]
     Operator { operator: &'static str, node: String, reason: String },
     #[error("operator `{operator}` at {node}: the run would take more than {max} bytes or too much work")]
