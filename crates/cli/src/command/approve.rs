@@ -27,16 +27,17 @@ pub struct ApproveArgs {
 pub async fn run(args: ApproveArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let (model, version) = model_and_version(&args.version)?;
     let approve = Approve { stage: args.stage, reason: args.reason };
-    let approval = session::with(global, async |session| {
-        session.client.approve(&session.project, &model, &version, &approve).await
+    let approved = session::with(global, async |session| {
+        // an alias may move meanwhile: what is approved is what it names now
+        let found = session.client.version(&session.project, &model, &version).await?.version;
+        let number = found.number.to_string();
+        let approval = session.client.approve(&session.project, &model, &number, &approve).await?;
+        Ok((found.name(), approval))
     });
-    let approval = approval.await?;
+    let (name, approval) = approved.await?;
     output.result(&approval, || {
         let (stage, evidence) = (approval.stage, approval.evidence.len());
-        format!(
-            "{model}@{version} approved for {stage} by {} on {evidence} pieces of evidence",
-            approval.approved.actor
-        )
+        format!("{name} approved for {stage} by {} on {evidence} pieces of evidence", approval.approved.actor)
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -92,7 +92,7 @@ fn text(made: &Made) -> String {
     let root = made.root.display();
     let mut text = match made.changed.as_slice() {
         [] => format!("`{root}` is a workspace\n"),
-        changed => format!("`{root}` is a workspace: {}\n", changed.join(", ")),
+        changed => format!("`{root}` is a workspace (new or changed: {})\n", changed.join(", ")),
     };
     if let Some(NewHome { owner, token, credentials, .. }) = &made.home {
         text.push_str(&format!("{owner} owns its home, with the token (shown only now)\n\n  {token}\n\n"));

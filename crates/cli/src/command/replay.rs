@@ -8,7 +8,7 @@ use super::{Global, prediction};
 use crate::{
     print::{self, Output},
     session,
-    view::endpoint::values,
+    view::endpoint::{VALUE_CHARS, values},
 };
 
 /// Run a prediction again and compare the bits
@@ -34,7 +34,7 @@ fn text(replay: &Replay, output: &Output) -> String {
     }
     let row = |one: &OutputComparison| {
         let same = if one.same_bits { "yes" } else { "no" };
-        vec![one.name.clone(), same.to_owned(), values(&one.recorded), values(&one.replayed)]
+        vec![one.name.clone(), same.to_owned(), values(&one.recorded, VALUE_CHARS), values(&one.replayed, VALUE_CHARS)]
     };
     let table = print::table(&["output", "same", "recorded", "replayed"], replay.outputs.iter().map(row));
     format!("{}: {by}\n{table}", output.red("not the same bits"))

@@ -1,9 +1,9 @@
 //! Content from the home, checked while it is read.
 
-use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, io, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path};
 
 use http_body_util::BodyExt as _;
-use stemma_api::types::Resolved;
+use stemma_api::{client::BoxError, types::Resolved};
 use stemma_core::{Digest, ErrorKind, Problem};
 use tempfile::NamedTempFile;
 
@@ -64,6 +64,18 @@ pub fn cannot_write(path: &Path, error: &std::io::Error) -> Problem {
     Problem::new(ErrorKind::Config, format!("can't write `{}`: {error}", path.display()))
 }
 
-fn broke_off(size: u64, error: &dyn std::fmt::Display) -> Problem {
-    Problem::new(ErrorKind::Unavailable, format!("the content broke off after {size} bytes: {error}"))
+fn broke_off(size: u64, error: &BoxError) -> Problem {
+    let message = format!("the content broke off after {size} bytes: {error}");
+    if is_damage(error.as_ref()) {
+        return Problem::new(ErrorKind::Corrupt, message).hint("see `stemma verify`");
+    }
+    Problem::new(ErrorKind::Unavailable, message)
+}
+
+/// In this process the store's own failure arrives, and it says whether it is damage.
+fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_invalid_data = |error: &(dyn std::error::Error + 'static)| {
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
+    };
+    std::iter::successors(Some(error), |error| error.source()).any(is_invalid_data)
 }

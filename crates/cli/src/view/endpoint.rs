@@ -12,7 +12,7 @@ use crate::print::{self, Output};
 /// Revisions and predictions shown.
 const SHOWN: usize = 10;
 /// Characters of a tensor's values shown in a table.
-const VALUE_CHARS: usize = 60;
+pub const VALUE_CHARS: usize = 60;
 
 pub fn text(detail: &EndpointDetail, output: &Output) -> String {
     let stats = &detail.stats;
@@ -66,14 +66,14 @@ fn prediction_row(prediction: &PredictionSummary) -> Vec<String> {
 
 /// `label=["good"] probability=[0.8]`.
 pub fn tensors(tensors: &[LoggedTensor]) -> String {
-    let shown = tensors.iter().map(|tensor| format!("{}={}", tensor.name, values(tensor)));
+    let shown = tensors.iter().map(|tensor| format!("{}={}", tensor.name, values(tensor, VALUE_CHARS)));
     shown.collect::<Vec<_>>().join(" ")
 }
 
-/// The values of a tensor, cut to what fits beside others.
-pub fn values(tensor: &LoggedTensor) -> String {
+/// The values of a tensor, cut at so many characters.
+pub fn values(tensor: &LoggedTensor, chars_max: usize) -> String {
     let text = tensor.data.to_string();
-    match text.char_indices().nth(VALUE_CHARS) {
+    match text.char_indices().nth(chars_max) {
         None => text,
         Some((end, _)) => format!("{}…", &text[..end]),
     }
@@ -104,6 +104,6 @@ mod tests {
             shape: vec![1],
             data: serde_json::json!(["ü".repeat(100)]),
         };
-        assert_eq!(values(&tensor).chars().count(), VALUE_CHARS + 1);
+        assert_eq!(values(&tensor, VALUE_CHARS).chars().count(), VALUE_CHARS + 1);
     }
 }

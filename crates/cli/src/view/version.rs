@@ -69,7 +69,7 @@ pub fn evidence(evidence: &Evidence, output: &Output) -> String {
     let name = evidence.gate.as_ref().map_or(evidence.kind.as_str(), |gate| gate.as_str());
     let leaky = if evidence.leaky { ", leaky" } else { "" };
     let verdict = output.verdict(evidence.passed);
-    format!("{name} {verdict}: {}{leaky} ({})", evidence.summary, by(&evidence.recorded))
+    format!("{name} {verdict}: {}{leaky}, by {}", evidence.summary, by(&evidence.recorded))
 }
 
 pub fn approval(approval: &Approval) -> String {

@@ -1,54 +1,23 @@
 //! A prediction's family tree as text: the answer first, then everything it came from, one branch per line.
 
+mod origin;
+
 use std::fmt::Write as _;
 
 use stemma_api::types::{RunDetail, VersionDetail, Why};
 use stemma_core::{
-    lineage::{EdgeKind, NodeKind},
     prediction::{LoggedTensor, Outcome},
     record::FileRef,
 };
 
-use super::{by, by_names, count, endpoint, evaluation, run, short, version};
+use self::origin::Origins;
+use super::{branch::Branch, by, by_names, count, endpoint, evaluation, run, short, version};
 use crate::print::{self, Output};
 
 /// Input files shown below a run.
 const FILES_SHOWN: usize = 20;
-
-/// Something with a line of its own and things it came from.
-#[derive(Debug, Default, PartialEq)]
-pub struct Branch {
-    line: String,
-    branches: Vec<Branch>,
-}
-
-impl Branch {
-    fn new(line: impl Into<String>) -> Self {
-        Self { line: line.into(), branches: Vec::new() }
-    }
-
-    /// Adds a branch, unless it says nothing.
-    fn add(&mut self, branch: Branch) {
-        if !branch.line.is_empty() {
-            self.branches.push(branch);
-        }
-    }
-
-    fn leaf(&mut self, label: &str, text: &str) {
-        if !text.is_empty() {
-            self.add(Branch::new(format!("{label}: {text}")));
-        }
-    }
-
-    fn draw(&self, text: &mut String, indent: &str) {
-        for (i, branch) in self.branches.iter().enumerate() {
-            let last = i + 1 == self.branches.len();
-            let (fork, below) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            let _ = writeln!(text, "{indent}{fork}{}", branch.line);
-            branch.draw(text, &format!("{indent}{below}"));
-        }
-    }
-}
+/// Characters of an input or output shown.
+const VALUE_CHARS: usize = 500;
 
 pub fn text(why: &Why, page: Option<&str>, output: &Output) -> String {
     let mut tree = Branch::new(why.prediction.to_string());
@@ -59,11 +28,11 @@ pub fn text(why: &Why, page: Option<&str>, output: &Output) -> String {
         tree.leaf("feedback", &feedback_line(feedback));
     }
     tree.add(revision(why));
+    let mut origins = Origins::of(&why.tree);
     for model in &why.models {
-        tree.add(model_branch(why, model, output));
+        tree.add(model_branch(model, &mut origins, output));
     }
-    let mut text = format!("{}\n", output.bold(&tree.line));
-    tree.draw(&mut text, "");
+    let mut text = format!("{}\n{}", output.bold(&tree.line), tree.draw());
     let _ = writeln!(text, "kept in {}", why.stored_in);
     let _ = writeln!(text, "ledger: {} events, root {}", why.ledger_size, why.ledger_root);
     if !why.tree.complete {
@@ -91,7 +60,7 @@ fn asked(why: &Why) -> String {
 fn tensors(label: &str, tensors: &[LoggedTensor]) -> Branch {
     let mut branch = Branch::new(label);
     for tensor in tensors {
-        branch.leaf(&tensor.name, &endpoint::values(tensor));
+        branch.leaf(&tensor.name, &endpoint::values(tensor, VALUE_CHARS));
     }
     branch
 }
@@ -127,18 +96,20 @@ fn revision(why: &Why) -> Branch {
     branch
 }
 
-fn model_branch(why: &Why, detail: &VersionDetail, output: &Output) -> Branch {
+fn model_branch(detail: &VersionDetail, origins: &mut Origins, output: &Output) -> Branch {
     let model = &detail.version;
     let mut branch = Branch::new(format!("model {}", output.bold(model.name())));
     branch.leaf("content", &model.digest.to_string());
     branch.leaf("reason", &model.reason);
     branch.leaf("registered by", &by(&model.registered));
     match &detail.run {
-        Some(run) => branch.add(run_branch(why, run)),
+        Some(run) => branch.add(run_branch(run, origins)),
         None => branch.leaf("run", "none is known that wrote this content"),
     }
     if let Some(report) = &detail.evaluation {
-        branch.leaf("evaluated", &evaluation::headline(report));
+        let mut evaluated = Branch::new(format!("evaluated: {}", evaluation::headline(report)));
+        origins.add_to(&mut evaluated, &report.data);
+        branch.add(evaluated);
     }
     for evidence in detail.evidence.iter().filter(|evidence| evidence.gate.is_some()) {
         branch.leaf("gate", &version::evidence(evidence, output));
@@ -152,7 +123,7 @@ fn model_branch(why: &Why, detail: &VersionDetail, output: &Output) -> Branch {
     branch
 }
 
-fn run_branch(why: &Why, detail: &RunDetail) -> Branch {
+fn run_branch(detail: &RunDetail, origins: &mut Origins) -> Branch {
     let record = &detail.record;
     let mut branch = Branch::new(format!("run {}", record.id));
     branch.leaf("command", &run::command_line(&record.command));
@@ -162,7 +133,7 @@ fn run_branch(why: &Why, detail: &RunDetail) -> Branch {
     branch.leaf("environment", &run::environment(detail));
     branch.leaf("capture", &run::capture(detail));
     for file in record.inputs.iter().take(FILES_SHOWN) {
-        branch.add(data_branch(why, detail, file));
+        branch.add(data_branch(detail, file, origins));
     }
     if let Some(more) = record.inputs.len().checked_sub(FILES_SHOWN + 1) {
         branch.leaf("data", &format!("{} more", count(more as u64 + 1, "file")));
@@ -170,24 +141,11 @@ fn run_branch(why: &Why, detail: &RunDetail) -> Branch {
     branch
 }
 
-fn data_branch(why: &Why, run: &RunDetail, file: &FileRef) -> Branch {
+fn data_branch(run: &RunDetail, file: &FileRef, origins: &mut Origins) -> Branch {
     let names = run.datasets.get(&file.digest);
     let mut branch = Branch::new(format!("data: {} {} {}", file.path, short(&file.digest), by_names(names)));
-    for name in names.into_iter().flatten() {
-        for (what, key) in origins(why, name) {
-            branch.leaf(what, key);
-        }
+    if let Some(name) = names.and_then(|names| names.first()) {
+        origins.add_to(&mut branch, name);
     }
     branch
-}
-
-/// Where a dataset version came from, as far as the tree knows.
-fn origins<'a>(why: &'a Why, dataset: &str) -> impl Iterator<Item = (&'static str, &'a str)> {
-    let of_dataset =
-        why.tree.edges.iter().filter(move |edge| edge.to.kind == NodeKind::DatasetVersion && edge.to.key == dataset);
-    of_dataset.filter_map(|edge| match edge.kind {
-        EdgeKind::SourceOf => Some(("source", edge.from.key.as_str())),
-        EdgeKind::Derived => Some(("derived from", edge.from.key.as_str())),
-        _ => None,
-    })
 }

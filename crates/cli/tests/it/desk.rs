@@ -8,6 +8,16 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::onnx;
+
+const SCRIPT: &str = "\
+import json
+rows = open('data/applications.csv').read().splitlines()
+open('model.txt', 'w').write(f'{len(rows)} rows')
+json.dump({'auc': 0.5}, open('metrics.json', 'w'))
+print('trained')
+";
+
 pub struct Desk {
     folder: TempDir,
 }
@@ -34,6 +44,25 @@ impl Desk {
         let desk = Self::new();
         desk.ok(&["init"]);
         desk
+    }
+
+    /// The same with data, a training script and a model's file.
+    pub fn with_project() -> Self {
+        let desk = Self::with_home();
+        desk.write("data/applications.csv", "age,risk\n30,good\n41,bad\n");
+        desk.write("train.py", SCRIPT);
+        desk.write("model.onnx", onnx::doubling("first"));
+        desk
+    }
+
+    /// Brings a model of this desk's home to production and behind the endpoint `credit-offer`.
+    pub fn deploy(&self, model: &str) {
+        let bob = self.ok(&["user", "add", "bob@example.org", "--role", "approver"]);
+        let mut approve = self.command(&["approve", model, "--reason", "looks right"]);
+        let approved = Done::of(approve.env("STEMMA_TOKEN", bob.trim()).output().unwrap());
+        assert_eq!(approved.code, 0, "{approved:#?}");
+        self.ok(&["promote", model, "production", "--reason", "go"]);
+        self.ok(&["deploy", "credit-offer", "--model", &format!("{model}@champion")]);
     }
 
     pub fn work(&self) -> PathBuf {

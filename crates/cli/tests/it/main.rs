@@ -1,9 +1,11 @@
 //! Stories told through the binary, each in a folder of its own.
 
 mod bad_input;
+mod data;
 mod desk;
 mod help;
+mod models;
 mod onnx;
 mod owner;
+mod runs;
 mod serving;
-mod stories;

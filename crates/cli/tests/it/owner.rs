@@ -1,6 +1,6 @@
 //! A home has one owner process at a time.
 
-use std::fs::File;
+use std::{fs::File, process::Stdio};
 
 use crate::desk::{Desk, Done};
 
@@ -24,4 +24,22 @@ fn a_home_that_a_living_process_holds_names_that_process() {
     let done = Done::of(desk.command(&["models"]).env("STEMMA_LOCK_WAIT", "soon").output().unwrap());
     assert_eq!(done.code, 2);
     assert_eq!(done.stderr, "error: `STEMMA_LOCK_WAIT` is `soon`, expected whole seconds\n");
+}
+
+#[test]
+fn commands_at_the_same_time_wait_for_each_other() {
+    let desk = Desk::with_home();
+    let names = ["a", "b", "c", "d"];
+    let started = names.map(|name| {
+        desk.write(&format!("{name}.csv"), name);
+        desk.command(&["add", &format!("{name}.csv")]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    });
+    for child in started {
+        let done = Done::of(child.wait_with_output().unwrap());
+        assert_eq!(done.code, 0, "{done:#?}");
+    }
+    for name in names {
+        assert!(desk.ok(&["show", &format!("{name}@1")]).contains(&format!("{name}.csv")));
+    }
+    assert!(desk.ok(&["status"]).starts_with("4 tracked files, all as in stemma.lock"));
 }

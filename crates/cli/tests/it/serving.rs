@@ -62,6 +62,32 @@ fn commands_beside_a_server_speak_to_it_and_go_on_alone_after_it() {
 }
 
 #[test]
+fn beside_a_server_why_names_the_page() {
+    let desk = Desk::with_home();
+    desk.write("model.onnx", onnx::doubling("m"));
+    desk.ok(&["register", "m", "model.onnx"]);
+    desk.deploy("m");
+    let serving = Serving::start(&desk);
+    let answer = desk.json(&["predict", "credit-offer", "--data", r#"[{"x": 1}, {"x": null}]"#]);
+    assert_eq!(answer["outputs"][0]["data"], serde_json::json!([2.0, "NaN"]));
+    let id = answer["parameters"]["prediction_id"].as_str().unwrap();
+    let why = desk.ok(&["why", id]);
+    assert!(why.ends_with(&format!("page: {}/predictions/{id}\n", serving.address)), "{why}");
+}
+
+#[test]
+fn a_server_that_was_killed_leaves_a_home_that_works() {
+    let desk = Desk::with_home();
+    let serving = Serving::start(&desk);
+    desk.write("data.csv", "a\n1\n");
+    desk.ok(&["add", "data.csv"]);
+    drop(serving);
+    assert!(desk.work().join(".stemma/owner.sock").exists());
+    assert!(desk.ok(&["audit", "verify"]).contains("passed"));
+    assert!(desk.ok(&["show", "data@1"]).contains("data.csv"));
+}
+
+#[test]
 fn another_workspace_uses_a_server_as_its_home() {
     let (home, elsewhere) = (Desk::with_home(), Desk::new());
     let serving = Serving::start(&home);

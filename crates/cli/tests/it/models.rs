@@ -1,0 +1,124 @@
+//! From a model's file to an answered and explained prediction, and what stands in the way.
+
+use crate::desk::Desk;
+
+const RULES: &str = r#"
+[model.credit-score.gate.applications]
+kind = "data-test"
+data = "data/applications.csv"
+min_rows = 3
+
+[model.credit-score.promotion.production]
+gates = ["applications"]
+"#;
+
+#[test]
+fn only_what_is_a_model_is_registered() {
+    let desk = Desk::with_project();
+    let (code, stderr) = desk.fails(&["register", "credit-score", "train.py"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("hint: Stemma evaluates ONNX"), "{stderr}");
+    let (code, stderr) = desk.fails(&["register", "credit-score", "data"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("`data` is a folder"), "{stderr}");
+    assert!(desk.ok(&["models"]).starts_with("nothing yet"));
+}
+
+#[test]
+fn a_name_that_is_nearly_right_is_answered_with_the_right_one() {
+    let desk = Desk::with_project();
+    desk.ok(&["register", "credit-score", "model.onnx"]);
+    let (code, stderr) = desk.fails(&["show", "credt-score"]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("did you mean `credit-score`?"), "{stderr}");
+}
+
+#[test]
+fn a_version_goes_from_a_file_to_production_and_answers() {
+    let desk = Desk::with_project();
+    let registered = desk.ok(&["register", "credit-score", "model.onnx"]);
+    assert_eq!(registered, "credit-score@1.0.0  (first: no earlier version to compare with)\n");
+
+    let (code, stderr) = desk.fails(&["promote", "credit-score@1.0.0", "production"]);
+    assert_eq!(code, 6);
+    assert!(stderr.contains("  - 1 approval for production by somebody who did not make the version"), "{stderr}");
+
+    desk.deploy("credit-score");
+    assert!(desk.ok(&["models"]).contains("@champion 1.0.0"));
+    assert!(desk.ok(&["endpoints"]).contains("credit-score@1.0.0"));
+
+    let answer = desk.json(&["predict", "credit-offer", "--data", r#"{"x": 1.5}"#]);
+    assert_eq!(answer["outputs"][0]["data"], serde_json::json!([3.0]));
+    let id = answer["parameters"]["prediction_id"].as_str().unwrap();
+    desk.ok(&["feedback", id, "--label", "bad", "--reward", "-1"]);
+
+    let why = desk.ok(&["why", id]);
+    for fact in
+        ["credit-score@1.0.0", "revision credit-offer#1", "bob@example.org", "looks right", "label `bad`", "x: [1.5]"]
+    {
+        assert!(why.contains(fact), "{fact} is not in\n{why}");
+    }
+    assert!(desk.ok(&["replay", id]).starts_with("same bits: "));
+    assert!(desk.ok(&["endpoints", "credit-offer"]).contains(id));
+    let audit = desk.ok(&["audit", "verify"]);
+    assert!(audit.contains("passed"), "{audit}");
+}
+
+#[test]
+fn whoever_shows_no_credential_may_register_but_not_decide() {
+    let desk = Desk::with_project();
+    desk.ok(&["register", "credit-score", "model.onnx", "--as", "eve@example.org"]);
+    for decision in [
+        vec!["approve", "credit-score", "--reason", "mine", "--as", "eve@example.org"],
+        vec!["user", "add", "eve@example.org", "--role", "owner", "--as", "eve@example.org"],
+        vec!["deploy", "e", "--model", "credit-score", "--as", "ada@example.org"],
+    ] {
+        let (code, stderr) = desk.fails(&decision);
+        assert_eq!(code, 4, "{stderr}");
+    }
+    let registered = &desk.json(&["show", "credit-score@1.0.0"])["version"]["registered"];
+    assert_eq!((&registered["actor"], &registered["auth"]), (&"eve@example.org".into(), &"asserted".into()));
+}
+
+#[test]
+fn a_gate_that_fails_keeps_a_version_from_production() {
+    let desk = Desk::with_project();
+    desk.ok(&["add", "data/applications.csv"]);
+    desk.write("stemma.toml", RULES);
+    desk.ok(&["register", "credit-score", "model.onnx"]);
+    let shown = desk.ok(&["policy", "show", "credit-score"]);
+    assert!(shown.contains("data = \"applications@1\""), "{shown}");
+
+    let done = desk.run(&["gate", "credit-score@1.0.0"]);
+    assert_eq!(done.code, 6, "{done:#?}");
+    let failed = "credit-score@1.0.0\napplications failed\n  no  `applications@1` has at least 3 rows: 2 rows\n";
+    assert_eq!(done.stdout, failed);
+    let (code, stderr) = desk.fails(&["promote", "credit-score@1.0.0", "production"]);
+    assert_eq!(code, 6);
+    assert!(stderr.contains("  - gate `applications` failed on this version"), "{stderr}");
+
+    desk.write("data/applications.csv", "age,risk\n30,good\n41,bad\n50,good\n");
+    desk.ok(&["add", "data/applications.csv"]);
+    assert_eq!(desk.ok(&["policy", "apply"]), "credit-score  changed\n");
+    assert_eq!(desk.ok(&["policy", "apply"]), "credit-score  unchanged\n");
+    desk.ok(&["gate", "credit-score@1.0.0"]);
+    desk.ok(&["promote", "credit-score@1.0.0", "production"]);
+}
+
+#[test]
+fn changed_rules_need_somebody_who_may_change_them() {
+    let desk = Desk::with_project();
+    desk.write("stemma.toml", RULES);
+    let (code, stderr) = desk.fails(&["register", "credit-score", "model.onnx"]);
+    assert_eq!(code, 7);
+    assert!(stderr.contains("is declared as data of a model but is not in stemma.lock"), "{stderr}");
+    desk.ok(&["add", "data/applications.csv"]);
+    let register = ["register", "credit-score", "model.onnx", "--as", "eve@example.org"];
+    let (code, stderr) = desk.fails(&register);
+    assert_eq!(code, 4);
+    assert!(stderr.contains("let an owner run `stemma policy apply credit-score`"), "{stderr}");
+    desk.ok(&["policy", "apply", "credit-score"]);
+    desk.ok(&register);
+    let (code, stderr) = desk.fails(&["policy", "apply", "other"]);
+    assert_eq!((code, stderr.starts_with("error: stemma.toml declares nothing for model `other`")), (3, true));
+}
