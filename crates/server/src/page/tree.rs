@@ -256,6 +256,6 @@ mod tests {
 
     #[test]
     fn long_labels_keep_their_end() {
-        assert_eq!(shorten("python3 train.py --model boosting"), "…train.py --model boosting");
+        assert_eq!(shorten("python3 train.py --model boosting"), "…rain.py --model boosting");
     }
 }

@@ -1,0 +1,6 @@
+//! Stories and tables over the whole router, in process.
+
+mod paths;
+mod rights;
+mod story;
+mod world;

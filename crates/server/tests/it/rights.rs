@@ -1,0 +1,116 @@
+//! Every route × every kind of caller. The test walks the table itself, so a new route can't be forgotten.
+
+use axum::body::Body;
+use http::{Method, Request, StatusCode, header};
+use serde_json::json;
+use stemma_core::policy::{Action, Role};
+use stemma_server::{app::Peer, route};
+
+use crate::world::World;
+
+/// A path of the pattern with values that name nothing.
+fn fill(pattern: &str) -> String {
+    let value = |segment: &str| match segment {
+        "{project}" => "default".to_owned(),
+        "{digest}" => format!("b3:{}", "0".repeat(64)),
+        "{run}" => "0".repeat(32),
+        "{version}" => "1.0.0".to_owned(),
+        "{prediction}" => "pred_040sj4hmasw9nf000c0024bgrs4yxsp732wnm".to_owned(),
+        _ if segment.starts_with('{') => "nothing".to_owned(),
+        _ => segment.to_owned(),
+    };
+    pattern.split('/').map(value).collect::<Vec<_>>().join("/")
+}
+
+fn is_denied(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+#[tokio::test]
+async fn every_route_asks_for_its_right() {
+    let world = World::new(false).await;
+    let mut checked = 0;
+    for role in Role::ALL {
+        let token = world.token(role, None).await;
+        for route in route::all() {
+            let body = (route.method != Method::GET).then(|| json!({}));
+            let path = fill(route.pattern);
+            let answer = world.send(route.method.clone(), &path, Some(&token), body).await;
+            // claiming content needs a shared file system besides the right
+            let claims = path.ends_with("/content/claim");
+            let expected = !role.allows(route.action) || claims;
+            assert_eq!(is_denied(answer.status), expected, "{role} {} {path}: {}", route.method, answer.status);
+            assert_ne!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{role} {path}: {}", answer.text());
+            checked += 1;
+        }
+    }
+    assert!(checked > 200);
+}
+
+#[tokio::test]
+async fn strangers_only_see_what_is_public() {
+    let world = World::new(false).await;
+    for route in route::all() {
+        let body = (route.method != Method::GET).then(|| json!({}));
+        for token in [None, Some("stm_wrong")] {
+            let answer = world.send(route.method.clone(), &fill(route.pattern), token, body.clone()).await;
+            let open = route.action == Action::Public && token.is_none();
+            assert_eq!(answer.status == StatusCode::UNAUTHORIZED, !open, "{} {}", route.method, route.pattern);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_credential_on_this_machine_one_is_a_contributor() {
+    let world = World::new(true).await;
+    for route in route::all() {
+        let body = (route.method != Method::GET).then(|| json!({}));
+        let answer = world.send(route.method.clone(), &fill(route.pattern), None, body).await;
+        let claims = route.pattern.ends_with("/content/claim");
+        let expected = !Role::Contributor.allows(route.action) || claims;
+        assert_eq!(is_denied(answer.status), expected, "{} {}: {}", route.method, route.pattern, answer.status);
+    }
+}
+
+#[tokio::test]
+async fn a_token_ends_at_its_project() {
+    let world = World::new(false).await;
+    let token = world.token(Role::Owner, Some("other")).await;
+    for route in route::all().into_iter().filter(|route| route.pattern.contains("{project}")) {
+        let body = (route.method != Method::GET).then(|| json!({}));
+        let answer = world.send(route.method.clone(), &fill(route.pattern), Some(&token), body).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{} {}", route.method, route.pattern);
+    }
+}
+
+#[tokio::test]
+async fn a_digest_grants_nothing() {
+    let world = World::new(false).await;
+    let (ours, theirs) = (world.token(Role::Contributor, Some("ours")).await, world.token(Role::Contributor, Some("theirs")).await);
+    let digest = stemma_core::Digest::of(b"secret").to_string();
+    let put = |project: &str, token: &str, bytes: &'static [u8]| {
+        let request = Request::put(format!("/api/v1/projects/{project}/content/{digest}"))
+            .header(header::HOST, "localhost")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/octet-stream");
+        world.request(request.body(Body::from(bytes)).unwrap(), Peer::Network { loopback: true })
+    };
+    assert_eq!(put("ours", &ours, b"secret").await.status, StatusCode::OK);
+    let read = |project: &str, token: String| {
+        let path = format!("/api/v1/projects/{project}/content/{digest}");
+        let world = &world;
+        async move { world.send(Method::GET, &path, Some(&token), None).await }
+    };
+    let answer = read("ours", ours.clone()).await;
+    assert_eq!((answer.status, answer.body.as_slice()), (StatusCode::OK, &b"secret"[..]));
+    assert_eq!(answer.headers[header::CONTENT_DISPOSITION], "attachment");
+    // it lies in the store, but not in that project: the same answer as for what does not exist
+    assert_eq!(read("theirs", theirs.clone()).await.status, StatusCode::NOT_FOUND);
+    // naming a digest does not open it; only bringing the bytes does
+    assert_eq!(put("theirs", &theirs, b"a guess").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(read("theirs", theirs.clone()).await.status, StatusCode::NOT_FOUND);
+    let missing = json!({ "contents": [{ "digest": digest, "size": 6 }] });
+    let path = "/api/v1/projects/theirs/content/missing";
+    let answer = world.send(Method::POST, path, Some(&theirs), Some(missing)).await;
+    assert_eq!(answer.json()["missing"], json!([digest]));
+}

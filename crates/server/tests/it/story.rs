@@ -1,0 +1,47 @@
+//! The API's own description, and what it says when nothing is there.
+
+use http::Method;
+use stemma_server::route;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn the_api_describes_every_route_of_its_own() {
+    let world = World::new(true).await;
+    let document = world.send(Method::GET, "/api/v1/openapi.json", None, None).await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    for route in route::all().iter().filter(|route| route.pattern.starts_with("/api/")) {
+        let method = route.method.as_str().to_ascii_lowercase();
+        let operation = &document["paths"][route.pattern][&method];
+        assert_eq!(operation["summary"], route.summary, "{} {}", route.method, route.pattern);
+    }
+    let text = document.to_string();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for reference in text.split("\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(schemas.contains_key(name), "{name} is referred to but not there");
+    }
+    assert!(schemas.contains_key("Why") && schemas.contains_key("Problem"));
+}
+
+#[tokio::test]
+async fn errors_say_what_is_near() {
+    let world = World::new(true).await;
+    let answer = world.send(Method::GET, "/api/v1/projects/default/models/nothing", None, None).await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.json()["message"], "there is no model `nothing` in project `default`");
+    let answer = world.send(Method::GET, "/api/v1/projects/default/runs?limit=0", None, None).await;
+    assert_eq!(answer.json()["message"], "`limit` is `0`, expected a number from 1 to 1000");
+}
+
+#[tokio::test]
+async fn an_empty_home_has_all_its_pages_and_a_ledger_that_verifies() {
+    let world = World::new(true).await;
+    for path in ["/", "/models", "/runs", "/datasets", "/endpoints", "/ledger"] {
+        let answer = world.send(Method::GET, path, None, None).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.text().contains("</html>"), "{path}");
+    }
+    let report = world.send(Method::POST, "/api/v1/audit/verify", None, Some(serde_json::Value::Null)).await.json();
+    assert_eq!((report["passed"].as_bool(), report["events"].as_u64()), (Some(true), Some(5)));
+}

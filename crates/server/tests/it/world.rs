@@ -1,0 +1,83 @@
+//! A home with its router, and callers of every kind.
+
+use std::sync::Arc;
+
+use axum::{Router, body::Body};
+use http::{Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use stemma_core::{SystemClock, policy::Role};
+use stemma_engine::Engine;
+use stemma_server::{
+    App,
+    app::{AccessRules, Peer},
+    router,
+};
+use tower::ServiceExt as _;
+
+pub struct World {
+    pub folder: tempfile::TempDir,
+    pub engine: Engine,
+    pub owner: String,
+    router: Router,
+}
+
+/// An answer, read.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: http::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+impl World {
+    /// `anonymous` as on a loopback address.
+    pub async fn new(anonymous: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = "olga@bank.example".parse().unwrap();
+        let (engine, owner) = Engine::create(&folder.path().join("home"), owner, Arc::new(SystemClock)).await.unwrap();
+        let access = Arc::new(AccessRules { hosts: vec![], anonymous });
+        let router = router(App { engine: engine.clone(), access });
+        Self { folder, engine, owner, router }
+    }
+
+    /// A new token with a role, in a project or in all.
+    pub async fn token(&self, role: Role, project: Option<&str>) -> String {
+        let name = format!("{role}-{}@bank.example", project.unwrap_or("everywhere"));
+        let body = serde_json::json!({ "principal": name, "role": role, "project": project });
+        let answer = self.send(Method::POST, "/api/v1/principals", Some(&self.owner), Some(body)).await;
+        answer.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = match body {
+            Some(body) => {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+                Body::from(body.to_string())
+            }
+            None => Body::empty(),
+        };
+        self.request(request.body(body).unwrap(), Peer::Network { loopback: true }).await
+    }
+
+    pub async fn request(&self, mut request: Request<Body>, peer: Peer) -> Answer {
+        request.extensions_mut().insert(peer);
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
