@@ -5,7 +5,7 @@ mod note;
 
 pub(crate) use self::keeper::Keeper;
 pub use self::note::{Checkpoint, NoteError, SignedCheckpoint, VerifierKey};
-use crate::{Ledger, LedgerError, tree::TreeHash};
+use crate::{Ledger, LedgerError, sql::Value, tree::TreeHash};
 
 impl Ledger {
     /// Signs the head as it is now, after proving that it continues the last one that was signed.
@@ -25,6 +25,13 @@ impl Ledger {
     /// The last signed head, if one was ever signed.
     pub fn last_checkpoint(&self) -> Result<Option<SignedCheckpoint>, LedgerError> {
         self.keeper().last()
+    }
+
+    /// The canonical JSON of an event that the tree's leaf is the hash of.
+    pub async fn leaf(&self, seq: u64) -> Result<Option<String>, LedgerError> {
+        let mut view = self.read().await?;
+        let row = view.connection().row("SELECT leaf FROM event WHERE seq = $1", &[Value::count(seq)?]).await?;
+        row.map(|row| row.text("leaf").map(str::to_owned)).transpose()
     }
 
     /// A C2SP `tlog-proof` that an event is in the ledger, checkable without it.

@@ -88,6 +88,7 @@ fn database_kind(error: &sqlx::Error) -> ErrorKind {
             Some("11" | "26" | "779") => ErrorKind::Corrupt,
             Some(code) if code.starts_with("53") || code.starts_with("57P") => ErrorKind::Unavailable,
             Some("40P01" | "40001") => ErrorKind::Unavailable,
+            _ if database.is_unique_violation() => ErrorKind::Conflict,
             _ => ErrorKind::Internal,
         },
         _ => ErrorKind::Internal,

@@ -114,10 +114,6 @@ impl Ledger {
         self.0.writer.as_ref().ok_or(LedgerError::ReadOnly)
     }
 
-    pub(crate) fn database(&self) -> &Database {
-        &self.0.database
-    }
-
     pub(crate) fn keeper(&self) -> &Keeper {
         &self.0.keeper
     }

@@ -28,5 +28,5 @@ pub use crate::{
     sql::LedgerUrl,
     telemetry::{ContentGrant, ContentKind, EdgeList, FeedbackRow, RunRow, RunsSeal},
     tree::{ProofError, TreeHash, verify_consistency, verify_inclusion},
-    verify::{BadEvent, VerifyReport},
+    verify::{BadEvent, CheckpointState, VerifyReport},
 };

@@ -8,6 +8,7 @@ mod grant;
 mod run;
 mod seal;
 
+pub(crate) use self::seal::seal_of;
 pub use self::{
     edge::EdgeList,
     feedback::FeedbackRow,

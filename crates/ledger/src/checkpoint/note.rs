@@ -225,7 +225,8 @@ mod tests {
         assert_eq!(Checkpoint::open(&note, &key().verifier()), Ok(checkpoint));
         assert_eq!(note, FROZEN);
     }
-    const FROZEN: &str = "";
+    const FROZEN: &str = "stemma.example/audit\n3\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\
+        — stemma.example/audit DQfovZgzgUa2xkBmZeYM7bjm+ASAPlJTZVOsbxO4RbyaYA5r3NpelYYyUANdWal+Bf524+WnMAOjQ+r2RzUXBsSUfAU=\n";
 
     #[test]
     fn foreign_signatures_are_ignored_and_malformed_notes_refused() {
