@@ -53,9 +53,7 @@ fn check_columns(rows: &[&Row], inputs: &[Input]) -> Result<(), Problem> {
         let missing: Vec<&str> = names().filter(|name| !row.contains_key(*name)).collect();
         if !missing.is_empty() {
             let missing = missing.join("`, `");
-            return Err(
-                Problem::invalid(format!("row {number} lacks `{missing}`")).hint("a missing number is written `null`")
-            );
+            return Err(Problem::invalid(format!("row {number} lacks `{missing}`")));
         }
     }
     Ok(())
@@ -93,11 +91,10 @@ fn cells(cell: &Value, per_row: usize) -> Option<&[Value]> {
     (cells.len() == per_row).then_some(cells)
 }
 
-/// The value as the protocol writes it in this type; a missing number is NaN where the type has one.
+/// The value as the protocol writes it in this type. Missing numbers have no form in its JSON.
 fn element(value: &Value, datatype: Datatype) -> Option<Value> {
     use Datatype as D;
     match (datatype, value) {
-        (D::Fp16 | D::Fp32 | D::Fp64, Value::Null) => Some(json!("NaN")),
         (D::Fp16 | D::Fp32 | D::Fp64, Value::Number(_)) | (D::Bool, Value::Bool(_)) | (D::Bytes, Value::String(_)) => {
             Some(value.clone())
         }
@@ -112,7 +109,7 @@ const fn wanted(datatype: Datatype) -> &'static str {
     match datatype {
         D::Bool => "true or false",
         D::Bytes => "a text",
-        D::Fp16 | D::Fp32 | D::Fp64 => "a number or null",
+        D::Fp16 | D::Fp32 | D::Fp64 => "a number",
         D::Uint8 | D::Uint16 | D::Uint32 | D::Uint64 => "a whole number from 0 on",
         D::Int8 | D::Int16 | D::Int32 | D::Int64 => "a whole number",
     }
@@ -139,9 +136,9 @@ mod tests {
 
     #[test]
     fn rows_become_columns() {
-        let input = json!([{ "age": 30, "job": "A1" }, { "job": "A2", "age": null }]);
+        let input = json!([{ "age": 30, "job": "A1" }, { "job": "A2", "age": 41.5 }]);
         let expected = json!({ "inputs": [
-            { "name": "age", "datatype": "FP32", "shape": [2, 1], "data": [30, "NaN"] },
+            { "name": "age", "datatype": "FP32", "shape": [2, 1], "data": [30, 41.5] },
             { "name": "job", "datatype": "BYTES", "shape": [2, 1], "data": ["A1", "A2"] },
         ]});
         assert_eq!(request(&input, &metadata()).unwrap(), expected);
@@ -162,7 +159,8 @@ mod tests {
         assert_eq!(problem.message, "row 0: the endpoint has no input `agee`");
         assert_eq!(problem.hint.unwrap(), "did you mean `age`?");
         assert_eq!(refused(json!([{ "age": 3, "job": "A" }, {}])).message, "row 1 lacks `age`, `job`");
-        assert_eq!(refused(json!({ "age": "30", "job": "A1" })).message, "row 0: `age` must be a number or null");
+        assert_eq!(refused(json!({ "age": null, "job": "A1" })).message, "row 0: `age` must be a number");
+        assert_eq!(refused(json!({ "age": "30", "job": "A1" })).message, "row 0: `age` must be a number");
         assert_eq!(refused(json!({ "age": 30, "job": 1 })).message, "row 0: `job` must be a text");
         for input in [json!([]), json!(3), json!([3]), json!("x"), Value::Null] {
             assert_eq!(refused(input).message, "the input is neither a row nor a list of rows");

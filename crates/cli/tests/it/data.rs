@@ -71,7 +71,7 @@ fn content_has_several_names() {
 }
 
 #[test]
-fn damaged_content_is_found_and_repaired_by_adding_it_again() {
+fn damaged_content_is_found_and_repaired_from_the_file() {
     let desk = Desk::with_project();
     desk.ok(&["add", "data/applications.csv"]);
     let packs = desk.work().join(".stemma/content/packs");
@@ -86,11 +86,15 @@ fn damaged_content_is_found_and_repaired_by_adding_it_again() {
     }
     let done = desk.run(&["verify"]);
     assert_eq!(done.code, 8, "{done:#?}");
-    assert!(done.stdout.contains("tracked as data/applications.csv (applications)"), "{done:#?}");
+    assert!(done.stdout.contains("the content of a tracked file is damaged: data/applications.csv"), "{done:#?}");
     let (code, stderr) = desk.fails(&["get", "applications@1", "-o", "copy.csv"]);
     assert_eq!(code, 8, "{stderr}");
     assert!(!desk.work().join("copy.csv").exists());
-    desk.ok(&["add", "data/applications.csv"]);
+
+    let done = desk.run(&["verify", "--repair"]);
+    assert!(done.stdout.contains("repaired from the file: data/applications.csv"), "{done:#?}");
+    assert!(!done.stdout.contains("tracked file is damaged"), "{done:#?}");
+    desk.ok(&["get", "applications@1", "-o", "copy.csv"]);
 }
 
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {

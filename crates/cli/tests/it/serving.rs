@@ -68,8 +68,8 @@ fn beside_a_server_why_names_the_page() {
     desk.ok(&["register", "m", "model.onnx"]);
     desk.deploy("m");
     let serving = Serving::start(&desk);
-    let answer = desk.json(&["predict", "credit-offer", "--data", r#"[{"x": 1}, {"x": null}]"#]);
-    assert_eq!(answer["outputs"][0]["data"], serde_json::json!([2.0, "NaN"]));
+    let answer = desk.json(&["predict", "credit-offer", "--data", r#"[{"x": 1}, {"x": 2.5}]"#]);
+    assert_eq!(answer["outputs"][0]["data"], serde_json::json!([2.0, 5.0]));
     let id = answer["parameters"]["prediction_id"].as_str().unwrap();
     let why = desk.ok(&["why", id]);
     assert!(why.ends_with(&format!("page: {}/predictions/{id}\n", serving.address)), "{why}");
