@@ -149,7 +149,7 @@ async fn write_one(
     commit: &Commit,
 ) -> Result<Result<Outcome, LedgerError>, LedgerError> {
     let request = Value::Text(commit.request.to_string());
-    let earlier = session.row("SELECT first_seq, last_seq FROM request WHERE id = $1", &[request.clone()]).await?;
+    let earlier = session.row("SELECT first_seq, last_seq FROM request WHERE id = $1", std::slice::from_ref(&request)).await?;
     if let Some(row) = earlier {
         let (first, last) = (row.int("first_seq")?, row.int("last_seq")?);
         let bodies = "SELECT body FROM event_body WHERE seq BETWEEN $1 AND $2 ORDER BY seq";

@@ -17,7 +17,6 @@ use tower::ServiceExt as _;
 
 pub struct World {
     pub folder: tempfile::TempDir,
-    pub engine: Engine,
     pub owner: String,
     router: Router,
 }
@@ -46,8 +45,8 @@ impl World {
         let owner = "olga@bank.example".parse().unwrap();
         let (engine, owner) = Engine::create(&folder.path().join("home"), owner, Arc::new(SystemClock)).await.unwrap();
         let access = Arc::new(AccessRules { hosts: vec![], anonymous });
-        let router = router(App { engine: engine.clone(), access });
-        Self { folder, engine, owner, router }
+        let router = router(App { engine, access });
+        Self { folder, owner, router }
     }
 
     /// A new token with a role, in a project or in all.
