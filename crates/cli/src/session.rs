@@ -70,6 +70,7 @@ impl Session {
                 Ok(Self { client, project, workspace, store: OnceCell::new(), home })
             }
             Err(problem) => {
+                drop(transport);
                 home.close().await;
                 Err(problem)
             }
@@ -78,6 +79,8 @@ impl Session {
 
     /// Hands the home back. What was done is safe already; this seals logs and lets the next command in.
     pub async fn close(self) {
+        // the client may hold the router, and the router the engine, whose last holder finishes the prediction log
+        drop(self.client);
         self.home.close().await;
     }
 

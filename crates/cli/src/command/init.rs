@@ -65,6 +65,7 @@ async fn make_home(workspace: &Workspace, global: &Global, output: &Output) -> R
     let (engine, token) = Engine::create(&dir, owner.clone(), Arc::new(SystemClock)).await?;
     let home = engine.home_id();
     engine.close().await;
+    drop(engine);
     drop(lock);
     let credentials = match keep(home, &token) {
         Ok(path) => Some(path),

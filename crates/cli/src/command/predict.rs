@@ -59,6 +59,7 @@ impl Input {
     fn read(&self) -> Result<Value, Problem> {
         let (text, from) = match (&self.data, &self.input_json) {
             (Some(text), _) => (text.clone(), "the value of `--data`".to_owned()),
+            (None, Some(path)) if path == Path::new("-") => (read(path)?, "standard input".to_owned()),
             (None, Some(path)) => (read(path)?, format!("`{}`", path.display())),
             (None, None) => return Err(Problem::invalid("there is no input")),
         };

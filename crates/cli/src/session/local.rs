@@ -128,9 +128,11 @@ impl OwnedHome {
         App { engine: self.engine.clone(), access: Arc::new(access) }
     }
 
-    /// Closes the engine and then lets others in.
+    /// Closes the engine and then lets others in. Nobody else may hold the engine any more: its prediction log is
+    /// finished when the last holder lets go.
     pub async fn close(self) {
         self.engine.close().await;
+        drop(self.engine);
         drop(self.lock);
     }
 }

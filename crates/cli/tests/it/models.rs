@@ -1,5 +1,7 @@
 //! From a model's file to an answered and explained prediction, and what stands in the way.
 
+use std::process::Command;
+
 use crate::desk::Desk;
 
 const RULES: &str = r#"
@@ -121,4 +123,27 @@ fn changed_rules_need_somebody_who_may_change_them() {
     desk.ok(&register);
     let (code, stderr) = desk.fails(&["policy", "apply", "other"]);
     assert_eq!((code, stderr.starts_with("error: stemma.toml declares nothing for model `other`")), (3, true));
+}
+
+const TAMPER: &str = "\
+import sqlite3
+ledger = sqlite3.connect('.stemma/ledger.db')
+ledger.execute(\"update event_body set body = replace(body, 'looks right', 'looks good')\")
+ledger.commit()
+";
+
+#[test]
+fn an_altered_reason_is_found_in_the_ledger() {
+    let desk = Desk::with_project();
+    desk.ok(&["register", "credit-score", "model.onnx"]);
+    desk.deploy("credit-score");
+    let events = desk.json(&["audit", "events"]);
+    let approved = events["items"].as_array().unwrap().iter().find(|event| event["kind"] == "approved").unwrap();
+
+    let python = Command::new("python3").args(["-c", TAMPER]).current_dir(desk.work()).status().unwrap();
+    assert!(python.success());
+    let done = desk.run(&["audit", "verify"]);
+    assert_eq!(done.code, 8, "{done:#?}");
+    let expected = format!("first bad event: {}, its body was altered", approved["seq"]);
+    assert!(done.stdout.contains(&expected), "{done:#?}");
 }
