@@ -48,7 +48,11 @@ impl Engine {
     /// Seals every segment that is not written any more. Content first, then the facts, then the segment goes.
     pub async fn seal_predictions(&self) -> Result<u64, Problem> {
         let mut sealed = 0;
-        for segment in self.log().unsealed() {
+        // a damaged segment stays as it is, for a person to look at: what is whole in it can still be read
+        let damaged = |segment: &SegmentId| {
+            self.log().recovered().iter().any(|found| found.segment == *segment && found.damage.is_some())
+        };
+        for segment in self.log().unsealed().into_iter().filter(|segment| !damaged(segment)) {
             self.seal_segment(segment).await?;
             sealed += 1;
         }
@@ -65,7 +69,11 @@ impl Engine {
         let parts = tokio::task::spawn_blocking(move || log.seal(segment)).await.map_err(internal)?.map_err(log_problem)?;
         let mut events = Vec::new();
         for part in parts {
-            events.push(self.store_part(segment, part).await?);
+            let first = PredictionAddress { segment, endpoint: part.ordinal, row: part.first_row };
+            // a crash came between the commit and the removal of the segment: the fact is there already
+            if self.sealed_part(first).await?.is_none() {
+                events.push(self.store_part(segment, part).await?);
+            }
         }
         if !events.is_empty() {
             let events = &events;

@@ -1,0 +1,97 @@
+//! The way to production, and everything that does not lead there.
+
+use stemma_api::types::{Approve, Deploy, Promote, RunGates};
+use stemma_core::{ErrorKind, id::RequestId, policy::Stage, version::VersionNumber};
+
+use crate::world::{World, project, sample};
+
+fn approve() -> Approve {
+    Approve { stage: Stage::Production, reason: "looks right".into() }
+}
+
+fn promote() -> Promote {
+    Promote { stage: Stage::Production, reason: String::new() }
+}
+
+async fn registered() -> World {
+    let world = World::new().await;
+    world.add_dataset("test", world.csv(0..120)).await;
+    world.set_policy(world.policy()).await;
+    let model = world.upload(sample("table_boosting")).await.digest;
+    world.register(model).await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn the_same_facts_are_the_same_version() {
+    let world = registered().await;
+    let model = world.upload(sample("table_boosting")).await.digest;
+    let again = world.register(model).await.unwrap();
+    assert!(again.unchanged);
+    assert_eq!(again.version.number, VersionNumber::FIRST);
+    // the same bytes from another recipe are another version
+    let train = world.upload(world.csv(500..600)).await.digest;
+    world.record_run(&[("train.csv", train)], model).await;
+    let other = world.register(model).await.unwrap();
+    assert!(!other.unchanged);
+    assert_eq!(other.version.number.to_string(), "1.0.1");
+    assert_eq!(other.version.reason, "pipeline: auc +0.000 [0.000, 0.000] on test@1, not shown to be better");
+}
+
+#[tokio::test]
+async fn only_evidence_and_another_person_lead_to_production() {
+    let world = registered().await;
+    let (engine, model, request) = (&world.engine, &world.model, RequestId::generate);
+    let refused = engine.promote(&world.owner, request(), &project(), model, "1.0.0", promote()).await.unwrap_err();
+    assert_eq!((refused.kind, refused.missing.len()), (ErrorKind::Refused, 2));
+    let deploy = || Deploy { model: "score@1.0.0".into(), log: Default::default(), reason: String::new() };
+    let endpoint = "decision".parse().unwrap();
+    let refused = engine.deploy(&world.owner, request(), &project(), &endpoint, deploy()).await.unwrap_err();
+    assert_eq!((refused.kind, refused.missing.len()), (ErrorKind::Refused, 2));
+    // an approval before the gates ran does not cover what they find
+    engine.approve(&world.reviewer, request(), &project(), model, "1.0.0", approve()).await.unwrap();
+    engine.run_gates(&world.owner, request(), &project(), model, "1.0.0", RunGates::default()).await.unwrap();
+    let refused = engine.promote(&world.owner, request(), &project(), model, "1.0.0", promote()).await.unwrap_err();
+    assert_eq!(refused.missing.len(), 1, "{:?}", refused.missing);
+    // whoever registered it can't approve it
+    let own = engine.approve(&world.owner, request(), &project(), model, "1.0.0", approve()).await.unwrap_err();
+    assert_eq!(own.kind, ErrorKind::Refused);
+    engine.approve(&world.reviewer, request(), &project(), model, "1.0.0", approve()).await.unwrap();
+    let promoted = engine.promote(&world.owner, request(), &project(), model, "1.0.0", promote()).await.unwrap();
+    assert_eq!(promoted.version.stage, Stage::Production);
+    assert_eq!(promoted.alias.map(|alias| alias.to_string()).as_deref(), Some("champion"));
+    assert_eq!((promoted.promotion.evidence.len(), promoted.promotion.approvals.len()), (1, 1));
+    let again = engine.promote(&world.owner, request(), &project(), model, "1.0.0", promote()).await.unwrap_err();
+    assert_eq!(again.kind, ErrorKind::Refused);
+    engine.deploy(&world.owner, request(), &project(), &endpoint, deploy()).await.unwrap();
+    assert_eq!(engine.audit_verify().await.unwrap().first_bad, None);
+}
+
+#[tokio::test]
+async fn a_changed_gate_makes_its_evidence_stale() {
+    let world = registered().await;
+    let (engine, model, request) = (&world.engine, &world.model, RequestId::generate);
+    engine.run_gates(&world.owner, request(), &project(), model, "1.0.0", RunGates::default()).await.unwrap();
+    engine.approve(&world.reviewer, request(), &project(), model, "1.0.0", approve()).await.unwrap();
+    let mut policy = world.policy();
+    let gate = stemma_core::policy::GateSpec::MetricBaseline { metric: "accuracy".into(), min: Some(0.9999), max: None };
+    policy.gates.insert("baseline".parse().unwrap(), gate);
+    world.set_policy(policy).await;
+    let refused = engine.promote(&world.owner, request(), &project(), model, "1.0.0", promote()).await.unwrap_err();
+    assert_eq!(refused.missing[0], "gate `baseline` changed since it ran on this version");
+    let results = engine.run_gates(&world.owner, request(), &project(), model, "1.0.0", RunGates::default()).await.unwrap();
+    assert!(!results.results[0].passed);
+    let refused = engine.promote(&world.owner, request(), &project(), model, "1.0.0", promote()).await.unwrap_err();
+    assert_eq!(refused.missing[0], "gate `baseline` failed on this version");
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_twice_is_done_once() {
+    let world = registered().await;
+    let (engine, request) = (&world.engine, RequestId::generate());
+    let first = engine.approve(&world.reviewer, request, &project(), &world.model, "1.0.0", approve()).await.unwrap();
+    let second = engine.approve(&world.reviewer, request, &project(), &world.model, "1.0.0", approve()).await.unwrap();
+    assert_eq!(first, second);
+    let detail = engine.version(&project(), &world.model, "1.0.0").await.unwrap();
+    assert_eq!(detail.approvals.len(), 1);
+}

@@ -1,0 +1,171 @@
+//! A home with two people, a table and two models that were trained elsewhere.
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use stemma_api::types::{AddDatasetVersion, AddPrincipal, ContentStored, RecordRun, RegisterVersion, Registered};
+use stemma_core::{
+    Digest, Problem, SystemClock, Timestamp, canonical,
+    id::{RequestId, RunId},
+    lineage::Certainty,
+    name::{ModelName, ProjectName},
+    policy::{EvaluationSpec, GateSpec, ModelPolicy, PromotionRule, Role, Stage},
+    record::{Actor, CaptureSummary, CodeVersion, ExitStatus, FileRef, RunKind, RunRecord},
+};
+use stemma_engine::{Caller, Engine};
+use stemma_onnx::Model;
+
+pub struct World {
+    pub folder: tempfile::TempDir,
+    pub engine: Engine,
+    pub owner: Caller,
+    pub reviewer: Caller,
+    pub model: ModelName,
+    pub classes: Vec<String>,
+}
+
+/// A model of the evaluator's own test data: inputs age, amount, purpose, housing.
+pub fn sample(name: &str) -> Vec<u8> {
+    let path = format!("{}/../onnx/tests/data/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).unwrap()
+}
+
+pub fn project() -> ProjectName {
+    ProjectName::default_project()
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("home");
+        let (engine, token) = Engine::create(&home, "olga@bank.example".parse().unwrap(), Arc::new(SystemClock)).await.unwrap();
+        let owner = engine.authenticate(&token).unwrap();
+        let add = AddPrincipal {
+            principal: "rita@bank.example".parse().unwrap(),
+            role: Role::Approver,
+            project: None,
+            label: String::new(),
+            expires_days: None,
+        };
+        let token = engine.add_principal(&owner, RequestId::generate(), add).await.unwrap().token;
+        let reviewer = engine.authenticate(&token).unwrap();
+        let classes = Model::parse(&sample("table_boosting")).unwrap().classes().unwrap().to_vec();
+        Self { folder, engine, owner, reviewer, model: "score".parse().unwrap(), classes }
+    }
+
+    pub fn home(&self) -> std::path::PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// Rows whose target follows from the age, so that any model is somewhat right or wrong about it.
+    pub fn csv(&self, rows: std::ops::Range<u32>) -> String {
+        let mut text = "age,amount,purpose,housing,outcome\n".to_owned();
+        for row in rows {
+            let (purpose, housing) = (["car", "house", "other"][row as usize % 3], ["own", "rent"][row as usize % 2]);
+            let class = &self.classes[usize::from(row * 7919 % 13 > 6)];
+            text.push_str(&format!("{},{},{purpose},{housing},{class}\n", 20 + row % 60, 100 + row * 37));
+        }
+        text
+    }
+
+    pub async fn upload(&self, bytes: impl Into<Bytes>) -> ContentStored {
+        let bytes: Bytes = bytes.into();
+        let digest = Digest::of(&bytes);
+        let stream = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]);
+        self.engine.upload_content(&project(), digest, stream).await.unwrap()
+    }
+
+    pub async fn add_dataset(&self, name: &str, text: String) -> Digest {
+        let digest = self.upload(text).await.digest;
+        let path = format!("data/{name}.csv");
+        let add = AddDatasetVersion { digest, path, source: None, why: None, derived_from: vec![] };
+        let name = name.parse().unwrap();
+        self.engine.add_dataset_version(&self.owner, RequestId::generate(), &project(), &name, add).await.unwrap();
+        digest
+    }
+
+    /// An evaluation on `test`, one gate, one approval for production.
+    pub fn policy(&self) -> ModelPolicy {
+        let gate = GateSpec::MetricBaseline { metric: "accuracy".into(), min: Some(0.0), max: None };
+        let rule = PromotionRule {
+            gates: vec!["baseline".parse().unwrap()],
+            approvals: 1,
+            alias: Some("champion".parse().unwrap()),
+        };
+        ModelPolicy {
+            evaluation: Some(EvaluationSpec {
+                data: "test".into(),
+                target: "outcome".into(),
+                positive: self.classes[1].clone(),
+                primary: "auc".into(),
+                slices: vec![],
+                min_improvement: 0.0,
+            }),
+            gates: [("baseline".parse().unwrap(), gate)].into(),
+            promotions: [(Stage::Production, rule)].into(),
+        }
+    }
+
+    pub async fn set_policy(&self, policy: ModelPolicy) {
+        let request = RequestId::generate();
+        self.engine.set_policy(&self.owner, request, &project(), &self.model, policy).await.unwrap();
+    }
+
+    /// Records a run of the owner that read some files and wrote one.
+    pub async fn record_run(&self, inputs: &[(&str, Digest)], output: Digest) -> RunId {
+        let environment = self.upload("{}").await.digest;
+        let file = |path: &str, digest: Digest| FileRef {
+            path: path.to_owned(),
+            digest,
+            sha256: None,
+            size: 1,
+            role: None,
+            certainty: Certainty::Observed,
+            mutated: false,
+        };
+        let record = RunRecord {
+            v: 1,
+            id: RunId::generate(),
+            project: project(),
+            kind: RunKind::Training,
+            actor: Actor { principal: self.owner.actor.principal.clone(), auth: self.owner.actor.auth },
+            command: vec!["python".into(), "train.py".into()],
+            directory: String::new(),
+            started: Timestamp(1),
+            ended: Timestamp(2),
+            exit: ExitStatus::Code(0),
+            code: CodeVersion::default(),
+            environment,
+            capture: CaptureSummary {
+                level: 4,
+                method: "ptrace+seccomp".into(),
+                hosts: vec![],
+                environment_files: 0,
+                truncated: false,
+                may_bypass: false,
+            },
+            inputs: inputs.iter().map(|(path, digest)| file(path, *digest)).collect(),
+            outputs: vec![file("model.onnx", output)],
+            params: Default::default(),
+            claimed_metrics: Default::default(),
+            cpu_us: 1,
+            max_rss_bytes: 1,
+            redactions: vec![],
+        };
+        let (digest, bytes) = canonical::digest(&record).unwrap();
+        self.upload(bytes).await;
+        let id = record.id;
+        self.engine.record_run(&self.owner, &project(), RecordRun { record, digest }).await.unwrap();
+        id
+    }
+
+    pub async fn register(&self, digest: Digest) -> Result<Registered, Problem> {
+        let register = RegisterVersion { digest, file_name: "model.onnx".into(), run: None };
+        self.engine.register(&self.owner, RequestId::generate(), &project(), &self.model, register).await
+    }
+
+    /// Opens the home again, as after a restart.
+    pub async fn reopen(&self) -> Engine {
+        Engine::open(Path::new(&self.home()), Arc::new(SystemClock)).await.unwrap()
+    }
+}
