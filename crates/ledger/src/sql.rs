@@ -3,6 +3,7 @@
 //! Works on sqlx's two concrete drivers. Dialect differences live in `sql/connect.rs`.
 
 mod connect;
+mod many;
 mod migrate;
 mod row;
 mod value;
@@ -13,7 +14,7 @@ use sqlx::{AssertSqlSafe, Postgres, Sqlite, pool::PoolConnection};
 
 pub use self::connect::LedgerUrl;
 pub(crate) use self::value::{Kind, Value};
-pub(crate) use self::{connect::Database, row::Row};
+pub(crate) use self::{connect::Database, many::KEYS_AT_ONCE, row::Row};
 use crate::LedgerError;
 
 /// One connection to either database.

@@ -14,7 +14,7 @@ use super::{Committed, Leaf, Sealed, project_of};
 use crate::{
     CommitError, LedgerError, View, projection,
     sql::{Connection, Row, Value},
-    tree::{Frontier, TreeHash},
+    tree::{Frontier, Subtree, TreeHash},
 };
 
 /// Most events in one commit.
@@ -56,6 +56,8 @@ pub struct Tx {
     pub(super) head: Head,
     pub(super) now: Timestamp,
     pub(super) token_hashes: Vec<(TokenId, [u8; 32])>,
+    /// Subtrees that the events completed; written once, at the end.
+    pub(super) complete: Vec<Subtree>,
 }
 
 impl Deref for Tx {
@@ -74,7 +76,7 @@ impl DerefMut for Tx {
 
 impl Tx {
     pub(super) fn new(connection: Connection, head: Head, now: Timestamp) -> Self {
-        Self { view: View::now(connection), head, now, token_hashes: Vec::new() }
+        Self { view: View::now(connection), head, now, token_hashes: Vec::new(), complete: Vec::new() }
     }
 
     /// The number of the newest event, including those of this transaction.
@@ -155,7 +157,7 @@ impl Tx {
             commitment: sealed.commitment(token.as_ref().map(|(_, hash)| hash)),
         };
         let text = leaf.text()?;
-        let complete = self.head.frontier.push(TreeHash::leaf(text.as_bytes()));
+        self.complete.extend(self.head.frontier.push(TreeHash::leaf(text.as_bytes())));
         self.head.time = leaf.time;
         let seq = Value::count(leaf.seq)?;
         let connection = self.view.connection();
@@ -183,7 +185,6 @@ impl Tx {
             let row = [Value::text(token), Value::Blob(hash.to_vec())];
             connection.execute("INSERT INTO token_hash (token, hash) VALUES ($1, $2)", &row).await?;
         }
-        connection.insert_subtrees(&complete).await?;
         projection::apply(connection, leaf.seq, event).await
     }
 

@@ -170,13 +170,9 @@ async fn commit_batch(database: &Database, clock: &dyn Clock, newest: &watch::Se
             work.fail(LedgerError::clone(error));
             continue;
         }
-        match run_in_savepoint(&mut tx, work).await {
-            Ok(done) => ran.push(done),
-            Err((done, error)) => {
-                ran.extend(done);
-                failure = Some(error);
-            }
-        }
+        let (done, kept) = run_in_savepoint(&mut tx, work).await;
+        ran.push(done);
+        failure = kept.err();
     }
     let finished = match failure {
         Some(error) => Err(error),
@@ -214,31 +210,30 @@ async fn lock_head(connection: &mut Connection) -> Result<Head, LedgerError> {
     connection.begin().await?;
     let sql = "UPDATE ledger_head SET size = size WHERE id = 1 RETURNING size, frontier, time";
     let row = connection.row(sql, &[]).await?;
-    Head::from_row(&row.ok_or_else(|| LedgerError::corrupt("the database", "no head of the ledger"))?)
+    let head = Head::from_row(&row.ok_or_else(|| LedgerError::corrupt("the database", "no head of the ledger"))?)?;
+    connection.script("SAVEPOINT work").await?;
+    Ok(head)
 }
 
-/// An error means that the whole transaction is lost; work that had run by then still has to be answered.
-async fn run_in_savepoint(tx: &mut Tx, work: Box<dyn Work>) -> Result<Ran, (Option<Ran>, LedgerError)> {
-    if let Err(error) = tx.connection().script("SAVEPOINT work").await {
-        work.fail(error.clone());
-        return Err((None, error));
-    }
-    let head = tx.head.clone();
+/// Runs one piece of work and keeps or undoes what it wrote. An error means that the whole transaction is lost.
+async fn run_in_savepoint(tx: &mut Tx, work: Box<dyn Work>) -> (Ran, Result<(), LedgerError>) {
+    let (head, complete) = (tx.head.clone(), tx.complete.len());
     let ran = work.run(tx).await;
     tx.token_hashes.clear();
-    let end = if ran.keep {
-        "RELEASE SAVEPOINT work"
+    let next = if ran.keep {
+        "RELEASE SAVEPOINT work; SAVEPOINT work"
     } else {
         tx.head = head;
-        "ROLLBACK TO SAVEPOINT work; RELEASE SAVEPOINT work"
+        tx.complete.truncate(complete);
+        "ROLLBACK TO SAVEPOINT work"
     };
-    match tx.connection().script(end).await {
-        Ok(()) => Ok(ran),
-        Err(error) => Err((Some(ran), error)),
-    }
+    let done = tx.connection().script(next).await;
+    (ran, done)
 }
 
 async fn finish(tx: &mut Tx, before: &Head) -> Result<(), LedgerError> {
+    let complete = std::mem::take(&mut tx.complete);
+    tx.connection().insert_subtrees(&complete).await?;
     if tx.head != *before {
         let values = [
             Value::count(tx.head.size())?,

@@ -185,7 +185,9 @@ async fn open_postgres(url: &str) -> Result<Database, LedgerError> {
         let created = sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&pool).await;
         match created {
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
-            other => drop(other.map_err(failed("create the schema"))?),
+            other => {
+                other.map_err(failed("create the schema"))?;
+            }
         }
     }
     Ok(Database::Postgres(pool))

@@ -7,10 +7,9 @@ use stemma_core::{
     name::ProjectName,
 };
 
-use super::{insert_rows, select_by_keys};
 use crate::{
     CommitError, Ledger, LedgerError, View,
-    sql::{Connection, Row, Value},
+    sql::{Connection, KEYS_AT_ONCE, Row, Value},
 };
 
 /// Edges, and whether these are all.
@@ -50,7 +49,7 @@ impl Connection {
             })
             .collect();
         let head = "INSERT INTO edge (project, src, kind, dst, role, certainty)";
-        insert_rows(self, head, "ON CONFLICT DO NOTHING", &rows).await
+        self.insert_rows(head, "ON CONFLICT DO NOTHING", &rows).await
     }
 
     async fn ensure_nodes(&mut self, nodes: &[&Node]) -> Result<BTreeMap<Node, i64>, LedgerError> {
@@ -65,7 +64,7 @@ impl Connection {
                 ids.insert((*node).clone(), newest);
             }
         }
-        insert_rows(self, "INSERT INTO node (id, kind, name)", "", &rows).await?;
+        self.insert_rows("INSERT INTO node (id, kind, name)", "", &rows).await?;
         Ok(ids)
     }
 
@@ -73,7 +72,7 @@ impl Connection {
         let keys: Vec<[Value; 2]> =
             nodes.iter().map(|node| [node.kind.as_str().into(), Value::text(&node.key)]).collect();
         let head = "SELECT id, kind, name FROM node WHERE (kind, name) IN (VALUES";
-        let rows = select_by_keys(self, head, "", &[], &keys).await?;
+        let rows = self.select_by_keys(head, "", &[], &keys).await?;
         rows.iter().map(|row| Ok((node(row, "kind", "name")?, row.int("id")?))).collect()
     }
 }
@@ -122,9 +121,9 @@ impl View {
         let first = [Value::text(project), Value::count(limit as u64 + 1)?];
         let mut edges = Vec::new();
         // one statement at a time, so that no more than the limit is ever held
-        for chunk in keys.chunks(super::KEYS_AT_ONCE) {
+        for chunk in keys.chunks(KEYS_AT_ONCE) {
             let tail = "ORDER BY e.dst, e.src LIMIT $2";
-            let rows = select_by_keys(self.connection(), head, tail, &first, chunk).await?;
+            let rows = self.connection().select_by_keys(head, tail, &first, chunk).await?;
             for row in &rows {
                 if edges.len() == limit {
                     return Ok(EdgeList { edges, complete: false });

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use stemma_core::{Digest, Timestamp, name::ProjectName};
 
-use super::{insert_rows, select_by_keys};
 use crate::{
     CommitError, Ledger, LedgerError, View,
     sql::{Row, Value},
@@ -53,7 +52,7 @@ impl Ledger {
         }
         let head = "INSERT INTO content_grant (project, digest, size, kind, time)";
         self.write(move |tx| {
-            Box::pin(async move { Ok(insert_rows(tx.connection(), head, "ON CONFLICT DO NOTHING", &rows).await?) })
+            Box::pin(async move { Ok(tx.connection().insert_rows(head, "ON CONFLICT DO NOTHING", &rows).await?) })
         })
         .await
     }
@@ -79,7 +78,7 @@ impl View {
     ) -> Result<Vec<Digest>, LedgerError> {
         let keys: Vec<[Value; 1]> = digests.iter().map(|digest| [(*digest).into()]).collect();
         let head = "SELECT digest FROM content_grant WHERE project = $1 AND digest IN (VALUES";
-        let rows = select_by_keys(self.connection(), head, "", &[Value::text(project)], &keys).await?;
+        let rows = self.connection().select_by_keys(head, "", &[Value::text(project)], &keys).await?;
         let granted: HashSet<Digest> = rows.iter().map(|row| row.digest("digest")).collect::<Result<_, _>>()?;
         Ok(digests.iter().filter(|digest| !granted.contains(digest)).copied().collect())
     }

@@ -8,7 +8,6 @@ use stemma_core::{
     record::{FileRef, RunRecord},
 };
 
-use super::insert_rows;
 use crate::{
     CommitError, Ledger, LedgerError, Tx, View,
     sql::{Connection, Kind, Row, Value},
@@ -113,7 +112,7 @@ async fn insert_files(connection: &mut Connection, ordinal: i64, record: &RunRec
         ]);
     }
     let head = "INSERT INTO run_file (run, place, direction, path, digest, size, role, certainty)";
-    insert_rows(connection, head, "", &rows).await
+    connection.insert_rows(head, "", &rows).await
 }
 
 async fn insert_numbers(connection: &mut Connection, ordinal: i64, record: &RunRecord) -> Result<(), LedgerError> {
@@ -122,7 +121,7 @@ async fn insert_numbers(connection: &mut Connection, ordinal: i64, record: &RunR
         .iter()
         .map(|(name, value)| [Value::Int(ordinal), Value::text(name), Value::text(value)])
         .collect();
-    insert_rows(connection, "INSERT INTO run_param (run, name, value)", "", &params).await?;
+    connection.insert_rows("INSERT INTO run_param (run, name, value)", "", &params).await?;
     let metrics: Vec<[Value; 4]> = record
         .claimed_metrics
         .iter()
@@ -132,7 +131,7 @@ async fn insert_numbers(connection: &mut Connection, ordinal: i64, record: &RunR
             [Value::Int(ordinal), Value::text(name), value, Value::opt_text(special)]
         })
         .collect();
-    insert_rows(connection, "INSERT INTO run_metric (run, name, value, special)", "", &metrics).await
+    connection.insert_rows("INSERT INTO run_metric (run, name, value, special)", "", &metrics).await
 }
 
 /// What stands beside a number that a database can't be trusted with.

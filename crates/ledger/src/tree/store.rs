@@ -14,12 +14,11 @@ use crate::{
 
 impl Connection {
     pub(crate) async fn insert_subtrees(&mut self, complete: &[Subtree]) -> Result<(), LedgerError> {
+        let mut rows = Vec::with_capacity(complete.len());
         for subtree in complete {
-            let values =
-                [Value::from(subtree.level), Value::count(subtree.index)?, Value::Blob(subtree.hash.0.to_vec())];
-            self.execute("INSERT INTO tree_hash (level, idx, hash) VALUES ($1, $2, $3)", &values).await?;
+            rows.push([Value::from(subtree.level), Value::count(subtree.index)?, Value::Blob(subtree.hash.0.to_vec())]);
         }
-        Ok(())
+        self.insert_rows("INSERT INTO tree_hash (level, idx, hash)", "", &rows).await
     }
 
     /// The stored hashes of all subtrees that were completed when a tree of `size` leaves grew by `count`.
