@@ -96,7 +96,10 @@ pub struct AccessTable {
 
 impl AccessTable {
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, Problem> {
-        let unknown = || Problem::new(ErrorKind::Unauthenticated, "the token is not valid here");
+        let unknown = || {
+            Problem::new(ErrorKind::Unauthenticated, "the token is not valid here")
+                .hint("tokens belong to one home; an owner of this one can make another with `stemma user add`")
+        };
         let holder = self.holders.get(&token_hash(token)).ok_or_else(unknown)?;
         if holder.expires.is_some_and(|expires| expires <= now) {
             return Err(Problem::new(ErrorKind::Unauthenticated, "the token has expired"));

@@ -220,7 +220,7 @@ pub(crate) fn store_problem(error: StoreError) -> Problem {
     match error {
         StoreError::NotFound(_) => Problem::not_found(text),
         StoreError::Corrupt { .. } => Problem::new(ErrorKind::Corrupt, text)
-            .hint("bring the content back: add the file again, or copy it from another store"),
+            .hint("bring the content back: `stemma verify --repair` puts back what a tracked file still has"),
         StoreError::TooLarge { .. } => Problem::invalid(text),
         StoreError::DiskFull { .. } => Problem::new(ErrorKind::Unavailable, text).hint("make room, then try again"),
         _ => Problem::new(ErrorKind::Config, text),

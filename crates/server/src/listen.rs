@@ -110,6 +110,8 @@ impl Server {
             while connections.try_join_next().is_some() {}
         }
         housekeeping.abort();
+        // it holds the home; whoever waits for this server to be gone must find it free
+        let _ = housekeeping.await;
         let _ = stopping.send(true);
         let drained = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
