@@ -65,7 +65,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let stopped = run(self.tool("pg_ctl").arg("-D").arg(self.folder.join("data")).args(["-m", "immediate", "stop"]));
+        let stopped =
+            run(self.tool("pg_ctl").arg("-D").arg(self.folder.join("data")).args(["-m", "immediate", "stop"]));
         if let Err(error) = stopped {
             eprintln!("note: PostgreSQL was not stopped: {error:#}");
         }

@@ -1,0 +1,97 @@
+//! `cargo xtask demo`: the main story on real data, every step typed into the real binary and checked.
+
+mod audit;
+mod complaint;
+mod data;
+mod governance;
+mod numbers;
+mod serving;
+mod story;
+mod training;
+
+use std::{os::unix::process::CommandExt as _, time::Instant};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::{
+    checkout::{Checkout, Profile},
+    desk::Desk,
+    setup,
+};
+
+use story::Story;
+
+/// Play the main story on real data, from a CSV file to an explained prediction
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Stop the server at the end; fail if a step did not hold
+    #[arg(long)]
+    once: bool,
+    /// Where the server listens on 127.0.0.1; 0 takes a free port
+    #[arg(long, default_value_t = 7878)]
+    port: u16,
+    /// With `--once`: leave the workspace to be looked at
+    #[arg(long, requires = "once")]
+    keep: bool,
+}
+
+type Step = fn(&mut Story) -> Result<()>;
+
+const STEPS: [(&str, Step); 16] = [
+    ("A Git repository becomes a workspace", data::init),
+    ("The data becomes content with a name, a number and a source", data::add_source),
+    ("A run splits it, and both halves become content", data::split),
+    ("A shallow tree is trained by a script that knows nothing of Stemma", training::tree),
+    ("Gradient boosting", training::boosting),
+    ("Logistic regression", training::logistic),
+    ("Boosting without the protected attributes", training::without_protected),
+    ("The numbers can be computed again by somebody else", training::compare_with_scikit_learn),
+    ("Promotion needs evidence, and says which", governance::refused_without_evidence),
+    ("Gates, and the yes of somebody else", governance::gates_and_approval),
+    ("Into production", governance::promote),
+    ("Applicants are scored", serving::deploy_and_ask),
+    ("What came of some of them", serving::feedback),
+    ("A customer complains: why?", complaint::explain),
+    ("The ledger proves that nothing was altered, and finds what was", audit::verify_and_tamper),
+    ("What was answered before a crash is there after it", audit::crash),
+];
+
+pub fn run(args: &DemoArgs) -> Result<()> {
+    let checkout = Checkout::find()?;
+    let mut story = play(&checkout, Profile::Dev, args.port)?;
+    let page = story.complaint_page();
+    story.stop_server()?;
+    if args.once {
+        if !args.keep {
+            std::fs::remove_dir_all(&story.desk.folder).context("the demo's folder can't be removed")?;
+        }
+        return Ok(());
+    }
+    println!("\nThe server goes on at http://{}/ until Ctrl-C.", story.address()?);
+    println!("Begin with the explained prediction: {page}");
+    println!("The workspace is `{}`; to type in it yourself:\n", story.desk.work.display());
+    println!("    export STEMMA_CONFIG_DIR={}", story.desk.folder.join("config").display());
+    println!("    export PATH={}:{}:$PATH\n", story.binaries().display(), story.desk.python.programs().display());
+    let listen = story.address()?.to_string();
+    // in the place of this process, so that Ctrl-C reaches it and nothing else
+    Err(story.desk.stemma(&["serve", "--listen", &listen])?.exec()).context("the server can't be started again")
+}
+
+/// Plays all steps and returns the story with its server running; fails at the first step that does not hold.
+pub fn play(checkout: &Checkout, profile: Profile, port: u16) -> Result<Story> {
+    setup::ensure_program("git", "git")?;
+    let python = setup::example_python(checkout)?;
+    let stemma = checkout.build_product(profile)?;
+    let began = Instant::now();
+    let desk = Desk::fresh(checkout, "demo", &stemma, &python)?;
+    let mut story = Story::new(desk, stemma, port);
+    println!("The story of a credit decision, on 1,000 real applications, in `{}`", story.desk.work.display());
+    for (index, (title, step)) in STEPS.iter().enumerate() {
+        let number = index + 1;
+        println!("\n{number}. {title}");
+        step(&mut story).with_context(|| format!("step {number} ({title}) does not hold"))?;
+    }
+    println!("\nAll {} steps held, in {:.1} s.", STEPS.len(), began.elapsed().as_secs_f64());
+    Ok(story)
+}

@@ -1,0 +1,158 @@
+//! A person's desk: a fresh Git repository with the example in it, their own settings, and the real binary.
+//!
+//! Nothing of the user's own configuration, of Git or of Stemma, is seen or touched.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::{checkout::Checkout, process, setup::Python};
+
+pub const TRAINER: &str = "tess@bank.example";
+const TRAINER_NAME: &str = "Tess Trainer";
+
+pub struct Desk {
+    /// Everything of this desk lies below it, settings and logs too.
+    pub folder: PathBuf,
+    pub work: PathBuf,
+    pub python: Python,
+    stemma: PathBuf,
+}
+
+impl Desk {
+    /// Makes the desk anew: what lay in the folder is gone.
+    pub fn fresh(checkout: &Checkout, name: &str, stemma: &Path, python: &Python) -> Result<Self> {
+        let folder = checkout.target.join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("can't remove `{}`", folder.display()))?;
+        }
+        let work = folder.join("credit-scoring");
+        copy_example(&checkout.example(), &work)?;
+        let desk = Self { folder, work, python: python.clone(), stemma: stemma.to_owned() };
+        desk.make_repository()?;
+        Ok(desk)
+    }
+
+    fn make_repository(&self) -> Result<()> {
+        let git = |arguments: &[&str]| process::output(self.command("git")?.args(arguments));
+        git(&["init", "--quiet", "--initial-branch=main"])?;
+        git(&["config", "user.name", TRAINER_NAME])?;
+        git(&["config", "user.email", TRAINER])?;
+        git(&["add", "--all"])?;
+        git(&["commit", "--quiet", "--message", "Credit scoring on the German credit data"])?;
+        Ok(())
+    }
+
+    /// A program in the workspace, seeing nothing of the user's own settings.
+    pub fn command(&self, program: impl AsRef<Path>) -> Result<Command> {
+        let mut command = Command::new(program.as_ref());
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if name_text.starts_with("STEMMA_") || name_text.starts_with("GIT_") {
+                command.env_remove(&name);
+            }
+        }
+        command
+            .current_dir(&self.work)
+            .env("STEMMA_CONFIG_DIR", self.folder.join("config"))
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1");
+        self.python.activate(&mut command)?;
+        Ok(command)
+    }
+
+    pub fn stemma(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = self.command(&self.stemma)?;
+        command.args(arguments);
+        Ok(command)
+    }
+
+    /// A script of the example, run as its users run it.
+    pub fn script(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = self.command(self.python.interpreter())?;
+        command.args(arguments);
+        Ok(command)
+    }
+
+    /// What a command that must succeed answers with `--json`.
+    pub fn ask(&self, arguments: &[&str]) -> Result<Value> {
+        let mut command = self.stemma(&[arguments, &["--json"]].concat())?;
+        let text = process::output(&mut command)?;
+        serde_json::from_str(&text).with_context(|| format!("`{}` printed no JSON", process::words(&command)))
+    }
+
+    /// What a command that must fail says with `--json`, after its exit code was checked.
+    pub fn ask_refused(&self, arguments: &[&str], exit_code: i32) -> Result<Value> {
+        let mut command = self.stemma(&[arguments, &["--json"]].concat())?;
+        let output = process::capture(&mut command)?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        expect_exit(&command, output.status, &text, exit_code)?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("`{}` gave no JSON as error: {text}", process::words(&command)))
+    }
+
+    pub fn read(&self, path: &str) -> Result<Vec<u8>> {
+        let path = self.work.join(path);
+        fs::read(&path).with_context(|| format!("can't read `{}`", path.display()))
+    }
+}
+
+/// Fails unless a command ended as it must.
+pub fn expect_exit(command: &Command, status: ExitStatus, said: &str, expected: i32) -> Result<()> {
+    if status.code() != Some(expected) {
+        let words = process::words(command);
+        bail!("`{words}` ended with {status}, not with exit code {expected}:\n{}", process::tail(said));
+    }
+    Ok(())
+}
+
+/// Copies what a clone would have, and nothing that its scripts make.
+fn copy_example(example: &Path, to: &Path) -> Result<()> {
+    let made: BTreeSet<PathBuf> = fs::read_to_string(example.join(".gitignore"))
+        .context("the example's .gitignore")?
+        .lines()
+        .map(|line| PathBuf::from(line.trim_start_matches('/')))
+        .chain([PathBuf::from("stemma.lock")])
+        .collect();
+    for folder in ["", "data"] {
+        let from = example.join(folder);
+        fs::create_dir_all(to.join(folder)).with_context(|| format!("can't make `{}`", to.display()))?;
+        for entry in fs::read_dir(&from).with_context(|| format!("can't read `{}`", from.display()))? {
+            let path = Path::new(folder).join(entry?.file_name());
+            if from.join(path.file_name().unwrap_or_default()).is_file() && !made.contains(&path) {
+                fs::copy(example.join(&path), to.join(&path)).with_context(|| format!("`{}`", path.display()))?;
+            }
+        }
+    }
+    ensure!(to.join("data/german_credit.csv").is_file(), "the example has no data");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_example_has_its_sources_only() {
+        let folder = std::env::temp_dir().join(format!("stemma-desk-{}", std::process::id()));
+        let example = folder.join("example");
+        fs::create_dir_all(example.join("data")).unwrap();
+        fs::create_dir_all(example.join(".stemma")).unwrap();
+        let files = ["train.py", "model.onnx", "stemma.lock", "data/german_credit.csv", "data/train.csv", ".stemma/x"];
+        for file in files {
+            fs::write(example.join(file), file).unwrap();
+        }
+        fs::write(example.join(".gitignore"), "/data/train.csv\n/model.onnx\n").unwrap();
+        copy_example(&example, &folder.join("copy")).unwrap();
+        let copied = files.map(|file| folder.join("copy").join(file).exists());
+        assert_eq!(copied, [true, false, false, true, false, false]);
+        assert!(folder.join("copy/.gitignore").exists());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,33 @@
+//! `cargo xtask soak`: the long forms of what `test` only samples.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{
+    checkout::{Checkout, Profile},
+    test::{Length, Setup, play_and_kill},
+};
+
+/// Run what takes long: crash tests by the thousand, then a server killed under requests again and again
+#[derive(Debug, Args)]
+pub struct SoakArgs {
+    /// How often the server is killed
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    kills: u32,
+    /// Only kill the server
+    #[arg(long)]
+    only_kills: bool,
+}
+
+pub fn run(args: &SoakArgs) -> Result<()> {
+    let began = Instant::now();
+    let checkout = Checkout::find()?;
+    if !args.only_kills {
+        Setup::make(&checkout)?.run_tests(&checkout, &[], Length::Long)?;
+    }
+    play_and_kill(&checkout, Profile::Release, args.kills)?;
+    println!("\nsoak: passed in {:.0} s", began.elapsed().as_secs_f64());
+    Ok(())
+}

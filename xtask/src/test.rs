@@ -1,0 +1,111 @@
+//! `cargo xtask test`: everything that must hold, from a fresh machine.
+
+use std::{env, process::Command, time::Instant};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::{
+    checkout::{Checkout, Profile},
+    demo, kill,
+    postgres::Postgres,
+    process,
+    setup::{self, Python},
+};
+
+/// The short form; `soak` has the long one.
+const KILLS: u32 = 50;
+
+/// Set up and run all tests, then the demo, then a server killed under requests
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Only the tests whose names contain one of these; no demo and no kills then
+    filters: Vec<String>,
+}
+
+impl TestArgs {
+    pub const fn everything() -> Self {
+        Self { filters: Vec::new() }
+    }
+}
+
+pub fn run(args: &TestArgs) -> Result<()> {
+    let began = Instant::now();
+    let checkout = Checkout::find()?;
+    let setup = Setup::make(&checkout)?;
+    setup.run_tests(&checkout, &args.filters, Length::Short)?;
+    if !args.filters.is_empty() {
+        println!("\ntest: the tests that were asked for passed, in {:.0} s", began.elapsed().as_secs_f64());
+        return Ok(());
+    }
+    doc_tests(&checkout)?;
+    play_and_kill(&checkout, Profile::Dev, KILLS)?;
+    let seconds = began.elapsed().as_secs_f64();
+    println!("\ntest: passed in {seconds:.0} s: all tests, the demo, and {KILLS} kills of a server under requests");
+    Ok(())
+}
+
+/// How much of what repeats itself is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    Short,
+    Long,
+}
+
+/// What the tests need beside the code.
+pub struct Setup {
+    python: Python,
+    postgres: Postgres,
+}
+
+impl Setup {
+    pub fn make(checkout: &Checkout) -> Result<Self> {
+        setup::ensure_program("git", "git")?;
+        let python = setup::example_python(checkout)?;
+        println!("setup: Python packages are in `{}`", python.programs().display());
+        let postgres = Postgres::start()?;
+        println!("setup: PostgreSQL runs at {}", postgres.url());
+        Ok(Self { python, postgres })
+    }
+
+    /// Runs the unit and integration tests of all crates.
+    pub fn run_tests(&self, checkout: &Checkout, filters: &[String], length: Length) -> Result<()> {
+        let mut command = quiet_in_ci(checkout.cargo());
+        match process::find("cargo-nextest") {
+            Some(_) => command.args(["nextest", "run", "--workspace", "--no-fail-fast"]).args(filters),
+            None => command.args(["test", "--workspace", "--no-fail-fast", "--tests", "--"]).args(filters),
+        };
+        command
+            .env("STEMMA_TEST_POSTGRES", self.postgres.url())
+            .env("STEMMA_TEST_REQUIRE_ALL", "1")
+            .env("STEMMA_TEST_PYTHON", self.python.interpreter())
+            .env_remove("STEMMA_SOAK");
+        if length == Length::Long {
+            command.env("STEMMA_SOAK", "1");
+        }
+        process::run(&mut command).context("not all tests passed")
+    }
+}
+
+pub fn doc_tests(checkout: &Checkout) -> Result<()> {
+    let mut command = quiet_in_ci(checkout.cargo());
+    command.args(["test", "--workspace", "--doc", "--quiet"]);
+    process::run(&mut command).context("not all examples in the documentation hold")
+}
+
+/// Plays the demo and then kills its server again and again.
+pub fn play_and_kill(checkout: &Checkout, profile: Profile, kills: u32) -> Result<()> {
+    println!();
+    let mut story = demo::play(checkout, profile, 0)?;
+    story.stop_server()?;
+    println!("\nA server under requests is killed {kills} times.");
+    kill::rounds(&story.desk, kills)
+}
+
+/// No progress bars where nobody watches.
+pub fn quiet_in_ci(mut command: Command) -> Command {
+    if env::var_os("CI").is_some() {
+        command.env("CARGO_TERM_PROGRESS_WHEN", "never").env("CARGO_TERM_COLOR", "never");
+    }
+    command
+}
