@@ -9,7 +9,7 @@ mod serving;
 mod story;
 mod training;
 
-use std::{os::unix::process::CommandExt as _, time::Instant};
+use std::{net::TcpListener, os::unix::process::CommandExt as _, time::Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -80,6 +80,7 @@ pub fn run(args: &DemoArgs) -> Result<()> {
 
 /// Plays all steps and returns the story with its server running; fails at the first step that does not hold.
 pub fn play(checkout: &Checkout, profile: Profile, port: u16) -> Result<Story> {
+    check_port(port)?;
     setup::ensure_program("git", "git")?;
     let python = setup::example_python(checkout)?;
     let stemma = checkout.build_product(profile)?;
@@ -94,4 +95,23 @@ pub fn play(checkout: &Checkout, profile: Profile, port: u16) -> Result<Story> {
     }
     println!("\nAll {} steps held, in {:.1} s.", STEPS.len(), began.elapsed().as_secs_f64());
     Ok(story)
+}
+
+/// Says so at once if the server could not listen later.
+fn check_port(port: u16) -> Result<()> {
+    let listened = TcpListener::bind(("127.0.0.1", port));
+    listened.map(drop).with_context(|| format!("port {port} is not free; choose another with `--port`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_said_before_anything_else() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert!(check_port(port).unwrap_err().to_string().contains("choose another"));
+        assert!(check_port(0).is_ok());
+    }
 }
