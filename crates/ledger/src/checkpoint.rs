@@ -11,15 +11,11 @@ impl Ledger {
     /// Signs the head as it is now, after proving that it continues the last one that was signed.
     pub async fn checkpoint(&self) -> Result<SignedCheckpoint, LedgerError> {
         let _alone = self.keeper().alone().await;
-        let mut view = self.read().await?;
-        view.connection().begin_snapshot().await?;
-        let head = view.head().await;
-        let signed = match head {
-            Ok(head) => self.keeper().sign(view.connection(), &head).await,
-            Err(error) => Err(error),
-        };
-        view.connection().script("ROLLBACK").await?;
-        signed
+        let mut snapshot = self.read_snapshot().await?;
+        let head = snapshot.head().await?;
+        let signed = self.keeper().sign(snapshot.connection(), &head).await?;
+        snapshot.end().await?;
+        Ok(signed)
     }
 
     /// The last signed head, if one was ever signed.

@@ -6,10 +6,10 @@ use stemma_core::Clock;
 use tokio::sync::watch;
 
 use crate::{
-    EventFilter, EventRow, LedgerError, LedgerUrl, View,
+    EventFilter, EventRow, LedgerError, LedgerUrl, Snapshot, View,
     checkpoint::Keeper,
     commit::{Head, Writer},
-    sql::{Connection, Database, Value},
+    sql::{Access, Connection, Database, Value},
     tree::TreeHash,
 };
 
@@ -49,31 +49,33 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Opens a ledger to look at whatever is there, however damaged: it can be read and verified, not changed.
+    /// Opens a ledger to look at whatever is there, however damaged: it can be read and verified, and nothing is changed.
     pub async fn open_for_audit(options: LedgerOptions) -> Result<Self, LedgerError> {
         Self::open_database(options, Access::Audit).await
     }
 
     async fn open_database(options: LedgerOptions, access: Access) -> Result<Self, LedgerError> {
         let keeper = Keeper::open(options.checkpoint_dir, options.origin)?;
-        let database = Database::open(&options.url).await?;
-        let mut connection = database.writer().await?;
-        connection.migrate().await?;
-        insert_empty_head(&mut connection).await?;
-        let mut view = View::now(connection);
-        let size = match view.head().await {
+        let database = Database::open(&options.url, access).await?;
+        if access == Access::Write {
+            let mut connection = database.writer().await?;
+            connection.migrate().await?;
+            insert_empty_head(&mut connection).await?;
+        }
+        let size = match View::now(database.reader().await?).head().await {
             Ok(head) => head.size(),
             Err(_) if access == Access::Audit => 0,
             Err(error) => return Err(error),
         };
-        drop(view);
         let (sender, newest) = watch::channel(size);
         let writer = (access == Access::Write).then(|| Writer::start(database.clone(), options.clock.clone(), sender));
         Ok(Self(Arc::new(Inner { database, writer, newest, keeper, clock: options.clock })))
     }
 
-    /// A view of what is current. Several reads on one view may see commits that happen between them; use
-    /// [`Self::read_at`] or [`Self::read_snapshot`] where that matters.
+    /// A view of what is current. Several reads on one view may see commits that happen between them; where that matters,
+    /// use [`Self::read_at`] or [`Self::read_snapshot`].
+    ///
+    /// A view holds one of a few connections: take one at a time and let it go soon.
     pub async fn read(&self) -> Result<View, LedgerError> {
         Ok(View::now(self.0.database.reader().await?))
     }
@@ -81,6 +83,11 @@ impl Ledger {
     /// A view of the governed tables as they were after event `seq`.
     pub async fn read_at(&self, seq: u64) -> Result<View, LedgerError> {
         Ok(View::at(self.0.database.reader().await?, seq))
+    }
+
+    /// A view in which all reads see the same state, telemetry, too.
+    pub async fn read_snapshot(&self) -> Result<Snapshot, LedgerError> {
+        Snapshot::begin(self.0.database.reader().await?).await
     }
 
     /// The newest event that is known to this process; others on the same PostgreSQL may have added more.
@@ -123,19 +130,14 @@ impl Ledger {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Write,
-    Audit,
-}
-
-pub(crate) async fn insert_empty_head(connection: &mut Connection) -> Result<(), LedgerError> {
+/// A ledger without events has the head of the empty tree; one that lost its head gets no new one.
+async fn insert_empty_head(connection: &mut Connection) -> Result<(), LedgerError> {
     let head = Head::empty();
     let values = [Value::Blob(TreeHash::empty().0.to_vec()), Value::Blob(Vec::new()), head.time.into()];
     connection
         .execute(
-            "INSERT INTO ledger_head (id, size, root, frontier, time) VALUES (1, 0, $1, $2, $3)
-             ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO ledger_head (id, size, root, frontier, time) SELECT 1, 0, $1, $2, $3
+             WHERE NOT EXISTS (SELECT 1 FROM event) ON CONFLICT (id) DO NOTHING",
             &values,
         )
         .await?;

@@ -23,7 +23,7 @@ pub use crate::{
     ledger::{Ledger, LedgerOptions},
     query::{
         Alias, Approval, DatasetVersion, DeployedRevision, EVENTS_PAGE_MAX, Endpoint, EventFilter, EventRow, Evidence,
-        Fact, Grant, LogPart, Model, ModelVersion, Policy, Principal, Promotion, TokenHolder, View,
+        Fact, Grant, LogPart, Model, ModelVersion, Policy, Principal, Promotion, Snapshot, TokenHolder, View,
     },
     sql::LedgerUrl,
     telemetry::{ContentGrant, ContentKind, EdgeList, FeedbackRow, RunRow, RunsSeal},

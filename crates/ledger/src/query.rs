@@ -7,6 +7,8 @@ mod evidence;
 mod model;
 mod rights;
 
+use std::ops::{Deref, DerefMut};
+
 use stemma_core::{Timestamp, record::Actor};
 
 pub use self::{
@@ -81,6 +83,49 @@ impl View {
         read: impl Fn(&Row) -> Result<T, LedgerError>,
     ) -> Result<Option<T>, LedgerError> {
         Ok(self.current(sql, values, read).await?.into_iter().next())
+    }
+}
+
+/// A view on one state of everything. End it to give its connection back; else that is closed.
+pub struct Snapshot {
+    view: View,
+    ended: bool,
+}
+
+impl Snapshot {
+    pub(crate) async fn begin(connection: Connection) -> Result<Self, LedgerError> {
+        // from here on the connection is never used again with an open transaction in it
+        let mut snapshot = Self { view: View::now(connection), ended: false };
+        snapshot.connection.begin_snapshot().await?;
+        Ok(snapshot)
+    }
+
+    pub async fn end(mut self) -> Result<(), LedgerError> {
+        self.view.connection.script("ROLLBACK").await?;
+        self.ended = true;
+        Ok(())
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.view.connection.discard();
+        }
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
+impl DerefMut for Snapshot {
+    fn deref_mut(&mut self) -> &mut View {
+        &mut self.view
     }
 }
 

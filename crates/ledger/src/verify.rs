@@ -63,12 +63,10 @@ impl Ledger {
     pub async fn verify(&self) -> Result<VerifyReport, LedgerError> {
         // one at a time with signing, so that the checkpoint is not newer than the snapshot
         let _alone = self.keeper().alone().await;
-        let mut view = self.read().await?;
-        let connection = view.connection();
-        connection.begin_snapshot().await?;
-        let report = self.verify_snapshot(connection).await;
-        connection.script("ROLLBACK").await?;
-        report
+        let mut snapshot = self.read_snapshot().await?;
+        let report = self.verify_snapshot(snapshot.connection()).await?;
+        snapshot.end().await?;
+        Ok(report)
     }
 
     async fn verify_snapshot(&self, connection: &mut Connection) -> Result<VerifyReport, LedgerError> {

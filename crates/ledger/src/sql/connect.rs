@@ -30,14 +30,23 @@ pub enum LedgerUrl {
 #[derive(Debug, Clone)]
 pub(crate) enum Database {
     Sqlite { writer: SqlitePool, readers: SqlitePool },
-    Postgres(PgPool),
+    Postgres { writer: PgPool, readers: PgPool },
+}
+
+/// What a database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It is made if there is none.
+    Write,
+    /// Nothing in it is changed.
+    Audit,
 }
 
 impl Database {
-    pub async fn open(url: &LedgerUrl) -> Result<Self, LedgerError> {
+    pub async fn open(url: &LedgerUrl, access: Access) -> Result<Self, LedgerError> {
         match url {
-            LedgerUrl::Sqlite(path) => open_sqlite(path).await,
-            LedgerUrl::Postgres(url) => open_postgres(url).await,
+            LedgerUrl::Sqlite(path) => open_sqlite(path, access).await,
+            LedgerUrl::Postgres(url) => open_postgres(url, access).await,
         }
     }
 
@@ -57,7 +66,7 @@ impl Database {
     pub async fn reader(&self) -> Result<Connection, LedgerError> {
         let connection = match self {
             Self::Sqlite { readers, .. } => readers.acquire().await.map(Connection::Sqlite),
-            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+            Self::Postgres { readers, .. } => readers.acquire().await.map(Connection::Postgres),
         };
         connection.map_err(failed("connect"))
     }
@@ -65,7 +74,7 @@ impl Database {
     pub async fn writer(&self) -> Result<Connection, LedgerError> {
         let connection = match self {
             Self::Sqlite { writer, .. } => writer.acquire().await.map(Connection::Sqlite),
-            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+            Self::Postgres { writer, .. } => writer.acquire().await.map(Connection::Postgres),
         };
         connection.map_err(failed("connect"))
     }
@@ -76,7 +85,10 @@ impl Database {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
         }
     }
 }
@@ -136,17 +148,16 @@ impl Connection {
     }
 }
 
-async fn open_sqlite(path: &PathBuf) -> Result<Database, LedgerError> {
+async fn open_sqlite(path: &PathBuf, access: Access) -> Result<Database, LedgerError> {
     // the file is made here, so that nobody else may read it; SQLite gives its side files the same mode
     fs::OpenOptions::new()
-        .create(true)
+        .create(access == Access::Write)
         .append(true)
         .mode(0o600)
         .open(path)
         .map_err(|error| LedgerError::file(path, error))?;
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -166,7 +177,7 @@ async fn open_sqlite(path: &PathBuf) -> Result<Database, LedgerError> {
     Ok(Database::Sqlite { writer, readers })
 }
 
-async fn open_postgres(url: &str) -> Result<Database, LedgerError> {
+async fn open_postgres(url: &str, access: Access) -> Result<Database, LedgerError> {
     let (url, schema) = split_schema(url)?;
     let mut options = PgConnectOptions::from_str(&url)
         .map_err(|error| LedgerError::Address { url: hide_password(&url), reason: error.to_string() })?;
@@ -174,23 +185,27 @@ async fn open_postgres(url: &str) -> Result<Database, LedgerError> {
     if let Some(schema) = &schema {
         options = options.options([("search_path", schema.as_str())]);
     }
-    let pool = PgPoolOptions::new()
-        .max_connections(READERS + 1)
-        .connect_with(options)
+    // a pool of its own, so that readers never keep the writer waiting
+    let writer = PgPoolOptions::new()
+        .max_connections(1)
+        .connect_with(options.clone())
         .await
         .map_err(failed("open the database"))?;
-    if let Some(schema) = schema {
-        let create = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
-        // two processes at once may both find none
-        let created = sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&pool).await;
-        match created {
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {}
-            other => {
-                other.map_err(failed("create the schema"))?;
-            }
-        }
+    if let (Some(schema), Access::Write) = (schema, access) {
+        create_schema(&writer, &schema).await?;
     }
-    Ok(Database::Postgres(pool))
+    let readers = PgPoolOptions::new().max_connections(READERS).connect_lazy_with(options);
+    Ok(Database::Postgres { writer, readers })
+}
+
+async fn create_schema(pool: &PgPool, schema: &str) -> Result<(), LedgerError> {
+    let create = format!("CREATE SCHEMA IF NOT EXISTS {schema}");
+    match sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(pool).await {
+        Ok(_) => Ok(()),
+        // two processes at once may both find none
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(()),
+        Err(error) => Err(failed("create the schema")(error)),
+    }
 }
 
 /// Takes `schema=` out of the address: only plain names, because it becomes part of SQL.

@@ -135,7 +135,8 @@ macro_rules! bind {
             values.iter().fold(query, |query, value| match value {
                 Value::Text(text) => query.bind(text.as_str()),
                 Value::Int(int) => query.bind(*int),
-                Value::Real(real) => query.bind(*real),
+                // SQLite has no negative zero; so nobody gets one
+                Value::Real(real) => query.bind(*real + 0.0),
                 Value::Blob(blob) => query.bind(blob.as_slice()),
                 Value::Null(Kind::Text) => query.bind(None::<&str>),
                 Value::Null(Kind::Int) => query.bind(None::<i64>),

@@ -16,6 +16,9 @@ use crate::{
 /// Most runs in one page.
 const RUNS_PAGE_MAX: u32 = 1000;
 
+/// Most runs that are shown of one content.
+const RUNS_OF_CONTENT_MAX: u32 = 100;
+
 /// A run as it was recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunRow {
@@ -177,12 +180,12 @@ impl View {
         self.runs_where(sql, &[Value::text(project), Value::Text(before), limit.min(RUNS_PAGE_MAX).into()]).await
     }
 
-    /// Runs of a project that wrote this content, the last recorded first.
+    /// Runs of a project that wrote this content, the last recorded first, at most 100.
     pub async fn runs_that_wrote(&mut self, project: &ProjectName, digest: Digest) -> Result<Vec<RunRow>, LedgerError> {
         self.runs_with_file(project, digest, "output").await
     }
 
-    /// Runs of a project that read this content, the last recorded first.
+    /// Runs of a project that read this content, the last recorded first, at most 100.
     pub async fn runs_that_read(&mut self, project: &ProjectName, digest: Digest) -> Result<Vec<RunRow>, LedgerError> {
         self.runs_with_file(project, digest, "input").await
     }
@@ -196,7 +199,7 @@ impl View {
         let sql = "SELECT r.* FROM run r WHERE r.project = $1
                 AND r.ordinal IN (SELECT f.run FROM run_file f WHERE f.digest = $2 AND f.direction = $3)
              ORDER BY r.ordinal DESC LIMIT $4";
-        self.runs_where(sql, &[Value::text(project), digest.into(), direction.into(), RUNS_PAGE_MAX.into()]).await
+        self.runs_where(sql, &[Value::text(project), digest.into(), direction.into(), RUNS_OF_CONTENT_MAX.into()]).await
     }
 
     async fn runs_where(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<RunRow>, LedgerError> {

@@ -85,6 +85,24 @@ on_both! {
         assert!(commit(&audit, vec![project_created(10)]).await.is_err());
     }
 
+    async fn an_audit_changes_nothing(world) {
+        let ledger = world.open().await;
+        commit(&ledger, vec![project_created(1)]).await.unwrap();
+        ledger.close().await;
+        world.by_hand("DELETE FROM ledger_head").await;
+        assert!(world.try_open().await.is_err());
+        let audit = stemma_ledger::Ledger::open_for_audit(world.options()).await.unwrap();
+        let bad = audit.verify().await.unwrap().first_bad.unwrap();
+        assert_eq!((bad.seq, bad.what.as_str()), (1, "the head of the ledger is missing"));
+        assert_eq!(world.by_hand("DELETE FROM ledger_head").await, 0);
+
+        let nothing = crate::world::World::new(world.kind);
+        if nothing.kind == Kind::Sqlite {
+            assert!(stemma_ledger::Ledger::open_for_audit(nothing.options()).await.is_err());
+            assert!(!nothing.file().exists());
+        }
+    }
+
     async fn a_shortened_history_is_recognised(world) {
         let ledger = world.open().await;
         commit(&ledger, (0..5).map(project_created).collect()).await.unwrap();

@@ -139,6 +139,24 @@ on_both! {
         }
     }
 
+    async fn a_snapshot_stands_still(world) {
+        let ledger = world.open().await;
+        commit(&ledger, vec![project_created(1)]).await.unwrap();
+        let mut snapshot = ledger.read_snapshot().await.unwrap();
+        assert_eq!(snapshot.projects().await.unwrap().len(), 1);
+        commit(&ledger, vec![project_created(2)]).await.unwrap();
+        assert_eq!(snapshot.projects().await.unwrap().len(), 1);
+        snapshot.end().await.unwrap();
+        // one that was only dropped, as when a caller goes away, leaves no old state behind
+        for number in 3..20 {
+            let mut dropped = ledger.read_snapshot().await.unwrap();
+            assert_eq!(dropped.projects().await.unwrap().len(), number - 1);
+            drop(dropped);
+            commit(&ledger, vec![project_created(number as u32)]).await.unwrap();
+            assert_eq!(ledger.read().await.unwrap().projects().await.unwrap().len(), number);
+        }
+    }
+
     async fn one_revision_of_an_endpoint_answers(world) {
         let ledger = world.open().await;
         let mut story = Story::default();
