@@ -34,9 +34,12 @@ impl Postgres {
             run(Command::new("chown").arg("postgres").arg(&server.folder))?;
         }
         let data = server.folder.join("data");
-        run(server.tool("initdb").args(["--auth=trust", "--username=postgres", "--no-sync", "-D"]).arg(&data))?;
+        // not what the machine's language would choose: some choices can't hold all texts
+        let choices = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync", "-D"];
+        run(server.tool("initdb").args(choices).arg(&data))?;
         let options = format!(
-            "-c listen_addresses=127.0.0.1 -c port={port} -c fsync=off -c unix_socket_directories={}",
+            "-c listen_addresses=127.0.0.1 -c port={port} -c fsync=off -c max_connections=500 \
+             -c unix_socket_directories={}",
             server.folder.display()
         );
         let log = server.folder.join("log");
