@@ -5,7 +5,7 @@ mod note;
 
 pub(crate) use self::keeper::Keeper;
 pub use self::note::{Checkpoint, NoteError, SignedCheckpoint, VerifierKey};
-use crate::{Ledger, LedgerError, sql::Value, tree::TreeHash};
+use crate::{Ledger, LedgerError, sql::Value};
 
 impl Ledger {
     /// Signs the head as it is now, after proving that it continues the last one that was signed.
@@ -39,7 +39,7 @@ impl Ledger {
         }
         let mut view = self.read().await?;
         let hashes = view.connection().inclusion_proof(seq - 1, size).await?;
-        let hashes: String = hashes.iter().map(|hash| TreeHash::base64(hash) + "\n").collect();
+        let hashes: String = hashes.iter().map(|hash| format!("{hash}\n")).collect();
         Ok(format!("c2sp.org/tlog-proof@v1\nindex {}\n{hashes}\n{}", seq - 1, signed.note))
     }
 }

@@ -30,21 +30,17 @@ impl TreeHash {
         let hash = Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0);
         Self(hash.finalize().into())
     }
-
-    /// As checkpoints and proofs write it.
-    pub fn base64(&self) -> String {
-        BASE64.encode(&self.0)
-    }
 }
 
+/// Shown as checkpoints and proofs write it, in base64.
 impl fmt::Display for TreeHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&HEXLOWER.encode(&self.0))
+        f.write_str(&BASE64.encode(&self.0))
     }
 }
 
 impl fmt::Debug for TreeHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }

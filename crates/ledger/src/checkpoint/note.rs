@@ -65,7 +65,7 @@ pub(super) struct NoteKey {
 impl Checkpoint {
     /// The three lines that are signed.
     pub fn text(&self) -> String {
-        format!("{}\n{}\n{}\n", self.origin, self.size, self.root.base64())
+        format!("{}\n{}\n{}\n", self.origin, self.size, self.root)
     }
 
     /// Opens a signed note and reads the checkpoint in it.

@@ -79,7 +79,7 @@ mod tests {
         for entry in entries {
             frontier.push(TreeHash::leaf(entry.as_bytes()));
         }
-        frontier.root().to_string()
+        format!("{:?}", frontier.root())
     }
 
     #[test]

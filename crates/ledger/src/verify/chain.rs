@@ -122,7 +122,7 @@ fn check_leaf(
     let text = row.text("leaf").map_err(damaged)?;
     let leaf = read_leaf(row, sealed.commitment(token_hash)).map_err(damaged)?;
     if leaf.text().map_err(damaged)? != text {
-        return Err(difference(&leaf, text));
+        return Err(difference(&leaf, text, event));
     }
     let of_body = (event.kind(), event.subject(), project_of(event));
     if of_body != (leaf.kind.as_str(), leaf.subject, leaf.project.as_ref()) {
@@ -151,7 +151,7 @@ fn read_leaf(row: &Row, commitment: String) -> Result<Leaf, LedgerError> {
 }
 
 /// Names the first member in which a leaf is not what it should be.
-fn difference(expected: &Leaf, found: &str) -> String {
+fn difference(expected: &Leaf, found: &str, event: &Event) -> String {
     let members = |json: serde_json::Result<serde_json::Value>| match json {
         Ok(serde_json::Value::Object(members)) => Some(members),
         _ => None,
@@ -162,7 +162,10 @@ fn difference(expected: &Leaf, found: &str) -> String {
     };
     let differs = |name: &&String| expected.get(*name) != found.get(*name);
     match expected.keys().chain(found.keys()).find(differs).map(String::as_str) {
-        Some("commitment") => "its body is not the one that its leaf commits to".to_owned(),
+        Some("commitment") if matches!(event, Event::TokenIssued { .. }) => {
+            "its body or the hash of its token was altered".to_owned()
+        }
+        Some("commitment") => "its body was altered".to_owned(),
         Some(name) => format!("`{name}` in its row is not the one in its leaf"),
         None => "its leaf is not in canonical form".to_owned(),
     }

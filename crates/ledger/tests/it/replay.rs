@@ -60,6 +60,15 @@ on_both! {
         commit(&ledger, events.clone()).await.unwrap();
         let read: Vec<_> = ledger.events(0, 1000).await.unwrap().into_iter().map(|row| row.event).collect();
         assert_eq!(read, events);
-        assert!(ledger.verify().await.unwrap().passed());
+        ledger.checkpoint().await.unwrap();
+        let report = ledger.verify().await.unwrap();
+        let size = events.len();
+        let expected = [
+            format!("{size} events match their bodies, leaves, tree hashes and head"),
+            format!("{size} events give the head that was signed last"),
+            format!("{size} events replayed give every row of every table"),
+            format!("{size} events with every sealed run as it was"),
+        ];
+        assert_eq!((report.passed(), &report.checks[..]), (true, &expected[..]));
     }
 }
