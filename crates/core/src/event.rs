@@ -43,6 +43,8 @@ pub enum Event {
         principal: PrincipalName,
         label: String,
         expires: Option<Timestamp>,
+        /// BLAKE3 of the kept hash: an exchanged hash is noticed, and nothing can be done with this one.
+        check: Digest,
     },
     TokenRevoked {
         token: TokenId,

@@ -347,6 +347,18 @@ pub struct ModelPolicy {
 }
 
 impl ModelPolicy {
+    /// Digest of what a gate's evidence was made under: its declaration, and for a metric also that of the evaluation.
+    pub fn gate_digest(&self, gate: &GateName) -> Option<Digest> {
+        let spec = self.gates.get(gate)?;
+        match spec {
+            GateSpec::DataTest { .. } => Some(spec.digest()),
+            GateSpec::MetricBaseline { .. } => {
+                let declared = (spec, &self.evaluation);
+                Some(crate::canonical::digest(&declared).expect("declarations read from TOML or JSON have finite numbers").0)
+            }
+        }
+    }
+
     /// The rule for a stage. Without a declared one, production needs one approval and moves `@champion`; others need nothing.
     pub fn promotion(&self, stage: Stage) -> PromotionRule {
         if let Some(rule) = self.promotions.get(&stage) {
@@ -443,10 +455,9 @@ fn gate_evidence(
     name: &GateName,
     facts: &[GateFact],
 ) -> Result<EvidenceId, String> {
-    let Some(spec) = policy.gates.get(name) else {
+    let Some(wanted) = policy.gate_digest(name) else {
         return Err(format!("gate `{name}` is required but not declared"));
     };
-    let wanted = spec.digest();
     match facts.iter().rev().find(|fact| fact.gate == *name) {
         None => Err(format!("gate `{name}` has not run on this version")),
         Some(fact) if fact.spec_digest != wanted => Err(format!(
@@ -499,7 +510,7 @@ mod tests {
         let gate: GateName = name("baseline");
         GateFact {
             evidence: EvidenceId::from_u128(1),
-            spec_digest: policy.gates[&gate].digest(),
+            spec_digest: policy.gate_digest(&gate).unwrap(),
             gate,
             passed: true,
         }
@@ -582,6 +593,23 @@ mod tests {
             missing(&[red, stale], &approval),
             ["gate `baseline` changed since it ran on this version"]
         );
+    }
+
+    #[test]
+    fn a_metric_measured_under_another_evaluation_is_stale() {
+        let before = policy();
+        let mut after = policy();
+        after.evaluation = Some(EvaluationSpec {
+            data: "easier@1".into(),
+            target: "outcome".into(),
+            positive: "bad".into(),
+            primary: "auc".into(),
+            slices: vec![],
+            min_improvement: 0.0,
+        });
+        let gate = name("baseline");
+        assert_ne!(before.gate_digest(&gate), after.gate_digest(&gate));
+        assert_eq!(before.gate_digest(&name("nothing")), None);
     }
 
     #[test]

@@ -40,11 +40,20 @@ impl Caller {
         Self { actor: Actor { principal: PrincipalName::anonymous(), auth: Auth::Asserted }, grants: Vec::new() }
     }
 
-    /// Checks the right to an action, in a project or (`None`) in any.
+    /// Checks the right to an action in some project: for what names its project only later.
+    pub fn may_somewhere(&self, action: Action) -> Result<(), Problem> {
+        match self.grants.iter().find(|grant| grant.role.allows(action)) {
+            Some(grant) => self.may(action, grant.project.as_ref()),
+            None => self.may(action, None),
+        }
+    }
+
+    /// Checks the right to an action in a project, or (`None`) in the whole home.
     pub fn may(&self, action: Action, project: Option<&ProjectName>) -> Result<(), Problem> {
         let in_scope = |grant: &&RoleGrant| match (&grant.project, project) {
+            (None, _) => true,
             (Some(granted), Some(asked)) => granted == asked,
-            _ => true,
+            (Some(_), None) => false,
         };
         if action == Action::Public || self.grants.iter().filter(in_scope).any(|grant| grant.role.allows(action)) {
             return Ok(());
@@ -126,6 +135,9 @@ mod tests {
         assert!(owner.may(Action::Approve, Some(&ours)).is_ok());
         assert_eq!(owner.may(Action::Read, Some(&theirs)).unwrap_err().kind, ErrorKind::Forbidden);
         assert!(caller(Role::Owner, None).may(Action::Approve, Some(&theirs)).is_ok());
+        // what belongs to the home is not for the owner of one project
+        assert!(owner.may(Action::ManageRights, None).is_err());
+        assert!(owner.may_somewhere(Action::ReadPredictions).is_ok());
     }
 
     #[test]

@@ -52,8 +52,13 @@ impl Engine {
                 reason: approve.reason.clone(),
             })])
         };
-        self.change(caller, request, decide).await?;
-        let mut approvals = self.approvals(project, version).await?;
-        approvals.pop().ok_or_else(|| Problem::invalid("this request id was used for something else"))
+        let events = self.change(caller, request, decide).await?;
+        let approved = events.iter().find_map(|event| match event {
+            Event::Approved(approved) => Some(approved.approval),
+            _ => None,
+        });
+        let approvals = self.approvals(project, version).await?;
+        let found = approvals.into_iter().find(|one| Some(one.approval) == approved);
+        found.ok_or_else(|| Problem::new(ErrorKind::Conflict, "this request id was used for something else"))
     }
 }

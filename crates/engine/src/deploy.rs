@@ -30,12 +30,7 @@ impl Engine {
         endpoint: &EndpointName,
         deploy: Deploy,
     ) -> Result<DeployedRevision, Problem> {
-        let version = self.find_model_reference(project, &deploy.model).await?;
-        self.may_serve(project, &version).await?;
-        // it must load before anybody is sent to it
-        self.load_model(version.digest).await?;
-        let target = Target { model: version.model.clone(), version: version.number, digest: version.digest };
-        let decide = || self.deployment_events(project, endpoint, &version, &target, &deploy);
+        let decide = || self.deployment_events(project, endpoint, &deploy);
         let events = self.change(caller, request, decide).await?;
         let deployed = events.iter().find_map(|event| match event {
             Event::RevisionDeployed { revision, .. } => Some(revision.number),
@@ -67,10 +62,13 @@ impl Engine {
         &self,
         project: &ProjectName,
         endpoint: &EndpointName,
-        version: &ModelVersion,
-        target: &Target,
         deploy: &Deploy,
     ) -> Result<Vec<Event>, Problem> {
+        let version = self.find_model_reference(project, &deploy.model).await?;
+        self.may_serve(project, &version).await?;
+        // it must load before anybody is sent to it
+        self.load_model(version.digest).await?;
+        let target = Target { model: version.model.clone(), version: version.number, digest: version.digest };
         let mut events = Vec::new();
         let (ordinal, number) = match self.endpoint_if_any(endpoint).await? {
             Some(found) if found.project != *project => {
@@ -90,7 +88,7 @@ impl Engine {
             endpoint: endpoint.clone(),
             ordinal,
             number,
-            route: Route::Single { target: target.clone() },
+            route: Route::Single { target },
             signature: version.signature.clone(),
             salt: endpoint.to_string(),
             log: deploy.log,

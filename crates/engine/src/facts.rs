@@ -105,7 +105,10 @@ impl Engine {
         edges: &[Edge],
     ) -> Result<(), Problem> {
         debug_assert_eq!(*project, record.project);
-        self.ledger().insert_run(record, digest, edges).await.map_err(ledger_problem)
+        if self.ledger().insert_run(record, digest, edges).await.map_err(ledger_problem)? {
+            return Ok(());
+        }
+        Err(Problem::new(ErrorKind::Conflict, format!("another run is recorded under the id `{}` already", record.id)))
     }
 
     pub(crate) async fn seal_runs(&self) -> Result<u64, Problem> {
@@ -303,7 +306,8 @@ impl Engine {
         facts: Digest,
     ) -> Result<Option<ModelVersion>, Problem> {
         let rows = self.ledger().versions(project, model).await.map_err(ledger_problem)?.unwrap_or_default();
-        Ok(rows.into_iter().find(|row| row.value.version.facts == facts).map(model_version))
+        // the newest: it is the one with a credential, if there is one
+        Ok(rows.into_iter().rev().find(|row| row.value.version.facts == facts).map(model_version))
     }
 
     pub(crate) async fn versions_of_run(&self, project: &ProjectName, run: RunId) -> Result<Vec<String>, Problem> {

@@ -7,8 +7,8 @@ use stemma_core::{
     id::{EvidenceId, RequestId},
     name::{GateName, ModelName, ProjectName},
     near,
-    policy::{GateSpec, ModelPolicy},
-    record::{CheckResult, GateReport},
+    policy::{EvaluationSpec, GateSpec, ModelPolicy},
+    record::{CheckResult, EvaluationReport, GateReport},
 };
 
 use crate::{Caller, Engine, data_test, evaluate::metrics::metric_value, problem::internal};
@@ -29,7 +29,7 @@ impl Engine {
         let mut results = Vec::new();
         let mut events = Vec::new();
         for (name, spec) in wanted_gates(model, &policy, &run.gates)? {
-            let (report, data) = self.run_gate(project, &version, name, spec).await?;
+            let (report, data) = self.run_gate(project, &version, &policy, name, spec).await?;
             let bytes = canonical::to_bytes(&report).map_err(internal)?;
             let stored = self.put_content(project, bytes).await?;
             events.push(Event::EvidenceRecorded(EvidenceRecorded {
@@ -40,7 +40,7 @@ impl Engine {
                 version: version.number,
                 subject: version.digest,
                 gate: Some(name.clone()),
-                spec_digest: spec.digest(),
+                spec_digest: policy.gate_digest(name).unwrap_or_else(|| spec.digest()),
                 passed: report.passed,
                 summary: summary(&report),
                 report: stored,
@@ -58,6 +58,7 @@ impl Engine {
         &self,
         project: &ProjectName,
         version: &ModelVersion,
+        policy: &ModelPolicy,
         name: &GateName,
         spec: &GateSpec,
     ) -> Result<(GateReport, Option<String>), Problem> {
@@ -71,13 +72,14 @@ impl Engine {
                 (checked.await.map_err(internal)?, Some(data))
             }
             GateSpec::MetricBaseline { metric, min, max } => {
-                let evaluation = self.newest_evaluation(project, version).await?.map(|found| found.report);
+                let evaluation = self.newest_evaluation_report(project, version).await?;
+                let evaluation = evaluation.filter(|report| is_as_declared(report, policy.evaluation.as_ref()));
                 let data = evaluation.as_ref().map(|report| report.data.clone());
                 let check = match evaluation {
                     None => CheckResult {
                         what: bounds(metric, *min, *max),
                         passed: false,
-                        found: "the version was not evaluated".to_owned(),
+                        found: "the version was not evaluated as it is declared today".to_owned(),
                     },
                     Some(report) if report.is_leaky() => CheckResult {
                         what: bounds(metric, *min, *max),
@@ -115,6 +117,13 @@ fn wanted_gates<'a>(
         })
     };
     names.iter().map(find).collect()
+}
+
+/// An evaluation made under another declaration says nothing under this one.
+fn is_as_declared(report: &EvaluationReport, declared: Option<&EvaluationSpec>) -> bool {
+    declared.is_some_and(|spec| {
+        (&spec.data, &spec.target, &spec.positive) == (&report.data, &report.target, &report.positive)
+    })
 }
 
 fn bounds(metric: &str, min: Option<f64>, max: Option<f64>) -> String {

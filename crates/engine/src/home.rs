@@ -7,17 +7,17 @@ use std::{
 };
 
 use stemma_core::{
-    Clock, ErrorKind, Problem,
+    Clock, Digest, ErrorKind, Problem,
     event::Event,
     id::{HomeId, RequestId, TokenId},
     name::{PrincipalName, ProjectName},
-    policy::{ModelPolicy, Role},
+    policy::{GateSpec, ModelPolicy, Role},
     record::{Actor, Auth},
 };
 use stemma_gateway::{Gateway, LogOptions, PredictionLog, RouteTable};
 use stemma_ledger::{Commit, Ledger, LedgerOptions, LedgerUrl};
 use stemma_store::Store;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 
 use crate::{
     Engine, Inner,
@@ -46,7 +46,7 @@ impl Engine {
             Event::ProjectCreated { project: ProjectName::default_project() },
             Event::PrincipalAdded { principal: owner.clone() },
             Event::RoleGranted { principal: owner.clone(), project: None, role: Role::Owner },
-            Event::TokenIssued { token, principal: owner.clone(), label: "owner".to_owned(), expires: None },
+            Event::TokenIssued { token, principal: owner.clone(), label: "owner".to_owned(), expires: None, check: Digest::of(&hash) },
         ];
         let commit = Commit {
             actor: Actor { principal: owner, auth: Auth::Asserted },
@@ -90,7 +90,7 @@ impl Engine {
             gateway,
             prediction_key,
             routes,
-            published: OnceCell::new(),
+            published: tokio::sync::Mutex::new(false),
             access: RwLock::new(Arc::new(AccessTable::default())),
             models: Mutex::new(HashMap::new()),
         }));
@@ -111,9 +111,7 @@ impl Engine {
             let problem = Problem::new(ErrorKind::Unauthenticated, "to set a policy needs a credential");
             return Err(problem.hint("set STEMMA_TOKEN"));
         }
-        if let Some(spec) = &policy.evaluation {
-            self.evaluation_data(project, spec).await?;
-        }
+        let policy = self.pinned(project, policy).await?;
         let policy_wanted = &policy;
         let decide = || async move {
             let known = self.versions_if_any(project, model).await?.is_some();
@@ -130,6 +128,22 @@ impl Engine {
         };
         let changed = !self.change(caller, request, decide).await?.is_empty();
         Ok(stemma_api::types::PolicyState { policy, changed })
+    }
+}
+
+impl Engine {
+    /// A policy whose data are named with their numbers: a newer version of a dataset does not change what was declared.
+    async fn pinned(&self, project: &ProjectName, mut policy: ModelPolicy) -> Result<ModelPolicy, Problem> {
+        if let Some(spec) = &mut policy.evaluation {
+            spec.data = self.evaluation_data(project, spec).await?.name;
+        }
+        for gate in policy.gates.values_mut() {
+            if let GateSpec::DataTest { data, .. } = gate {
+                let version = self.find_dataset(project, data).await?;
+                *data = format!("{}@{}", version.dataset, version.number);
+            }
+        }
+        Ok(policy)
     }
 }
 

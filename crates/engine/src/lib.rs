@@ -45,7 +45,7 @@ use stemma_gateway::{Gateway, PredictionLog, RouteTable};
 use stemma_ledger::Ledger;
 use stemma_onnx::Model;
 use stemma_store::Store;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 
 pub use crate::{
     access::{Caller, RoleGrant, TOKEN_PREFIX},
@@ -74,7 +74,8 @@ struct Inner {
     prediction_key: PredictionKey,
     routes: watch::Sender<Arc<RouteTable>>,
     /// Set once the route table was built: commands that ask no endpoint load no model.
-    published: OnceCell<()>,
+    /// Held while it is read from the ledger and swapped, so that an older reading never replaces a newer one.
+    published: tokio::sync::Mutex<bool>,
     access: RwLock<Arc<AccessTable>>,
     /// Models in use by digest; forgotten when nobody holds them any more.
     models: Mutex<HashMap<Digest, Weak<Model>>>,
@@ -104,7 +105,12 @@ impl Engine {
 
     /// Builds the route table if nobody has yet; the data plane calls this before its first answer.
     pub async fn ensure_routes(&self) -> Result<(), Problem> {
-        self.0.published.get_or_try_init(|| self.publish_routes()).await.map(drop)
+        let mut published = self.0.published.lock().await;
+        if !*published {
+            self.publish_routes().await?;
+            *published = true;
+        }
+        Ok(())
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
@@ -180,17 +186,16 @@ impl Engine {
 
     /// Reads tokens and roles from the ledger anew.
     pub(crate) async fn reload_access(&self) -> Result<(), Problem> {
+        let published = self.0.published.lock().await;
         let table = self.access_from_ledger().await?;
         *self.0.access.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(table);
-        self.republish_routes().await
+        if *published { self.publish_routes().await } else { Ok(()) }
     }
 
     /// Builds the route table anew if it was built before.
     pub(crate) async fn republish_routes(&self) -> Result<(), Problem> {
-        match self.0.published.get() {
-            Some(()) => self.publish_routes().await,
-            None => Ok(()),
-        }
+        let published = self.0.published.lock().await;
+        if *published { self.publish_routes().await } else { Ok(()) }
     }
 
     /// Finishes: seals what waits, signs the ledger's head, closes the database.

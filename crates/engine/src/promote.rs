@@ -2,10 +2,11 @@
 
 use stemma_api::types::{Evidence, ModelVersion, Promote, Promoted};
 use stemma_core::{
-    Problem, Refusal,
+    ErrorKind, Problem, Refusal,
     event::{self, Event, EvidenceKind},
     id::RequestId,
     name::{ModelName, PrincipalName, ProjectName},
+    record::Auth,
     policy::{ApprovalFact, GateFact, ModelPolicy, PromotionGrounds, Stage, decide_promotion},
 };
 
@@ -37,6 +38,10 @@ impl Engine {
             Event::AliasMoved { alias, .. } => Some(alias.clone()),
             _ => None,
         });
+        let done = events.iter().any(|event| matches!(event, Event::Promoted(one) if one.version.to_string() == *number));
+        if !done {
+            return Err(Problem::new(ErrorKind::Conflict, "this request id was used for something else"));
+        }
         let version = self.find_version(project, model, number).await?;
         let promotion = self.promotions(project, &version).await?.pop();
         let promotion = promotion.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
@@ -98,7 +103,18 @@ impl Engine {
                 evidence: one.evidence,
             })
             .collect();
-        decide_promotion(policy, stage, &gates, &approvals, &self.producers(version)).map_err(|refusal| {
+        let decided = decide_promotion(policy, stage, &gates, &approvals, &self.producers(version));
+        let unproved = policy.promotion(stage).approvals > 0 && version.registered.auth != Auth::Authenticated;
+        let decided = match decided {
+            decided if !unproved => decided,
+            decided => {
+                // an unproved name could be the approver's own under another
+                let mut refusal = decided.err().unwrap_or_else(|| Refusal::new(format!("promotion to {stage} is refused")));
+                refusal.missing.push("it was registered under an unproved name; register it again with a credential".into());
+                Err(refusal)
+            }
+        };
+        decided.map_err(|refusal| {
             let name = version.name();
             let hint = format!("`stemma gate {name}` runs its gates; `stemma approve {name}` is for somebody else");
             Refusal { message: format!("{name}: {}", refusal.message), ..refusal }.hint(hint).into()

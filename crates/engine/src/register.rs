@@ -9,7 +9,7 @@ use stemma_core::{
     id::{EvidenceId, RequestId},
     name::{ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
-    record::RunRecord,
+    record::{Auth, RunRecord},
     version::{Candidate, Performance, Reference, decide, reference},
 };
 use stemma_onnx::Model;
@@ -46,13 +46,12 @@ impl Engine {
         let content = self.readable_content(project, register.digest).await?;
         let loaded = self.load_model(content.digest).await?;
         let run = match register.run {
-            Some(run) => Some(self.run_record(project, run).await?),
+            Some(run) => Some(wrote(self.run_record(project, run).await?, content.digest)?),
             None => self.newest_run_that_wrote(project, content.digest).await?,
         };
         let facts = facts_of(content.digest, run.as_ref());
-        if let Some(version) = self.version_by_facts(project, model, facts).await? {
-            let evaluation = self.newest_evaluation(project, &version).await?.map(|found| found.report);
-            return Ok(Registered { version, unchanged: true, evaluation });
+        if let Some(version) = self.same_version(caller, project, model, facts).await? {
+            return self.unchanged(project, version).await;
         }
         let policy = self.policy_or_default(project, model).await?;
         let evaluation = self.declared_evaluation(project, &policy, &loaded, content.digest, run.as_ref()).await?;
@@ -66,7 +65,12 @@ impl Engine {
             min_improvement: policy.evaluation.as_ref().map_or(0.0, |spec| spec.min_improvement),
             evaluation,
         };
-        let events = self.change(caller, request, || self.decide_version(project, model, &prepared)).await?;
+        let events = self.change(caller, request, || self.decide_version(caller, project, model, &prepared)).await?;
+        if events.is_empty()
+            && let Some(version) = self.same_version(caller, project, model, facts).await?
+        {
+            return self.unchanged(project, version).await;
+        }
         let number = events.iter().find_map(|event| match event {
             Event::VersionRegistered(version) => Some(version.number),
             _ => None,
@@ -74,6 +78,25 @@ impl Engine {
         let number = number.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
         let version = self.find_version(project, model, &number.to_string()).await?;
         Ok(Registered { version, unchanged: false, evaluation: prepared.evaluation.map(|(_, found)| found.report) })
+    }
+
+    /// The version that these facts made before. One registered under an unproved name can't be promoted, so somebody
+    /// with a credential may register it again.
+    async fn same_version(
+        &self,
+        caller: &Caller,
+        project: &ProjectName,
+        model: &ModelName,
+        facts: Digest,
+    ) -> Result<Option<ModelVersion>, Problem> {
+        let known = self.version_by_facts(project, model, facts).await?;
+        let proves = caller.actor.auth == Auth::Authenticated;
+        Ok(known.filter(|version| version.registered.auth == Auth::Authenticated || !proves))
+    }
+
+    async fn unchanged(&self, project: &ProjectName, version: ModelVersion) -> Result<Registered, Problem> {
+        let evaluation = self.newest_evaluation_report(project, &version).await?;
+        Ok(Registered { version, unchanged: true, evaluation })
     }
 
     async fn declared_evaluation(
@@ -95,11 +118,16 @@ impl Engine {
     /// The events of a registration, decided on the model's versions as they are now.
     async fn decide_version(
         &self,
+        caller: &Caller,
         project: &ProjectName,
         model: &ModelName,
         prepared: &Prepared,
     ) -> Result<Vec<Event>, Problem> {
         let mut events = Vec::new();
+        // somebody else may have registered the same meanwhile
+        if self.same_version(caller, project, model, prepared.facts).await?.is_some() {
+            return Ok(events);
+        }
         let versions = self.versions_if_any(project, model).await?;
         if versions.is_none() {
             events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
@@ -203,6 +231,15 @@ impl Engine {
         let run = self.producing_run(project, version.run).await?;
         self.evaluate_model(project, &model, version.digest, data, run.as_ref()).await
     }
+}
+
+/// Only a run that wrote the content can have produced it: its inputs decide what the version may be judged on.
+fn wrote(run: RunRecord, content: Digest) -> Result<RunRecord, Problem> {
+    if run.outputs.iter().any(|file| file.digest == content) {
+        return Ok(run);
+    }
+    Err(Problem::invalid(format!("run `{}` did not write this content", run.id))
+        .hint(format!("`stemma show {}` lists what it wrote", run.id)))
 }
 
 /// What makes two registrations the same: the content, and the recipe of the run that wrote it.

@@ -48,15 +48,19 @@ impl Engine {
     /// Seals every segment that is not written any more. Content first, then the facts, then the segment goes.
     pub async fn seal_predictions(&self) -> Result<u64, Problem> {
         let mut sealed = 0;
+        let mut failed = Ok(());
         // a damaged segment stays as it is, for a person to look at: what is whole in it can still be read
         let damaged = |segment: &SegmentId| {
             self.log().recovered().iter().any(|found| found.segment == *segment && found.damage.is_some())
         };
         for segment in self.log().unsealed().into_iter().filter(|segment| !damaged(segment)) {
-            self.seal_segment(segment).await?;
-            sealed += 1;
+            match self.seal_segment(segment).await {
+                Ok(()) => sealed += 1,
+                // one that can't be sealed must not keep the others from it
+                Err(problem) => failed = Err(problem),
+            }
         }
-        Ok(sealed)
+        failed.map(|()| sealed)
     }
 
     /// Closes the open segment of the log, so that everything in it can be sealed.

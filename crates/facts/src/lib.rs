@@ -60,6 +60,8 @@ pub struct Ledger(Arc<Inner>);
 struct Inner {
     database: Database,
     signer: Signer,
+    /// One signature at a time: a later one must never be replaced by an earlier.
+    signing: tokio::sync::Mutex<()>,
     queue: mpsc::Sender<Job>,
     head: watch::Receiver<u64>,
 }
@@ -75,7 +77,7 @@ impl Ledger {
         let signer = Signer::open(&options.checkpoints, &options.origin)?;
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let (notify, head) = watch::channel(0);
-        let ledger = Self(Arc::new(Inner { database: database.clone(), signer, queue, head }));
+        let ledger = Self(Arc::new(Inner { database: database.clone(), signer, signing: tokio::sync::Mutex::new(()), queue, head }));
         let size = ledger.head().await?.size;
         notify.send_replace(size);
         if let Some(signed) = ledger.0.signer.last()?
@@ -106,6 +108,7 @@ impl Ledger {
 
     /// Signs the head as it is now, after checking that it continues the last signed one.
     pub async fn checkpoint(&self) -> Result<Checkpoint, LedgerError> {
+        let _alone = self.0.signing.lock().await;
         let mut session = self.0.database.read().await?;
         let row = session.row("SELECT size FROM head WHERE id = 1", &[]).await?;
         let size = row.ok_or_else(|| LedgerError::Damaged("the ledger has no head".to_owned()))?.int("size")? as u64;

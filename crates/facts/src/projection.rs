@@ -14,7 +14,7 @@ pub const TABLES: [(&str, &str); 18] = [
     ("project", "project"),
     ("principal", "principal"),
     ("role_grant", "principal, project, role"),
-    ("token", "token, principal, label, expires"),
+    ("token", "token, principal, label, expires, hash_check"),
     ("dataset_version", "project, dataset, number, digest, body"),
     ("model", "project, model"),
     ("policy", "project, model, body"),
@@ -44,9 +44,9 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
             let key = [("principal", text(principal)), ("project", everywhere(project)), ("role", text(role))];
             to.end("role_grant", &key).await
         }
-        Event::TokenIssued { token, principal, label, expires } => {
+        Event::TokenIssued { token, principal, label, expires, check } => {
             let expires = Value::from(expires.map(|time| time.micros()));
-            to.insert("token", vec![text(token), text(principal), text(label), expires]).await
+            to.insert("token", vec![text(token), text(principal), text(label), expires, text(check)]).await
         }
         Event::TokenRevoked { token } => to.end("token", &[("token", text(token))]).await,
         Event::DatasetVersionAdded(added) => {

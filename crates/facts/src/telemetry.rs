@@ -19,8 +19,9 @@ use crate::{
 const CHUNK: usize = 500;
 
 impl Ledger {
-    /// Writes a run, its files and its edges, all or nothing; a run that is there already is left as it is.
-    pub async fn insert_run(&self, record: &RunRecord, digest: Digest, edges: &[Edge]) -> Result<(), LedgerError> {
+    /// Writes a run, its files and its edges, all or nothing. A run that is there already is left as it is; returns
+    /// whether what is there now is this record.
+    pub async fn insert_run(&self, record: &RunRecord, digest: Digest, edges: &[Edge]) -> Result<bool, LedgerError> {
         let mut session = self.database().begin().await?;
         let place = next_place(&mut session, "run").await?;
         let sql = "INSERT INTO run (place, run, project, digest, record) VALUES ($1, $2, $3, $4, $5) \
@@ -29,7 +30,13 @@ impl Ledger {
         let body = Value::Text(serde_json::to_string(record)?);
         let values = [Value::Int(place), run.clone(), project.clone(), Value::Text(digest.to_string()), body];
         if session.execute(sql, &values).await? == 0 {
-            return session.rollback().await;
+            let there = session.row("SELECT project, digest FROM run WHERE run = $1", &[run]).await?;
+            let same = |row: crate::sql::Row| -> Result<bool, LedgerError> {
+                Ok(row.text("project")? == record.project.as_str() && row.parsed::<Digest>("digest")? == digest)
+            };
+            let same = there.map(same).transpose()?.unwrap_or(false);
+            session.rollback().await?;
+            return Ok(same);
         }
         let files = record.inputs.iter().map(|file| ("input", file));
         for (direction, file) in files.chain(record.outputs.iter().map(|file| ("output", file))) {
@@ -41,7 +48,8 @@ impl Ledger {
         for edge in edges {
             insert_edge(&mut session, &record.project, edge).await?;
         }
-        session.commit().await
+        session.commit().await?;
+        Ok(true)
     }
 
     pub async fn run(&self, project: &ProjectName, run: RunId) -> Result<Option<RunRecord>, LedgerError> {
@@ -71,8 +79,9 @@ impl Ledger {
         project: &ProjectName,
         digest: Digest,
     ) -> Result<Option<RunRecord>, LedgerError> {
-        let sql = "SELECT record FROM run WHERE run = (SELECT MAX(run) FROM run_file WHERE project = $1 AND digest = $2 \
-                   AND direction = 'output')";
+        // by the order of arrival: ids are made by whoever ran it
+        let sql = "SELECT record FROM run WHERE place = (SELECT MAX(place) FROM run JOIN run_file ON run_file.run = run.run \
+                   WHERE run_file.project = $1 AND run_file.digest = $2 AND direction = 'output')";
         let values = [Value::Text(project.to_string()), Value::Text(digest.to_string())];
         let row = self.read().await?.row(sql, &values).await?;
         row.map(|row| row.json("record")).transpose()

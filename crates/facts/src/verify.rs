@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stemma_core::event::Event;
+use stemma_core::{Digest, event::Event, record::RunRecord};
 
 use crate::{
     Ledger, LedgerError,
@@ -87,6 +87,18 @@ impl Ledger {
         if bad.is_none() {
             let found = compare_tables(&mut session, &mut tables).await?;
             bad = checks.note(found, format!("{} tables equal a replay of all events", projection::TABLES.len()));
+        }
+        if bad.is_none() {
+            let found = check_tokens(&mut session).await?;
+            bad = checks.note(found, "every token's hash is the one that was issued".to_owned());
+        }
+        if bad.is_none() {
+            let found = check_runs(&mut session).await?;
+            bad = checks.note(found, "sealed runs are what was sealed".to_owned());
+        }
+        if bad.is_none() && signed.is_none() && walk.frontier.size() > 0 {
+            let what = "no signed head is left to check against: `last.checkpoint` was removed".to_owned();
+            bad = Some(BadEvent { seq: walk.frontier.size(), what });
         }
         tables.rollback().await?;
         Ok(VerifyReport {
@@ -213,6 +225,49 @@ async fn compare_tables(live: &mut Session, replayed: &mut Session) -> Result<Op
         }
     }
     Ok(worst)
+}
+
+/// Hashes of tokens are in no leaf, but each event that issued one commits to it.
+async fn check_tokens(session: &mut Session) -> Result<Option<BadEvent>, LedgerError> {
+    let sql = "SELECT token.token AS token, hash_check, hash, from_seq FROM token \
+               LEFT JOIN token_hash ON token_hash.token = token.token ORDER BY from_seq";
+    for row in session.rows(sql, &[]).await? {
+        let Ok(hash) = row.blob("hash") else {
+            // a revoked token's hash may be gone; a missing one lets nobody in
+            continue;
+        };
+        if Digest::of(&hash).to_string() != row.text("hash_check")? {
+            let what = format!("the hash of token {} was exchanged", row.text("token")?);
+            return Ok(Some(BadEvent { seq: row.int("from_seq")? as u64, what }));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the runs of every seal again: each record must have its digest, and all of them the seal's.
+async fn check_runs(session: &mut Session) -> Result<Option<BadEvent>, LedgerError> {
+    let seals = "SELECT first_run, last_run, count, digest, from_seq FROM run_seal ORDER BY from_seq";
+    for seal in session.rows(seals, &[]).await? {
+        let seq = seal.int("from_seq")? as u64;
+        let range = [Value::Int(seal.int("first_run")?), Value::Int(seal.int("last_run")?)];
+        let runs = "SELECT run, digest, record FROM run WHERE place BETWEEN $1 AND $2 ORDER BY place";
+        let runs = session.rows(runs, &range).await?;
+        let mut digests = Vec::new();
+        for run in &runs {
+            let digest: Digest = run.parsed("digest")?;
+            let record: RunRecord = run.json("record")?;
+            if stemma_core::canonical::digest(&record)?.0 != digest {
+                let what = format!("the record of run {} was altered", run.text("run")?);
+                return Ok(Some(BadEvent { seq, what }));
+            }
+            digests.extend_from_slice(digest.as_bytes());
+        }
+        let whole = runs.len() as i64 == seal.int("count")?;
+        if !whole || Digest::of(&digests).to_string() != seal.text("digest")? {
+            return Ok(Some(BadEvent { seq, what: "the runs that this event sealed are not those that are here".to_owned() }));
+        }
+    }
+    Ok(None)
 }
 
 type RowCounts = BTreeMap<String, (i64, u64)>;

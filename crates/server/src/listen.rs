@@ -88,7 +88,10 @@ impl Server {
         let mut connections = JoinSet::new();
         tokio::pin!(stop);
         loop {
-            let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+            let permit = tokio::select! {
+                () = &mut stop => break,
+                permit = permits.clone().acquire_owned() => permit.expect("the semaphore is never closed"),
+            };
             let (router, stopped) = (router.clone(), stopped.clone());
             tokio::select! {
                 () = &mut stop => break,

@@ -135,7 +135,7 @@ struct RunPage {
 async fn run(context: Context) -> Result<Response, Problem> {
     let detail = context.app.engine.run(&context.project()?, context.path("run")?).await?;
     let record = detail.record.clone();
-    let micros = record.ended.micros() - record.started.micros();
+    let micros = record.ended.micros().saturating_sub(record.started.micros());
     html(RunPage {
         seconds: format!("{:.1}", micros as f64 / 1e6),
         environment: filters::environment_line(detail.environment.as_ref()),

@@ -34,6 +34,33 @@ pub struct Route {
     pub handler: Handler,
 }
 
+/// What a caller's right is checked on before the handler runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The project that the path names; for pages, the one they show.
+    Project,
+    /// The whole home.
+    Home,
+    /// The thing itself says which project it is of: having the right somewhere opens the door, the act checks again.
+    Handler,
+}
+
+impl Route {
+    pub fn scope(&self) -> Scope {
+        let home = ["/api/v1/principals", "/api/v1/audit/", "/ledger"];
+        let handler = ["/api/v1/predictions/", "/predictions/", "/api/v1/home"];
+        if handler.iter().any(|prefix| self.pattern.starts_with(prefix)) {
+            Scope::Handler
+        } else if home.iter().any(|prefix| self.pattern.starts_with(prefix)) {
+            Scope::Home
+        } else if self.pattern.contains("{project}") || !self.pattern.starts_with("/api/") {
+            Scope::Project
+        } else {
+            Scope::Home
+        }
+    }
+}
+
 /// Adds a type to a document's schemas and returns the reference to it.
 pub type SchemaOf = fn(&mut schemars::SchemaGenerator) -> schemars::Schema;
 

@@ -13,7 +13,7 @@ use crate::{
     app::{App, Peer},
     context::{Context, percent_decode, project_of},
     gateway, guard, page, problem,
-    route::{self, Route},
+    route::{self, Route, Scope},
 };
 
 /// Builds the one router of the port.
@@ -68,7 +68,11 @@ async fn handle(app: App, route: &Route, params: RawPathParams, request: Request
     guard::check(&parts, peer, &app.access)?;
     let path: HashMap<String, String> = params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     let caller = identify(&app, &parts.headers, peer, route.action)?;
-    caller.may(route.action, path.contains_key("project").then(|| project_of(&path)).transpose()?.as_ref())?;
+    match route.scope() {
+        Scope::Project => caller.may(route.action, Some(&project_of(&path)?))?,
+        Scope::Home => caller.may(route.action, None)?,
+        Scope::Handler => caller.may_somewhere(route.action)?,
+    }
     let request = request_id(&parts.headers)?;
     (route.handler)(Context { app, caller, peer, request, parts, body, path }).await
 }

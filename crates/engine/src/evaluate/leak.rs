@@ -3,7 +3,7 @@
 use stemma_core::{Problem, record::RunRecord};
 
 use super::EvaluationData;
-use crate::{Engine, table::Table};
+use crate::{Engine, problem::internal, table::Table};
 
 /// Inputs larger than this are not searched for rows.
 const SEARCHED_BYTES_MAX: u64 = 1 << 30;
@@ -17,15 +17,21 @@ impl Engine {
     ) -> Result<Vec<bool>, Problem> {
         let mut leaky = vec![false; data.table.rows.len()];
         for input in run.iter().flat_map(|run| &run.inputs) {
-            if input.size > SEARCHED_BYTES_MAX || !input.path.to_ascii_lowercase().ends_with(".csv") {
+            if input.digest == data.digest {
+                return Ok(vec![true; data.table.rows.len()]);
+            }
+            if input.size > SEARCHED_BYTES_MAX {
+                tracing::warn!(path = %input.path, "an input is too large to be searched for rows of the evaluation data");
                 continue;
             }
             let bytes = self.read_content(input.digest, SEARCHED_BYTES_MAX).await?;
-            // what the run could read but is no table teaches no rows
-            let Ok(read) = Table::parse(&input.path, &bytes) else {
-                continue;
+            let (table, path, target) = (data.table.clone(), input.path.clone(), data.spec.target.clone());
+            let search = move || {
+                // what the run could read but is no table of text teaches no rows that we could find
+                Table::parse(&path, &bytes).ok().map(|read| table.rows_also_in(&read, &target))
             };
-            for (row, also) in data.table.rows_also_in(&read, &data.spec.target).into_iter().enumerate() {
+            let found = tokio::task::spawn_blocking(search).await.map_err(internal)?;
+            for (row, also) in found.into_iter().flatten().enumerate() {
                 leaky[row] |= also;
             }
         }

@@ -95,3 +95,52 @@ async fn a_request_that_is_sent_twice_is_done_once() {
     let detail = engine.version(&project(), &world.model, "1.0.0").await.unwrap();
     assert_eq!(detail.approvals.len(), 1);
 }
+
+#[tokio::test]
+async fn an_unproved_registrant_leads_nowhere_but_may_be_replaced() {
+    let world = World::new().await;
+    world.add_dataset("test", world.csv(0..120)).await;
+    world.set_policy(world.policy()).await;
+    let (engine, name, request) = (&world.engine, &world.model, RequestId::generate);
+    let digest = world.upload(sample("table_boosting")).await.digest;
+    let robot = stemma_engine::Caller::uncredentialed(Some("robot".parse().unwrap()));
+    let register = stemma_api::types::RegisterVersion { digest, file_name: "model.onnx".into(), run: None };
+    engine.register(&robot, request(), &project(), name, register).await.unwrap();
+    engine.run_gates(&world.owner, request(), &project(), name, "1.0.0", RunGates::default()).await.unwrap();
+    engine.approve(&world.reviewer, request(), &project(), name, "1.0.0", approve()).await.unwrap();
+    let refused = engine.promote(&world.owner, request(), &project(), name, "1.0.0", promote()).await.unwrap_err();
+    assert_eq!(refused.missing, ["it was registered under an unproved name; register it again with a credential"]);
+    assert_eq!(world.register(digest).await.unwrap().version.number.to_string(), "1.0.1");
+    assert!(world.register(digest).await.unwrap().unchanged);
+}
+
+#[tokio::test]
+async fn only_a_run_that_wrote_it_can_have_made_a_version() {
+    let world = registered().await;
+    let (train, other) = (world.upload(world.csv(500..600)).await.digest, world.upload("other").await.digest);
+    let run = world.record_run(&[("train.csv", train)], other).await;
+    let digest = world.upload(sample("table_logistic")).await.digest;
+    let register = stemma_api::types::RegisterVersion { digest, file_name: "model.onnx".into(), run: Some(run) };
+    let request = RequestId::generate();
+    let refused = world.engine.register(&world.owner, request, &project(), &world.model, register).await.unwrap_err();
+    assert!(refused.message.contains("did not write this content"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_altered_run_is_noticed_once_it_is_sealed() {
+    let world = registered().await;
+    let (train, model) = (world.upload(world.csv(500..600)).await.digest, world.upload("model").await.digest);
+    world.record_run(&[("train.csv", train)], model).await;
+    world.engine.close().await;
+    let file = world.home().join("ledger.db");
+    let script = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\n\
+                  c.execute(\"UPDATE run SET record = replace(record, 'train.csv', 'other.csv')\")\nc.commit()";
+    let altered = std::process::Command::new("python3").args(["-c", script]).arg(&file).status().unwrap();
+    assert!(altered.success());
+    let World { folder, engine, .. } = world;
+    drop(engine);
+    let home = folder.path().join("home");
+    let again = stemma_engine::Engine::open(&home, std::sync::Arc::new(stemma_core::SystemClock)).await.unwrap();
+    let report = again.audit_verify().await.unwrap();
+    assert!(report.first_bad.unwrap().what.contains("the record of run"));
+}

@@ -1,6 +1,6 @@
 //! A home with two people, a table and two models that were trained elsewhere.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use stemma_api::types::{AddDatasetVersion, AddPrincipal, ContentStored, RecordRun, RegisterVersion, Registered};
@@ -162,10 +162,5 @@ impl World {
     pub async fn register(&self, digest: Digest) -> Result<Registered, Problem> {
         let register = RegisterVersion { digest, file_name: "model.onnx".into(), run: None };
         self.engine.register(&self.owner, RequestId::generate(), &project(), &self.model, register).await
-    }
-
-    /// Opens the home again, as after a restart.
-    pub async fn reopen(&self) -> Engine {
-        Engine::open(Path::new(&self.home()), Arc::new(SystemClock)).await.unwrap()
     }
 }

@@ -9,7 +9,7 @@ CREATE TABLE home (home TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE TABLE project (project TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE TABLE principal (principal TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE TABLE role_grant (principal TEXT NOT NULL, project TEXT NOT NULL, role TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
-CREATE TABLE token (token TEXT NOT NULL, principal TEXT NOT NULL, label TEXT NOT NULL, expires BIGINT, from_seq BIGINT NOT NULL, to_seq BIGINT);
+CREATE TABLE token (token TEXT NOT NULL, principal TEXT NOT NULL, label TEXT NOT NULL, expires BIGINT, hash_check TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE TABLE dataset_version (project TEXT NOT NULL, dataset TEXT NOT NULL, number BIGINT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE INDEX dataset_version_by_name ON dataset_version (project, dataset, number);
 CREATE INDEX dataset_version_by_digest ON dataset_version (project, digest);

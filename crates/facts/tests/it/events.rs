@@ -70,6 +70,7 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             principal: parse("ada@example.org"),
             label: "laptop".into(),
             expires: Some(Timestamp(5)),
+            check: Digest::of(&[7; 32]),
         },
         Event::TokenRevoked { token: TokenId::from_u128(u128::from(n)) },
         Event::DatasetVersionAdded(DatasetVersionAdded {
@@ -150,7 +151,8 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             digest: subject,
             size: 100,
         }),
-        Event::RunsSealed { first: 1, last: 2, count: 2, digest: subject },
+        // of no runs at all: real ones are sealed in the suite
+        Event::RunsSealed { first: 1, last: 0, count: 0, digest: Digest::of(b"") },
     ]
 }
 

@@ -79,7 +79,8 @@ fn a_ledger_verifies_after_it_was_opened_again() {
 }
 
 /// (what is done by hand, the event that must be named)
-const ALTERATIONS: [(&str, u64); 19] = [
+const ALTERATIONS: [(&str, u64); 20] = [
+    ("INSERT INTO token_hash SELECT token, (SELECT hash FROM leaf WHERE seq = 1) FROM token", 6),
     ("UPDATE event_body SET body = replace(body, 'looks right', 'looks wrong') WHERE seq = 13", 13),
     ("DELETE FROM event_body WHERE seq = 7", 7),
     ("UPDATE leaf SET entry = replace(entry, 'ada@', 'eve@') WHERE seq = 9", 9),
@@ -210,6 +211,7 @@ proptest! {
                 commit.request = RequestId::generate();
                 ledger.commit(commit).await.unwrap();
             }
+            ledger.checkpoint().await.unwrap();
             let report = ledger.verify().await.unwrap();
             assert_eq!(report.first_bad, None);
             ledger.close().await;

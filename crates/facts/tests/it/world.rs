@@ -101,7 +101,10 @@ pub fn change(events: Vec<Event>) -> Commit {
 
 pub async fn commit(ledger: &Ledger, events: Vec<Event>) -> u64 {
     match ledger.commit(change(events)).await.unwrap() {
-        Outcome::Committed { first, repeated: false, .. } => first,
+        Outcome::Committed { first, repeated: false, .. } => {
+            ledger.checkpoint().await.unwrap();
+            first
+        }
         other => panic!("{other:?}"),
     }
 }

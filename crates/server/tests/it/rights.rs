@@ -114,3 +114,16 @@ async fn a_digest_grants_nothing() {
     let answer = world.send(Method::POST, path, Some(&theirs), Some(missing)).await;
     assert_eq!(answer.json()["missing"], json!([digest]));
 }
+
+#[tokio::test]
+async fn the_owner_of_a_project_does_not_own_the_home() {
+    let world = World::new(false).await;
+    let token = world.token(Role::Owner, Some("other")).await;
+    let body = json!({ "principal": "friend@bank.example", "role": "owner", "project": null });
+    let answer = world.send(Method::POST, "/api/v1/principals", Some(&token), Some(body)).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    for path in ["/api/v1/audit/events", "/ledger", "/", "/models", "/api/v1/principals"] {
+        let answer = world.send(Method::GET, path, Some(&token), None).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
+    }
+}
