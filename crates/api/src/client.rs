@@ -52,10 +52,7 @@ pub struct RawAnswer {
 
 impl Client {
     pub fn new(transport: Transport, identification: Identification) -> Self {
-        Self {
-            transport,
-            identification,
-        }
+        Self { transport, identification }
     }
 
     /// True if server and caller share a file system and a user: content need not be sent, only claimed.
@@ -67,22 +64,12 @@ impl Client {
         self.get(paths::HOME).await
     }
 
-    pub async fn missing_content(
-        &self,
-        project: &ProjectName,
-        list: &ContentList,
-    ) -> Result<MissingContent, Problem> {
-        self.post(&fill(pattern::CONTENT_MISSING, &[project]), list)
-            .await
+    pub async fn missing_content(&self, project: &ProjectName, list: &ContentList) -> Result<MissingContent, Problem> {
+        self.post(&fill(pattern::CONTENT_MISSING, &[project]), list).await
     }
 
-    pub async fn claim_content(
-        &self,
-        project: &ProjectName,
-        list: &ContentList,
-    ) -> Result<MissingContent, Problem> {
-        self.post(&fill(pattern::CONTENT_CLAIM, &[project]), list)
-            .await
+    pub async fn claim_content(&self, project: &ProjectName, list: &ContentList) -> Result<MissingContent, Problem> {
+        self.post(&fill(pattern::CONTENT_CLAIM, &[project]), list).await
     }
 
     pub async fn upload_content(
@@ -92,37 +79,19 @@ impl Client {
         body: Body,
     ) -> Result<ContentStored, Problem> {
         let path = fill(pattern::CONTENT, &[project, digest]);
-        let response = self
-            .send(Method::PUT, &path, Some("application/octet-stream"), body)
-            .await?;
+        let response = self.send(Method::PUT, &path, Some("application/octet-stream"), body).await?;
         read_json(response).await
     }
 
     /// Opens content as a stream; the caller hashes what it reads.
-    pub async fn download_content(
-        &self,
-        project: &ProjectName,
-        digest: &Digest,
-    ) -> Result<Body, Problem> {
+    pub async fn download_content(&self, project: &ProjectName, digest: &Digest) -> Result<Body, Problem> {
         let path = fill(pattern::CONTENT, &[project, digest]);
         let response = self.send(Method::GET, &path, None, empty_body()).await?;
-        if response.status().is_success() {
-            Ok(response.into_body())
-        } else {
-            Err(read_problem(response).await)
-        }
+        if response.status().is_success() { Ok(response.into_body()) } else { Err(read_problem(response).await) }
     }
 
-    pub async fn resolve(
-        &self,
-        project: &ProjectName,
-        reference: &str,
-    ) -> Result<Resolved, Problem> {
-        let path = format!(
-            "{}?ref={}",
-            fill(pattern::RESOLVE, &[project]),
-            encode(reference)
-        );
+    pub async fn resolve(&self, project: &ProjectName, reference: &str) -> Result<Resolved, Problem> {
+        let path = format!("{}?ref={}", fill(pattern::RESOLVE, &[project]), encode(reference));
         self.get(&path).await
     }
 
@@ -135,8 +104,7 @@ impl Client {
         project: &ProjectName,
         dataset: &DatasetName,
     ) -> Result<Page<DatasetVersion>, Problem> {
-        self.get(&fill(pattern::DATASET_VERSIONS, &[project, dataset]))
-            .await
+        self.get(&fill(pattern::DATASET_VERSIONS, &[project, dataset])).await
     }
 
     pub async fn add_dataset_version(
@@ -145,15 +113,10 @@ impl Client {
         dataset: &DatasetName,
         add: &AddDatasetVersion,
     ) -> Result<DatasetVersionAdded, Problem> {
-        self.post(&fill(pattern::DATASET_VERSIONS, &[project, dataset]), add)
-            .await
+        self.post(&fill(pattern::DATASET_VERSIONS, &[project, dataset]), add).await
     }
 
-    pub async fn record_run(
-        &self,
-        project: &ProjectName,
-        run: &RecordRun,
-    ) -> Result<RunDetail, Problem> {
+    pub async fn record_run(&self, project: &ProjectName, run: &RecordRun) -> Result<RunDetail, Problem> {
         self.post(&fill(pattern::RUNS, &[project]), run).await
     }
 
@@ -178,11 +141,7 @@ impl Client {
         self.get(&fill(pattern::MODELS, &[project])).await
     }
 
-    pub async fn model(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-    ) -> Result<ModelDetail, Problem> {
+    pub async fn model(&self, project: &ProjectName, model: &ModelName) -> Result<ModelDetail, Problem> {
         self.get(&fill(pattern::MODEL, &[project, model])).await
     }
 
@@ -192,15 +151,10 @@ impl Client {
         model: &ModelName,
         set: &SetPolicy,
     ) -> Result<PolicyState, Problem> {
-        self.put(&fill(pattern::POLICY, &[project, model]), set)
-            .await
+        self.put(&fill(pattern::POLICY, &[project, model]), set).await
     }
 
-    pub async fn policy(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-    ) -> Result<PolicyState, Problem> {
+    pub async fn policy(&self, project: &ProjectName, model: &ModelName) -> Result<PolicyState, Problem> {
         self.get(&fill(pattern::POLICY, &[project, model])).await
     }
 
@@ -210,8 +164,7 @@ impl Client {
         model: &ModelName,
         register: &RegisterVersion,
     ) -> Result<Registered, Problem> {
-        self.post(&fill(pattern::VERSIONS, &[project, model]), register)
-            .await
+        self.post(&fill(pattern::VERSIONS, &[project, model]), register).await
     }
 
     /// `version` is a number, an alias or a stage.
@@ -221,8 +174,7 @@ impl Client {
         model: &ModelName,
         version: &str,
     ) -> Result<VersionDetail, Problem> {
-        self.get(&fill(pattern::VERSION, &[project, model, &version]))
-            .await
+        self.get(&fill(pattern::VERSION, &[project, model, &version])).await
     }
 
     pub async fn evaluate(
@@ -231,11 +183,7 @@ impl Client {
         model: &ModelName,
         version: &str,
     ) -> Result<Evaluated, Problem> {
-        self.post(
-            &fill(pattern::EVALUATE, &[project, model, &version]),
-            &Value::Null,
-        )
-        .await
+        self.post(&fill(pattern::EVALUATE, &[project, model, &version]), &Value::Null).await
     }
 
     pub async fn run_gates(
@@ -245,8 +193,7 @@ impl Client {
         version: &str,
         run: &RunGates,
     ) -> Result<GateResults, Problem> {
-        self.post(&fill(pattern::GATES, &[project, model, &version]), run)
-            .await
+        self.post(&fill(pattern::GATES, &[project, model, &version]), run).await
     }
 
     pub async fn approve(
@@ -256,11 +203,7 @@ impl Client {
         version: &str,
         approve: &Approve,
     ) -> Result<Approval, Problem> {
-        self.post(
-            &fill(pattern::APPROVE, &[project, model, &version]),
-            approve,
-        )
-        .await
+        self.post(&fill(pattern::APPROVE, &[project, model, &version]), approve).await
     }
 
     pub async fn promote(
@@ -270,24 +213,15 @@ impl Client {
         version: &str,
         promote: &Promote,
     ) -> Result<Promoted, Problem> {
-        self.post(
-            &fill(pattern::PROMOTE, &[project, model, &version]),
-            promote,
-        )
-        .await
+        self.post(&fill(pattern::PROMOTE, &[project, model, &version]), promote).await
     }
 
     pub async fn endpoints(&self, project: &ProjectName) -> Result<Page<EndpointDetail>, Problem> {
         self.get(&fill(pattern::ENDPOINTS, &[project])).await
     }
 
-    pub async fn endpoint(
-        &self,
-        project: &ProjectName,
-        endpoint: &EndpointName,
-    ) -> Result<EndpointDetail, Problem> {
-        self.get(&fill(pattern::ENDPOINT, &[project, endpoint]))
-            .await
+    pub async fn endpoint(&self, project: &ProjectName, endpoint: &EndpointName) -> Result<EndpointDetail, Problem> {
+        self.get(&fill(pattern::ENDPOINT, &[project, endpoint])).await
     }
 
     pub async fn deploy(
@@ -296,30 +230,15 @@ impl Client {
         endpoint: &EndpointName,
         deploy: &Deploy,
     ) -> Result<DeployedRevision, Problem> {
-        self.post(&fill(pattern::REVISIONS, &[project, endpoint]), deploy)
-            .await
+        self.post(&fill(pattern::REVISIONS, &[project, endpoint]), deploy).await
     }
 
     /// Asks an endpoint over the Open Inference Protocol; the answer is returned whatever its status.
-    pub async fn infer(
-        &self,
-        endpoint: &EndpointName,
-        request: &Value,
-    ) -> Result<RawAnswer, Problem> {
+    pub async fn infer(&self, endpoint: &EndpointName, request: &Value) -> Result<RawAnswer, Problem> {
         let path = format!("/v2/models/{}/infer", encode(endpoint.as_str()));
-        let response = self
-            .send(
-                Method::POST,
-                &path,
-                Some("application/json"),
-                json_body(request)?,
-            )
-            .await?;
+        let response = self.send(Method::POST, &path, Some("application/json"), json_body(request)?).await?;
         let status = response.status();
-        Ok(RawAnswer {
-            status,
-            body: parse_json(&collect(response.into_body()).await?)?,
-        })
+        Ok(RawAnswer { status, body: parse_json(&collect(response.into_body()).await?)? })
     }
 
     /// The endpoint's metadata by the Open Inference Protocol.
@@ -327,10 +246,7 @@ impl Client {
         let path = format!("/v2/models/{}", encode(endpoint.as_str()));
         let response = self.send(Method::GET, &path, None, empty_body()).await?;
         let status = response.status();
-        Ok(RawAnswer {
-            status,
-            body: parse_json(&collect(response.into_body()).await?)?,
-        })
+        Ok(RawAnswer { status, body: parse_json(&collect(response.into_body()).await?)? })
     }
 
     pub async fn why(&self, prediction: &PredictionId) -> Result<Why, Problem> {
@@ -338,17 +254,11 @@ impl Client {
     }
 
     pub async fn replay(&self, prediction: &PredictionId) -> Result<Replay, Problem> {
-        self.post(&fill(pattern::REPLAY, &[prediction]), &Value::Null)
-            .await
+        self.post(&fill(pattern::REPLAY, &[prediction]), &Value::Null).await
     }
 
-    pub async fn send_feedback(
-        &self,
-        prediction: &PredictionId,
-        send: &SendFeedback,
-    ) -> Result<Feedback, Problem> {
-        self.post(&fill(pattern::FEEDBACK, &[prediction]), send)
-            .await
+    pub async fn send_feedback(&self, prediction: &PredictionId, send: &SendFeedback) -> Result<Feedback, Problem> {
+        self.post(&fill(pattern::FEEDBACK, &[prediction]), send).await
     }
 
     pub async fn add_principal(&self, add: &AddPrincipal) -> Result<IssuedToken, Problem> {
@@ -364,11 +274,7 @@ impl Client {
     }
 
     pub async fn audit_events(&self, after: u64, limit: u32) -> Result<Page<AuditEvent>, Problem> {
-        self.get(&format!(
-            "{}?after={after}&limit={limit}",
-            paths::AUDIT_EVENTS
-        ))
-        .await
+        self.get(&format!("{}?after={after}&limit={limit}", paths::AUDIT_EVENTS)).await
     }
 
     pub async fn checkpoint(&self) -> Result<Checkpoint, Problem> {
@@ -379,38 +285,12 @@ impl Client {
         read_json(self.send(Method::GET, path, None, empty_body()).await?).await
     }
 
-    async fn post<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<T, Problem> {
-        read_json(
-            self.send(
-                Method::POST,
-                path,
-                Some("application/json"),
-                json_body(body)?,
-            )
-            .await?,
-        )
-        .await
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Problem> {
+        read_json(self.send(Method::POST, path, Some("application/json"), json_body(body)?).await?).await
     }
 
-    async fn put<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<T, Problem> {
-        read_json(
-            self.send(
-                Method::PUT,
-                path,
-                Some("application/json"),
-                json_body(body)?,
-            )
-            .await?,
-        )
-        .await
+    async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Problem> {
+        read_json(self.send(Method::PUT, path, Some("application/json"), json_body(body)?).await?).await
     }
 
     async fn send(
@@ -425,47 +305,33 @@ impl Client {
         if let Some(content_type) = content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
-        request = request.header(
-            REQUEST_HEADER,
-            stemma_core::id::RequestId::generate().to_string(),
-        );
+        request = request.header(REQUEST_HEADER, stemma_core::id::RequestId::generate().to_string());
         match (&self.identification.token, &self.identification.asserted) {
-            (Some(token), _) => {
-                request = request.header(header::AUTHORIZATION, format!("Bearer {token}"))
-            }
+            (Some(token), _) => request = request.header(header::AUTHORIZATION, format!("Bearer {token}")),
             (None, Some(name)) => request = request.header(ACTOR_HEADER, encode(name.as_str())),
             (None, None) => {}
         }
-        let request = request
-            .body(body)
-            .map_err(|error| Problem::invalid(format!("`{path}`: {error}")))?;
+        let request = request.body(body).map_err(|error| Problem::invalid(format!("`{path}`: {error}")))?;
         self.transport.send(request).await
     }
 }
 
 fn json_body(value: &impl Serialize) -> Result<Body, Problem> {
-    let bytes = serde_json::to_vec(value)
-        .map_err(|error| Problem::invalid(format!("not JSON: {error}")))?;
+    let bytes = serde_json::to_vec(value).map_err(|error| Problem::invalid(format!("not JSON: {error}")))?;
     Ok(body_from(Full::new(Bytes::from(bytes))))
 }
 
 async fn collect(body: Body) -> Result<Bytes, Problem> {
     match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) => Err(Problem::new(
-            ErrorKind::Unavailable,
-            format!("the answer of the server broke off: {error}"),
-        )),
+        Err(error) => Err(Problem::new(ErrorKind::Unavailable, format!("the answer of the server broke off: {error}"))),
     }
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(bytes).map_err(|error| {
-        Problem::new(
-            ErrorKind::Internal,
-            format!("the answer of the server is not what was expected: {error}"),
-        )
-        .hint("is it a Stemma server, and of this version?")
+        Problem::new(ErrorKind::Internal, format!("the answer of the server is not what was expected: {error}"))
+            .hint("is it a Stemma server, and of this version?")
     })
 }
 
@@ -482,8 +348,7 @@ async fn read_problem(response: http::Response<Body>) -> Problem {
         Ok(bytes) => serde_json::from_slice::<Problem>(&bytes).ok(),
         Err(problem) => Some(problem),
     };
-    problem
-        .unwrap_or_else(|| Problem::new(kind_of(status), format!("the server answered {status}")))
+    problem.unwrap_or_else(|| Problem::new(kind_of(status), format!("the server answered {status}")))
 }
 
 fn kind_of(status: StatusCode) -> ErrorKind {

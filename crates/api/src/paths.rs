@@ -26,13 +26,10 @@ pub mod pattern {
     pub const POLICY: &str = "/api/v1/projects/{project}/models/{model}/policy";
     pub const VERSIONS: &str = "/api/v1/projects/{project}/models/{model}/versions";
     pub const VERSION: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}";
-    pub const EVALUATE: &str =
-        "/api/v1/projects/{project}/models/{model}/versions/{version}/evaluate";
+    pub const EVALUATE: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/evaluate";
     pub const GATES: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/gates";
-    pub const APPROVE: &str =
-        "/api/v1/projects/{project}/models/{model}/versions/{version}/approve";
-    pub const PROMOTE: &str =
-        "/api/v1/projects/{project}/models/{model}/versions/{version}/promote";
+    pub const APPROVE: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/approve";
+    pub const PROMOTE: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/promote";
     pub const ENDPOINTS: &str = "/api/v1/projects/{project}/endpoints";
     pub const ENDPOINT: &str = "/api/v1/projects/{project}/endpoints/{endpoint}";
     pub const REVISIONS: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/revisions";
@@ -78,9 +75,6 @@ mod tests {
     #[test]
     fn values_are_encoded_in_order() {
         let path = fill(pattern::VERSION, &[&"default", &"a b/ü", &"1.0.0"]);
-        assert_eq!(
-            path,
-            "/api/v1/projects/default/models/a%20b%2F%C3%BC/versions/1.0.0"
-        );
+        assert_eq!(path, "/api/v1/projects/default/models/a%20b%2F%C3%BC/versions/1.0.0");
     }
 }

@@ -24,9 +24,6 @@ mod tests {
     #[test]
     fn members_are_sorted_and_numbers_shortest() {
         let value = serde_json::json!({"b": 1.0, "a": [1e21, 0.1, "é"], "": null});
-        assert_eq!(
-            to_bytes(&value).unwrap(),
-            r#"{"":null,"a":[1e+21,0.1,"é"],"b":1}"#.as_bytes()
-        );
+        assert_eq!(to_bytes(&value).unwrap(), r#"{"":null,"a":[1e+21,0.1,"é"],"b":1}"#.as_bytes());
     }
 }

@@ -136,11 +136,7 @@ pub enum ContentId {
 impl FromStr for ContentId {
     type Err = DigestError;
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        if text.starts_with(Sha256::PREFIX) {
-            text.parse().map(Self::Sha256)
-        } else {
-            text.parse().map(Self::Blake3)
-        }
+        if text.starts_with(Sha256::PREFIX) { text.parse().map(Self::Sha256) } else { text.parse().map(Self::Blake3) }
     }
 }
 
@@ -159,10 +155,7 @@ mod tests {
 
     #[test]
     fn digest_of_nothing_is_what_b3sum_and_sha256sum_print() {
-        assert_eq!(
-            Digest::of(b"").to_string(),
-            "b3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
-        );
+        assert_eq!(Digest::of(b"").to_string(), "b3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262");
         assert_eq!(
             Sha256::of(b"").to_string(),
             "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -180,12 +173,7 @@ mod tests {
     #[test]
     fn upper_case_short_and_foreign_prefixes_are_refused() {
         let hex = Digest::of(b"x").hex();
-        for text in [
-            format!("b3:{}", hex.to_uppercase()),
-            format!("b3:{}", &hex[1..]),
-            format!("md5:{hex}"),
-            hex,
-        ] {
+        for text in [format!("b3:{}", hex.to_uppercase()), format!("b3:{}", &hex[1..]), format!("md5:{hex}"), hex] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
     }

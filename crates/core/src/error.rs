@@ -77,12 +77,7 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            hint: None,
-            missing: Vec::new(),
-        }
+        Self { kind, message: message.into(), hint: None, missing: Vec::new() }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -102,12 +97,7 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            kind: ErrorKind::Refused,
-            message: refusal.message,
-            hint: refusal.hint,
-            missing: refusal.missing,
-        }
+        Self { kind: ErrorKind::Refused, message: refusal.message, hint: refusal.hint, missing: refusal.missing }
     }
 }
 

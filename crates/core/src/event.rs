@@ -158,9 +158,7 @@ impl EvidenceKind {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Evaluation, Self::Gate]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [Self::Evaluation, Self::Gate].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -289,9 +287,7 @@ mod tests {
 
     #[test]
     fn the_tag_in_json_is_the_kind() {
-        let event = Event::ProjectCreated {
-            project: ProjectName::default_project(),
-        };
+        let event = Event::ProjectCreated { project: ProjectName::default_project() };
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!(json["type"], event.kind());
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);

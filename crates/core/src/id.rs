@@ -114,13 +114,8 @@ mod tests {
     fn other_spellings_of_a_uuid_are_refused() {
         let id = RunId::generate();
         assert!(
-            id.to_string().to_uppercase().parse::<RunId>().is_err()
-                || !id.to_string().contains(char::is_alphabetic)
+            id.to_string().to_uppercase().parse::<RunId>().is_err() || !id.to_string().contains(char::is_alphabetic)
         );
-        assert!(
-            "67e55044-10b1-426f-9247-bb680e5fe0c8"
-                .parse::<RunId>()
-                .is_err()
-        );
+        assert!("67e55044-10b1-426f-9247-bb680e5fe0c8".parse::<RunId>().is_err());
     }
 }

@@ -6,9 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a node stands for. Predictions are not nodes: they are log rows that point at a revision.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeKind {
     /// A blob or tree; key `b3:<hex>`.
@@ -67,9 +65,7 @@ impl NodeKind {
 }
 
 /// One thing in the tree. Its key holds no project: edges carry that.
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Node {
     pub kind: NodeKind,
     pub key: String,
@@ -77,17 +73,12 @@ pub struct Node {
 
 impl Node {
     pub fn new(kind: NodeKind, key: impl fmt::Display) -> Self {
-        Self {
-            kind,
-            key: key.to_string(),
-        }
+        Self { kind, key: key.to_string() }
     }
 }
 
 /// Why two nodes are connected; the direction is that of the data.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgeKind {
     /// content → run
@@ -158,9 +149,7 @@ impl EdgeKind {
 }
 
 /// How we know of an edge; an answer is as strong as its weakest edge.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
     Observed,
@@ -180,20 +169,11 @@ impl Certainty {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Observed,
-            Self::Declared,
-            Self::Inferred,
-            Self::Imported,
-        ]
-        .into_iter()
-        .find(|c| c.as_str() == text)
+        [Self::Observed, Self::Declared, Self::Inferred, Self::Imported].into_iter().find(|c| c.as_str() == text)
     }
 }
 
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Edge {
     pub from: Node,
     pub to: Node,

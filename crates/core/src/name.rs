@@ -155,16 +155,8 @@ impl PrincipalName {
         let text = text.into();
         match check_component(&text) {
             Ok(()) if text.trim() == text => Ok(Self(text)),
-            Ok(()) => Err(NameError {
-                kind: "principal",
-                text,
-                reason: "it starts or ends with white space",
-            }),
-            Err(reason) => Err(NameError {
-                kind: "principal",
-                text,
-                reason,
-            }),
+            Ok(()) => Err(NameError { kind: "principal", text, reason: "it starts or ends with white space" }),
+            Err(reason) => Err(NameError { kind: "principal", text, reason }),
         }
     }
 
@@ -217,11 +209,7 @@ impl TreePath {
         let text = text.into();
         for component in text.split('/') {
             if let Err(reason) = check_component(component) {
-                return Err(NameError {
-                    kind: "path",
-                    text,
-                    reason,
-                });
+                return Err(NameError { kind: "path", text, reason });
             }
         }
         Ok(Self(text))
@@ -275,14 +263,7 @@ mod tests {
 
     #[test]
     fn ordinary_names_pass() {
-        for name in [
-            "credit-score",
-            "german_credit",
-            "Ünïcode",
-            "a b",
-            "v1.2",
-            "x+y",
-        ] {
+        for name in ["credit-score", "german_credit", "Ünïcode", "a b", "v1.2", "x+y"] {
             assert!(ModelName::new(name).is_ok(), "{name}");
         }
         assert!(PrincipalName::new("ada@example.org").is_ok());
@@ -324,18 +305,7 @@ mod tests {
         for name in corpus {
             assert!(ModelName::new(name).is_err(), "{name:?}");
         }
-        for path in [
-            "",
-            "/abs",
-            "a//b",
-            "a/",
-            "../x",
-            "a/../b",
-            "a/./b",
-            "a\\b",
-            "a/%2e%2e/b",
-            "C:/x",
-        ] {
+        for path in ["", "/abs", "a//b", "a/", "../x", "a/../b", "a/./b", "a\\b", "a/%2e%2e/b", "C:/x"] {
             assert!(TreePath::new(path).is_err(), "{path:?}");
         }
     }

@@ -7,8 +7,7 @@ pub fn near<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> 
         .into_iter()
         .filter_map(|candidate| {
             let distance = edit_distance(wanted, candidate);
-            let related =
-                distance <= allowed || candidate.contains(wanted) || wanted.contains(candidate);
+            let related = distance <= allowed || candidate.contains(wanted) || wanted.contains(candidate);
             related.then_some((distance, candidate))
         })
         .collect();
@@ -18,20 +17,9 @@ pub fn near<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> 
 }
 
 /// Returns the hint "did you mean …" for the candidates near a name, or the fallback if there is none.
-pub fn hint<'a>(
-    wanted: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-    fallback: &str,
-) -> String {
-    let names: Vec<String> = near(wanted, candidates)
-        .into_iter()
-        .map(|name| format!("`{name}`"))
-        .collect();
-    if names.is_empty() {
-        fallback.to_owned()
-    } else {
-        format!("did you mean {}?", names.join(" or "))
-    }
+pub fn hint<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>, fallback: &str) -> String {
+    let names: Vec<String> = near(wanted, candidates).into_iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { fallback.to_owned() } else { format!("did you mean {}?", names.join(" or ")) }
 }
 
 /// Levenshtein distance in characters, in two rows of memory.
@@ -59,9 +47,6 @@ mod tests {
         assert_eq!(near("credt-score", names), ["credit-score"]);
         assert_eq!(near("credit", names), ["credit-limit", "credit-score"]);
         assert!(near("weather", names).is_empty());
-        assert_eq!(
-            hint("frod", names, "see `stemma models`"),
-            "did you mean `fraud`?"
-        );
+        assert_eq!(hint("frod", names, "see `stemma models`"), "did you mean `fraud`?");
     }
 }

@@ -13,9 +13,7 @@ use crate::{
 };
 
 /// Everything that a route or command may need the right for. Deny by default.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Liveness, version, static assets: no right needed.
@@ -83,9 +81,7 @@ impl fmt::Display for Action {
 }
 
 /// A named set of rights within a project.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Reader,
@@ -99,14 +95,8 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Role; 6] = [
-        Role::Reader,
-        Role::Contributor,
-        Role::Approver,
-        Role::Operator,
-        Role::Invoker,
-        Role::Owner,
-    ];
+    pub const ALL: [Role; 6] =
+        [Role::Reader, Role::Contributor, Role::Approver, Role::Operator, Role::Invoker, Role::Owner];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -131,20 +121,10 @@ impl Role {
             Self::Invoker => matches!(action, A::Public | A::Invoke | A::Feedback),
             Self::Contributor => matches!(
                 action,
-                A::Public
-                    | A::Read
-                    | A::Track
-                    | A::Register
-                    | A::Invoke
-                    | A::Feedback
-                    | A::ReadPredictions
-                    | A::Audit
+                A::Public | A::Read | A::Track | A::Register | A::Invoke | A::Feedback | A::ReadPredictions | A::Audit
             ),
             Self::Approver => {
-                matches!(
-                    action,
-                    A::Public | A::Read | A::Track | A::Approve | A::ReadPredictions | A::Audit
-                )
+                matches!(action, A::Public | A::Read | A::Track | A::Approve | A::ReadPredictions | A::Audit)
             }
             Self::Operator => matches!(
                 action,
@@ -169,20 +149,7 @@ impl fmt::Display for Role {
 }
 
 /// Where a model version stands.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Default,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     #[default]
@@ -193,12 +160,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub const ALL: [Stage; 4] = [
-        Stage::Development,
-        Stage::Staging,
-        Stage::Production,
-        Stage::Archived,
-    ];
+    pub const ALL: [Stage; 4] = [Stage::Development, Stage::Staging, Stage::Production, Stage::Archived];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -315,9 +277,7 @@ const fn one() -> u64 {
 impl GateSpec {
     /// Evidence counts only for the declaration under which it was made.
     pub fn digest(&self) -> Digest {
-        crate::canonical::digest(self)
-            .expect("a gate read from TOML or JSON has finite numbers")
-            .0
+        crate::canonical::digest(self).expect("a gate read from TOML or JSON has finite numbers").0
     }
 }
 
@@ -354,7 +314,11 @@ impl ModelPolicy {
             GateSpec::DataTest { .. } => Some(spec.digest()),
             GateSpec::MetricBaseline { .. } => {
                 let declared = (spec, &self.evaluation);
-                Some(crate::canonical::digest(&declared).expect("declarations read from TOML or JSON have finite numbers").0)
+                Some(
+                    crate::canonical::digest(&declared)
+                        .expect("declarations read from TOML or JSON have finite numbers")
+                        .0,
+                )
             }
         }
     }
@@ -368,8 +332,7 @@ impl ModelPolicy {
         PromotionRule {
             gates: Vec::new(),
             approvals: u32::from(production),
-            alias: production
-                .then(|| AliasName::new("champion").expect("a plain word is a valid name")),
+            alias: production.then(|| AliasName::new("champion").expect("a plain word is a valid name")),
         }
     }
 }
@@ -421,20 +384,13 @@ pub fn decide_promotion(
             Err(why) => missing.push(why),
         }
     }
-    let counted: Vec<&ApprovalFact> = approvals
-        .iter()
-        .filter(|approval| approval_counts(approval, stage, &evidence, producers))
-        .collect();
-    let mut approvers: Vec<&PrincipalName> =
-        counted.iter().map(|approval| &approval.approver).collect();
+    let counted: Vec<&ApprovalFact> =
+        approvals.iter().filter(|approval| approval_counts(approval, stage, &evidence, producers)).collect();
+    let mut approvers: Vec<&PrincipalName> = counted.iter().map(|approval| &approval.approver).collect();
     approvers.sort();
     approvers.dedup();
     if approvers.len() < rule.approvals as usize {
-        let people = if rule.approvals == 1 {
-            "approval"
-        } else {
-            "approvals"
-        };
+        let people = if rule.approvals == 1 { "approval" } else { "approvals" };
         missing.push(format!(
             "{} {people} for {stage} by somebody who did not make the version ({} so far)",
             rule.approvals,
@@ -442,27 +398,18 @@ pub fn decide_promotion(
         ));
     }
     if missing.is_empty() {
-        return Ok(PromotionGrounds {
-            evidence,
-            approvals: counted.iter().map(|a| a.approval).collect(),
-        });
+        return Ok(PromotionGrounds { evidence, approvals: counted.iter().map(|a| a.approval).collect() });
     }
     Err(Refusal::new(format!("promotion to {stage} is refused")).missing(missing))
 }
 
-fn gate_evidence(
-    policy: &ModelPolicy,
-    name: &GateName,
-    facts: &[GateFact],
-) -> Result<EvidenceId, String> {
+fn gate_evidence(policy: &ModelPolicy, name: &GateName, facts: &[GateFact]) -> Result<EvidenceId, String> {
     let Some(wanted) = policy.gate_digest(name) else {
         return Err(format!("gate `{name}` is required but not declared"));
     };
     match facts.iter().rev().find(|fact| fact.gate == *name) {
         None => Err(format!("gate `{name}` has not run on this version")),
-        Some(fact) if fact.spec_digest != wanted => Err(format!(
-            "gate `{name}` changed since it ran on this version"
-        )),
+        Some(fact) if fact.spec_digest != wanted => Err(format!("gate `{name}` changed since it ran on this version")),
         Some(fact) if !fact.passed => Err(format!("gate `{name}` failed on this version")),
         Some(fact) => Ok(fact.evidence),
     }
@@ -489,16 +436,8 @@ mod tests {
     }
 
     fn policy() -> ModelPolicy {
-        let gate = GateSpec::MetricBaseline {
-            metric: "auc".into(),
-            min: Some(0.7),
-            max: None,
-        };
-        let rule = PromotionRule {
-            gates: vec![name("baseline")],
-            approvals: 1,
-            alias: Some(name("champion")),
-        };
+        let gate = GateSpec::MetricBaseline { metric: "auc".into(), min: Some(0.7), max: None };
+        let rule = PromotionRule { gates: vec![name("baseline")], approvals: 1, alias: Some(name("champion")) };
         ModelPolicy {
             evaluation: None,
             gates: BTreeMap::from([(name("baseline"), gate)]),
@@ -556,18 +495,9 @@ mod tests {
     fn approvals_that_do_not_count() {
         let green = green(&policy());
         let by_trainer = approval("trainer@example.org");
-        let asserted = ApprovalFact {
-            auth: Auth::Asserted,
-            ..approval("reviewer@example.org")
-        };
-        let blind = ApprovalFact {
-            evidence: vec![],
-            ..approval("reviewer@example.org")
-        };
-        let staging = ApprovalFact {
-            stage: Stage::Staging,
-            ..approval("reviewer@example.org")
-        };
+        let asserted = ApprovalFact { auth: Auth::Asserted, ..approval("reviewer@example.org") };
+        let blind = ApprovalFact { evidence: vec![], ..approval("reviewer@example.org") };
+        let staging = ApprovalFact { stage: Stage::Staging, ..approval("reviewer@example.org") };
         for one in [by_trainer, asserted, blind, staging] {
             assert_eq!(missing(std::slice::from_ref(&green), &[one]).len(), 1);
         }
@@ -576,23 +506,11 @@ mod tests {
     #[test]
     fn the_newest_result_counts_and_a_changed_declaration_does_not() {
         let green = green(&policy());
-        let red = GateFact {
-            passed: false,
-            ..green.clone()
-        };
+        let red = GateFact { passed: false, ..green.clone() };
         let approval = [approval("reviewer@example.org")];
-        assert_eq!(
-            missing(&[green.clone(), red.clone()], &approval),
-            ["gate `baseline` failed on this version"]
-        );
-        let stale = GateFact {
-            spec_digest: Digest::of(b"other"),
-            ..green
-        };
-        assert_eq!(
-            missing(&[red, stale], &approval),
-            ["gate `baseline` changed since it ran on this version"]
-        );
+        assert_eq!(missing(&[green.clone(), red.clone()], &approval), ["gate `baseline` failed on this version"]);
+        let stale = GateFact { spec_digest: Digest::of(b"other"), ..green };
+        assert_eq!(missing(&[red, stale], &approval), ["gate `baseline` changed since it ran on this version"]);
     }
 
     #[test]
@@ -614,13 +532,7 @@ mod tests {
 
     #[test]
     fn contributors_never_hold_what_needs_a_credential() {
-        for action in [
-            Action::Approve,
-            Action::Promote,
-            Action::SetPolicy,
-            Action::ManageRights,
-            Action::Deploy,
-        ] {
+        for action in [Action::Approve, Action::Promote, Action::SetPolicy, Action::ManageRights, Action::Deploy] {
             assert!(!Role::Contributor.allows(action), "{action}");
         }
         for action in Action::ALL {

@@ -24,20 +24,14 @@ const ADDRESS_BYTES: usize = 8 + 2 + 4;
 fn base32() -> &'static Encoding {
     static ENCODING: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
         let mut specification = Specification::new();
-        specification
-            .symbols
-            .push_str("0123456789abcdefghjkmnpqrstvwxyz");
-        specification
-            .encoding()
-            .expect("32 distinct symbols are a valid base-32 alphabet")
+        specification.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
+        specification.encoding().expect("32 distinct symbols are a valid base-32 alphabet")
     });
     &ENCODING
 }
 
 /// Where a record lies: needs no index, only the segment's catalogue entry.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PredictionAddress {
     /// Milliseconds since the epoch in the upper 48 bits, 16 random bits below.
     pub segment: u64,
@@ -97,16 +91,8 @@ impl PredictionId {
     }
 
     fn claimed_address(&self) -> PredictionAddress {
-        let field = |range: std::ops::Range<usize>| {
-            self.0[range]
-                .iter()
-                .fold(0u64, |acc, b| acc << 8 | u64::from(*b))
-        };
-        PredictionAddress {
-            segment: field(1..9),
-            endpoint: field(9..11) as u16,
-            row: field(11..15) as u32,
-        }
+        let field = |range: std::ops::Range<usize>| self.0[range].iter().fold(0u64, |acc, b| acc << 8 | u64::from(*b));
+        PredictionAddress { segment: field(1..9), endpoint: field(9..11) as u16, row: field(11..15) as u32 }
     }
 }
 
@@ -136,11 +122,7 @@ impl FromStr for PredictionId {
         let encoded = text.strip_prefix(TEXT_PREFIX).ok_or_else(refuse)?;
         let bytes = base32().decode(encoded.as_bytes()).map_err(|_| refuse())?;
         let bytes: [u8; ID_BYTES] = bytes.try_into().map_err(|_| refuse())?;
-        if bytes[0] == FORMAT {
-            Ok(Self(bytes))
-        } else {
-            Err(refuse())
-        }
+        if bytes[0] == FORMAT { Ok(Self(bytes)) } else { Err(refuse()) }
     }
 }
 
@@ -231,11 +213,7 @@ mod tests {
     const KEY: PredictionKey = PredictionKey([7; 32]);
 
     fn address() -> PredictionAddress {
-        PredictionAddress {
-            segment: 0x0199_1234_5678_9abc,
-            endpoint: 3,
-            row: 70_000,
-        }
+        PredictionAddress { segment: 0x0199_1234_5678_9abc, endpoint: 3, row: 70_000 }
     }
 
     #[test]
@@ -243,10 +221,7 @@ mod tests {
         let id = PredictionId::seal(address(), &KEY);
         let text = id.to_string();
         assert_eq!(text.len(), 42);
-        assert_eq!(
-            text.parse::<PredictionId>().unwrap().open(&KEY),
-            Some(address())
-        );
+        assert_eq!(text.parse::<PredictionId>().unwrap().open(&KEY), Some(address()));
     }
 
     #[test]

@@ -34,9 +34,7 @@ impl Auth {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Asserted, Self::Authenticated, Self::System]
-            .into_iter()
-            .find(|auth| auth.as_str() == text)
+        [Self::Asserted, Self::Authenticated, Self::System].into_iter().find(|auth| auth.as_str() == text)
     }
 }
 
@@ -50,10 +48,7 @@ pub struct Actor {
 impl Actor {
     pub fn system() -> Self {
         let principal = PrincipalName::new("stemma").expect("a plain word is a valid name");
-        Self {
-            principal,
-            auth: Auth::System,
-        }
+        Self { principal, auth: Auth::System }
     }
 }
 
@@ -197,28 +192,10 @@ pub struct RunRecord {
 impl RunRecord {
     /// Hash of command, code, environment and inputs: equal for two runs of the same recipe.
     pub fn input_key(&self) -> Digest {
-        let inputs: Vec<(&str, &Digest)> = self
-            .inputs
-            .iter()
-            .map(|f| (f.path.as_str(), &f.digest))
-            .collect();
-        let code: Vec<(&str, &Digest)> = self
-            .code
-            .files
-            .iter()
-            .map(|f| (f.path.as_str(), &f.digest))
-            .collect();
-        let key = (
-            1u32,
-            &self.command,
-            &self.directory,
-            code,
-            self.environment,
-            inputs,
-        );
-        crate::canonical::digest(&key)
-            .expect("strings and digests are always JSON")
-            .0
+        let inputs: Vec<(&str, &Digest)> = self.inputs.iter().map(|f| (f.path.as_str(), &f.digest)).collect();
+        let code: Vec<(&str, &Digest)> = self.code.files.iter().map(|f| (f.path.as_str(), &f.digest)).collect();
+        let key = (1u32, &self.command, &self.directory, code, self.environment, inputs);
+        crate::canonical::digest(&key).expect("strings and digests are always JSON").0
     }
 }
 

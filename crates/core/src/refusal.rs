@@ -15,11 +15,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            missing: Vec::new(),
-            hint: None,
-        }
+        Self { message: message.into(), missing: Vec::new(), hint: None }
     }
 
     #[must_use]

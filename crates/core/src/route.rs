@@ -78,11 +78,7 @@ impl Revision {
     /// Chooses the arm for a unit: the same revision and unit always give the same arm.
     pub fn assign(&self, _unit: Option<&str>) -> Assignment<'_> {
         match &self.route {
-            Route::Single { target } => Assignment {
-                variant: "single",
-                target,
-                propensity: 1.0,
-            },
+            Route::Single { target } => Assignment { variant: "single", target, propensity: 1.0 },
         }
     }
 }
@@ -115,8 +111,7 @@ mod tests {
         let low = |salt: &str, i: u32| bucket(salt, &i.to_string()) < 0.1;
         let share = (0..n).filter(|i| low("one", *i)).count() as f64 / f64::from(n);
         assert!((share - 0.1).abs() < 0.004, "{share}");
-        let both =
-            (0..n).filter(|i| low("one", *i) && low("two", *i)).count() as f64 / f64::from(n);
+        let both = (0..n).filter(|i| low("one", *i) && low("two", *i)).count() as f64 / f64::from(n);
         assert!((both - 0.01).abs() < 0.002, "{both}");
     }
 }

@@ -133,10 +133,7 @@ impl Signature {
         }
         for now in &new.outputs {
             if !self.outputs.iter().any(|field| field.name == now.name) {
-                changes.push(ContractChange {
-                    breaking: false,
-                    what: format!("output `{}` added", now.name),
-                });
+                changes.push(ContractChange { breaking: false, what: format!("output `{}` added", now.name) });
             }
         }
         changes
@@ -144,25 +141,16 @@ impl Signature {
 }
 
 fn breaking(what: String) -> ContractChange {
-    ContractChange {
-        breaking: true,
-        what,
-    }
+    ContractChange { breaking: true, what }
 }
 
 fn field_change(role: &str, old: &Field, now: &Field) -> Option<ContractChange> {
     if old.datatype != now.datatype {
-        let what = format!(
-            "{role} `{}` changed from {} to {}",
-            old.name, old.datatype, now.datatype
-        );
+        let what = format!("{role} `{}` changed from {} to {}", old.name, old.datatype, now.datatype);
         return Some(breaking(what));
     }
     if old.shape != now.shape {
-        let what = format!(
-            "{role} `{}` changed shape from {:?} to {:?}",
-            old.name, old.shape, now.shape
-        );
+        let what = format!("{role} `{}` changed shape from {:?} to {:?}", old.name, old.shape, now.shape);
         return Some(breaking(what));
     }
     if old.optional && !now.optional {
@@ -176,27 +164,16 @@ mod tests {
     use super::*;
 
     fn field(name: &str, datatype: Datatype) -> Field {
-        Field {
-            name: name.into(),
-            datatype,
-            shape: vec![-1, 1],
-            optional: false,
-        }
+        Field { name: name.into(), datatype, shape: vec![-1, 1], optional: false }
     }
 
     fn signature(inputs: Vec<Field>) -> Signature {
-        Signature {
-            inputs,
-            outputs: vec![field("p", Datatype::Fp32)],
-        }
+        Signature { inputs, outputs: vec![field("p", Datatype::Fp32)] }
     }
 
     fn check(old: Vec<Field>, new: Vec<Field>, expected: &[(bool, &str)]) {
         let changes = signature(old).changes_to(&signature(new));
-        let found: Vec<(bool, &str)> = changes
-            .iter()
-            .map(|c| (c.breaking, c.what.as_str()))
-            .collect();
+        let found: Vec<(bool, &str)> = changes.iter().map(|c| (c.breaking, c.what.as_str())).collect();
         assert_eq!(found, expected);
     }
 
@@ -209,30 +186,11 @@ mod tests {
     #[test]
     fn what_breaks_callers_is_named() {
         let (a, b) = (field("a", Datatype::Fp32), field("b", Datatype::Fp32));
-        check(
-            vec![a.clone(), b.clone()],
-            vec![a.clone()],
-            &[(true, "input `b` removed")],
-        );
-        check(
-            vec![a.clone()],
-            vec![a.clone(), b.clone()],
-            &[(true, "required input `b` added")],
-        );
-        let optional = Field {
-            optional: true,
-            ..b.clone()
-        };
-        check(
-            vec![a.clone()],
-            vec![a.clone(), optional],
-            &[(false, "optional input `b` added")],
-        );
-        check(
-            vec![b],
-            vec![field("b", Datatype::Int64)],
-            &[(true, "input `b` changed from FP32 to INT64")],
-        );
+        check(vec![a.clone(), b.clone()], vec![a.clone()], &[(true, "input `b` removed")]);
+        check(vec![a.clone()], vec![a.clone(), b.clone()], &[(true, "required input `b` added")]);
+        let optional = Field { optional: true, ..b.clone() };
+        check(vec![a.clone()], vec![a.clone(), optional], &[(false, "optional input `b` added")]);
+        check(vec![b], vec![field("b", Datatype::Int64)], &[(true, "input `b` changed from FP32 to INT64")]);
     }
 
     #[test]
@@ -240,9 +198,6 @@ mod tests {
         for name in ["BOOL", "UINT8", "INT64", "FP16", "FP32", "FP64", "BYTES"] {
             assert_eq!(Datatype::parse(name).unwrap().as_str(), name);
         }
-        assert_eq!(
-            serde_json::to_string(&Datatype::Uint16).unwrap(),
-            "\"UINT16\""
-        );
+        assert_eq!(serde_json::to_string(&Datatype::Uint16).unwrap(), "\"UINT16\"");
     }
 }

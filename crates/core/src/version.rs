@@ -22,11 +22,7 @@ pub struct VersionNumberError(pub String);
 
 impl VersionNumber {
     /// What the first version of every model is called.
-    pub const FIRST: Self = Self {
-        major: 1,
-        minor: 0,
-        pipeline: 0,
-    };
+    pub const FIRST: Self = Self { major: 1, minor: 0, pipeline: 0 };
 }
 
 impl fmt::Display for VersionNumber {
@@ -41,19 +37,11 @@ impl FromStr for VersionNumber {
         let part = |part: &str| {
             let plain = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
             let shortest = part == "0" || !part.starts_with('0');
-            if plain && shortest {
-                part.parse::<u32>().ok()
-            } else {
-                None
-            }
+            if plain && shortest { part.parse::<u32>().ok() } else { None }
         };
         let parts: Option<Vec<u32>> = text.split('.').map(part).collect();
         match parts.as_deref() {
-            Some(&[major, minor, pipeline]) => Ok(Self {
-                major,
-                minor,
-                pipeline,
-            }),
+            Some(&[major, minor, pipeline]) => Ok(Self { major, minor, pipeline }),
             _ => Err(VersionNumberError(text.to_owned())),
         }
     }
@@ -133,18 +121,8 @@ pub struct Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            metric,
-            difference,
-            low,
-            high,
-            data,
-            ..
-        } = self;
-        write!(
-            f,
-            "{metric} {difference:+.3} [{low:.3}, {high:.3}] on {data}"
-        )
+        let Self { metric, difference, low, high, data, .. } = self;
+        write!(f, "{metric} {difference:+.3} [{low:.3}, {high:.3}] on {data}")
     }
 }
 
@@ -199,11 +177,7 @@ pub fn reference<'a>(versions: &'a [Reference], candidate: &Candidate) -> Option
 /// Decides the number of a new version.
 ///
 /// `reference` comes from [`reference`]; `used` holds every number ever given, so that none is given twice.
-pub fn decide(
-    reference: Option<&Reference>,
-    used: &[VersionNumber],
-    candidate: &Candidate,
-) -> VersionDecision {
+pub fn decide(reference: Option<&Reference>, used: &[VersionNumber], candidate: &Candidate) -> VersionDecision {
     let Some(reference) = reference else {
         return VersionDecision {
             number: first_free(used),
@@ -217,11 +191,7 @@ pub fn decide(
     } else {
         (Step::Major, format!("major: {}", breaks.join(", ")))
     };
-    VersionDecision {
-        number: next_number(step, reference.number, used),
-        step,
-        reason,
-    }
+    VersionDecision { number: next_number(step, reference.number, used), step, reason }
 }
 
 fn broken_contract(reference: &Reference, candidate: &Candidate) -> Vec<String> {
@@ -245,10 +215,9 @@ fn performance_step(candidate: &Candidate) -> (Step, String) {
         Performance::Compared(comparison) if comparison.low > candidate.min_improvement => {
             (Step::Minor, format!("minor: {comparison}"))
         }
-        Performance::Compared(comparison) => (
-            Step::Pipeline,
-            format!("pipeline: {comparison}, not shown to be better"),
-        ),
+        Performance::Compared(comparison) => {
+            (Step::Pipeline, format!("pipeline: {comparison}, not shown to be better"))
+        }
         Performance::Unknown { why } => (Step::Pipeline, format!("pipeline: {why}")),
     }
 }
@@ -256,11 +225,7 @@ fn performance_step(candidate: &Candidate) -> (Step, String) {
 fn first_free(used: &[VersionNumber]) -> VersionNumber {
     match used.iter().map(|number| number.major).max() {
         None => VersionNumber::FIRST,
-        Some(major) => VersionNumber {
-            major: major + 1,
-            minor: 0,
-            pipeline: 0,
-        },
+        Some(major) => VersionNumber { major: major + 1, minor: 0, pipeline: 0 },
     }
 }
 
@@ -268,30 +233,14 @@ fn next_number(step: Step, reference: VersionNumber, used: &[VersionNumber]) -> 
     match step {
         Step::First | Step::Major => first_free(used),
         Step::Minor => {
-            let same = used
-                .iter()
-                .filter(|n| n.major == reference.major)
-                .map(|n| n.minor);
+            let same = used.iter().filter(|n| n.major == reference.major).map(|n| n.minor);
             let newest = same.max().unwrap_or(reference.minor).max(reference.minor);
-            VersionNumber {
-                major: reference.major,
-                minor: newest + 1,
-                pipeline: 0,
-            }
+            VersionNumber { major: reference.major, minor: newest + 1, pipeline: 0 }
         }
         Step::Pipeline => {
-            let same = used
-                .iter()
-                .filter(|n| (n.major, n.minor) == (reference.major, reference.minor));
-            let newest = same
-                .map(|n| n.pipeline)
-                .max()
-                .unwrap_or(reference.pipeline)
-                .max(reference.pipeline);
-            VersionNumber {
-                pipeline: newest + 1,
-                ..reference
-            }
+            let same = used.iter().filter(|n| (n.major, n.minor) == (reference.major, reference.minor));
+            let newest = same.map(|n| n.pipeline).max().unwrap_or(reference.pipeline).max(reference.pipeline);
+            VersionNumber { pipeline: newest + 1, ..reference }
         }
     }
 }
@@ -304,16 +253,9 @@ mod tests {
     use crate::signature::{Datatype, Field};
 
     fn signature(names: &[&str]) -> Signature {
-        let field = |name: &&str| Field {
-            name: (*name).into(),
-            datatype: Datatype::Fp32,
-            shape: vec![-1, 1],
-            optional: false,
-        };
-        Signature {
-            inputs: names.iter().map(field).collect(),
-            outputs: vec![],
-        }
+        let field =
+            |name: &&str| Field { name: (*name).into(), datatype: Datatype::Fp32, shape: vec![-1, 1], optional: false };
+        Signature { inputs: names.iter().map(field).collect(), outputs: vec![] }
     }
 
     fn number(text: &str) -> VersionNumber {
@@ -335,14 +277,7 @@ mod tests {
         })
     }
 
-    fn check(
-        reference: &str,
-        used: &[&str],
-        inputs: &[&str],
-        performance: Performance,
-        number: &str,
-        reason: &str,
-    ) {
+    fn check(reference: &str, used: &[&str], inputs: &[&str], performance: Performance, number: &str, reason: &str) {
         let reference = Reference {
             number: reference.parse().unwrap(),
             signature: signature(&["age", "amount"]),
@@ -356,63 +291,27 @@ mod tests {
             min_improvement: 0.0,
         };
         let decision = decide(Some(&reference), &used, &candidate);
-        assert_eq!(
-            (
-                decision.number.to_string().as_str(),
-                decision.reason.as_str()
-            ),
-            (number, reason)
-        );
+        assert_eq!((decision.number.to_string().as_str(), decision.reason.as_str()), (number, reason));
     }
 
     #[test]
     fn better_on_the_same_data_is_minor() {
         let reason = "minor: auc +0.021 [0.004, 0.039] on german-credit-test@1";
-        check(
-            "1.0.3",
-            &["1.0.0", "1.0.3"],
-            &["age", "amount"],
-            compared(0.021, 0.004, 0.039),
-            "1.1.0",
-            reason,
-        );
+        check("1.0.3", &["1.0.0", "1.0.3"], &["age", "amount"], compared(0.021, 0.004, 0.039), "1.1.0", reason);
     }
 
     #[test]
     fn not_shown_to_be_better_is_pipeline() {
-        let reason =
-            "pipeline: auc +0.005 [-0.012, 0.022] on german-credit-test@1, not shown to be better";
-        check(
-            "1.1.0",
-            &["1.0.0", "1.1.0"],
-            &["age", "amount"],
-            compared(0.005, -0.012, 0.022),
-            "1.1.1",
-            reason,
-        );
+        let reason = "pipeline: auc +0.005 [-0.012, 0.022] on german-credit-test@1, not shown to be better";
+        check("1.1.0", &["1.0.0", "1.1.0"], &["age", "amount"], compared(0.005, -0.012, 0.022), "1.1.1", reason);
         // an interval that ends at exactly zero shows nothing
-        let reason =
-            "pipeline: auc +0.005 [0.000, 0.022] on german-credit-test@1, not shown to be better";
-        check(
-            "1.1.0",
-            &["1.1.0"],
-            &["age", "amount"],
-            compared(0.005, 0.0, 0.022),
-            "1.1.1",
-            reason,
-        );
+        let reason = "pipeline: auc +0.005 [0.000, 0.022] on german-credit-test@1, not shown to be better";
+        check("1.1.0", &["1.1.0"], &["age", "amount"], compared(0.005, 0.0, 0.022), "1.1.1", reason);
     }
 
     #[test]
     fn a_broken_contract_is_major_however_good_the_model_is() {
-        check(
-            "1.1.1",
-            &["1.1.1"],
-            &["amount"],
-            compared(0.2, 0.1, 0.3),
-            "2.0.0",
-            "major: input `age` removed",
-        );
+        check("1.1.1", &["1.1.1"], &["amount"], compared(0.2, 0.1, 0.3), "2.0.0", "major: input `age` removed");
     }
 
     #[test]
@@ -438,17 +337,8 @@ mod tests {
 
     #[test]
     fn without_an_evaluation_the_reason_says_so() {
-        let why = Performance::Unknown {
-            why: "no evaluation is declared".into(),
-        };
-        check(
-            "1.0.0",
-            &["1.0.0"],
-            &["age", "amount"],
-            why,
-            "1.0.1",
-            "pipeline: no evaluation is declared",
-        );
+        let why = Performance::Unknown { why: "no evaluation is declared".into() };
+        check("1.0.0", &["1.0.0"], &["age", "amount"], why, "1.0.1", "pipeline: no evaluation is declared");
     }
 
     #[test]
@@ -458,18 +348,10 @@ mod tests {
             signature: signature(inputs),
             target: None,
         };
-        let versions = [
-            version("1.1.0", &["age", "amount"]),
-            version("2.0.0", &["amount"]),
-        ];
+        let versions = [version("1.1.0", &["age", "amount"]), version("2.0.0", &["amount"])];
         let chosen = |inputs: &[&str]| {
             let performance = Performance::Unknown { why: String::new() };
-            let candidate = Candidate {
-                signature: signature(inputs),
-                target: None,
-                performance,
-                min_improvement: 0.0,
-            };
+            let candidate = Candidate { signature: signature(inputs), target: None, performance, min_improvement: 0.0 };
             reference(&versions, &candidate).map(|reference| reference.number.to_string())
         };
         assert_eq!(chosen(&["age", "amount"]).as_deref(), Some("1.1.0"));
@@ -482,30 +364,16 @@ mod tests {
         let candidate = Candidate {
             signature: signature(&[]),
             target: None,
-            performance: Performance::Unknown {
-                why: "nothing".into(),
-            },
+            performance: Performance::Unknown { why: "nothing".into() },
             min_improvement: 0.0,
         };
         assert_eq!(decide(None, &[], &candidate).number, VersionNumber::FIRST);
-        assert_eq!(
-            decide(None, &[number("4.1.0")], &candidate).number,
-            number("5.0.0")
-        );
+        assert_eq!(decide(None, &[number("4.1.0")], &candidate).number, number("5.0.0"));
     }
 
     #[test]
     fn odd_spellings_of_numbers_are_refused() {
-        for text in [
-            "1.2",
-            "1.2.3.4",
-            "01.2.3",
-            "1.+2.3",
-            "",
-            "1..3",
-            "v1.2.3",
-            "1.2.99999999999",
-        ] {
+        for text in ["1.2", "1.2.3.4", "01.2.3", "1.+2.3", "", "1..3", "v1.2.3", "1.2.99999999999"] {
             assert!(text.parse::<VersionNumber>().is_err(), "{text}");
         }
     }

@@ -65,7 +65,8 @@ impl Caller {
             return Err(problem.hint("an owner can grant it with `stemma user add NAME --role ROLE`"));
         }
         let problem = Problem::new(ErrorKind::Unauthenticated, format!("to {action} needs a credential"));
-        Err(problem.hint("set STEMMA_TOKEN to a token with that right; `stemma init` put the owner's into the user's config"))
+        Err(problem
+            .hint("set STEMMA_TOKEN to a token with that right; `stemma init` put the owner's into the user's config"))
     }
 }
 
@@ -156,11 +157,8 @@ mod tests {
     fn tokens_are_recognised_until_they_expire() {
         let token = new_token().unwrap();
         assert!(token.text.starts_with("stm_") && token.text.len() == 56);
-        let holder = TokenHolder {
-            principal: "ada@example.org".parse().unwrap(),
-            expires: Some(Timestamp(10)),
-            grants: vec![],
-        };
+        let holder =
+            TokenHolder { principal: "ada@example.org".parse().unwrap(), expires: Some(Timestamp(10)), grants: vec![] };
         let table = AccessTable { holders: HashMap::from([(token.hash, holder)]) };
         assert!(table.authenticate(&token.text, Timestamp(9)).is_ok());
         assert!(table.authenticate(&token.text, Timestamp(10)).is_err());

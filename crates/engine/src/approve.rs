@@ -25,7 +25,9 @@ impl Engine {
     ) -> Result<Approval, Problem> {
         let version = self.find_version(project, model, version).await?;
         if caller.actor.auth != Auth::Authenticated {
-            return Err(Problem::new(ErrorKind::Unauthenticated, "to approve needs a credential").hint("set STEMMA_TOKEN"));
+            return Err(
+                Problem::new(ErrorKind::Unauthenticated, "to approve needs a credential").hint("set STEMMA_TOKEN")
+            );
         }
         if approve.reason.trim().is_empty() {
             return Err(Problem::invalid("an approval needs a reason").hint("say it with `--reason`"));
@@ -35,7 +37,8 @@ impl Engine {
         }
         let producers = self.producers(&version);
         if producers.contains(&caller.actor.principal) {
-            let refusal = Refusal::new(format!("`{}` made {} and may not approve it", caller.actor.principal, version.name()));
+            let refusal =
+                Refusal::new(format!("`{}` made {} and may not approve it", caller.actor.principal, version.name()));
             return Err(refusal.hint("somebody else with the role approver has to look at it").into());
         }
         let (version, approve) = (&version, &approve);

@@ -78,7 +78,8 @@ impl Engine {
             }
         };
         let dataset = DatasetName::new(name).map_err(|error| {
-            Problem::from(error).hint("name a dataset as in `german-credit@1`; paths are looked up in stemma.lock by the CLI")
+            Problem::from(error)
+                .hint("name a dataset as in `german-credit@1`; paths are looked up in stemma.lock by the CLI")
         })?;
         let mut versions = self.dataset_versions_if_any(project, &dataset).await?;
         if versions.is_empty() {
@@ -92,7 +93,8 @@ impl Engine {
         };
         found.ok_or_else(|| {
             let number = number.unwrap_or(0);
-            Problem::not_found(format!("dataset `{name}` has no version {number}")).hint(format!("the newest is {newest}"))
+            Problem::not_found(format!("dataset `{name}` has no version {number}"))
+                .hint(format!("the newest is {newest}"))
         })
     }
 

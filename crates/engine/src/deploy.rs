@@ -146,8 +146,11 @@ impl Engine {
             Some(found) if found.project == *project => found,
             _ => {
                 let names = self.endpoint_names(project).await?;
-                let hint = near::hint(endpoint.as_str(), names.iter().map(EndpointName::as_str), "`stemma deploy` makes one");
-                return Err(Problem::not_found(format!("there is no endpoint `{endpoint}` in project `{project}`")).hint(hint));
+                let hint =
+                    near::hint(endpoint.as_str(), names.iter().map(EndpointName::as_str), "`stemma deploy` makes one");
+                return Err(
+                    Problem::not_found(format!("there is no endpoint `{endpoint}` in project `{project}`")).hint(hint)
+                );
             }
         };
         let parts = self.sealed_parts(endpoint).await?;

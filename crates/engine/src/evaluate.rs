@@ -111,9 +111,8 @@ impl Engine {
             });
         }
         let (model, table, spec) = (model.clone(), data.table.clone(), data.spec.clone());
-        let (scored, overall, slices) = tokio::task::spawn_blocking(move || summarise(&model, &table, &spec, &rows))
-            .await
-            .map_err(internal)??;
+        let (scored, overall, slices) =
+            tokio::task::spawn_blocking(move || summarise(&model, &table, &spec, &rows)).await.map_err(internal)??;
         let target = data.table.column(&data.spec.target)?;
         let predictions: Vec<RowPrediction> = scored
             .iter()
@@ -219,8 +218,7 @@ pub fn compare(reference: &Evaluation, candidate: &Evaluation) -> Result<Compari
     let mut seed = [0u8; 8];
     seed.copy_from_slice(&digest.as_bytes()[..8]);
     let bootstrap = Bootstrap::new(metric, u64::from_le_bytes(seed));
-    let interval =
-        paired_bootstrap(&labels, &paired.0, &paired.1, &bootstrap).map_err(|error| error.to_string())?;
+    let interval = paired_bootstrap(&labels, &paired.0, &paired.1, &bootstrap).map_err(|error| error.to_string())?;
     Ok(Comparison {
         metric: new.primary.clone(),
         data: new.data.clone(),

@@ -66,7 +66,12 @@ impl Engine {
     }
 
     /// A version with its run, evidence, approvals and what it still lacks.
-    pub async fn version(&self, project: &ProjectName, model: &ModelName, version: &str) -> Result<VersionDetail, Problem> {
+    pub async fn version(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+    ) -> Result<VersionDetail, Problem> {
         let version = self.find_version(project, model, version).await?;
         let policy = self.policy_or_default(project, model).await?;
         let missing = match self.promotion_grounds(project, &version, &policy, Stage::Production).await {

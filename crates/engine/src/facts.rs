@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use stemma_api::types::{
-    Approval, DatasetVersion, DeployedRevision, Evidence, Fact, Feedback, Grant, ModelDetail, ModelSummary, ModelVersion,
-    PolicyState, PredictionSummary, Principal, Promotion,
+    Approval, DatasetVersion, DeployedRevision, Evidence, Fact, Feedback, Grant, ModelDetail, ModelSummary,
+    ModelVersion, PolicyState, PredictionSummary, Principal, Promotion,
 };
 use stemma_core::{
     Digest, ErrorKind, Problem,
@@ -93,7 +93,9 @@ impl Engine {
         match self.ledger().commit(commit).await.map_err(ledger_problem)? {
             Outcome::Committed { repeated: false, .. } => Ok(()),
             // the token of the first time is gone; nobody can be shown it again
-            _ => Err(Problem::new(ErrorKind::Conflict, "this request was done before").hint("ask again for a new token")),
+            _ => {
+                Err(Problem::new(ErrorKind::Conflict, "this request was done before").hint("ask again for a new token"))
+            }
         }
     }
 
@@ -238,7 +240,8 @@ impl Engine {
     pub(crate) async fn run_record(&self, project: &ProjectName, run: RunId) -> Result<RunRecord, Problem> {
         let found = self.ledger().run(project, run).await.map_err(ledger_problem)?;
         found.ok_or_else(|| {
-            Problem::not_found(format!("there is no run `{run}` in project `{project}`")).hint("`stemma runs` lists them")
+            Problem::not_found(format!("there is no run `{run}` in project `{project}`"))
+                .hint("`stemma runs` lists them")
         })
     }
 
@@ -329,14 +332,22 @@ impl Engine {
         Ok(PolicyState { policy: self.policy_or_default(project, model).await?, changed: false })
     }
 
-    pub(crate) async fn policy_or_default(&self, project: &ProjectName, model: &ModelName) -> Result<ModelPolicy, Problem> {
+    pub(crate) async fn policy_or_default(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+    ) -> Result<ModelPolicy, Problem> {
         Ok(self.ledger().policy(project, model).await.map_err(ledger_problem)?.unwrap_or_default())
     }
 
     // --- evidence ---
 
     /// All evidence of a version, oldest first.
-    pub(crate) async fn evidence(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Evidence>, Problem> {
+    pub(crate) async fn evidence(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+    ) -> Result<Vec<Evidence>, Problem> {
         let rows = self.ledger().evidence(project, &version.model, version.number).await.map_err(ledger_problem)?;
         let evidence = |row: Recorded<stemma_core::event::EvidenceRecorded>| Evidence {
             evidence: row.value.evidence,
@@ -391,7 +402,11 @@ impl Engine {
         Ok(Some(Evaluation { predictions: predictions::read(bytes)?, report, report_digest }))
     }
 
-    pub(crate) async fn approvals(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Approval>, Problem> {
+    pub(crate) async fn approvals(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+    ) -> Result<Vec<Approval>, Problem> {
         let rows = self.ledger().approvals(project, &version.model, version.number).await.map_err(ledger_problem)?;
         let approval = |row: Recorded<stemma_core::event::Approved>| Approval {
             approval: row.value.approval,
@@ -404,7 +419,11 @@ impl Engine {
         Ok(rows.into_iter().map(approval).collect())
     }
 
-    pub(crate) async fn promotions(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Promotion>, Problem> {
+    pub(crate) async fn promotions(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+    ) -> Result<Vec<Promotion>, Problem> {
         let rows = self.ledger().promotions(project, &version.model, version.number).await.map_err(ledger_problem)?;
         let promotion = |row: Recorded<stemma_core::event::Promoted>| Promotion {
             from: row.value.from,
@@ -459,7 +478,10 @@ impl Engine {
         let found = self.ledger().revision_by_digest(record.revision_digest).await.map_err(ledger_problem)?;
         found.map(deployed).ok_or_else(|| {
             let (endpoint, number) = (&record.endpoint, record.revision);
-            Problem::new(ErrorKind::Corrupt, format!("the ledger lacks revision {endpoint}#{number} of this prediction"))
+            Problem::new(
+                ErrorKind::Corrupt,
+                format!("the ledger lacks revision {endpoint}#{number} of this prediction"),
+            )
         })
     }
 
@@ -496,7 +518,11 @@ impl Engine {
         self.ledger().log_parts(endpoint).await.map_err(ledger_problem)
     }
 
-    pub(crate) async fn recent_predictions(&self, ordinal: u16, limit: usize) -> Result<Vec<PredictionSummary>, Problem> {
+    pub(crate) async fn recent_predictions(
+        &self,
+        ordinal: u16,
+        limit: usize,
+    ) -> Result<Vec<PredictionSummary>, Problem> {
         let log = self.log().clone();
         let recent = tokio::task::spawn_blocking(move || log.recent(ordinal, limit));
         let recent = recent.await.map_err(crate::problem::internal)?.map_err(log_problem)?;

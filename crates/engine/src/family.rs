@@ -20,7 +20,8 @@ pub struct DatasetIndex {
 
 /// Draws together what is known about a revision and the versions it consulted.
 pub fn tree(index: &DatasetIndex, revision: &DeployedRevision, models: &[VersionDetail]) -> FamilyTree {
-    let mut builder = Builder { index, tree: FamilyTree { complete: true, ..FamilyTree::default() }, seen: HashSet::new() };
+    let mut builder =
+        Builder { index, tree: FamilyTree { complete: true, ..FamilyTree::default() }, seen: HashSet::new() };
     let endpoint = &revision.revision.endpoint;
     let served = Node::new(NodeKind::Revision, revision.name());
     let by = format!("deployed by {}", revision.deployed.actor);
@@ -85,7 +86,12 @@ impl Builder<'_> {
         }
         for approval in &detail.approvals {
             let decision = Node::new(NodeKind::Approval, approval.approval);
-            self.node(&decision, format!("approved for {}", approval.stage), approval.approved.actor.to_string(), Some(href.clone()));
+            self.node(
+                &decision,
+                format!("approved for {}", approval.stage),
+                approval.approved.actor.to_string(),
+                Some(href.clone()),
+            );
             self.edge(&decision, &node, EdgeKind::Approved, None, Certainty::Observed);
         }
         node
@@ -104,7 +110,12 @@ impl Builder<'_> {
         self.node(&code, format!("code {commit}"), dirty.to_owned(), Some(format!("/runs/{}", record.id)));
         self.edge(&code, &node, EdgeKind::RanCode, None, Certainty::Observed);
         let environment = Node::new(NodeKind::Environment, record.environment);
-        self.node(&environment, "environment".to_owned(), format!("b3:{}", record.environment.short()), Some(format!("/runs/{}", record.id)));
+        self.node(
+            &environment,
+            "environment".to_owned(),
+            format!("b3:{}", record.environment.short()),
+            Some(format!("/runs/{}", record.id)),
+        );
         self.edge(&environment, &node, EdgeKind::RanEnvironment, None, Certainty::Observed);
         for input in &record.inputs {
             let content = self.content(input.digest, &input.path);

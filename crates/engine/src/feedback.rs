@@ -10,7 +10,12 @@ const TEXT_BYTES_MAX: usize = 4096;
 
 impl Engine {
     /// Keeps feedback on a prediction of this home.
-    pub async fn feedback(&self, caller: &Caller, prediction: &PredictionId, send: SendFeedback) -> Result<Feedback, Problem> {
+    pub async fn feedback(
+        &self,
+        caller: &Caller,
+        prediction: &PredictionId,
+        send: SendFeedback,
+    ) -> Result<Feedback, Problem> {
         if send.label.is_none() && send.reward.is_none() && send.comment.is_none() {
             return Err(Problem::invalid("feedback needs a label, a reward or a comment"));
         }

@@ -112,8 +112,11 @@ fn wanted_gates<'a>(
     let find = |name: &String| {
         policy.gates.get_key_value(name.as_str()).ok_or_else(|| {
             let declared = policy.gates.keys().map(GateName::as_str);
-            Problem::not_found(format!("model `{model}` declares no gate `{name}`"))
-                .hint(near::hint(name, declared, "see `stemma policy show`"))
+            Problem::not_found(format!("model `{model}` declares no gate `{name}`")).hint(near::hint(
+                name,
+                declared,
+                "see `stemma policy show`",
+            ))
         })
     };
     names.iter().map(find).collect()

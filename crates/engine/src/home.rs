@@ -46,7 +46,13 @@ impl Engine {
             Event::ProjectCreated { project: ProjectName::default_project() },
             Event::PrincipalAdded { principal: owner.clone() },
             Event::RoleGranted { principal: owner.clone(), project: None, role: Role::Owner },
-            Event::TokenIssued { token, principal: owner.clone(), label: "owner".to_owned(), expires: None, check: Digest::of(&hash) },
+            Event::TokenIssued {
+                token,
+                principal: owner.clone(),
+                label: "owner".to_owned(),
+                expires: None,
+                check: Digest::of(&hash),
+            },
         ];
         let commit = Commit {
             actor: Actor { principal: owner, auth: Auth::Asserted },
@@ -73,10 +79,14 @@ impl Engine {
         layout.create_folders()?;
         let prediction_key = layout.prediction_key()?;
         let store = Store::open(&layout.content()).map_err(store_problem)?;
-        let log = PredictionLog::open(&layout.predictions(), prediction_key.clone(), clock.clone(), LogOptions::default());
+        let log =
+            PredictionLog::open(&layout.predictions(), prediction_key.clone(), clock.clone(), LogOptions::default());
         let log = log.map_err(log_problem)?;
         for segment in log.recovered().iter().filter(|segment| segment.damage.is_some()) {
-            tracing::error!(segment = format!("{:016x}", segment.segment), "a segment of the prediction log is damaged");
+            tracing::error!(
+                segment = format!("{:016x}", segment.segment),
+                "a segment of the prediction log is damaged"
+            );
         }
         let ledger = open_ledger(&layout, home.home, &clock).await?;
         let (routes, table) = watch::channel(Arc::new(RouteTable::default()));

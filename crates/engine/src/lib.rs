@@ -47,14 +47,14 @@ use stemma_onnx::Model;
 use stemma_store::Store;
 use tokio::sync::watch;
 
+use crate::{
+    access::AccessTable,
+    facts::{Moved, ledger_problem},
+};
 pub use crate::{
     access::{Caller, RoleGrant, TOKEN_PREFIX},
     layout::HOME_FORMAT,
     reference::{Reference, Selector},
-};
-use crate::{
-    access::AccessTable,
-    facts::{Moved, ledger_problem},
 };
 
 /// How often an act decides anew because somebody else changed something meanwhile.

@@ -6,8 +6,8 @@ use stemma_core::{
     event::{self, Event, EvidenceKind},
     id::RequestId,
     name::{ModelName, PrincipalName, ProjectName},
-    record::Auth,
     policy::{ApprovalFact, GateFact, ModelPolicy, PromotionGrounds, Stage, decide_promotion},
+    record::Auth,
 };
 
 use crate::{Caller, Engine};
@@ -38,7 +38,8 @@ impl Engine {
             Event::AliasMoved { alias, .. } => Some(alias.clone()),
             _ => None,
         });
-        let done = events.iter().any(|event| matches!(event, Event::Promoted(one) if one.version.to_string() == *number));
+        let done =
+            events.iter().any(|event| matches!(event, Event::Promoted(one) if one.version.to_string() == *number));
         if !done {
             return Err(Problem::new(ErrorKind::Conflict, "this request id was used for something else"));
         }
@@ -109,8 +110,11 @@ impl Engine {
             decided if !unproved => decided,
             decided => {
                 // an unproved name could be the approver's own under another
-                let mut refusal = decided.err().unwrap_or_else(|| Refusal::new(format!("promotion to {stage} is refused")));
-                refusal.missing.push("it was registered under an unproved name; register it again with a credential".into());
+                let mut refusal =
+                    decided.err().unwrap_or_else(|| Refusal::new(format!("promotion to {stage} is refused")));
+                refusal
+                    .missing
+                    .push("it was registered under an unproved name; register it again with a credential".into());
                 Err(refusal)
             }
         };

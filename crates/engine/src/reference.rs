@@ -2,13 +2,7 @@
 
 use std::str::FromStr;
 
-use stemma_core::{
-    ContentId, Problem,
-    id::RunId,
-    policy::Stage,
-    prediction::PredictionId,
-    version::VersionNumber,
-};
+use stemma_core::{ContentId, Problem, id::RunId, policy::Stage, prediction::PredictionId, version::VersionNumber};
 
 /// A reference, read but not looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +11,10 @@ pub enum Reference {
     Run(RunId),
     Prediction(PredictionId),
     /// `name@selector`; a model or a dataset.
-    Versioned { name: String, selector: String },
+    Versioned {
+        name: String,
+        selector: String,
+    },
     /// A name alone: the newest version.
     Name(String),
 }
@@ -39,9 +36,9 @@ impl FromStr for Reference {
             return Ok(Self::Content(text.parse()?));
         }
         if text.starts_with("pred_") {
-            let parsed = text.parse().map_err(|error: stemma_core::prediction::PredictionIdError| {
-                Problem::invalid(error.to_string())
-            })?;
+            let parsed = text
+                .parse()
+                .map_err(|error: stemma_core::prediction::PredictionIdError| Problem::invalid(error.to_string()))?;
             return Ok(Self::Prediction(parsed));
         }
         if let Ok(run) = text.parse() {
@@ -78,7 +75,8 @@ mod tests {
 
     #[test]
     fn references_are_told_apart() {
-        let versioned = |name: &str, selector: &str| Reference::Versioned { name: name.into(), selector: selector.into() };
+        let versioned =
+            |name: &str, selector: &str| Reference::Versioned { name: name.into(), selector: selector.into() };
         assert_eq!("m@1.0.0".parse(), Ok(versioned("m", "1.0.0")));
         assert_eq!("m@champion".parse(), Ok(versioned("m", "champion")));
         assert_eq!("m".parse(), Ok(Reference::Name("m".into())));

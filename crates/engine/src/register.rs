@@ -192,7 +192,10 @@ impl Engine {
             return unknown("no evaluation is declared, so better performance is not shown");
         };
         if evaluation.report.is_leaky() {
-            let why = format!("{} rows of {} are leaky, so better performance is not shown", evaluation.report.leaky_rows, data.name);
+            let why = format!(
+                "{} rows of {} are leaky, so better performance is not shown",
+                evaluation.report.leaky_rows, data.name
+            );
             return Ok(Performance::Unknown { why });
         }
         let Some(reference) = reference else {

@@ -23,12 +23,14 @@ impl Engine {
         let inputs = logged::to_tensors(&record.inputs)
             .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("the recorded input can't be read: {error}")))?;
         let outputs = tokio::task::spawn_blocking(move || model.run(inputs)).await.map_err(internal)?;
-        let outputs = outputs.map_err(|error| Problem::invalid(format!("the model fails on the recorded input: {error}")))?;
+        let outputs =
+            outputs.map_err(|error| Problem::invalid(format!("the model fails on the recorded input: {error}")))?;
         let replayed = logged::from_tensors(&outputs);
         let mut compared = Vec::new();
         for recorded in record.outputs {
             let again = replayed.iter().find(|tensor| tensor.name == recorded.name);
-            let again = again.ok_or_else(|| Problem::invalid(format!("the model has no output `{}`", recorded.name)))?;
+            let again =
+                again.ok_or_else(|| Problem::invalid(format!("the model has no output `{}`", recorded.name)))?;
             compared.push(OutputComparison {
                 name: recorded.name.clone(),
                 same_bits: *again == recorded,

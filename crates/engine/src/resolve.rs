@@ -32,14 +32,21 @@ impl Engine {
             }
             Reference::Run(run) => Err(Problem::invalid(format!("`{run}` is a run, not content"))
                 .hint(format!("`stemma show {run}` lists what it read and wrote"))),
-            Reference::Prediction(prediction) => Err(Problem::invalid(format!("`{prediction}` is a prediction, not content"))
-                .hint(format!("`stemma why {prediction}`"))),
+            Reference::Prediction(prediction) => {
+                Err(Problem::invalid(format!("`{prediction}` is a prediction, not content"))
+                    .hint(format!("`stemma why {prediction}`")))
+            }
             Reference::Name(name) => self.resolve_named(project, &name, None).await,
             Reference::Versioned { name, selector } => self.resolve_named(project, &name, Some(&selector)).await,
         }
     }
 
-    async fn resolve_named(&self, project: &ProjectName, name: &str, selector: Option<&str>) -> Result<Resolved, Problem> {
+    async fn resolve_named(
+        &self,
+        project: &ProjectName,
+        name: &str,
+        selector: Option<&str>,
+    ) -> Result<Resolved, Problem> {
         let is_model = match ModelName::new(name) {
             Ok(model) => self.versions_if_any(project, &model).await?.is_some(),
             Err(_) => false,
@@ -58,7 +65,9 @@ impl Engine {
         let wanted = selector.map_or(name.to_owned(), |selector| format!("{name}@{selector}"));
         let version = match self.find_dataset(project, &wanted).await {
             Ok(version) => version,
-            Err(problem) if problem.kind == stemma_core::ErrorKind::NotFound && !self.is_dataset(project, name).await? => {
+            Err(problem)
+                if problem.kind == stemma_core::ErrorKind::NotFound && !self.is_dataset(project, name).await? =>
+            {
                 return Err(self.no_such_name(project, name).await?);
             }
             Err(problem) => return Err(problem),
@@ -87,7 +96,11 @@ impl Engine {
     }
 
     /// Finds `model@selector`.
-    pub(crate) async fn find_model_reference(&self, project: &ProjectName, reference: &str) -> Result<ModelVersion, Problem> {
+    pub(crate) async fn find_model_reference(
+        &self,
+        project: &ProjectName,
+        reference: &str,
+    ) -> Result<ModelVersion, Problem> {
         let (model, selector) = reference.split_once('@').unwrap_or((reference, "newest"));
         self.find_version(project, &ModelName::new(model)?, selector).await
     }

@@ -32,7 +32,8 @@ impl Engine {
         }
         caller.may(Action::ManageRights, add.project.as_ref())?;
         let known = self.principals().await?;
-        let expires = add.expires_days.map(|days| Timestamp(self.now().micros() + i64::from(days.min(DAYS_MAX)) * DAY_MICROS));
+        let expires =
+            add.expires_days.map(|days| Timestamp(self.now().micros() + i64::from(days.min(DAYS_MAX)) * DAY_MICROS));
         let token = TokenId::generate();
         let NewToken { text, hash } = new_token()?;
         let mut events = Vec::new();
@@ -40,14 +41,19 @@ impl Engine {
         if principal.is_none() {
             events.push(Event::PrincipalAdded { principal: add.principal.clone() });
         }
-        let has_role = principal.is_some_and(|one| {
-            one.grants.iter().any(|grant| grant.role == add.role && grant.project == add.project)
-        });
+        let has_role = principal
+            .is_some_and(|one| one.grants.iter().any(|grant| grant.role == add.role && grant.project == add.project));
         if !has_role {
             let (principal, project, role) = (add.principal.clone(), add.project.clone(), add.role);
             events.push(Event::RoleGranted { principal, project, role });
         }
-        events.push(Event::TokenIssued { token, principal: add.principal.clone(), label: add.label.clone(), expires, check: Digest::of(&hash) });
+        events.push(Event::TokenIssued {
+            token,
+            principal: add.principal.clone(),
+            label: add.label.clone(),
+            expires,
+            check: Digest::of(&hash),
+        });
         self.issue_token(caller, request, events, token, hash).await?;
         self.reload_access().await?;
         Ok(IssuedToken { principal: add.principal, role: add.role, token_id: token, token: text })

@@ -70,7 +70,8 @@ impl Engine {
 
     async fn seal_segment(&self, segment: SegmentId) -> Result<(), Problem> {
         let log = self.log().clone();
-        let parts = tokio::task::spawn_blocking(move || log.seal(segment)).await.map_err(internal)?.map_err(log_problem)?;
+        let parts =
+            tokio::task::spawn_blocking(move || log.seal(segment)).await.map_err(internal)?.map_err(log_problem)?;
         let mut events = Vec::new();
         for part in parts {
             let first = PredictionAddress { segment, endpoint: part.ordinal, row: part.first_row };
@@ -108,7 +109,10 @@ impl Engine {
         }))
     }
 
-    pub(crate) async fn unsealed_prediction(&self, address: PredictionAddress) -> Result<Option<PredictionRecord>, Problem> {
+    pub(crate) async fn unsealed_prediction(
+        &self,
+        address: PredictionAddress,
+    ) -> Result<Option<PredictionRecord>, Problem> {
         let log = self.log().clone();
         tokio::task::spawn_blocking(move || log.get(address)).await.map_err(internal)?.map_err(log_problem)
     }
@@ -138,7 +142,8 @@ fn warn_if_failed<T>(result: Result<T, Problem>) {
 }
 
 pub(crate) fn log_problem(error: impl std::fmt::Display) -> Problem {
-    Problem::new(ErrorKind::Unavailable, error.to_string()).hint("the prediction log can't be read or written; see the server's log")
+    Problem::new(ErrorKind::Unavailable, error.to_string())
+        .hint("the prediction log can't be read or written; see the server's log")
 }
 
 /// A blob of the store as what the Parquet reader reads from: every piece verified.

@@ -20,7 +20,12 @@ const ENVIRONMENT_BYTES_MAX: u64 = 8 << 20;
 
 impl Engine {
     /// Records a run. All content it names must be readable in the project, and the record must be what it says.
-    pub async fn record_run(&self, caller: &Caller, project: &ProjectName, run: RecordRun) -> Result<RunDetail, Problem> {
+    pub async fn record_run(
+        &self,
+        caller: &Caller,
+        project: &ProjectName,
+        run: RecordRun,
+    ) -> Result<RunDetail, Problem> {
         let RecordRun { record, digest } = run;
         self.check_record(caller, project, &record, digest).await?;
         self.insert_run(project, &record, digest, &edges_of(&record)).await?;
@@ -61,13 +66,20 @@ impl Engine {
         let missing = self.ungranted(project, &digests).await?;
         match missing.first() {
             None => Ok(()),
-            Some(first) => Err(Problem::invalid(format!("{} contents of the run are not here, {first} first", missing.len()))
-                .hint("upload them before the record")),
+            Some(first) => {
+                Err(Problem::invalid(format!("{} contents of the run are not here, {first} first", missing.len()))
+                    .hint("upload them before the record"))
+            }
         }
     }
 
     /// Runs, newest first.
-    pub async fn runs(&self, project: &ProjectName, before: Option<RunId>, limit: u32) -> Result<Page<RunSummary>, Problem> {
+    pub async fn runs(
+        &self,
+        project: &ProjectName,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Page<RunSummary>, Problem> {
         let records = self.run_records(project, before, limit).await?;
         let next = (records.len() == limit as usize).then(|| records.last().map(|run| run.id.to_string())).flatten();
         Ok(Page { items: records.iter().map(summary_of).collect(), next })
@@ -94,7 +106,11 @@ impl Engine {
         })
     }
 
-    pub(crate) async fn producing_run(&self, project: &ProjectName, run: Option<RunId>) -> Result<Option<RunRecord>, Problem> {
+    pub(crate) async fn producing_run(
+        &self,
+        project: &ProjectName,
+        run: Option<RunId>,
+    ) -> Result<Option<RunRecord>, Problem> {
         match run {
             None => Ok(None),
             Some(run) => self.run_record(project, run).await.map(Some),

@@ -1,93 +1,65 @@
-//! How many commits a second, each of one event, on SQLite with `synchronous=FULL`, or on the PostgreSQL at
-//! `STEMMA_TEST_POSTGRES`: with one writer who waits for each commit, and with sixteen.
+//! How many changes a second the ledger commits to SQLite with `synchronous=FULL`, alone and with many callers at once.
 //!
-//! `cargo run --release -p stemma-ledger --example commit [seconds]`
+//! Beside it the limit: how many times a second this disk brings a small write to stable storage.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs::File, io::Write as _, sync::Arc, time::Instant};
 
 use stemma_core::{
     SystemClock,
     event::Event,
     id::RequestId,
-    name::ProjectName,
     record::{Actor, Auth},
 };
-use stemma_ledger::{CommitError, Ledger, LedgerError, LedgerOptions, LedgerUrl};
+use stemma_ledger::{Commit, Ledger, LedgerOptions, LedgerUrl};
 
-const WRITERS: [u32; 2] = [1, 16];
+const COMMITS: u32 = 2000;
 
 #[tokio::main]
-async fn main() -> Result<(), CommitError> {
-    let seconds = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(5);
-    let folder = std::env::temp_dir().join(format!("stemma-commit-{}", std::process::id()));
-    std::fs::create_dir(&folder)
-        .map_err(|error| LedgerError::File { path: folder.clone(), reason: error.to_string() })?;
-    let mut urls = vec![("sqlite", LedgerUrl::Sqlite(folder.join("ledger.db")))];
-    if let Ok(url) = std::env::var("STEMMA_TEST_POSTGRES") {
-        let schema = format!("bench_{}", std::process::id());
-        urls.push(("postgres", LedgerUrl::Postgres(format!("{url}?schema={schema}"))));
-    }
-    for (name, url) in urls {
-        let options = LedgerOptions {
-            url,
-            checkpoint_dir: folder.join(name),
-            origin: "bench".to_owned(),
+async fn main() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    println!("write + fdatasync: {:.0} a second", syncs_per_second(&folder.path().join("probe")));
+    for callers in [1, 16, 128] {
+        let path = folder.path().join(format!("ledger-{callers}.db"));
+        let ledger = Ledger::open(LedgerOptions {
+            url: LedgerUrl::Sqlite(path),
+            checkpoints: folder.path().to_owned(),
+            origin: "stemma.example/bench".to_owned(),
             clock: Arc::new(SystemClock),
-        };
-        let ledger = Ledger::open(options).await?;
-        for writers in WRITERS {
-            measure(&ledger, name, writers, Duration::from_secs(seconds)).await?;
+        })
+        .await
+        .expect("an empty ledger opens");
+        let started = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for caller in 0..callers {
+            let ledger = ledger.clone();
+            tasks.spawn(async move {
+                for n in 0..COMMITS / callers {
+                    let project = format!("p{caller}x{n}").parse().expect("letters and digits are a name");
+                    let commit = Commit {
+                        actor: Actor {
+                            principal: "bench".parse().expect("a word is a name"),
+                            auth: Auth::Authenticated,
+                        },
+                        request: RequestId::generate(),
+                        expected: None,
+                        events: vec![Event::ProjectCreated { project }],
+                        token_hash: None,
+                    };
+                    ledger.commit(commit).await.expect("the ledger takes commits");
+                }
+            });
         }
-        verify(&ledger).await?;
-        ledger.close().await;
+        tasks.join_all().await;
+        let seconds = started.elapsed().as_secs_f64();
+        println!("{callers:>3} callers: {:.0} commits a second", f64::from(COMMITS / callers * callers) / seconds);
     }
-    // a folder that stays behind is in the system's folder for such things
-    let _ = std::fs::remove_dir_all(&folder);
-    Ok(())
 }
 
-async fn measure(ledger: &Ledger, name: &str, writers: u32, time: Duration) -> Result<(), CommitError> {
-    let start = Instant::now();
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..writers {
-        let ledger = ledger.clone();
-        tasks.spawn(async move {
-            let mut latencies = Vec::new();
-            while start.elapsed() < time {
-                let begun = Instant::now();
-                commit(&ledger).await?;
-                latencies.push(begun.elapsed());
-            }
-            Ok::<_, CommitError>(latencies)
-        });
+fn syncs_per_second(path: &std::path::Path) -> f64 {
+    let mut file = File::create(path).expect("a file can be made");
+    let started = Instant::now();
+    for _ in 0..1000 {
+        file.write_all(&[0; 512]).and_then(|()| file.sync_data()).expect("the disk takes writes");
     }
-    let mut latencies = Vec::new();
-    for done in tasks.join_all().await {
-        latencies.extend(done?);
-    }
-    latencies.sort_unstable();
-    let at = |share: f64| latencies.get((latencies.len() as f64 * share) as usize).copied().unwrap_or_default();
-    let rate = latencies.len() as f64 / start.elapsed().as_secs_f64();
-    println!("{name:8} {writers:2} writers: {rate:6.0} commits/s, p50 {:?}, p99 {:?}", at(0.5), at(0.99));
-    Ok(())
-}
-
-async fn commit(ledger: &Ledger) -> Result<(), CommitError> {
-    let request = RequestId::generate();
-    let project = ProjectName::new(request.to_string()).expect("hex digits are a valid name");
-    let actor = Actor { auth: Auth::Authenticated, ..Actor::system() };
-    let decide = vec![Event::ProjectCreated { project }];
-    ledger.commit(&actor, request, move |_| Box::pin(async move { Ok((decide, ())) })).await?;
-    Ok(())
-}
-
-async fn verify(ledger: &Ledger) -> Result<(), CommitError> {
-    let start = Instant::now();
-    let report = ledger.verify().await?;
-    let verdict = if report.passed() { "verified" } else { "BAD" };
-    println!("         {} events {verdict} in {:?}", report.events, start.elapsed());
-    Ok(())
+    1000.0 / started.elapsed().as_secs_f64()
 }

@@ -1,14 +1,14 @@
-//! Facts, in order, and the tables derived from them.
+//! Facts in order, the tables derived from them, and all SQL: nothing else opens the database.
 //!
-//! Governed state changes in one way: [`Ledger::commit`] decides inside a transaction, appends events as leaves of an
-//! RFC 6962 Merkle tree, applies them to ordinary tables and commits. Reads are plain queries on those tables, through a
-//! [`View`]. Runs, edges, feedback and content grants are append-only telemetry beside it. This crate owns all SQL and
-//! runs it on SQLite and PostgreSQL alike; nothing else opens the database.
+//! Governed state changes in one way only ([`Ledger::commit`]): events become leaves of an RFC 6962 Merkle tree and,
+//! in the same transaction, rows of ordinary tables. So the audit trail can't be forgotten or disagree with the state;
+//! replaying the events into an empty database gives the same tables, which is how [`Ledger::verify`] checks them.
+//! Runs, content grants and feedback are append-only rows beside it. SQLite and PostgreSQL run the same SQL.
 
 mod checkpoint;
 mod commit;
 mod error;
-mod ledger;
+mod migrate;
 mod projection;
 mod query;
 mod sql;
@@ -16,17 +16,135 @@ mod telemetry;
 mod tree;
 mod verify;
 
+use std::{path::PathBuf, sync::Arc};
+
+use stemma_core::Clock;
+use tokio::sync::{mpsc, oneshot, watch};
+
 pub use crate::{
-    checkpoint::{Checkpoint, NoteError, SignedCheckpoint, VerifierKey},
-    commit::{Committed, Head, Tx},
-    error::{CommitError, LedgerError},
-    ledger::{Ledger, LedgerOptions},
-    query::{
-        Alias, Approval, DatasetVersion, DeployedRevision, EVENTS_PAGE_MAX, Endpoint, EventFilter, EventRow, Evidence,
-        Fact, Grant, LogPart, Model, ModelVersion, Policy, Principal, Promotion, Snapshot, TokenHolder, View,
-    },
-    sql::LedgerUrl,
-    telemetry::{ContentGrant, ContentKind, EdgeList, FeedbackRow, RunRow, RunsSeal},
-    tree::{ProofError, TreeHash, verify_consistency, verify_inclusion},
-    verify::{BadEvent, CheckpointState, VerifyReport},
+    checkpoint::Checkpoint,
+    commit::{Commit, Outcome},
+    error::LedgerError,
+    query::{EndpointRow, EventRow, Fact, GrantRow, Head, PrincipalRow, Recorded, RevisionRow, TokenRow, VersionRow},
+    tree::{Hash, inclusion_proof, leaf_hash, root_of},
+    verify::{BadEvent, VerifyReport},
 };
+use crate::{
+    checkpoint::Signer,
+    commit::{Job, QUEUE_MAX},
+    sql::Database,
+};
+
+/// Where the ledger is kept.
+#[derive(Debug, Clone)]
+pub enum LedgerUrl {
+    Sqlite(PathBuf),
+    Postgres { url: String, schema: String },
+}
+
+/// How to open a ledger.
+#[derive(Clone)]
+pub struct LedgerOptions {
+    pub url: LedgerUrl,
+    /// Signing key and last signed head; not inside the database.
+    pub checkpoints: PathBuf,
+    /// Names this ledger in its checkpoints, as in `stemma/<home id>`.
+    pub origin: String,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// An open ledger. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    signer: Signer,
+    /// One signature at a time: a later one must never be replaced by an earlier.
+    signing: tokio::sync::Mutex<()>,
+    queue: mpsc::Sender<Job>,
+    head: watch::Receiver<u64>,
+}
+
+impl Ledger {
+    /// Opens a ledger, migrating it if needed. A history that does not continue the last signed head is refused.
+    pub async fn open(options: LedgerOptions) -> Result<Self, LedgerError> {
+        let database = match &options.url {
+            LedgerUrl::Sqlite(path) => Database::open_sqlite(path).await?,
+            LedgerUrl::Postgres { url, schema } => Database::open_postgres(url, schema).await?,
+        };
+        migrate::migrate(&database).await?;
+        let signer = Signer::open(&options.checkpoints, &options.origin)?;
+        let (queue, jobs) = mpsc::channel(QUEUE_MAX);
+        let (notify, head) = watch::channel(0);
+        let ledger = Self(Arc::new(Inner {
+            database: database.clone(),
+            signer,
+            signing: tokio::sync::Mutex::new(()),
+            queue,
+            head,
+        }));
+        let size = ledger.head().await?.size;
+        notify.send_replace(size);
+        if let Some(signed) = ledger.0.signer.last()?
+            && signed.size > size
+        {
+            return Err(LedgerError::Rewound { signed: signed.size, found: size });
+        }
+        tokio::spawn(commit::write_queue(database, options.clock, jobs, notify));
+        Ok(ledger)
+    }
+
+    /// Commits a change, or finds that the ledger has moved since it was decided.
+    pub async fn commit(&self, commit: Commit) -> Result<Outcome, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.queue.send(Job { commit, reply }).await.map_err(|_| LedgerError::Closed)?;
+        answer.await.map_err(|_| LedgerError::Closed)?
+    }
+
+    /// The newest seq that this process knows of; 0 in an empty ledger.
+    pub fn head_seq(&self) -> u64 {
+        *self.0.head.borrow()
+    }
+
+    /// Resolves whenever the ledger grew.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.head.clone()
+    }
+
+    /// Signs the head as it is now, after checking that it continues the last signed one.
+    pub async fn checkpoint(&self) -> Result<Checkpoint, LedgerError> {
+        let _alone = self.0.signing.lock().await;
+        let mut session = self.0.database.read().await?;
+        let row = session.row("SELECT size FROM head WHERE id = 1", &[]).await?;
+        let size = row.ok_or_else(|| LedgerError::Damaged("the ledger has no head".to_owned()))?.int("size")? as u64;
+        let root = commit::read_frontier(&mut session, size).await?.root();
+        if let Some(signed) = self.0.signer.last()? {
+            if signed.size > size {
+                return Err(LedgerError::Rewound { signed: signed.size, found: size });
+            }
+            let then = commit::read_frontier(&mut session, signed.size).await?.root();
+            if then != signed.root {
+                let what = format!("history up to event {} is not what was signed", signed.size);
+                return Err(LedgerError::Checkpoint(what));
+            }
+            if signed.size == size {
+                return Ok(signed);
+            }
+        }
+        self.0.signer.sign(size, root)
+    }
+
+    /// Waits for commits under way and closes the database.
+    pub async fn close(&self) {
+        self.0.database.close().await;
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.0.signer
+    }
+}

@@ -1,147 +1,155 @@
-//! From events to tables: what each event makes current, and what it ends.
-//!
-//! Pure replay: only the event and its number decide what is written, so replaying all events into an empty database
-//! gives the same tables.
+//! From events to tables. Rows are never changed but for `to_seq`: what ended stays, so any moment can be asked for.
 
-pub(crate) mod endpoint;
-mod model;
-mod rights;
-
-use stemma_core::event::{DatasetVersionAdded, Event};
+use serde::Serialize;
+use stemma_core::event::Event;
 
 use crate::{
     LedgerError,
-    sql::{Connection, Value},
+    sql::{Session, Value},
 };
 
-/// Every table that events make, and that a replay therefore gives again.
-pub(crate) const TABLES: &[&str] = &[
-    "home",
-    "project",
-    "principal",
-    "role_grant",
-    "token",
-    "dataset_version",
-    "model",
-    "model_policy",
-    "model_version",
-    "version_stage",
-    "model_alias",
-    "evidence",
-    "approval",
-    "promotion",
-    "endpoint",
-    "revision",
-    "revision_target",
-    "log_part",
-    "run_seal",
+/// Every table that events make, with its columns but `from_seq` and `to_seq`.
+pub const TABLES: [(&str, &str); 18] = [
+    ("home", "home"),
+    ("project", "project"),
+    ("principal", "principal"),
+    ("role_grant", "principal, project, role"),
+    ("token", "token, principal, label, expires, hash_check"),
+    ("dataset_version", "project, dataset, number, digest, body"),
+    ("model", "project, model"),
+    ("policy", "project, model, body"),
+    ("model_version", "project, model, number, digest, facts, run, body"),
+    ("stage", "project, model, number, stage"),
+    ("alias", "project, model, alias, number"),
+    ("evidence", "project, model, number, evidence, kind, body"),
+    ("approval", "project, model, number, approval, body"),
+    ("promotion", "project, model, number, body"),
+    ("endpoint", "project, endpoint, ordinal"),
+    ("revision", "project, endpoint, number, digest, body, reason"),
+    ("log_part", "endpoint, ordinal, segment, first_row, last_row, body"),
+    ("run_seal", "first_run, last_run, count, digest"),
 ];
 
-/// Applies one event to the tables.
-pub(crate) async fn apply(connection: &mut Connection, seq: u64, event: &Event) -> Result<(), LedgerError> {
-    let mut rows = Rows { connection, seq: Value::count(seq)?, event };
+/// Applies one event. The only code that writes these tables.
+pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(), LedgerError> {
+    let mut to = Tables { session, seq };
     match event {
-        Event::HomeCreated { home } => {
-            rows.insert("INSERT INTO home (home, from_seq) VALUES ($2, $1)", [Value::text(home)]).await
-        }
-        Event::ProjectCreated { project } => {
-            rows.insert("INSERT INTO project (project, from_seq) VALUES ($2, $1)", [Value::text(project)]).await
-        }
-        Event::PrincipalAdded { principal } => rights::added(&mut rows, principal).await,
+        Event::HomeCreated { home } => to.insert("home", vec![text(home)]).await,
+        Event::ProjectCreated { project } => to.insert("project", vec![text(project)]).await,
+        Event::PrincipalAdded { principal } => to.insert("principal", vec![text(principal)]).await,
         Event::RoleGranted { principal, project, role } => {
-            rights::granted(&mut rows, principal, project.as_ref(), *role).await
+            to.insert("role_grant", vec![text(principal), everywhere(project), text(role)]).await
         }
         Event::RoleRevoked { principal, project, role } => {
-            rights::revoked(&mut rows, principal, project.as_ref(), *role).await
+            let key = [("principal", text(principal)), ("project", everywhere(project)), ("role", text(role))];
+            to.end("role_grant", &key).await
         }
-        Event::TokenIssued { token, principal, label, expires } => {
-            rights::issued(&mut rows, *token, principal, label, *expires).await
+        Event::TokenIssued { token, principal, label, expires, check } => {
+            let expires = Value::from(expires.map(|time| time.micros()));
+            to.insert("token", vec![text(token), text(principal), text(label), expires, text(check)]).await
         }
-        Event::TokenRevoked { token } => rights::token_revoked(&mut rows, *token).await,
-        Event::DatasetVersionAdded(added) => dataset_version(&mut rows, added).await,
-        Event::ModelCreated { project, model } => {
-            let values = [Value::text(project), Value::text(model)];
-            rows.insert("INSERT INTO model (project, model, from_seq) VALUES ($2, $3, $1)", values).await
+        Event::TokenRevoked { token } => to.end("token", &[("token", text(token))]).await,
+        Event::DatasetVersionAdded(added) => {
+            let number = Value::Int(i64::from(added.number));
+            let row = vec![text(&added.project), text(&added.dataset), number, text(added.digest), json(added)?];
+            to.insert("dataset_version", row).await
         }
-        Event::PolicySet { project, model, policy } => model::policy_set(&mut rows, project, model, policy).await,
-        Event::VersionRegistered(registered) => model::registered(&mut rows, registered).await,
-        Event::EvidenceRecorded(evidence) => model::evidence(&mut rows, evidence).await,
-        Event::Approved(approved) => model::approved(&mut rows, approved).await,
-        Event::Promoted(promoted) => model::promoted(&mut rows, promoted).await,
-        Event::AliasMoved { project, model, alias, from, to } => {
-            model::alias_moved(&mut rows, project, model, alias, *from, *to).await
+        Event::ModelCreated { project, model } => to.insert("model", vec![text(project), text(model)]).await,
+        Event::PolicySet { project, model, policy } => {
+            to.end("policy", &[("project", text(project)), ("model", text(model))]).await?;
+            to.insert("policy", vec![text(project), text(model), json(policy)?]).await
+        }
+        Event::VersionRegistered(version) => {
+            let key = [text(&version.project), text(&version.model), text(version.number)];
+            let run = Value::from(version.run.map(|run| run.to_string()));
+            let mut row = key.to_vec();
+            row.extend([text(version.digest), text(version.facts), run, json(version)?]);
+            to.insert("model_version", row).await?;
+            let mut row = key.to_vec();
+            row.push(text(stemma_core::policy::Stage::Development));
+            to.insert("stage", row).await
+        }
+        Event::EvidenceRecorded(one) => {
+            let key = [text(&one.project), text(&one.model), text(one.version)];
+            let mut row = key.to_vec();
+            row.extend([text(one.evidence), text(one.kind.as_str()), json(one)?]);
+            to.insert("evidence", row).await
+        }
+        Event::Approved(one) => {
+            let mut row = vec![text(&one.project), text(&one.model), text(one.version)];
+            row.extend([text(one.approval), json(one)?]);
+            to.insert("approval", row).await
+        }
+        Event::Promoted(one) => {
+            let key = [("project", text(&one.project)), ("model", text(&one.model)), ("number", text(one.version))];
+            to.end("stage", &key).await?;
+            let row = vec![text(&one.project), text(&one.model), text(one.version)];
+            to.insert("stage", row.iter().cloned().chain([text(one.to)]).collect()).await?;
+            to.insert("promotion", row.into_iter().chain([json(one)?]).collect()).await
+        }
+        Event::AliasMoved { project, model, alias, to: number, .. } => {
+            let key = [("project", text(project)), ("model", text(model)), ("alias", text(alias))];
+            to.end("alias", &key).await?;
+            to.insert("alias", vec![text(project), text(model), text(alias), text(number)]).await
         }
         Event::EndpointCreated { project, endpoint, ordinal } => {
-            endpoint::created(&mut rows, project, endpoint, *ordinal).await
+            to.insert("endpoint", vec![text(project), text(endpoint), Value::Int(i64::from(*ordinal))]).await
         }
         Event::RevisionDeployed { revision, digest, reason } => {
-            endpoint::deployed(&mut rows, revision, *digest, reason).await
+            let key = [text(&revision.project), text(&revision.endpoint)];
+            to.end("revision", &[("endpoint", key[1].clone())]).await?;
+            let mut row = key.to_vec();
+            row.extend([Value::Int(i64::from(revision.number)), text(digest), json(revision)?, text(reason)]);
+            to.insert("revision", row).await
         }
-        Event::SegmentSealed(sealed) => endpoint::sealed(&mut rows, sealed).await,
+        Event::SegmentSealed(part) => {
+            let mut row = vec![text(&part.endpoint), Value::Int(i64::from(part.ordinal))];
+            row.push(Value::Text(format!("{:016x}", part.segment)));
+            row.extend([Value::Int(i64::from(part.first_row)), Value::Int(i64::from(part.last_row)), json(part)?]);
+            to.insert("log_part", row).await
+        }
         Event::RunsSealed { first, last, count, digest } => {
-            let values = [Value::Int(*first), Value::Int(*last), Value::count(*count)?, (*digest).into()];
-            rows.insert(
-                "INSERT INTO run_seal (first_run, last_run, run_count, digest, from_seq) VALUES ($2, $3, $4, $5, $1)",
-                values,
-            )
-            .await
+            to.insert("run_seal", vec![Value::Int(*first), Value::Int(*last), Value::Int(*count as i64), text(digest)])
+                .await
         }
     }
 }
 
-/// The tables as one event changes them; `$1` of every statement is the event's number.
-struct Rows<'c> {
-    connection: &'c mut Connection,
-    seq: Value,
-    event: &'c Event,
+struct Tables<'a> {
+    session: &'a mut Session,
+    seq: u64,
 }
 
-impl Rows<'_> {
-    async fn insert<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) -> Result<(), LedgerError> {
-        self.run(sql, values).await.map(drop)
+impl Tables<'_> {
+    /// Adds a row that holds from this event on.
+    async fn insert(&mut self, table: &str, mut row: Vec<Value>) -> Result<(), LedgerError> {
+        let columns = TABLES.iter().find(|(name, _)| *name == table).map(|(_, columns)| *columns);
+        let columns = columns.ok_or_else(|| LedgerError::Damaged(format!("no table `{table}`")))?;
+        row.push(Value::Int(self.seq as i64));
+        let places: Vec<String> = (1..=row.len()).map(|n| format!("${n}")).collect();
+        let sql = format!("INSERT INTO {table} ({columns}, from_seq) VALUES ({})", places.join(", "));
+        self.session.execute(&sql, &row).await.map(drop)
     }
 
-    /// Ends exactly one current row; anything else means that the event does not follow from those before.
-    async fn end<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) -> Result<(), LedgerError> {
-        match self.run(sql, values).await? {
-            1 => Ok(()),
-            ended => Err(LedgerError::Unstorable {
-                place: format!("{} about `{}`", self.event.kind(), self.event.subject()),
-                reason: format!("it ends {ended} rows instead of one"),
-            }),
-        }
-    }
-
-    async fn run<const N: usize>(&mut self, sql: &'static str, values: [Value; N]) -> Result<u64, LedgerError> {
-        let mut all = Vec::with_capacity(N + 1);
-        all.push(self.seq.clone());
-        all.extend(values);
-        self.connection.execute(sql, &all).await
+    /// Ends the rows that hold now: the state as of before this event keeps them.
+    async fn end(&mut self, table: &str, key: &[(&str, Value)]) -> Result<(), LedgerError> {
+        let wheres: Vec<String> = key.iter().enumerate().map(|(n, (name, _))| format!("{name} = ${}", n + 2)).collect();
+        let sql = format!("UPDATE {table} SET to_seq = $1 WHERE {} AND to_seq IS NULL", wheres.join(" AND "));
+        let mut values = vec![Value::Int(self.seq as i64)];
+        values.extend(key.iter().map(|(_, value)| value.clone()));
+        self.session.execute(&sql, &values).await.map(drop)
     }
 }
 
-async fn dataset_version(rows: &mut Rows<'_>, added: &DatasetVersionAdded) -> Result<(), LedgerError> {
-    let values = [
-        Value::text(&added.project),
-        Value::text(&added.dataset),
-        added.number.into(),
-        added.digest.into(),
-        Value::opt_sha256(added.sha256),
-        Value::count(added.size)?,
-        Value::text(&added.path),
-        Value::opt_text(added.source.as_ref()),
-        Value::opt_text(added.why.as_ref()),
-        json(&added.derived_from)?,
-        Value::opt_text(added.run),
-    ];
-    rows.insert(
-        "INSERT INTO dataset_version (project, dataset, number, digest, sha256, size, path, source, why, derived_from,
-            run, from_seq) VALUES ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $1)",
-        values,
-    )
-    .await
+fn text(value: impl std::fmt::Display) -> Value {
+    Value::Text(value.to_string())
 }
 
-fn json(value: &impl serde::Serialize) -> Result<Value, LedgerError> {
-    serde_json::to_string(value).map(Value::Text).map_err(|error| LedgerError::corrupt("an event", error))
+/// A grant in all projects has an empty one: equality works on both databases, NULL would not.
+fn everywhere(project: &Option<stemma_core::name::ProjectName>) -> Value {
+    Value::Text(project.as_ref().map_or(String::new(), |project| project.to_string()))
+}
+
+fn json(value: &impl Serialize) -> Result<Value, LedgerError> {
+    Ok(Value::Text(serde_json::to_string(value)?))
 }

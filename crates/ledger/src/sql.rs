@@ -1,176 +1,302 @@
-//! The seam over the two databases: one SQL text with `$1` parameters, five values, rows with typed getters.
-//!
-//! Works on sqlx's two concrete drivers. Dialect differences live in `sql/connect.rs`.
+//! One SQL text for SQLite and PostgreSQL, over sqlx's two concrete drivers. All dialect differences live here.
 
-mod connect;
-mod many;
-mod migrate;
-mod row;
-mod value;
+use std::{path::Path, str::FromStr as _, time::Duration};
 
-use std::sync::Arc;
-
-use sqlx::{AssertSqlSafe, Postgres, Sqlite, pool::PoolConnection};
-
-pub use self::connect::LedgerUrl;
-pub(crate) use self::value::{Kind, Value};
-pub(crate) use self::{
-    connect::{Access, Database},
-    many::KEYS_AT_ONCE,
-    row::Row,
+use sqlx::{
+    AssertSqlSafe, Column as _, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo as _,
+    ValueRef as _,
+    postgres::{PgConnectOptions, PgPoolOptions, PgRow},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
+
 use crate::LedgerError;
 
-/// One connection to either database.
-pub(crate) enum Connection {
-    Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
+/// A value as it is bound or read. A NULL carries its type: PostgreSQL wants to know it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Text(String),
+    Int(i64),
+    Real(f64),
+    Blob(Vec<u8>),
+    NullText,
+    NullInt,
 }
 
-impl Connection {
-    /// Runs one statement; returns how many rows it touched.
-    pub async fn execute(&mut self, sql: &'static str, values: &[Value]) -> Result<u64, LedgerError> {
-        value::check(sql, values)?;
-        let done = match self {
-            Self::Sqlite(connection) => value::bind_sqlite(sqlx::query(sql), values)
-                .execute(&mut **connection)
-                .await
-                .map(|done| done.rows_affected()),
-            Self::Postgres(connection) => value::bind_postgres(sqlx::query(sql), values)
-                .execute(&mut **connection)
-                .await
-                .map(|done| done.rows_affected()),
-        };
-        done.map_err(failed("write"))
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        text.map_or(Self::NullText, Self::Text)
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(number: Option<i64>) -> Self {
+        number.map_or(Self::NullInt, Self::Int)
+    }
+}
+
+/// A row that was read, column by column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row(Vec<(String, Value)>);
+
+impl Row {
+    fn get(&self, name: &str) -> Result<&Value, LedgerError> {
+        let found = self.0.iter().find(|(column, _)| column == name).map(|(_, value)| value);
+        found.ok_or_else(|| LedgerError::Damaged(format!("a row has no column `{name}`")))
     }
 
-    /// Runs one query; returns all its rows, so callers bound them.
-    pub async fn rows(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, LedgerError> {
-        self.rows_of(sql.into(), values).await
+    pub fn text(&self, name: &str) -> Result<String, LedgerError> {
+        self.optional_text(name)?.ok_or_else(|| wrong(name, "text"))
     }
 
-    /// Like [`Self::rows`], for SQL put together from constant pieces; never from data.
-    pub async fn rows_of(
-        &mut self,
-        sql: std::borrow::Cow<'static, str>,
-        values: &[Value],
-    ) -> Result<Vec<Row>, LedgerError> {
-        value::check(&sql, values)?;
-        match self {
-            Self::Sqlite(connection) => value::bind_sqlite(sqlx::query(AssertSqlSafe(sql)), values)
-                .fetch_all(&mut **connection)
-                .await
-                .map_err(failed("read"))?
-                .iter()
-                .map(Row::from_sqlite)
-                .collect(),
-            Self::Postgres(connection) => value::bind_postgres(sqlx::query(AssertSqlSafe(sql)), values)
-                .fetch_all(&mut **connection)
-                .await
-                .map_err(failed("read"))?
-                .iter()
-                .map(Row::from_postgres)
-                .collect(),
+    pub fn optional_text(&self, name: &str) -> Result<Option<String>, LedgerError> {
+        match self.get(name)? {
+            Value::Text(text) => Ok(Some(text.clone())),
+            Value::NullText | Value::NullInt => Ok(None),
+            _ => Err(wrong(name, "text")),
         }
     }
 
-    /// Runs one query that gives at most one row.
-    pub async fn row(&mut self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, LedgerError> {
+    pub fn int(&self, name: &str) -> Result<i64, LedgerError> {
+        match self.get(name)? {
+            Value::Int(number) => Ok(*number),
+            _ => Err(wrong(name, "a whole number")),
+        }
+    }
+
+    pub fn optional_int(&self, name: &str) -> Result<Option<i64>, LedgerError> {
+        match self.get(name)? {
+            Value::Int(number) => Ok(Some(*number)),
+            Value::NullText | Value::NullInt => Ok(None),
+            _ => Err(wrong(name, "a whole number")),
+        }
+    }
+
+    pub fn blob(&self, name: &str) -> Result<Vec<u8>, LedgerError> {
+        match self.get(name)? {
+            Value::Blob(bytes) => Ok(bytes.clone()),
+            _ => Err(wrong(name, "bytes")),
+        }
+    }
+
+    /// Reads a column that holds the text form of a type.
+    pub fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<T, LedgerError> {
+        self.text(name)?.parse().map_err(|_| wrong(name, std::any::type_name::<T>()))
+    }
+
+    /// Reads a column that holds JSON.
+    pub fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, LedgerError> {
+        serde_json::from_str(&self.text(name)?)
+            .map_err(|error| LedgerError::Damaged(format!("column `{name}`: {error}")))
+    }
+
+    /// All columns as one comparable text.
+    pub fn canonical(&self) -> String {
+        self.0.iter().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>().join("|")
+    }
+}
+
+fn wrong(name: &str, expected: &str) -> LedgerError {
+    LedgerError::Damaged(format!("column `{name}` is not {expected}"))
+}
+
+/// An open database.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// One connection writes, several read.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+/// A transaction, or a connection that only reads.
+pub enum Session {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Database {
+    pub async fn open_sqlite(path: &Path) -> Result<Self, LedgerError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // NORMAL is not safe on power loss
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10));
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    /// An empty database in memory, for replaying events.
+    pub async fn open_memory() -> Result<Self, LedgerError> {
+        let options = SqliteConnectOptions::from_str("sqlite::memory:")?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await?;
+        Ok(Self::Sqlite { writer: pool.clone(), readers: pool })
+    }
+
+    /// `schema` is made if it is missing; all tables lie in it.
+    pub async fn open_postgres(url: &str, schema: &str) -> Result<Self, LedgerError> {
+        let options = PgConnectOptions::from_str(url)?.options([("search_path", schema)]);
+        let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
+        let quoted = schema.replace('"', "\"\"");
+        sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{quoted}\""))).execute(&pool).await?;
+        let domain = "DO $$ BEGIN CREATE DOMAIN blob AS bytea; EXCEPTION WHEN duplicate_object THEN NULL; END $$";
+        sqlx::query(domain).execute(&pool).await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// Starts a transaction that will write. On SQLite it is alone from here on.
+    pub async fn begin(&self) -> Result<Session, LedgerError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Session::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Session::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Starts a transaction that only reads, all of it at one moment.
+    pub async fn read(&self) -> Result<Session, LedgerError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Session::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => {
+                Session::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+        })
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+macro_rules! bind_all {
+    ($query:expr, $values:expr) => {{
+        let mut query = $query;
+        for value in $values {
+            query = match value {
+                Value::Text(text) => query.bind(text.clone()),
+                Value::Int(number) => query.bind(*number),
+                Value::Real(number) => query.bind(*number),
+                Value::Blob(bytes) => query.bind(bytes.clone()),
+                Value::NullText => query.bind(None::<String>),
+                Value::NullInt => query.bind(None::<i64>),
+            };
+        }
+        query
+    }};
+}
+
+impl Session {
+    /// Runs one statement; returns how many rows it changed.
+    pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, LedgerError> {
+        let text = AssertSqlSafe(sql.to_owned());
+        Ok(match self {
+            Self::Sqlite(tx) => bind_all!(sqlx::query(text), values).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx) => bind_all!(sqlx::query(text), values).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    /// Runs a query, or a statement with RETURNING.
+    pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, LedgerError> {
+        let text = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(tx) => {
+                let rows = bind_all!(sqlx::query(text), values).fetch_all(&mut **tx).await?;
+                rows.iter().map(sqlite_row).collect()
+            }
+            Self::Postgres(tx) => {
+                let rows = bind_all!(sqlx::query(text), values).fetch_all(&mut **tx).await?;
+                rows.iter().map(postgres_row).collect()
+            }
+        }
+    }
+
+    pub async fn row(&mut self, sql: &str, values: &[Value]) -> Result<Option<Row>, LedgerError> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
-    /// Runs several statements without parameters, as in a migration.
-    pub async fn script(&mut self, sql: &'static str) -> Result<(), LedgerError> {
+    pub async fn commit(self) -> Result<(), LedgerError> {
         match self {
-            Self::Sqlite(connection) => sqlx::raw_sql(sql).execute(&mut **connection).await.map(drop),
-            Self::Postgres(connection) => sqlx::raw_sql(sql).execute(&mut **connection).await.map(drop),
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
         }
-        .map_err(failed("run a script"))
+        Ok(())
+    }
+
+    pub async fn rollback(self) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(tx) => tx.rollback().await?,
+            Self::Postgres(tx) => tx.rollback().await?,
+        }
+        Ok(())
     }
 }
 
-/// Names what was being done when the driver failed.
-pub(crate) fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> LedgerError {
-    move |source| LedgerError::Database { what, source: Arc::new(source) }
+fn sqlite_row(row: &SqliteRow) -> Result<Row, LedgerError> {
+    let mut columns = Vec::with_capacity(row.len());
+    for (at, column) in row.columns().iter().enumerate() {
+        let raw = row.try_get_raw(at)?;
+        let kind = if raw.is_null() { "NULL".to_owned() } else { raw.type_info().name().to_owned() };
+        let value = match kind.as_str() {
+            "NULL" => Value::NullText,
+            "INTEGER" | "INT4" | "INT8" | "BIGINT" | "BOOLEAN" => Value::Int(row.try_get(at)?),
+            "REAL" => Value::Real(row.try_get(at)?),
+            "BLOB" => Value::Blob(row.try_get(at)?),
+            _ => Value::Text(row.try_get(at)?),
+        };
+        columns.push((column.name().to_owned(), value));
+    }
+    Ok(Row(columns))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The databases that can be tested here.
-    async fn databases() -> Vec<Database> {
-        let mut databases = vec![Database::memory().await.unwrap()];
-        if let Ok(url) = std::env::var("STEMMA_TEST_POSTGRES") {
-            let schema = format!("seam_{}", std::process::id());
-            let url = LedgerUrl::Postgres(format!("{url}?schema={schema}"));
-            databases.push(Database::open(&url, Access::Write).await.unwrap());
-        }
-        databases
-    }
-
-    #[tokio::test]
-    async fn every_value_comes_back_as_it_went_in() {
-        let rows = [
-            [Value::from("ü \"'; --\n"), Value::Int(i64::MIN), Value::Real(5e-324), Value::Blob(vec![0, 255])],
-            [Value::from(""), Value::Int(i64::MAX), Value::Real(-1e308), Value::Blob(vec![])],
-            [Value::from("1"), Value::Int(0), Value::Real(3.0), Value::Blob(vec![7; 100_000])],
-            [Kind::Text, Kind::Int, Kind::Real, Kind::Blob].map(Value::Null),
-        ];
-        for database in databases().await {
-            let mut connection = database.writer().await.unwrap();
-            connection.begin().await.unwrap();
-            connection.create_types().await.unwrap();
-            let create = "CREATE TABLE seam (id BIGINT, t TEXT, i BIGINT, r DOUBLE PRECISION, b BLOB, yes INTEGER)";
-            connection.script(create).await.unwrap();
-            for (id, row) in (0i64..).zip(&rows) {
-                let mut values = vec![Value::Int(id)];
-                values.extend(row.iter().cloned());
-                let sql = "INSERT INTO seam (id, t, i, r, b, yes) VALUES ($1, $2, $3, $4, $5, 1)";
-                assert_eq!(connection.execute(sql, &values).await.unwrap(), 1);
+fn postgres_row(row: &PgRow) -> Result<Row, LedgerError> {
+    let mut columns = Vec::with_capacity(row.len());
+    for (at, column) in row.columns().iter().enumerate() {
+        let raw = row.try_get_raw(at)?;
+        let value = if raw.is_null() {
+            Value::NullText
+        } else {
+            match column.type_info().name() {
+                "INT8" => Value::Int(row.try_get(at)?),
+                "INT4" => Value::Int(i64::from(row.try_get::<i32, _>(at)?)),
+                "FLOAT8" => Value::Real(row.try_get(at)?),
+                "TEXT" | "VARCHAR" | "NAME" => Value::Text(row.try_get(at)?),
+                _ => Value::Blob(row.try_get_unchecked(at)?),
             }
-            let zero = [Value::Real(-0.0)];
-            let found = connection.row("SELECT $1 AS zero", &zero).await.unwrap().unwrap();
-            assert_eq!(found.opt_real("zero").unwrap().unwrap().to_bits(), 0);
-            let found = connection.rows("SELECT * FROM seam ORDER BY id", &[]).await.unwrap();
-            for (row, found) in rows.iter().zip(&found) {
-                let [Value::Text(text), Value::Int(int), Value::Real(real), Value::Blob(blob)] = row else {
-                    assert!(found.opt_text("t").unwrap().is_none() && found.opt_int("i").unwrap().is_none());
-                    assert!(found.opt_real("r").unwrap().is_none() && found.opt_blob("b").unwrap().is_none());
-                    continue;
-                };
-                assert_eq!((found.text("t").unwrap(), found.int("i").unwrap()), (text.as_str(), *int));
-                assert_eq!(found.opt_real("r").unwrap().unwrap().to_bits(), real.to_bits());
-                assert_eq!(found.blob("b").unwrap(), blob);
-                assert!(found.bool("yes").unwrap());
-            }
-        }
+        };
+        columns.push((column.name().to_owned(), value));
     }
-
-    #[tokio::test]
-    async fn a_wrong_column_is_named() {
-        for database in databases().await {
-            let mut connection = database.reader().await.unwrap();
-            let row = connection.row("SELECT 'x' AS word, 300 AS number", &[]).await.unwrap().unwrap();
-            assert_eq!(
-                row.int("word").unwrap_err().to_string(),
-                "column `word` holds text data instead of a whole number"
-            );
-            assert_eq!(row.number::<u8>("number").unwrap_err().to_string(), "column `number` holds 300, out of range");
-            assert_eq!(row.text("other").unwrap_err().to_string(), "the database holds no column `other`");
-            let stage = row.word("word", stemma_core::policy::Stage::parse).unwrap_err();
-            assert_eq!(stage.to_string(), "column `word` holds the unknown word `x`");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_databases_keep_differently_is_refused() {
-        for database in databases().await {
-            let mut connection = database.reader().await.unwrap();
-            for value in [Value::from("a\0b"), Value::Real(f64::NAN), Value::Real(f64::INFINITY)] {
-                let refused = connection.rows("SELECT $1", &[value]).await.unwrap_err();
-                assert_eq!(refused.kind(), stemma_core::ErrorKind::Invalid, "{refused}");
-            }
-        }
-    }
+    Ok(Row(columns))
 }

@@ -1,18 +1,260 @@
-//! Append-only rows beside the ledger: runs, the edges of the family tree, feedback, content grants.
-//!
-//! They are written by the same writer as events; runs are sealed into the ledger in batches.
+//! Rows that are only ever added: runs with their files and edges, content grants, feedback. They do not pass through
+//! the tree one by one; batches of runs are sealed into it.
 
-mod edge;
-mod feedback;
-mod grant;
-mod run;
-mod seal;
-
-pub(crate) use self::seal::seal_of;
-pub use self::{
-    edge::EdgeList,
-    feedback::FeedbackRow,
-    grant::{ContentGrant, ContentKind},
-    run::RunRow,
-    seal::RunsSeal,
+use stemma_core::{
+    Digest,
+    event::Event,
+    id::{RequestId, RunId},
+    lineage::{Edge, Node},
+    name::ProjectName,
+    record::{Actor, RunRecord},
 };
+
+use crate::{
+    Commit, Ledger, LedgerError, Outcome,
+    sql::{Session, Value},
+};
+
+/// Values in one `IN (…)`.
+const CHUNK: usize = 500;
+
+impl Ledger {
+    /// Writes a run, its files and its edges, all or nothing. A run that is there already is left as it is; returns
+    /// whether what is there now is this record.
+    pub async fn insert_run(&self, record: &RunRecord, digest: Digest, edges: &[Edge]) -> Result<bool, LedgerError> {
+        let mut session = self.database().begin().await?;
+        let place = next_place(&mut session, "run").await?;
+        let sql = "INSERT INTO run (place, run, project, digest, record) VALUES ($1, $2, $3, $4, $5) \
+                   ON CONFLICT (run) DO NOTHING";
+        let (run, project) = (Value::Text(record.id.to_string()), Value::Text(record.project.to_string()));
+        let body = Value::Text(serde_json::to_string(record)?);
+        let values = [Value::Int(place), run.clone(), project.clone(), Value::Text(digest.to_string()), body];
+        if session.execute(sql, &values).await? == 0 {
+            let there = session.row("SELECT project, digest FROM run WHERE run = $1", &[run]).await?;
+            let same = |row: crate::sql::Row| -> Result<bool, LedgerError> {
+                Ok(row.text("project")? == record.project.as_str() && row.parsed::<Digest>("digest")? == digest)
+            };
+            let same = there.map(same).transpose()?.unwrap_or(false);
+            session.rollback().await?;
+            return Ok(same);
+        }
+        let files = record.inputs.iter().map(|file| ("input", file));
+        for (direction, file) in files.chain(record.outputs.iter().map(|file| ("output", file))) {
+            let sql = "INSERT INTO run_file (project, digest, direction, run, path) VALUES ($1, $2, $3, $4, $5)";
+            let digest = Value::Text(file.digest.to_string());
+            let values = [project.clone(), digest, direction.into(), run.clone(), file.path.clone().into()];
+            session.execute(sql, &values).await?;
+        }
+        for edge in edges {
+            insert_edge(&mut session, &record.project, edge).await?;
+        }
+        session.commit().await?;
+        Ok(true)
+    }
+
+    pub async fn run(&self, project: &ProjectName, run: RunId) -> Result<Option<RunRecord>, LedgerError> {
+        let sql = "SELECT record FROM run WHERE project = $1 AND run = $2";
+        let values = [Value::Text(project.to_string()), Value::Text(run.to_string())];
+        let row = self.read().await?.row(sql, &values).await?;
+        row.map(|row| row.json("record")).transpose()
+    }
+
+    /// Runs before one (or all), newest first. Ids sort by time.
+    pub async fn runs(
+        &self,
+        project: &ProjectName,
+        before: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<RunRecord>, LedgerError> {
+        let before = before.map_or("g".to_owned(), |run| run.to_string());
+        let sql = "SELECT record FROM run WHERE project = $1 AND run < $2 ORDER BY run DESC LIMIT $3";
+        let values = [Value::Text(project.to_string()), before.into(), Value::Int(i64::from(limit))];
+        let rows = self.read().await?.rows(sql, &values).await?;
+        rows.iter().map(|row| row.json("record")).collect()
+    }
+
+    /// The newest run that wrote some content.
+    pub async fn newest_run_that_wrote(
+        &self,
+        project: &ProjectName,
+        digest: Digest,
+    ) -> Result<Option<RunRecord>, LedgerError> {
+        // by the order of arrival: ids are made by whoever ran it
+        let sql = "SELECT record FROM run WHERE place = (SELECT MAX(place) FROM run JOIN run_file ON run_file.run = run.run \
+                   WHERE run_file.project = $1 AND run_file.digest = $2 AND direction = 'output')";
+        let values = [Value::Text(project.to_string()), Value::Text(digest.to_string())];
+        let row = self.read().await?.row(sql, &values).await?;
+        row.map(|row| row.json("record")).transpose()
+    }
+
+    /// Seals the runs that are in no seal yet; returns how many.
+    pub async fn seal_runs(&self, actor: &Actor) -> Result<u64, LedgerError> {
+        let mut session = self.read().await?;
+        let last = session.row("SELECT MAX(last_run) AS last FROM run_seal", &[]).await?;
+        let last = last.map(|row| row.optional_int("last")).transpose()?.flatten().unwrap_or(0);
+        let rows =
+            session.rows("SELECT place, digest FROM run WHERE place > $1 ORDER BY place", &[Value::Int(last)]).await?;
+        session.rollback().await?;
+        let (Some(first), Some(newest)) = (rows.first(), rows.last()) else {
+            return Ok(0);
+        };
+        let (first, newest) = (first.int("place")?, newest.int("place")?);
+        let mut digests = Vec::new();
+        for row in &rows {
+            let digest: Digest = row.parsed("digest")?;
+            digests.extend_from_slice(digest.as_bytes());
+        }
+        let count = rows.len() as u64;
+        let event = Event::RunsSealed { first, last: newest, count, digest: Digest::of(&digests) };
+        let commit = Commit {
+            actor: actor.clone(),
+            request: RequestId::generate(),
+            expected: None,
+            events: vec![event],
+            token_hash: None,
+        };
+        match self.commit(commit).await? {
+            Outcome::Committed { .. } => Ok(count),
+            Outcome::Moved => Ok(0),
+        }
+    }
+
+    /// Edges that end in any of the nodes.
+    pub async fn edges_to(&self, project: &ProjectName, nodes: &[Node]) -> Result<Vec<Edge>, LedgerError> {
+        self.edges(project, nodes, "target").await
+    }
+
+    /// Edges that begin in any of the nodes.
+    pub async fn edges_from(&self, project: &ProjectName, nodes: &[Node]) -> Result<Vec<Edge>, LedgerError> {
+        self.edges(project, nodes, "source").await
+    }
+
+    async fn edges(&self, project: &ProjectName, nodes: &[Node], side: &str) -> Result<Vec<Edge>, LedgerError> {
+        let mut session = self.read().await?;
+        let mut found = Vec::new();
+        for node in nodes {
+            let sql = format!(
+                "SELECT a.kind AS from_kind, a.key AS from_key, e.kind AS kind, b.kind AS to_kind, b.key AS to_key, \
+                 e.role AS role, e.certainty AS certainty FROM edge e JOIN node a ON a.id = e.source JOIN node b ON b.id = e.target \
+                 WHERE e.project = $1 AND e.{side} = (SELECT id FROM node WHERE kind = $2 AND key = $3)"
+            );
+            let values = [Value::Text(project.to_string()), node.kind.as_str().into(), node.key.clone().into()];
+            for row in session.rows(&sql, &values).await? {
+                found.push(edge_of(&row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Lets a project read content.
+    pub async fn grant_content(&self, project: &ProjectName, digest: Digest, size: u64) -> Result<(), LedgerError> {
+        let mut session = self.database().begin().await?;
+        let sql = "INSERT INTO content_grant (project, digest, size) VALUES ($1, $2, $3) ON CONFLICT (project, digest) DO NOTHING";
+        let values = [Value::Text(project.to_string()), Value::Text(digest.to_string()), Value::Int(size as i64)];
+        session.execute(sql, &values).await?;
+        session.commit().await
+    }
+
+    /// Which of the digests the project may not read.
+    pub async fn ungranted(&self, project: &ProjectName, digests: &[Digest]) -> Result<Vec<Digest>, LedgerError> {
+        let mut session = self.read().await?;
+        let mut missing = Vec::new();
+        for chunk in digests.chunks(CHUNK) {
+            let places: Vec<String> = (0..chunk.len()).map(|n| format!("${}", n + 2)).collect();
+            let sql =
+                format!("SELECT digest FROM content_grant WHERE project = $1 AND digest IN ({})", places.join(", "));
+            let mut values = vec![Value::Text(project.to_string())];
+            values.extend(chunk.iter().map(|digest| Value::Text(digest.to_string())));
+            let mut granted = std::collections::HashSet::new();
+            for row in session.rows(&sql, &values).await? {
+                granted.insert(row.text("digest")?);
+            }
+            missing.extend(chunk.iter().filter(|digest| !granted.contains(&digest.to_string())).copied());
+        }
+        Ok(missing)
+    }
+
+    /// Keeps feedback on a prediction; the body is opaque here.
+    pub async fn insert_feedback(
+        &self,
+        project: &ProjectName,
+        prediction: &str,
+        body: &str,
+    ) -> Result<(), LedgerError> {
+        let mut session = self.database().begin().await?;
+        let place = next_place(&mut session, "feedback").await?;
+        let sql = "INSERT INTO feedback (place, project, prediction, body) VALUES ($1, $2, $3, $4)";
+        let values = [Value::Int(place), Value::Text(project.to_string()), prediction.into(), body.into()];
+        session.execute(sql, &values).await?;
+        session.commit().await
+    }
+
+    pub async fn feedback(&self, prediction: &str) -> Result<Vec<String>, LedgerError> {
+        let sql = "SELECT body FROM feedback WHERE prediction = $1 ORDER BY place";
+        let rows = self.read().await?.rows(sql, &[prediction.into()]).await?;
+        rows.iter().map(|row| row.text("body")).collect()
+    }
+}
+
+fn edge_of(row: &crate::sql::Row) -> Result<Edge, LedgerError> {
+    use stemma_core::lineage::{Certainty, EdgeKind, NodeKind};
+    let damaged = |what: &str| LedgerError::Damaged(format!("an edge has an unknown {what}"));
+    let node = |kind: &str, key: &str| -> Result<Node, LedgerError> {
+        let kind = NodeKind::parse(&row.text(kind)?).ok_or_else(|| damaged("kind of node"))?;
+        Ok(Node { kind, key: row.text(key)? })
+    };
+    let role = row.text("role")?;
+    Ok(Edge {
+        from: node("from_kind", "from_key")?,
+        to: node("to_kind", "to_key")?,
+        kind: EdgeKind::parse(&row.text("kind")?).ok_or_else(|| damaged("kind"))?,
+        role: (!role.is_empty()).then_some(role),
+        certainty: Certainty::parse(&row.text("certainty")?).ok_or_else(|| damaged("certainty"))?,
+    })
+}
+
+/// The next number of an append-only table. The caller's transaction keeps others out: on SQLite there is one writer,
+/// on PostgreSQL the lock below.
+async fn next_place(session: &mut Session, table: &str) -> Result<i64, LedgerError> {
+    if matches!(session, Session::Postgres(_)) {
+        session.execute(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE"), &[]).await?;
+    }
+    let sql = format!("SELECT MAX(place) AS newest FROM {table}");
+    let newest = session.row(&sql, &[]).await?.map(|row| row.optional_int("newest")).transpose()?.flatten();
+    Ok(newest.unwrap_or(0) + 1)
+}
+
+async fn insert_edge(session: &mut Session, project: &ProjectName, edge: &Edge) -> Result<(), LedgerError> {
+    let (source, target) = (node_id(session, &edge.from).await?, node_id(session, &edge.to).await?);
+    let sql = "INSERT INTO edge (project, source, kind, target, role, certainty) VALUES ($1, $2, $3, $4, $5, $6) \
+               ON CONFLICT (project, source, kind, target, role) DO NOTHING";
+    let role = edge.role.clone().unwrap_or_default();
+    let values = [
+        Value::Text(project.to_string()),
+        Value::Int(source),
+        edge.kind.as_str().into(),
+        Value::Int(target),
+        role.into(),
+        edge.certainty.as_str().into(),
+    ];
+    session.execute(sql, &values).await.map(drop)
+}
+
+async fn node_id(session: &mut Session, node: &Node) -> Result<i64, LedgerError> {
+    let key = [Value::from(node.kind.as_str()), Value::from(node.key.clone())];
+    let find = "SELECT id FROM node WHERE kind = $1 AND key = $2";
+    if let Some(row) = session.row(find, &key).await? {
+        return row.int("id");
+    }
+    if matches!(session, Session::Postgres(_)) {
+        session.execute("LOCK TABLE node IN EXCLUSIVE MODE", &[]).await?;
+        if let Some(row) = session.row(find, &key).await? {
+            return row.int("id");
+        }
+    }
+    let newest = session.row("SELECT MAX(id) AS newest FROM node", &[]).await?;
+    let id = newest.map(|row| row.optional_int("newest")).transpose()?.flatten().unwrap_or(0) + 1;
+    let values = [Value::Int(id), key[0].clone(), key[1].clone()];
+    session.execute("INSERT INTO node (id, kind, key) VALUES ($1, $2, $3)", &values).await?;
+    Ok(id)
+}

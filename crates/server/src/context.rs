@@ -65,7 +65,8 @@ impl Context {
     /// Reads the body as JSON; `null` and nothing are the type's default where it has one.
     pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
         let bytes = self.bytes(JSON_BYTES_MAX).await?;
-        serde_json::from_slice(&bytes).map_err(|error| Problem::invalid(format!("the request body is not valid: {error}")))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::invalid(format!("the request body is not valid: {error}")))
     }
 
     /// Reads the body whole, up to a bound.

@@ -12,5 +12,5 @@ pub mod route;
 mod router;
 
 pub use app::App;
-pub use listen::{ListenError, Server, ServeOptions};
+pub use listen::{ListenError, ServeOptions, Server};
 pub use router::{local_service, router};

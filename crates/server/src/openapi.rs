@@ -58,8 +58,7 @@ fn operation(route: &Route, request: Option<Value>, answer: Option<Value>, probl
         },
     });
     if let Some(schema) = request {
-        operation["requestBody"] =
-            json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
     }
     if route.action != Action::Public {
         operation["security"] = json!([{ "token": [] }]);

@@ -124,7 +124,8 @@ fn asserted(headers: &http::HeaderMap) -> Result<Option<PrincipalName>, Problem>
         return Ok(None);
     };
     let text = value.to_str().ok().and_then(percent_decode);
-    let text = text.ok_or_else(|| Problem::invalid(format!("the header `{ACTOR_HEADER}` is not percent-encoded UTF-8")))?;
+    let text =
+        text.ok_or_else(|| Problem::invalid(format!("the header `{ACTOR_HEADER}` is not percent-encoded UTF-8")))?;
     Ok(Some(PrincipalName::new(text)?))
 }
 

@@ -62,11 +62,7 @@ impl<'a> Binary<'a> {
         if !(0.0..=1.0).contains(&threshold) {
             return Err(StatsError::Threshold { threshold });
         }
-        Ok(Self {
-            labels,
-            scores,
-            threshold,
-        })
+        Ok(Self { labels, scores, threshold })
     }
 
     pub fn metrics(&self) -> BinaryMetrics {
@@ -133,12 +129,7 @@ impl<'a> Binary<'a> {
 
 impl Confusion {
     fn count(rows: impl Iterator<Item = (bool, bool)>) -> Self {
-        let mut confusion = Self {
-            tn: 0,
-            fp: 0,
-            fn_: 0,
-            tp: 0,
-        };
+        let mut confusion = Self { tn: 0, fp: 0, fn_: 0, tp: 0 };
         for (label, predicted) in rows {
             match (label, predicted) {
                 (false, false) => confusion.tn += 1,
@@ -178,26 +169,15 @@ pub(crate) fn check_rows(rows: usize) -> Result<(), StatsError> {
     match rows {
         0 => Err(StatsError::Empty),
         1..=ROWS_MAX => Ok(()),
-        _ => Err(StatsError::TooManyRows {
-            rows,
-            max: ROWS_MAX,
-        }),
+        _ => Err(StatsError::TooManyRows { rows, max: ROWS_MAX }),
     }
 }
 
-pub(crate) fn check_length(
-    what: &'static str,
-    expected: usize,
-    found: usize,
-) -> Result<(), StatsError> {
+pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), StatsError> {
     if expected == found {
         return Ok(());
     }
-    Err(StatsError::LengthMismatch {
-        what,
-        expected,
-        found,
-    })
+    Err(StatsError::LengthMismatch { what, expected, found })
 }
 
 fn check_score(row: usize, value: f64) -> Result<(), StatsError> {

@@ -37,13 +37,7 @@ pub struct Bootstrap {
 impl Bootstrap {
     /// Returns the usual choice: 2,000 resamples, 95 % confidence, threshold 0.5.
     pub const fn new(metric: Metric, seed: u64) -> Self {
-        Self {
-            metric,
-            threshold: DEFAULT_THRESHOLD,
-            resamples: 2_000,
-            seed,
-            confidence: 0.95,
-        }
+        Self { metric, threshold: DEFAULT_THRESHOLD, resamples: 2_000, seed, confidence: 0.95 }
     }
 }
 
@@ -87,11 +81,7 @@ pub fn paired_bootstrap(
     bootstrap: &Bootstrap,
 ) -> Result<PairedInterval, StatsError> {
     let draws = labels.len() as u64 * u64::from(bootstrap.resamples);
-    let threads = if draws < DRAWS_FOR_THREADS {
-        1
-    } else {
-        THREADS
-    };
+    let threads = if draws < DRAWS_FOR_THREADS { 1 } else { THREADS };
     paired_bootstrap_on(threads, labels, [scores_old, scores_new], bootstrap)
 }
 
@@ -131,11 +121,7 @@ fn check(bootstrap: &Bootstrap) -> Result<(), StatsError> {
     if (RESAMPLES_MIN..=RESAMPLES_MAX).contains(&bootstrap.resamples) {
         return Ok(());
     }
-    Err(StatsError::Resamples {
-        resamples: bootstrap.resamples,
-        min: RESAMPLES_MIN,
-        max: RESAMPLES_MAX,
-    })
+    Err(StatsError::Resamples { resamples: bootstrap.resamples, min: RESAMPLES_MIN, max: RESAMPLES_MAX })
 }
 
 fn defined(metric: Metric, binary: &Binary<'_>) -> Result<f64, StatsError> {
@@ -157,8 +143,7 @@ impl Comparison {
     fn new(metric: Metric, old: &Binary<'_>, new: &Binary<'_>) -> Result<Self, StatsError> {
         let of_rows = |of_row| -> Vec<f64> {
             let rows = old.by_row(of_row).zip(new.by_row(of_row));
-            rows.map(|(old, new)| metric.improvement(old, new))
-                .collect()
+            rows.map(|(old, new)| metric.improvement(old, new)).collect()
         };
         match metric {
             Metric::Accuracy => {
@@ -167,10 +152,7 @@ impl Comparison {
             }
             Metric::LogLoss => Ok(Self::Mean(of_rows(log_loss_of_row))),
             Metric::Brier => Ok(Self::Mean(of_rows(brier_of_row))),
-            Metric::Auc => Ok(Self::Auc {
-                old: old.ranking(),
-                new: new.ranking(),
-            }),
+            Metric::Auc => Ok(Self::Auc { old: old.ranking(), new: new.ranking() }),
             Metric::Rmse | Metric::Mae | Metric::R2 => Err(metric.needs_numbers()),
         }
     }
@@ -180,9 +162,7 @@ impl Comparison {
         match self {
             Self::Mean(improvements) => {
                 let weighted = improvements.iter().zip(weights);
-                let total: f64 = weighted
-                    .map(|(value, &weight)| value * f64::from(weight))
-                    .sum();
+                let total: f64 = weighted.map(|(value, &weight)| value * f64::from(weight)).sum();
                 Some(total / weights.len() as f64)
             }
             Self::Auc { old, new } => new.wins(weights).auc_above(old.wins(weights)),
@@ -219,12 +199,7 @@ fn resample(
     })
 }
 
-fn resample_part(
-    numbers: Range<u32>,
-    rows: usize,
-    comparison: &Comparison,
-    seed: u64,
-) -> Result<Vec<f64>, StatsError> {
+fn resample_part(numbers: Range<u32>, rows: usize, comparison: &Comparison, seed: u64) -> Result<Vec<f64>, StatsError> {
     let mut weights = vec![0; rows];
     numbers
         .map(|resample| {
@@ -235,10 +210,7 @@ fn resample_part(
                     return Ok(improvement);
                 }
             }
-            Err(StatsError::ClassNotDrawn {
-                resample,
-                attempts: ATTEMPTS_MAX,
-            })
+            Err(StatsError::ClassNotDrawn { resample, attempts: ATTEMPTS_MAX })
         })
         .collect()
 }
@@ -255,10 +227,7 @@ mod tests {
         let old: Vec<f64> = (0..97).map(|row| f64::from(row * 7 % 11) / 11.0).collect();
         let new: Vec<f64> = (0..97).map(|row| f64::from(row * 5 % 13) / 13.0).collect();
         for metric in [Metric::Auc, Metric::LogLoss] {
-            let bootstrap = Bootstrap {
-                resamples: 101,
-                ..Bootstrap::new(metric, 3)
-            };
+            let bootstrap = Bootstrap { resamples: 101, ..Bootstrap::new(metric, 3) };
             let on = |threads| paired_bootstrap_on(threads, &labels, [&old, &new], &bootstrap);
             let alone = on(1).unwrap();
             for threads in [2, 3, 64, 200] {
@@ -273,10 +242,7 @@ mod tests {
         let (old, new) = (ranking(), ranking());
         assert_eq!(
             resample_part(5..6, 2, &Comparison::Auc { old, new }, 1),
-            Err(StatsError::ClassNotDrawn {
-                resample: 5,
-                attempts: ATTEMPTS_MAX
-            })
+            Err(StatsError::ClassNotDrawn { resample: 5, attempts: ATTEMPTS_MAX })
         );
     }
 }

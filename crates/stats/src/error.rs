@@ -8,11 +8,7 @@ pub enum StatsError {
     #[error("there are no rows")]
     Empty,
     #[error("{expected} rows have a label, but there are {found} {what}")]
-    LengthMismatch {
-        what: &'static str,
-        expected: usize,
-        found: usize,
-    },
+    LengthMismatch { what: &'static str, expected: usize, found: usize },
     #[error("{rows} rows are more than the {max} that can be handled")]
     TooManyRows { rows: usize, max: usize },
     #[error("the value {value} in row {row} (counted from 0) is not a finite number")]

@@ -18,24 +18,14 @@ pub enum Metric {
 }
 
 impl Metric {
-    pub const ALL: [Self; 7] = [
-        Self::Accuracy,
-        Self::Auc,
-        Self::LogLoss,
-        Self::Brier,
-        Self::Rmse,
-        Self::Mae,
-        Self::R2,
-    ];
+    pub const ALL: [Self; 7] = [Self::Accuracy, Self::Auc, Self::LogLoss, Self::Brier, Self::Rmse, Self::Mae, Self::R2];
 
     /// All names, for messages.
     pub(crate) const NAMES: &str = "accuracy, auc, log_loss, brier, rmse, mae, r2";
 
     pub fn parse(name: &str) -> Result<Self, StatsError> {
         let found = Self::ALL.into_iter().find(|metric| metric.as_str() == name);
-        found.ok_or_else(|| StatsError::UnknownMetric {
-            name: name.to_owned(),
-        })
+        found.ok_or_else(|| StatsError::UnknownMetric { name: name.to_owned() })
     }
 
     pub const fn as_str(self) -> &'static str {
@@ -56,21 +46,12 @@ impl Metric {
 
     /// Returns how much better `new` is than `old`: positive is better, for losses too.
     pub fn improvement(self, old: f64, new: f64) -> f64 {
-        if self.higher_is_better() {
-            new - old
-        } else {
-            old - new
-        }
+        if self.higher_is_better() { new - old } else { old - new }
     }
 
     /// Returns the metric of scores for two classes (see [`crate::BinaryMetrics::of`]), or nothing
     /// where it isn't defined: the AUC of rows of one class.
-    pub fn binary_value(
-        self,
-        labels: &[bool],
-        scores: &[f64],
-        threshold: f64,
-    ) -> Result<Option<f64>, StatsError> {
+    pub fn binary_value(self, labels: &[bool], scores: &[f64], threshold: f64) -> Result<Option<f64>, StatsError> {
         self.of_binary(&Binary::new(labels, scores, threshold)?)
     }
 
@@ -86,30 +67,20 @@ impl Metric {
 
     /// Returns the metric of predicted numbers, or nothing where it isn't defined: the R² of a
     /// target that never varies.
-    pub fn regression_value(
-        self,
-        targets: &[f64],
-        predictions: &[f64],
-    ) -> Result<Option<f64>, StatsError> {
+    pub fn regression_value(self, targets: &[f64], predictions: &[f64]) -> Result<Option<f64>, StatsError> {
         let metrics = RegressionMetrics::of(targets, predictions)?;
         match self {
             Self::Rmse => Ok(Some(metrics.rmse)),
             Self::Mae => Ok(Some(metrics.mae)),
             Self::R2 => Ok(metrics.r2),
             Self::Accuracy | Self::Auc | Self::LogLoss | Self::Brier => {
-                Err(StatsError::WrongTarget {
-                    metric: self,
-                    needs: "labels of two classes",
-                })
+                Err(StatsError::WrongTarget { metric: self, needs: "labels of two classes" })
             }
         }
     }
 
     pub(crate) fn needs_numbers(self) -> StatsError {
-        StatsError::WrongTarget {
-            metric: self,
-            needs: "a target that is a number",
-        }
+        StatsError::WrongTarget { metric: self, needs: "a target that is a number" }
     }
 }
 

@@ -15,11 +15,7 @@ pub struct Interval {
 ///
 /// Unlike the textbook interval it stays within 0 and 1 and is honest near both ends (Wilson 1927;
 /// recommended by Brown, Cai and DasGupta 2001).
-pub fn wilson_interval(
-    successes: u64,
-    trials: u64,
-    confidence: f64,
-) -> Result<Interval, StatsError> {
+pub fn wilson_interval(successes: u64, trials: u64, confidence: f64) -> Result<Interval, StatsError> {
     if trials == 0 || successes > trials {
         return Err(StatsError::Proportion { successes, trials });
     }
@@ -34,11 +30,7 @@ pub fn wilson_interval(
     // at the two ends the formula gives the bound itself, but for a rounding
     Ok(Interval {
         low: if successes == 0 { 0.0 } else { centre - half },
-        high: if successes == trials {
-            1.0
-        } else {
-            centre + half
-        },
+        high: if successes == trials { 1.0 } else { centre + half },
     })
 }
 

@@ -30,9 +30,5 @@ pub(crate) fn quantile_of_sorted(sorted: &[f64], quantile: f64) -> f64 {
 
 /// Takes the nearer end as the start, so that both ends are met exactly.
 fn interpolate(low: f64, high: f64, share: f64) -> f64 {
-    if share < 0.5 {
-        low + (high - low) * share
-    } else {
-        high - (high - low) * (1.0 - share)
-    }
+    if share < 0.5 { low + (high - low) * share } else { high - (high - low) * (1.0 - share) }
 }

@@ -48,9 +48,7 @@ impl Ranking {
             .map(|(rank, &row)| Ranked {
                 row,
                 positive: labels[row as usize],
-                last_of_tie: rows
-                    .get(rank + 1)
-                    .is_none_or(|&next| score(next) != score(row)),
+                last_of_tie: rows.get(rank + 1).is_none_or(|&next| score(next) != score(row)),
             })
             .collect();
         Self { ranked }
@@ -74,10 +72,7 @@ impl Ranking {
                 (tied_positives, tied_negatives) = (0, 0);
             }
         }
-        Wins {
-            doubled,
-            pairs: positives * negatives,
-        }
+        Wins { doubled, pairs: positives * negatives }
     }
 }
 

@@ -58,9 +58,6 @@ fn variation(values: &[f64]) -> Option<f64> {
 fn check_finite(values: &[f64]) -> Result<(), StatsError> {
     match values.iter().position(|value| !value.is_finite()) {
         None => Ok(()),
-        Some(row) => Err(StatsError::NotFinite {
-            row,
-            value: values[row],
-        }),
+        Some(row) => Err(StatsError::NotFinite { row, value: values[row] }),
     }
 }

@@ -5,19 +5,11 @@ pub(crate) fn sum(values: impl Iterator<Item = f64>) -> f64 {
     let (mut total, mut lost) = (0.0_f64, 0.0_f64);
     for value in values {
         let next = total + value;
-        lost += if total.abs() >= value.abs() {
-            (total - next) + value
-        } else {
-            (value - next) + total
-        };
+        lost += if total.abs() >= value.abs() { (total - next) + value } else { (value - next) + total };
         total = next;
     }
     // after an overflow `lost` is inf - inf
-    if total.is_finite() {
-        total + lost
-    } else {
-        total
-    }
+    if total.is_finite() { total + lost } else { total }
 }
 
 #[cfg(test)]

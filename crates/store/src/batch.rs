@@ -47,14 +47,7 @@ pub(crate) enum HeldContent {
 
 impl Batch {
     pub(crate) fn new(store: Store, held_content: HeldContent) -> Self {
-        Self {
-            store,
-            held_content,
-            writer: None,
-            pending: HashSet::new(),
-            unsynced: HashSet::new(),
-            failed: false,
-        }
+        Self { store, held_content, writer: None, pending: HashSet::new(), unsynced: HashSet::new(), failed: false }
     }
 
     pub fn put_bytes(&mut self, bytes: &[u8]) -> Result<BlobInfo> {
@@ -65,11 +58,7 @@ impl Batch {
     pub fn put_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<BlobInfo> {
         // without O_NONBLOCK the mere opening of a named pipe would wait for its writer
         let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let file = File::options()
-            .read(true)
-            .custom_flags(flags)
-            .open(path)
-            .at(path)?;
+        let file = File::options().read(true).custom_flags(flags).open(path).at(path)?;
         self.put_open_file(file, path, progress)
     }
 
@@ -80,11 +69,10 @@ impl Batch {
         progress: &mut dyn FnMut(u64),
     ) -> Result<BlobInfo> {
         let before = Fingerprint::of(&file, path)?;
-        let info =
-            ingest::ingest(self, Kind::Blob, &mut file, progress).map_err(|error| match error {
-                StoreError::Source(source) => StoreError::io(path, source),
-                other => other,
-            })?;
+        let info = ingest::ingest(self, Kind::Blob, &mut file, progress).map_err(|error| match error {
+            StoreError::Source(source) => StoreError::io(path, source),
+            other => other,
+        })?;
         if Fingerprint::of(&file, path)? != before || info.size != before.size {
             return Err(StoreError::Changed(path.to_owned()));
         }
@@ -124,11 +112,7 @@ impl Batch {
     }
 
     pub(crate) fn check_usable(&self) -> Result<()> {
-        if self.failed {
-            Err(StoreError::BatchFailed)
-        } else {
-            Ok(())
-        }
+        if self.failed { Err(StoreError::BatchFailed) } else { Ok(()) }
     }
 
     /// Whether a record need not be written: it is stored, or in this batch.
@@ -143,35 +127,20 @@ impl Batch {
         self.store.index().holds(kind, digest, &mut self.unsynced)
     }
 
-    pub(crate) fn append(
-        &mut self,
-        kind: Kind,
-        digest: Digest,
-        codec: u8,
-        plain: u64,
-        payload: &[u8],
-    ) -> Result<()> {
+    pub(crate) fn append(&mut self, kind: Kind, digest: Digest, codec: u8, plain: u64, payload: &[u8]) -> Result<()> {
         let header = Header::for_payload(kind, codec, digest, plain, payload);
         self.append_record(&header, payload, None)
     }
 
     /// Writes a recipe unless the very same one is stored. Another one for the same content may list chunks that
     /// were lost, whereas those of this one were checked one by one.
-    pub(crate) fn append_recipe(
-        &mut self,
-        kind: Kind,
-        digest: Digest,
-        recipe: &Recipe,
-    ) -> Result<()> {
+    pub(crate) fn append_recipe(&mut self, kind: Kind, digest: Digest, recipe: &Recipe) -> Result<()> {
         let payload = recipe.encode(digest);
         if self.pending.contains(&(kind, digest)) {
             return Ok(());
         }
         if self.holds(kind, &digest) {
-            let stored = self
-                .store
-                .index()
-                .fetch(kind, &digest, |_, stored| Ok(stored));
+            let stored = self.store.index().fetch(kind, &digest, |_, stored| Ok(stored));
             if stored.is_ok_and(|stored| stored.as_ref() == Some(&payload)) {
                 return Ok(());
             }
@@ -180,23 +149,13 @@ impl Batch {
         self.append_record(&header, &payload, Some((recipe.size, recipe.sha256)))
     }
 
-    fn append_record(
-        &mut self,
-        header: &Header,
-        payload: &[u8],
-        content: Option<(u64, Sha256)>,
-    ) -> Result<()> {
+    fn append_record(&mut self, header: &Header, payload: &[u8], content: Option<(u64, Sha256)>) -> Result<()> {
         let appended = self.try_append(header, payload, content);
         self.failed |= appended.is_err();
         appended
     }
 
-    fn try_append(
-        &mut self,
-        header: &Header,
-        payload: &[u8],
-        content: Option<(u64, Sha256)>,
-    ) -> Result<()> {
+    fn try_append(&mut self, header: &Header, payload: &[u8], content: Option<(u64, Sha256)>) -> Result<()> {
         if self.writer.is_none() {
             self.writer = Some(self.store.index().writer()?);
         }

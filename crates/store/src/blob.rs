@@ -45,23 +45,9 @@ impl BlobReader {
         let recipe = store.index().fetch(kind, digest, |_, payload| {
             Recipe::decode(*digest, &payload).map_err(|fault| recipe_fault(&store, fault))
         })?;
-        let Recipe {
-            size,
-            sha256,
-            layout,
-        } = recipe.ok_or(StoreError::NotFound(*digest))?;
-        let info = BlobInfo {
-            digest: *digest,
-            sha256,
-            size,
-        };
-        Ok(Self {
-            store,
-            info,
-            layout,
-            cache: Mutex::default(),
-            position: 0,
-        })
+        let Recipe { size, sha256, layout } = recipe.ok_or(StoreError::NotFound(*digest))?;
+        let info = BlobInfo { digest: *digest, sha256, size };
+        Ok(Self { store, info, layout, cache: Mutex::default(), position: 0 })
     }
 
     pub fn digest(&self) -> Digest {
@@ -136,11 +122,7 @@ impl BlobReader {
     pub(crate) fn into_vec(self, limit: u64) -> Result<Vec<u8>> {
         let BlobInfo { digest, size, .. } = self.info;
         if size > limit {
-            return Err(StoreError::TooLarge {
-                digest,
-                size,
-                limit,
-            });
+            return Err(StoreError::TooLarge { digest, size, limit });
         }
         // a recipe is checked, so its size is what was once put; still nothing is reserved on its word alone
         let mut bytes = Vec::with_capacity(usize::try_from(size.min(CHUNK_MAX)).unwrap_or(0));
@@ -158,11 +140,7 @@ impl BlobReader {
     /// The chunk that covers the byte at `offset`, which lies within the blob.
     fn piece_at(&self, offset: u64) -> Result<Piece> {
         match &self.layout {
-            Layout::Whole => Ok(Piece {
-                start: 0,
-                len: self.info.size,
-                digest: self.info.digest,
-            }),
+            Layout::Whole => Ok(Piece { start: 0, len: self.info.size, digest: self.info.digest }),
             Layout::Chunks(chunks) => self.piece_among(chunks, offset),
             Layout::Pages(pages) => {
                 let page = self.piece_among(pages, offset)?;
@@ -174,9 +152,7 @@ impl BlobReader {
     fn piece_among(&self, pieces: &[Piece], offset: u64) -> Result<Piece> {
         let index = pieces.partition_point(|piece| piece.end() <= offset);
         let covering = pieces.get(index).filter(|piece| piece.start <= offset);
-        covering
-            .copied()
-            .ok_or_else(|| self.corrupt(format!("its recipe has a hole at byte {offset}")))
+        covering.copied().ok_or_else(|| self.corrupt(format!("its recipe has a hole at byte {offset}")))
     }
 
     fn page(&self, page: &Piece) -> Result<Arc<[Piece]>> {
@@ -225,18 +201,14 @@ impl BlobReader {
 
 /// Returns the plain bytes of a chunk; `None` if there is none of this name.
 fn read_chunk(store: &Store, digest: &Digest) -> Result<Option<Vec<u8>>> {
-    store.index().fetch(Kind::Chunk, digest, |header, payload| {
-        decode_chunk(store, header, payload)
-    })
+    store.index().fetch(Kind::Chunk, digest, |header, payload| decode_chunk(store, header, payload))
 }
 
 /// Returns the chunks of a page that begins at `start` of its blob; `None` if there is none of this name.
 fn read_page(store: &Store, digest: &Digest, start: u64) -> Result<Option<Vec<Piece>>> {
     store.index().fetch(Kind::Page, digest, |_, payload| {
         if Digest::of(&payload) != *digest {
-            return Err(RecordFault::Damaged(
-                "its bytes are other content".to_owned(),
-            ));
+            return Err(RecordFault::Damaged("its bytes are other content".to_owned()));
         }
         decode_page(&payload, start).map_err(|fault| recipe_fault(store, fault))
     })
@@ -252,27 +224,16 @@ pub(crate) fn read_back(store: &Store, kind: Kind, digest: &Digest) -> Result<()
 }
 
 /// Returns the plain bytes if they are what the header's name says.
-fn decode_chunk(
-    store: &Store,
-    header: &Header,
-    payload: Vec<u8>,
-) -> std::result::Result<Vec<u8>, RecordFault> {
+fn decode_chunk(store: &Store, header: &Header, payload: Vec<u8>) -> std::result::Result<Vec<u8>, RecordFault> {
     if header.plain > CHUNK_MAX {
-        return Err(RecordFault::Damaged(
-            "it is longer than any chunk".to_owned(),
-        ));
+        return Err(RecordFault::Damaged("it is longer than any chunk".to_owned()));
     }
-    let plain =
-        codec::decode(header.codec, payload, header.plain as usize).map_err(|error| match error
-            .kind()
-        {
-            io::ErrorKind::Unsupported => unsupported(store, "codec", header.codec),
-            _ => RecordFault::Damaged(format!("it does not decode: {error}")),
-        })?;
+    let plain = codec::decode(header.codec, payload, header.plain as usize).map_err(|error| match error.kind() {
+        io::ErrorKind::Unsupported => unsupported(store, "codec", header.codec),
+        _ => RecordFault::Damaged(format!("it does not decode: {error}")),
+    })?;
     if Digest::of(&plain) != header.digest {
-        return Err(RecordFault::Damaged(
-            "its bytes are other content".to_owned(),
-        ));
+        return Err(RecordFault::Damaged("its bytes are other content".to_owned()));
     }
     Ok(plain)
 }
@@ -286,19 +247,12 @@ fn recipe_fault(store: &Store, fault: RecipeFault) -> RecordFault {
 
 fn unsupported(store: &Store, what: &'static str, version: u8) -> RecordFault {
     let path = store.index().dir().to_owned();
-    RecordFault::Other(StoreError::UnsupportedVersion {
-        path,
-        what,
-        version: version.into(),
-    })
+    RecordFault::Other(StoreError::UnsupportedVersion { path, what, version: version.into() })
 }
 
 impl Cache {
     fn chunk(&self, digest: &Digest) -> Option<Arc<[u8]>> {
-        self.chunks
-            .iter()
-            .find(|(held, _)| held == digest)
-            .map(|(_, chunk)| Arc::clone(chunk))
+        self.chunks.iter().find(|(held, _)| held == digest).map(|(_, chunk)| Arc::clone(chunk))
     }
 
     fn keep_chunk(&mut self, digest: Digest, chunk: &Arc<[u8]>) {
@@ -312,12 +266,8 @@ impl Cache {
 
     /// Equal pages at different places of a blob (a long run of zeros) are told apart by where they start.
     fn page(&self, digest: &Digest, start: u64) -> Option<Arc<[Piece]>> {
-        let starts_there =
-            |chunks: &[Piece]| chunks.first().is_some_and(|first| first.start == start);
-        let held = self
-            .pages
-            .iter()
-            .find(|(held, chunks)| held == digest && starts_there(chunks));
+        let starts_there = |chunks: &[Piece]| chunks.first().is_some_and(|first| first.start == start);
+        let held = self.pages.iter().find(|(held, chunks)| held == digest && starts_there(chunks));
         held.map(|(_, chunks)| Arc::clone(chunks))
     }
 
@@ -342,25 +292,13 @@ impl Seek for BlobReader {
             SeekFrom::End(delta) => self.len().checked_add_signed(delta),
             SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
         };
-        let before_the_start = || {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "seek to before the start of a blob",
-            )
-        };
+        let before_the_start = || io::Error::new(io::ErrorKind::InvalidInput, "seek to before the start of a blob");
         self.position = target.ok_or_else(before_the_start)?;
         Ok(self.position)
     }
 }
 
 /// Copies a blob to a file and such; the digest is checked before this returns.
-pub(crate) fn write_blob(
-    reader: &BlobReader,
-    sink: &mut dyn Write,
-    path: &std::path::Path,
-) -> Result<()> {
-    reader.copy_to(&mut |chunk| {
-        sink.write_all(chunk)
-            .map_err(|error| StoreError::io(path, error))
-    })
+pub(crate) fn write_blob(reader: &BlobReader, sink: &mut dyn Write, path: &std::path::Path) -> Result<()> {
+    reader.copy_to(&mut |chunk| sink.write_all(chunk).map_err(|error| StoreError::io(path, error)))
 }

@@ -26,12 +26,7 @@ pub(crate) struct Chunker {
 impl Chunker {
     /// Looks at how the content begins to tell text, whose cuts are moved behind line ends.
     pub fn for_content(beginning: &[u8]) -> Self {
-        Self {
-            hasher: gearhash::Hasher::default(),
-            cut_lines: is_text(beginning),
-            len: 0,
-            line_until: None,
-        }
+        Self { hasher: gearhash::Hasher::default(), cut_lines: is_text(beginning), len: 0, line_until: None }
     }
 
     /// Consumes bytes up to and including the end of the current chunk and returns how many; `None` if the
@@ -95,21 +90,13 @@ mod tests {
 
     fn noise(seed: u8, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
-        blake3::Hasher::new()
-            .update(&[seed])
-            .finalize_xof()
-            .fill(&mut bytes);
+        blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
         bytes
     }
 
     fn lines(seed: u8, len: usize) -> Vec<u8> {
-        let hex: Vec<u8> = noise(seed, len / 2)
-            .iter()
-            .flat_map(|b| format!("{b:02x}").into_bytes())
-            .collect();
-        hex.chunks(79)
-            .flat_map(|line| [line, b"\n"].concat())
-            .collect()
+        let hex: Vec<u8> = noise(seed, len / 2).iter().flat_map(|b| format!("{b:02x}").into_bytes()).collect();
+        hex.chunks(79).flat_map(|line| [line, b"\n"].concat()).collect()
     }
 
     fn cuts(content: &[u8], block: usize) -> Vec<usize> {
@@ -142,17 +129,10 @@ mod tests {
         let content = noise(3, 8 << 20);
         let found = cuts(&content, 1 << 20);
         let lengths: Vec<_> = found.windows(2).map(|w| w[1] - w[0]).collect();
-        assert!(
-            lengths
-                .iter()
-                .all(|len| (CHUNK_MIN..=CHUNK_LONGEST).contains(len))
-        );
+        assert!(lengths.iter().all(|len| (CHUNK_MIN..=CHUNK_LONGEST).contains(len)));
         let mean = lengths.iter().sum::<usize>() / lengths.len();
         assert!((50_000..110_000).contains(&mean), "mean {mean}");
-        assert_eq!(
-            cuts(&vec![b'a'; 1 << 20], 1 << 20).first(),
-            Some(&CHUNK_LONGEST)
-        );
+        assert_eq!(cuts(&vec![b'a'; 1 << 20], 1 << 20).first(), Some(&CHUNK_LONGEST));
     }
 
     #[test]
@@ -171,8 +151,7 @@ mod tests {
         let digests = |content: &[u8]| -> HashSet<_> {
             let mut start = 0;
             let ends = cuts(content, 1 << 20).into_iter().chain([content.len()]);
-            ends.map(|end| blake3::hash(&content[std::mem::replace(&mut start, end)..end]))
-                .collect()
+            ends.map(|end| blake3::hash(&content[std::mem::replace(&mut start, end)..end])).collect()
         };
         let new = digests(&after).difference(&digests(&before)).count();
         assert!(new <= 3, "{new} new chunks");

@@ -26,11 +26,7 @@ impl Sampler {
 
     /// Records what became of a chunk: `codec` as returned by [`encode`], or raw without an attempt.
     pub fn observe(&mut self, codec: u8) {
-        self.fruitless = if codec == CODEC_RAW {
-            self.fruitless.saturating_add(1)
-        } else {
-            0
-        };
+        self.fruitless = if codec == CODEC_RAW { self.fruitless.saturating_add(1) } else { 0 };
     }
 }
 
@@ -51,10 +47,7 @@ pub(crate) fn decode(codec: u8, stored: Vec<u8>, plain_len: usize) -> io::Result
         _ => return Err(io::ErrorKind::Unsupported.into()),
     };
     if plain.len() != plain_len {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "it has another length than recorded",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it has another length than recorded"));
     }
     Ok(plain)
 }

@@ -8,10 +8,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{
-        AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, readlinkat, renameat, statat,
-        symlinkat, unlinkat,
-    },
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, readlinkat, renameat, statat, symlinkat, unlinkat},
     io::Errno,
 };
 use stemma_core::{Digest, name::TreePath};
@@ -24,9 +21,7 @@ use crate::{
     tree::{DEPTH_MAX, Tree, TreeEntry, check_target, is_reserved},
 };
 
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Tree {
     /// Describes a folder and adds its files to the batch; the tree itself is not added.
@@ -44,11 +39,7 @@ impl Tree {
         progress: &mut dyn FnMut(&TreePath, u64),
     ) -> Result<Self> {
         let handle = rustix::fs::open(directory, DIRECTORY, Mode::empty()).at(directory)?;
-        let mut walk = Walk {
-            batch,
-            progress,
-            tree: Self::default(),
-        };
+        let mut walk = Walk { batch, progress, tree: Self::default() };
         walk.directory(&handle, directory, None, 0)?;
         Ok(walk.tree)
     }
@@ -61,44 +52,24 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn directory(
-        &mut self,
-        handle: &OwnedFd,
-        shown: &Path,
-        at: Option<&TreePath>,
-        depth: usize,
-    ) -> Result<()> {
+    fn directory(&mut self, handle: &OwnedFd, shown: &Path, at: Option<&TreePath>, depth: usize) -> Result<()> {
         if depth > DEPTH_MAX {
-            return Err(StoreError::refused(
-                shown,
-                format!("it lies more than {DEPTH_MAX} directories deep"),
-            ));
+            return Err(StoreError::refused(shown, format!("it lies more than {DEPTH_MAX} directories deep")));
         }
         let names = entry_names(handle, shown)?;
         if let (true, Some(path)) = (names.is_empty(), at) {
-            self.tree
-                .entries
-                .insert(path.clone(), TreeEntry::EmptyDirectory);
+            self.tree.entries.insert(path.clone(), TreeEntry::EmptyDirectory);
         }
         for name in names {
             let shown = shown.join(display_name(&name));
-            let path =
-                tree_path(at, &name).map_err(|reason| StoreError::refused(&shown, reason))?;
+            let path = tree_path(at, &name).map_err(|reason| StoreError::refused(&shown, reason))?;
             self.entry(handle, &name, &shown, path, depth)?;
         }
         Ok(())
     }
 
-    fn entry(
-        &mut self,
-        parent: &OwnedFd,
-        name: &CStr,
-        shown: &Path,
-        path: TreePath,
-        depth: usize,
-    ) -> Result<()> {
-        let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| gone_is_changed(errno, shown))?;
+    fn entry(&mut self, parent: &OwnedFd, name: &CStr, shown: &Path, path: TreePath, depth: usize) -> Result<()> {
+        let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| gone_is_changed(errno, shown))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
                 let open = openat(parent, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
@@ -112,22 +83,13 @@ impl Walk<'_> {
                 self.file(file, shown, path)
             }
             FileType::Symlink => {
-                let target = readlinkat(parent, name, Vec::new())
-                    .map_err(|errno| gone_is_changed(errno, shown))?;
-                let target = target
-                    .into_string()
-                    .map_err(|_| StoreError::refused(shown, "its target is not UTF-8"))?;
-                check_target(&path, &target)
-                    .map_err(|reason| StoreError::refused(shown, reason))?;
-                self.tree
-                    .entries
-                    .insert(path, TreeEntry::Symlink { target });
+                let target = readlinkat(parent, name, Vec::new()).map_err(|errno| gone_is_changed(errno, shown))?;
+                let target = target.into_string().map_err(|_| StoreError::refused(shown, "its target is not UTF-8"))?;
+                check_target(&path, &target).map_err(|reason| StoreError::refused(shown, reason))?;
+                self.tree.entries.insert(path, TreeEntry::Symlink { target });
                 Ok(())
             }
-            _ => Err(StoreError::refused(
-                shown,
-                "it is not a file, a directory or a link",
-            )),
+            _ => Err(StoreError::refused(shown, "it is not a file, a directory or a link")),
         }
     }
 
@@ -135,17 +97,8 @@ impl Walk<'_> {
         use std::os::unix::fs::MetadataExt as _;
         let executable = file.metadata().at(shown)?.mode() & 0o100 != 0;
         let progress = &mut self.progress;
-        let info = self
-            .batch
-            .put_open_file(file, shown, &mut |done| progress(&path, done))?;
-        self.tree.entries.insert(
-            path,
-            TreeEntry::File {
-                digest: info.digest,
-                size: info.size,
-                executable,
-            },
-        );
+        let info = self.batch.put_open_file(file, shown, &mut |done| progress(&path, done))?;
+        self.tree.entries.insert(path, TreeEntry::File { digest: info.digest, size: info.size, executable });
         Ok(())
     }
 }
@@ -176,9 +129,7 @@ fn display_name(name: &CStr) -> PathBuf {
 }
 
 fn tree_path(parent: Option<&TreePath>, name: &CStr) -> std::result::Result<TreePath, String> {
-    let name = name
-        .to_str()
-        .map_err(|_| "its name is not UTF-8".to_owned())?;
+    let name = name.to_str().map_err(|_| "its name is not UTF-8".to_owned())?;
     if is_reserved(name) {
         return Err(format!("`{name}` is a tool's own folder"));
     }
@@ -186,9 +137,7 @@ fn tree_path(parent: Option<&TreePath>, name: &CStr) -> std::result::Result<Tree
     let component = TreePath::new(name).map_err(|error| error.reason.to_owned())?;
     match parent {
         None => Ok(component),
-        Some(parent) => {
-            TreePath::new(format!("{parent}/{component}")).map_err(|error| error.reason.to_owned())
-        }
+        Some(parent) => TreePath::new(format!("{parent}/{component}")).map_err(|error| error.reason.to_owned()),
     }
 }
 
@@ -198,9 +147,7 @@ impl Store {
     /// Nothing is synced: after a power loss the content is still in the store.
     pub fn materialize(&self, digest: &Digest, dest: &Path) -> Result<()> {
         let reader = self.open_blob(digest)?;
-        let name = dest
-            .file_name()
-            .ok_or_else(|| StoreError::refused(dest, "it names no file"))?;
+        let name = dest.file_name().ok_or_else(|| StoreError::refused(dest, "it names no file"))?;
         let parent = match dest.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -222,15 +169,8 @@ impl Store {
         self.require_blobs(files)?;
         make_directory(rustix::fs::CWD, dest.as_os_str(), dest)?;
         let root = rustix::fs::open(dest, DIRECTORY, Mode::empty()).at(dest)?;
-        let mut output = Output {
-            store: self,
-            dest,
-            root,
-            held: Vec::new(),
-        };
-        tree.entries
-            .iter()
-            .try_for_each(|(path, entry)| output.write(path, entry))
+        let mut output = Output { store: self, dest, root, held: Vec::new() };
+        tree.entries.iter().try_for_each(|(path, entry)| output.write(path, entry))
     }
 }
 
@@ -250,23 +190,12 @@ impl Output<'_> {
         let store = self.store;
         let parent = self.parent(path)?;
         match entry {
-            TreeEntry::File {
-                digest,
-                size,
-                executable,
-            } => {
+            TreeEntry::File { digest, size, executable } => {
                 let reader = store.open_blob(digest)?;
                 if reader.len() != *size {
-                    return Err(StoreError::corrupt(
-                        *digest,
-                        "the tree gives it another size",
-                    ));
+                    return Err(StoreError::corrupt(*digest, "the tree gives it another size"));
                 }
-                let mode = if *executable {
-                    EXECUTABLE_FILE
-                } else {
-                    PLAIN_FILE
-                };
+                let mode = if *executable { EXECUTABLE_FILE } else { PLAIN_FILE };
                 write_file(&reader, parent, name, &shown, mode)
             }
             TreeEntry::Symlink { target } => {
@@ -286,12 +215,7 @@ impl Output<'_> {
     fn parent(&mut self, path: &TreePath) -> Result<BorrowedFd<'_>> {
         let components: Vec<&str> = path.components().collect();
         let wanted = &components[..components.len() - 1];
-        let common = self
-            .held
-            .iter()
-            .zip(wanted)
-            .take_while(|((held, _), name)| held == *name)
-            .count();
+        let common = self.held.iter().zip(wanted).take_while(|((held, _), name)| held == *name).count();
         self.held.truncate(common);
         for (depth, name) in wanted.iter().enumerate().skip(common) {
             let above = self.held.last().map_or(&self.root, |(_, handle)| handle);
@@ -299,18 +223,12 @@ impl Output<'_> {
             make_directory(above.as_fd(), std::ffi::OsStr::new(name), &shown)?;
             let opened = openat(above, *name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
             let handle = opened.map_err(|errno| match errno {
-                Errno::LOOP | Errno::NOTDIR => {
-                    StoreError::refused(&shown, "it is in the way of a directory")
-                }
+                Errno::LOOP | Errno::NOTDIR => StoreError::refused(&shown, "it is in the way of a directory"),
                 other => StoreError::io(&shown, other.into()),
             })?;
             self.held.push(((*name).to_owned(), handle));
         }
-        Ok(self
-            .held
-            .last()
-            .map_or(&self.root, |(_, handle)| handle)
-            .as_fd())
+        Ok(self.held.last().map_or(&self.root, |(_, handle)| handle).as_fd())
     }
 }
 
@@ -347,12 +265,7 @@ fn write_file(
     }
 }
 
-fn put_in_place(
-    parent: BorrowedFd<'_>,
-    temporary: &str,
-    name: &std::ffi::OsStr,
-    shown: &Path,
-) -> Result<()> {
+fn put_in_place(parent: BorrowedFd<'_>, temporary: &str, name: &std::ffi::OsStr, shown: &Path) -> Result<()> {
     renameat(parent, temporary, parent, name).map_err(|errno| {
         let _ = unlinkat(parent, temporary, AtFlags::empty());
         StoreError::io(shown, errno.into())

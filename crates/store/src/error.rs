@@ -19,11 +19,7 @@ pub enum StoreError {
     #[error("`{}` changed while it was being read", .0.display())]
     Changed(PathBuf),
     #[error("content `{digest}` has {size} bytes, more than the {limit} allowed here")]
-    TooLarge {
-        digest: Digest,
-        size: u64,
-        limit: u64,
-    },
+    TooLarge { digest: Digest, size: u64, limit: u64 },
     /// A file, a name or a link that the store will not take in or write out.
     #[error("`{}` is refused: {reason}", .path.display())]
     Refused { path: PathBuf, reason: String },
@@ -36,11 +32,7 @@ pub enum StoreError {
     Source(#[source] io::Error),
     /// Written by a newer program; nothing was changed.
     #[error("`{}` has {what} {version}, which this program does not know", .path.display())]
-    UnsupportedVersion {
-        path: PathBuf,
-        what: &'static str,
-        version: u32,
-    },
+    UnsupportedVersion { path: PathBuf, what: &'static str, version: u32 },
     #[error("the batch failed before and can only be dropped")]
     BatchFailed,
 }
@@ -58,17 +50,11 @@ impl StoreError {
     }
 
     pub(crate) fn corrupt(digest: Digest, what: impl Into<String>) -> Self {
-        Self::Corrupt {
-            digest,
-            what: what.into(),
-        }
+        Self::Corrupt { digest, what: what.into() }
     }
 
     pub(crate) fn refused(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::Refused {
-            path: path.into(),
-            reason: reason.into(),
-        }
+        Self::Refused { path: path.into(), reason: reason.into() }
     }
 }
 

@@ -84,17 +84,8 @@ pub(crate) enum RecordFault {
 impl Index {
     pub fn open(root: &Path) -> Result<Self> {
         let dir = root.join("packs");
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&dir)
-            .at(&dir)?;
-        let index = Self {
-            dir,
-            state: RwLock::default(),
-            refreshing: Mutex::default(),
-            files: Mutex::default(),
-        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).at(&dir)?;
+        let index = Self { dir, state: RwLock::default(), refreshing: Mutex::default(), files: Mutex::default() };
         index.refresh()?;
         Ok(index)
     }
@@ -124,11 +115,7 @@ impl Index {
 
     pub fn contents(&self, kind: Kind) -> Vec<(Digest, Content)> {
         let state = self.read();
-        state
-            .contents(kind)
-            .iter()
-            .map(|(digest, content)| (*digest, *content))
-            .collect()
+        state.contents(kind).iter().map(|(digest, content)| (*digest, *content)).collect()
     }
 
     /// Whether a record need not be written again. If it lies where it may not be on disk yet, its pack is added
@@ -151,22 +138,13 @@ impl Index {
     fn places(&self, kind: Kind, digest: &Digest) -> Vec<Place> {
         let state = self.read();
         let copies = state.copies.get(&(kind, *digest)).into_iter().flatten();
-        state
-            .place(kind, digest)
-            .into_iter()
-            .chain(copies.copied())
-            .collect()
+        state.place(kind, digest).into_iter().chain(copies.copied()).collect()
     }
 
     /// All packs that are there, and where their last known group ends.
     pub fn packs(&self) -> Vec<(PackId, u64)> {
         let state = self.read();
-        state
-            .packs
-            .iter()
-            .filter(|pack| !pack.gone)
-            .map(|pack| (pack.id, pack.committed_end))
-            .collect()
+        state.packs.iter().filter(|pack| !pack.gone).map(|pack| (pack.id, pack.committed_end)).collect()
     }
 
     pub fn dir(&self) -> &Path {
@@ -195,10 +173,7 @@ impl Index {
                     continue;
                 }
                 tried.push(place);
-                match self
-                    .record_at(kind, digest, place)
-                    .and_then(|(header, payload)| make(&header, payload))
-                {
+                match self.record_at(kind, digest, place).and_then(|(header, payload)| make(&header, payload)) {
                     Ok(made) => return Ok(Some(made)),
                     Err(next) => fault = Some(next),
                 }
@@ -246,11 +221,7 @@ impl Index {
             Err(HeaderFault::NotARecord) => return Err(damaged("its record header is damaged")),
             Err(HeaderFault::Unknown(version)) => {
                 let (what, version) = ("record kind", version.into());
-                return Err(RecordFault::Other(StoreError::UnsupportedVersion {
-                    path,
-                    what,
-                    version,
-                }));
+                return Err(RecordFault::Other(StoreError::UnsupportedVersion { path, what, version }));
             }
         };
         if header.kind != kind || header.digest != *digest || !header.payload_is_whole(&payload) {
@@ -284,18 +255,10 @@ impl Index {
 
     /// Looks at the folder for what other processes have committed since.
     pub fn refresh(&self) -> Result<()> {
-        let _one_at_a_time = self
-            .refreshing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
         let known: Vec<PackId> = self.packs().into_iter().map(|(id, _)| id).collect();
         let listing = Listing::read(&self.dir)?;
-        self.forget(
-            known
-                .into_iter()
-                .filter(|id| !listing.packs.contains(id))
-                .collect(),
-        );
+        self.forget(known.into_iter().filter(|id| !listing.packs.contains(id)).collect());
         for id in &listing.packs {
             match self.known(*id) {
                 Some(Known { sealed: true, .. }) => {}
@@ -309,10 +272,7 @@ impl Index {
     fn known(&self, id: PackId) -> Option<Known> {
         let state = self.read();
         let pack = &state.packs[*state.by_id.get(&id)? as usize];
-        Some(Known {
-            committed_end: pack.committed_end,
-            sealed: pack.sealed,
-        })
+        Some(Known { committed_end: pack.committed_end, sealed: pack.sealed })
     }
 
     /// Reads what was appended to a pack that is still open.
@@ -341,10 +301,7 @@ impl Index {
         }
         if len > committed_end {
             // The rest of a crash. It does no harm, so being unable to cut it off does none either.
-            let _ = File::options()
-                .write(true)
-                .open(&path)
-                .and_then(|file| file.set_len(committed_end));
+            let _ = File::options().write(true).open(&path).and_then(|file| file.set_len(committed_end));
         }
         Ok(())
     }
@@ -386,13 +343,7 @@ impl Index {
         self.absorb(id, records.clone(), committed_end);
         file.sync_data().at(&path)?;
         // without an index the pack is only slower to open; a full or read-only disk must not stop a reader
-        if (PackIndex {
-            records,
-            committed_end,
-        })
-        .write(&self.dir, id)
-        .is_ok()
-        {
+        if (PackIndex { records, committed_end }).write(&self.dir, id).is_ok() {
             self.mark_sealed(id);
         }
         Ok(())
@@ -421,11 +372,7 @@ impl Index {
         }
         let mut state = self.write();
         state.forget(&ids);
-        let gone: HashSet<u32> = (0..)
-            .zip(&state.packs)
-            .filter(|(_, p)| p.gone)
-            .map(|(n, _)| n)
-            .collect();
+        let gone: HashSet<u32> = (0..).zip(&state.packs).filter(|(_, p)| p.gone).map(|(n, _)| n).collect();
         self.files().retain(|(number, _)| !gone.contains(number));
     }
 
@@ -448,19 +395,13 @@ impl Index {
                 }
             }
         }
-        let busy = io::Error::new(
-            io::ErrorKind::WouldBlock,
-            "every new pack was taken by another writer",
-        );
+        let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new pack was taken by another writer");
         Err(StoreError::io(&self.dir, busy))
     }
 
     fn open_packs(&self) -> Vec<PackId> {
         let state = self.read();
-        let open = state
-            .packs
-            .iter()
-            .filter(|pack| !pack.sealed && !pack.gone && pack.committed_end < SEAL_AT);
+        let open = state.packs.iter().filter(|pack| !pack.sealed && !pack.gone && pack.committed_end < SEAL_AT);
         let mut ids: Vec<PackId> = open.map(|pack| pack.id).collect();
         ids.sort_unstable();
         ids
@@ -523,9 +464,7 @@ impl Index {
             return Ok(());
         };
         let path = id.pack_path(&self.dir);
-        File::open(&path)
-            .and_then(|file| file.sync_data())
-            .at(&path)?;
+        File::open(&path).and_then(|file| file.sync_data()).at(&path)?;
         self.mark_synced(id, known.committed_end);
         Ok(())
     }
@@ -557,8 +496,7 @@ impl Listing {
         let mut listing = Self::default();
         for entry in fs::read_dir(dir).at(dir)? {
             let name = entry.at(dir)?.file_name();
-            let Some((stem, extension)) = name.to_str().and_then(|name| name.split_once('.'))
-            else {
+            let Some((stem, extension)) = name.to_str().and_then(|name| name.split_once('.')) else {
                 continue;
             };
             let Ok(id) = stem.parse() else { continue };
@@ -604,14 +542,7 @@ impl State {
             return *number;
         }
         let number = u32::try_from(self.packs.len()).expect("2^32 packs fit no disk");
-        self.packs.push(Pack {
-            id,
-            committed_end: 0,
-            synced_end: 0,
-            sealed: false,
-            name_synced: false,
-            gone: false,
-        });
+        self.packs.push(Pack { id, committed_end: 0, synced_end: 0, sealed: false, name_synced: false, gone: false });
         self.by_id.insert(id, number);
         number
     }
@@ -626,20 +557,13 @@ impl State {
 
     fn insert(&mut self, pack: u32, found: Found) {
         let key = (found.kind, found.digest);
-        let place = Place {
-            pack,
-            stored: found.stored,
-            offset: found.offset,
-        };
+        let place = Place { pack, stored: found.stored, offset: found.offset };
         match self.place_mut(found.kind, &found.digest) {
             Some(held) if *held == place => {}
             Some(_) => {
                 let other = if self.damaged.remove(&key) {
                     // written anew because the held one is damaged
-                    std::mem::replace(
-                        self.place_mut(key.0, &key.1).expect("it was there above"),
-                        place,
-                    )
+                    std::mem::replace(self.place_mut(key.0, &key.1).expect("it was there above"), place)
                 } else {
                     place
                 };
@@ -661,25 +585,11 @@ impl State {
                 self.pages.insert(found.digest, place);
             }
             (Kind::Blob, Some((size, sha256))) => {
-                self.blobs.insert(
-                    found.digest,
-                    Content {
-                        place,
-                        size,
-                        sha256,
-                    },
-                );
+                self.blobs.insert(found.digest, Content { place, size, sha256 });
                 self.sha256.insert(sha256, found.digest);
             }
             (Kind::Tree, Some((size, sha256))) => {
-                self.trees.insert(
-                    found.digest,
-                    Content {
-                        place,
-                        size,
-                        sha256,
-                    },
-                );
+                self.trees.insert(found.digest, Content { place, size, sha256 });
             }
             (Kind::Blob | Kind::Tree | Kind::Commit, _) => {}
         }
@@ -694,9 +604,7 @@ impl State {
         let mut copies = std::mem::take(&mut self.copies);
         for ((kind, digest), places) in &mut copies {
             places.retain(|place| !self.packs[place.pack as usize].gone);
-            let held_is_gone = self
-                .place(*kind, digest)
-                .is_some_and(|held| self.packs[held.pack as usize].gone);
+            let held_is_gone = self.place(*kind, digest).is_some_and(|held| self.packs[held.pack as usize].gone);
             if held_is_gone && let Some(place) = places.pop() {
                 *self.place_mut(*kind, digest).expect("it was there above") = place;
             }

@@ -45,16 +45,9 @@ pub(crate) fn ingest(
 ) -> Result<BlobInfo> {
     batch.check_usable()?;
     let first = read_block(source)?;
-    let (info, layout) = if first.len() < BLOCK {
-        ingest_block(batch, &first)?
-    } else {
-        ingest_stream(batch, first, source, progress)?
-    };
-    let recipe = Recipe {
-        size: info.size,
-        sha256: info.sha256,
-        layout,
-    };
+    let (info, layout) =
+        if first.len() < BLOCK { ingest_block(batch, &first)? } else { ingest_stream(batch, first, source, progress)? };
+    let recipe = Recipe { size: info.size, sha256: info.sha256, layout };
     batch.append_recipe(kind, info.digest, &recipe)?;
     progress(info.size);
     Ok(info)
@@ -63,20 +56,13 @@ pub(crate) fn ingest(
 /// Reads until a block is full or the source ends.
 fn read_block(source: &mut dyn Read) -> Result<Vec<u8>> {
     let mut block = Vec::with_capacity(BLOCK);
-    source
-        .take(BLOCK as u64)
-        .read_to_end(&mut block)
-        .map_err(StoreError::Source)?;
+    source.take(BLOCK as u64).read_to_end(&mut block).map_err(StoreError::Source)?;
     Ok(block)
 }
 
 /// Adds content that is in memory as a whole.
 fn ingest_block(batch: &mut Batch, content: &[u8]) -> Result<(BlobInfo, Layout)> {
-    let info = BlobInfo {
-        digest: Digest::of(content),
-        sha256: Sha256::of(content),
-        size: content.len() as u64,
-    };
+    let info = BlobInfo { digest: Digest::of(content), sha256: Sha256::of(content), size: content.len() as u64 };
     let mut sampler = Sampler::default();
     if !content.is_empty() && content.len() <= SINGLE_CHUNK_MAX {
         put_chunk(batch, &mut sampler, info.digest, content)?;
@@ -99,24 +85,10 @@ fn put_chunk(batch: &mut Batch, sampler: &mut Sampler, digest: Digest, chunk: &[
     if batch.holds(Kind::Chunk, &digest) {
         return Ok(());
     }
-    let packed = if sampler.should_try() {
-        codec::compress(chunk)
-    } else {
-        None
-    };
-    let codec = if packed.is_some() {
-        CODEC_ZSTD
-    } else {
-        CODEC_RAW
-    };
+    let packed = if sampler.should_try() { codec::compress(chunk) } else { None };
+    let codec = if packed.is_some() { CODEC_ZSTD } else { CODEC_RAW };
     sampler.observe(codec);
-    batch.append(
-        Kind::Chunk,
-        digest,
-        codec,
-        chunk.len() as u64,
-        packed.as_deref().unwrap_or(chunk),
-    )
+    batch.append(Kind::Chunk, digest, codec, chunk.len() as u64, packed.as_deref().unwrap_or(chunk))
 }
 
 fn ingest_stream(
@@ -140,22 +112,11 @@ fn ingest_stream(
             chunks.push_block(&mut chunker, &shared)?;
             size += shared.len() as u64;
             progress(size);
-            block = if is_last {
-                Vec::new()
-            } else {
-                read_block(source)?
-            };
+            block = if is_last { Vec::new() } else { read_block(source)? };
         }
         let digest = Digest::from_bytes(*whole.finalize().as_bytes());
         let layout = chunks.finish(digest)?;
-        Ok((
-            BlobInfo {
-                digest,
-                sha256: sha256.finish(),
-                size,
-            },
-            layout,
-        ))
+        Ok((BlobInfo { digest, sha256: sha256.finish(), size }, layout))
     })
 }
 
@@ -179,9 +140,7 @@ impl<'scope> Sha256Thread<'scope> {
     }
 
     fn update(&self, block: &Arc<Vec<u8>>) {
-        self.blocks
-            .send(Arc::clone(block))
-            .expect("the thread receives until the sender is dropped");
+        self.blocks.send(Arc::clone(block)).expect("the thread receives until the sender is dropped");
     }
 
     fn finish(self) -> Sha256 {
@@ -206,9 +165,7 @@ struct Compressors {
 
 impl Compressors {
     fn start<'scope>(scope: &'scope Scope<'scope, '_>) -> Self {
-        let threads = thread::available_parallelism()
-            .map_or(1, NonZero::get)
-            .min(COMPRESSORS_MAX);
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(COMPRESSORS_MAX);
         let (jobs, waiting) = channel::<Job>();
         let (finished, done) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
@@ -216,10 +173,7 @@ impl Compressors {
             let (waiting, finished) = (Arc::clone(&waiting), finished.clone());
             scope.spawn(move || {
                 loop {
-                    let job = waiting
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .recv();
+                    let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(mut job) = job else { return };
                     job.packed = codec::compress(&job.chunk);
                     if finished.send(job).is_err() {
@@ -228,11 +182,7 @@ impl Compressors {
                 }
             });
         }
-        Self {
-            jobs,
-            done,
-            threads,
-        }
+        Self { jobs, done, threads }
     }
 }
 
@@ -291,46 +241,27 @@ impl<'a> ChunkStream<'a> {
         }
         if !self.sampler.should_try() {
             self.sampler.observe(CODEC_RAW);
-            return self
-                .batch
-                .append(Kind::Chunk, digest, CODEC_RAW, chunk.len() as u64, chunk);
+            return self.batch.append(Kind::Chunk, digest, CODEC_RAW, chunk.len() as u64, chunk);
         }
         while self.under_way.len() >= self.compressors.threads * CHUNKS_AHEAD {
             self.write_one()?;
         }
         self.under_way.insert(digest);
-        let job = Job {
-            digest,
-            chunk: chunk.to_vec(),
-            packed: None,
-        };
-        self.compressors
-            .jobs
-            .send(job)
-            .expect("the threads receive until the sender is dropped");
+        let job = Job { digest, chunk: chunk.to_vec(), packed: None };
+        self.compressors.jobs.send(job).expect("the threads receive until the sender is dropped");
         Ok(())
     }
 
     /// Waits for one compressed chunk and writes it.
     fn write_one(&mut self) -> Result<()> {
-        let job = self
-            .compressors
-            .done
-            .recv()
-            .expect("the threads answer every job");
+        let job = self.compressors.done.recv().expect("the threads answer every job");
         self.under_way.remove(&job.digest);
         let (codec, payload) = match &job.packed {
             Some(packed) => (CODEC_ZSTD, packed),
             None => (CODEC_RAW, &job.chunk),
         };
         self.sampler.observe(codec);
-        self.batch.append(
-            Kind::Chunk,
-            job.digest,
-            codec,
-            job.chunk.len() as u64,
-            payload,
-        )
+        self.batch.append(Kind::Chunk, job.digest, codec, job.chunk.len() as u64, payload)
     }
 
     fn finish(mut self, blob: Digest) -> Result<Layout> {
@@ -357,11 +288,7 @@ impl Pieces {
         if self.chunks.len() == PAGE_CHUNKS {
             self.end_page(batch)?;
         }
-        self.chunks.push(Piece {
-            start: self.size,
-            len: len as u64,
-            digest,
-        });
+        self.chunks.push(Piece { start: self.size, len: len as u64, digest });
         self.size += len as u64;
         Ok(())
     }
@@ -376,11 +303,7 @@ impl Pieces {
         if !batch.holds(Kind::Page, &digest) {
             batch.append(Kind::Page, digest, CODEC_RAW, page.len() as u64, &page)?;
         }
-        self.pages.push(Piece {
-            start,
-            len: self.size - start,
-            digest,
-        });
+        self.pages.push(Piece { start, len: self.size - start, digest });
         self.chunks.clear();
         Ok(())
     }
@@ -392,11 +315,7 @@ impl Pieces {
         self.end_page(batch)?;
         if self.pages.len() > PAGES_MAX {
             let limit = self.pages[PAGES_MAX].start;
-            return Err(StoreError::TooLarge {
-                digest: blob,
-                size: self.size,
-                limit,
-            });
+            return Err(StoreError::TooLarge { digest: blob, size: self.size, limit });
         }
         Ok(Layout::Pages(self.pages))
     }
@@ -414,11 +333,7 @@ mod tests {
         for number in 0..PAGE_CHUNKS as u32 * 2 + 100 {
             // a long run of equal chunks, so that the first two pages are equal too
             let is_run = number < PAGE_CHUNKS as u32 * 2;
-            let chunk = if is_run {
-                b"same".to_vec()
-            } else {
-                number.to_string().into()
-            };
+            let chunk = if is_run { b"same".to_vec() } else { number.to_string().into() };
             let digest = Digest::of(&chunk);
             put_chunk(&mut batch, &mut Sampler::default(), digest, &chunk).unwrap();
             pieces.push(&mut batch, digest, chunk.len()).unwrap();
@@ -427,11 +342,7 @@ mod tests {
         let (digest, sha256) = (Digest::of(&content), Sha256::of(&content));
         let layout = pieces.finish(&mut batch, digest).unwrap();
         assert!(matches!(&layout, Layout::Pages(pages) if pages.len() == 3));
-        let recipe = Recipe {
-            size: content.len() as u64,
-            sha256,
-            layout,
-        };
+        let recipe = Recipe { size: content.len() as u64, sha256, layout };
         batch.append_recipe(Kind::Blob, digest, &recipe).unwrap();
         batch.commit().unwrap();
         (digest, content)
@@ -459,10 +370,7 @@ mod tests {
         let pack = store.index().packs()[0].0.pack_path(store.index().dir());
         let mut bytes = std::fs::read(&pack).unwrap();
         let same = Digest::of(b"same");
-        let mut places = bytes
-            .windows(32)
-            .enumerate()
-            .filter(|(_, window)| window == same.as_bytes());
+        let mut places = bytes.windows(32).enumerate().filter(|(_, window)| window == same.as_bytes());
         let in_page = places.nth(PAGE_CHUNKS / 2).unwrap().0;
         bytes[in_page] ^= 1;
         std::fs::write(&pack, &bytes).unwrap();

@@ -70,11 +70,7 @@ impl FromStr for PackId {
     fn from_str(text: &str) -> std::result::Result<Self, ()> {
         let id = Self(uuid::Uuid::try_parse(text).map_err(|_| ())?.into_bytes());
         // one spelling only
-        if id.to_string() == text {
-            Ok(id)
-        } else {
-            Err(())
-        }
+        if id.to_string() == text { Ok(id) } else { Err(()) }
     }
 }
 
@@ -114,10 +110,7 @@ pub(crate) struct Scan {
 /// there. [`salvage`] tells more, when nobody writes.
 pub(crate) fn scan(file: &File, path: &Path, id: PackId, start: u64) -> Result<Scan> {
     let mut window = Window::new(file, path, id)?;
-    let mut scan = Scan {
-        committed_end: start,
-        ..Scan::default()
-    };
+    let mut scan = Scan { committed_end: start, ..Scan::default() };
     if start == 0 {
         if !window.pack_header_is_whole()? {
             return Ok(scan);
@@ -186,48 +179,33 @@ impl Survivors {
 }
 
 /// Reads everything in `start..end`, checks each record's bytes and searches for the next record behind damage.
-pub(crate) fn salvage(
-    file: &File,
-    path: &Path,
-    id: PackId,
-    start: u64,
-    end: u64,
-) -> Result<Salvage> {
+pub(crate) fn salvage(file: &File, path: &Path, id: PackId, start: u64, end: u64) -> Result<Salvage> {
     let mut window = Window::new(file, path, id)?;
     let end = end.min(window.len);
     let mut salvage = Salvage::default();
     let mut at = start;
     if start == 0 {
         if !window.pack_header_is_whole()? {
-            salvage
-                .tail
-                .damaged(0, "the pack's header is damaged".to_owned());
+            salvage.tail.damaged(0, "the pack's header is damaged".to_owned());
         }
         at = PACK_HEADER_LEN as u64;
     }
     while at < end {
         let header = window.header(at)?.map(|(header, _)| header);
         let Some(header) = header.filter(|header| header.record_len() <= end - at) else {
-            salvage
-                .tail
-                .damaged(at, "no record starts where one should".to_owned());
+            salvage.tail.damaged(at, "no record starts where one should".to_owned());
             at = window.next_header(at + 1, end)?;
             continue;
         };
         if !window.payload_is_whole(&header, at)? {
-            salvage.tail.damaged(
-                at,
-                format!("the bytes of {} do not match their check", header.digest),
-            );
+            salvage.tail.damaged(at, format!("the bytes of {} do not match their check", header.digest));
         } else if header.kind == Kind::Commit {
             salvage.committed.append(&mut salvage.tail);
             salvage.last_commit_end = Some(at + header.record_len());
         } else if let Some(found) = window.found(&header, at)? {
             salvage.tail.records.push(found);
         } else {
-            salvage
-                .tail
-                .damaged(at, format!("the recipe of {} is damaged", header.digest));
+            salvage.tail.damaged(at, format!("the recipe of {} is damaged", header.digest));
         }
         at += header.record_len();
     }
@@ -236,11 +214,7 @@ pub(crate) fn salvage(
 
 /// All that counts in a pack that nobody writes to, damaged or not, and where its last group ends.
 pub(crate) fn survey(file: &File, path: &Path, id: PackId) -> Result<(Vec<Found>, u64)> {
-    let Scan {
-        mut records,
-        mut committed_end,
-        ..
-    } = scan(file, path, id, 0)?;
+    let Scan { mut records, mut committed_end, .. } = scan(file, path, id, 0)?;
     let len = file.metadata().at(path)?.len();
     if committed_end < len {
         let rest = salvage(file, path, id, committed_end, len)?;
@@ -268,11 +242,7 @@ struct Commit {
 
 impl Group {
     fn starting_at(start: u64) -> Self {
-        Self {
-            start,
-            count: 0,
-            headers: blake3::Hasher::new(),
-        }
+        Self { start, count: 0, headers: blake3::Hasher::new() }
     }
 
     fn add(&mut self, header: &[u8; HEADER_LEN]) {
@@ -282,11 +252,7 @@ impl Group {
 
     fn commit(&self) -> Commit {
         let headers = Digest::from_bytes(*self.headers.finalize().as_bytes());
-        Commit {
-            group_start: self.start,
-            count: self.count,
-            headers,
-        }
+        Commit { group_start: self.start, count: self.count, headers }
     }
 }
 
@@ -325,14 +291,7 @@ const SEARCH_STEP: usize = 1 << 20;
 impl<'a> Window<'a> {
     fn new(file: &'a File, path: &'a Path, id: PackId) -> Result<Self> {
         let len = file.metadata().at(path)?.len();
-        Ok(Self {
-            file,
-            path,
-            id,
-            len,
-            start: 0,
-            bytes: Vec::new(),
-        })
+        Ok(Self { file, path, id, len, start: 0, bytes: Vec::new() })
     }
 
     /// Returns `len` bytes at `at`; `None` if the file ends before.
@@ -372,11 +331,7 @@ impl<'a> Window<'a> {
         let version = le_u16(&bytes[8..10]);
         if bytes[..8] == PACK_MAGIC && crc_holds && version != PACK_VERSION {
             let version = version.into();
-            return Err(StoreError::UnsupportedVersion {
-                path: path.to_owned(),
-                what: "pack format",
-                version,
-            });
+            return Err(StoreError::UnsupportedVersion { path: path.to_owned(), what: "pack format", version });
         }
         Ok(false)
     }
@@ -387,16 +342,11 @@ impl<'a> Window<'a> {
             return Ok(None);
         };
         match Header::parse(bytes, id, at) {
-            Ok(header) => Ok(Some((
-                header,
-                bytes.try_into().expect("the slice is HEADER_LEN long"),
-            ))),
+            Ok(header) => Ok(Some((header, bytes.try_into().expect("the slice is HEADER_LEN long")))),
             Err(HeaderFault::NotARecord) => Ok(None),
-            Err(HeaderFault::Unknown(kind)) => Err(StoreError::UnsupportedVersion {
-                path: path.to_owned(),
-                what: "record kind",
-                version: kind.into(),
-            }),
+            Err(HeaderFault::Unknown(kind)) => {
+                Err(StoreError::UnsupportedVersion { path: path.to_owned(), what: "record kind", version: kind.into() })
+            }
         }
     }
 
@@ -431,21 +381,11 @@ impl<'a> Window<'a> {
             }
             Kind::Chunk | Kind::Page | Kind::Commit => None,
         };
-        Ok(Some(Found {
-            kind: header.kind,
-            digest: header.digest,
-            offset: at,
-            stored: header.stored,
-            content,
-        }))
+        Ok(Some(Found { kind: header.kind, digest: header.digest, offset: at, stored: header.stored, content }))
     }
 
     fn unsupported(&self, what: &'static str, version: u8) -> StoreError {
-        StoreError::UnsupportedVersion {
-            path: self.path.to_owned(),
-            what,
-            version: version.into(),
-        }
+        StoreError::UnsupportedVersion { path: self.path.to_owned(), what, version: version.into() }
     }
 
     /// Searches for the next header of this pack in `from..end`; `end` if there is none.
@@ -505,12 +445,7 @@ impl PackWriter {
         use std::os::unix::fs::OpenOptionsExt as _;
         let id = PackId::generate();
         let path = id.pack_path(dir);
-        File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .at(&path)?;
+        File::options().write(true).create_new(true).mode(0o600).open(&path).at(&path)?;
         Ok(id)
     }
 
@@ -562,9 +497,7 @@ impl PackWriter {
     }
 
     fn write_pack_header(&mut self) -> Result<()> {
-        self.file
-            .write_all_at(&encode_pack_header(self.id), 0)
-            .at(&self.path)?;
+        self.file.write_all_at(&encode_pack_header(self.id), 0).at(&self.path)?;
         self.file.sync_data().at(&self.path)?;
         self.committed_end = PACK_HEADER_LEN as u64;
         self.end = self.committed_end;
@@ -585,25 +518,9 @@ impl PackWriter {
         self.group.count > 0
     }
 
-    pub fn append(
-        &mut self,
-        header: &Header,
-        payload: &[u8],
-        content: Option<(u64, Sha256)>,
-    ) -> Result<()> {
-        let Header {
-            kind,
-            digest,
-            stored,
-            ..
-        } = *header;
-        self.records.push(Found {
-            kind,
-            digest,
-            offset: self.end,
-            stored,
-            content,
-        });
+    pub fn append(&mut self, header: &Header, payload: &[u8], content: Option<(u64, Sha256)>) -> Result<()> {
+        let Header { kind, digest, stored, .. } = *header;
+        self.records.push(Found { kind, digest, offset: self.end, stored, content });
         let bytes = header.encode(self.id, self.end);
         self.group.add(&bytes);
         self.write(&bytes, payload)
@@ -613,11 +530,7 @@ impl PackWriter {
         self.buffer.extend_from_slice(header);
         self.buffer.extend_from_slice(payload);
         self.end += (header.len() + payload.len()) as u64;
-        if self.buffer.len() >= WRITE_BUFFER {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.buffer.len() >= WRITE_BUFFER { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -632,8 +545,7 @@ impl PackWriter {
         self.flush()?;
         self.file.sync_data().at(&self.path)?;
         let (digest, payload) = self.group.commit().encode();
-        let header =
-            Header::for_payload(Kind::Commit, CODEC_RAW, digest, COMMIT_LEN as u64, &payload);
+        let header = Header::for_payload(Kind::Commit, CODEC_RAW, digest, COMMIT_LEN as u64, &payload);
         for _ in 0..2 {
             let bytes = header.encode(self.id, self.end);
             self.write(&bytes, &payload)?;

@@ -43,13 +43,9 @@ impl PackIndex {
     /// Reads an index; `None` if it is missing or damaged.
     pub fn load(dir: &Path, id: PackId) -> Result<Option<Self>> {
         let path = id.index_path(dir);
-        let bytes = match fs::metadata(&path).and_then(|meta| {
-            if meta.len() > FILE_MAX {
-                Ok(Vec::new())
-            } else {
-                fs::read(&path)
-            }
-        }) {
+        let bytes = match fs::metadata(&path)
+            .and_then(|meta| if meta.len() > FILE_MAX { Ok(Vec::new()) } else { fs::read(&path) })
+        {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError::io(&path, error)),
@@ -57,18 +53,15 @@ impl PackIndex {
         match decode(id, &bytes) {
             Ok(index) => Ok(Some(index)),
             Err(Fault::Damaged) => Ok(None),
-            Err(Fault::Version(version)) => Err(StoreError::UnsupportedVersion {
-                path,
-                what: "index format",
-                version: version.into(),
-            }),
+            Err(Fault::Version(version)) => {
+                Err(StoreError::UnsupportedVersion { path, what: "index format", version: version.into() })
+            }
         }
     }
 
     /// Writes the index and makes it survive a power loss. The caller holds the pack's lock.
     pub fn write(&mut self, dir: &Path, id: PackId) -> Result<()> {
-        self.records
-            .sort_unstable_by_key(|found| (found.kind, found.digest, found.offset));
+        self.records.sort_unstable_by_key(|found| (found.kind, found.digest, found.offset));
         let path = id.index_path(dir);
         // the lock on the pack makes this name ours; a rest of an earlier attempt is overwritten
         let temporary = path.with_extension("idx.tmp");
@@ -83,19 +76,14 @@ impl PackIndex {
 }
 
 fn encode(index: &PackIndex, id: PackId) -> Vec<u8> {
-    let mut bytes =
-        Vec::with_capacity(HEAD_LEN + index.records.len() * (PLACE_LEN + CONTENT_LEN) + CHECK_LEN);
+    let mut bytes = Vec::with_capacity(HEAD_LEN + index.records.len() * (PLACE_LEN + CONTENT_LEN) + CHECK_LEN);
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&[0; 6]);
     bytes.extend_from_slice(&id.0);
     bytes.extend_from_slice(&index.committed_end.to_le_bytes());
     for kind in KINDS {
-        let count = index
-            .records
-            .iter()
-            .filter(|found| found.kind == kind)
-            .count();
+        let count = index.records.iter().filter(|found| found.kind == kind).count();
         let count = u32::try_from(count).expect("a pack has fewer than 2^32 bytes");
         bytes.extend_from_slice(&count.to_le_bytes());
     }
@@ -119,11 +107,7 @@ enum Fault {
 }
 
 fn decode(id: PackId, bytes: &[u8]) -> std::result::Result<PackIndex, Fault> {
-    let Some(body_len) = bytes
-        .len()
-        .checked_sub(CHECK_LEN)
-        .filter(|len| *len >= HEAD_LEN)
-    else {
+    let Some(body_len) = bytes.len().checked_sub(CHECK_LEN).filter(|len| *len >= HEAD_LEN) else {
         return Err(Fault::Damaged);
     };
     let (body, check) = bytes.split_at(body_len);
@@ -140,29 +124,16 @@ fn decode(id: PackId, bytes: &[u8]) -> std::result::Result<PackIndex, Fault> {
     let mut rest = &body[HEAD_LEN..];
     let mut records = Vec::new();
     for (kind, count) in KINDS.into_iter().zip(body[40..HEAD_LEN].chunks_exact(4)) {
-        let entry_len = if has_content(kind) {
-            PLACE_LEN + CONTENT_LEN
-        } else {
-            PLACE_LEN
-        };
-        let len = entry_len
-            .checked_mul(le_u32(count) as usize)
-            .ok_or(Fault::Damaged)?;
+        let entry_len = if has_content(kind) { PLACE_LEN + CONTENT_LEN } else { PLACE_LEN };
+        let len = entry_len.checked_mul(le_u32(count) as usize).ok_or(Fault::Damaged)?;
         let (entries, behind) = rest.split_at_checked(len).ok_or(Fault::Damaged)?;
-        records.extend(
-            entries
-                .chunks_exact(entry_len)
-                .map(|entry| decode_entry(kind, entry)),
-        );
+        records.extend(entries.chunks_exact(entry_len).map(|entry| decode_entry(kind, entry)));
         rest = behind;
     }
     if !rest.is_empty() {
         return Err(Fault::Damaged);
     }
-    Ok(PackIndex {
-        records,
-        committed_end: le_u64(&body[32..40]),
-    })
+    Ok(PackIndex { records, committed_end: le_u64(&body[32..40]) })
 }
 
 fn decode_entry(kind: Kind, entry: &[u8]) -> Found {
@@ -188,13 +159,8 @@ mod tests {
     use super::*;
 
     fn sample() -> (PackId, PackIndex) {
-        let found = |kind, name: &[u8], content| Found {
-            kind,
-            digest: Digest::of(name),
-            offset: 32,
-            stored: 5,
-            content,
-        };
+        let found =
+            |kind, name: &[u8], content| Found { kind, digest: Digest::of(name), offset: 32, stored: 5, content };
         let content = Some((9, Sha256::of(b"x")));
         let mut records = vec![
             found(Kind::Tree, b"t", content),
@@ -203,13 +169,7 @@ mod tests {
             found(Kind::Page, b"p", None),
         ];
         records.sort_unstable_by_key(|found| (found.kind, found.digest, found.offset));
-        (
-            PackId([3; 16]),
-            PackIndex {
-                records,
-                committed_end: 500,
-            },
-        )
+        (PackId([3; 16]), PackIndex { records, committed_end: 500 })
     }
 
     #[test]
@@ -229,10 +189,7 @@ mod tests {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
             assert!(matches!(decode(id, &bad), Err(Fault::Damaged)), "byte {at}");
-            assert!(
-                matches!(decode(id, &good[..at]), Err(Fault::Damaged)),
-                "cut at {at}"
-            );
+            assert!(matches!(decode(id, &good[..at]), Err(Fault::Damaged)), "cut at {at}");
         }
     }
 }

@@ -85,11 +85,7 @@ impl Recipe {
 
     /// Reads a recipe; the error says what is wrong with it.
     pub fn decode(blob: Digest, bytes: &[u8]) -> Result<Self, RecipeFault> {
-        let Some(body_len) = bytes
-            .len()
-            .checked_sub(CHECK_LEN)
-            .filter(|len| *len >= HEAD_LEN)
-        else {
+        let Some(body_len) = bytes.len().checked_sub(CHECK_LEN).filter(|len| *len >= HEAD_LEN) else {
             return Err(RecipeFault::Damaged("its recipe is cut short"));
         };
         let (body, stored_check) = bytes.split_at(body_len);
@@ -115,11 +111,7 @@ impl Recipe {
         if covered != size {
             return Err(RecipeFault::Damaged("its recipe does not cover it"));
         }
-        Ok(Self {
-            size,
-            sha256,
-            layout,
-        })
+        Ok(Self { size, sha256, layout })
     }
 }
 
@@ -161,19 +153,11 @@ fn encode_pages(pages: &[Piece], bytes: &mut Vec<u8>) {
 }
 
 fn decode_chunks(entries: &[u8], start: u64) -> Result<Vec<Piece>, RecipeFault> {
-    decode_entries(entries, CHUNK_ENTRY_LEN, start, CHUNK_MAX, |len| {
-        u64::from(le_u32(len))
-    })
+    decode_entries(entries, CHUNK_ENTRY_LEN, start, CHUNK_MAX, |len| u64::from(le_u32(len)))
 }
 
 fn decode_pages(entries: &[u8]) -> Result<Vec<Piece>, RecipeFault> {
-    decode_entries(
-        entries,
-        PAGE_ENTRY_LEN,
-        0,
-        CHUNK_MAX * PAGE_CHUNKS as u64,
-        le_u64,
-    )
+    decode_entries(entries, PAGE_ENTRY_LEN, 0, CHUNK_MAX * PAGE_CHUNKS as u64, le_u64)
 }
 
 fn decode_entries(
@@ -193,18 +177,10 @@ fn decode_entries(
         let digest = Digest::from_slice(&entry[..32]).expect("the slice is 32 bytes long");
         let len = len_of(&entry[32..]);
         if len == 0 || len > piece_max {
-            return Err(RecipeFault::Damaged(
-                "its recipe has a piece of impossible length",
-            ));
+            return Err(RecipeFault::Damaged("its recipe has a piece of impossible length"));
         }
-        pieces.push(Piece {
-            start: at,
-            len,
-            digest,
-        });
-        at = at
-            .checked_add(len)
-            .ok_or(RecipeFault::Damaged("its recipe is longer than any file"))?;
+        pieces.push(Piece { start: at, len, digest });
+        at = at.checked_add(len).ok_or(RecipeFault::Damaged("its recipe is longer than any file"))?;
     }
     Ok(pieces)
 }
@@ -226,11 +202,7 @@ mod tests {
         let mut start = 0;
         lens.iter()
             .map(|len| {
-                let piece = Piece {
-                    start,
-                    len: *len,
-                    digest: Digest::of(&len.to_le_bytes()),
-                };
+                let piece = Piece { start, len: *len, digest: Digest::of(&len.to_le_bytes()) };
                 start += len;
                 piece
             })
@@ -246,34 +218,20 @@ mod tests {
             (60, Layout::Chunks(pieces(&[10, 20, 30]))),
             (3 << 28, Layout::Pages(pieces(&[1 << 28, 2 << 28]))),
         ] {
-            let recipe = Recipe {
-                size,
-                sha256: Sha256::of(b"blob"),
-                layout,
-            };
+            let recipe = Recipe { size, sha256: Sha256::of(b"blob"), layout };
             let bytes = recipe.encode(blob);
             assert_eq!(Recipe::decode(blob, &bytes), Ok(recipe));
             assert!(Recipe::decode(Digest::of(b"other"), &bytes).is_err());
         }
         let page = pieces(&[5, 6]);
-        let shifted: Vec<_> = page
-            .iter()
-            .map(|p| Piece {
-                start: p.start + 100,
-                ..*p
-            })
-            .collect();
+        let shifted: Vec<_> = page.iter().map(|p| Piece { start: p.start + 100, ..*p }).collect();
         assert_eq!(decode_page(&encode_page(&page), 100), Ok(shifted));
     }
 
     #[test]
     fn a_recipe_that_does_not_cover_its_blob_is_refused() {
         let blob = Digest::of(b"blob");
-        let recipe = Recipe {
-            size: 61,
-            sha256: Sha256::of(b""),
-            layout: Layout::Chunks(pieces(&[10, 50])),
-        };
+        let recipe = Recipe { size: 61, sha256: Sha256::of(b""), layout: Layout::Chunks(pieces(&[10, 50])) };
         assert_eq!(
             Recipe::decode(blob, &recipe.encode(blob)),
             Err(RecipeFault::Damaged("its recipe does not cover it"))

@@ -50,15 +50,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [
-            Self::Chunk,
-            Self::Page,
-            Self::Blob,
-            Self::Tree,
-            Self::Commit,
-        ]
-        .into_iter()
-        .find(|kind| *kind as u8 == byte)
+        [Self::Chunk, Self::Page, Self::Blob, Self::Tree, Self::Commit].into_iter().find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -84,14 +76,7 @@ pub(crate) enum HeaderFault {
 impl Header {
     pub fn for_payload(kind: Kind, codec: u8, digest: Digest, plain: u64, payload: &[u8]) -> Self {
         let stored = u32::try_from(payload.len()).expect("payloads are bounded by PAYLOAD_MAX");
-        Self {
-            kind,
-            codec,
-            stored,
-            payload_crc: crc32fast::hash(payload),
-            plain,
-            digest,
-        }
+        Self { kind, codec, stored, payload_crc: crc32fast::hash(payload), plain, digest }
     }
 
     pub fn encode(&self, pack: PackId, offset: u64) -> [u8; HEADER_LEN] {
@@ -110,8 +95,7 @@ impl Header {
 
     pub fn parse(bytes: &[u8], pack: PackId, offset: u64) -> Result<Self, HeaderFault> {
         let bytes: &[u8; HEADER_LEN] = bytes.try_into().map_err(|_| HeaderFault::NotARecord)?;
-        if bytes[0..4] != MAGIC || le_u32(&bytes[56..60]) != header_crc(pack, offset, &bytes[..56])
-        {
+        if bytes[0..4] != MAGIC || le_u32(&bytes[56..60]) != header_crc(pack, offset, &bytes[..56]) {
             return Err(HeaderFault::NotARecord);
         }
         let kind = Kind::from_byte(bytes[4]).ok_or(HeaderFault::Unknown(bytes[4]))?;
@@ -173,18 +157,9 @@ mod tests {
         let pack = PackId([7; 16]);
         let bytes = header().encode(pack, 32);
         assert_eq!(Header::parse(&bytes, pack, 32), Ok(header()));
-        assert_eq!(
-            Header::parse(&bytes, pack, 33),
-            Err(HeaderFault::NotARecord)
-        );
-        assert_eq!(
-            Header::parse(&bytes, PackId([8; 16]), 32),
-            Err(HeaderFault::NotARecord)
-        );
-        assert_eq!(
-            Header::parse(&bytes[1..], pack, 32),
-            Err(HeaderFault::NotARecord)
-        );
+        assert_eq!(Header::parse(&bytes, pack, 33), Err(HeaderFault::NotARecord));
+        assert_eq!(Header::parse(&bytes, PackId([8; 16]), 32), Err(HeaderFault::NotARecord));
+        assert_eq!(Header::parse(&bytes[1..], pack, 32), Err(HeaderFault::NotARecord));
     }
 
     #[test]

@@ -50,24 +50,15 @@ pub struct Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store")
-            .field("root", &self.root)
-            .finish_non_exhaustive()
+        f.debug_struct("Store").field("root", &self.root).finish_non_exhaustive()
     }
 }
 
 impl Store {
     /// Opens the store in a folder and makes the folder (mode 0700) if there is none.
     pub fn open(root: &Path) -> Result<Self> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(root)
-            .at(root)?;
-        Ok(Self {
-            index: Arc::new(Index::open(root)?),
-            root: root.into(),
-        })
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(root).at(root)?;
+        Ok(Self { index: Arc::new(Index::open(root)?), root: root.into() })
     }
 
     pub fn root(&self) -> &Path {
@@ -120,19 +111,12 @@ impl Store {
         let Some(content) = self.after_a_second_look(find)? else {
             return Ok(None);
         };
-        Ok(Some(BlobInfo {
-            digest: *digest,
-            sha256: content.sha256,
-            size: content.size,
-        }))
+        Ok(Some(BlobInfo { digest: *digest, sha256: content.sha256, size: content.size }))
     }
 
     /// Whether a blob or tree of this name is here. An unreadable folder counts as an empty one.
     pub fn contains(&self, digest: &Digest) -> bool {
-        self.after_a_second_look(|| self.knows(digest).then_some(()))
-            .ok()
-            .flatten()
-            .is_some()
+        self.after_a_second_look(|| self.knows(digest).then_some(())).ok().flatten().is_some()
     }
 
     /// The names among `digests` under which there is neither a blob nor a tree, in the order given.
@@ -146,9 +130,7 @@ impl Store {
     }
 
     fn knows(&self, digest: &Digest) -> bool {
-        [Kind::Blob, Kind::Tree]
-            .iter()
-            .any(|kind| self.index.content(*kind, digest).is_some())
+        [Kind::Blob, Kind::Tree].iter().any(|kind| self.index.content(*kind, digest).is_some())
     }
 
     /// The digest of content that a person named in either way; `None` if it is not here. Trees have no SHA-256 name.
@@ -185,21 +167,13 @@ impl Store {
             opened => opened?,
         };
         let bytes = reader.into_vec(TREE_BYTES_MAX)?;
-        Tree::decode(&bytes)
-            .map(Some)
-            .map_err(|fault| fault.into_error(*digest, &self.root))
+        Tree::decode(&bytes).map(Some).map_err(|fault| fault.into_error(*digest, &self.root))
     }
 
     /// Counts what is here. Other processes' open packs are counted up to their last commit.
     pub fn usage(&self) -> Result<Usage> {
         self.index.refresh()?;
-        let mut usage = Usage {
-            packs: 0,
-            bytes_on_disk: 0,
-            blobs: 0,
-            trees: 0,
-            plain_bytes: 0,
-        };
+        let mut usage = Usage { packs: 0, bytes_on_disk: 0, blobs: 0, trees: 0, plain_bytes: 0 };
         for (id, _) in self.index.packs() {
             usage.packs += 1;
             usage.bytes_on_disk += file_len(id.pack_path(self.index.dir()))?;
@@ -213,10 +187,7 @@ impl Store {
     }
 
     /// Finds blobs and trees that are not here; one look at the folder for all of them.
-    pub(crate) fn require_blobs<'a>(
-        &self,
-        digests: impl Iterator<Item = &'a Digest>,
-    ) -> Result<()> {
+    pub(crate) fn require_blobs<'a>(&self, digests: impl Iterator<Item = &'a Digest>) -> Result<()> {
         let wanted: HashSet<Digest> = digests.copied().collect();
         let absent = |digest: &&Digest| self.index.content(Kind::Blob, digest).is_none();
         if wanted.iter().any(|digest| absent(&digest)) {

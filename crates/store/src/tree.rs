@@ -59,11 +59,9 @@ impl TreeFault {
     pub fn into_error(self, digest: Digest, root: &Path) -> StoreError {
         match self {
             Self::Damaged(what) => StoreError::corrupt(digest, what),
-            Self::Version(version) => StoreError::UnsupportedVersion {
-                path: root.to_owned(),
-                what: "tree format",
-                version: version.into(),
-            },
+            Self::Version(version) => {
+                StoreError::UnsupportedVersion { path: root.to_owned(), what: "tree format", version: version.into() }
+            }
         }
     }
 }
@@ -82,11 +80,7 @@ impl Tree {
         }
         if bytes.len() as u64 > TREE_BYTES_MAX {
             let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
-            return Err(StoreError::TooLarge {
-                digest,
-                size,
-                limit: TREE_BYTES_MAX,
-            });
+            return Err(StoreError::TooLarge { digest, size, limit: TREE_BYTES_MAX });
         }
         Ok(bytes)
     }
@@ -111,8 +105,7 @@ impl Tree {
     pub fn check(&self) -> Result<()> {
         let paths: HashSet<&str> = self.entries.keys().map(TreePath::as_str).collect();
         for (path, entry) in &self.entries {
-            check_entry(&paths, path, entry)
-                .map_err(|reason| StoreError::refused(path.as_str(), reason))?;
+            check_entry(&paths, path, entry).map_err(|reason| StoreError::refused(path.as_str(), reason))?;
         }
         Ok(())
     }
@@ -129,13 +122,8 @@ impl Tree {
         let count = le_u64(&head[16..24]);
         let mut tree = Self::default();
         for _ in 0..count {
-            let (path, entry) = decode_entry(&mut input)
-                .ok_or_else(|| damaged("one of its entries is malformed"))?;
-            if tree
-                .entries
-                .last_key_value()
-                .is_some_and(|(last, _)| *last >= path)
-            {
+            let (path, entry) = decode_entry(&mut input).ok_or_else(|| damaged("one of its entries is malformed"))?;
+            if tree.entries.last_key_value().is_some_and(|(last, _)| *last >= path) {
                 return Err(damaged("its entries are out of order"));
             }
             tree.entries.insert(path, entry);
@@ -143,17 +131,12 @@ impl Tree {
         if !input.0.is_empty() {
             return Err(damaged("it has bytes behind its last entry"));
         }
-        tree.check()
-            .map_err(|error| TreeFault::Damaged(error.to_string()))?;
+        tree.check().map_err(|error| TreeFault::Damaged(error.to_string()))?;
         Ok(tree)
     }
 }
 
-fn check_entry(
-    paths: &HashSet<&str>,
-    path: &TreePath,
-    entry: &TreeEntry,
-) -> std::result::Result<(), String> {
+fn check_entry(paths: &HashSet<&str>, path: &TreePath, entry: &TreeEntry) -> std::result::Result<(), String> {
     let text = path.as_str();
     if text.len() > PATH_LEN_MAX {
         return Err(format!("its path is longer than {PATH_LEN_MAX} bytes"));
@@ -205,11 +188,7 @@ pub(crate) fn check_target(path: &TreePath, target: &str) -> std::result::Result
             _ => descended = true,
         }
     }
-    if climbed > directories_above {
-        Err(outside())
-    } else {
-        Ok(())
-    }
+    if climbed > directories_above { Err(outside()) } else { Ok(()) }
 }
 
 const KIND_FILE: u8 = 1;
@@ -219,12 +198,8 @@ const KIND_EMPTY_DIRECTORY: u8 = 4;
 
 fn encode_entry(path: &TreePath, entry: &TreeEntry, bytes: &mut Vec<u8>) {
     bytes.push(match entry {
-        TreeEntry::File {
-            executable: false, ..
-        } => KIND_FILE,
-        TreeEntry::File {
-            executable: true, ..
-        } => KIND_EXECUTABLE,
+        TreeEntry::File { executable: false, .. } => KIND_FILE,
+        TreeEntry::File { executable: true, .. } => KIND_EXECUTABLE,
         TreeEntry::Symlink { .. } => KIND_SYMLINK,
         TreeEntry::EmptyDirectory => KIND_EMPTY_DIRECTORY,
     });
@@ -269,9 +244,7 @@ fn decode_entry(input: &mut Input<'_>) -> Option<(TreePath, TreeEntry)> {
             size: le_u64(input.take(8)?),
             executable: kind == KIND_EXECUTABLE,
         },
-        KIND_SYMLINK => TreeEntry::Symlink {
-            target: input.text()?.to_owned(),
-        },
+        KIND_SYMLINK => TreeEntry::Symlink { target: input.text()?.to_owned() },
         KIND_EMPTY_DIRECTORY => TreeEntry::EmptyDirectory,
         _ => return None,
     };

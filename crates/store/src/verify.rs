@@ -45,12 +45,7 @@ impl Store {
         let packs = self.index().packs();
         let contents: Vec<(Kind, Digest, u64)> = [Kind::Blob, Kind::Tree]
             .into_iter()
-            .flat_map(|kind| {
-                self.index()
-                    .contents(kind)
-                    .into_iter()
-                    .map(move |(d, c)| (kind, d, c.size))
-            })
+            .flat_map(|kind| self.index().contents(kind).into_iter().map(move |(d, c)| (kind, d, c.size)))
             .collect();
         let pack_bytes: u64 = packs.iter().map(|(_, end)| end).sum();
         let total = pack_bytes + contents.iter().map(|(_, _, size)| size).sum::<u64>();
@@ -62,9 +57,7 @@ impl Store {
             progress(done, total);
         }
         for (kind, digest, size) in contents {
-            self.verify_content(kind, digest, &mut report, &mut |bytes| {
-                progress(done + bytes, total)
-            })?;
+            self.verify_content(kind, digest, &mut report, &mut |bytes| progress(done + bytes, total))?;
             done += size;
             progress(done, total);
         }
@@ -73,34 +66,22 @@ impl Store {
 
     fn verify_pack(&self, id: PackId, committed_end: u64, report: &mut VerifyReport) -> Result<()> {
         let path = id.pack_path(self.index().dir());
-        let damage = |offset, what| Damage {
-            digest: None,
-            pack: Some(format!("{id}.pack")),
-            offset,
-            what,
-        };
+        let damage = |offset, what| Damage { digest: None, pack: Some(format!("{id}.pack")), offset, what };
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                report
-                    .damaged
-                    .push(damage(None, "the pack is missing".to_owned()));
+                report.damaged.push(damage(None, "the pack is missing".to_owned()));
                 return Ok(());
             }
             Err(error) => return Err(StoreError::io(&path, error)),
         };
         let len = file.metadata().at(&path)?.len();
         if len < committed_end {
-            report.damaged.push(damage(
-                Some(len),
-                format!("the pack is {} bytes too short", committed_end - len),
-            ));
+            report.damaged.push(damage(Some(len), format!("the pack is {} bytes too short", committed_end - len)));
         }
         let found = pack::salvage(&file, &path, id, 0, committed_end)?;
         let damages = found.committed.damage.into_iter().chain(found.tail.damage);
-        report
-            .damaged
-            .extend(damages.map(|(offset, what)| damage(Some(offset), what)));
+        report.damaged.extend(damages.map(|(offset, what)| damage(Some(offset), what)));
         Ok(())
     }
 
@@ -134,12 +115,7 @@ impl Store {
             Err(StoreError::NotFound(absent)) => format!("`{absent}` is not in the store"),
             Err(error) => return Err(error),
         };
-        report.damaged.push(Damage {
-            digest: Some(digest),
-            pack: None,
-            offset: None,
-            what,
-        });
+        report.damaged.push(Damage { digest: Some(digest), pack: None, offset: None, what });
         Ok(())
     }
 

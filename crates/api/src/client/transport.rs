@@ -58,28 +58,21 @@ impl Transport {
     pub fn from_url(url: &str) -> Result<Self, Problem> {
         let Some(rest) = url.strip_prefix("http://") else {
             let problem = Problem::invalid(format!("`{url}` is not a server address"));
-            return Err(problem
-                .hint("write `http://host:port`; `https` is not supported by the client yet"));
+            return Err(problem.hint("write `http://host:port`; `https` is not supported by the client yet"));
         };
         let authority = rest.trim_end_matches('/');
         let parsed: Result<http::uri::Authority, _> = authority.parse();
         match parsed {
             Ok(parsed) if parsed.as_str().contains('@') => {
-                Err(Problem::invalid(format!("`{url}` holds a credential"))
-                    .hint("set STEMMA_TOKEN instead"))
+                Err(Problem::invalid(format!("`{url}` holds a credential")).hint("set STEMMA_TOKEN instead"))
             }
             Ok(parsed) => {
-                let port = if parsed.port().is_some() {
-                    String::new()
-                } else {
-                    ":80".to_owned()
-                };
-                Ok(Self::Tcp {
-                    authority: format!("{parsed}{port}"),
-                })
+                let port = if parsed.port().is_some() { String::new() } else { ":80".to_owned() };
+                Ok(Self::Tcp { authority: format!("{parsed}{port}") })
             }
-            Err(_) => Err(Problem::invalid(format!("`{url}` is not a server address"))
-                .hint("write `http://host:port`")),
+            Err(_) => {
+                Err(Problem::invalid(format!("`{url}` is not a server address")).hint("write `http://host:port`"))
+            }
         }
     }
 
@@ -93,16 +86,12 @@ impl Transport {
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Problem> {
         match self {
             Self::Tcp { authority } => {
-                let stream = TcpStream::connect(authority)
-                    .await
-                    .map_err(|error| self.unreachable(&error))?;
+                let stream = TcpStream::connect(authority).await.map_err(|error| self.unreachable(&error))?;
                 let _ = stream.set_nodelay(true);
                 self.over(stream, request).await
             }
             Self::Unix { path } => {
-                let stream = UnixStream::connect(path)
-                    .await
-                    .map_err(|error| self.unreachable(&error))?;
+                let stream = UnixStream::connect(path).await.map_err(|error| self.unreachable(&error))?;
                 self.over(stream, request).await
             }
             Self::Local(service) => match service.clone().oneshot(request).await {
@@ -119,18 +108,12 @@ impl Transport {
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| self.unreachable(&error))?;
         tokio::spawn(connection);
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|error| self.unreachable(&error))?;
+        let response = sender.send_request(request).await.map_err(|error| self.unreachable(&error))?;
         Ok(response.map(body_from))
     }
 
     fn unreachable(&self, error: &dyn fmt::Display) -> Problem {
-        Problem::new(
-            ErrorKind::Unavailable,
-            format!("can't reach {self:?}: {error}"),
-        )
-        .hint("is `stemma serve` running there?")
+        Problem::new(ErrorKind::Unavailable, format!("can't reach {self:?}: {error}"))
+            .hint("is `stemma serve` running there?")
     }
 }

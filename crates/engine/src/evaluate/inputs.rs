@@ -33,10 +33,7 @@ impl<'a> InputPlan<'a> {
 
     /// Returns the tensors of the rows with the given positions, one batch.
     pub fn batch(&self, rows: &[usize]) -> Result<Vec<(String, Tensor)>, Problem> {
-        self.inputs
-            .iter()
-            .map(|(field, column)| Ok((field.name.clone(), self.tensor(field, *column, rows)?)))
-            .collect()
+        self.inputs.iter().map(|(field, column)| Ok((field.name.clone(), self.tensor(field, *column, rows)?))).collect()
     }
 
     fn tensor(&self, field: &Field, column: usize, rows: &[usize]) -> Result<Tensor, Problem> {

@@ -59,7 +59,12 @@ pub fn metric_value(summary: &BinarySummary, metric: &str) -> Option<f64> {
 }
 
 /// Cuts the scored rows by each declared column and summarises every part, in the order of the declaration.
-pub fn slices(spec: &EvaluationSpec, table: &Table, judged: &[Judged], scored: &[Scored]) -> Result<Vec<SliceSummary>, Problem> {
+pub fn slices(
+    spec: &EvaluationSpec,
+    table: &Table,
+    judged: &[Judged],
+    scored: &[Scored],
+) -> Result<Vec<SliceSummary>, Problem> {
     let mut found = Vec::new();
     for slice in &spec.slices {
         let column = table.column(slice.column())?;
@@ -74,11 +79,7 @@ pub fn slices(spec: &EvaluationSpec, table: &Table, judged: &[Judged], scored: &
         }
         for ((_, value), indexes) in parts {
             let part: Vec<Judged> = indexes.iter().map(|index| judged[*index]).collect();
-            found.push(SliceSummary {
-                column: slice.column().to_owned(),
-                value,
-                metrics: summary(&part)?,
-            });
+            found.push(SliceSummary { column: slice.column().to_owned(), value, metrics: summary(&part)? });
         }
     }
     Ok(found)

@@ -62,8 +62,7 @@ pub fn read(bytes: Vec<u8>) -> Result<Vec<RowPrediction>, Problem> {
     for batch in reader {
         let batch = batch.map_err(|error| corrupt(error.to_string()))?;
         let column = |name: &str| batch.column_by_name(name).ok_or_else(|| corrupt(format!("no column `{name}`")));
-        let (row, label, predicted, score) =
-            (column("row")?, column("label")?, column("predicted")?, column("score")?);
+        let (row, label, predicted, score) = (column("row")?, column("label")?, column("predicted")?, column("score")?);
         let typed = (
             row.as_any().downcast_ref::<UInt64Array>(),
             label.as_any().downcast_ref::<StringArray>(),

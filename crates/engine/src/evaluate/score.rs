@@ -35,9 +35,8 @@ pub fn score(model: &Model, table: &Table, rows: &[usize], positive: &str) -> Re
     let mut scored = Vec::with_capacity(rows.len());
     for batch in rows.chunks(BATCH_ROWS) {
         let outputs = model.run(plan.batch(batch)?).map_err(|error| Problem::invalid(error.to_string()))?;
-        let probabilities = as_f64(outputs[output.output].1.data()).ok_or_else(|| {
-            Problem::invalid("the model's class probabilities are not floating-point numbers")
-        })?;
+        let probabilities = as_f64(outputs[output.output].1.data())
+            .ok_or_else(|| Problem::invalid("the model's class probabilities are not floating-point numbers"))?;
         let classes = output.classes.len();
         if probabilities.len() != batch.len() * classes {
             return Err(Problem::invalid("the model answered with another number of rows than it was asked for"));

@@ -74,12 +74,14 @@ async fn a_changed_gate_makes_its_evidence_stale() {
     engine.run_gates(&world.owner, request(), &project(), model, "1.0.0", RunGates::default()).await.unwrap();
     engine.approve(&world.reviewer, request(), &project(), model, "1.0.0", approve()).await.unwrap();
     let mut policy = world.policy();
-    let gate = stemma_core::policy::GateSpec::MetricBaseline { metric: "accuracy".into(), min: Some(0.9999), max: None };
+    let gate =
+        stemma_core::policy::GateSpec::MetricBaseline { metric: "accuracy".into(), min: Some(0.9999), max: None };
     policy.gates.insert("baseline".parse().unwrap(), gate);
     world.set_policy(policy).await;
     let refused = engine.promote(&world.owner, request(), &project(), model, "1.0.0", promote()).await.unwrap_err();
     assert_eq!(refused.missing[0], "gate `baseline` changed since it ran on this version");
-    let results = engine.run_gates(&world.owner, request(), &project(), model, "1.0.0", RunGates::default()).await.unwrap();
+    let results =
+        engine.run_gates(&world.owner, request(), &project(), model, "1.0.0", RunGates::default()).await.unwrap();
     assert!(!results.results[0].passed);
     let refused = engine.promote(&world.owner, request(), &project(), model, "1.0.0", promote()).await.unwrap_err();
     assert_eq!(refused.missing[0], "gate `baseline` failed on this version");

@@ -68,7 +68,10 @@ async fn every_answer_can_be_explained_and_replayed_wherever_its_record_lies() {
     assert!(replay.same_bits && replay.outputs.len() == 2, "{replay:?}");
     // a new process answers from the same revision
     let third = ask(&again, 30.0).await;
-    assert_eq!(again.why(&owner, &third).await.unwrap().record.outputs, again.why(&owner, &ids[0]).await.unwrap().record.outputs);
+    assert_eq!(
+        again.why(&owner, &third).await.unwrap().record.outputs,
+        again.why(&owner, &ids[0]).await.unwrap().record.outputs
+    );
     assert_eq!(again.audit_verify().await.unwrap().first_bad, None);
 }
 
@@ -78,7 +81,8 @@ async fn the_family_tree_reaches_from_the_data_to_the_revision() {
     let id = ask(&world.engine, 44.0).await;
     let tree = world.engine.why(&world.owner, &id).await.unwrap().tree;
     let labels: Vec<&str> = tree.nodes.iter().map(|node| node.label.as_str()).collect();
-    for expected in ["decision#1", "score@1.0.0", "python train.py", "train@1", "test@1", "evaluation", "gate baseline"] {
+    for expected in ["decision#1", "score@1.0.0", "python train.py", "train@1", "test@1", "evaluation", "gate baseline"]
+    {
         assert!(labels.contains(&expected), "{expected} is not in {labels:?}");
     }
     assert!(tree.complete);

@@ -38,7 +38,8 @@ impl World {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("home");
-        let (engine, token) = Engine::create(&home, "olga@bank.example".parse().unwrap(), Arc::new(SystemClock)).await.unwrap();
+        let (engine, token) =
+            Engine::create(&home, "olga@bank.example".parse().unwrap(), Arc::new(SystemClock)).await.unwrap();
         let owner = engine.authenticate(&token).unwrap();
         let add = AddPrincipal {
             principal: "rita@bank.example".parse().unwrap(),

@@ -104,6 +104,9 @@ mod tests {
 
     #[test]
     fn sizes_read_well() {
-        assert_eq!([0, 999, 1000, 268_042, 2_000_000_000].map(bytes_text), ["0 B", "999 B", "1.0 kB", "268.0 kB", "2.0 GB"]);
+        assert_eq!(
+            [0, 999, 1000, 268_042, 2_000_000_000].map(bytes_text),
+            ["0 B", "999 B", "1.0 kB", "268.0 kB", "2.0 GB"]
+        );
     }
 }

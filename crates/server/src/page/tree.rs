@@ -23,11 +23,8 @@ struct Placement {
 /// Returns an `<svg>` element; every text in it is escaped.
 pub fn draw(tree: &FamilyTree) -> String {
     let index: HashMap<&Node, usize> = tree.nodes.iter().enumerate().map(|(i, node)| (&node.node, i)).collect();
-    let edges: Vec<(usize, usize, &Edge)> = tree
-        .edges
-        .iter()
-        .filter_map(|edge| Some((*index.get(&edge.from)?, *index.get(&edge.to)?, edge)))
-        .collect();
+    let edges: Vec<(usize, usize, &Edge)> =
+        tree.edges.iter().filter_map(|edge| Some((*index.get(&edge.from)?, *index.get(&edge.to)?, edge))).collect();
     let links: Vec<(usize, usize)> = edges.iter().map(|(from, to, _)| (*from, *to)).collect();
     let placement = place(tree.nodes.len(), &links);
     let tallest = placement.layers.iter().map(Vec::len).max().unwrap_or(0) as f64;

@@ -86,7 +86,8 @@ async fn a_token_ends_at_its_project() {
 #[tokio::test]
 async fn a_digest_grants_nothing() {
     let world = World::new(false).await;
-    let (ours, theirs) = (world.token(Role::Contributor, Some("ours")).await, world.token(Role::Contributor, Some("theirs")).await);
+    let (ours, theirs) =
+        (world.token(Role::Contributor, Some("ours")).await, world.token(Role::Contributor, Some("theirs")).await);
     let digest = stemma_core::Digest::of(b"secret").to_string();
     let put = |project: &str, token: &str, bytes: &'static [u8]| {
         let request = Request::put(format!("/api/v1/projects/{project}/content/{digest}"))

@@ -42,48 +42,25 @@ fn a_score_at_the_threshold_is_negative() {
 
 #[test]
 fn what_is_not_a_score_is_refused_with_its_row() {
-    let refused = |labels: &[bool], scores: &[f64], threshold| {
-        BinaryMetrics::of(labels, scores, threshold).unwrap_err()
-    };
+    let refused =
+        |labels: &[bool], scores: &[f64], threshold| BinaryMetrics::of(labels, scores, threshold).unwrap_err();
     assert_eq!(refused(&[], &[], 0.5), StatsError::Empty);
     assert_eq!(
         refused(&[true, false], &[0.1], 0.5),
-        StatsError::LengthMismatch {
-            what: "scores",
-            expected: 2,
-            found: 1
-        }
+        StatsError::LengthMismatch { what: "scores", expected: 2, found: 1 }
     );
     assert!(matches!(
         refused(&[true, false], &[0.1, f64::NAN], 0.5),
         StatsError::NotFinite { row: 1, value } if value.is_nan()
     ));
-    assert_eq!(
-        refused(&[true], &[f64::INFINITY], 0.5),
-        StatsError::NotFinite {
-            row: 0,
-            value: f64::INFINITY
-        }
-    );
+    assert_eq!(refused(&[true], &[f64::INFINITY], 0.5), StatsError::NotFinite { row: 0, value: f64::INFINITY });
     for value in [-1e-9, 1.0 + 1e-9] {
-        assert_eq!(
-            refused(&[true], &[value], 0.5),
-            StatsError::ScoreOutOfRange { row: 0, value }
-        );
+        assert_eq!(refused(&[true], &[value], 0.5), StatsError::ScoreOutOfRange { row: 0, value });
     }
-    assert_eq!(
-        refused(&[true], &[0.5], 1.5),
-        StatsError::Threshold { threshold: 1.5 }
-    );
-    assert!(matches!(
-        refused(&[true], &[0.5], f64::NAN),
-        StatsError::Threshold { .. }
-    ));
+    assert_eq!(refused(&[true], &[0.5], 1.5), StatsError::Threshold { threshold: 1.5 });
+    assert!(matches!(refused(&[true], &[0.5], f64::NAN), StatsError::Threshold { .. }));
     assert_eq!(accuracy(&[], &[]), Err(StatsError::Empty));
-    assert!(matches!(
-        accuracy(&[true], &[true, false]),
-        Err(StatsError::LengthMismatch { .. })
-    ));
+    assert!(matches!(accuracy(&[true], &[true, false]), Err(StatsError::LengthMismatch { .. })));
 }
 
 /// Scores on a grid of 1/64, so that there are ties and `1 - score` is exact.

@@ -3,12 +3,7 @@ use stemma_stats::{Bootstrap, Metric, PairedInterval, StatsError, paired_bootstr
 
 use crate::golden::{BootstrapCase, booleans, cases, close};
 
-const BINARY_METRICS: [Metric; 4] = [
-    Metric::Accuracy,
-    Metric::Auc,
-    Metric::LogLoss,
-    Metric::Brier,
-];
+const BINARY_METRICS: [Metric; 4] = [Metric::Accuracy, Metric::Auc, Metric::LogLoss, Metric::Brier];
 
 #[test]
 fn the_interval_is_that_of_the_second_implementation() {
@@ -35,9 +30,7 @@ fn the_interval_is_that_of_the_second_implementation() {
 fn credit_like(rows: usize) -> (Vec<bool>, Vec<f64>, Vec<f64>) {
     let mut state = 1_u64;
     let mut uniform = move || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 40) as f64 / (1_u64 << 24) as f64
     };
     let (mut labels, mut old, mut new) = (Vec::new(), Vec::new(), Vec::new());
@@ -81,11 +74,7 @@ fn the_interval_of_a_mean_over_many_rows_is_the_normal_one() {
         })
         .collect();
     let rows = per_row.len() as f64;
-    let variance = per_row
-        .iter()
-        .map(|d| (d - found.difference).powi(2))
-        .sum::<f64>()
-        / rows;
+    let variance = per_row.iter().map(|d| (d - found.difference).powi(2)).sum::<f64>() / rows;
     let half = 1.959_964 * (variance / rows).sqrt();
     // but for the noise of 2,000 resamples
     assert!((found.low - (found.difference - half)).abs() < 0.1 * half);
@@ -119,13 +108,8 @@ fn the_threshold_decides_what_accuracy_means() {
     let labels = [false, false, true, true];
     let (old, new) = ([0.1, 0.1, 0.3, 0.3], [0.1, 0.1, 0.6, 0.6]);
     let at = |threshold| {
-        let bootstrap = Bootstrap {
-            threshold,
-            ..Bootstrap::new(Metric::Accuracy, 0)
-        };
-        paired_bootstrap(&labels, &old, &new, &bootstrap)
-            .unwrap()
-            .difference
+        let bootstrap = Bootstrap { threshold, ..Bootstrap::new(Metric::Accuracy, 0) };
+        paired_bootstrap(&labels, &old, &new, &bootstrap).unwrap().difference
     };
     assert_eq!(at(0.5), 0.5);
     assert_eq!(at(0.2), 0.0);
@@ -135,10 +119,7 @@ fn the_threshold_decides_what_accuracy_means() {
 fn a_wider_confidence_gives_a_wider_interval() {
     let (labels, old, new) = credit_like(120);
     let width = |confidence| {
-        let bootstrap = Bootstrap {
-            confidence,
-            ..Bootstrap::new(Metric::Auc, 5)
-        };
+        let bootstrap = Bootstrap { confidence, ..Bootstrap::new(Metric::Auc, 5) };
         let found = paired_bootstrap(&labels, &old, &new, &bootstrap).unwrap();
         found.high - found.low
     };
@@ -156,26 +137,13 @@ fn what_can_not_be_compared_is_refused() {
     assert_eq!(refused(&[], &[], &[], auc), StatsError::Empty);
     assert_eq!(
         refused(&labels, &scores, &scores[..1], auc),
-        StatsError::LengthMismatch {
-            what: "new scores",
-            expected: 2,
-            found: 1
-        }
+        StatsError::LengthMismatch { what: "new scores", expected: 2, found: 1 }
     );
     assert_eq!(
         refused(&labels, &[], &scores, auc),
-        StatsError::LengthMismatch {
-            what: "old scores",
-            expected: 2,
-            found: 0
-        }
+        StatsError::LengthMismatch { what: "old scores", expected: 2, found: 0 }
     );
-    assert_eq!(
-        refused(&[true, true], &scores, &scores, auc),
-        StatsError::OneClass {
-            metric: Metric::Auc
-        }
-    );
+    assert_eq!(refused(&[true, true], &scores, &scores, auc), StatsError::OneClass { metric: Metric::Auc });
     assert_eq!(
         refused(&labels, &scores, &scores, Bootstrap::new(Metric::Rmse, 1)).to_string(),
         "metric `rmse` needs a target that is a number"
@@ -183,19 +151,12 @@ fn what_can_not_be_compared_is_refused() {
     for resamples in [0, 99, 1_000_001] {
         assert_eq!(
             refused(&labels, &scores, &scores, Bootstrap { resamples, ..auc }),
-            StatsError::Resamples {
-                resamples,
-                min: 100,
-                max: 1_000_000
-            }
+            StatsError::Resamples { resamples, min: 100, max: 1_000_000 }
         );
     }
     for confidence in [0.0, 1.0, -0.5, f64::NAN] {
         let bootstrap = Bootstrap { confidence, ..auc };
-        assert!(matches!(
-            refused(&labels, &scores, &scores, bootstrap),
-            StatsError::Confidence { .. }
-        ));
+        assert!(matches!(refused(&labels, &scores, &scores, bootstrap), StatsError::Confidence { .. }));
     }
 }
 

@@ -16,10 +16,7 @@ pub fn cases<T: DeserializeOwned>(json: &str, count: usize) -> Vec<T> {
 #[track_caller]
 pub fn close(what: &str, found: f64, expected: f64) {
     let distance = (found - expected).abs();
-    assert!(
-        distance <= TOLERANCE * expected.abs().max(1.0),
-        "{what}: found {found}, expected {expected}"
-    );
+    assert!(distance <= TOLERANCE * expected.abs().max(1.0), "{what}: found {found}, expected {expected}");
 }
 
 #[track_caller]

@@ -18,11 +18,8 @@ fn an_unknown_name_is_told_what_is_known() {
 
 #[test]
 fn losses_improve_downwards() {
-    let better_when_higher: Vec<&str> = Metric::ALL
-        .into_iter()
-        .filter(|metric| metric.higher_is_better())
-        .map(Metric::as_str)
-        .collect();
+    let better_when_higher: Vec<&str> =
+        Metric::ALL.into_iter().filter(|metric| metric.higher_is_better()).map(Metric::as_str).collect();
     assert_eq!(better_when_higher, ["accuracy", "auc", "r2"]);
     assert_eq!(Metric::Auc.improvement(0.5, 0.75), 0.25);
     assert_eq!(Metric::Brier.improvement(0.5, 0.75), -0.25);
@@ -32,16 +29,10 @@ fn losses_improve_downwards() {
 fn a_metric_is_not_asked_of_the_wrong_target() {
     assert_eq!(
         Metric::R2.binary_value(&[true], &[0.5], 0.5),
-        Err(StatsError::WrongTarget {
-            metric: Metric::R2,
-            needs: "a target that is a number"
-        })
+        Err(StatsError::WrongTarget { metric: Metric::R2, needs: "a target that is a number" })
     );
     assert_eq!(
         Metric::Auc.regression_value(&[1.0], &[0.5]),
-        Err(StatsError::WrongTarget {
-            metric: Metric::Auc,
-            needs: "labels of two classes"
-        })
+        Err(StatsError::WrongTarget { metric: Metric::Auc, needs: "labels of two classes" })
     );
 }

@@ -40,13 +40,7 @@ fn the_interval_ends_exactly_at_the_bounds() {
 #[test]
 fn what_is_not_a_proportion_is_refused() {
     for (successes, trials) in [(0, 0), (3, 2)] {
-        assert_eq!(
-            wilson_interval(successes, trials, 0.95),
-            Err(StatsError::Proportion { successes, trials })
-        );
+        assert_eq!(wilson_interval(successes, trials, 0.95), Err(StatsError::Proportion { successes, trials }));
     }
-    assert_eq!(
-        wilson_interval(1, 2, 1.0),
-        Err(StatsError::Confidence { confidence: 1.0 })
-    );
+    assert_eq!(wilson_interval(1, 2, 1.0), Err(StatsError::Confidence { confidence: 1.0 }));
 }

@@ -22,16 +22,7 @@ fn the_quantiles_are_those_of_numpy() {
 #[test]
 fn what_has_no_quantile_is_refused() {
     assert_eq!(quantile(&[], 0.5), Err(StatsError::Empty));
-    assert_eq!(
-        quantile(&[1.0], 1.1),
-        Err(StatsError::Quantile { quantile: 1.1 })
-    );
-    assert!(matches!(
-        quantile(&[1.0], f64::NAN),
-        Err(StatsError::Quantile { .. })
-    ));
-    assert!(matches!(
-        quantile(&[1.0, f64::NAN], 0.5),
-        Err(StatsError::NotFinite { row: 1, .. })
-    ));
+    assert_eq!(quantile(&[1.0], 1.1), Err(StatsError::Quantile { quantile: 1.1 }));
+    assert!(matches!(quantile(&[1.0], f64::NAN), Err(StatsError::Quantile { .. })));
+    assert!(matches!(quantile(&[1.0, f64::NAN], 0.5), Err(StatsError::NotFinite { row: 1, .. })));
 }

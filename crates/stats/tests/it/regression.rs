@@ -36,16 +36,10 @@ fn the_metrics_are_those_of_scikit_learn() {
 #[test]
 fn what_is_not_a_number_is_refused_with_its_row() {
     assert_eq!(RegressionMetrics::of(&[], &[]), Err(StatsError::Empty));
-    assert!(matches!(
-        RegressionMetrics::of(&[1.0], &[1.0, 2.0]),
-        Err(StatsError::LengthMismatch { .. })
-    ));
+    assert!(matches!(RegressionMetrics::of(&[1.0], &[1.0, 2.0]), Err(StatsError::LengthMismatch { .. })));
     for value in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
         for (targets, predictions) in [([0.0, value], [0.0; 2]), ([0.0; 2], [0.0, value])] {
-            assert!(matches!(
-                RegressionMetrics::of(&targets, &predictions),
-                Err(StatsError::NotFinite { row: 1, .. })
-            ));
+            assert!(matches!(RegressionMetrics::of(&targets, &predictions), Err(StatsError::NotFinite { row: 1, .. })));
         }
     }
 }

@@ -27,11 +27,7 @@ fn small_store() -> (Fixture, Contents, Digest) {
     let many_chunks = batch.put_bytes(&content).unwrap();
     contents.push((many_chunks.digest, content));
     let mut tree = Tree::default();
-    let file = TreeEntry::File {
-        digest: many_chunks.digest,
-        size: 300_000,
-        executable: false,
-    };
+    let file = TreeEntry::File { digest: many_chunks.digest, size: 300_000, executable: false };
     tree.entries.insert("a/b".parse().unwrap(), file);
     let tree = batch.put_tree(&tree).unwrap();
     batch.commit().unwrap();
@@ -42,18 +38,10 @@ fn small_store() -> (Fixture, Contents, Digest) {
 fn store_with_pack(name: &Path, bytes: &[u8]) -> TempDir {
     // thousands of these are made, so where there is a file system in memory their syncs shall be free
     let memory = Path::new("/dev/shm");
-    let parent = if memory.is_dir() {
-        memory
-    } else {
-        &std::env::temp_dir()
-    };
+    let parent = if memory.is_dir() { memory } else { &std::env::temp_dir() };
     let folder = tempfile::tempdir_in(parent).unwrap();
     fs::create_dir(folder.path().join("packs")).unwrap();
-    fs::write(
-        folder.path().join("packs").join(name.file_name().unwrap()),
-        bytes,
-    )
-    .unwrap();
+    fs::write(folder.path().join("packs").join(name.file_name().unwrap()), bytes).unwrap();
     folder
 }
 
@@ -103,11 +91,7 @@ fn one_flipped_byte_anywhere_costs_at_most_the_content_it_hit() {
             goes_on_after_damage(folder.path(), &store, &contents, lost_blobs);
         }
     }
-    assert!(
-        hit > 1000,
-        "most of a pack is content: {hit} of {}",
-        good.len()
-    );
+    assert!(hit > 1000, "most of a pack is content: {hit} of {}", good.len());
 }
 
 /// A store that is damaged takes new content, loses no more by it, and has all again once it is added again.
@@ -128,10 +112,7 @@ fn goes_on_after_damage(folder: &Path, store: &Store, contents: &Contents, lost:
 fn verify_names_every_flipped_byte_of_committed_content() {
     let (fixture, contents, _) = small_store();
     let report = fixture.store.verify(&mut |_, _| {}).unwrap();
-    assert_eq!(
-        (report.blobs, report.trees, report.damaged.len()),
-        (contents.len() as u64, 1, 0)
-    );
+    assert_eq!((report.blobs, report.trees, report.damaged.len()), (contents.len() as u64, 1, 0));
     let pack = only_pack(fixture.store.root());
     let good = fs::read(&pack).unwrap();
     // the very last record is the second copy of a commit record, which nobody misses
@@ -140,10 +121,7 @@ fn verify_names_every_flipped_byte_of_committed_content() {
         bad[at] ^= 0x40;
         // rots while the store is open, so that nothing was noticed at opening
         fs::write(&pack, &bad).unwrap();
-        let report = fixture
-            .store
-            .verify(&mut |done, total| assert!(done <= total))
-            .unwrap();
+        let report = fixture.store.verify(&mut |done, total| assert!(done <= total)).unwrap();
         assert!(!report.damaged.is_empty(), "byte {at}");
     }
 }
@@ -171,15 +149,8 @@ fn a_pack_that_was_cut_off_keeps_what_was_committed_before() {
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.read(&new, 3).unwrap(), b"new", "cut at {len}");
         assert_eq!(count_lost(&store, &contents), lost, "cut at {len}");
-        assert_eq!(
-            files(folder.path(), "pack").len(),
-            1,
-            "the next writer goes on in the same pack"
-        );
-        assert!(
-            store.verify(&mut |_, _| {}).unwrap().damaged.is_empty(),
-            "cut at {len}"
-        );
+        assert_eq!(files(folder.path(), "pack").len(), 1, "the next writer goes on in the same pack");
+        assert!(store.verify(&mut |_, _| {}).unwrap().damaged.is_empty(), "cut at {len}");
     }
 }
 
@@ -219,8 +190,7 @@ fn closed_store() -> (Fixture, Contents, PathBuf) {
 fn a_lost_or_damaged_index_is_rebuilt_from_its_pack() {
     let (fixture, contents, index) = closed_store();
     let good = fs::read(&index).unwrap();
-    let mut spoiled: Vec<Option<Vec<u8>>> =
-        vec![None, Some(vec![]), Some(good[..good.len() / 2].to_vec())];
+    let mut spoiled: Vec<Option<Vec<u8>>> = vec![None, Some(vec![]), Some(good[..good.len() / 2].to_vec())];
     for at in (0..good.len()).step_by(good.len() / 40) {
         let mut bad = good.clone();
         bad[at] ^= 4;
@@ -256,18 +226,8 @@ fn damage_in_a_closed_pack_is_noticed_with_and_without_its_index() {
     }
     fs::write(&pack, &good[..good.len() - 1_000_000]).unwrap();
     let report = fixture.store.verify(&mut |_, _| {}).unwrap();
-    assert!(
-        report
-            .damaged
-            .iter()
-            .any(|damage| damage.what.contains("too short")),
-        "{report:?}"
-    );
-    assert_eq!(
-        count_lost(&fixture.store, &contents),
-        4,
-        "they were all written at the end, or have a recipe there"
-    );
+    assert!(report.damaged.iter().any(|damage| damage.what.contains("too short")), "{report:?}");
+    assert_eq!(count_lost(&fixture.store, &contents), 4, "they were all written at the end, or have a recipe there");
 }
 
 #[test]
@@ -278,13 +238,7 @@ fn a_pack_that_vanishes_takes_only_its_own_content() {
     let closed = files(fixture.store.root(), "idx").pop().unwrap();
     fs::remove_file(closed.with_extension("pack")).unwrap();
     fs::remove_file(closed).unwrap();
-    assert_eq!(
-        fixture
-            .store
-            .missing(&[old, Digest::of(b"look again"), new])
-            .len(),
-        2
-    );
+    assert_eq!(fixture.store.missing(&[old, Digest::of(b"look again"), new]).len(), 2);
     assert_eq!(fixture.store.read(&new, 10).unwrap(), b"new");
     let again = fixture.store.put_bytes(&noise(1, 33 << 20)).unwrap();
     assert!(fixture.store.read(&again.digest, again.size).unwrap() == noise(1, 33 << 20));
@@ -307,10 +261,7 @@ fn records_inside_stored_content_are_never_taken_for_records() {
         let mut all = contents.clone();
         all.push((inner_digest, inner.clone()));
         assert!(count_lost(&store, &all) <= 1, "byte {at}");
-        assert!(
-            store.usage().unwrap().blobs <= all.len() as u64,
-            "byte {at}"
-        );
+        assert!(store.usage().unwrap().blobs <= all.len() as u64, "byte {at}");
     }
 }
 
@@ -324,9 +275,6 @@ fn a_store_of_a_newer_format_is_left_alone() {
     bytes[28..32].copy_from_slice(&crc.to_le_bytes());
     fs::write(&pack, &bytes).unwrap();
     let opened = Store::open(fixture.store.root());
-    assert!(matches!(
-        opened,
-        Err(StoreError::UnsupportedVersion { version: 2, .. })
-    ));
+    assert!(matches!(opened, Err(StoreError::UnsupportedVersion { version: 2, .. })));
     assert_eq!(fs::read(&pack).unwrap(), bytes);
 }

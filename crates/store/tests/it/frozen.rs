@@ -17,11 +17,7 @@ fn frozen_store() -> (TempDir, Store) {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/v1/packs");
     for entry in fs::read_dir(sample).unwrap() {
         let entry = entry.unwrap();
-        fs::copy(
-            entry.path(),
-            folder.path().join("packs").join(entry.file_name()),
-        )
-        .unwrap();
+        fs::copy(entry.path(), folder.path().join("packs").join(entry.file_name())).unwrap();
     }
     let store = Store::open(folder.path()).unwrap();
     (folder, store)
@@ -46,31 +42,18 @@ fn tree() -> Tree {
     let entries = [
         ("table.csv", file(&table(1, 2000), false)),
         ("bin/run", file(b"", true)),
-        (
-            "bin/table",
-            TreeEntry::Symlink {
-                target: "../table.csv".to_owned(),
-            },
-        ),
+        ("bin/table", TreeEntry::Symlink { target: "../table.csv".to_owned() }),
         ("empty", TreeEntry::EmptyDirectory),
     ];
-    let entries = entries
-        .into_iter()
-        .map(|(path, entry)| (path.parse().unwrap(), entry));
-    Tree {
-        entries: entries.collect(),
-    }
+    let entries = entries.into_iter().map(|(path, entry)| (path.parse().unwrap(), entry));
+    Tree { entries: entries.collect() }
 }
 
 #[test]
 fn the_frozen_store_reads_back() {
     let (folder, store) = frozen_store();
     assert_eq!(files(folder.path(), "pack").len(), 2);
-    assert_eq!(
-        files(folder.path(), "idx").len(),
-        1,
-        "the other pack is open"
-    );
+    assert_eq!(files(folder.path(), "idx").len(), 1, "the other pack is open");
     for content in blobs() {
         let id = ContentId::Sha256(Sha256::of(&content));
         let digest = store.resolve(&id).unwrap().unwrap();

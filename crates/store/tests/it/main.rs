@@ -41,10 +41,7 @@ impl Fixture {
 /// Bytes that no codec shortens, the same for the same seed.
 fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
-    blake3::Hasher::new()
-        .update(&seed.to_le_bytes())
-        .finalize_xof()
-        .fill(&mut bytes);
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
     bytes
 }
 
@@ -52,9 +49,7 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
 fn table(seed: u64, len: usize) -> Vec<u8> {
     let mut text = b"age,amount\n".to_vec();
     for pair in noise(seed, len / 2).chunks_exact(3) {
-        text.extend_from_slice(
-            format!("{},{}\n", pair[0], u16::from_le_bytes([pair[1], pair[2]])).as_bytes(),
-        );
+        text.extend_from_slice(format!("{},{}\n", pair[0], u16::from_le_bytes([pair[1], pair[2]])).as_bytes());
     }
     text.truncate(len);
     text

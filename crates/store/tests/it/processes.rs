@@ -18,24 +18,13 @@ fn what_one_process_commits_another_finds() {
     let other = fixture.reopened();
     for seed in 0..5 {
         let content = noise(seed, 1000);
-        let (writer, reader) = if seed % 2 == 0 {
-            (&fixture.store, &other)
-        } else {
-            (&other, &fixture.store)
-        };
+        let (writer, reader) = if seed % 2 == 0 { (&fixture.store, &other) } else { (&other, &fixture.store) };
         let info = writer.put_bytes(&content).unwrap();
         assert!(reader.contains(&info.digest));
         assert_eq!(reader.read(&info.digest, 1000).unwrap(), content);
-        assert_eq!(
-            reader.resolve(&info.sha256.into_content_id()).unwrap(),
-            Some(info.digest)
-        );
+        assert_eq!(reader.resolve(&info.sha256.into_content_id()).unwrap(), Some(info.digest));
     }
-    assert_eq!(
-        files(fixture.store.root(), "pack").len(),
-        1,
-        "they take turns in one pack"
-    );
+    assert_eq!(files(fixture.store.root(), "pack").len(), 1, "they take turns in one pack");
 }
 
 trait IntoContentId {
@@ -72,21 +61,13 @@ fn batches_that_overlap_do_not_wait_for_each_other() {
     for seed in 0..20 {
         store.put_bytes(&noise(seed, 100)).unwrap();
     }
-    assert_eq!(
-        files(store.root(), "pack").len(),
-        3,
-        "open packs are used again"
-    );
+    assert_eq!(files(store.root(), "pack").len(), 3, "open packs are used again");
 }
 
 #[test]
 fn threads_that_write_the_same_and_different_content_at_once() {
     let fixture = Fixture::new();
-    let stores = [
-        fixture.store.clone(),
-        fixture.reopened(),
-        fixture.reopened(),
-    ];
+    let stores = [fixture.store.clone(), fixture.reopened(), fixture.reopened()];
     thread::scope(|scope| {
         for worker in 0..6u64 {
             let store = &stores[worker as usize % stores.len()];
@@ -95,10 +76,7 @@ fn threads_that_write_the_same_and_different_content_at_once() {
                     let mut batch = store.batch();
                     let shared = noise(round, 40_000);
                     let own = table(worker * 1000 + round, 3000 + (round as usize) * 30_000);
-                    let digests = [
-                        batch.put_bytes(&shared).unwrap().digest,
-                        batch.put_bytes(&own).unwrap().digest,
-                    ];
+                    let digests = [batch.put_bytes(&shared).unwrap().digest, batch.put_bytes(&own).unwrap().digest];
                     batch.commit().unwrap();
                     assert!(store.read(&digests[0], u64::MAX).unwrap() == shared);
                     assert!(store.read(&digests[1], u64::MAX).unwrap() == own);
@@ -120,17 +98,11 @@ fn what_a_killed_writer_acknowledged_is_there() {
     if let Ok(task) = std::env::var(WRITER) {
         write_until_killed(&task);
     }
-    let rounds = if std::env::var_os("STEMMA_SOAK").is_some() {
-        1000
-    } else {
-        20
-    };
+    let rounds = if std::env::var_os("STEMMA_SOAK").is_some() { 1000 } else { 20 };
     let fixture = Fixture::new();
     let mut acknowledged: Vec<(Digest, u64, u64)> = Vec::new();
     for round in 0..rounds {
-        let mut writers: Vec<Writer> = (0..2)
-            .map(|n| Writer::start(fixture.store.root(), round * 2 + n))
-            .collect();
+        let mut writers: Vec<Writer> = (0..2).map(|n| Writer::start(fixture.store.root(), round * 2 + n)).collect();
         // kills come at points that depend on nothing but how fast everybody is
         let patience = noise(round, 2);
         for (writer, lines) in writers.iter_mut().zip(patience) {
@@ -140,16 +112,10 @@ fn what_a_killed_writer_acknowledged_is_there() {
         assert!(new.len() >= 2);
         let store = fixture.reopened();
         for (digest, seed, step) in &new {
-            assert!(
-                store.read(digest, u64::MAX).unwrap() == content(*seed, *step),
-                "round {round}"
-            );
+            assert!(store.read(digest, u64::MAX).unwrap() == content(*seed, *step), "round {round}");
         }
         acknowledged.extend(new);
-        assert!(
-            open_packs(store.root()) <= 2,
-            "the rests of the dead are used again"
-        );
+        assert!(open_packs(store.root()) <= 2, "the rests of the dead are used again");
     }
     let store = fixture.reopened();
     let digests: Vec<Digest> = acknowledged.iter().map(|(digest, ..)| *digest).collect();
@@ -199,34 +165,21 @@ impl Writer {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self {
-            child,
-            lines,
-            seed,
-            acknowledged: Vec::new(),
-        }
+        Self { child, lines, seed, acknowledged: Vec::new() }
     }
 
     /// Waits for so many acknowledgements.
     fn listen(&mut self, count: usize) {
         let wanted = self.acknowledged.len() + count;
         while self.acknowledged.len() < wanted {
-            let line = self
-                .lines
-                .next()
-                .expect("a writer writes until it is killed")
-                .unwrap();
+            let line = self.lines.next().expect("a writer writes until it is killed").unwrap();
             self.note(&line);
         }
     }
 
     fn note(&mut self, line: &str) {
-        if let Some((digest, step)) = line
-            .strip_prefix("acknowledged ")
-            .and_then(|rest| rest.split_once(' '))
-        {
-            self.acknowledged
-                .push((digest.parse().unwrap(), self.seed, step.parse().unwrap()));
+        if let Some((digest, step)) = line.strip_prefix("acknowledged ").and_then(|rest| rest.split_once(' ')) {
+            self.acknowledged.push((digest.parse().unwrap(), self.seed, step.parse().unwrap()));
         }
     }
 

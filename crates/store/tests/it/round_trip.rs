@@ -15,37 +15,17 @@ use crate::{Fixture, files, noise, table};
 #[test]
 fn content_of_any_length_comes_back_under_both_names() {
     let fixture = Fixture::new();
-    let lengths = [
-        0,
-        1,
-        63,
-        4096,
-        128 << 10,
-        (128 << 10) + 1,
-        (1 << 20) - 1,
-        1 << 20,
-        (1 << 20) + 1,
-        3 << 20,
-    ];
+    let lengths = [0, 1, 63, 4096, 128 << 10, (128 << 10) + 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20];
     for (seed, len) in (0..).zip(lengths) {
         for content in [noise(seed, len), table(seed, len), vec![0; len]] {
             let info = fixture.store.put_bytes(&content).unwrap();
-            assert_eq!(
-                (info.digest, info.sha256),
-                (Digest::of(&content), Sha256::of(&content))
-            );
+            assert_eq!((info.digest, info.sha256), (Digest::of(&content), Sha256::of(&content)));
             assert_eq!(info.size, content.len() as u64);
             for store in [&fixture.store, &fixture.reopened()] {
                 assert_eq!(store.read(&info.digest, info.size).unwrap(), content);
                 assert_eq!(store.info(&info.digest).unwrap(), Some(info));
-                assert_eq!(
-                    store.resolve(&ContentId::Sha256(info.sha256)).unwrap(),
-                    Some(info.digest)
-                );
-                assert_eq!(
-                    store.resolve(&ContentId::Blake3(info.digest)).unwrap(),
-                    Some(info.digest)
-                );
+                assert_eq!(store.resolve(&ContentId::Sha256(info.sha256)).unwrap(), Some(info.digest));
+                assert_eq!(store.resolve(&ContentId::Blake3(info.digest)).unwrap(), Some(info.digest));
             }
         }
     }
@@ -60,20 +40,9 @@ fn what_is_not_there_is_said_so() {
     let absent = Digest::of(b"absent");
     assert!(!fixture.store.contains(&absent));
     assert_eq!(fixture.store.info(&absent).unwrap(), None);
-    assert_eq!(
-        fixture.store.missing(&[absent, there, absent]),
-        [absent, absent]
-    );
-    assert!(
-        matches!(fixture.store.read(&absent, 10), Err(StoreError::NotFound(digest)) if digest == absent)
-    );
-    assert_eq!(
-        fixture
-            .store
-            .resolve(&ContentId::Sha256(Sha256::of(b"absent")))
-            .unwrap(),
-        None
-    );
+    assert_eq!(fixture.store.missing(&[absent, there, absent]), [absent, absent]);
+    assert!(matches!(fixture.store.read(&absent, 10), Err(StoreError::NotFound(digest)) if digest == absent));
+    assert_eq!(fixture.store.resolve(&ContentId::Sha256(Sha256::of(b"absent"))).unwrap(), None);
     assert_eq!(fixture.store.tree(&there).unwrap(), None);
 }
 
@@ -83,14 +52,7 @@ fn a_blob_above_the_limit_is_not_read() {
     let digest = fixture.store.put_bytes(b"12345").unwrap().digest;
     assert_eq!(fixture.store.read(&digest, 5).unwrap(), b"12345");
     let refused = fixture.store.read(&digest, 4);
-    assert!(matches!(
-        refused,
-        Err(StoreError::TooLarge {
-            size: 5,
-            limit: 4,
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(StoreError::TooLarge { size: 5, limit: 4, .. })));
 }
 
 #[test]
@@ -121,18 +83,12 @@ fn equal_content_is_stored_once_and_appending_costs_the_end_only() {
     fixture.reopened().put_bytes(&content).unwrap();
     assert_eq!(fixture.store.usage().unwrap(), first);
     assert_eq!((first.blobs, first.plain_bytes), (1, content.len() as u64));
-    assert!(
-        first.bytes_on_disk < first.plain_bytes,
-        "tables are compressed"
-    );
+    assert!(first.bytes_on_disk < first.plain_bytes, "tables are compressed");
 
     content.extend_from_slice(b"1,2\n");
     fixture.store.put_bytes(&content).unwrap();
     let second = fixture.store.usage().unwrap();
-    assert!(
-        second.bytes_on_disk - first.bytes_on_disk < 300_000,
-        "{second:?}"
-    );
+    assert!(second.bytes_on_disk - first.bytes_on_disk < 300_000, "{second:?}");
 }
 
 #[test]
@@ -152,11 +108,7 @@ fn a_large_batch_fills_packs_of_bounded_length_and_gives_them_indexes() {
     let info = fixture.store.put_reader(content.as_slice()).unwrap();
     let packs = files(fixture.store.root(), "pack");
     assert_eq!(packs.len(), 3);
-    assert!(
-        packs
-            .iter()
-            .all(|pack| fs::metadata(pack).unwrap().len() < 66 << 20)
-    );
+    assert!(packs.iter().all(|pack| fs::metadata(pack).unwrap().len() < 66 << 20));
     assert_eq!(files(fixture.store.root(), "idx").len(), 2);
     assert!(fixture.reopened().read(&info.digest, info.size).unwrap() == content);
 }
@@ -169,9 +121,7 @@ fn a_file_is_put_with_progress_and_materialized_whole() {
     fs::write(&source, &content).unwrap();
     let mut steps = Vec::new();
     let mut batch = fixture.store.batch();
-    let info = batch
-        .put_file(&source, &mut |done| steps.push(done))
-        .unwrap();
+    let info = batch.put_file(&source, &mut |done| steps.push(done)).unwrap();
     batch.commit().unwrap();
     assert!(steps.is_sorted() && steps.len() > 3, "{steps:?}");
     assert_eq!(steps.last(), Some(&info.size));
@@ -181,10 +131,7 @@ fn a_file_is_put_with_progress_and_materialized_whole() {
     fixture.store.materialize(&info.digest, &dest).unwrap();
     assert_eq!(fs::read(&dest).unwrap(), content);
     let nowhere = fixture.path("no/such/folder");
-    assert!(matches!(
-        fixture.store.materialize(&info.digest, &nowhere),
-        Err(StoreError::Io { .. })
-    ));
+    assert!(matches!(fixture.store.materialize(&info.digest, &nowhere), Err(StoreError::Io { .. })));
     let left: Vec<_> = fs::read_dir(fixture.folder.path()).unwrap().collect();
     assert_eq!(left.len(), 3, "no temporary file stays");
 }
@@ -193,18 +140,9 @@ fn a_file_is_put_with_progress_and_materialized_whole() {
 fn what_is_no_regular_file_is_refused() {
     let fixture = Fixture::new();
     for path in [fixture.folder.path(), "/dev/null".as_ref()] {
-        assert!(
-            matches!(
-                fixture.store.put_file(path),
-                Err(StoreError::Refused { .. })
-            ),
-            "{path:?}"
-        );
+        assert!(matches!(fixture.store.put_file(path), Err(StoreError::Refused { .. })), "{path:?}");
     }
-    assert!(matches!(
-        fixture.store.put_file(&fixture.path("none")),
-        Err(StoreError::Io { .. })
-    ));
+    assert!(matches!(fixture.store.put_file(&fixture.path("none")), Err(StoreError::Io { .. })));
 }
 
 #[test]
@@ -238,10 +176,7 @@ fn a_source_that_breaks_off_spoils_neither_the_batch_nor_what_it_shared() {
     let fixture = Fixture::new();
     let content = noise(1, 5 << 20);
     let mut batch = fixture.store.batch();
-    assert!(matches!(
-        batch.put_reader(Broken(&content)),
-        Err(StoreError::Source(_))
-    ));
+    assert!(matches!(batch.put_reader(Broken(&content)), Err(StoreError::Source(_))));
     let whole = batch.put_bytes(&content).unwrap();
     batch.commit().unwrap();
     assert!(fixture.reopened().read(&whole.digest, whole.size).unwrap() == content);
@@ -254,11 +189,7 @@ fn only_the_owner_can_look_into_a_store() {
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(fixture.store.root()), 0o700);
     assert_eq!(mode(&fixture.store.root().join("packs")), 0o700);
-    let all = [
-        files(fixture.store.root(), "pack"),
-        files(fixture.store.root(), "idx"),
-    ]
-    .concat();
+    let all = [files(fixture.store.root(), "pack"), files(fixture.store.root(), "idx")].concat();
     assert_eq!(all.len(), 2);
     assert!(all.iter().all(|path| mode(path) == 0o600));
 }
@@ -269,10 +200,7 @@ fn a_reader_reads_and_seeks_like_a_file() {
     let content = table(3, 2 << 20);
     let digest = fixture.store.put_bytes(&content).unwrap().digest;
     let mut reader = fixture.store.open_blob(&digest).unwrap();
-    assert_eq!(
-        (reader.len(), reader.is_empty()),
-        (content.len() as u64, false)
-    );
+    assert_eq!((reader.len(), reader.is_empty()), (content.len() as u64, false));
     let mut footer = [0; 8];
     reader.seek(SeekFrom::End(-8)).unwrap();
     reader.read_exact(&mut footer).unwrap();

@@ -69,10 +69,7 @@ fn an_empty_folder_is_an_empty_tree() {
     fs::create_dir(&source).unwrap();
     let tree = tree_of(&fixture, &source).unwrap();
     assert_eq!(tree, Tree::default());
-    fixture
-        .store
-        .materialize_tree(&tree.digest().unwrap(), &fixture.path("dest"))
-        .unwrap();
+    fixture.store.materialize_tree(&tree.digest().unwrap(), &fixture.path("dest")).unwrap();
     assert!(fixture.path("dest").is_dir());
 }
 
@@ -91,61 +88,36 @@ fn what_a_tree_must_not_hold_is_refused_by_name() {
             other => panic!("{expected}: {other:?}"),
         }
     };
-    check("leads out of the tree", &|dir| {
-        symlink("/etc/passwd", dir.join("link")).unwrap()
-    });
-    check("leads out of the tree", &|dir| {
-        symlink("../x", dir.join("link")).unwrap()
-    });
+    check("leads out of the tree", &|dir| symlink("/etc/passwd", dir.join("link")).unwrap());
+    check("leads out of the tree", &|dir| symlink("../x", dir.join("link")).unwrap());
     check("leads out of the tree", &|dir| {
         fs::create_dir(dir.join("d")).unwrap();
         symlink("../../x", dir.join("d/link")).unwrap();
     });
-    check("leads out of the tree", &|dir| {
-        symlink("d/../../x", dir.join("link")).unwrap()
-    });
-    check("not a file", &|dir| {
-        drop(UnixListener::bind(dir.join("socket")).unwrap())
-    });
+    check("leads out of the tree", &|dir| symlink("d/../../x", dir.join("link")).unwrap());
+    check("not a file", &|dir| drop(UnixListener::bind(dir.join("socket")).unwrap()));
     check("control character", &|dir| write(&dir.join("a\nb"), b""));
     check("a `:`", &|dir| write(&dir.join("C:"), b""));
     check("path separator", &|dir| write(&dir.join("a\\b"), b""));
-    check("tool's own folder", &|dir| {
-        write(&dir.join("sub/.git/config"), b"")
-    });
-    check("tool's own folder", &|dir| {
-        write(&dir.join(".Stemma/x"), b"")
-    });
+    check("tool's own folder", &|dir| write(&dir.join("sub/.git/config"), b""));
+    check("tool's own folder", &|dir| write(&dir.join(".Stemma/x"), b""));
     check("not UTF-8", &|dir| {
         use std::os::unix::ffi::OsStrExt as _;
         write(&dir.join(std::ffi::OsStr::from_bytes(b"\xff")), b"");
     });
-    check("directories deep", &|dir| {
-        fs::create_dir_all(dir.join(["d"; 140].join("/"))).unwrap()
-    });
+    check("directories deep", &|dir| fs::create_dir_all(dir.join(["d"; 140].join("/"))).unwrap());
 }
 
 fn file(digest: Digest, size: u64) -> TreeEntry {
-    TreeEntry::File {
-        digest,
-        size,
-        executable: false,
-    }
+    TreeEntry::File { digest, size, executable: false }
 }
 
 fn tree(entries: &[(&str, TreeEntry)]) -> Tree {
-    Tree {
-        entries: entries
-            .iter()
-            .map(|(path, entry)| (path.parse().unwrap(), entry.clone()))
-            .collect(),
-    }
+    Tree { entries: entries.iter().map(|(path, entry)| (path.parse().unwrap(), entry.clone())).collect() }
 }
 
 fn link(target: &str) -> TreeEntry {
-    TreeEntry::Symlink {
-        target: target.to_owned(),
-    }
+    TreeEntry::Symlink { target: target.to_owned() }
 }
 
 #[test]
@@ -169,19 +141,10 @@ fn a_tree_that_could_write_outside_is_not_stored() {
         tree(&[("a", link("..\\x"))]),
     ];
     for tree in hostile {
-        assert!(
-            matches!(
-                fixture.store.put_tree(&tree),
-                Err(StoreError::Refused { .. })
-            ),
-            "{tree:?}"
-        );
+        assert!(matches!(fixture.store.put_tree(&tree), Err(StoreError::Refused { .. })), "{tree:?}");
     }
     for target in ["b", "./b", "b/c", "../b", "../a/b", "."] {
-        fixture
-            .store
-            .put_tree(&tree(&[("a/l", link(target))]))
-            .unwrap();
+        fixture.store.put_tree(&tree(&[("a/l", link(target))])).unwrap();
     }
 }
 
@@ -189,10 +152,7 @@ fn a_tree_that_could_write_outside_is_not_stored() {
 fn a_link_already_in_the_folder_is_never_followed() {
     let fixture = Fixture::new();
     let blob = fixture.store.put_bytes(b"payload").unwrap().digest;
-    let digest = fixture
-        .store
-        .put_tree(&tree(&[("d/f", file(blob, 7))]))
-        .unwrap();
+    let digest = fixture.store.put_tree(&tree(&[("d/f", file(blob, 7))])).unwrap();
     let outside = fixture.path("outside");
     fs::create_dir(&outside).unwrap();
     write(&outside.join("kept"), b"kept");
@@ -201,10 +161,7 @@ fn a_link_already_in_the_folder_is_never_followed() {
     fs::create_dir(&dest).unwrap();
     symlink(&outside, dest.join("d")).unwrap();
     let refused = fixture.store.materialize_tree(&digest, &dest);
-    assert!(
-        matches!(refused, Err(StoreError::Refused { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(StoreError::Refused { .. })), "{refused:?}");
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
 
     // in the place of a file it is replaced, not written through
@@ -216,10 +173,7 @@ fn a_link_already_in_the_folder_is_never_followed() {
     assert!(!dest.join("d/f").is_symlink());
     assert_eq!(fs::read(outside.join("kept")).unwrap(), b"kept");
 
-    let empty = fixture
-        .store
-        .put_tree(&tree(&[("d", TreeEntry::EmptyDirectory)]))
-        .unwrap();
+    let empty = fixture.store.put_tree(&tree(&[("d", TreeEntry::EmptyDirectory)])).unwrap();
     let dest = fixture.path("third");
     fs::create_dir(&dest).unwrap();
     symlink(&outside, dest.join("d")).unwrap();
@@ -248,11 +202,7 @@ fn blobs_and_trees_of_the_same_bytes_are_different_things() {
     let tree = tree(&[("a", file(Digest::of(b"a"), 1))]);
     let bytes = tree.encode().unwrap();
     let blob = fixture.store.put_bytes(&bytes).unwrap().digest;
-    assert_eq!(
-        fixture.store.tree(&blob).unwrap(),
-        None,
-        "a file that looks like a tree is a file"
-    );
+    assert_eq!(fixture.store.tree(&blob).unwrap(), None, "a file that looks like a tree is a file");
     let digest = fixture.store.put_tree(&tree).unwrap();
     assert_eq!(digest, blob);
     assert_eq!(fixture.reopened().tree(&digest).unwrap(), Some(tree));
