@@ -341,7 +341,7 @@ async fn a_model_answers_a_batch_and_its_record_replays() {
     assert_eq!(answer["outputs"][0]["shape"], json!([3, 1]));
     let answered: Vec<f64> = serde_json::from_value(answer["outputs"][0]["data"].clone()).unwrap();
     for (found, z) in answered.iter().zip([0.125f64, 0.125, -2.625]) {
-        let expected = 1.0 / (1.0 + (-z).exp());
+        let expected = 1.0 / (1.0 + libm::exp(-z));
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
     }
     let record = prediction(&house, &answer);
