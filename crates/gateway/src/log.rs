@@ -567,8 +567,10 @@ impl Shared {
     fn create(&self, id: SegmentId) -> io::Result<SegmentWriter> {
         remember_last_segment(&self.lock, id)?;
         let writer = SegmentWriter::create(&self.directory, id)?;
-        self.segments_mut().insert(id, Arc::new(writer.reader()?));
+        let reader = writer.reader()?;
+        // in this order: whoever sees the segment must see that it is the open one, and not seal it
         self.open.store(id, Ordering::SeqCst);
+        self.segments_mut().insert(id, Arc::new(reader));
         Ok(writer)
     }
 }
