@@ -59,7 +59,7 @@ const STEPS: [(&str, Step); 16] = [
 
 pub fn run(args: &DemoArgs) -> Result<()> {
     let checkout = Checkout::find()?;
-    let mut story = play(&checkout, Profile::Dev, args.port)?;
+    let mut story = play(&checkout, "demo", Profile::Dev, args.port)?;
     let page = story.complaint_page();
     story.stop_server()?;
     if args.once {
@@ -78,14 +78,16 @@ pub fn run(args: &DemoArgs) -> Result<()> {
     Err(story.desk.stemma(&["serve", "--listen", &listen])?.exec()).context("the server can't be started again")
 }
 
-/// Plays all steps and returns the story with its server running; fails at the first step that does not hold.
-pub fn play(checkout: &Checkout, profile: Profile, port: u16) -> Result<Story> {
+/// Plays all steps in a folder of this name and returns the story with its server running.
+///
+/// Fails at the first step that does not hold.
+pub fn play(checkout: &Checkout, folder: &str, profile: Profile, port: u16) -> Result<Story> {
     check_port(port)?;
     setup::ensure_program("git", "git")?;
     let python = setup::example_python(checkout)?;
     let stemma = checkout.build_product(profile)?;
     let began = Instant::now();
-    let desk = Desk::fresh(checkout, "demo", &stemma, &python)?;
+    let desk = Desk::fresh(checkout, folder, &stemma, &python)?;
     let mut story = Story::new(desk, stemma, port);
     println!("The story of a credit decision, on 1,000 real applications, in `{}`", story.desk.work.display());
     for (index, (title, step)) in STEPS.iter().enumerate() {
