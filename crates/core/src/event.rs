@@ -80,6 +80,14 @@ pub enum Event {
         digest: Digest,
         reason: String,
     },
+    /// An earlier revision answers again; `from` answered until then.
+    RevisionActivated {
+        project: ProjectName,
+        endpoint: EndpointName,
+        number: u32,
+        from: u32,
+        reason: String,
+    },
     /// A part of the prediction log left the open segment and is content now.
     SegmentSealed(SegmentSealed),
     /// A batch of run records, in the order in which they were written.
@@ -249,6 +257,7 @@ impl Event {
             Self::AliasMoved { .. } => "alias_moved",
             Self::EndpointCreated { .. } => "endpoint_created",
             Self::RevisionDeployed { .. } => "revision_deployed",
+            Self::RevisionActivated { .. } => "revision_activated",
             Self::SegmentSealed(_) => "segment_sealed",
             Self::RunsSealed { .. } => "runs_sealed",
         }
@@ -275,6 +284,7 @@ impl Event {
             Self::RevisionDeployed { revision, .. } => {
                 format!("{}#{}", revision.endpoint, revision.number)
             }
+            Self::RevisionActivated { endpoint, number, .. } => format!("{endpoint}#{number}"),
             Self::SegmentSealed(sealed) => sealed.endpoint.to_string(),
             Self::RunsSealed { first, last, .. } => format!("runs {first}..={last}"),
         }

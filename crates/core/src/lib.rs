@@ -4,6 +4,7 @@
 
 pub mod canonical;
 pub mod clock;
+pub mod composition;
 pub mod digest;
 pub mod error;
 pub mod event;
@@ -11,6 +12,7 @@ pub mod id;
 pub mod lineage;
 pub mod name;
 pub mod near;
+pub mod overrule;
 pub mod policy;
 pub mod prediction;
 pub mod record;

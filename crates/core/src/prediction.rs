@@ -159,14 +159,44 @@ pub struct LoggedTensor {
     pub data: Value,
 }
 
-/// What one model of the composition did for one request.
+/// What one step of the sequence did for one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeRecord {
+    /// Name of the step.
     pub node: String,
     pub model: ModelName,
     pub version: VersionNumber,
     pub digest: Digest,
     pub latency_us: u64,
+    /// What the model gave; left out where it is the same as the record's outputs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<LoggedTensor>,
+}
+
+/// What an override did to one answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OverrideRecord {
+    pub name: String,
+    #[serde(flatten)]
+    pub effect: OverrideEffect,
+}
+
+/// Most rows of a record for which the value before an override is kept.
+pub const OVERRIDDEN_ROWS_MAX: usize = 1_000;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum OverrideEffect {
+    /// Values of the output were moved to the limit that they passed.
+    Bounded {
+        output: String,
+        /// How many elements.
+        count: u64,
+        /// What the model had said, by index into the output; at most [`OVERRIDDEN_ROWS_MAX`].
+        before: Vec<(u64, f64)>,
+    },
+    /// It was ignored: its time is over.
+    Expired { since: Timestamp },
 }
 
 /// How a request ended.
@@ -195,7 +225,7 @@ pub struct PredictionRecord {
     /// The randomisation unit, if the caller sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// The arm taken; `single` while there is only one.
+    /// The arm taken: `single`, `stable` or `canary`.
     pub variant: String,
     /// Probability with which this arm was chosen.
     pub propensity: f64,
@@ -203,6 +233,9 @@ pub struct PredictionRecord {
     pub inputs: Vec<LoggedTensor>,
     pub outputs: Vec<LoggedTensor>,
     pub nodes: Vec<NodeRecord>,
+    /// Overrides that changed the answer, or would have had they not expired.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<OverrideRecord>,
     pub latency_us: u64,
 }
 

@@ -1,12 +1,16 @@
 //! How an endpoint answers: immutable deployment revisions, and the pure function from a request to an arm.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     Digest,
+    composition::{Sequence, Source, StepSpec},
     name::{EndpointName, ModelName, ProjectName},
+    overrule::Override,
     signature::Signature,
     version::VersionNumber,
 };
@@ -32,23 +36,90 @@ pub struct Target {
     pub digest: Digest,
 }
 
-/// Which target answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Which models answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Route {
-    Single { target: Target },
+    Single {
+        serves: Sequence,
+    },
+    /// A share of the units gets the new models, and keeps them while the share grows.
+    Canary {
+        stable: Sequence,
+        canary: Sequence,
+        weight_percent: f64,
+    },
+}
+
+/// One way to answer: its name in records and headers, and its models.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Arm<'a> {
+    pub variant: &'static str,
+    pub serves: &'a Sequence,
+    /// Share of the units, 0 to 1.
+    pub share: f64,
 }
 
 impl Route {
-    pub fn targets(&self) -> Vec<&Target> {
+    /// The arms; the first is the one that answered before and defines the contract.
+    pub fn arms(&self) -> Vec<Arm<'_>> {
         match self {
-            Self::Single { target } => vec![target],
+            Self::Single { serves } => vec![Arm { variant: "single", serves, share: 1.0 }],
+            Self::Canary { stable, canary, weight_percent } => {
+                let share = weight_percent / 100.0;
+                vec![
+                    Arm { variant: "stable", serves: stable, share: 1.0 - share },
+                    Arm { variant: "canary", serves: canary, share },
+                ]
+            }
         }
+    }
+
+    /// As in records and headers.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Single { .. } => "single",
+            Self::Canary { .. } => "canary",
+        }
+    }
+
+    /// Every model version that may be asked, once each.
+    pub fn targets(&self) -> Vec<&Target> {
+        let mut targets: Vec<&Target> = Vec::new();
+        for target in self.arms().into_iter().flat_map(|arm| arm.serves.targets()) {
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        targets
+    }
+}
+
+/// What people declare of an endpoint: `[endpoint.<name>]` of `stemma.toml`, or the arguments of a command.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointSpec {
+    #[serde(default, rename = "step")]
+    pub steps: Vec<StepSpec>,
+    /// Output of the endpoint → where it comes from; empty: the outputs of the last step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, Source>,
+    #[serde(default, rename = "override", skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: BTreeMap<String, Override>,
+    #[serde(default)]
+    pub log: LogMode,
+}
+
+impl EndpointSpec {
+    /// One model, as in `credit-score@champion`.
+    pub fn of_one(model: String, log: LogMode) -> Self {
+        let name = model.split('@').next().unwrap_or(&model).to_owned();
+        Self { steps: vec![StepSpec { name, model, inputs: BTreeMap::new() }], log, ..Self::default() }
     }
 }
 
 /// The whole of one deployment revision. Hashed as canonical JSON; never changed once deployed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Revision {
     /// Stored-format version, 1.
     pub v: u32,
@@ -59,28 +130,47 @@ pub struct Revision {
     /// Counts from 1 within the endpoint.
     pub number: u32,
     pub route: Route,
+    /// Applied to the answer of whichever arm, in the order of their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: BTreeMap<String, Override>,
     /// What callers send and get.
     pub signature: Signature,
-    /// Separates this endpoint's assignments from those of others.
+    /// Separates this experiment's assignments from those of others; stays when only the share changes.
     pub salt: String,
     pub log: LogMode,
 }
 
-/// The arm that answers, and how likely it was.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Assignment<'a> {
-    pub variant: &'static str,
-    pub target: &'a Target,
-    pub propensity: f64,
-}
-
 impl Revision {
     /// Chooses the arm for a unit: the same revision and unit always give the same arm.
-    pub fn assign(&self, _unit: Option<&str>) -> Assignment<'_> {
-        match &self.route {
-            Route::Single { target } => Assignment { variant: "single", target, propensity: 1.0 },
+    ///
+    /// The canary's part of [0, 1) is anchored at 0, so that a greater share only adds units to it.
+    pub fn assign(&self, unit: &str) -> Arm<'_> {
+        let arms = self.route.arms();
+        match self.route {
+            Route::Single { .. } => arms[0],
+            Route::Canary { .. } => arms[usize::from(bucket(&self.salt, unit) < arms[1].share)],
         }
     }
+
+    /// The arm of a record.
+    pub fn arm(&self, variant: &str) -> Option<Arm<'_>> {
+        self.route.arms().into_iter().find(|arm| arm.variant == variant)
+    }
+}
+
+/// The revisions to go back to, newest last, from the numbers that became live one after the other.
+///
+/// Deploying puts a revision on top; going back to one takes away everything above it, so what was abandoned is not
+/// gone back to.
+pub fn standing(activated: &[u32]) -> Vec<u32> {
+    let mut stack: Vec<u32> = Vec::new();
+    for number in activated {
+        match stack.iter().position(|standing| standing == number) {
+            Some(at) => stack.truncate(at + 1),
+            None => stack.push(*number),
+        }
+    }
+    stack
 }
 
 /// Maps a unit to [0, 1) by XXH3-64 of `salt ‖ 0x00 ‖ unit`, taking the upper 53 bits.
@@ -113,5 +203,63 @@ mod tests {
         assert!((share - 0.1).abs() < 0.004, "{share}");
         let both = (0..n).filter(|i| low("one", *i) && low("two", *i)).count() as f64 / f64::from(n);
         assert!((both - 0.01).abs() < 0.002, "{both}");
+    }
+
+    #[test]
+    fn what_was_abandoned_is_not_gone_back_to() {
+        for (activated, expected) in [
+            (&[][..], &[][..]),
+            (&[1, 2, 3], &[1, 2, 3]),
+            (&[1, 2, 3, 2], &[1, 2]),
+            (&[1, 2, 3, 2, 4], &[1, 2, 4]),
+            (&[1, 2, 3, 2, 4, 2, 1], &[1]),
+            (&[1, 2, 1, 2], &[1, 2]),
+        ] {
+            assert_eq!(standing(activated), expected, "{activated:?}");
+        }
+    }
+
+    fn canary(weight_percent: f64) -> Revision {
+        let sequence = |model: &str| {
+            let target = Target {
+                model: model.parse().unwrap(),
+                version: "1.0.0".parse().unwrap(),
+                digest: Digest::of(model.as_bytes()),
+            };
+            Sequence::of_one(target, &Signature::default())
+        };
+        Revision {
+            v: 1,
+            project: ProjectName::default_project(),
+            endpoint: "credit-offer".parse().unwrap(),
+            ordinal: 0,
+            number: 1,
+            route: Route::Canary { stable: sequence("old"), canary: sequence("new"), weight_percent },
+            overrides: BTreeMap::new(),
+            signature: Signature::default(),
+            salt: "credit-offer/new".into(),
+            log: LogMode::Durable,
+        }
+    }
+
+    #[test]
+    fn a_growing_canary_only_gains_units() {
+        let steps: Vec<Revision> = [0.0, 1.0, 10.0, 10.01, 50.0, 100.0].into_iter().map(canary).collect();
+        for i in 0..20_000 {
+            let unit = format!("customer-{i}");
+            let in_canary: Vec<bool> = steps.iter().map(|r| r.assign(&unit).variant == "canary").collect();
+            assert!(in_canary.is_sorted(), "{unit} left the canary while it grew: {in_canary:?}");
+            assert!(!in_canary[0] && in_canary[5]);
+        }
+    }
+
+    #[test]
+    fn a_canary_gets_exactly_its_share() {
+        let revision = canary(10.0);
+        let n = 1_000_000;
+        let hits = (0..n).filter(|i| revision.assign(&i.to_string()).variant == "canary").count();
+        assert!((hits as f64 / f64::from(n) - 0.1).abs() < 0.001, "{hits}");
+        let shares: f64 = revision.route.arms().iter().map(|arm| arm.share).sum();
+        assert_eq!(shares, 1.0);
     }
 }
