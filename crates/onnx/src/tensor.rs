@@ -174,6 +174,35 @@ impl Tensor {
         Self { shape, data }
     }
 
+    /// The same elements under another shape, which must have as many.
+    pub fn with_shape(self, shape: Vec<usize>) -> Result<Self, TensorError> {
+        Self::new(shape, self.data)
+    }
+
+    /// One column, keeping its dimension with size 1; `None` if there is no last of two or more dimensions with it.
+    pub fn column(&self, index: usize) -> Option<Self> {
+        let (&columns, rows) = self.shape.split_last()?;
+        if rows.is_empty() || index >= columns {
+            return None;
+        }
+        let shape = rows.iter().copied().chain([1]).collect();
+        let data = with_elements!(&self.data, elements => {
+            Element::wrap(elements.iter().skip(index).step_by(columns).cloned().collect())
+        });
+        Some(Self::made(shape, data))
+    }
+
+    /// The same numbers in double precision; anything but single precision stays as it is.
+    pub fn widened(self) -> Self {
+        match self.data {
+            TensorData::Float(elements) => {
+                let wide: Vec<f64> = elements.into_iter().map(f64::from).collect();
+                Self { shape: self.shape, data: wide.into() }
+            }
+            data => Self { shape: self.shape, data },
+        }
+    }
+
     /// The same elements under another shape with as many elements.
     pub(crate) fn reshaped(self, shape: Vec<usize>) -> Self {
         Self::made(shape, self.data)
@@ -258,6 +287,15 @@ mod tests {
         for shape in [vec![usize::MAX, 2], vec![0, usize::MAX], vec![1 << 20, 1 << 20]] {
             assert_eq!(Tensor::new(shape.clone(), Vec::<bool>::new()), Err(TensorError::TooLarge { shape }));
         }
+    }
+
+    #[test]
+    fn a_column_is_taken_of_the_last_dimension() {
+        let two = Tensor::new(vec![3, 2], vec![1i64, 2, 3, 4, 5, 6]).unwrap();
+        assert_eq!(two.column(1), Some(Tensor::new(vec![3, 1], vec![2i64, 4, 6]).unwrap()));
+        assert_eq!(two.column(2), None);
+        assert_eq!(Tensor::new(vec![3], vec![1i64, 2, 3]).unwrap().column(0), None);
+        assert_eq!(Tensor::new(vec![0, 2], Vec::<f32>::new()).unwrap().column(0).unwrap().shape(), [0, 1]);
     }
 
     #[test]
