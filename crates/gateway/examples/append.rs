@@ -38,7 +38,9 @@ fn record() -> Result<PredictionRecord, Box<dyn std::error::Error>> {
             version: "1.0.2".parse()?,
             digest: Digest::of(b"model"),
             latency_us: 12,
+            outputs: Vec::new(),
         }],
+        overrides: Vec::new(),
         latency_us: 345,
     })
 }

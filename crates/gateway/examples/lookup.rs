@@ -47,7 +47,9 @@ fn record(number: u64) -> Result<PredictionRecord, Box<dyn std::error::Error>> {
             version: "1.0.2".parse()?,
             digest: Digest::of(b"model"),
             latency_us: number % 97,
+            outputs: Vec::new(),
         }],
+        overrides: Vec::new(),
         latency_us: number % 997,
     })
 }

@@ -1,10 +1,6 @@
 //! The main flow: who asks, which endpoint, what is asked, which arm, compute, remember, answer.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -12,20 +8,20 @@ use stemma_core::{
     Timestamp,
     name::{EndpointName, PrincipalName},
     near,
-    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
-    route::{Assignment, LogMode, Route, Target},
+    prediction::{LoggedTensor, NodeRecord, Outcome, OverrideEffect, PredictionId, PredictionRecord},
+    route::{LogMode, Target},
 };
 use stemma_onnx::Tensor;
 
 use crate::{
     access::{AccessError, Caller},
+    compose::{Failure, Ran, StepRan},
     gateway::Gateway,
     log::{AppendError, EncodedRecord, NewRecord},
     logged,
     protocol::oip::{self, InferRequest, Invalid},
-    runtime::RunFailure,
-    stats::Ending,
-    table::{Endpoint, RouteTable},
+    stats::{AllCounters, Ending},
+    table::{Endpoint, LoadedArm, RouteTable},
 };
 
 /// A request as it came in.
@@ -40,6 +36,8 @@ pub(crate) struct Ask<'a> {
     pub request_id: Option<String>,
     /// `X-Stemma-Unit`.
     pub unit: Option<String>,
+    /// `X-Stemma-Revision`: no other revision may answer.
+    pub revision: Option<u32>,
     pub body: Bytes,
 }
 
@@ -51,6 +49,9 @@ pub(crate) struct Answered {
     pub target: Target,
     pub route: &'static str,
     pub variant: &'static str,
+    pub revision: u32,
+    /// Overrides that changed the answer.
+    pub overrides: Vec<String>,
 }
 
 /// Why there is no answer.
@@ -62,6 +63,8 @@ pub(crate) enum Refused {
     NoEndpoint { endpoint: EndpointName, hint: String },
     #[error("endpoint `{endpoint}` has no live version `{version}`; live: {live}")]
     NoVersion { endpoint: EndpointName, version: String, live: String },
+    #[error("revision {wanted} of endpoint `{endpoint}` is not served any more; revision {live} answers now")]
+    RevisionGone { endpoint: EndpointName, wanted: u32, live: u32 },
     #[error("endpoint `{0}` is not ready: its model could not be loaded")]
     NotReady(EndpointName),
     #[error("too many requests at once")]
@@ -84,7 +87,8 @@ pub(crate) async fn infer(gateway: &Gateway, ask: Ask<'_>) -> Result<Answered, R
     let counters = gateway.counters.of(ask.endpoint);
     let answered = async {
         let _admitted = gateway.admitted.try_acquire().map_err(|_| Refused::Overloaded)?;
-        let work = Work { endpoint: Arc::clone(endpoint), caller: caller.principal, time, arrived };
+        let counters = Arc::clone(&gateway.counters);
+        let work = Work { endpoint: Arc::clone(endpoint), caller: caller.principal, time, arrived, counters };
         let computed = compute(gateway, work, ask).await?;
         let prediction = remember(gateway, endpoint.revision().log, computed.record).await?;
         respond(endpoint, computed.answer, prediction)
@@ -109,6 +113,14 @@ pub(crate) fn enter<'a>(
         return Err(no_endpoint(table, &caller, ask.endpoint));
     };
     caller.check(&endpoint.revision().project)?;
+    let endpoint = match ask.revision {
+        None => endpoint,
+        Some(wanted) => table.revision(ask.endpoint, wanted).ok_or_else(|| Refused::RevisionGone {
+            endpoint: ask.endpoint.clone(),
+            wanted,
+            live: endpoint.revision().number,
+        })?,
+    };
     let live = endpoint.versions();
     match ask.version {
         Some(version) if !live.iter().any(|live| live == version) => Err(Refused::NoVersion {
@@ -138,6 +150,7 @@ struct Work {
     caller: PrincipalName,
     time: Timestamp,
     arrived: Instant,
+    counters: Arc<AllCounters>,
 }
 
 /// What the computing thread gives back.
@@ -151,6 +164,8 @@ struct Computation {
     id: String,
     target: Target,
     variant: &'static str,
+    nodes: String,
+    overrides: Vec<String>,
     outputs: Result<Box<RawValue>, String>,
 }
 
@@ -175,81 +190,91 @@ async fn compute(gateway: &Gateway, work: Work, ask: Ask<'_>) -> Result<Computed
 impl Work {
     fn answer(self, request: InferRequest) -> Result<Computed, Refused> {
         let revision = self.endpoint.revision();
-        let assignment = revision.assign(request.unit.as_deref());
-        let inputs = logged::from_tensors(&request.inputs);
-        let started = Instant::now();
-        let run = self.run(assignment.target, request.inputs)?;
-        let node_latency_us = micros_since(started);
-        let Ran { outputs, printed } = run.finish(request.outputs.as_deref(), &self.endpoint);
+        // without a unit, each request is one of its own
+        let unit = request.unit.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        let (assigned, arm) = self.endpoint.assign(&unit);
+        let mut ran = arm.program.run(&request.inputs, &arm.overrides, self.time);
+        let Finished { outputs, printed } = finish(&mut ran, request.outputs.as_deref())?;
+        let ending = if printed.is_ok() { Ending::Answered } else { Ending::Failed };
+        self.counters.count_arm(&revision.endpoint, &arm.key, ending, self.arrived.elapsed());
+        let fired = fired(&ran);
+        let answer = Computation {
+            id: request.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+            target: arm.program.last_target().cloned().ok_or(Refused::Internal)?,
+            variant: assigned.variant,
+            nodes: name_nodes(&ran.steps),
+            overrides: fired.clone(),
+            outputs: printed,
+        };
         let record = PredictionRecord {
             time: self.time,
             endpoint: revision.endpoint.clone(),
             revision: revision.number,
             revision_digest: self.endpoint.revision_digest(),
-            request_id: request.id.clone(),
+            request_id: request.id,
             caller: self.caller.clone(),
             unit: request.unit,
-            variant: assignment.variant.to_owned(),
-            propensity: assignment.propensity,
-            outcome: match &printed {
+            variant: assigned.variant.to_owned(),
+            propensity: assigned.share,
+            outcome: match &answer.outputs {
                 Ok(_) => Outcome::Answered,
                 Err(message) => Outcome::Failed { message: message.clone() },
             },
-            inputs,
+            inputs: logged::from_tensors(&request.inputs),
             outputs,
-            nodes: vec![node(&assignment, node_latency_us)],
+            nodes: nodes(arm, ran.steps, !fired.is_empty()),
+            overrides: ran.overrides,
             latency_us: micros_since(self.arrived),
         };
-        Ok(Computed {
-            record: encode(&self.endpoint, &record)?,
-            answer: Computation {
-                id: request.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
-                target: assignment.target.clone(),
-                variant: assignment.variant,
-                outputs: printed,
-            },
-        })
-    }
-
-    /// Runs the model; what it does wrong is an outcome, what the request does wrong is a refusal.
-    fn run(&self, target: &Target, inputs: Vec<(String, Tensor)>) -> Result<Run, Refused> {
-        let model = self.endpoint.model(target);
-        let name = || format!("model `{}@{}`", target.model, target.version);
-        // a model is immutable, so a panic leaves nothing half done behind
-        match catch_unwind(AssertUnwindSafe(|| model.run(inputs))) {
-            Ok(Ok(outputs)) => Ok(Run(Ok(outputs))),
-            Ok(Err(RunFailure::Inputs(reason))) => Err(Invalid(reason).into()),
-            Ok(Err(RunFailure::Model(reason))) => Ok(Run(Err(format!("{} failed: {reason}", name())))),
-            Err(_) => Ok(Run(Err(format!("{} failed", name())))),
-        }
+        Ok(Computed { record: encode(&self.endpoint, &record)?, answer })
     }
 }
 
-/// What a model gave, or why it gave nothing.
-struct Run(Result<Vec<(String, Tensor)>, String>);
-
 /// What is logged of the outputs, and what is answered.
-struct Ran {
+struct Finished {
     outputs: Vec<LoggedTensor>,
     printed: Result<Box<RawValue>, String>,
 }
 
-impl Run {
-    /// Logs every output of the contract and prints those asked for, in their order.
-    fn finish(self, wanted: Option<&[String]>, endpoint: &Endpoint) -> Ran {
-        let given = match self.0 {
-            Ok(given) => given,
-            Err(message) => {
-                return Ran { outputs: Vec::new(), printed: Err(message) };
-            }
-        };
-        let contract = &endpoint.revision().signature.outputs;
-        let in_contract = |name: &String| contract.iter().any(|field| field.name == *name);
-        let given: Vec<(String, Tensor)> = given.into_iter().filter(|(name, _)| in_contract(name)).collect();
-        let outputs = logged::from_tensors(&given);
-        let printed = print_wanted(&given, &outputs, wanted);
-        Ran { outputs, printed }
+/// Logs every output of the contract and prints those asked for. What a model does wrong is an outcome, what the
+/// request does wrong is a refusal.
+fn finish(ran: &mut Ran, wanted: Option<&[String]>) -> Result<Finished, Refused> {
+    match std::mem::replace(&mut ran.result, Ok(Vec::new())) {
+        Ok(given) => {
+            let outputs = logged::from_tensors(&given);
+            let printed = print_wanted(&given, &outputs, wanted);
+            Ok(Finished { outputs, printed })
+        }
+        Err(Failure::Request(reason)) => Err(Invalid(reason).into()),
+        Err(Failure::Model(message)) => Ok(Finished { outputs: Vec::new(), printed: Err(message) }),
     }
+}
+
+fn fired(ran: &Ran) -> Vec<String> {
+    let changed = ran.overrides.iter().filter(|one| matches!(one.effect, OverrideEffect::Bounded { .. }));
+    changed.map(|one| one.name.clone()).collect()
+}
+
+/// `score=credit-score@1.1.0,limit=credit-limit@1.0.0`; nothing for one model alone.
+fn name_nodes(steps: &[StepRan]) -> String {
+    if steps.len() < 2 {
+        return String::new();
+    }
+    let named = steps.iter().map(|step| format!("{}={}@{}", step.name, step.target.model, step.target.version));
+    named.collect::<Vec<_>>().join(",")
+}
+
+fn nodes(arm: &LoadedArm, steps: Vec<StepRan>, overridden: bool) -> Vec<NodeRecord> {
+    let keep_outputs = arm.program.has_inner_values() || overridden;
+    let node = |step: StepRan| NodeRecord {
+        node: step.name,
+        model: step.target.model,
+        version: step.target.version,
+        digest: step.target.digest,
+        latency_us: step.latency_us,
+        outputs: if keep_outputs { logged::from_tensors(&step.outputs) } else { Vec::new() },
+    };
+    steps.into_iter().map(node).collect()
 }
 
 fn print_wanted(
@@ -273,16 +298,6 @@ fn print_wanted(
     }
     let chosen: Vec<&LoggedTensor> = order.iter().map(|at| &outputs[*at]).collect();
     oip::print_outputs(&chosen).map_err(|error| format!("the outputs cannot be written as JSON: {error}"))
-}
-
-fn node(assignment: &Assignment<'_>, latency_us: u64) -> NodeRecord {
-    NodeRecord {
-        node: assignment.variant.to_owned(),
-        model: assignment.target.model.clone(),
-        version: assignment.target.version,
-        digest: assignment.target.digest,
-        latency_us,
-    }
 }
 
 fn encode(endpoint: &Endpoint, record: &PredictionRecord) -> Result<Option<EncodedRecord>, AppendError> {
@@ -310,7 +325,7 @@ fn respond(
     computation: Computation,
     prediction: Option<PredictionId>,
 ) -> Result<Answered, Refused> {
-    let Computation { id, target, variant, outputs } = computation;
+    let Computation { id, target, variant, nodes, overrides, outputs } = computation;
     let outputs = outputs.map_err(|message| Refused::Failed { message, prediction })?;
     let revision = endpoint.revision();
     let body = oip::print(&oip::Answer {
@@ -319,14 +334,14 @@ fn respond(
         target: &target,
         revision: revision.number,
         variant,
+        nodes: &nodes,
+        overrides: &overrides.join(","),
         prediction,
         outputs: &outputs,
     })
     .map_err(|_| Refused::Internal)?;
-    let route = match revision.route {
-        Route::Single { .. } => "single",
-    };
-    Ok(Answered { body, prediction, target, route, variant })
+    let route = revision.route.kind();
+    Ok(Answered { body, prediction, target, route, variant, revision: revision.number, overrides })
 }
 
 fn ending(answered: &Result<Answered, Refused>) -> Ending {

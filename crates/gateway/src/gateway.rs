@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     log::PredictionLog,
-    stats::{AllCounters, EndpointStats},
+    stats::{AllCounters, ArmStats, EndpointStats},
     table::RouteTable,
 };
 
@@ -19,7 +19,7 @@ pub struct Gateway {
     table: watch::Receiver<Arc<RouteTable>>,
     log: PredictionLog,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) counters: AllCounters,
+    pub(crate) counters: Arc<AllCounters>,
     pub(crate) admitted: Semaphore,
     /// Models that compute at once: as many as there are processors.
     pub(crate) running: Arc<Semaphore>,
@@ -32,7 +32,7 @@ impl Gateway {
             table,
             log,
             clock,
-            counters: AllCounters::default(),
+            counters: Arc::default(),
             admitted: Semaphore::new(ADMITTED_MAX),
             running: Arc::new(Semaphore::new(processors)),
         }
@@ -55,6 +55,11 @@ impl Gateway {
     /// Returns the counters of one endpoint, if it was asked since the gateway started.
     pub fn endpoint_stats(&self, endpoint: &EndpointName) -> Option<EndpointStats> {
         self.counters.read_one(endpoint)
+    }
+
+    /// Returns the counters of an arm by its [key](crate::table::arm_key), if it was asked since the gateway started.
+    pub fn arm_stats(&self, endpoint: &EndpointName, arm: &str) -> Option<ArmStats> {
+        self.counters.read_arm(endpoint, arm)
     }
 
     /// True if every endpoint of the table has its model, and predictions can be remembered.

@@ -51,6 +51,8 @@ const VERSION: HeaderName = HeaderName::from_static("x-stemma-version");
 const ROUTE: HeaderName = HeaderName::from_static("x-stemma-route");
 const VARIANT: HeaderName = HeaderName::from_static("x-stemma-variant");
 const UNIT: HeaderName = HeaderName::from_static("x-stemma-unit");
+const REVISION: HeaderName = HeaderName::from_static("x-stemma-revision");
+const OVERRIDES: HeaderName = HeaderName::from_static("x-stemma-overrides");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const BINARY_HEADER: HeaderName = HeaderName::from_static("inference-header-content-length");
 /// Longest value of a header that is taken into a record.
@@ -113,6 +115,7 @@ async fn dispatch(
                 peer_is_local,
                 request_id: short_header(&parts.headers, &REQUEST_ID),
                 unit: unit(&parts.headers)?,
+                revision: revision(&parts.headers)?,
                 body,
             };
             match act {
@@ -163,6 +166,10 @@ impl Answered {
         headers.insert(VERSION, header_text(&self.target.version.to_string()));
         headers.insert(ROUTE, HeaderValue::from_static(self.route));
         headers.insert(VARIANT, HeaderValue::from_static(self.variant));
+        headers.insert(REVISION, HeaderValue::from(self.revision));
+        if !self.overrides.is_empty() {
+            headers.insert(OVERRIDES, header_text(&self.overrides.join(",")));
+        }
         response
     }
 }
@@ -206,6 +213,7 @@ impl From<Refused> for HttpProblem {
             Refused::Access(_) => Self::new(StatusCode::UNAUTHORIZED, message)
                 .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Refused::NoEndpoint { .. } | Refused::NoVersion { .. } => Self::new(StatusCode::NOT_FOUND, message),
+            Refused::RevisionGone { .. } => Self::new(StatusCode::CONFLICT, message),
             Refused::Invalid(_) => Self::new(StatusCode::BAD_REQUEST, message),
             Refused::Log(AppendError::TooLarge { .. }) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, message),
             Refused::Log(AppendError::Unwritable(_)) | Refused::Internal => {
@@ -309,6 +317,16 @@ fn unit(headers: &HeaderMap) -> Result<Option<String>, HttpProblem> {
         return Err(HttpProblem::new(StatusCode::BAD_REQUEST, message));
     }
     Ok(unit)
+}
+
+/// The revision that a caller insists on.
+fn revision(headers: &HeaderMap) -> Result<Option<u32>, HttpProblem> {
+    let Some(value) = headers.get(REVISION) else {
+        return Ok(None);
+    };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    let wrong = || HttpProblem::new(StatusCode::BAD_REQUEST, "`X-Stemma-Revision` is not a number".to_owned());
+    number.map(Some).ok_or_else(wrong)
 }
 
 fn prediction_header(id: PredictionId) -> (HeaderName, HeaderValue) {

@@ -5,10 +5,12 @@
 
 pub mod access;
 mod answer;
+pub mod compose;
 mod gateway;
 pub mod http;
 pub mod log;
 pub mod logged;
+pub mod overrule;
 pub mod protocol;
 pub mod runtime;
 pub mod seal;
@@ -16,9 +18,11 @@ pub mod stats;
 pub mod table;
 
 pub use access::{Access, AccessError, Grant, Projects};
+pub use compose::Program;
 pub use gateway::Gateway;
 pub use log::{AppendError, LogError, LogOptions, NewRecord, PredictionLog, SegmentId};
+pub use overrule::Overrides;
 pub use runtime::{RunFailure, Runtime};
 pub use seal::{SealError, SealedError, SealedPart, read_sealed, read_sealed_rows};
-pub use stats::EndpointStats;
+pub use stats::{ArmStats, EndpointStats};
 pub use table::{Endpoint, LoadError, RouteTable};

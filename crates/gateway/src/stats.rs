@@ -17,6 +17,15 @@ pub const LATENCY_BOUNDS_US: [u64; 15] = [
     10_000_000,
 ];
 
+/// The counters of one arm of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmStats {
+    pub answered: u64,
+    pub failed: u64,
+    pub latency_us_p50: Option<u64>,
+    pub latency_us_p99: Option<u64>,
+}
+
 /// How a request to an endpoint ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -111,7 +120,10 @@ impl Counters {
 
 /// The counters of all endpoints; they outlive the tables that are swapped.
 #[derive(Debug, Default)]
-pub(crate) struct AllCounters(RwLock<HashMap<EndpointName, Arc<Counters>>>);
+pub(crate) struct AllCounters(RwLock<HashMap<EndpointName, Arc<Counters>>>, RwLock<HashMap<ArmKey, Arc<Counters>>>);
+
+/// An endpoint and the key of one of its arms.
+type ArmKey = (EndpointName, String);
 
 impl AllCounters {
     /// Returns the counters of an endpoint; only the first request to it ever takes the write lock.
@@ -123,6 +135,29 @@ impl AllCounters {
         drop(known);
         let mut all = self.0.write().unwrap_or_else(|e| e.into_inner());
         Arc::clone(all.entry(endpoint.clone()).or_default())
+    }
+
+    /// Counts a request of an arm that a model answered or failed on.
+    pub fn count_arm(&self, endpoint: &EndpointName, arm: &str, ending: Ending, took: Duration) {
+        let key = (endpoint.clone(), arm.to_owned());
+        let known = self.1.read().unwrap_or_else(|e| e.into_inner());
+        if let Some(counters) = known.get(&key) {
+            return counters.count(ending, took);
+        }
+        drop(known);
+        let mut all = self.1.write().unwrap_or_else(|e| e.into_inner());
+        all.entry(key).or_default().count(ending, took);
+    }
+
+    pub fn read_arm(&self, endpoint: &EndpointName, arm: &str) -> Option<ArmStats> {
+        let all = self.1.read().unwrap_or_else(|e| e.into_inner());
+        let stats = all.get(&(endpoint.clone(), arm.to_owned()))?.read(endpoint.clone());
+        Some(ArmStats {
+            answered: stats.answered,
+            failed: stats.failed,
+            latency_us_p50: stats.latency_us(0.5),
+            latency_us_p99: stats.latency_us(0.99),
+        })
     }
 
     pub fn read_one(&self, endpoint: &EndpointName) -> Option<EndpointStats> {

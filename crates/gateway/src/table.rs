@@ -5,58 +5,85 @@ use std::{collections::HashMap, error::Error, sync::Arc};
 use stemma_core::{
     Digest,
     name::{EndpointName, ProjectName},
-    route::{Revision, Target},
-    signature::Signature,
+    route::{Arm, Revision, Target},
 };
 
-use crate::{access::Access, runtime::Runtime};
+use crate::{
+    access::Access,
+    compose::{Program, ProgramError},
+    overrule::Overrides,
+    runtime::Runtime,
+};
 
 /// Everything a request needs to be answered.
 #[derive(Default)]
 pub struct RouteTable {
     pub endpoints: HashMap<EndpointName, Arc<Endpoint>>,
+    /// Revisions that answered before the live one, for callers who ask for them by number.
+    pub earlier: HashMap<EndpointName, Vec<Arc<Endpoint>>>,
     /// Deployed endpoints whose live model could not be loaded; they answer 503.
     pub unavailable: HashMap<EndpointName, ProjectName>,
     pub access: Access,
+}
+
+impl RouteTable {
+    /// The revision of an endpoint that answers by this number.
+    pub fn revision(&self, endpoint: &EndpointName, number: u32) -> Option<&Arc<Endpoint>> {
+        let live = self.endpoints.get(endpoint).into_iter();
+        let mut all = live.chain(self.earlier.get(endpoint).into_iter().flatten());
+        all.find(|endpoint| endpoint.revision().number == number)
+    }
 }
 
 /// A deployment revision with the models of its route.
 pub struct Endpoint {
     revision: Revision,
     revision_digest: Digest,
-    models: HashMap<Digest, Arc<dyn Runtime>>,
+    /// In the order of the route's arms.
+    arms: Vec<LoadedArm>,
+}
+
+/// An arm that can answer.
+pub(crate) struct LoadedArm {
+    pub program: Program,
+    pub overrides: Overrides,
+    /// Under which its requests are counted: the same arm of an experiment whose share changed has the same key.
+    pub key: String,
 }
 
 /// Why a revision can't be served.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    #[error("cannot load `{}@{}` for endpoint `{endpoint}`: {source}", target.model, target.version)]
-    Model { endpoint: EndpointName, target: Box<Target>, source: Box<dyn Error + Send + Sync> },
-    #[error("`{}@{}` does not keep the contract of endpoint `{endpoint}`: {}", target.model, target.version, changes.join(", "))]
-    Contract { endpoint: EndpointName, target: Box<Target>, changes: Vec<String> },
+    #[error("endpoint `{endpoint}`, {variant}: {source}")]
+    Program { endpoint: EndpointName, variant: &'static str, source: ProgramError },
+    #[error("{variant} does not keep the contract of endpoint `{endpoint}`: {}", changes.join(", "))]
+    Contract { endpoint: EndpointName, variant: &'static str, changes: Vec<String> },
 }
 
 impl Endpoint {
-    /// Loads every model of a revision's route and checks that each keeps the revision's contract.
+    /// Loads every model of a revision's route and checks that each arm keeps the revision's contract.
     pub fn load<R: Runtime, E: Into<Box<dyn Error + Send + Sync>>>(
         revision: Revision,
         revision_digest: Digest,
         load: &dyn Fn(&Target) -> Result<Arc<R>, E>,
     ) -> Result<Self, LoadError> {
-        let mut models: HashMap<Digest, Arc<dyn Runtime>> = HashMap::new();
-        for target in revision.route.targets() {
-            if models.contains_key(&target.digest) {
-                continue;
-            }
-            let model = load(target).map_err(|source| LoadError::Model {
-                endpoint: revision.endpoint.clone(),
-                target: Box::new(target.clone()),
-                source: source.into(),
+        let mut arms = Vec::new();
+        for Arm { variant, serves, .. } in revision.route.arms() {
+            let endpoint = || revision.endpoint.clone();
+            let program = Program::load(serves, load).map_err(|source| LoadError::Program {
+                endpoint: endpoint(),
+                variant,
+                source,
             })?;
-            check_contract(&revision, target, model.signature())?;
-            models.insert(target.digest, model);
+            let changes = revision.signature.changes_to(program.signature());
+            let changes: Vec<String> = changes.into_iter().filter(|c| c.breaking).map(|c| c.what).collect();
+            if !changes.is_empty() {
+                return Err(LoadError::Contract { endpoint: endpoint(), variant, changes });
+            }
+            let overrides = Overrides::load(&revision, serves);
+            arms.push(LoadedArm { program, overrides, key: arm_key(&revision, variant) });
         }
-        Ok(Self { revision, revision_digest, models })
+        Ok(Self { revision, revision_digest, arms })
     }
 
     pub fn revision(&self) -> &Revision {
@@ -67,9 +94,11 @@ impl Endpoint {
         self.revision_digest
     }
 
-    /// Returns the model of a target of this revision's route.
-    pub(crate) fn model(&self, target: &Target) -> &Arc<dyn Runtime> {
-        self.models.get(&target.digest).expect("`load` loads every target of the route")
+    /// The arm for a unit, ready to run.
+    pub(crate) fn assign(&self, unit: &str) -> (Arm<'_>, &LoadedArm) {
+        let arm = self.revision.assign(unit);
+        let at = self.revision.route.arms().iter().position(|one| one.variant == arm.variant).unwrap_or_default();
+        (arm, &self.arms[at])
     }
 
     /// Returns the targets that answer requests, as `versions` of the protocol.
@@ -79,11 +108,7 @@ impl Endpoint {
     }
 }
 
-fn check_contract(revision: &Revision, target: &Target, model: &Signature) -> Result<(), LoadError> {
-    let changes = revision.signature.changes_to(model);
-    let changes: Vec<String> = changes.into_iter().filter(|change| change.breaking).map(|change| change.what).collect();
-    if changes.is_empty() {
-        return Ok(());
-    }
-    Err(LoadError::Contract { endpoint: revision.endpoint.clone(), target: Box::new(target.clone()), changes })
+/// The key under which the requests of an arm are counted.
+pub fn arm_key(revision: &Revision, variant: &str) -> String {
+    format!("{}#{variant}", revision.salt)
 }

@@ -17,7 +17,7 @@ use stemma_core::{
 };
 
 /// Columns whose values seldom repeat: a dictionary would have to be read to read one row.
-pub const DISTINCT: [&str; 11] = [
+pub const DISTINCT: [&str; 12] = [
     "prediction_id",
     "row",
     "time",
@@ -29,6 +29,7 @@ pub const DISTINCT: [&str; 11] = [
     "inputs",
     "outputs",
     "nodes",
+    "overrides",
 ];
 /// Columns of rising numbers, kept as differences.
 pub const RISING: [&str; 2] = ["row", "time"];
@@ -61,6 +62,7 @@ pub fn schema() -> SchemaRef {
         text("inputs"),
         text("outputs"),
         text("nodes"),
+        text("overrides"),
     ]))
 }
 
@@ -89,6 +91,7 @@ pub struct Columns {
     inputs: StringBuilder,
     outputs: StringBuilder,
     nodes: StringBuilder,
+    overrides: StringBuilder,
 }
 
 impl Columns {
@@ -131,6 +134,7 @@ impl Columns {
         self.inputs.append_value(inputs);
         self.outputs.append_value(outputs);
         self.nodes.append_value(json(&record.nodes)?);
+        self.overrides.append_value(json(&record.overrides)?);
         Ok(())
     }
 
@@ -156,6 +160,7 @@ impl Columns {
             Arc::new(self.inputs.finish()),
             Arc::new(self.outputs.finish()),
             Arc::new(self.nodes.finish()),
+            Arc::new(self.overrides.finish()),
         ];
         Ok(RecordBatch::try_new(schema(), columns)?)
     }
@@ -190,6 +195,11 @@ pub fn record_at(batch: &RecordBatch, at: usize) -> Option<(u32, PredictionRecor
         inputs: cells.json("inputs")?,
         outputs: cells.json("outputs")?,
         nodes: cells.json("nodes")?,
+        // files from before there were overrides
+        overrides: match cells.column("overrides") {
+            Some(_) => cells.json("overrides")?,
+            None => Vec::new(),
+        },
         latency_us: latency.value(at),
     };
     Some((cells.number("row")?, record))

@@ -5,10 +5,18 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::json;
-use stemma_core::{Digest, policy::Action, route::LogMode, signature::Signature};
+use stemma_core::{
+    Digest,
+    composition::Sequence,
+    policy::Action,
+    route::{LogMode, Route},
+    signature::{Datatype, Field, Signature},
+};
 use stemma_gateway::{Access, Endpoint, Grant, LoadError, Projects, http::routes};
 
-use crate::support::{Echo, House, echo_endpoint, echo_signature, post, request, revision, status_and_json, table};
+use crate::support::{
+    Echo, House, echo_endpoint, echo_signature, post, request, revision, status_and_json, table, target,
+};
 
 #[tokio::test]
 async fn the_server_describes_itself_and_only_what_works() {
@@ -201,15 +209,18 @@ async fn an_endpoint_whose_model_did_not_load_is_503_and_so_is_readiness() {
 
 #[test]
 fn a_model_that_breaks_the_contract_is_not_loaded() {
-    let smaller = Signature { outputs: Vec::new(), ..echo_signature() };
+    let mut inputs = echo_signature().inputs;
+    inputs.push(Field { name: "new".into(), datatype: Datatype::Int64, shape: vec![-1], optional: false });
+    let stricter = Signature { inputs, ..echo_signature() };
     let load =
-        |_: &stemma_core::route::Target| Ok::<_, std::io::Error>(std::sync::Arc::new(Echo::new(smaller.clone())));
-    let revision = revision("echo", "1.0.2", LogMode::Off);
+        |_: &stemma_core::route::Target| Ok::<_, std::io::Error>(std::sync::Arc::new(Echo::new(stricter.clone())));
+    let mut revision = revision("echo", "1.0.2", LogMode::Off);
+    revision.route = Route::Single { serves: Sequence::of_one(target("1.0.2"), &stricter) };
     let Err(error) = Endpoint::load(revision, Digest::of(b"r"), &load) else {
         panic!("it loaded");
     };
     assert!(matches!(error, LoadError::Contract { .. }));
-    assert!(error.to_string().contains("output `matrix` removed"), "{error}");
+    assert!(error.to_string().contains("required input `new` added"), "{error}");
 }
 
 #[tokio::test]

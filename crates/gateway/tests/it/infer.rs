@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stemma_core::{
     Digest,
+    composition::Sequence,
     prediction::{Outcome, PredictionId, PredictionRecord},
-    route::{LogMode, Revision, Target},
+    route::{LogMode, Revision, Route, Target},
 };
 use stemma_gateway::{Endpoint, logged};
 use stemma_onnx::Model;
 
-use crate::support::{House, echo_endpoint, post, request, revision, status_and_json, table};
+use crate::support::{House, echo_endpoint, post, request, revision, status_and_json, table, target};
 
 fn prediction(house: &House, answer: &Value) -> PredictionRecord {
     let id = answer["parameters"]["prediction_id"].as_str().unwrap();
@@ -331,7 +332,11 @@ async fn hostile_nesting_and_counts_are_refused() {
 async fn a_model_answers_a_batch_and_its_record_replays() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/logistic.onnx");
     let model = Arc::new(Model::parse(&std::fs::read(path).unwrap()).unwrap());
-    let revision = Revision { signature: model.signature().clone(), ..revision("risk", "2.0.0", LogMode::Durable) };
+    let revision = Revision {
+        signature: model.signature().clone(),
+        route: Route::Single { serves: Sequence::of_one(target("2.0.0"), model.signature()) },
+        ..revision("risk", "2.0.0", LogMode::Durable)
+    };
     let load = |_: &Target| Ok::<_, std::io::Error>(Arc::clone(&model));
     let endpoint = Endpoint::load(revision, Digest::of(b"revision"), &load).unwrap();
     let house = House::new(table(vec![endpoint]));

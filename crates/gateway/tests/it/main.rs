@@ -1,5 +1,6 @@
 //! What callers of this crate rely on.
 
+mod compose;
 mod crash;
 mod frozen;
 mod http;

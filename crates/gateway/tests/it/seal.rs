@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use stemma_core::{
     Digest, Timestamp,
-    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionRecord},
+    prediction::{LoggedTensor, NodeRecord, Outcome, OverrideEffect, OverrideRecord, PredictionRecord},
     route::LogMode,
     signature::Datatype,
 };
@@ -138,13 +138,23 @@ fn any_tensors() -> impl Strategy<Value = Vec<LoggedTensor>> {
 }
 
 fn any_node() -> impl Strategy<Value = NodeRecord> {
-    (any::<String>(), any::<u64>(), any::<[u8; 32]>()).prop_map(|(node, latency_us, digest)| NodeRecord {
+    let parts = (any::<String>(), any::<u64>(), any::<[u8; 32]>(), any_tensors());
+    parts.prop_map(|(node, latency_us, digest, outputs)| NodeRecord {
         node,
         model: "Modell Ü".parse().unwrap(),
         version: "12.0.7".parse().unwrap(),
         digest: Digest::from_bytes(digest),
         latency_us,
+        outputs,
     })
+}
+
+fn any_override() -> impl Strategy<Value = OverrideRecord> {
+    let before = prop::collection::vec((any::<u64>(), -1e300..1e300f64), 0..3);
+    let bounded = (any::<String>(), any::<u64>(), before);
+    let bounded = bounded.prop_map(|(output, count, before)| OverrideEffect::Bounded { output, count, before });
+    let expired = any::<i64>().prop_map(|since| OverrideEffect::Expired { since: Timestamp(since) });
+    (any::<String>(), prop_oneof![bounded, expired]).prop_map(|(name, effect)| OverrideRecord { name, effect })
 }
 
 prop_compose! {
@@ -156,6 +166,7 @@ prop_compose! {
         propensity in any::<f64>().prop_filter("finite", |x| x.is_finite()),
         (inputs, outputs) in (any_tensors(), any_tensors()),
         nodes in prop::collection::vec(any_node(), 0..3),
+        overrides in prop::collection::vec(any_override(), 0..3),
         latency_us in any::<u64>(),
     ) -> PredictionRecord {
         PredictionRecord {
@@ -173,6 +184,7 @@ prop_compose! {
             inputs,
             outputs,
             nodes,
+            overrides,
             latency_us,
             ..record("Ändpoint", 0)
         }

@@ -1,12 +1,17 @@
 //! A gateway with models that echo, fail or panic, and records to log.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use serde_json::{Value, json};
 use stemma_core::{
     Digest, SystemClock, Timestamp,
+    composition::Sequence,
     name::{EndpointName, PrincipalName, ProjectName},
     prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionKey, PredictionRecord},
     route::{LogMode, Revision, Route, Target},
@@ -51,7 +56,9 @@ pub fn record(endpoint: &str, number: u64) -> PredictionRecord {
             version: "1.0.2".parse().unwrap(),
             digest: Digest::of(b"model"),
             latency_us: 12,
+            outputs: Vec::new(),
         }],
+        overrides: Vec::new(),
         latency_us: 345,
     }
 }
@@ -149,7 +156,8 @@ pub fn revision(endpoint: &str, version: &str, log: LogMode) -> Revision {
         endpoint: endpoint.parse().unwrap(),
         ordinal: 3,
         number: 5,
-        route: Route::Single { target: target(version) },
+        route: Route::Single { serves: Sequence::of_one(target(version), &echo_signature()) },
+        overrides: BTreeMap::new(),
         signature: echo_signature(),
         salt: "salt".to_owned(),
         log,
@@ -166,6 +174,7 @@ pub fn table(endpoints: Vec<Endpoint>) -> RouteTable {
     let named = |endpoint: Endpoint| (endpoint.revision().endpoint.clone(), Arc::new(endpoint));
     RouteTable {
         endpoints: endpoints.into_iter().map(named).collect(),
+        earlier: HashMap::new(),
         unavailable: HashMap::new(),
         access: Access { anonymous_local: true, ..Access::default() },
     }

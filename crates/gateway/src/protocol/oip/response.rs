@@ -21,6 +21,10 @@ pub struct Answer<'a> {
     pub target: &'a Target,
     pub revision: u32,
     pub variant: &'a str,
+    /// `step=model@version` of each step; empty for one model alone.
+    pub nodes: &'a str,
+    /// Names of the overrides that changed the answer, with commas between.
+    pub overrides: &'a str,
     /// `None` if the endpoint keeps no log.
     pub prediction: Option<PredictionId>,
     /// From [`print_outputs`].
@@ -45,6 +49,10 @@ struct ResponseParameters<'a> {
     digest: Digest,
     revision: u32,
     variant: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    nodes: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    overrides: &'a str,
 }
 
 /// Returns the body of an answer.
@@ -61,6 +69,8 @@ pub fn print(answer: &Answer<'_>) -> Result<Vec<u8>, serde_json::Error> {
             digest: answer.target.digest,
             revision: answer.revision,
             variant: answer.variant,
+            nodes: answer.nodes,
+            overrides: answer.overrides,
         },
         outputs: answer.outputs,
     })
