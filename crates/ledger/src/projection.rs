@@ -1,7 +1,10 @@
 //! From events to tables. Rows are never changed but for `to_seq`: what ended stays, so any moment can be asked for.
 
 use serde::Serialize;
-use stemma_core::event::Event;
+use stemma_core::{
+    event::Event,
+    name::{EndpointName, ProjectName},
+};
 
 use crate::{
     LedgerError,
@@ -9,7 +12,7 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 18] = [
+pub const TABLES: [(&str, &str); 19] = [
     ("home", "home"),
     ("project", "project"),
     ("principal", "principal"),
@@ -26,6 +29,7 @@ pub const TABLES: [(&str, &str); 18] = [
     ("promotion", "project, model, number, body"),
     ("endpoint", "project, endpoint, ordinal"),
     ("revision", "project, endpoint, number, digest, body, reason"),
+    ("live_revision", "project, endpoint, number"),
     ("log_part", "endpoint, ordinal, segment, first_row, last_row, body"),
     ("run_seal", "first_run, last_run, count, digest"),
 ];
@@ -97,11 +101,12 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
         }
         Event::RevisionDeployed { revision, digest, reason } => {
             let key = [text(&revision.project), text(&revision.endpoint)];
-            to.end("revision", &[("endpoint", key[1].clone())]).await?;
             let mut row = key.to_vec();
             row.extend([Value::Int(i64::from(revision.number)), text(digest), json(revision)?, text(reason)]);
-            to.insert("revision", row).await
+            to.insert("revision", row).await?;
+            to.make_live(&revision.project, &revision.endpoint, revision.number).await
         }
+        Event::RevisionActivated { project, endpoint, number, .. } => to.make_live(project, endpoint, *number).await,
         Event::SegmentSealed(part) => {
             let mut row = vec![text(&part.endpoint), Value::Int(i64::from(part.ordinal))];
             row.push(Value::Text(format!("{:016x}", part.segment)));
@@ -121,6 +126,16 @@ struct Tables<'a> {
 }
 
 impl Tables<'_> {
+    async fn make_live(
+        &mut self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        number: u32,
+    ) -> Result<(), LedgerError> {
+        self.end("live_revision", &[("endpoint", text(endpoint))]).await?;
+        self.insert("live_revision", vec![text(project), text(endpoint), Value::Int(i64::from(number))]).await
+    }
+
     /// Adds a row that holds from this event on.
     async fn insert(&mut self, table: &str, mut row: Vec<Value>) -> Result<(), LedgerError> {
         let columns = TABLES.iter().find(|(name, _)| *name == table).map(|(_, columns)| *columns);
@@ -146,7 +161,7 @@ fn text(value: impl std::fmt::Display) -> Value {
 }
 
 /// A grant in all projects has an empty one: equality works on both databases, NULL would not.
-fn everywhere(project: &Option<stemma_core::name::ProjectName>) -> Value {
+fn everywhere(project: &Option<ProjectName>) -> Value {
     Value::Text(project.as_ref().map_or(String::new(), |project| project.to_string()))
 }
 

@@ -339,7 +339,7 @@ impl Ledger {
         Ok(u16::try_from(newest.map_or(0, |newest| newest + 1)).ok())
     }
 
-    /// All revisions of an endpoint, oldest first; the last one answers.
+    /// All revisions of an endpoint, oldest first.
     pub async fn revisions(&self, endpoint: &EndpointName) -> Result<Vec<Recorded<RevisionRow>>, LedgerError> {
         self.revisions_where("t.endpoint = $1", &[text(endpoint)]).await
     }
@@ -350,7 +350,16 @@ impl Ledger {
 
     /// The live revision of every endpoint of this home.
     pub async fn current_revisions(&self) -> Result<Vec<Recorded<RevisionRow>>, LedgerError> {
-        self.revisions_where("t.to_seq IS NULL", &[]).await
+        let live = "EXISTS (SELECT 1 FROM live_revision l \
+                    WHERE l.endpoint = t.endpoint AND l.number = t.number AND l.to_seq IS NULL)";
+        self.revisions_where(live, &[]).await
+    }
+
+    /// The numbers of the revisions of an endpoint that became live, one after the other; the last one answers.
+    pub async fn activated_revisions(&self, endpoint: &EndpointName) -> Result<Vec<u32>, LedgerError> {
+        let sql = "SELECT number FROM live_revision WHERE endpoint = $1 ORDER BY from_seq";
+        let rows = self.read().await?.rows(sql, &[text(endpoint)]).await?;
+        rows.iter().map(|row| Ok(row.int("number")? as u32)).collect()
     }
 
     async fn revisions_where(&self, wheres: &str, values: &[Value]) -> Result<Vec<Recorded<RevisionRow>>, LedgerError> {

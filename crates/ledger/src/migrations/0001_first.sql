@@ -35,6 +35,8 @@ CREATE INDEX endpoint_by_name ON endpoint (endpoint);
 CREATE TABLE revision (project TEXT NOT NULL, endpoint TEXT NOT NULL, number BIGINT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL, reason TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE INDEX revision_by_endpoint ON revision (endpoint, number);
 CREATE INDEX revision_by_digest ON revision (digest);
+CREATE TABLE live_revision (project TEXT NOT NULL, endpoint TEXT NOT NULL, number BIGINT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
+CREATE INDEX live_revision_by_endpoint ON live_revision (endpoint, from_seq);
 CREATE TABLE log_part (endpoint TEXT NOT NULL, ordinal BIGINT NOT NULL, segment TEXT NOT NULL, first_row BIGINT NOT NULL, last_row BIGINT NOT NULL, body TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE INDEX log_part_by_address ON log_part (segment, ordinal, first_row);
 CREATE TABLE run_seal (first_run BIGINT NOT NULL, last_run BIGINT NOT NULL, count BIGINT NOT NULL, digest TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);

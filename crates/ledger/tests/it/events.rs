@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use stemma_core::{
     Digest, Timestamp,
+    composition::Sequence,
     event::{
         Approved, DatasetVersionAdded, Event, EvidenceKind, EvidenceRecorded, Promoted, SegmentSealed,
         VersionRegistered,
@@ -54,7 +55,8 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         endpoint: parse("credit-decision"),
         ordinal: 0,
         number: n + 1,
-        route: Route::Single { target },
+        route: Route::Single { serves: Sequence::of_one(target, &Signature::default()) },
+        overrides: BTreeMap::new(),
         signature: Signature::default(),
         salt: "s".into(),
         log: LogMode::Durable,
@@ -153,6 +155,13 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         }),
         // of no runs at all: real ones are sealed in the suite
         Event::RunsSealed { first: 1, last: 0, count: 0, digest: Digest::of(b"") },
+        Event::RevisionActivated {
+            project: parse("default"),
+            endpoint: parse("credit-decision"),
+            number: 1,
+            from: n + 1,
+            reason: "too many complaints".into(),
+        },
     ]
 }
 
@@ -161,5 +170,5 @@ fn no_kind_is_forgotten() {
     let kinds: BTreeMap<&str, ()> = every_kind(0).iter().map(|event| (event.kind(), ())).collect();
     assert_eq!(kinds.len(), every_kind(0).len());
     // a new variant changes this number: add it above
-    assert_eq!(kinds.len(), 19);
+    assert_eq!(kinds.len(), 20);
 }
