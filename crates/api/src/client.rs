@@ -233,6 +233,24 @@ impl Client {
         self.post(&fill(pattern::REVISIONS, &[project, endpoint]), deploy).await
     }
 
+    pub async fn change_rollout(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        change: &ChangeRollout,
+    ) -> Result<DeployedRevision, Problem> {
+        self.post(&fill(pattern::ROLLOUT, &[project, endpoint]), change).await
+    }
+
+    pub async fn roll_back(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        rollback: &Rollback,
+    ) -> Result<DeployedRevision, Problem> {
+        self.post(&fill(pattern::ROLLBACK, &[project, endpoint]), rollback).await
+    }
+
     /// Asks an endpoint over the Open Inference Protocol; the answer is returned whatever its status.
     pub async fn infer(&self, endpoint: &EndpointName, request: &Value) -> Result<RawAnswer, Problem> {
         let path = format!("/v2/models/{}/infer", encode(endpoint.as_str()));

@@ -1,5 +1,7 @@
 //! Request and response bodies of `/api/v1`. Pages are drawn from the same structs.
 
+mod delivery;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -13,10 +15,12 @@ use stemma_core::{
     policy::{ModelPolicy, Role, Stage},
     prediction::{LoggedTensor, PredictionId, PredictionRecord},
     record::{Auth, EvaluationReport, GateReport, RunRecord},
-    route::{LogMode, Revision},
+    route::Revision,
     signature::Signature,
     version::{Step, VersionNumber},
 };
+
+pub use self::delivery::*;
 
 /// Who made a governed fact, when, and under which number in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -361,18 +365,7 @@ pub struct Promoted {
 
 // --- endpoints ---
 
-/// `POST …/endpoints/{endpoint}/revisions`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Deploy {
-    /// `model@alias`, `model@1.1.0` or `model@production`.
-    pub model: String,
-    #[serde(default)]
-    pub log: LogMode,
-    #[serde(default)]
-    pub reason: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployedRevision {
     pub revision: Revision,
     pub digest: Digest,
@@ -387,12 +380,25 @@ impl DeployedRevision {
     }
 }
 
+impl EndpointDetail {
+    /// The revision that answers.
+    pub fn live_revision(&self) -> Option<&DeployedRevision> {
+        self.revisions.iter().find(|one| one.revision.number == self.live)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointDetail {
     pub project: ProjectName,
     pub endpoint: EndpointName,
-    /// Newest first; the first one answers.
+    /// Newest first.
     pub revisions: Vec<DeployedRevision>,
+    /// Number of the revision that answers.
+    pub live: u32,
+    /// The ways to answer that the live revision has.
+    pub arms: Vec<ArmStatus>,
+    /// What somebody should look at, one line each: overrides whose time is over, versions that were withdrawn.
+    pub alarms: Vec<String>,
     pub created: Fact,
     pub stats: EndpointStats,
     /// Sealed parts of its prediction log.
@@ -488,6 +494,18 @@ pub struct Replay {
     /// Every output has the same bits.
     pub same_bits: bool,
     pub outputs: Vec<OutputComparison>,
+    /// The steps, if there were several.
+    pub nodes: Vec<NodeComparison>,
+}
+
+/// A step that was run again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeComparison {
+    pub node: String,
+    /// As in `credit-score@1.1.0`.
+    pub version: String,
+    pub digest: Digest,
+    pub same_bits: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

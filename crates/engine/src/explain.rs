@@ -24,7 +24,13 @@ impl Engine {
         let revision = self.revision_by_digest(&found.record).await?;
         let project = revision.revision.project.clone();
         let mut models = Vec::new();
-        for node in &found.record.nodes {
+        for (at, node) in found.record.nodes.iter().enumerate() {
+            if found.record.nodes[..at]
+                .iter()
+                .any(|earlier| earlier.digest == node.digest && earlier.model == node.model)
+            {
+                continue;
+            }
             models.push(self.version(&project, &node.model, &node.version.to_string()).await?);
         }
         let tree = family::tree(&self.dataset_index(&project).await?, &revision, &models);

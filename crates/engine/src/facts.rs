@@ -485,6 +485,18 @@ impl Engine {
         })
     }
 
+    /// The revision of an endpoint that answers.
+    pub(crate) async fn live_revision(&self, endpoint: &EndpointName) -> Result<DeployedRevision, Problem> {
+        let live = self.activated_revisions(endpoint).await?.pop();
+        let live = live.ok_or_else(|| Problem::not_found(format!("endpoint `{endpoint}` has no revision")))?;
+        self.revision(endpoint, live).await
+    }
+
+    /// The numbers that became live, one after the other.
+    pub(crate) async fn activated_revisions(&self, endpoint: &EndpointName) -> Result<Vec<u32>, Problem> {
+        self.ledger().activated_revisions(endpoint).await.map_err(ledger_problem)
+    }
+
     pub(crate) async fn current_revisions(&self) -> Result<Vec<DeployedRevision>, Problem> {
         let rows = self.ledger().current_revisions().await.map_err(ledger_problem)?;
         Ok(rows.into_iter().map(deployed).collect())

@@ -1,49 +1,99 @@
-//! Replay: the same version, the same input; the same bits?
+//! Replay: the same versions, the same input; the same bits?
 
-use stemma_api::types::{OutputComparison, Replay};
+use stemma_api::types::{NodeComparison, OutputComparison, Replay};
 use stemma_core::{
     ErrorKind, Problem,
-    prediction::{Outcome, PredictionId},
+    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
+    route::Target,
 };
-use stemma_gateway::logged;
+use stemma_gateway::{
+    Overrides, Program,
+    compose::{Failure, Ran, StepRan},
+    logged,
+};
 
 use crate::{Caller, Engine, problem::internal};
 
 impl Engine {
-    /// Runs a recorded request through the recorded bytes of its model again and compares every output.
+    /// Runs a recorded request through the recorded bytes of its models again, with the overrides that held then, and
+    /// compares everything that was recorded.
     pub async fn replay(&self, caller: &Caller, prediction: &PredictionId) -> Result<Replay, Problem> {
         let record = self.find_prediction(caller, prediction).await?.record;
         if let Outcome::Failed { message } = &record.outcome {
             return Err(Problem::invalid(format!("this prediction failed when it was made: {message}")));
         }
-        let [node] = record.nodes.as_slice() else {
-            return Err(Problem::invalid("only predictions of one model can be replayed by this version of Stemma"));
-        };
-        let model = self.load_model(node.digest).await?;
-        let inputs = logged::to_tensors(&record.inputs)
-            .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("the recorded input can't be read: {error}")))?;
-        let outputs = tokio::task::spawn_blocking(move || model.run(inputs)).await.map_err(internal)?;
-        let outputs =
-            outputs.map_err(|error| Problem::invalid(format!("the model fails on the recorded input: {error}")))?;
-        let replayed = logged::from_tensors(&outputs);
-        let mut compared = Vec::new();
-        for recorded in record.outputs {
-            let again = replayed.iter().find(|tensor| tensor.name == recorded.name);
-            let again =
-                again.ok_or_else(|| Problem::invalid(format!("the model has no output `{}`", recorded.name)))?;
-            compared.push(OutputComparison {
-                name: recorded.name.clone(),
-                same_bits: *again == recorded,
-                replayed: again.clone(),
-                recorded,
-            });
-        }
+        let ran = self.run_again(&record).await?;
+        let outputs = ran.result.map_err(|failure| match failure {
+            Failure::Request(reason) | Failure::Model(reason) => {
+                Problem::invalid(format!("the models fail on the recorded input: {reason}"))
+            }
+        })?;
+        let outputs = compare_outputs(&record.outputs, &logged::from_tensors(&outputs))?;
+        let nodes = compare_nodes(&record.nodes, &ran.steps)?;
+        let same_bits = outputs.iter().all(|output| output.same_bits)
+            && nodes.iter().all(|node| node.same_bits)
+            && ran.overrides == record.overrides;
+        let last = nodes.last().ok_or_else(|| Problem::invalid("the record names no model"))?;
+        let versions: Vec<&str> = nodes.iter().map(|node| node.version.as_str()).collect();
         Ok(Replay {
             prediction: *prediction,
-            version: format!("{}@{}", node.model, node.version),
-            digest: node.digest,
-            same_bits: compared.iter().all(|output| output.same_bits),
-            outputs: compared,
+            version: versions.join(", "),
+            digest: last.digest,
+            same_bits,
+            outputs,
+            nodes: if nodes.len() > 1 { nodes } else { Vec::new() },
         })
     }
+
+    /// Loads what the record's revision says and runs it at the record's time.
+    async fn run_again(&self, record: &PredictionRecord) -> Result<Ran, Problem> {
+        let revision = self.revision_by_digest(record).await?.revision;
+        let arm = revision.arm(&record.variant).ok_or_else(|| {
+            let message = format!("revision {}#{} has no arm `{}`", record.endpoint, record.revision, record.variant);
+            Problem::new(ErrorKind::Corrupt, message)
+        })?;
+        let targets: Vec<&Target> = arm.serves.targets().collect();
+        let models = self.load_models(&targets).await?;
+        let load = |target: &Target| models.get(&target.digest).cloned().ok_or("its model was not loaded");
+        let program = Program::load(arm.serves, &load).map_err(internal)?;
+        let overrides = Overrides::load(&revision, arm.serves);
+        let inputs = logged::to_tensors(&record.inputs)
+            .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("the recorded input can't be read: {error}")))?;
+        let time = record.time;
+        tokio::task::spawn_blocking(move || program.run(&inputs, &overrides, time)).await.map_err(internal)
+    }
+}
+
+fn compare_outputs(recorded: &[LoggedTensor], replayed: &[LoggedTensor]) -> Result<Vec<OutputComparison>, Problem> {
+    let mut compared = Vec::new();
+    for recorded in recorded {
+        let again = replayed.iter().find(|tensor| tensor.name == recorded.name);
+        let again = again.ok_or_else(|| Problem::invalid(format!("there is no output `{}` now", recorded.name)))?;
+        compared.push(OutputComparison {
+            name: recorded.name.clone(),
+            same_bits: again == recorded,
+            recorded: recorded.clone(),
+            replayed: again.clone(),
+        });
+    }
+    Ok(compared)
+}
+
+/// A step whose outputs were left out of the record gave the record's own outputs.
+fn compare_nodes(recorded: &[NodeRecord], ran: &[StepRan]) -> Result<Vec<NodeComparison>, Problem> {
+    let mut compared = Vec::new();
+    for (recorded, step) in recorded.iter().zip(ran) {
+        let replayed = logged::from_tensors(&step.outputs);
+        compared.push(NodeComparison {
+            node: recorded.node.clone(),
+            version: format!("{}@{}", recorded.model, recorded.version),
+            digest: recorded.digest,
+            same_bits: recorded.digest == step.target.digest
+                && (recorded.outputs.is_empty() || recorded.outputs == replayed),
+        });
+    }
+    if recorded.len() == ran.len() {
+        return Ok(compared);
+    }
+    Err(Problem::new(ErrorKind::Corrupt, format!("{} of {} steps are recorded", recorded.len(), ran.len())))
 }

@@ -1,5 +1,6 @@
 //! Stories of a whole home, without HTTP.
 
+mod delivery;
 mod leak;
 mod promotion;
 mod serving;

@@ -44,7 +44,7 @@ async fn only_evidence_and_another_person_lead_to_production() {
     let (engine, model, request) = (&world.engine, &world.model, RequestId::generate);
     let refused = engine.promote(&world.owner, request(), &project(), model, "1.0.0", promote()).await.unwrap_err();
     assert_eq!((refused.kind, refused.missing.len()), (ErrorKind::Refused, 2));
-    let deploy = || Deploy { model: "score@1.0.0".into(), log: Default::default(), reason: String::new() };
+    let deploy = || Deploy::of_model("score@1.0.0");
     let endpoint = "decision".parse().unwrap();
     let refused = engine.deploy(&world.owner, request(), &project(), &endpoint, deploy()).await.unwrap_err();
     assert_eq!((refused.kind, refused.missing.len()), (ErrorKind::Refused, 2));

@@ -22,13 +22,18 @@ async fn deployed() -> World {
     engine.approve(&world.reviewer, request(), &project(), name, "1.0.0", approve).await.unwrap();
     let promote = Promote { stage: Stage::Production, reason: String::new() };
     engine.promote(&world.owner, request(), &project(), name, "1.0.0", promote).await.unwrap();
-    let deploy = Deploy { model: "score@champion".into(), log: Default::default(), reason: "first".into() };
+    let deploy = Deploy { reason: "first".into(), ..Deploy::of_model("score@champion") };
     engine.deploy(&world.owner, request(), &project(), &"decision".parse().unwrap(), deploy).await.unwrap();
     world
 }
 
 /// Asks the endpoint as a client of the Open Inference Protocol would.
 async fn ask(engine: &Engine, age: f64) -> PredictionId {
+    let answer = ask_json(engine, age).await;
+    answer["parameters"]["prediction_id"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
+}
+
+pub async fn ask_json(engine: &Engine, age: f64) -> serde_json::Value {
     engine.ensure_routes().await.unwrap();
     let tensor = |name: &str, datatype: &str, value: serde_json::Value| json!({ "name": name, "datatype": datatype, "shape": [1, 1], "data": [value] });
     let body = json!({ "inputs": [
@@ -40,8 +45,7 @@ async fn ask(engine: &Engine, age: f64) -> PredictionId {
     let request = http::Request::post("/v2/models/decision/infer").body(()).unwrap();
     let (parts, ()) = request.into_parts();
     let response = stemma_gateway::http::handle(engine.gateway(), parts, Bytes::from(body.to_string()), true).await;
-    let answer: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
-    answer["parameters"]["prediction_id"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
+    serde_json::from_slice(response.body()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

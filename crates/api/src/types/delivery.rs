@@ -1,0 +1,78 @@
+//! Deploying, rolling out and going back.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stemma_core::route::{EndpointSpec, LogMode};
+
+/// `POST …/endpoints/{endpoint}/revisions`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Deploy {
+    pub spec: EndpointSpec,
+    /// A version that is tried out on a share of the units.
+    #[serde(default)]
+    pub canary: Option<Canary>,
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl Deploy {
+    /// One model for everybody.
+    pub fn of_model(model: impl Into<String>) -> Self {
+        Self { spec: EndpointSpec::of_one(model.into(), LogMode::default()), canary: None, reason: String::new() }
+    }
+}
+
+/// Takes the place of the version of the same model in every step that has one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Canary {
+    /// As in `credit-score@1.1.0`.
+    pub model: String,
+    pub weight_percent: f64,
+}
+
+/// `POST …/endpoints/{endpoint}/rollout`: the next revision of a canary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeRollout {
+    #[serde(flatten)]
+    pub act: RolloutAct,
+    #[serde(default)]
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum RolloutAct {
+    /// Who is in the canary stays in it when the weight grows.
+    Weight { percent: f64 },
+    /// The canary answers everybody.
+    Promote,
+    /// What was there before answers everybody.
+    Abort,
+}
+
+/// `POST …/endpoints/{endpoint}/rollback`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Rollback {
+    /// Absent: the revision that answered before, and was not itself abandoned.
+    #[serde(default)]
+    pub to: Option<u32>,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// One way to answer of the live revision, and how it fares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ArmStatus {
+    /// `single`, `stable` or `canary`.
+    pub variant: String,
+    /// Share of the units, 0 to 1.
+    pub share: f64,
+    /// `model@version` of each step.
+    pub versions: Vec<String>,
+    /// Answered and failed requests since the process started; a share that changes starts no new count.
+    pub answered: u64,
+    pub failed: u64,
+    /// Upper bounds of the histogram's buckets.
+    pub latency_us_p50: Option<u64>,
+    pub latency_us_p99: Option<u64>,
+}

@@ -1,0 +1,70 @@
+//! Roll out: a canary's share grows, or it takes over, or it goes; each time by a new revision.
+
+use stemma_api::types::{ChangeRollout, DeployedRevision, RolloutAct};
+use stemma_core::{
+    Problem, Refusal,
+    event::Event,
+    id::RequestId,
+    name::{EndpointName, ProjectName},
+    route::{Revision, Route},
+};
+
+use crate::{Caller, Engine, deploy::deployed_number};
+
+impl Engine {
+    pub async fn change_rollout(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        change: ChangeRollout,
+    ) -> Result<DeployedRevision, Problem> {
+        let decide = || self.rollout_events(project, endpoint, &change);
+        let events = self.change(caller, request, decide).await?;
+        let number = deployed_number(&events)?;
+        self.republish_routes().await?;
+        self.revision(endpoint, number).await
+    }
+
+    async fn rollout_events(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        change: &ChangeRollout,
+    ) -> Result<Vec<Event>, Problem> {
+        let found = self.found_endpoint(project, endpoint).await?;
+        let live = self.live_revision(endpoint).await?.revision;
+        let Route::Canary { stable, canary, .. } = live.route else {
+            return Err(Refusal::new(format!("endpoint `{endpoint}` has no canary"))
+                .hint(format!("`stemma deploy {endpoint} --canary MODEL@VERSION --weight PERCENT` begins one"))
+                .into());
+        };
+        let (route, salt) = match change.act {
+            RolloutAct::Weight { percent } => {
+                check_weight(percent)?;
+                for target in canary.targets() {
+                    self.may_try(project, target).await?;
+                }
+                (Route::Canary { stable, canary, weight_percent: percent }, live.salt)
+            }
+            RolloutAct::Promote => {
+                for target in canary.targets() {
+                    self.may_serve(project, target).await?;
+                }
+                (Route::Single { serves: canary }, endpoint.to_string())
+            }
+            RolloutAct::Abort => (Route::Single { serves: stable }, endpoint.to_string()),
+        };
+        let next = Revision { number: found.revisions + 1, route, salt, ..live };
+        Ok(vec![self.revision_event(project, next, &change.reason).await?])
+    }
+}
+
+/// A share of units in percent.
+pub(crate) fn check_weight(percent: f64) -> Result<(), Problem> {
+    if (0.0..=100.0).contains(&percent) {
+        return Ok(());
+    }
+    Err(Problem::invalid(format!("a weight of {percent} is not a share")).hint("give percent, from 0 to 100"))
+}

@@ -1,0 +1,183 @@
+//! Several models behind one endpoint, canaries, and going back.
+
+use serde_json::{Value, json};
+use stemma_api::types::{Approve, Canary, ChangeRollout, Deploy, Promote, Rollback, RolloutAct, RunGates};
+use stemma_core::{
+    Problem,
+    id::RequestId,
+    name::EndpointName,
+    policy::Stage,
+    prediction::PredictionId,
+    route::{EndpointSpec, LogMode},
+};
+
+use crate::{
+    serving::ask_json,
+    world::{World, project, sample},
+};
+
+/// Versions 1.0.0 in production and 1.0.1 in development.
+async fn two_versions() -> World {
+    let world = World::new().await;
+    world.add_dataset("test", world.csv(0..60)).await;
+    world.set_policy(world.policy()).await;
+    for name in ["table_boosting", "table_logistic"] {
+        let model = world.upload(sample(name)).await.digest;
+        let train = world.add_dataset("train", world.csv(500..600)).await;
+        world.record_run(&[("data/train.csv", train)], model).await;
+        world.register(model).await.unwrap();
+    }
+    approve(&world, "1.0.0").await;
+    promote(&world, "1.0.0").await.unwrap();
+    world
+}
+
+async fn approve(world: &World, version: &str) {
+    let (engine, request) = (&world.engine, RequestId::generate);
+    engine.run_gates(&world.owner, request(), &project(), &world.model, version, RunGates::default()).await.unwrap();
+    let approve = Approve { stage: Stage::Production, reason: "looks right".into() };
+    engine.approve(&world.reviewer, request(), &project(), &world.model, version, approve).await.unwrap();
+}
+
+async fn promote(world: &World, version: &str) -> Result<(), Problem> {
+    let promote = Promote { stage: Stage::Production, reason: String::new() };
+    let request = RequestId::generate();
+    world.engine.promote(&world.owner, request, &project(), &world.model, version, promote).await.map(drop)
+}
+
+fn decision() -> EndpointName {
+    "decision".parse().unwrap()
+}
+
+async fn deploy(world: &World, deploy: Deploy) -> Result<u32, Problem> {
+    let request = RequestId::generate();
+    let deployed = world.engine.deploy(&world.owner, request, &project(), &decision(), deploy).await?;
+    Ok(deployed.revision.number)
+}
+
+async fn roll_out(world: &World, act: RolloutAct) -> Result<u32, Problem> {
+    let (request, change) = (RequestId::generate(), ChangeRollout { act, reason: String::new() });
+    let deployed = world.engine.change_rollout(&world.owner, request, &project(), &decision(), change).await?;
+    Ok(deployed.revision.number)
+}
+
+async fn roll_back(world: &World, to: Option<u32>) -> Result<u32, Problem> {
+    let (request, rollback) = (RequestId::generate(), Rollback { to, reason: "complaints".into() });
+    let live = world.engine.roll_back(&world.owner, request, &project(), &decision(), rollback).await?;
+    Ok(live.revision.number)
+}
+
+fn canary(weight_percent: f64) -> Deploy {
+    let canary = Canary { model: "score@1.0.1".into(), weight_percent };
+    Deploy { canary: Some(canary), ..Deploy::of_model("score@champion") }
+}
+
+fn sequence(mapped: &str, overrides: Value) -> Deploy {
+    let spec = json!({
+        "step": [
+            { "name": "first", "model": "score@champion" },
+            { "name": "second", "model": "score@1.0.0", "inputs": { "amount": mapped } },
+        ],
+        "outputs": { "label": "second.output_label", "risk": "second.output_probability[1]" },
+        "override": overrides,
+    });
+    Deploy { spec: serde_json::from_value::<EndpointSpec>(spec).unwrap(), canary: None, reason: String::new() }
+}
+
+async fn ask(world: &World, age: f64) -> Value {
+    ask_json(&world.engine, age).await
+}
+
+fn id(answer: &Value) -> PredictionId {
+    answer["parameters"]["prediction_id"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequence_with_an_override_is_explained_and_replayed() {
+    let world = two_versions().await;
+    let cap = json!({ "cap": { "output": "risk", "max": 0.25, "owner": "risk", "reason": "appetite" } });
+    deploy(&world, sequence("first.output_probability[0]", cap)).await.unwrap();
+    let mut capped = 0;
+    for age in [25.0, 40.0, 70.0] {
+        let answer = ask(&world, age).await;
+        let why = world.engine.why(&world.owner, &id(&answer)).await.unwrap();
+        let nodes: Vec<&str> = why.record.nodes.iter().map(|node| node.node.as_str()).collect();
+        assert_eq!(nodes, ["first", "second"]);
+        assert!(why.record.nodes.iter().all(|node| !node.outputs.is_empty()));
+        // the model that stands in both steps is shown once
+        assert_eq!(why.models.len(), 1);
+        capped += why.record.overrides.len();
+        let replay = world.engine.replay(&world.owner, &id(&answer)).await.unwrap();
+        assert!(replay.same_bits && replay.nodes.len() == 2, "{replay:?}");
+    }
+    assert!(capped > 0, "no risk was above the cap");
+    assert_eq!(world.engine.audit_verify().await.unwrap().first_bad, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_and_overrides_that_do_not_fit_are_refused_at_deploy() {
+    let world = two_versions().await;
+    let refused = deploy(&world, sequence("first.output_label", json!({}))).await.unwrap_err();
+    assert!(refused.missing[0].contains("step `second`, input `amount`"), "{refused:?}");
+    let cap = json!({ "cap": { "output": "risks", "max": 1, "owner": "risk", "reason": "appetite" } });
+    let refused = deploy(&world, sequence("first.output_probability[0]", cap)).await.unwrap_err();
+    assert!(refused.missing[0].contains("did you mean `risk`"), "{refused:?}");
+    assert!(world.engine.endpoint(&world.owner, &project(), &decision()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_override_is_an_alarm() {
+    let world = two_versions().await;
+    let cap =
+        json!({ "cap": { "output": "risk", "max": 0.0, "owner": "rosa", "reason": "x", "expires": "2020-01-01" } });
+    deploy(&world, sequence("first.output_probability[0]", cap)).await.unwrap();
+    let detail = world.engine.endpoint(&world.owner, &project(), &decision()).await.unwrap();
+    assert!(detail.alarms[0].contains("override `cap` expired") && detail.alarms[0].contains("rosa"), "{detail:?}");
+    let answer = ask(&world, 30.0).await;
+    let why = world.engine.why(&world.owner, &id(&answer)).await.unwrap();
+    assert_eq!(why.record.overrides[0].name, "cap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_needs_approval_and_takes_over_only_when_it_was_promoted() {
+    let world = two_versions().await;
+    let refused = deploy(&world, canary(10.0)).await.unwrap_err();
+    assert!(refused.message.contains("score@1.0.1 is not approved"), "{refused:?}");
+    approve(&world, "1.0.1").await;
+    assert_eq!(deploy(&world, canary(10.0)).await.unwrap(), 1);
+    assert_eq!(roll_out(&world, RolloutAct::Weight { percent: 100.0 }).await.unwrap(), 2);
+    let answer = ask(&world, 30.0).await;
+    assert_eq!((&answer["parameters"]["variant"], &answer["model_version"]), (&json!("canary"), &json!("1.0.1")));
+    let replay = world.engine.replay(&world.owner, &id(&answer)).await.unwrap();
+    assert!(replay.same_bits, "{replay:?}");
+    let detail = world.engine.endpoint(&world.owner, &project(), &decision()).await.unwrap();
+    assert_eq!((detail.arms[1].variant.as_str(), detail.arms[1].answered), ("canary", 1));
+    let refused = roll_out(&world, RolloutAct::Promote).await.unwrap_err();
+    assert!(refused.message.contains("score@1.0.1 is in development, not in production"), "{refused:?}");
+    promote(&world, "1.0.1").await.unwrap();
+    assert_eq!(roll_out(&world, RolloutAct::Promote).await.unwrap(), 3);
+    assert_eq!(ask(&world, 30.0).await["parameters"]["variant"], "single");
+    let refused = roll_out(&world, RolloutAct::Abort).await.unwrap_err();
+    assert!(refused.message.contains("has no canary"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_back_moves_one_pointer_and_never_to_what_was_abandoned() {
+    let world = two_versions().await;
+    approve(&world, "1.0.1").await;
+    assert_eq!(deploy(&world, Deploy::of_model("score@champion")).await.unwrap(), 1);
+    assert!(roll_back(&world, None).await.unwrap_err().message.contains("no revision to go back to"));
+    assert_eq!(deploy(&world, canary(100.0)).await.unwrap(), 2);
+    assert_eq!(ask(&world, 30.0).await["model_version"], "1.0.1");
+    assert_eq!(roll_back(&world, None).await.unwrap(), 1);
+    assert_eq!(ask(&world, 30.0).await["model_version"], "1.0.0");
+    let off = EndpointSpec { log: LogMode::Fast, ..EndpointSpec::of_one("score@1.0.0".into(), LogMode::Fast) };
+    assert_eq!(deploy(&world, Deploy { spec: off, canary: None, reason: String::new() }).await.unwrap(), 3);
+    assert_eq!(roll_back(&world, None).await.unwrap(), 1);
+    assert_eq!(roll_back(&world, Some(2)).await.unwrap(), 2);
+    assert!(roll_back(&world, Some(2)).await.unwrap_err().message.contains("answers already"));
+    assert!(roll_back(&world, Some(9)).await.is_err());
+    let detail = world.engine.endpoint(&world.owner, &project(), &decision()).await.unwrap();
+    assert_eq!((detail.live, detail.revisions.len()), (2, 3));
+    assert_eq!(world.engine.audit_verify().await.unwrap().first_bad, None);
+}
