@@ -18,6 +18,8 @@ mod predict;
 mod promote;
 mod register;
 mod replay;
+mod rollback;
+mod rollout;
 mod run;
 mod runs;
 mod serve;
@@ -109,6 +111,8 @@ enum Command {
     Approve(approve::ApproveArgs),
     Promote(promote::PromoteArgs),
     Deploy(deploy::DeployArgs),
+    Rollout(rollout::RolloutArgs),
+    Rollback(rollback::RollbackArgs),
     Endpoints(endpoints::EndpointsArgs),
     Predict(predict::PredictArgs),
     Feedback(feedback::FeedbackArgs),
@@ -145,6 +149,8 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Approve(args) => approve::run(args, global, output).await,
         Command::Promote(args) => promote::run(args, global, output).await,
         Command::Deploy(args) => deploy::run(args, global, output).await,
+        Command::Rollout(args) => rollout::run(args, global, output).await,
+        Command::Rollback(args) => rollback::run(args, global, output).await,
         Command::Endpoints(args) => endpoints::run(args, global, output).await,
         Command::Predict(args) => predict::run(args, global, output).await,
         Command::Feedback(args) => feedback::run(args, global, output).await,

@@ -14,7 +14,7 @@ use stemma_api::types::{
 use stemma_core::{
     ErrorKind, Problem,
     name::ProjectName,
-    prediction::Outcome,
+    prediction::{Outcome, OverrideEffect},
     record::{FileRef, RunRecord},
 };
 

@@ -9,9 +9,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use stemma_core::{
     ErrorKind, Problem,
-    name::{ModelName, ProjectName, TreePath},
+    name::{EndpointName, ModelName, ProjectName, TreePath},
     near,
     policy::{ColumnRule, GateSpec, ModelPolicy, SliceSpec},
+    route::EndpointSpec,
 };
 use toml::{
     Spanned,
@@ -37,6 +38,9 @@ pub struct Settings {
     pub roles: BTreeMap<String, String>,
     #[serde(default, rename = "model")]
     pub models: BTreeMap<ModelName, ModelPolicy>,
+    /// What each endpoint is made of.
+    #[serde(default, rename = "endpoint")]
+    pub endpoints: BTreeMap<EndpointName, EndpointSpec>,
     #[serde(default)]
     pub run: RunSettings,
 }

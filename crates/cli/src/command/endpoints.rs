@@ -37,12 +37,12 @@ pub async fn run(args: EndpointsArgs, global: &Global, output: &Output) -> Resul
 
 fn list(endpoints: &[EndpointDetail]) -> String {
     let row = |endpoint: &EndpointDetail| {
-        let newest = endpoint.revisions.first();
+        let live = endpoint.live_revision();
         vec![
             endpoint.endpoint.to_string(),
-            newest.map(|revision| revision.revision.number.to_string()).unwrap_or_default(),
-            newest.map(view::endpoint::targets).unwrap_or_default(),
-            newest.map(|revision| view::by(&revision.deployed)).unwrap_or_default(),
+            live.map(|revision| revision.revision.number.to_string()).unwrap_or_default(),
+            live.map(view::endpoint::targets).unwrap_or_default(),
+            live.map(|revision| view::by(&revision.deployed)).unwrap_or_default(),
         ]
     };
     let header = ["endpoint", "revision", "serves", "deployed by"];

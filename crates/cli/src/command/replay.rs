@@ -30,12 +30,17 @@ pub async fn run(args: ReplayArgs, global: &Global, output: &Output) -> Result<E
 fn text(replay: &Replay, output: &Output) -> String {
     let by = format!("{} by {}", replay.prediction, replay.version);
     if replay.same_bits {
-        return format!("{}: {by}", output.green("same bits"));
+        let steps = replay.nodes.iter().map(|node| format!("{} (same)", node.node)).collect::<Vec<_>>();
+        let steps = if steps.is_empty() { String::new() } else { format!(", steps {}", steps.join(", ")) };
+        return format!("{}: {by}{steps}", output.green("same bits"));
     }
     let row = |one: &OutputComparison| {
         let same = if one.same_bits { "yes" } else { "no" };
         vec![one.name.clone(), same.to_owned(), values(&one.recorded, VALUE_CHARS), values(&one.replayed, VALUE_CHARS)]
     };
     let table = print::table(&["output", "same", "recorded", "replayed"], replay.outputs.iter().map(row));
-    format!("{}: {by}\n{table}", output.red("not the same bits"))
+    let wrong = replay.nodes.iter().filter(|node| !node.same_bits);
+    let wrong: String =
+        wrong.map(|node| format!("step {} ({}) gives something else\n", node.node, node.version)).collect();
+    format!("{}: {by}\n{wrong}{table}", output.red("not the same bits"))
 }

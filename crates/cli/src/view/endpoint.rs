@@ -1,10 +1,7 @@
 //! An endpoint with its revisions and what it answered lately.
 
-use stemma_api::types::{DeployedRevision, EndpointDetail, PredictionSummary};
-use stemma_core::{
-    prediction::LoggedTensor,
-    route::{LogMode, Route},
-};
+use stemma_api::types::{ArmStatus, DeployedRevision, EndpointDetail, PredictionSummary};
+use stemma_core::{composition::Sequence, prediction::LoggedTensor, route::LogMode};
 
 use super::{by, facts, section};
 use crate::print::{self, Output};
@@ -27,7 +24,14 @@ pub fn text(detail: &EndpointDetail, output: &Output) -> String {
         ("latency", if idle { String::new() } else { latency }),
         ("log", log),
     ]));
-    let revisions = detail.revisions.iter().take(SHOWN).map(revision_row);
+    text.push_str(&alarms(detail));
+    if let Some(live) = detail.live_revision() {
+        text.push_str(&format!("\n{}", section("answers with", &steps(live))));
+    }
+    if detail.arms.len() > 1 {
+        text.push_str(&format!("\n{}", section("rollout", &arms(detail))));
+    }
+    let revisions = detail.revisions.iter().take(SHOWN).map(|one| revision_row(one, detail.live));
     let header = ["revision", "serves", "log", "deployed by", "reason"];
     text.push_str(&format!("\n{}", section("revisions", &print::table(&header, revisions))));
     if !detail.recent.is_empty() {
@@ -38,20 +42,88 @@ pub fn text(detail: &EndpointDetail, output: &Output) -> String {
     text
 }
 
-/// The versions behind a revision, as in `credit-score@1.1.0`.
+/// How the arms of a rollout fare.
+pub fn rollout(detail: &EndpointDetail, output: &Output) -> String {
+    let live = detail.live_revision().map(DeployedRevision::name).unwrap_or_default();
+    format!("{}\n{}{}", output.bold(live), arms(detail), alarms(detail))
+}
+
+fn alarms(detail: &EndpointDetail) -> String {
+    detail.alarms.iter().map(|alarm| format!("! {alarm}\n")).collect()
+}
+
+fn arms(detail: &EndpointDetail) -> String {
+    let row = |arm: &ArmStatus| {
+        vec![
+            arm.variant.clone(),
+            percent(arm.share),
+            arm.versions.join(", "),
+            arm.answered.to_string(),
+            arm.failed.to_string(),
+            arm.latency_us_p50.map(latency).unwrap_or_default(),
+            arm.latency_us_p99.map(latency).unwrap_or_default(),
+        ]
+    };
+    let header = ["arm", "share", "versions", "answered", "failed", "p50", "p99"];
+    print::table(&header, detail.arms.iter().map(row))
+}
+
+/// `10 %`, without digits that say nothing.
+fn percent(share: f64) -> String {
+    format!("{} %", (share * 1e6).round() / 1e4)
+}
+
+/// The steps of the live revision and what people decided above them.
+fn steps(live: &DeployedRevision) -> String {
+    let revision = &live.revision;
+    let mut rows = Vec::new();
+    for arm in revision.route.arms() {
+        for step in &arm.serves.steps {
+            let fed = step.inputs.iter().filter(|(_, source)| source.step.is_some());
+            let fed: Vec<String> = fed.map(|(input, source)| format!("{input} = {source}")).collect();
+            let version = format!("{}@{}", step.target.model, step.target.version);
+            rows.push(vec![arm.variant.to_owned(), step.name.clone(), version, fed.join(", ")]);
+        }
+    }
+    let mut text = print::table(&["arm", "step", "version", "fed by steps"], rows);
+    for (name, rule) in &revision.overrides {
+        let until = rule.expires.map(|time| format!(", until {time}")).unwrap_or_default();
+        text.push_str(&format!("override {name}: {} ({}, {}{until})\n", rule.describe(), rule.owner, rule.reason));
+    }
+    text
+}
+
+/// The versions behind a revision, as in `credit-score@1.1.0`, or `credit-score@1.1.0 → credit-limit@1.0.0`.
 pub fn targets(revision: &DeployedRevision) -> String {
-    match &revision.revision.route {
-        Route::Single { target } => format!("{}@{}", target.model, target.version),
+    let arms = revision.revision.route.arms();
+    let one = |serves: &Sequence| {
+        let steps = serves.targets().map(|target| format!("{}@{}", target.model, target.version));
+        steps.collect::<Vec<_>>().join(" → ")
+    };
+    match arms.as_slice() {
+        [arm] => one(arm.serves),
+        arms => {
+            let shares =
+                arms.iter().map(|arm| format!("{} {} to {}", arm.variant, percent(arm.share), one(arm.serves)));
+            shares.collect::<Vec<_>>().join("; ")
+        }
     }
 }
 
-fn revision_row(revision: &DeployedRevision) -> Vec<String> {
+fn revision_row(revision: &DeployedRevision, live: u32) -> Vec<String> {
     let log = match revision.revision.log {
         LogMode::Durable => "durable",
         LogMode::Fast => "fast",
         LogMode::Off => "off",
     };
-    vec![revision.name(), targets(revision), log.to_owned(), by(&revision.deployed), revision.reason.clone()]
+    let mark = if revision.revision.number == live { " (live)" } else { "" };
+    vec![
+        format!("{}{mark}", revision.name()),
+        targets(revision),
+        log.to_owned(),
+        by(&revision.deployed),
+        revision.reason.clone(),
+    ]
 }
 
 fn prediction_row(prediction: &PredictionSummary) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use stemma_api::types::{RunDetail, VersionDetail, Why};
 use stemma_core::{
-    prediction::{LoggedTensor, Outcome},
+    prediction::{LoggedTensor, Outcome, OverrideEffect, OverrideRecord},
     record::FileRef,
 };
 
@@ -27,7 +27,13 @@ pub fn text(why: &Why, page: Option<&str>, output: &Output) -> String {
     for feedback in &why.feedback {
         tree.leaf("feedback", &feedback_line(feedback));
     }
+    for overruled in &why.record.overrides {
+        tree.add(overrule(why, overruled));
+    }
     tree.add(revision(why));
+    if why.record.nodes.len() > 1 {
+        tree.add(steps(why));
+    }
     let mut origins = Origins::of(&why.tree);
     for model in &why.models {
         tree.add(model_branch(model, &mut origins, output));
@@ -71,6 +77,36 @@ fn answer(why: &Why) -> Branch {
         Outcome::Answered => tensors(&format!("answer after {took}"), &why.record.outputs),
         Outcome::Failed { message } => Branch::new(format!("failed after {took}: {message}")),
     }
+}
+
+/// What a person's rule did to the answer.
+fn overrule(why: &Why, record: &OverrideRecord) -> Branch {
+    let mut branch = match &record.effect {
+        OverrideEffect::Bounded { output, before, .. } => {
+            let before: Vec<String> = before.iter().take(10).map(|(_, value)| value.to_string()).collect();
+            Branch::new(format!("override {} fired: `{output}` was {}", record.name, before.join(", ")))
+        }
+        OverrideEffect::Expired { since } => {
+            Branch::new(format!("override {} expired at {since} and was ignored", record.name))
+        }
+    };
+    if let Some(rule) = why.revision.revision.overrides.get(&record.name) {
+        branch.leaf("rule", &rule.describe());
+        branch.leaf("owner", &rule.owner);
+        branch.leaf("reason", &rule.reason);
+    }
+    branch
+}
+
+/// What each model of the sequence said.
+fn steps(why: &Why) -> Branch {
+    let mut branch = Branch::new("steps");
+    for node in &why.record.nodes {
+        let said = endpoint::tensors(&node.outputs);
+        let took = endpoint::latency(node.latency_us);
+        branch.add(Branch::new(format!("{}: {}@{} after {took}: {said}", node.node, node.model, node.version)));
+    }
+    branch
 }
 
 pub fn feedback_line(feedback: &stemma_api::types::Feedback) -> String {

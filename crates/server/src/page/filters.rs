@@ -38,6 +38,12 @@ pub fn metric(value: &f64, _: &dyn Values) -> askama::Result<String> {
     Ok(format!("{value:.4}"))
 }
 
+/// A share in percent, without digits that say nothing.
+#[askama::filter_fn]
+pub fn percent(percent: &f64, _: &dyn Values) -> askama::Result<String> {
+    Ok(format!("{} %", (percent * 1e4).round() / 1e4))
+}
+
 #[askama::filter_fn]
 pub fn bytes(size: &u64, _: &dyn Values) -> askama::Result<String> {
     Ok(bytes_text(*size))

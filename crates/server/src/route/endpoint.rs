@@ -2,7 +2,7 @@
 
 use stemma_api::{
     paths::pattern,
-    types::{Deploy, DeployedRevision, EndpointDetail, Page},
+    types::{ChangeRollout, Deploy, DeployedRevision, EndpointDetail, Page, Rollback},
 };
 use stemma_core::{Problem, name::EndpointName};
 
@@ -13,7 +13,9 @@ pub fn routes() -> Vec<Route> {
     vec![
         json_route!(GET pattern::ENDPOINTS, Read, "all endpoints", list, => Page<EndpointDetail>),
         json_route!(GET pattern::ENDPOINT, Read, "an endpoint with its revisions", show, => EndpointDetail),
-        json_route!(POST pattern::REVISIONS, Deploy, "deploy a model version behind an endpoint", deploy, Deploy => DeployedRevision),
+        json_route!(POST pattern::REVISIONS, Deploy, "deploy model versions behind an endpoint", deploy, Deploy => DeployedRevision),
+        json_route!(POST pattern::ROLLOUT, Deploy, "change a canary's share, let it take over, or end it", roll_out, ChangeRollout => DeployedRevision),
+        json_route!(POST pattern::ROLLBACK, Deploy, "let an earlier revision answer again", roll_back, Rollback => DeployedRevision),
     ]
 }
 
@@ -29,4 +31,16 @@ async fn deploy(mut context: Context) -> Result<DeployedRevision, Problem> {
     let (project, endpoint): (_, EndpointName) = (context.project()?, context.path("endpoint")?);
     let deploy: Deploy = context.json().await?;
     context.app.engine.deploy(&context.caller, context.request, &project, &endpoint, deploy).await
+}
+
+async fn roll_out(mut context: Context) -> Result<DeployedRevision, Problem> {
+    let (project, endpoint): (_, EndpointName) = (context.project()?, context.path("endpoint")?);
+    let change: ChangeRollout = context.json().await?;
+    context.app.engine.change_rollout(&context.caller, context.request, &project, &endpoint, change).await
+}
+
+async fn roll_back(mut context: Context) -> Result<DeployedRevision, Problem> {
+    let (project, endpoint): (_, EndpointName) = (context.project()?, context.path("endpoint")?);
+    let rollback: Rollback = context.json().await?;
+    context.app.engine.roll_back(&context.caller, context.request, &project, &endpoint, rollback).await
 }
