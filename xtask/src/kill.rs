@@ -161,7 +161,11 @@ fn change_facts(address: SocketAddr, token: &str, round: u32, known: Option<&str
     let mut connection = connection.with_token(token);
     for turn in 1u32.. {
         let text = format!("round {round}, turn {turn}");
-        let deploy = json!({ "model": "credit-score@champion", "log": "durable", "reason": text }).to_string();
+        let deploy = json!({
+            "spec": { "step": [{ "name": "score", "model": "credit-score@champion" }] },
+            "reason": text,
+        });
+        let deploy = deploy.to_string();
         let Some(answer) = whole(connection.post(&format!("{ENDPOINT_API}/revisions"), &deploy), &mut told)? else {
             break;
         };
@@ -210,13 +214,10 @@ fn look_for(address: SocketAddr, told: &Acknowledged, predictions_max: usize) ->
             "the feedback `{comment}` was acknowledged and is lost"
         );
     }
-    if !told.revisions.is_empty() {
-        let endpoint = get(&mut connection, ENDPOINT_API)?;
-        let known = endpoint["revisions"].as_array().context("there is no list of revisions")?;
-        for (number, reason) in &told.revisions {
-            let is_known = known.iter().any(|one| one["revision"]["number"] == *number && one["reason"] == **reason);
-            ensure!(is_known, "revision {number} ({reason}) was acknowledged and is lost");
-        }
+    for (number, reason) in &told.revisions {
+        let one = get(&mut connection, &format!("{ENDPOINT_API}/revisions/{number}"))?;
+        let is_known = one["revision"]["number"] == *number && one["reason"] == **reason;
+        ensure!(is_known, "revision {number} ({reason}) was acknowledged and is lost");
     }
     Ok(())
 }
@@ -284,7 +285,7 @@ mod tests {
     #[test]
     fn what_is_lost_is_seen() {
         let address = answering(
-            r#"{"prediction": "p1", "feedback": [{"comment": "a"}], "revisions": [{"revision": {"number": 3}, "reason": "r"}]}"#,
+            r#"{"prediction": "p1", "feedback": [{"comment": "a"}], "revision": {"number": 3}, "reason": "r"}"#,
         );
         let told = |prediction: &str, comment: &str, revision: (u64, &str)| {
             let told = Acknowledged {

@@ -13,6 +13,7 @@ mod process;
 mod server;
 mod setup;
 mod soak;
+mod swap;
 mod test;
 
 use std::process::ExitCode;

@@ -10,15 +10,18 @@ use crate::{
     test::{Length, Setup, play_and_kill},
 };
 
-/// Run what takes long: crash tests by the thousand, then a server killed under requests again and again
+/// Run what takes long: crash tests by the thousand, then revisions swapped and a server killed under requests
 #[derive(Debug, Args)]
 pub struct SoakArgs {
     /// How often the server is killed
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     kills: u32,
-    /// Only kill the server
+    /// Only play the story, swap revisions and kill the server
     #[arg(long)]
     only_kills: bool,
+    /// With a debug build of the product
+    #[arg(long)]
+    debug: bool,
 }
 
 pub fn run(args: &SoakArgs) -> Result<()> {
@@ -27,7 +30,8 @@ pub fn run(args: &SoakArgs) -> Result<()> {
     if !args.only_kills {
         Setup::make(&checkout)?.run_tests(&checkout, &[], Length::Long)?;
     }
-    play_and_kill(&checkout, Profile::Release, args.kills)?;
+    let profile = if args.debug { Profile::Dev } else { Profile::Release };
+    play_and_kill(&checkout, profile, args.kills)?;
     println!("\nsoak: passed in {:.0} s", began.elapsed().as_secs_f64());
     Ok(())
 }

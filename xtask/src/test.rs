@@ -11,10 +11,12 @@ use crate::{
     postgres::Postgres,
     process,
     setup::{self, Python},
+    swap,
 };
 
 /// The short form; `soak` has the long one.
 const KILLS: u32 = 50;
+const SWAPS: u32 = 1000;
 
 /// Set up and run all tests, then the demo, then a server killed under requests
 #[derive(Debug, Args)]
@@ -41,7 +43,9 @@ pub fn run(args: &TestArgs) -> Result<()> {
     doc_tests(&checkout)?;
     play_and_kill(&checkout, Profile::Dev, KILLS)?;
     let seconds = began.elapsed().as_secs_f64();
-    println!("\ntest: passed in {seconds:.0} s: all tests, the demo, and {KILLS} kills of a server under requests");
+    println!(
+        "\ntest: passed in {seconds:.0} s: all tests, the demo, {SWAPS} swaps and {KILLS} kills of a server under requests"
+    );
     Ok(())
 }
 
@@ -99,6 +103,8 @@ pub fn play_and_kill(checkout: &Checkout, profile: Profile, kills: u32) -> Resul
     // not the demo's own folder: somebody may have left it running
     let mut story = demo::play(checkout, "test-demo", profile, 0)?;
     story.stop_server()?;
+    println!("\nWhat answers is swapped {SWAPS} times under requests.");
+    swap::swaps(&story.desk, SWAPS)?;
     println!("\nA server under requests is killed {kills} times.");
     kill::rounds(&story.desk, kills)
 }
