@@ -233,6 +233,15 @@ impl Client {
         self.post(&fill(pattern::REVISIONS, &[project, endpoint]), deploy).await
     }
 
+    pub async fn revision(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        number: u32,
+    ) -> Result<DeployedRevision, Problem> {
+        self.get(&fill(pattern::REVISION, &[project, endpoint, &number])).await
+    }
+
     pub async fn change_rollout(
         &self,
         project: &ProjectName,

@@ -33,6 +33,7 @@ pub mod pattern {
     pub const ENDPOINTS: &str = "/api/v1/projects/{project}/endpoints";
     pub const ENDPOINT: &str = "/api/v1/projects/{project}/endpoints/{endpoint}";
     pub const REVISIONS: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/revisions";
+    pub const REVISION: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/revisions/{number}";
     pub const ROLLOUT: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/rollout";
     pub const ROLLBACK: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/rollback";
     pub const PREDICTION: &str = "/api/v1/predictions/{prediction}";

@@ -391,7 +391,7 @@ impl EndpointDetail {
 pub struct EndpointDetail {
     pub project: ProjectName,
     pub endpoint: EndpointName,
-    /// Newest first.
+    /// The newest hundred, newest first, and the live one.
     pub revisions: Vec<DeployedRevision>,
     /// Number of the revision that answers.
     pub live: u32,

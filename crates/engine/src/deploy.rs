@@ -244,13 +244,17 @@ impl Engine {
     ) -> Result<EndpointDetail, Problem> {
         let found = self.found_endpoint(project, endpoint).await?;
         let live = self.live_revision(endpoint).await?;
+        let mut revisions = self.newest_revisions(endpoint).await?;
+        if !revisions.iter().any(|one| one.revision.number == live.revision.number) {
+            revisions.push(live.clone());
+        }
         let parts = self.sealed_parts(endpoint).await?;
         let may_see = caller.may(Action::ReadPredictions, Some(project)).is_ok();
         let recent = if may_see { self.recent_predictions(found.ordinal, RECENT).await? } else { Vec::new() };
         Ok(EndpointDetail {
             project: project.clone(),
             endpoint: endpoint.clone(),
-            revisions: self.revisions(endpoint).await?,
+            revisions,
             live: live.revision.number,
             arms: self.arms(&live.revision),
             alarms: self.alarms(&live).await?,
@@ -260,6 +264,17 @@ impl Engine {
             sealed_rows: parts.iter().map(|part| part.rows).sum(),
             recent,
         })
+    }
+
+    /// One revision of an endpoint of this project, live or not.
+    pub async fn endpoint_revision(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        number: u32,
+    ) -> Result<DeployedRevision, Problem> {
+        self.found_endpoint(project, endpoint).await?;
+        self.revision(endpoint, number).await
     }
 
     /// An endpoint of this project, or what is there instead.

@@ -58,6 +58,9 @@ fn fact(fact: stemma_ledger::Fact) -> Fact {
     Fact { seq: fact.seq, time: fact.time, actor: fact.actor.principal, auth: fact.actor.auth }
 }
 
+/// Revisions that an endpoint is shown with.
+const REVISIONS_MAX: u32 = 100;
+
 impl Engine {
     // --- writing ---
 
@@ -463,15 +466,15 @@ impl Engine {
         next.ok_or_else(|| Problem::invalid("this home has 65536 endpoints; there is no number for another"))
     }
 
-    /// All revisions of an endpoint, newest first.
-    pub(crate) async fn revisions(&self, endpoint: &EndpointName) -> Result<Vec<DeployedRevision>, Problem> {
-        let rows = self.ledger().revisions(endpoint).await.map_err(ledger_problem)?;
+    /// The newest revisions of an endpoint, newest first.
+    pub(crate) async fn newest_revisions(&self, endpoint: &EndpointName) -> Result<Vec<DeployedRevision>, Problem> {
+        let rows = self.ledger().newest_revisions(endpoint, REVISIONS_MAX).await.map_err(ledger_problem)?;
         Ok(rows.into_iter().rev().map(deployed).collect())
     }
 
     pub(crate) async fn revision(&self, endpoint: &EndpointName, number: u32) -> Result<DeployedRevision, Problem> {
-        let found = self.revisions(endpoint).await?.into_iter().find(|one| one.revision.number == number);
-        found.ok_or_else(|| Problem::not_found(format!("endpoint `{endpoint}` has no revision {number}")))
+        let found = self.ledger().revision(endpoint, number).await.map_err(ledger_problem)?;
+        found.map(deployed).ok_or_else(|| Problem::not_found(format!("endpoint `{endpoint}` has no revision {number}")))
     }
 
     pub(crate) async fn revision_by_digest(&self, record: &PredictionRecord) -> Result<DeployedRevision, Problem> {
@@ -510,7 +513,8 @@ impl Engine {
     ) -> Result<Vec<String>, Problem> {
         let mut serving = Vec::new();
         for endpoint in self.endpoint_names(project).await? {
-            for one in self.revisions(&endpoint).await? {
+            let revisions = self.ledger().revisions(&endpoint).await.map_err(ledger_problem)?;
+            for one in revisions.into_iter().rev().map(deployed) {
                 let targets = one.revision.route.targets();
                 if targets.iter().any(|target| target.model == version.model && target.version == version.number) {
                     serving.push(one.name());

@@ -339,6 +339,25 @@ impl Ledger {
         Ok(u16::try_from(newest.map_or(0, |newest| newest + 1)).ok())
     }
 
+    pub async fn revision(
+        &self,
+        endpoint: &EndpointName,
+        number: u32,
+    ) -> Result<Option<Recorded<RevisionRow>>, LedgerError> {
+        let key = [text(endpoint), Value::Int(i64::from(number))];
+        Ok(self.revisions_where("t.endpoint = $1 AND t.number = $2", &key).await?.pop())
+    }
+
+    /// The newest revisions of an endpoint, oldest first.
+    pub async fn newest_revisions(
+        &self,
+        endpoint: &EndpointName,
+        limit: u32,
+    ) -> Result<Vec<Recorded<RevisionRow>>, LedgerError> {
+        let newest = "t.endpoint = $1 AND t.number > (SELECT MAX(number) FROM revision WHERE endpoint = $1) - $2";
+        self.revisions_where(newest, &[text(endpoint), Value::Int(i64::from(limit))]).await
+    }
+
     /// All revisions of an endpoint, oldest first.
     pub async fn revisions(&self, endpoint: &EndpointName) -> Result<Vec<Recorded<RevisionRow>>, LedgerError> {
         self.revisions_where("t.endpoint = $1", &[text(endpoint)]).await

@@ -14,6 +14,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(GET pattern::ENDPOINTS, Read, "all endpoints", list, => Page<EndpointDetail>),
         json_route!(GET pattern::ENDPOINT, Read, "an endpoint with its revisions", show, => EndpointDetail),
         json_route!(POST pattern::REVISIONS, Deploy, "deploy model versions behind an endpoint", deploy, Deploy => DeployedRevision),
+        json_route!(GET pattern::REVISION, Read, "a deployment revision", revision, => DeployedRevision),
         json_route!(POST pattern::ROLLOUT, Deploy, "change a canary's share, let it take over, or end it", roll_out, ChangeRollout => DeployedRevision),
         json_route!(POST pattern::ROLLBACK, Deploy, "let an earlier revision answer again", roll_back, Rollback => DeployedRevision),
     ]
@@ -25,6 +26,11 @@ async fn list(context: Context) -> Result<Page<EndpointDetail>, Problem> {
 
 async fn show(context: Context) -> Result<EndpointDetail, Problem> {
     context.app.engine.endpoint(&context.caller, &context.project()?, &context.path("endpoint")?).await
+}
+
+async fn revision(context: Context) -> Result<DeployedRevision, Problem> {
+    let (endpoint, number): (EndpointName, u32) = (context.path("endpoint")?, context.path("number")?);
+    context.app.engine.endpoint_revision(&context.project()?, &endpoint, number).await
 }
 
 async fn deploy(mut context: Context) -> Result<DeployedRevision, Problem> {
