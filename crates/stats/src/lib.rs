@@ -7,7 +7,9 @@
 mod binary;
 mod bootstrap;
 mod draw;
+mod drift;
 mod error;
+mod mean;
 mod metric;
 mod proportion;
 mod quantile;
@@ -17,8 +19,10 @@ mod sum;
 
 pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy};
 pub use bootstrap::{Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, paired_bootstrap};
+pub use drift::{KolmogorovSmirnov, kolmogorov_smirnov, population_stability_index};
 pub use error::StatsError;
+pub use mean::mean;
 pub use metric::Metric;
-pub use proportion::{Interval, wilson_interval};
+pub use proportion::{Interval, difference_interval, wilson_interval};
 pub use quantile::quantile;
 pub use regression::RegressionMetrics;

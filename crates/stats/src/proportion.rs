@@ -34,6 +34,18 @@ pub fn wilson_interval(successes: u64, trials: u64, confidence: f64) -> Result<I
     })
 }
 
+/// Returns Newcombe's interval of the difference `one - other` of two independent proportions, each as successes and
+/// trials: Wilson's limits of both, put together (Newcombe 1998, method 10).
+pub fn difference_interval(one: (u64, u64), other: (u64, u64), confidence: f64) -> Result<Interval, StatsError> {
+    let of_one = wilson_interval(one.0, one.1, confidence)?;
+    let of_other = wilson_interval(other.0, other.1, confidence)?;
+    let (p, q) = (one.0 as f64 / one.1 as f64, other.0 as f64 / other.1 as f64);
+    Ok(Interval {
+        low: p - q - libm::hypot(p - of_one.low, of_other.high - q),
+        high: p - q + libm::hypot(of_one.high - p, q - of_other.low),
+    })
+}
+
 pub(crate) fn check_confidence(confidence: f64) -> Result<(), StatsError> {
     if confidence > 0.0 && confidence < 1.0 {
         return Ok(());

@@ -13,7 +13,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import kolmogorov, rel_entr
+from scipy.stats import binomtest, ks_2samp
 from sklearn import metrics
 
 DATA = Path(__file__).parent / "data"
@@ -243,6 +244,84 @@ def bootstraps():
     return cases
 
 
+# drift
+
+
+def stability_case(reference, sample):
+    shares = [np.maximum(np.asarray(counts) / np.sum(counts), 1e-4) for counts in (reference, sample)]
+    p, q = shares
+    return {
+        "reference": [int(count) for count in reference],
+        "sample": [int(count) for count in sample],
+        "index": float(np.sum(rel_entr(p, q) + rel_entr(q, p))),
+    }
+
+
+def stabilities():
+    rng = np.random.default_rng(13)
+    cases = [
+        stability_case([1], [7]),
+        stability_case([50, 50], [50, 50]),
+        stability_case([50, 50], [10, 90]),
+        stability_case([100, 0], [0, 100]),
+        stability_case([10, 0, 90], [10, 5, 85]),
+        stability_case([1000, 1], [1, 1000]),
+    ]
+    for bins in (3, 10, 40):
+        cases.append(stability_case(rng.integers(0, 100, bins), rng.integers(0, 1000, bins)))
+    return cases
+
+
+def distance_case(reference, sample):
+    reference, sample = np.asarray(reference, float), np.asarray(sample, float)
+    statistic = ks_2samp(reference, sample, method="asymp").statistic
+    n, m = len(reference), len(sample)
+    return {
+        "reference": reference.tolist(),
+        "sample": sample.tolist(),
+        "statistic": float(statistic),
+        "p_value": float(kolmogorov(np.sqrt(n * m / (n + m)) * statistic)),
+    }
+
+
+def distances():
+    rng = np.random.default_rng(17)
+    return [
+        distance_case([1], [1]),
+        distance_case([1], [2]),
+        distance_case([1, 2, 3, 4], [3, 4, 5]),
+        distance_case(np.zeros(20), np.zeros(30)),
+        distance_case(np.zeros(200), np.ones(300)),
+        distance_case(rng.integers(1, 5, 150), rng.integers(1, 6, 90)),
+        distance_case(rng.normal(size=80), rng.normal(size=120)),
+        distance_case(rng.normal(size=300), 0.3 + rng.normal(size=200)),
+        distance_case(rng.normal(size=1000), rng.normal(size=50)),
+        distance_case(-rng.random(40), rng.random(41)),
+    ]
+
+
+def difference_case(one, other, confidence):
+    ends = [binomtest(k, n).proportion_ci(confidence, method="wilson") for k, n in (one, other)]
+    p, q = one[0] / one[1], other[0] / other[1]
+    return {
+        "one": list(one),
+        "other": list(other),
+        "confidence": confidence,
+        "low": float(p - q - np.hypot(p - ends[0].low, ends[1].high - q)),
+        "high": float(p - q + np.hypot(ends[0].high - p, q - ends[1].low)),
+    }
+
+
+def differences():
+    # the first eight are those of Newcombe's paper, table II
+    pairs = [
+        ((56, 70), (48, 80)), ((9, 10), (3, 10)), ((6, 7), (2, 7)), ((5, 56), (0, 29)),
+        ((0, 10), (0, 20)), ((0, 10), (0, 10)), ((10, 10), (0, 20)), ((10, 10), (0, 10)),
+        ((310, 1000), (95, 400)),
+    ]
+    return [difference_case(one, other, confidence) for one, other in pairs for confidence in (0.9, 0.95)]
+
+
 if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)
     write("binary.json", binary())
@@ -250,3 +329,6 @@ if __name__ == "__main__":
     write("proportion.json", proportions())
     write("quantile.json", quantiles())
     write("bootstrap.json", bootstraps())
+    write("stability.json", stabilities())
+    write("distance.json", distances())
+    write("difference.json", differences())
