@@ -196,6 +196,25 @@ impl Client {
         self.post(&fill(pattern::GATES, &[project, model, &version]), run).await
     }
 
+    pub async fn gate_standings(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+    ) -> Result<GateStandings, Problem> {
+        self.get(&fill(pattern::GATES, &[project, model, &version])).await
+    }
+
+    pub async fn run_cases(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+        run: &RunCases,
+    ) -> Result<CaseResults, Problem> {
+        self.post(&fill(pattern::CASES, &[project, model, &version]), run).await
+    }
+
     pub async fn approve(
         &self,
         project: &ProjectName,

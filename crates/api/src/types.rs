@@ -1,6 +1,7 @@
 //! Request and response bodies of `/api/v1`. Pages are drawn from the same structs.
 
 mod delivery;
+mod gate;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use stemma_core::{
     version::{Step, VersionNumber},
 };
 
-pub use self::delivery::*;
+pub use self::{delivery::*, gate::*};
 
 /// Who made a governed fact, when, and under which number in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -3,6 +3,7 @@
 mod add;
 mod approve;
 mod audit;
+mod case;
 mod checkout;
 mod completions;
 mod deploy;
@@ -108,6 +109,7 @@ enum Command {
     Register(register::RegisterArgs),
     Evaluate(evaluate::EvaluateArgs),
     Gate(gate::GateArgs),
+    Case(case::CaseArgs),
     Approve(approve::ApproveArgs),
     Promote(promote::PromoteArgs),
     Deploy(deploy::DeployArgs),
@@ -146,6 +148,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Register(args) => register::run(args, global, output).await,
         Command::Evaluate(args) => evaluate::run(args, global, output).await,
         Command::Gate(args) => gate::run(args, global, output).await,
+        Command::Case(args) => case::run(args, global, output).await,
         Command::Approve(args) => approve::run(args, global, output).await,
         Command::Promote(args) => promote::run(args, global, output).await,
         Command::Deploy(args) => deploy::run(args, global, output).await,

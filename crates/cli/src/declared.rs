@@ -1,23 +1,27 @@
 //! The rules that `stemma.toml` declares for a model, and how they reach the home.
 
-use stemma_api::types::{PolicyState, SetPolicy};
+use stemma_api::types::{ContentClaim, PolicyState, SetPolicy};
 use stemma_core::{
-    ErrorKind, Problem,
-    name::ModelName,
+    Digest, ErrorKind, Problem, case,
+    name::{ModelName, TreePath},
     near,
     policy::{GateSpec, ModelPolicy},
 };
 use stemma_workspace::Lock;
 
-use crate::session::Session;
+use crate::{
+    print::Output,
+    session::{Session, blocking},
+};
 
-/// Returns what the workspace declares for a model, with files named as dataset versions; `None` if nothing.
-pub async fn policy(session: &Session, model: &ModelName) -> Result<Option<ModelPolicy>, Problem> {
+/// Returns what the workspace declares for a model, with files named as dataset versions and regression cases sent;
+/// `None` if nothing.
+pub async fn policy(session: &Session, model: &ModelName, output: &Output) -> Result<Option<ModelPolicy>, Problem> {
     let Some(workspace) = &session.workspace else {
         return Ok(None);
     };
     match workspace.settings().models.get(model) {
-        Some(declared) => resolve(session, declared).await.map(Some),
+        Some(declared) => resolve(session, declared, output).await.map(Some),
         None => Ok(None),
     }
 }
@@ -38,18 +42,31 @@ pub async fn apply(session: &Session, model: &ModelName, policy: ModelPolicy) ->
 }
 
 /// Replaces paths by the dataset versions that `stemma.lock` and the home know for them.
-async fn resolve(session: &Session, declared: &ModelPolicy) -> Result<ModelPolicy, Problem> {
+async fn resolve(session: &Session, declared: &ModelPolicy, output: &Output) -> Result<ModelPolicy, Problem> {
     let lock = Lock::read(session.workspace()?.root())?;
     let mut policy = declared.clone();
     if let Some(evaluation) = &mut policy.evaluation {
         evaluation.data = dataset(session, &lock, &evaluation.data).await?;
     }
     for gate in policy.gates.values_mut() {
-        if let GateSpec::DataTest { data, .. } = gate {
+        for data in gate.datasets_mut() {
             *data = dataset(session, &lock, data).await?;
+        }
+        if let GateSpec::RegressionCases { path, cases } = gate {
+            *cases = Some(send_cases(session, path, output).await?);
         }
     }
     Ok(policy)
+}
+
+/// Packs the cases of a folder and sends them, so that the rules can name them by their digest.
+async fn send_cases(session: &Session, folder: &TreePath, output: &Output) -> Result<Digest, Problem> {
+    let bytes = case::pack(session.workspace()?.cases(folder)?)?;
+    let size = bytes.len() as u64;
+    let store = session.store()?.clone();
+    let info = blocking(move || store.put_bytes(&bytes)).await?;
+    session.ensure_content(&[ContentClaim { digest: info.digest, size }], output).await?;
+    Ok(info.digest)
 }
 
 /// A path in the lock file becomes `name@number`; anything else is the home's to understand.

@@ -4,6 +4,7 @@ pub mod branch;
 pub mod dataset;
 pub mod endpoint;
 pub mod evaluation;
+pub mod gate;
 pub mod run;
 pub mod version;
 pub mod why;

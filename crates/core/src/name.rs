@@ -138,6 +138,11 @@ name_type!(
     "alias"
 );
 name_type!(GateName, "gate");
+name_type!(
+    /// A regression case; also the name of its file without `.json`.
+    CaseName,
+    "case"
+);
 
 impl ProjectName {
     pub fn default_project() -> Self {

@@ -1,5 +1,8 @@
 //! Who may do what, which gates a model has, and what a promotion needs. Decisions only; facts come from the ledger.
 
+mod data_test;
+mod gate_check;
+
 use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
@@ -8,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest, Refusal,
     id::{ApprovalId, EvidenceId},
-    name::{AliasName, GateName, PrincipalName},
+    name::{AliasName, GateName, PrincipalName, TreePath},
     record::Auth,
 };
+pub use data_test::{Bounds, ColumnRule, ColumnType, DataTest, DriftRule, OverlapRule, QuantileRule, compile_pattern};
+pub use gate_check::{GATE_METRICS, GateFault};
 
 /// Everything that a route or command may need the right for. Deny by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -221,45 +226,12 @@ fn default_primary() -> String {
     "auc".to_owned()
 }
 
-/// What a column of a table must be.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ColumnRule {
-    /// `number`, `integer` or `text`.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<ColumnType>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<f64>,
-    /// The only values allowed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub values: Option<Vec<String>>,
-    /// Empty cells are allowed. Default: they are not.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub nullable: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ColumnType {
-    Number,
-    Integer,
-    Text,
-}
-
 /// A check that a version must pass: `[model.<name>.gate.<gate>]` of `stemma.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum GateSpec {
-    /// Types, ranges and emptiness of a dataset.
-    DataTest {
-        data: String,
-        #[serde(default = "one")]
-        min_rows: u64,
-        #[serde(default)]
-        columns: BTreeMap<String, ColumnRule>,
-    },
+    /// A dataset is as it must be.
+    DataTest(DataTest),
     /// A bound on a metric of the version's own evaluation, overall.
     MetricBaseline {
         metric: String,
@@ -268,16 +240,62 @@ pub enum GateSpec {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max: Option<f64>,
     },
+    /// A bound on how far a metric differs between the slices of a column.
+    SliceGap {
+        metric: String,
+        /// A column that the evaluation is sliced by.
+        slice: String,
+        /// Most that the highest slice is above the lowest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_gap: Option<f64>,
+        /// Least share of the highest slice that the lowest reaches; 0.8 is the four-fifths rule.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min_ratio: Option<f64>,
+        /// Slices of fewer rows are only reported. For a rate of a class, rows of that class.
+        #[serde(default = "thirty")]
+        min_rows: u64,
+    },
+    /// A bound on a metric in every slice.
+    SliceBaseline {
+        metric: String,
+        /// A column that the evaluation is sliced by; without it, all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slice: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<f64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<f64>,
+        #[serde(default = "thirty")]
+        min_rows: u64,
+    },
+    /// Single decisions that must come out as they should.
+    RegressionCases {
+        /// Folder of the workspace with one JSON file per case.
+        path: TreePath,
+        /// Content: the cases as they were when the rules were applied.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cases: Option<Digest>,
+    },
 }
 
-const fn one() -> u64 {
-    1
+const fn thirty() -> u64 {
+    30
 }
 
 impl GateSpec {
     /// Evidence counts only for the declaration under which it was made.
     pub fn digest(&self) -> Digest {
         crate::canonical::digest(self).expect("a gate read from TOML or JSON has finite numbers").0
+    }
+
+    /// The datasets that the gate names, to be replaced by their versions.
+    pub fn datasets_mut(&mut self) -> Vec<&mut String> {
+        let Self::DataTest(test) = self else {
+            return Vec::new();
+        };
+        let overlaps = test.no_overlap.iter_mut().map(|rule| &mut rule.data);
+        let reference = test.drift.iter_mut().map(|drift| &mut drift.reference);
+        std::iter::once(&mut test.data).chain(overlaps).chain(reference).collect()
     }
 }
 
@@ -311,8 +329,8 @@ impl ModelPolicy {
     pub fn gate_digest(&self, gate: &GateName) -> Option<Digest> {
         let spec = self.gates.get(gate)?;
         match spec {
-            GateSpec::DataTest { .. } => Some(spec.digest()),
-            GateSpec::MetricBaseline { .. } => {
+            GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } => Some(spec.digest()),
+            GateSpec::MetricBaseline { .. } | GateSpec::SliceGap { .. } | GateSpec::SliceBaseline { .. } => {
                 let declared = (spec, &self.evaluation);
                 Some(
                     crate::canonical::digest(&declared)

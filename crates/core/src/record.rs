@@ -214,6 +214,24 @@ pub struct BinarySummary {
     pub confusion: [u64; 4],
 }
 
+impl BinarySummary {
+    /// A metric that is a share of rows: how many, of how many.
+    pub fn share(&self, metric: &str) -> Option<(u64, u64)> {
+        let [tn, fp, fn_, tp] = self.confusion;
+        Some(match metric {
+            "accuracy" => (tn + tp, self.rows),
+            "selection_rate" => (tp + fp, self.rows),
+            "nonselection_rate" => (tn + fn_, self.rows),
+            "tpr" => (tp, tp + fn_),
+            "fnr" => (fn_, tp + fn_),
+            "tnr" => (tn, tn + fp),
+            "fpr" => (fp, tn + fp),
+            "precision" => (tp, tp + fp),
+            _ => return None,
+        })
+    }
+}
+
 /// The metrics of one slice of the evaluation data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SliceSummary {
@@ -256,11 +274,55 @@ pub struct GateReport {
     pub passed: bool,
     /// One line each: what was checked, what was found.
     pub checks: Vec<CheckResult>,
+    /// The values that were compared, for gates on slices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slices: Vec<SliceFound>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CheckResult {
     pub what: String,
     pub passed: bool,
+    /// Holds no cell of the data: it is kept in the ledger.
     pub found: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// How many rows are not as they must be, of how many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bad_rows: Option<[u64; 2]>,
+    /// The first bad rows, at most five.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<BadRow>,
+}
+
+impl CheckResult {
+    pub fn new(what: impl Into<String>, passed: bool, found: impl Into<String>) -> Self {
+        Self { what: what.into(), passed, found: found.into(), ..Self::default() }
+    }
+}
+
+/// A row that is not as it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BadRow {
+    /// Of the file, from 1.
+    pub line: u64,
+    /// What is in it, cut at 80 characters.
+    pub value: String,
+    pub why: String,
+}
+
+/// A metric of one slice, as a gate saw it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SliceFound {
+    pub column: String,
+    pub value: String,
+    /// What the metric is made from: all rows of the slice, or those of a class.
+    pub rows: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<f64>,
+    /// Wilson's interval at 95 %, for metrics that are shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[f64; 2]>,
+    /// It has enough rows to decide.
+    pub counts: bool,
 }

@@ -1,17 +1,37 @@
 //! Gates: the declared checks of a version, each leaving evidence bound to its digest.
 
-use stemma_api::types::{GateResults, ModelVersion, RunGates};
+mod slices;
+
+use stemma_api::types::{GateResults, GateStanding, GateStandings, ModelVersion, RunGates};
 use stemma_core::{
-    Problem, canonical,
+    ErrorKind, Problem, canonical,
     event::{Event, EvidenceKind, EvidenceRecorded},
     id::{EvidenceId, RequestId},
     name::{GateName, ModelName, ProjectName},
     near,
-    policy::{EvaluationSpec, GateSpec, ModelPolicy},
-    record::{CheckResult, EvaluationReport, GateReport},
+    policy::{Bounds, DataTest, EvaluationSpec, GateSpec, ModelPolicy},
+    record::{CheckResult, EvaluationReport, GateReport, SliceFound},
 };
 
-use crate::{Caller, Engine, data_test, evaluate::metrics::metric_value, problem::internal};
+use self::slices::{Asked, Limits};
+use crate::{
+    Caller, Engine, cases,
+    data_test::{self, Beside},
+    evaluate::metrics::metric_value,
+    problem::internal,
+    table::Table,
+};
+
+/// Longest stored report.
+const REPORT_BYTES_MAX: u64 = 16 << 20;
+
+/// What a gate found, before it is a report.
+#[derive(Default)]
+struct Found {
+    checks: Vec<CheckResult>,
+    slices: Vec<SliceFound>,
+    data: Option<String>,
+}
 
 impl Engine {
     /// Runs the named gates of a version, or all, and records what they found.
@@ -62,37 +82,136 @@ impl Engine {
         name: &GateName,
         spec: &GateSpec,
     ) -> Result<(GateReport, Option<String>), Problem> {
-        let (checks, data) = match spec {
-            GateSpec::DataTest { data, min_rows, columns } => {
-                let dataset = self.find_dataset(project, data).await?;
-                let data = format!("{}@{}", dataset.dataset, dataset.number);
-                let table = self.read_table(&data, dataset.digest).await?;
-                let (min_rows, columns) = (*min_rows, columns.clone());
-                let checked = tokio::task::spawn_blocking(move || data_test::check(&table, min_rows, &columns));
-                (checked.await.map_err(internal)?, Some(data))
-            }
-            GateSpec::MetricBaseline { metric, min, max } => {
+        let found = match spec {
+            GateSpec::DataTest(test) => self.test_data(project, test).await?,
+            GateSpec::MetricBaseline { .. } | GateSpec::SliceGap { .. } | GateSpec::SliceBaseline { .. } => {
                 let evaluation = self.newest_evaluation_report(project, version).await?;
-                let evaluation = evaluation.filter(|report| is_as_declared(report, policy.evaluation.as_ref()));
-                let data = evaluation.as_ref().map(|report| report.data.clone());
-                let check = match evaluation {
-                    None => CheckResult {
-                        what: bounds(metric, *min, *max),
-                        passed: false,
-                        found: "the version was not evaluated as it is declared today".to_owned(),
-                    },
-                    Some(report) if report.is_leaky() => CheckResult {
-                        what: bounds(metric, *min, *max),
-                        passed: false,
-                        found: format!("the evaluation is leaky: {} rows were read in training", report.leaky_rows),
-                    },
-                    Some(report) => check_bounds(metric, *min, *max, metric_value(&report.overall, metric)),
+                check_evaluation(spec, evaluation.as_ref(), policy.evaluation.as_ref())
+            }
+            GateSpec::RegressionCases { path, cases } => {
+                let Some(cases) = cases else {
+                    let unknown = CheckResult::new(format!("the cases in `{path}` pass"), false, "they were not sent");
+                    return Ok((report(name, Found { checks: vec![unknown], ..Found::default() }), None));
                 };
-                (vec![check], data)
+                let cases = self.packed_cases(project, *cases).await?;
+                let results = self.case_results(version.digest, cases.clone()).await?;
+                let checks = cases.iter().zip(&results).map(|(case, result)| cases::check(case, result)).collect();
+                Found { checks, ..Found::default() }
             }
         };
-        let passed = checks.iter().all(|check| check.passed);
-        Ok((GateReport { v: 1, gate: name.to_string(), passed, checks }, data))
+        let data = found.data.clone();
+        Ok((report(name, found), data))
+    }
+
+    async fn test_data(&self, project: &ProjectName, test: &DataTest) -> Result<Found, Problem> {
+        let (data, table) = self.dataset_table(project, &test.data).await?;
+        let mut beside = Beside::default();
+        for rule in &test.no_overlap {
+            beside.overlaps.push(self.dataset_table(project, &rule.data).await?.1);
+        }
+        if let Some(drift) = &test.drift {
+            beside.reference = Some(self.dataset_table(project, &drift.reference).await?.1);
+        }
+        let test = test.clone();
+        let checked = tokio::task::spawn_blocking(move || data_test::check(&table, &test, &beside));
+        Ok(Found { checks: checked.await.map_err(internal)?, data: Some(data), ..Found::default() })
+    }
+
+    /// A dataset version by what a declaration calls it: its full name and its rows.
+    async fn dataset_table(&self, project: &ProjectName, reference: &str) -> Result<(String, Table), Problem> {
+        let dataset = self.find_dataset(project, reference).await?;
+        let name = format!("{}@{}", dataset.dataset, dataset.number);
+        let table = self.read_table(&name, dataset.digest).await?;
+        Ok((name, table))
+    }
+
+    /// The declared gates with their newest reports on this version.
+    pub async fn gate_standings(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+    ) -> Result<GateStandings, Problem> {
+        let version = self.find_version(project, model, version).await?;
+        let policy = self.policy(project, model).await?.policy;
+        let evidence = self.evidence(project, &version).await?;
+        let mut gates = Vec::new();
+        for gate in policy.gates.keys() {
+            let of_gate = |one: &&stemma_api::types::Evidence| {
+                one.gate.as_ref() == Some(gate) && one.kind == EvidenceKind::Gate && one.subject == version.digest
+            };
+            let mut standing = GateStanding { gate: gate.clone(), report: None, stale: false };
+            if let Some(newest) = evidence.iter().rev().find(of_gate) {
+                let bytes = self.read_content(newest.report, REPORT_BYTES_MAX).await?;
+                let unreadable = |error| {
+                    Problem::new(ErrorKind::Corrupt, format!("a stored report of gate `{gate}` can't be read: {error}"))
+                };
+                standing.report = Some(serde_json::from_slice(&bytes).map_err(unreadable)?);
+                standing.stale = policy.gate_digest(gate) != Some(newest.spec_digest);
+            }
+            gates.push(standing);
+        }
+        Ok(GateStandings { version: version.name(), gates })
+    }
+}
+
+fn report(gate: &GateName, found: Found) -> GateReport {
+    let passed = found.checks.iter().all(|check| check.passed);
+    GateReport { v: 1, gate: gate.to_string(), passed, checks: found.checks, slices: found.slices }
+}
+
+/// Checks an evaluation that was made as it is declared today, on rows that training never read.
+fn check_evaluation(
+    spec: &GateSpec,
+    evaluation: Option<&EvaluationReport>,
+    declared: Option<&EvaluationSpec>,
+) -> Found {
+    let evaluation = evaluation.filter(|report| is_as_declared(report, declared));
+    let data = evaluation.map(|report| report.data.clone());
+    let fails = |found: String| Found {
+        checks: vec![CheckResult::new(describe(spec), false, found)],
+        data: data.clone(),
+        ..Found::default()
+    };
+    match evaluation {
+        None => fails("the version was not evaluated as it is declared today".to_owned()),
+        Some(report) if report.is_leaky() => {
+            fails(format!("the evaluation is leaky: {} rows were read in training", report.leaky_rows))
+        }
+        Some(report) => Found { data, ..check_metrics(spec, report) },
+    }
+}
+
+fn check_metrics(spec: &GateSpec, report: &EvaluationReport) -> Found {
+    let checks = match spec {
+        GateSpec::MetricBaseline { metric, min, max } => {
+            vec![check_bounds(metric, *min, *max, metric_value(&report.overall, metric))]
+        }
+        GateSpec::SliceGap { metric, slice, max_gap, min_ratio, min_rows } => {
+            let asked = Asked { metric, slice: Some(slice), min_rows: *min_rows };
+            let slices = slices::measure(&report.slices, asked);
+            let limits = Limits { max_gap: *max_gap, min_ratio: *min_ratio };
+            let checks = slices::gap(&slices, &report.slices, asked, limits);
+            return Found { checks, slices, data: None };
+        }
+        GateSpec::SliceBaseline { metric, slice, min, max, min_rows } => {
+            let asked = Asked { metric, slice: slice.as_deref(), min_rows: *min_rows };
+            let slices = slices::measure(&report.slices, asked);
+            let checks = slices::baseline(&slices, asked, Bounds { min: *min, max: *max });
+            return Found { checks, slices, data: None };
+        }
+        GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } => Vec::new(),
+    };
+    Found { checks, ..Found::default() }
+}
+
+/// What a gate on an evaluation wants, in a few words.
+fn describe(spec: &GateSpec) -> String {
+    match spec {
+        GateSpec::MetricBaseline { metric, min, max } => bounds(metric, *min, *max),
+        GateSpec::SliceGap { metric, slice, .. } => format!("`{metric}` is alike in the slices of `{slice}`"),
+        GateSpec::SliceBaseline { metric, min, max, .. } => format!("{} in every slice", bounds(metric, *min, *max)),
+        GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } => String::new(),
     }
 }
 
@@ -130,22 +249,14 @@ fn is_as_declared(report: &EvaluationReport, declared: Option<&EvaluationSpec>) 
 }
 
 fn bounds(metric: &str, min: Option<f64>, max: Option<f64>) -> String {
-    match (min, max) {
-        (Some(min), Some(max)) => format!("{metric} is from {min} to {max}"),
-        (Some(min), None) => format!("{metric} is at least {min}"),
-        (None, Some(max)) => format!("{metric} is at most {max}"),
-        (None, None) => format!("{metric} is known"),
-    }
+    format!("{metric} {}", Bounds { min, max }.describe())
 }
 
 fn check_bounds(metric: &str, min: Option<f64>, max: Option<f64>, value: Option<f64>) -> CheckResult {
     let what = bounds(metric, min, max);
     match value {
-        None => CheckResult { what, passed: false, found: format!("{metric} is not known") },
-        Some(value) => {
-            let passed = min.is_none_or(|min| value >= min) && max.is_none_or(|max| value <= max);
-            CheckResult { what, passed, found: format!("{metric} {value:.4}") }
-        }
+        None => CheckResult::new(what, false, format!("{metric} is not known")),
+        Some(value) => CheckResult::new(what, Bounds { min, max }.hold(value), format!("{metric} {value:.4}")),
     }
 }
 

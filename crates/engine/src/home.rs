@@ -10,8 +10,8 @@ use stemma_core::{
     Clock, Digest, ErrorKind, Problem,
     event::Event,
     id::{HomeId, RequestId, TokenId},
-    name::{PrincipalName, ProjectName},
-    policy::{GateSpec, ModelPolicy, Role},
+    name::{GateName, PrincipalName, ProjectName},
+    policy::{GateFault, GateSpec, ModelPolicy, Role},
     record::{Actor, Auth},
 };
 use stemma_gateway::{Gateway, LogOptions, PredictionLog, RouteTable};
@@ -147,13 +147,29 @@ impl Engine {
         if let Some(spec) = &mut policy.evaluation {
             spec.data = self.evaluation_data(project, spec).await?.name;
         }
-        for gate in policy.gates.values_mut() {
-            if let GateSpec::DataTest { data, .. } = gate {
+        for (name, gate) in &mut policy.gates {
+            gate.check(policy.evaluation.as_ref()).map_err(|fault| wrong_gate(name, fault))?;
+            for data in gate.datasets_mut() {
                 let version = self.find_dataset(project, data).await?;
                 *data = format!("{}@{}", version.dataset, version.number);
             }
+            if let GateSpec::RegressionCases { path, cases } = gate {
+                let missing = || {
+                    let message = format!("gate `{name}` has no cases: the digest of those in `{path}` is missing");
+                    Problem::invalid(message).hint("`stemma policy apply` packs and sends them")
+                };
+                self.packed_cases(project, cases.ok_or_else(missing)?).await?;
+            }
         }
         Ok(policy)
+    }
+}
+
+fn wrong_gate(name: &GateName, fault: GateFault) -> Problem {
+    let problem = Problem::invalid(format!("gate `{name}`: {}", fault.message));
+    match fault.hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
     }
 }
 

@@ -6,6 +6,7 @@
 mod access;
 mod approve;
 mod audit;
+mod cases;
 mod content;
 mod data_test;
 mod dataset;

@@ -63,29 +63,59 @@ impl Table {
         if !shared.iter().any(|(mine, _)| self.columns[*mine] == required) || shared.len() < 2 {
             return vec![false; self.rows.len()];
         }
+        self.rows_in(other, &shared)
+    }
+
+    /// Returns, for each row of `self`, whether a row of `other` has the same cells in pairs of columns.
+    pub fn rows_in(&self, other: &Table, columns: &[(usize, usize)]) -> Vec<bool> {
         let theirs: HashSet<u128> =
-            other.rows.iter().map(|row| row_key(row, shared.iter().map(|(_, theirs)| *theirs))).collect();
-        self.rows.iter().map(|row| theirs.contains(&row_key(row, shared.iter().map(|(mine, _)| *mine)))).collect()
+            other.rows.iter().map(|row| row_key(row, columns.iter().map(|(_, theirs)| *theirs))).collect();
+        self.rows.iter().map(|row| theirs.contains(&row_key(row, columns.iter().map(|(mine, _)| *mine)))).collect()
+    }
+
+    /// A key of some cells of a row as they are written: `007` is not `7`.
+    pub fn text_key(&self, row: usize, columns: &[usize]) -> u128 {
+        let mut key = Key::new();
+        for column in columns {
+            key.add(self.rows[row].get(*column).unwrap_or_default().trim());
+        }
+        key.finish()
     }
 }
 
 /// A 128-bit key of a row's cells; equal texts and equal numbers (`1`, `1.0`) give equal keys.
 fn row_key(row: &csv::StringRecord, columns: impl Iterator<Item = usize>) -> u128 {
-    let mut low = std::hash::DefaultHasher::new();
-    let mut high = std::hash::DefaultHasher::new();
-    high.write_u8(1);
+    let mut key = Key::new();
     for column in columns {
         let cell = row.get(column).unwrap_or_default().trim();
-        let canonical = match cell.parse::<f64>() {
-            Ok(number) => number.to_string(),
-            Err(_) => cell.to_owned(),
-        };
-        for hasher in [&mut low, &mut high] {
-            hasher.write(canonical.as_bytes());
+        match cell.parse::<f64>() {
+            Ok(number) => key.add(&number.to_string()),
+            Err(_) => key.add(cell),
+        }
+    }
+    key.finish()
+}
+
+/// Two hashes of the same texts, which together are not met twice by chance.
+struct Key(std::hash::DefaultHasher, std::hash::DefaultHasher);
+
+impl Key {
+    fn new() -> Self {
+        let mut high = std::hash::DefaultHasher::new();
+        high.write_u8(1);
+        Self(std::hash::DefaultHasher::new(), high)
+    }
+
+    fn add(&mut self, text: &str) {
+        for hasher in [&mut self.0, &mut self.1] {
+            hasher.write(text.as_bytes());
             hasher.write_u8(0xff);
         }
     }
-    u128::from(low.finish()) << 64 | u128::from(high.finish())
+
+    fn finish(&self) -> u128 {
+        u128::from(self.0.finish()) << 64 | u128::from(self.1.finish())
+    }
 }
 
 #[cfg(test)]

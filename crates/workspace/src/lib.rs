@@ -4,6 +4,7 @@
 //! home is returned to the caller, who tells it.
 
 mod add;
+mod cases;
 mod checkout;
 mod code;
 pub mod credentials;
@@ -21,6 +22,7 @@ mod status;
 mod workspace;
 
 pub use add::{AddError, Added, add};
+pub use cases::{CASES_DIR, Replace};
 pub use checkout::{CheckedOut, CheckoutError, Overwrite, checkout};
 pub use init::{Initialized, Nesting, init};
 pub use lock::{Lock, LockEntry, LockError};

@@ -11,7 +11,7 @@ use stemma_core::{
     ErrorKind, Problem,
     name::{EndpointName, ModelName, ProjectName, TreePath},
     near,
-    policy::{ColumnRule, GateSpec, ModelPolicy, SliceSpec},
+    policy::{ModelPolicy, SliceSpec},
     route::EndpointSpec,
 };
 use toml::{
@@ -273,10 +273,10 @@ fn check_policy(policy: &ModelPolicy) -> Result<(), Wrong> {
         }
     }
     for (name, gate) in &policy.gates {
-        check_gate(gate).map_err(|message| Wrong {
+        gate.check(policy.evaluation.as_ref()).map_err(|fault| Wrong {
             keys: vec!["gate".into(), name.to_string()],
-            message,
-            hint: None,
+            message: fault.message,
+            hint: fault.hint,
         })?;
     }
     check_required_gates(policy)
@@ -290,27 +290,6 @@ fn check_slice(slice: &SliceSpec) -> Result<(), String> {
         return Err(format!("the bins of `{column}` must be one or more rising numbers"));
     }
     Ok(())
-}
-
-fn check_gate(gate: &GateSpec) -> Result<(), String> {
-    match gate {
-        GateSpec::MetricBaseline { metric, min: None, max: None } => {
-            Err(format!("the bound on `{metric}` has neither `min` nor `max`"))
-        }
-        GateSpec::MetricBaseline { metric, min, max } => check_range(metric, *min, *max),
-        GateSpec::DataTest { columns, .. } => {
-            columns.iter().try_for_each(|(name, ColumnRule { min, max, .. })| check_range(name, *min, *max))
-        }
-    }
-}
-
-fn check_range(what: &str, min: Option<f64>, max: Option<f64>) -> Result<(), String> {
-    match (min, max) {
-        (Some(min), Some(max)) if min > max => {
-            Err(format!("nothing is between the `min` {min} and the `max` {max} of `{what}`"))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn check_required_gates(policy: &ModelPolicy) -> Result<(), Wrong> {

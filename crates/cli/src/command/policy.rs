@@ -45,7 +45,7 @@ pub async fn run(args: PolicyArgs, global: &Global, output: &Output) -> Result<E
     match args.act {
         Act::Show { model } => show(&model, global, output).await?,
         Act::Apply { model } => {
-            let applied = session::with(global, async |session| apply(session, model.as_ref()).await);
+            let applied = session::with(global, async |session| apply(session, model.as_ref(), output).await);
             let applied = applied.await?;
             output.result(&applied, || text(&applied));
         }
@@ -68,7 +68,7 @@ fn declaration(model: &ModelName, policy: &ModelPolicy) -> Result<String, Proble
         .map_err(|error| Problem::new(ErrorKind::Internal, format!("the rules of `{model}`: {error}")))
 }
 
-async fn apply(session: &Session, model: Option<&ModelName>) -> Result<Vec<Applied>, Problem> {
+async fn apply(session: &Session, model: Option<&ModelName>, output: &Output) -> Result<Vec<Applied>, Problem> {
     let declared: Vec<ModelName> = session.workspace()?.settings().models.keys().cloned().collect();
     let models = match model {
         None => declared,
@@ -80,7 +80,7 @@ async fn apply(session: &Session, model: Option<&ModelName>) -> Result<Vec<Appli
     };
     let mut applied = Vec::new();
     for model in models {
-        if let Some(policy) = declared::policy(session, &model).await? {
+        if let Some(policy) = declared::policy(session, &model, output).await? {
             let state = declared::apply(session, &model, policy).await?;
             applied.push(Applied { model, changed: state.changed, policy: state.policy });
         }

@@ -51,7 +51,7 @@ async fn register(args: &RegisterArgs, session: &Session, output: &Output) -> Re
 
 /// A version is judged by the rules that the workspace declares, so they must hold at home first.
 async fn bring_policy_up_to_date(session: &Session, model: &ModelName, output: &Output) -> Result<(), Problem> {
-    let Some(declared) = declared::policy(session, model).await? else {
+    let Some(declared) = declared::policy(session, model, output).await? else {
         return Ok(());
     };
     if declared::current(session, model).await?.as_ref() == Some(&declared) {

@@ -2,15 +2,13 @@
 
 use std::cmp::Ordering;
 
-use stemma_core::record::{BinarySummary, EvaluationReport, GateReport, SliceSummary};
+use stemma_core::record::{BinarySummary, EvaluationReport, SliceSummary};
 
 use super::count;
-use crate::print::{self, Output};
+use crate::print;
 
 /// Slices shown below the overall numbers.
 const WORST_SLICES: usize = 5;
-/// Passed checks of a gate that are listed; more are counted.
-const CHECKS_SHOWN: usize = 3;
 
 /// A table of the overall metrics and the worst slices by the primary one.
 pub fn table(report: &EvaluationReport) -> String {
@@ -45,21 +43,6 @@ pub fn headline(report: &EvaluationReport) -> String {
         report.target,
         report.positive
     )
-}
-
-/// One gate with its checks: those that failed, and the others if they are few.
-pub fn gate(report: &GateReport, output: &Output) -> String {
-    let passed = report.checks.iter().filter(|check| check.passed).count();
-    let hidden = if passed > CHECKS_SHOWN { passed } else { 0 };
-    let mut text = format!("{} {}", report.gate, output.verdict(report.passed));
-    for check in report.checks.iter().filter(|check| !check.passed || hidden == 0) {
-        let mark = if check.passed { "ok" } else { "no" };
-        text.push_str(&format!("\n  {mark}  {}: {}", check.what, check.found));
-    }
-    if hidden > 0 {
-        text.push_str(&format!("\n  ok  {}", count(hidden as u64, "check")));
-    }
-    text
 }
 
 fn row(name: &str, metrics: &BinarySummary) -> Vec<String> {
@@ -100,7 +83,7 @@ fn from_worst(metric: &str, a: &BinarySummary, b: &BinarySummary) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use stemma_core::{Digest, record::CheckResult};
+    use stemma_core::Digest;
 
     use super::*;
 
@@ -135,18 +118,5 @@ mod tests {
     fn the_worst_slice_comes_first_whatever_the_direction_of_the_metric() {
         assert_eq!(order("auc"), ["poor", "good", "one-class"]);
         assert_eq!(order("brier"), ["one-class", "poor", "good"]);
-    }
-
-    #[test]
-    fn a_gate_lists_what_failed_and_counts_what_is_fine() {
-        let check = |what: &str, passed| CheckResult { what: what.into(), passed, found: "found".into() };
-        let mut checks: Vec<CheckResult> = ["a", "b", "c"].map(|what| check(what, true)).into();
-        checks.push(check("d", false));
-        let mut report = GateReport { v: 1, gate: "g".into(), passed: false, checks };
-        let output = Output::new(false);
-        let listed = "g failed\n  ok  a: found\n  ok  b: found\n  ok  c: found\n  no  d: found";
-        assert_eq!(gate(&report, &output), listed);
-        report.checks.push(check("e", true));
-        assert_eq!(gate(&report, &output), "g failed\n  no  d: found\n  ok  4 checks");
     }
 }

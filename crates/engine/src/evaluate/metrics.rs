@@ -54,7 +54,7 @@ pub fn metric_value(summary: &BinarySummary, metric: &str) -> Option<f64> {
         "accuracy" => Some(summary.accuracy),
         "log_loss" => Some(summary.log_loss),
         "brier" => Some(summary.brier),
-        _ => None,
+        metric => summary.share(metric).filter(|(_, of)| *of > 0).map(|(hits, of)| hits as f64 / of as f64),
     }
 }
 

@@ -3,8 +3,8 @@
 use stemma_api::{
     paths::pattern,
     types::{
-        Approval, Approve, Evaluated, GateResults, ModelDetail, ModelSummary, Page, PolicyState, Promote, Promoted,
-        RegisterVersion, Registered, RunGates, SetPolicy, VersionDetail,
+        Approval, Approve, CaseResults, Evaluated, GateResults, GateStandings, ModelDetail, ModelSummary, Page,
+        PolicyState, Promote, Promoted, RegisterVersion, Registered, RunCases, RunGates, SetPolicy, VersionDetail,
     },
 };
 use stemma_core::{Problem, name::ModelName, name::ProjectName};
@@ -22,6 +22,8 @@ pub fn routes() -> Vec<Route> {
         json_route!(GET pattern::VERSION, Read, "a version with its run, evidence and approvals", version, => VersionDetail),
         json_route!(POST pattern::EVALUATE, Track, "evaluate a version as its model declares", evaluate, => Evaluated),
         json_route!(POST pattern::GATES, Track, "run a version's gates", run_gates, RunGates => GateResults),
+        json_route!(GET pattern::GATES, Read, "how a version stands with its gates", gate_standings, => GateStandings),
+        json_route!(POST pattern::CASES, Track, "run regression cases through a version, recording nothing", run_cases, RunCases => CaseResults),
         json_route!(POST pattern::APPROVE, Approve, "approve a version for a stage", approve, Approve => Approval),
         json_route!(POST pattern::PROMOTE, Promote, "move a version to a stage", promote, Promote => Promoted),
     ]
@@ -70,6 +72,17 @@ async fn run_gates(mut context: Context) -> Result<GateResults, Problem> {
     let (project, model, version) = target(&context)?;
     let run: RunGates = context.json().await?;
     context.app.engine.run_gates(&context.caller, context.request, &project, &model, &version, run).await
+}
+
+async fn gate_standings(context: Context) -> Result<GateStandings, Problem> {
+    let (project, model, version) = target(&context)?;
+    context.app.engine.gate_standings(&project, &model, &version).await
+}
+
+async fn run_cases(mut context: Context) -> Result<CaseResults, Problem> {
+    let (project, model, version) = target(&context)?;
+    let run: RunCases = context.json().await?;
+    context.app.engine.run_cases(&project, &model, &version, run.cases).await
 }
 
 async fn approve(mut context: Context) -> Result<Approval, Problem> {

@@ -1,0 +1,234 @@
+use std::{collections::BTreeMap, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
+use stemma_api::types::{CaseResults, RunCases, Why};
+use stemma_core::{
+    ErrorKind, Problem,
+    case::{self, Expectation, RegressionCase, Tolerance},
+    name::{CaseName, ModelName, TreePath},
+    policy::GateSpec,
+    prediction::{LoggedTensor, PredictionId},
+};
+use stemma_workspace::{CASES_DIR, Replace, Workspace};
+
+use super::{Global, model_and_version, prediction};
+use crate::{
+    print::Output,
+    session::{self, Session},
+    view,
+};
+
+/// Single decisions that every version must get right
+///
+/// A case is a file with one row of input and what must come of it. The gate `regression-cases` runs all cases of a
+/// folder through a version.
+#[derive(Debug, Args)]
+pub struct CaseArgs {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    Add(AddArgs),
+    /// List the cases of the workspace
+    List {
+        /// The folder with the cases
+        #[arg(long, value_name = "DIR")]
+        path: Option<TreePath>,
+    },
+    /// Run the workspace's cases through a version; records nothing
+    ///
+    /// Ends with exit code 6 if one failed.
+    Run {
+        /// As in `credit-score@1.1.0`; a name alone means the newest version
+        #[arg(value_name = "MODEL@VERSION")]
+        version: String,
+        /// The folder with the cases; by default that of the model's gate
+        #[arg(long, value_name = "DIR")]
+        path: Option<TreePath>,
+    },
+}
+
+/// Make a case from a recorded prediction: its input, and what should have come of it
+///
+/// The file holds the input as it was sent, so it holds what is known of a person, and stays where the code is.
+#[derive(Debug, Args)]
+struct AddArgs {
+    /// The prediction's id, as in `pred_…`
+    prediction: String,
+    /// `output=value`, `output>=number` or `output<=number`; `output.class` is one of several
+    #[arg(long = "expect", value_name = "EXPECTATION", required = true)]
+    expectations: Vec<String>,
+    /// How far a number may be off: `0.01`, or `1%` of what is expected
+    #[arg(long, value_name = "TOLERANCE")]
+    tolerance: Option<Tolerance>,
+    /// Why it must come out so
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+    /// The case's name; by default made from the prediction's id
+    #[arg(long)]
+    name: Option<CaseName>,
+    /// Which row, counted from 0, if the request had several
+    #[arg(long, value_name = "N")]
+    row: Option<usize>,
+    /// The folder with the cases; by default that of the model's gate
+    #[arg(long, value_name = "DIR")]
+    path: Option<TreePath>,
+    /// Replace a case of that name
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Serialize)]
+struct Added {
+    path: String,
+    case: RegressionCase,
+    /// What the versions that answered make of it.
+    today: Option<CaseResults>,
+}
+
+pub async fn run(args: CaseArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    match args.act {
+        Act::Add(args) => {
+            let added = session::with(global, async |session| add(&args, session).await).await?;
+            output.result(&added, || text(&added, output));
+            output.note("the case holds the input of the prediction; whoever may read the code may read it");
+            Ok(ExitCode::SUCCESS)
+        }
+        Act::List { path } => {
+            let workspace = workspace()?;
+            let folder = folder(&workspace, path, None)?;
+            let cases = workspace.cases(&folder)?;
+            output.result(&cases, || view::gate::cases(&cases));
+            Ok(ExitCode::SUCCESS)
+        }
+        Act::Run { version, path } => {
+            let (model, version) = model_and_version(&version)?;
+            let results = session::with(global, async |session| {
+                let workspace = session.workspace()?;
+                let cases = workspace.cases(&folder(workspace, path, Some(&model))?)?;
+                session.client.run_cases(&session.project, &model, &version, &RunCases { cases }).await
+            });
+            let results = results.await?;
+            output.result(&results, || view::gate::case_results(&results, output));
+            match results.results.iter().all(|result| result.passed) {
+                true => Ok(ExitCode::SUCCESS),
+                false => Ok(ExitCode::from(ErrorKind::Refused.exit_code())),
+            }
+        }
+    }
+}
+
+/// Cases can be listed without a home.
+fn workspace() -> Result<Workspace, Problem> {
+    let here = std::env::current_dir()
+        .map_err(|error| Problem::new(ErrorKind::Config, format!("the folder can't be found: {error}")))?;
+    Ok(Workspace::discover(&here)?)
+}
+
+/// The folder that was named, or that of the model's gate, or of the only gate with cases, or the usual one.
+fn folder(workspace: &Workspace, named: Option<TreePath>, model: Option<&ModelName>) -> Result<TreePath, Problem> {
+    if let Some(path) = named {
+        return Ok(path);
+    }
+    let models = workspace.settings().models.iter().filter(|(name, _)| model.is_none_or(|model| model == *name));
+    let paths = models.flat_map(|(_, policy)| policy.gates.values()).filter_map(|gate| match gate {
+        GateSpec::RegressionCases { path, .. } => Some(path),
+        _ => None,
+    });
+    let mut paths: Vec<&TreePath> = paths.collect();
+    paths.dedup();
+    match paths.as_slice() {
+        [] => Ok(TreePath::new(CASES_DIR)?),
+        [one] => Ok((*one).clone()),
+        several => {
+            let several: Vec<String> = several.iter().map(|path| format!("`{path}`")).collect();
+            Err(Problem::invalid(format!("gates have cases in several folders: {}", several.join(", ")))
+                .hint("choose one with `--path`"))
+        }
+    }
+}
+
+async fn add(args: &AddArgs, session: &Session) -> Result<Added, Problem> {
+    let id = prediction(&args.prediction)?;
+    let mut expected = BTreeMap::new();
+    args.expectations.iter().try_for_each(|text| case::expect(&mut expected, text))?;
+    let why = session.client.why(&id).await?;
+    let answered_by = why.models.first().map(|model| model.version.clone());
+    let folder = folder(session.workspace()?, args.path.clone(), answered_by.as_ref().map(|version| &version.model))?;
+    let case = case_from(args, &id, &why, expected)?;
+    case.check()?;
+    let today = match answered_by.filter(|_| why.models.len() == 1) {
+        None => None,
+        Some(version) => {
+            let (number, run) = (version.number.to_string(), RunCases { cases: vec![case.clone()] });
+            Some(session.client.run_cases(&session.project, &version.model, &number, &run).await?)
+        }
+    };
+    // a case that even the version that answered can't be asked is a mistake
+    let mistake = today.iter().flat_map(|today| &today.results).flat_map(|result| &result.outputs);
+    if let Some(problem) = mistake.filter_map(|output| output.problem.as_ref()).next() {
+        return Err(Problem::invalid(problem.clone()));
+    }
+    let replace = if args.force { Replace::Overwrite } else { Replace::Refuse };
+    let path = session.workspace()?.write_case(&folder, &case, replace)?;
+    Ok(Added { path, case, today })
+}
+
+fn case_from(
+    args: &AddArgs,
+    id: &PredictionId,
+    why: &Why,
+    expected: BTreeMap<String, Expectation>,
+) -> Result<RegressionCase, Problem> {
+    let input = why.record.inputs.iter().map(|tensor| Ok((tensor.name.clone(), cell(tensor, args.row)?)));
+    let text = id.to_string();
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => CaseName::new(format!("case-{}", &text[text.len() - 8..]))?,
+    };
+    Ok(RegressionCase {
+        name,
+        input: input.collect::<Result<_, Problem>>()?,
+        expected,
+        tolerance: args.tolerance,
+        why: args.why.clone(),
+        from: Some(*id),
+    })
+}
+
+/// One row of a recorded input: a value alone, or a list where the input is wide.
+fn cell(tensor: &LoggedTensor, row: Option<usize>) -> Result<Value, Problem> {
+    let elements = tensor.data.as_array().map(Vec::as_slice).unwrap_or_default();
+    let rows = tensor.shape.first().copied().unwrap_or(1).max(1);
+    let row = match (row, rows) {
+        (Some(row), rows) if row < rows => row,
+        (None, 1) => 0,
+        (Some(row), rows) => {
+            return Err(Problem::invalid(format!("the request has no row {row}"))
+                .hint(format!("its rows are 0 to {}", rows - 1)));
+        }
+        (None, rows) => {
+            return Err(Problem::invalid(format!("the request had {rows} rows")).hint("choose one with `--row`"));
+        }
+    };
+    let width = elements.len() / rows;
+    match elements.get(row * width..(row + 1) * width) {
+        Some([one]) => Ok(one.clone()),
+        Some(several) => Ok(Value::from(several.to_vec())),
+        None => Err(Problem::new(ErrorKind::Corrupt, format!("the recorded input `{}` is cut off", tensor.name))),
+    }
+}
+
+fn text(added: &Added, output: &Output) -> String {
+    let expected =
+        added.case.expected.iter().map(|(name, one)| format!("`{name}` {}", one.describe(added.case.tolerance)));
+    let mut text = format!("{}  {}", output.bold(&added.path), expected.collect::<Vec<_>>().join(", "));
+    if let Some(today) = &added.today {
+        text.push_str(&format!("\n{}", view::gate::case_results(today, output)));
+    }
+    text
+}

@@ -1,0 +1,205 @@
+//! Which declarations of gates can't mean anything.
+
+use std::fmt::Display;
+
+use super::{EvaluationSpec, GateSpec};
+use crate::near;
+
+/// Metrics of an evaluation that a gate can bound.
+pub const GATE_METRICS: [&str; 11] = [
+    "auc",
+    "accuracy",
+    "log_loss",
+    "brier",
+    "selection_rate",
+    "nonselection_rate",
+    "tpr",
+    "fpr",
+    "tnr",
+    "fnr",
+    "precision",
+];
+
+/// What is wrong with the declaration of a gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateFault {
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl From<String> for GateFault {
+    fn from(message: String) -> Self {
+        Self { message, hint: None }
+    }
+}
+
+impl From<&str> for GateFault {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
+
+impl GateSpec {
+    /// Says what is wrong with the gate, beside the evaluation that its model declares.
+    pub fn check(&self, evaluation: Option<&EvaluationSpec>) -> Result<(), GateFault> {
+        match self {
+            Self::DataTest(test) => test.check(),
+            Self::MetricBaseline { metric, min, max } => check_bound(metric, *min, *max),
+            Self::SliceBaseline { metric, slice, min, max, .. } => {
+                check_bound(metric, *min, *max)?;
+                check_metric(metric)?;
+                check_slice(slice.as_deref(), evaluation)
+            }
+            Self::SliceGap { metric, slice, max_gap, min_ratio, .. } => {
+                check_metric(metric)?;
+                check_gap(metric, *max_gap, *min_ratio)?;
+                check_slice(Some(slice), evaluation)
+            }
+            Self::RegressionCases { .. } => Ok(()),
+        }
+    }
+}
+
+fn check_bound(metric: &str, min: Option<f64>, max: Option<f64>) -> Result<(), GateFault> {
+    if (min, max) == (None, None) {
+        return Err(format!("the bound on `{metric}` has neither `min` nor `max`").into());
+    }
+    check_range(metric, min, max)
+}
+
+fn check_metric(metric: &str) -> Result<(), GateFault> {
+    if GATE_METRICS.contains(&metric) {
+        return Ok(());
+    }
+    let all = format!("known metrics: {}", GATE_METRICS.join(", "));
+    let hint = near::hint(metric, GATE_METRICS, &all);
+    Err(GateFault { message: format!("`{metric}` is not a metric"), hint: Some(hint) })
+}
+
+fn check_gap(metric: &str, max_gap: Option<f64>, min_ratio: Option<f64>) -> Result<(), GateFault> {
+    if (max_gap, min_ratio) == (None, None) {
+        return Err(format!("the gap of `{metric}` has neither `max_gap` nor `min_ratio`").into());
+    }
+    if max_gap.is_some_and(|most| most < 0.0) {
+        return Err(format!("the `max_gap` of `{metric}` is below 0, which no version could keep").into());
+    }
+    min_ratio.iter().try_for_each(|least| check_share(&format!("the `min_ratio` of `{metric}`"), *least))
+}
+
+fn check_slice(slice: Option<&str>, evaluation: Option<&EvaluationSpec>) -> Result<(), GateFault> {
+    let declared: Vec<&str> = evaluation.iter().flat_map(|spec| &spec.slices).map(|slice| slice.column()).collect();
+    match slice {
+        None if declared.is_empty() => Err(GateFault {
+            message: "the evaluation declares no slices".to_owned(),
+            hint: Some("add `slices = [\"column\"]` to it".to_owned()),
+        }),
+        Some(slice) if !declared.contains(&slice) => Err(GateFault {
+            message: format!("the evaluation is not sliced by `{slice}`"),
+            hint: Some(near::hint(slice, declared, &format!("add it to the evaluation: `slices = [\"{slice}\"]`"))),
+        }),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn check_range<T: PartialOrd + Display>(
+    what: &str,
+    min: Option<T>,
+    max: Option<T>,
+) -> Result<(), GateFault> {
+    match (min, max) {
+        (Some(min), Some(max)) if min > max => {
+            Err(format!("nothing is between the `min` {min} and the `max` {max} of `{what}`").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn check_share(what: &str, share: f64) -> Result<(), GateFault> {
+    if (0.0..=1.0).contains(&share) {
+        return Ok(());
+    }
+    Err(format!("{what} is {share}, expected a number from 0 to 1").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn evaluation() -> EvaluationSpec {
+        let spec = json!({ "data": "test", "target": "y", "positive": "bad", "slices": ["sex"] });
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn fault(gate: Value) -> Option<String> {
+        let gate: GateSpec = serde_json::from_value(gate).unwrap();
+        gate.check(Some(&evaluation())).err().map(|fault| match fault.hint {
+            Some(hint) => format!("{}; {hint}", fault.message),
+            None => fault.message,
+        })
+    }
+
+    #[test]
+    fn what_means_something_is_accepted() {
+        for gate in [
+            json!({ "kind": "data-test", "data": "d" }),
+            json!({ "kind": "data-test", "data": "d", "max_rows": 1, "keys": [["a", "b"]],
+                    "drift": { "reference": "r", "psi_max": 0.2 },
+                    "columns": { "a": { "pattern": "A[0-9]+", "missing_max": 0.1, "mean": { "min": 1.0 } } } }),
+            json!({ "kind": "slice-gap", "metric": "tpr", "slice": "sex", "max_gap": 0.1 }),
+            json!({ "kind": "slice-baseline", "metric": "auc", "min": 0.6 }),
+            json!({ "kind": "regression-cases", "path": "tests/cases" }),
+        ] {
+            assert_eq!(fault(gate.clone()), None, "{gate}");
+        }
+    }
+
+    #[test]
+    fn what_means_nothing_is_named() {
+        let huge = "(a{1000}){1000}";
+        for (gate, expected) in [
+            (json!({ "kind": "data-test", "data": "d", "min_rows": 2, "max_rows": 1 }), "between `min_rows` 2"),
+            (json!({ "kind": "data-test", "data": "d", "strict": true }), "there are none"),
+            (json!({ "kind": "data-test", "data": "d", "keys": [[]] }), "no columns"),
+            (json!({ "kind": "data-test", "data": "d", "drift": { "reference": "r" } }), "neither `psi_max`"),
+            (json!({ "kind": "data-test", "data": "d", "drift": { "reference": "r", "ks_max": 2.0 } }), "from 0 to 1"),
+            (json!({ "kind": "data-test", "data": "d", "columns": { "a": { "pattern": "(" } } }), "unclosed group"),
+            (
+                json!({ "kind": "data-test", "data": "d", "columns": { "a": { "pattern": huge } } }),
+                "more than 1048576 bytes",
+            ),
+            (
+                json!({ "kind": "data-test", "data": "d", "columns": { "a": { "pattern": "a".repeat(2000) } } }),
+                "longer than",
+            ),
+            (
+                json!({ "kind": "data-test", "data": "d", "columns": { "a": { "mean": {} } } }),
+                "neither `min` nor `max`",
+            ),
+            (json!({ "kind": "data-test", "data": "d", "columns": { "a": { "missing_max": 5.0 } } }), "from 0 to 1"),
+            (
+                json!({ "kind": "data-test", "data": "d", "columns": { "a": { "length_min": 3, "length_max": 2 } } }),
+                "between the `min` 3 and the `max` 2",
+            ),
+            (
+                json!({ "kind": "data-test", "data": "d", "columns": { "a": { "type": "text", "mean": { "min": 0.0 } } } }),
+                "neither mean nor quantiles",
+            ),
+            (json!({ "kind": "slice-gap", "metric": "tpr", "slice": "sex" }), "neither `max_gap` nor `min_ratio`"),
+            (
+                json!({ "kind": "slice-gap", "metric": "acuracy", "slice": "sex", "max_gap": 0.1 }),
+                "did you mean `accuracy`",
+            ),
+            (json!({ "kind": "slice-gap", "metric": "tpr", "slice": "sx", "max_gap": 0.1 }), "did you mean `sex`"),
+            (json!({ "kind": "slice-gap", "metric": "tpr", "slice": "sex", "min_ratio": 1.2 }), "from 0 to 1"),
+            (json!({ "kind": "slice-baseline", "metric": "auc" }), "neither `min` nor `max`"),
+        ] {
+            let found = fault(gate.clone()).unwrap_or_else(|| panic!("{gate} is accepted"));
+            assert!(found.contains(expected), "{gate}: {found}");
+        }
+        let gate =
+            GateSpec::SliceBaseline { metric: "auc".into(), slice: None, min: Some(0.5), max: None, min_rows: 1 };
+        assert_eq!(gate.check(None).unwrap_err().message, "the evaluation declares no slices");
+    }
+}

@@ -1,0 +1,184 @@
+//! How far each column has moved from a reference.
+
+use std::collections::BTreeMap;
+
+use stemma_core::{
+    policy::{ColumnRule, ColumnType, DriftRule},
+    record::CheckResult,
+};
+use stemma_stats::{kolmogorov_smirnov, population_stability_index, quantile};
+
+use super::{number, percent, shortened};
+use crate::table::Table;
+
+/// Most different values of a column that are compared as categories.
+const CATEGORIES_MAX: usize = 1000;
+/// A value that fewer rows have is not named: it could tell who they are.
+const NAMED_ROWS_MIN: u64 = 5;
+
+/// One result per column that both tables have, or that the rule names.
+pub fn check(
+    table: &Table,
+    rule: &DriftRule,
+    reference: &Table,
+    rules: &BTreeMap<String, ColumnRule>,
+) -> Vec<CheckResult> {
+    let both = || table.columns.iter().filter(|name| reference.columns.contains(name));
+    let names: Vec<&String> = if rule.columns.is_empty() { both().collect() } else { rule.columns.iter().collect() };
+    let names: Vec<&String> = names.into_iter().filter(|name| !rule.except.contains(name)).collect();
+    if names.is_empty() {
+        let what = format!("`{}` is as `{}`", table.name, reference.name);
+        return vec![CheckResult::new(what, false, "they have no column in common to compare")];
+    }
+    names.into_iter().map(|name| check_column(table, rule, reference, name, rules.get(name))).collect()
+}
+
+fn check_column(
+    table: &Table,
+    rule: &DriftRule,
+    reference: &Table,
+    name: &str,
+    declared: Option<&ColumnRule>,
+) -> CheckResult {
+    let is_number = is_number(table, reference, name, declared);
+    let what = describe(rule, &reference.name, name, is_number);
+    let measured = match is_number {
+        true => measure_numbers(&cells(table, name), &cells(reference, name), rule),
+        false => measure_categories(&cells(table, name), &cells(reference, name)),
+    };
+    let missing = [table, reference].into_iter().find(|table| table.column(name).is_err());
+    let result = match (missing, measured) {
+        (Some(table), _) => CheckResult::new(what, false, format!("there is no column `{name}` in `{}`", table.name)),
+        (None, Err(why)) => CheckResult::new(what, false, why),
+        (None, Ok(drift)) => {
+            let too_unstable = rule.psi_max.is_some_and(|most| drift.psi > most);
+            let too_far = rule.ks_max.is_some_and(|most| drift.ks.is_some_and(|(distance, _)| distance > most));
+            CheckResult::new(what, !too_unstable && !too_far, drift.found(rule, too_unstable))
+        }
+    };
+    CheckResult { column: Some(name.to_owned()), ..result }
+}
+
+fn describe(rule: &DriftRule, reference: &str, name: &str, is_number: bool) -> String {
+    let mut what = format!("`{name}` is as in `{reference}`");
+    if let Some(most) = rule.psi_max {
+        what.push_str(&format!(", PSI ≤ {most}"));
+    }
+    if let (Some(most), true) = (rule.ks_max, is_number) {
+        what.push_str(&format!(", KS ≤ {most}"));
+    }
+    what
+}
+
+fn cells<'a>(table: &'a Table, name: &str) -> Vec<&'a str> {
+    match table.column(name) {
+        Ok(column) => table.rows.iter().map(|row| row.get(column).unwrap_or_default().trim()).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// What is declared counts; else a column is one of numbers if each cell of both tables is one or empty.
+fn is_number(table: &Table, reference: &Table, name: &str, declared: Option<&ColumnRule>) -> bool {
+    match declared.and_then(|rule| rule.kind) {
+        Some(ColumnType::Number | ColumnType::Integer) => true,
+        Some(ColumnType::Text) => false,
+        None => {
+            let all = |table| cells(table, name).into_iter().all(|cell| cell.is_empty() || number(cell).is_some());
+            all(table) && all(reference)
+        }
+    }
+}
+
+struct Drift {
+    psi: f64,
+    /// Distance and p-value.
+    ks: Option<(f64, f64)>,
+    /// The bin that moved most, with its shares then and now.
+    largest: Option<String>,
+}
+
+impl Drift {
+    fn found(&self, rule: &DriftRule, too_unstable: bool) -> String {
+        let mut found = Vec::new();
+        if rule.psi_max.is_some() {
+            found.push(format!("PSI {:.4}", self.psi));
+        }
+        if let (Some((distance, p)), Some(_)) = (self.ks, rule.ks_max) {
+            found.push(format!("KS {distance:.4} (p {p:.4})"));
+        }
+        if let (Some(largest), true) = (&self.largest, too_unstable) {
+            found.push(format!("most of it {largest}"));
+        }
+        if found.is_empty() { "only numbers have a limit".to_owned() } else { found.join(", ") }
+    }
+}
+
+fn measure_numbers(now: &[&str], then: &[&str], rule: &DriftRule) -> Result<Drift, String> {
+    let numbers = |cells: &[&str]| -> Vec<f64> { cells.iter().filter_map(|cell| number(cell)).collect() };
+    let (new, old) = (numbers(now), numbers(then));
+    let edges = edges(&old, rule.bins);
+    let bins = |cells: &[&str]| {
+        let mut counts = vec![0; edges.len() + 2];
+        for cell in cells {
+            let bin = number(cell).map_or(edges.len() + 1, |value| edges.partition_point(|edge| *edge <= value));
+            counts[bin] += 1;
+        }
+        counts
+    };
+    let names: Vec<String> = (0..edges.len() + 2).map(|bin| bin_name(&edges, bin)).collect();
+    let mut drift = measure_bins(&bins(now), &bins(then), &names)?;
+    if let Ok(distance) = kolmogorov_smirnov(&old, &new) {
+        drift.ks = Some((distance.statistic, distance.p_value));
+    } else if rule.ks_max.is_some() {
+        return Err("there are no numbers".to_owned());
+    }
+    Ok(drift)
+}
+
+/// Bounds between bins that hold equally many of the reference's numbers, as far as its values can be told apart.
+fn edges(numbers: &[f64], bins: u32) -> Vec<f64> {
+    let shares = (1..bins).map(|bin| f64::from(bin) / f64::from(bins));
+    let mut edges: Vec<f64> = shares.filter_map(|share| quantile(numbers, share).ok()).collect();
+    edges.dedup();
+    edges
+}
+
+fn bin_name(edges: &[f64], bin: usize) -> String {
+    let below = bin.checked_sub(1).and_then(|at| edges.get(at));
+    match (below, edges.get(bin)) {
+        _ if bin > edges.len() => "empty".to_owned(),
+        (None, Some(high)) => format!("below {high}"),
+        (Some(low), Some(high)) => format!("{low} to {high}"),
+        (Some(low), None) => format!("from {low}"),
+        (None, None) => "numbers".to_owned(),
+    }
+}
+
+fn measure_categories(now: &[&str], then: &[&str]) -> Result<Drift, String> {
+    let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for cell in now {
+        counts.entry(cell).or_default().0 += 1;
+    }
+    for cell in then {
+        counts.entry(cell).or_default().1 += 1;
+    }
+    if counts.len() > CATEGORIES_MAX {
+        return Err(format!("there are more than {CATEGORIES_MAX} different values; leave it out with `except`"));
+    }
+    let name = |cell: &&str| if cell.is_empty() { "empty".to_owned() } else { format!("`{}`", shortened(cell)) };
+    let names: Vec<String> = counts.keys().map(name).collect();
+    let (now, then): (Vec<u64>, Vec<u64>) = counts.into_values().unzip();
+    measure_bins(&now, &then, &names)
+}
+
+fn measure_bins(now: &[u64], then: &[u64], names: &[String]) -> Result<Drift, String> {
+    let psi = population_stability_index(then, now).map_err(|error| error.to_string())?;
+    let (new, old): (u64, u64) = (now.iter().sum(), then.iter().sum());
+    let share = |count: u64, of: u64| count as f64 / of as f64;
+    let moved = |bin: &usize| (share(now[*bin], new) - share(then[*bin], old)).abs();
+    let largest = (0..names.len())
+        .filter(|bin| now[*bin].max(then[*bin]) >= NAMED_ROWS_MIN || names[*bin] == "empty")
+        .max_by(|a, b| moved(a).total_cmp(&moved(b)))
+        .map(|bin| format!("{}: {} then, {} now", names[bin], percent(then[bin], old), percent(now[bin], new)));
+    Ok(Drift { psi, ks: None, largest })
+}

@@ -1,0 +1,95 @@
+//! Rules of a whole table: how many rows, which columns, which rows again or elsewhere.
+
+use std::collections::{BTreeMap, HashMap};
+
+use stemma_core::{
+    policy::{ColumnRule, OverlapRule},
+    record::CheckResult,
+};
+
+use super::Faults;
+use crate::table::Table;
+
+/// Unknown columns that are named.
+const COLUMNS_NAMED: usize = 10;
+
+pub fn count(table: &Table, min: u64, max: Option<u64>) -> CheckResult {
+    let rows = table.rows.len() as u64;
+    let what = match max {
+        None => format!("`{}` has at least {min} rows", table.name),
+        Some(max) => format!("`{}` has from {min} to {max} rows", table.name),
+    };
+    CheckResult::new(what, rows >= min && max.is_none_or(|max| rows <= max), format!("{rows} rows"))
+}
+
+pub fn known_columns(table: &Table, rules: &BTreeMap<String, ColumnRule>) -> CheckResult {
+    let what = format!("`{}` has no columns but those with a rule", table.name);
+    let unknown: Vec<String> =
+        table.columns.iter().filter(|name| !rules.contains_key(*name)).map(|name| format!("`{name}`")).collect();
+    if unknown.is_empty() {
+        return CheckResult::new(what, true, format!("{} columns", table.columns.len()));
+    }
+    let more = if unknown.len() > COLUMNS_NAMED { ", …" } else { "" };
+    let named = unknown[..unknown.len().min(COLUMNS_NAMED)].join(", ");
+    CheckResult::new(what, false, format!("{} unknown columns: {named}{more}", unknown.len()))
+}
+
+pub fn unique_key(table: &Table, key: &[String]) -> CheckResult {
+    let named: Vec<String> = key.iter().map(|name| format!("`{name}`")).collect();
+    let what = format!("no values of {} occur together twice", named.join(", "));
+    let columns = match positions(table, key) {
+        Ok(columns) => columns,
+        Err(name) => return CheckResult::new(what, false, format!("there is no column `{name}`")),
+    };
+    let mut seen: HashMap<u128, usize> = HashMap::new();
+    let mut faults = Faults::new(table);
+    for row in 0..table.rows.len() {
+        let first = *seen.entry(table.text_key(row, &columns)).or_insert(row);
+        if first != row {
+            let why = || format!("is also in line {}", table.line(first));
+            faults.add(row, || cells(table, row, &columns), why);
+        }
+    }
+    let rows = table.rows.len() as u64;
+    faults.result(what, rows, "rows occur again", format!("{rows} different rows"))
+}
+
+pub fn no_overlap(table: &Table, rule: &OverlapRule, other: &Table) -> CheckResult {
+    let on: Vec<String> = rule.on.iter().map(|name| format!("`{name}`")).collect();
+    let what = match on.is_empty() {
+        true => format!("no row of `{}` is in `{}`", table.name, other.name),
+        false => format!("no {} of `{}` is in `{}`", on.join(", "), table.name, other.name),
+    };
+    let fails = |found: String| CheckResult::new(&what, false, found);
+    let shared = match rule.on.is_empty() {
+        true => table.columns.iter().filter(|name| other.columns.contains(name)).cloned().collect(),
+        false => rule.on.clone(),
+    };
+    if shared.is_empty() {
+        return fails("they have no column in common".to_owned());
+    }
+    let (mine, theirs) = match (positions(table, &shared), positions(other, &shared)) {
+        (Ok(mine), Ok(theirs)) => (mine, theirs),
+        (Err(name), _) => return fails(format!("`{}` has no column `{name}`", table.name)),
+        (_, Err(name)) => return fails(format!("`{}` has no column `{name}`", other.name)),
+    };
+    let mut faults = Faults::new(table);
+    let columns: Vec<(usize, usize)> = mine.iter().copied().zip(theirs).collect();
+    for (row, also) in table.rows_in(other, &columns).into_iter().enumerate() {
+        if also {
+            faults.add(row, || cells(table, row, &mine), || "is in both".to_owned());
+        }
+    }
+    let rows = table.rows.len() as u64;
+    faults.result(what, rows, "rows are", format!("none of {rows} rows is"))
+}
+
+/// Where columns stand; `Err` names the first that is not there.
+fn positions<'a>(table: &Table, names: &'a [String]) -> Result<Vec<usize>, &'a str> {
+    names.iter().map(|name| table.columns.iter().position(|c| c == name).ok_or(name.as_str())).collect()
+}
+
+fn cells(table: &Table, row: usize, columns: &[usize]) -> String {
+    let cells: Vec<&str> = columns.iter().map(|column| table.rows[row].get(*column).unwrap_or_default()).collect();
+    cells.join(", ")
+}
