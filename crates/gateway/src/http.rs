@@ -74,6 +74,44 @@ enum ModelAct {
     Infer,
 }
 
+/// Refuses a request by its head alone, so that nobody's body is read who may not ask; `None` lets it pass.
+pub fn refuse(gateway: &Gateway, parts: &Parts, peer_is_local: bool) -> Option<Response<Bytes>> {
+    let check = || -> Result<(), HttpProblem> {
+        let call = parse_path(parts.uri.path())?;
+        check_method(&call, &parts.method)?;
+        let Call::Model { endpoint, version, .. } = call else {
+            return Ok(());
+        };
+        let endpoint = endpoint_name(endpoint)?;
+        let ask = Ask { version: version.as_deref(), ..ask(&endpoint, parts, Bytes::new(), peer_is_local)? };
+        answer::enter(&gateway.table(), &ask, gateway.clock.now())?;
+        Ok(())
+    };
+    check().err().map(HttpProblem::into_response)
+}
+
+fn endpoint_name(text: String) -> Result<EndpointName, HttpProblem> {
+    EndpointName::new(text).map_err(|error| HttpProblem::new(StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+fn ask<'a>(
+    endpoint: &'a EndpointName,
+    parts: &'a Parts,
+    body: Bytes,
+    peer_is_local: bool,
+) -> Result<Ask<'a>, HttpProblem> {
+    Ok(Ask {
+        endpoint,
+        version: None,
+        bearer: bearer(&parts.headers)?,
+        peer_is_local,
+        request_id: short_header(&parts.headers, &REQUEST_ID),
+        unit: unit(&parts.headers)?,
+        revision: revision(&parts.headers)?,
+        body,
+    })
+}
+
 /// Answers a request to one of [`routes`]; every error is JSON with the member `error`.
 ///
 /// `peer_is_local` says that the caller may do without a token, if the table allows that at all.
@@ -106,18 +144,8 @@ async fn dispatch(
         }
         Call::Ready => Err(HttpProblem::retry("the gateway is not ready")),
         Call::Model { endpoint, version, act } => {
-            let endpoint = EndpointName::new(endpoint)
-                .map_err(|error| HttpProblem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-            let ask = Ask {
-                endpoint: &endpoint,
-                version: version.as_deref(),
-                bearer: bearer(&parts.headers)?,
-                peer_is_local,
-                request_id: short_header(&parts.headers, &REQUEST_ID),
-                unit: unit(&parts.headers)?,
-                revision: revision(&parts.headers)?,
-                body,
-            };
+            let endpoint = endpoint_name(endpoint)?;
+            let ask = Ask { version: version.as_deref(), ..ask(&endpoint, parts, body, peer_is_local)? };
             match act {
                 ModelAct::Metadata => describe(gateway, &ask),
                 ModelAct::Ready => ready(gateway, &ask),

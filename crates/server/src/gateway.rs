@@ -20,6 +20,16 @@ pub async fn answer(app: App, request: Request<Body>) -> Response {
     if let Err(refused) = guard::check(&parts, peer, &app.access) {
         return error(&refused);
     }
+    let may_be_anonymous = match peer {
+        Peer::SameUser => true,
+        Peer::Network { .. } => app.access.anonymous,
+    };
+    if let Err(unavailable) = app.engine.ensure_routes().await {
+        return error(&unavailable);
+    }
+    if let Some(refused) = stemma_gateway::http::refuse(app.engine.gateway(), &parts, may_be_anonymous) {
+        return refused.map(Body::from);
+    }
     let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(broken) if broken.is::<http_body_util::LengthLimitError>() => {
@@ -29,13 +39,6 @@ pub async fn answer(app: App, request: Request<Body>) -> Response {
         }
         Err(broken) => return error(&Problem::invalid(format!("the request broke off: {broken}"))),
     };
-    let may_be_anonymous = match peer {
-        Peer::SameUser => true,
-        Peer::Network { .. } => app.access.anonymous,
-    };
-    if let Err(unavailable) = app.engine.ensure_routes().await {
-        return error(&unavailable);
-    }
     let response = stemma_gateway::http::handle(app.engine.gateway(), parts, body, may_be_anonymous).await;
     response.map(Body::from)
 }

@@ -155,6 +155,24 @@ fn guarded_house() -> House {
 }
 
 #[tokio::test]
+async fn who_may_not_ask_is_refused_by_the_head_alone() {
+    let house = guarded_house();
+    let refused = |path: &str, token: Option<&str>| {
+        let mut request = Request::post(path);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        stemma_gateway::http::refuse(&house.gateway, &parts, true).map(|response| response.status().as_u16())
+    };
+    assert_eq!(refused("/v2/models/echo/infer", None), Some(401));
+    assert_eq!(refused("/v2/models/echo/infer", Some("stm_other")), Some(403));
+    assert_eq!(refused("/v2/models/none/infer", Some("stm_good")), Some(404));
+    assert_eq!(refused("/v2/models/echo", Some("stm_good")), Some(405));
+    assert_eq!(refused("/v2/models/echo/infer", Some("stm_good")), None);
+}
+
+#[tokio::test]
 async fn a_token_is_needed_where_anonymous_callers_are_not_allowed() {
     let house = guarded_house();
     let body = request("uint8", "UINT8", json!([1]), json!([1])).to_string();
