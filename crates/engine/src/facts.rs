@@ -65,6 +65,16 @@ impl Engine {
     // --- writing ---
 
     /// Commits events if nothing was committed since `seen`.
+    /// The events of an earlier commit under this request id. Another's id is not for us to use or to see.
+    pub(crate) async fn committed(&self, actor: &Actor, request: RequestId) -> Result<Option<Vec<Event>>, Problem> {
+        match self.ledger().committed(request).await.map_err(ledger_problem)? {
+            Some(earlier) if earlier.fact.actor.principal != actor.principal => {
+                Err(Problem::new(ErrorKind::Conflict, "this request id was used by somebody else"))
+            }
+            earlier => Ok(earlier.map(|earlier| earlier.value)),
+        }
+    }
+
     pub(crate) async fn commit_if_unmoved(
         &self,
         actor: &Actor,

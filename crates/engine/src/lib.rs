@@ -136,8 +136,8 @@ impl Engine {
     /// Commits what `decide` says, decided on the newest facts; returns the events as they stand in the ledger.
     ///
     /// `decide` may read and store content as it likes: nothing is locked meanwhile. If anything was committed between
-    /// its first read and the commit, it decides again. A request id that was used before changes nothing; its events
-    /// are returned.
+    /// its first read and the commit, it decides again. A request id that was used before changes and decides nothing:
+    /// its events are returned, so that a retried request gets the answer of the first.
     pub(crate) async fn change<D>(
         &self,
         caller: &Caller,
@@ -159,6 +159,9 @@ impl Engine {
     where
         D: Future<Output = Result<Vec<Event>, Problem>> + Send,
     {
+        if let Some(events) = self.committed(actor, request).await? {
+            return Ok(events);
+        }
         for _ in 0..ATTEMPTS {
             let seen = self.ledger().head_seq();
             let events = decide().await?;

@@ -339,6 +339,20 @@ impl Ledger {
         Ok(u16::try_from(newest.map_or(0, |newest| newest + 1)).ok())
     }
 
+    /// What was committed under a request id, and by whom.
+    pub async fn committed(&self, request: RequestId) -> Result<Option<Recorded<Vec<Event>>>, LedgerError> {
+        let mut session = self.read().await?;
+        let sql = "SELECT first_seq, last_seq, entry FROM request JOIN leaf ON leaf.seq = first_seq WHERE id = $1";
+        let Some(row) = session.row(sql, &[text(request)]).await? else {
+            return Ok(None);
+        };
+        let range = [Value::Int(row.int("first_seq")?), Value::Int(row.int("last_seq")?)];
+        let bodies = "SELECT body FROM event_body WHERE seq BETWEEN $1 AND $2 ORDER BY seq";
+        let bodies = session.rows(bodies, &range).await?;
+        let events = bodies.iter().map(|row| row.json("body")).collect::<Result<_, _>>()?;
+        recorded(&row, events).map(Some)
+    }
+
     pub async fn revision(
         &self,
         endpoint: &EndpointName,

@@ -181,3 +181,18 @@ async fn going_back_moves_one_pointer_and_never_to_what_was_abandoned() {
     assert_eq!((detail.live, detail.revisions.len()), (2, 3));
     assert_eq!(world.engine.audit_verify().await.unwrap().first_bad, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retried_request_gets_the_answer_of_the_first() {
+    let world = two_versions().await;
+    approve(&world, "1.0.1").await;
+    let promote = || Promote { stage: Stage::Production, reason: String::new() };
+    let (request, version) = (RequestId::generate(), "1.0.1");
+    let first =
+        world.engine.promote(&world.owner, request, &project(), &world.model, version, promote()).await.unwrap();
+    let again =
+        world.engine.promote(&world.owner, request, &project(), &world.model, version, promote()).await.unwrap();
+    assert_eq!(first, again);
+    let other = world.engine.promote(&world.reviewer, request, &project(), &world.model, version, promote()).await;
+    assert!(other.unwrap_err().message.contains("used by somebody else"));
+}
