@@ -155,6 +155,8 @@ pub struct VersionRegistered {
 pub enum EvidenceKind {
     Evaluation,
     Gate,
+    /// Trained again from what its run recorded.
+    Reproduction,
 }
 
 impl EvidenceKind {
@@ -162,11 +164,12 @@ impl EvidenceKind {
         match self {
             Self::Evaluation => "evaluation",
             Self::Gate => "gate",
+            Self::Reproduction => "reproduction",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Evaluation, Self::Gate].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Evaluation, Self::Gate, Self::Reproduction].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod policy;
 pub mod prediction;
 pub mod record;
 pub mod refusal;
+pub mod reproduction;
 pub mod route;
 pub mod signature;
 pub mod version;

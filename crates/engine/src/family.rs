@@ -75,7 +75,7 @@ impl Builder<'_> {
             let check = Node::new(NodeKind::Evidence, evidence.evidence);
             let label = match (&evidence.kind, &evidence.gate) {
                 (EvidenceKind::Gate, Some(gate)) => format!("gate {gate}"),
-                _ => "evaluation".to_owned(),
+                (kind, _) => kind.as_str().to_owned(),
             };
             self.node(&check, label, evidence.summary.clone(), Some(href.clone()));
             self.edge(&check, &node, EdgeKind::Evaluated, None, Certainty::Observed);

@@ -14,6 +14,7 @@
 //! than [`RUN_BYTES_MAX`] of tensors is refused. Nothing here does I/O.
 
 mod attributes;
+mod canonical;
 mod decode;
 mod error;
 mod interface;
@@ -24,6 +25,7 @@ mod plan;
 mod proto;
 mod tensor;
 
+pub use canonical::{Canonical, Distance, TOLERANCE_DOUBLE, TOLERANCE_SINGLE};
 pub use decode::MODEL_BYTES_MAX;
 pub use error::{OnnxError, RunError};
 pub use kernel::{RUN_BYTES_MAX, TENSOR_ELEMENTS_MAX, supported_operators};
