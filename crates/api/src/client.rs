@@ -177,6 +177,17 @@ impl Client {
         self.get(&fill(pattern::VERSION, &[project, model, &version])).await
     }
 
+    /// Records how equal a version came out when it was trained again.
+    pub async fn record_reproduction(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+        record: &RecordReproduction,
+    ) -> Result<Reproduced, Problem> {
+        self.post(&fill(pattern::REPRODUCTIONS, &[project, model, &version]), record).await
+    }
+
     pub async fn evaluate(
         &self,
         project: &ProjectName,

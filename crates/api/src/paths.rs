@@ -26,6 +26,7 @@ pub mod pattern {
     pub const POLICY: &str = "/api/v1/projects/{project}/models/{model}/policy";
     pub const VERSIONS: &str = "/api/v1/projects/{project}/models/{model}/versions";
     pub const VERSION: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}";
+    pub const REPRODUCTIONS: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/reproductions";
     pub const EVALUATE: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/evaluate";
     pub const GATES: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/gates";
     pub const CASES: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/cases";

@@ -1,5 +1,6 @@
 //! Evaluation by ourselves: scores of every row, metrics overall and by slice, and the paired comparison of two versions.
 
+pub mod agreement;
 mod inputs;
 mod leak;
 pub mod metrics;

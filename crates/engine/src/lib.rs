@@ -25,6 +25,7 @@ mod publish;
 mod reference;
 mod register;
 mod replay;
+mod reproduce;
 mod resolve;
 mod rights;
 mod rollback;

@@ -7,6 +7,7 @@ pub mod endpoint;
 pub mod home;
 pub mod model;
 pub mod prediction;
+pub mod reproduction;
 pub mod rights;
 pub mod run;
 
@@ -118,6 +119,7 @@ pub fn all() -> Vec<Route> {
     routes.extend(dataset::routes());
     routes.extend(run::routes());
     routes.extend(model::routes());
+    routes.extend(reproduction::routes());
     routes.extend(endpoint::routes());
     routes.extend(prediction::routes());
     routes.extend(rights::routes());

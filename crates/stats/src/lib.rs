@@ -15,6 +15,7 @@ mod proportion;
 mod quantile;
 mod ranking;
 mod regression;
+mod replicates;
 mod sum;
 
 pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy};
@@ -26,3 +27,4 @@ pub use metric::Metric;
 pub use proportion::{Interval, difference_interval, wilson_interval};
 pub use quantile::quantile;
 pub use regression::RegressionMetrics;
+pub use replicates::{REPLICATES_MAX, REPLICATES_MIN, next_replicate};

@@ -86,7 +86,7 @@ pub fn slices(
 }
 
 /// The part a cell falls into: an order among the parts of its column, and a name.
-fn part_of(slice: &SliceSpec, cell: &str) -> (usize, String) {
+pub(super) fn part_of(slice: &SliceSpec, cell: &str) -> (usize, String) {
     let SliceSpec::Bins { bins, .. } = slice else {
         return (0, cell.to_owned());
     };
