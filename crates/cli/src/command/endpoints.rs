@@ -46,5 +46,11 @@ fn list(endpoints: &[EndpointDetail]) -> String {
         ]
     };
     let header = ["endpoint", "revision", "serves", "deployed by"];
-    print::table(&header, endpoints.iter().map(row))
+    let mut text = print::table(&header, endpoints.iter().map(row));
+    for endpoint in endpoints {
+        for alarm in &endpoint.alarms {
+            text.push_str(&format!("! {}: {alarm}\n", endpoint.endpoint));
+        }
+    }
+    text
 }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod data;
+mod delivery;
 mod desk;
 mod help;
 mod models;
