@@ -120,7 +120,7 @@ fn copy_example(example: &Path, to: &Path) -> Result<()> {
         .map(|line| PathBuf::from(line.trim_start_matches('/')))
         .chain([PathBuf::from("stemma.lock")])
         .collect();
-    for folder in ["", "data"] {
+    for folder in ["", "data", "tests/cases"] {
         let from = example.join(folder);
         fs::create_dir_all(to.join(folder)).with_context(|| format!("can't make `{}`", to.display()))?;
         for entry in fs::read_dir(&from).with_context(|| format!("can't read `{}`", from.display()))? {
@@ -144,14 +144,23 @@ mod tests {
         let example = folder.join("example");
         fs::create_dir_all(example.join("data")).unwrap();
         fs::create_dir_all(example.join(".stemma")).unwrap();
-        let files = ["train.py", "model.onnx", "stemma.lock", "data/german_credit.csv", "data/train.csv", ".stemma/x"];
+        fs::create_dir_all(example.join("tests/cases")).unwrap();
+        let files = [
+            "train.py",
+            "tests/cases/a.json",
+            "model.onnx",
+            "stemma.lock",
+            "data/german_credit.csv",
+            "data/train.csv",
+            ".stemma/x",
+        ];
         for file in files {
             fs::write(example.join(file), file).unwrap();
         }
         fs::write(example.join(".gitignore"), "/data/train.csv\n/model.onnx\n").unwrap();
         copy_example(&example, &folder.join("copy")).unwrap();
         let copied = files.map(|file| folder.join("copy").join(file).exists());
-        assert_eq!(copied, [true, false, false, true, false, false]);
+        assert_eq!(copied, [true, true, false, false, true, false, false]);
         assert!(folder.join("copy/.gitignore").exists());
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -227,11 +227,11 @@ impl Expectation {
         }
     }
 
-    /// For people, after the output's name: `is "bad"`, `≥ 0.5`.
+    /// For people, after the output's name: `= "bad"`, `≥ 0.5`.
     pub fn describe(&self, tolerance: Option<Tolerance>) -> String {
         match self {
-            Self::Exactly(value) => format!("is {value}{}", tolerance.map(described).unwrap_or_default()),
-            Self::Within { min: Some(min), max: Some(max) } => format!("is from {min} to {max}"),
+            Self::Exactly(value) => format!("= {value}{}", tolerance.map(described).unwrap_or_default()),
+            Self::Within { min: Some(min), max: Some(max) } => format!("from {min} to {max}"),
             Self::Within { min: Some(min), max: None } => format!("≥ {min}"),
             Self::Within { min: None, max: Some(max) } => format!("≤ {max}"),
             Self::Within { min: None, max: None } => "is a number".to_owned(),

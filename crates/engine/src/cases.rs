@@ -257,7 +257,7 @@ mod tests {
         let case = json!({ "name": "c", "input": row(), "expected": { label.as_str(): "nobody" } });
         let case = RegressionCase::parse(&"c".parse().unwrap(), &case.to_string()).unwrap();
         let told = check(&case, &run_case(&model(), &case));
-        assert_eq!(told.what, format!("case `c`: `{label}` is \"nobody\""));
+        assert_eq!(told.what, format!("case `c`: `{label}` = \"nobody\""));
         assert_eq!(told.found, format!("`{label}` is {class}"));
     }
 }

@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn the_shape_of_a_table_is_checked() {
         for (csv, rules, expected) in [
-            ("a\n", json!({}), "`t@1` has at least 1 rows: 0 rows | "),
+            ("a\n", json!({}), "`t@1` has at least 1 row: 0 rows | "),
             ("a\n1\n2\n3\n", json!({ "max_rows": 2 }), "`t@1` has from 1 to 2 rows: 3 rows | "),
             (
                 "b\n1\n",
@@ -279,6 +279,9 @@ mod tests {
         let names: String = (0..1100).map(|n| format!("name{n}\n")).collect();
         let many = format!("a\n{names}");
         assert!(drifted(&many, limit(), &many)[0].contains("more than 1000 different values"));
+        let named = || json!({ "ks_max": 0.2, "columns": ["a"] });
+        assert!(drifted("a\nx\n", named(), "a\nx\n")[0].contains("it holds no numbers"));
+        assert_eq!(drifted("a,b\nx,1\n", json!({ "ks_max": 0.2 }), "a,b\ny,1\n"), Vec::<String>::new());
         let except = json!({ "psi_max": 0.2, "except": ["a"] });
         assert_eq!(drifted("a,b\n1,1\n", except, "a,b\n7,1\n"), Vec::<String>::new());
     }

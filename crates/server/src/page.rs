@@ -8,8 +8,8 @@ use askama::Template;
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use stemma_api::types::{
-    AuditEvent, DatasetVersion, EndpointDetail, ModelDetail, ModelSummary, ModelVersion, Page, RunDetail, RunSummary,
-    VersionDetail, Why,
+    AuditEvent, DatasetVersion, EndpointDetail, GateStanding, ModelDetail, ModelSummary, ModelVersion, Page, RunDetail,
+    RunSummary, VersionDetail, Why,
 };
 use stemma_core::{
     ErrorKind, Problem,
@@ -97,13 +97,16 @@ struct VersionPage {
     version: ModelVersion,
     bars: String,
     interval: Option<String>,
+    gates: Vec<GateStanding>,
     detail: VersionDetail,
 }
 
 async fn version(context: Context) -> Result<Response, Problem> {
+    let (engine, project, model) = (&context.app.engine, context.project()?, context.path("model")?);
     let version: String = context.path("version")?;
-    let detail = context.app.engine.version(&context.project()?, &context.path("model")?, &version).await?;
+    let detail = engine.version(&project, &model, &version).await?;
     html(VersionPage {
+        gates: engine.gate_standings(&project, &model, &version).await?.gates,
         version: detail.version.clone(),
         bars: detail.evaluation.as_ref().map(chart::slices).unwrap_or_default(),
         interval: chart::interval(&detail.version.reason),

@@ -9,7 +9,7 @@ use super::{
 };
 
 pub const REVIEWER: &str = "rita@bank.example";
-pub const APPROVAL_REASON: &str = "looked at both gates and at the slices by sex and age";
+pub const APPROVAL_REASON: &str = "looked at the gates and at the slices by sex and age";
 
 pub fn refused_without_evidence(story: &mut Story) -> Result<()> {
     choose(story)?;
@@ -17,7 +17,7 @@ pub fn refused_without_evidence(story: &mut Story) -> Result<()> {
     story.refused(&promote)?;
     let problem = story.desk.ask_refused(&promote, REFUSED)?;
     let missing: Vec<&str> = list(&problem, "/missing")?.iter().filter_map(Value::as_str).collect();
-    for needed in ["`applications`", "`baseline`", "approval"] {
+    for needed in ["`applications`", "`baseline`", "`cases`", "`equal-by-sex`", "approval"] {
         ensure!(missing.iter().any(|line| line.contains(needed)), "{missing:?} does not name {needed}");
     }
     Ok(())
@@ -46,7 +46,7 @@ pub fn gates_and_approval(story: &mut Story) -> Result<()> {
     let chosen = story.chosen()?.to_owned();
     story.stemma(&["gate", &chosen])?;
     let detail = story.desk.ask(&["show", &chosen])?;
-    for gate in ["applications", "baseline"] {
+    for gate in ["applications", "baseline", "cases", "equal-by-age", "equal-by-sex"] {
         let passed = list(&detail, "/evidence")?.iter().any(|one| one["gate"] == gate && one["passed"] == true);
         ensure!(passed, "there is no evidence that the gate `{gate}` passed");
     }

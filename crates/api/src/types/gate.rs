@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use stemma_core::{
     case::{CaseResult, RegressionCase},
     name::GateName,
-    record::GateReport,
+    record::{CheckResult, GateReport},
 };
 
 /// `GET …/gates`: every declared gate of a version with its newest report.
@@ -22,6 +22,19 @@ pub struct GateStanding {
     pub report: Option<GateReport>,
     /// Made under another declaration than today's: it does not count.
     pub stale: bool,
+}
+
+impl GateStanding {
+    /// Somebody should look at it: it ran and failed, or does not count any more.
+    pub fn is_open(&self) -> bool {
+        self.stale || self.report.as_ref().is_some_and(|report| !report.passed)
+    }
+
+    pub fn checks_failed_first(&self) -> Vec<&CheckResult> {
+        let mut checks: Vec<&CheckResult> = self.report.iter().flat_map(|report| &report.checks).collect();
+        checks.sort_by_key(|check| check.passed);
+        checks
+    }
 }
 
 /// `POST …/cases`

@@ -93,7 +93,7 @@ fn case_result(result: &CaseResult, only_name: bool) -> String {
     for one in result.outputs.iter().filter(|one| !one.passed || result.passed) {
         text.push_str(&format!("\n        {one}"));
         if !one.passed && one.problem.is_none() {
-            text.push_str(&format!("; expected: {}", one.expected.describe(None)));
+            text.push_str(&format!("; expected {}", one.expected.describe(None)));
         }
     }
     text

@@ -16,10 +16,16 @@ const COLUMNS_NAMED: usize = 10;
 pub fn count(table: &Table, min: u64, max: Option<u64>) -> CheckResult {
     let rows = table.rows.len() as u64;
     let what = match max {
-        None => format!("`{}` has at least {min} rows", table.name),
+        None => format!("`{}` has at least {}", table.name, counted(min, "row")),
         Some(max) => format!("`{}` has from {min} to {max} rows", table.name),
     };
-    CheckResult::new(what, rows >= min && max.is_none_or(|max| rows <= max), format!("{rows} rows"))
+    CheckResult::new(what, rows >= min && max.is_none_or(|max| rows <= max), counted(rows, "row"))
+}
+
+/// `1 row`, `2 rows`.
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 pub fn known_columns(table: &Table, rules: &BTreeMap<String, ColumnRule>) -> CheckResult {
@@ -31,7 +37,7 @@ pub fn known_columns(table: &Table, rules: &BTreeMap<String, ColumnRule>) -> Che
     }
     let more = if unknown.len() > COLUMNS_NAMED { ", …" } else { "" };
     let named = unknown[..unknown.len().min(COLUMNS_NAMED)].join(", ");
-    CheckResult::new(what, false, format!("{} unknown columns: {named}{more}", unknown.len()))
+    CheckResult::new(what, false, format!("{}: {named}{more}", counted(unknown.len() as u64, "unknown column")))
 }
 
 pub fn unique_key(table: &Table, key: &[String]) -> CheckResult {
