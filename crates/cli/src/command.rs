@@ -19,6 +19,7 @@ mod predict;
 mod promote;
 mod register;
 mod replay;
+mod reproduce;
 mod rollback;
 mod rollout;
 mod run;
@@ -120,6 +121,7 @@ enum Command {
     Feedback(feedback::FeedbackArgs),
     Why(why::WhyArgs),
     Replay(replay::ReplayArgs),
+    Reproduce(reproduce::ReproduceArgs),
     Audit(audit::AuditArgs),
     User(user::UserArgs),
     Serve(serve::ServeArgs),
@@ -159,6 +161,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Feedback(args) => feedback::run(args, global, output).await,
         Command::Why(args) => why::run(args, global, output).await,
         Command::Replay(args) => replay::run(args, global, output).await,
+        Command::Reproduce(args) => reproduce::run(args, global, output).await,
         Command::Audit(args) => audit::run(args, global, output).await,
         Command::User(args) => user::run(args, global, output).await,
         Command::Serve(args) => serve::run(args, global, output).await,

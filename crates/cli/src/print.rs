@@ -11,6 +11,8 @@ use serde::Serialize;
 
 const BAR: &str = "{msg} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}";
 
+const SPINNER: &str = "{spinner} {wide_msg}";
+
 /// How this invocation prints.
 pub struct Output {
     json: bool,
@@ -59,6 +61,17 @@ impl Output {
         }
         let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::new(total).with_style(style).with_message(doing)
+    }
+
+    /// A line on stderr that turns while something of unknown length goes on.
+    pub fn spinner(&self) -> ProgressBar {
+        if self.json {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template(SPINNER).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let spinner = ProgressBar::new_spinner().with_style(style);
+        spinner.enable_steady_tick(std::time::Duration::from_millis(120));
+        spinner
     }
 
     pub fn bold(&self, text: impl AsRef<str>) -> String {

@@ -19,7 +19,7 @@ use stemma_core::{Digest, Sha256, canonical};
 
 use crate::{capture::Capture, redact::redact_text};
 
-pub use interpreter::find_interpreter;
+pub use interpreter::{find_interpreter, is_python};
 
 /// What an environment is captured for.
 #[derive(Debug, Clone, Copy)]

@@ -88,6 +88,11 @@ pub fn redact_text(text: &str) -> Redacted {
     Redacted { text, found }
 }
 
+/// Whether something was taken out of a text.
+pub fn is_redacted(text: &str) -> bool {
+    text.contains(MARK_START)
+}
+
 /// Redacts a command line: also `--token X`, `KEY=VALUE` and headers.
 pub fn redact_args(args: &[String]) -> RedactedArgs {
     let mut found = Vec::new();

@@ -15,6 +15,7 @@ mod init;
 pub mod lock;
 pub mod path;
 mod problem;
+pub mod reproduce;
 mod run;
 pub mod settings;
 mod stat_cache;

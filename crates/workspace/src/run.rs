@@ -25,6 +25,7 @@ use stemma_runner::{
     Capture, CaptureLevel, CaptureMode, Classified, Command, Execution, Exit, FileAccess, Stamp,
     classify::{Surroundings, classify},
     environment::{self, Environment, Subject},
+    process::{EnvironmentChanges, Streams},
     redact::{redact_args, redact_variable},
 };
 use stemma_store::{Store, StoreError};
@@ -132,6 +133,23 @@ impl From<RunError> for Problem {
 ///
 /// A command that fails is recorded like one that succeeds; an error means that it was not started or not recorded.
 pub fn run(workspace: &Workspace, store: &Store, request: &RunRequest) -> Result<CapturedRun, RunError> {
+    run_within(workspace, store, request, Surrounding::default())
+}
+
+/// What a command gets to see and to use; by default what this process has.
+#[derive(Debug, Default)]
+pub(crate) struct Surrounding {
+    pub variables: EnvironmentChanges,
+    pub streams: Streams,
+}
+
+/// Runs a command as [`run`] does, in a surrounding of its own.
+pub(crate) fn run_within(
+    workspace: &Workspace,
+    store: &Store,
+    request: &RunRequest,
+    surrounding: Surrounding,
+) -> Result<CapturedRun, RunError> {
     let directory = locate_directory(workspace.root(), &request.directory)?;
     make_home(&workspace.home_dir())?;
     let id = RunId::generate();
@@ -141,6 +159,8 @@ pub fn run(workspace: &Workspace, store: &Store, request: &RunRequest) -> Result
 
     let mut command = Command::new(request.argv.clone(), &directory);
     command.capture = request.capture;
+    command.environment = surrounding.variables;
+    command.streams = surrounding.streams;
     let execution = stemma_runner::run(&command, |_| {})?;
 
     let variables = command.environment.resolve();

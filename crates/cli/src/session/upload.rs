@@ -7,7 +7,7 @@ use stemma_api::{
     types::{ContentClaim, ContentList},
 };
 use stemma_core::{Digest, ErrorKind, Problem};
-use stemma_store::Store;
+use stemma_store::{Store, StoreError};
 
 use super::{Session, blocking};
 use crate::print::Output;
@@ -37,12 +37,45 @@ impl Session {
         Ok(())
     }
 
+    /// The same for contents of another store, such as that of a scratch folder.
+    pub async fn ensure_content_of(
+        &self,
+        store: &Store,
+        contents: &[ContentClaim],
+        output: &Output,
+    ) -> Result<(), Problem> {
+        if self.client.is_local() {
+            let (from, to) = (store.clone(), self.store()?.clone());
+            let digests: Vec<Digest> = contents.iter().map(|content| content.digest).collect();
+            blocking(move || copy(&from, &to, &digests)).await?;
+            return self.ensure_content(contents, output).await;
+        }
+        for part in contents.chunks(CLAIMS_MAX) {
+            let list = ContentList { contents: part.to_vec() };
+            let answer = self.client.missing_content(&self.project, &list).await?;
+            self.upload_from(store, part, &answer.missing, output).await?;
+        }
+        Ok(())
+    }
+
     async fn upload(&self, contents: &[ContentClaim], missing: &[Digest], output: &Output) -> Result<(), Problem> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.upload_from(self.store()?, contents, missing, output).await
+    }
+
+    async fn upload_from(
+        &self,
+        store: &Store,
+        contents: &[ContentClaim],
+        missing: &[Digest],
+        output: &Output,
+    ) -> Result<(), Problem> {
         let wanted: Vec<&ContentClaim> = contents.iter().filter(|content| missing.contains(&content.digest)).collect();
         if wanted.is_empty() {
             return Ok(());
         }
-        let store = self.store()?;
         let bar = output.progress(wanted.iter().map(|content| content.size).sum(), "sending");
         for content in wanted {
             let body = stream(store, content.digest).await?;
@@ -56,6 +89,14 @@ impl Session {
         bar.finish_and_clear();
         Ok(())
     }
+}
+
+fn copy(from: &Store, to: &Store, digests: &[Digest]) -> Result<(), StoreError> {
+    let mut batch = to.batch();
+    for digest in digests.iter().filter(|digest| !to.contains(digest)) {
+        batch.put_reader(from.open_blob(digest)?)?;
+    }
+    batch.commit()
 }
 
 /// Reads a blob as a stream with a bounded number of chunks in memory; verified chunk by chunk by the store.

@@ -9,5 +9,6 @@ mod help;
 mod models;
 mod onnx;
 mod owner;
+mod reproduction;
 mod runs;
 mod serving;

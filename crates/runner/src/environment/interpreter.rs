@@ -71,7 +71,8 @@ pub fn find_interpreter(
     shebang(program, variables).or_else(|| started_python(capture?))
 }
 
-fn is_python(program: &Path) -> bool {
+/// Whether a program is a Python by its name.
+pub fn is_python(program: &Path) -> bool {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     ["python", "pypy"]
         .iter()

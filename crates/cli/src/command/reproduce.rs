@@ -1,0 +1,396 @@
+use std::{
+    io::{IsTerminal as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::Args;
+use stemma_api::types::{ContentClaim, RecordReproduction, RecordRun, Reproduced, Resolved, RunDetail, TrainedAgain};
+use stemma_core::{
+    ErrorKind, Problem,
+    name::ModelName,
+    record::Actor,
+    reproduction::{EnvironmentDifference, RepeatedOutput, ReproductionLevel},
+};
+use stemma_runner::Environment;
+use stemma_workspace::reproduce::{
+    Builds, Place, Plan, PlannedFile, PythonChoice, ReproduceError, Scratch, Trained, Training, find_interpreter,
+    install, plan, repeated_outputs, train,
+};
+
+use super::{Global, model_and_version};
+use crate::{
+    print::Output,
+    session::{self, Session},
+    view,
+};
+
+/// Train a version again elsewhere and say how equal it is
+///
+/// Everything that its run recorded is put into a new folder outside of the workspace: code, data, and the packages in
+/// an environment of their own. Then the recorded command is run there. This runs code that other people wrote: what
+/// will happen is shown first, and asked for. The answer is a level of the ladder and is kept as evidence of the
+/// version. Ends with exit code 8 if the level is weaker than `--at-least`.
+///
+/// Levels, the strongest first: R1 same bytes, R2 same model apart from names, R3 numbers within tolerance, R4 same
+/// answers on the evaluation data, R5 metrics as those of repeated trainings, R0 everything had and the model another.
+#[derive(Debug, Args)]
+pub struct ReproduceArgs {
+    /// The version: `model@1.2.0`, `model@alias`, `model@stage`, or the model alone for its newest version
+    #[arg(value_name = "MODEL@VERSION")]
+    version: String,
+    /// Only show what would happen
+    #[arg(long, conflicts_with = "yes")]
+    plan: bool,
+    /// Don't ask before other people's code is run
+    #[arg(short, long)]
+    yes: bool,
+    /// Train this many times; from 3 on, the spread of the metrics shows (R5)
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=20))]
+    times: u8,
+    /// The weakest level that counts as passed
+    #[arg(long, value_name = "LEVEL", default_value = "R4")]
+    at_least: ReproductionLevel,
+    /// The Python to make the environment with, instead of one that is looked for
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Packages that are no wheels may be built, which runs their code while they are installed
+    #[arg(long)]
+    allow_builds: bool,
+    /// Work in this folder, which must be empty or not exist, instead of a temporary one
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
+    /// Leave the folder with files, packages and logs where it is
+    #[arg(long)]
+    keep: bool,
+    /// Record the trainings as runs too
+    #[arg(long)]
+    record: bool,
+}
+
+/// What is to be trained again, as the home knows it.
+struct Subject {
+    model: ModelName,
+    version: String,
+    run: RunDetail,
+    environment: Environment,
+    actor: Actor,
+}
+
+pub async fn run(args: ReproduceArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let (model, version) = model_and_version(&args.version)?;
+    let (subject, plan) = session::with(global, async |session| look(session, model, &version).await).await?;
+    if args.plan {
+        output.result(&plan, || view::reproduction::plan(&subject.name(), &plan, args.into.as_deref(), args.times));
+        return Ok(ExitCode::SUCCESS);
+    }
+    output.note(view::reproduction::plan(&subject.name(), &plan, args.into.as_deref(), args.times));
+    confirm(&args)?;
+    // whoever loses this race is dropped, and the folder with it
+    let reproduced = tokio::select! {
+        reproduced = reproduce(&args, subject, plan, global, output) => reproduced?,
+        () = interrupted() => return Err(ReproduceError::Interrupted.into()),
+    };
+    output.result(&reproduced, || view::reproduction::text(&reproduced, output));
+    if reproduced.passed { Ok(ExitCode::SUCCESS) } else { Ok(ExitCode::from(ErrorKind::Corrupt.exit_code())) }
+}
+
+impl Subject {
+    fn name(&self) -> String {
+        format!("{}@{}", self.model, self.version)
+    }
+}
+
+async fn look(session: &Session, model: ModelName, version: &str) -> Result<(Subject, Plan), Problem> {
+    let detail = session.client.version(&session.project, &model, version).await?;
+    let name = detail.version.name();
+    let run = detail.run.ok_or_else(|| {
+        Problem::invalid(format!("no run is known that made `{name}`"))
+            .hint("train with `stemma run -- COMMAND`, then register what it wrote")
+    })?;
+    let environment = run.environment.clone().ok_or_else(|| {
+        Problem::not_found(format!("the environment of run `{}` is not there any more", run.record.id))
+            .hint("see `stemma verify`")
+    })?;
+    let environment: Environment = serde_json::from_value(environment).map_err(|error| {
+        Problem::new(ErrorKind::Corrupt, format!("the environment of run `{}` can't be read: {error}", run.record.id))
+    })?;
+    let plan = plan(&run.record, &environment, detail.version.digest)?;
+    let you = session.client.home().await?.you;
+    let actor = Actor { principal: you.principal, auth: you.auth };
+    Ok((Subject { model, version: detail.version.number.to_string(), run, environment, actor }, plan))
+}
+
+/// Asks the person at the terminal; elsewhere `--yes` has to say so.
+fn confirm(args: &ReproduceArgs) -> Result<(), Problem> {
+    if args.yes {
+        return Ok(());
+    }
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        return Err(Problem::invalid("this would run code that other people wrote, and nobody is here to be asked")
+            .hint("look at it with `--plan`, then say `--yes`"));
+    }
+    let mut answer = String::new();
+    let mut stderr = std::io::stderr();
+    let asked = write!(stderr, "run this? [y/N] ").and_then(|()| stderr.flush());
+    let answered = asked.and_then(|()| std::io::stdin().read_line(&mut answer));
+    let is_yes = ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str());
+    if answered.is_ok() && is_yes { Ok(()) } else { Err(Problem::invalid("nothing was run")) }
+}
+
+/// Ends when somebody wants this to end while no command of ours runs; those get the signals themselves.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+async fn reproduce(
+    args: &ReproduceArgs,
+    subject: Subject,
+    plan: Plan,
+    global: &Global,
+    output: &Output,
+) -> Result<Reproduced, Problem> {
+    let mut scratch = Scratch::create(args.into.as_deref())?;
+    if args.keep {
+        scratch.keep();
+        output.note(format!("working in `{}`", scratch.root().display()));
+    }
+    let work = Work { subject: Arc::new(subject), plan: Arc::new(plan), scratch: Arc::new(scratch) };
+    let mut missing = session::with(global, async |session| work.fetch(session, output).await).await?;
+    missing.extend(work.look_outside().await?);
+    let mut done = Done::default();
+    if missing.is_empty() {
+        match work.run(args, global, output, &mut done).await {
+            Err(ReproduceFailure::Missing(what)) => missing = what,
+            Err(ReproduceFailure::Problem(problem)) => return Err(problem),
+            Ok(()) => {}
+        }
+    }
+    session::with(global, async |session| work.record(session, args, missing, done, output).await).await
+}
+
+/// What has been trained so far.
+#[derive(Default)]
+struct Done {
+    trained: Vec<Trained>,
+    /// Of the environment as it was installed, if nothing was trained.
+    installed: Vec<EnvironmentDifference>,
+}
+
+/// What can't be had is an answer; everything else is a failure.
+enum ReproduceFailure {
+    Missing(Vec<String>),
+    Problem(Problem),
+}
+
+impl From<ReproduceError> for ReproduceFailure {
+    fn from(error: ReproduceError) -> Self {
+        match error {
+            ReproduceError::Missing(missing) => Self::Missing(missing),
+            error => Self::Problem(error.into()),
+        }
+    }
+}
+
+/// Shared with the threads that work.
+#[derive(Clone)]
+struct Work {
+    subject: Arc<Subject>,
+    plan: Arc<Plan>,
+    scratch: Arc<Scratch>,
+}
+
+impl Work {
+    /// Brings the files of the project into the scratch folder; returns what can't be had.
+    async fn fetch(&self, session: &Session, output: &Output) -> Result<Vec<String>, Problem> {
+        let mut missing = Vec::new();
+        for file in self.plan.files.iter().filter(|file| file.place == Place::Project) {
+            if self.scratch.has(&file.digest) {
+                continue;
+            }
+            match session.download(&content(file), &self.scratch.files(), output).await {
+                Ok(fetched) => self.scratch.take(&file.digest, fetched.path())?,
+                Err(problem) if matches!(problem.kind, ErrorKind::NotFound | ErrorKind::Corrupt) => {
+                    missing.push(format!("{}: {}", file.name(), problem.message));
+                }
+                Err(problem) => return Err(problem),
+            }
+        }
+        Ok(missing)
+    }
+
+    async fn look_outside(&self) -> Result<Vec<String>, Problem> {
+        let work = self.clone();
+        on_thread(move || {
+            let outside = work.plan.files.iter().filter(|file| file.place == Place::Outside);
+            Ok::<_, Problem>(outside.filter_map(PlannedFile::look_outside).collect())
+        })
+        .await
+    }
+
+    /// Makes the environment and runs the command as often as is wanted.
+    async fn run(
+        &self,
+        args: &ReproduceArgs,
+        global: &Global,
+        output: &Output,
+        done: &mut Done,
+    ) -> Result<(), ReproduceFailure> {
+        let python = match &self.plan.interpreter {
+            None => None,
+            Some(_) => {
+                let (python, differences) = self.install(args, output).await?;
+                done.installed = differences;
+                Some(python)
+            }
+        };
+        let workspace = stemma_workspace::Workspace::find(&session::current_dir().map_err(ReproduceFailure::Problem)?);
+        let workspace = workspace.map_err(|error| ReproduceFailure::Problem(error.into()))?;
+        let project = session::project(global, workspace.as_ref());
+        for time in 1..=args.times {
+            let what = if args.times == 1 { "training".into() } else { format!("training {time} of {}", args.times) };
+            let (work, python, project) = (self.clone(), python.clone(), project.clone());
+            let trained = watched(output, what, move |line| {
+                let training = Training {
+                    plan: &work.plan,
+                    recorded: &work.subject.run.record,
+                    environment: &work.subject.environment,
+                    scratch: &work.scratch,
+                    python: python.as_deref(),
+                    actor: work.subject.actor.clone(),
+                    project,
+                };
+                train(&training, line)
+            });
+            let trained = trained.await?;
+            let failed = !trained.captured.record.exit.is_success();
+            if failed {
+                output.note(format!("the command failed; its last lines:\n  {}", trained.last_lines.join("\n  ")));
+            }
+            done.trained.push(trained);
+            if failed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn install(
+        &self,
+        args: &ReproduceArgs,
+        output: &Output,
+    ) -> Result<(PathBuf, Vec<EnvironmentDifference>), ReproduceFailure> {
+        let work = self.clone();
+        let choice = args.python.clone().map_or(PythonChoice::Find, PythonChoice::Given);
+        let builds = if args.allow_builds { Builds::Allowed } else { Builds::Refused };
+        let installed = watched(output, "packages".to_owned(), move |line| {
+            let wanted = work.plan.interpreter.as_ref().expect("only called for plans with an interpreter");
+            let base = find_interpreter(wanted, &choice)?;
+            install(&work.plan, &work.subject.environment, &work.scratch, &base, builds, line)
+        });
+        let installed = installed.await?;
+        output.note(view::reproduction::installed(&self.plan, &installed.differences));
+        Ok((installed.python, installed.differences))
+    }
+
+    /// Sends what came out, and has it compared.
+    async fn record(
+        &self,
+        session: &Session,
+        args: &ReproduceArgs,
+        missing: Vec<String>,
+        done: Done,
+        output: &Output,
+    ) -> Result<Reproduced, Problem> {
+        let store = self.scratch.store()?;
+        let mut trainings = Vec::new();
+        for trained in &done.trained {
+            let mut contents: Vec<ContentClaim> = Vec::new();
+            if let Some(model) = trained.model {
+                let info = store.info(&model).map_err(stemma_workspace::WorkspaceError::from)?;
+                contents.push(ContentClaim { digest: model, size: info.map_or(0, |info| info.size) });
+            }
+            if args.record {
+                let all = trained.captured.contents.iter();
+                contents.extend(all.map(|content| ContentClaim { digest: content.digest, size: content.size }));
+            }
+            session.ensure_content_of(&store, &contents, output).await?;
+            let record = &trained.captured.record;
+            if args.record {
+                let run = RecordRun { record: record.clone(), digest: trained.captured.record_digest };
+                session.client.record_run(&session.project, &run).await?;
+            }
+            trainings.push(TrainedAgain {
+                exit: record.exit,
+                wall_us: trained.wall_us(),
+                model: trained.model,
+                run: args.record.then_some(record.id),
+            });
+        }
+        let first = done.trained.first();
+        let record = RecordReproduction {
+            required: args.at_least,
+            inputs: self.plan.inputs_line(),
+            missing,
+            trainings,
+            outputs: first.map(|trained| self.outputs(trained)).unwrap_or_default(),
+            environment: first.map_or(done.installed, |trained| trained.differences.clone()),
+            notes: self.plan.warnings.iter().chain(first.iter().flat_map(|one| &one.notes)).cloned().collect(),
+        };
+        let Subject { model, version, .. } = &*self.subject;
+        session.client.record_reproduction(&session.project, model, version, &record).await
+    }
+
+    fn outputs(&self, trained: &Trained) -> Vec<RepeatedOutput> {
+        repeated_outputs(&self.subject.run.record, &trained.captured.record)
+    }
+}
+
+/// A planned file as the home names it.
+fn content(file: &PlannedFile) -> Resolved {
+    Resolved {
+        name: file.path.clone(),
+        kind: "content".to_owned(),
+        digest: file.digest,
+        sha256: None,
+        size: file.size,
+        file_name: file.path.clone(),
+    }
+}
+
+/// Does long work on a thread of its own while its last line is shown.
+async fn watched<T: Send + 'static>(
+    output: &Output,
+    what: String,
+    work: impl FnOnce(&(dyn Fn(&str) + Sync)) -> Result<T, ReproduceError> + Send + 'static,
+) -> Result<T, ReproduceFailure> {
+    let spinner = output.spinner();
+    spinner.set_message(what.clone());
+    let shown = spinner.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        let line = move |line: &str| shown.set_message(format!("{what}: {}", crate::print::harmless(line)));
+        work(&line)
+    });
+    let done = done.await;
+    spinner.finish_and_clear();
+    match done {
+        Ok(result) => Ok(result?),
+        Err(error) => Err(ReproduceFailure::Problem(Problem::new(ErrorKind::Internal, error.to_string()))),
+    }
+}
+
+async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?
+}
