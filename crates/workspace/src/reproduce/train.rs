@@ -96,7 +96,7 @@ pub fn train(training: &Training<'_>, line: &(dyn Fn(&str) + Sync)) -> Result<Tr
     Ok(Trained {
         model: find_model(&captured, &store, &scratch.project().join(&plan.model), &plan.model)?,
         differences: differences(training, &captured, &store)?,
-        notes: notes(training.recorded, &captured),
+        notes: notes(training, &captured),
         last_lines: if failed { log.last_lines() } else { Vec::new() },
         captured,
     })
@@ -151,9 +151,11 @@ fn differences(
     Ok(differences.filter(|one| !is_of_base(one)).collect())
 }
 
-fn notes(recorded: &RunRecord, captured: &CapturedRun) -> Vec<String> {
-    let mut notes = captured.notes.clone();
-    let other = other_inputs(recorded, &captured.record);
+fn notes(training: &Training<'_>, captured: &CapturedRun) -> Vec<String> {
+    // what libraries leave among the temporary files is gone with them
+    let temporary = training.scratch.temporary().to_string_lossy().into_owned();
+    let mut notes: Vec<String> = captured.notes.iter().filter(|note| !note.contains(&temporary)).cloned().collect();
+    let other = other_inputs(training.recorded, &captured.record);
     if !other.is_empty() {
         let names = other.iter().take(NAMES_MAX).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let more = other.len().saturating_sub(NAMES_MAX);
