@@ -346,11 +346,11 @@ pub fn expect(expected: &mut BTreeMap<String, Expectation>, text: &str) -> Resul
         "=" => Expectation::Exactly(serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))),
         sign => bound(expected.get(output), sign, value.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(bad)?),
     };
-    let twice = match (expected.get(output), &expectation) {
-        (Some(Expectation::Within { .. }), Expectation::Within { .. }) | (None, _) => false,
-        _ => true,
-    };
-    if twice {
+    let joins = matches!(
+        (expected.get(output), &expectation),
+        (None, _) | (Some(Expectation::Within { .. }), Expectation::Within { .. })
+    );
+    if !joins {
         return Err(Problem::invalid(format!("two different things are expected of `{output}`")));
     }
     expected.insert(output.to_owned(), expectation);

@@ -70,9 +70,9 @@ pub fn check(case: &RegressionCase, result: &CaseResult) -> CheckResult {
 }
 
 fn run_case(model: &Model, case: &RegressionCase) -> CaseResult {
-    let result = |problem, outputs: Vec<case::OutputFound>| CaseResult {
+    let result = |problem: Option<String>, outputs: Vec<case::OutputFound>| CaseResult {
         name: case.name.clone(),
-        passed: problem == None::<String> && outputs.iter().all(|output| output.passed),
+        passed: problem.is_none() && outputs.iter().all(|output| output.passed),
         problem,
         outputs,
         why: case.why.clone(),

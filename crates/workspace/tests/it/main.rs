@@ -1,5 +1,6 @@
 //! Stories of the workspace on real folders, repositories and scripts.
 
+mod docs;
 mod files;
 mod run;
 mod scene;
