@@ -47,8 +47,13 @@ pub struct EvaluationData {
 impl EvaluationData {
     /// The declaration with its data pinned; evidence counts only under the same one.
     pub fn spec_digest(&self) -> Digest {
-        canonical::digest(&(&self.spec, self.digest)).expect("a declaration from JSON has finite numbers").0
+        spec_digest(&self.spec, self.digest)
     }
+}
+
+/// The digest under which evidence of an evaluation on some data is recorded.
+pub fn spec_digest(spec: &EvaluationSpec, data: Digest) -> Digest {
+    canonical::digest(&(spec, data)).expect("a declaration from JSON has finite numbers").0
 }
 
 impl Engine {

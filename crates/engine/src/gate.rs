@@ -17,7 +17,7 @@ use self::slices::{Asked, Limits};
 use crate::{
     Caller, Engine, cases,
     data_test::{self, Beside},
-    evaluate::metrics::metric_value,
+    evaluate::{metrics::metric_value, spec_digest},
     problem::internal,
     table::Table,
 };
@@ -85,8 +85,8 @@ impl Engine {
         let found = match spec {
             GateSpec::DataTest(test) => self.test_data(project, test).await?,
             GateSpec::MetricBaseline { .. } | GateSpec::SliceGap { .. } | GateSpec::SliceBaseline { .. } => {
-                let evaluation = self.newest_evaluation_report(project, version).await?;
-                check_evaluation(spec, evaluation.as_ref(), policy.evaluation.as_ref())
+                let evaluation = self.evaluation_for(project, version, spec, policy.evaluation.as_ref()).await?;
+                check_evaluation(spec, evaluation.as_ref(), &version.name())
             }
             GateSpec::RegressionCases { path, cases } => {
                 let Some(cases) = cases else {
@@ -101,6 +101,29 @@ impl Engine {
         };
         let data = found.data.clone();
         Ok((report(name, found), data))
+    }
+
+    /// The newest evaluation of a version, if it was made as it is declared today. For slices all of the declaration
+    /// counts: they may be cut elsewhere now.
+    async fn evaluation_for(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+        spec: &GateSpec,
+        declared: Option<&EvaluationSpec>,
+    ) -> Result<Option<EvaluationReport>, Problem> {
+        let report = self.newest_evaluation_report(project, version).await?;
+        let Some((report, declared)) = report.zip(declared) else {
+            return Ok(None);
+        };
+        if matches!(spec, GateSpec::MetricBaseline { .. }) {
+            return Ok(is_as_declared(&report, declared).then_some(report));
+        }
+        let evidence = self.evidence(project, version).await?;
+        let newest =
+            evidence.iter().rev().find(|one| one.kind == EvidenceKind::Evaluation && one.subject == version.digest);
+        let today = spec_digest(declared, report.data_digest);
+        Ok(newest.is_some_and(|one| one.spec_digest == today).then_some(report))
     }
 
     async fn test_data(&self, project: &ProjectName, test: &DataTest) -> Result<Found, Problem> {
@@ -160,13 +183,8 @@ fn report(gate: &GateName, found: Found) -> GateReport {
     GateReport { v: 1, gate: gate.to_string(), passed, checks: found.checks, slices: found.slices }
 }
 
-/// Checks an evaluation that was made as it is declared today, on rows that training never read.
-fn check_evaluation(
-    spec: &GateSpec,
-    evaluation: Option<&EvaluationReport>,
-    declared: Option<&EvaluationSpec>,
-) -> Found {
-    let evaluation = evaluation.filter(|report| is_as_declared(report, declared));
+/// Checks an evaluation, which must have been made on rows that training never read.
+fn check_evaluation(spec: &GateSpec, evaluation: Option<&EvaluationReport>, version: &str) -> Found {
     let data = evaluation.map(|report| report.data.clone());
     let fails = |found: String| Found {
         checks: vec![CheckResult::new(describe(spec), false, found)],
@@ -174,7 +192,7 @@ fn check_evaluation(
         ..Found::default()
     };
     match evaluation {
-        None => fails("the version was not evaluated as it is declared today".to_owned()),
+        None => fails(format!("it was not evaluated as it is declared today; `stemma evaluate {version}` does so")),
         Some(report) if report.is_leaky() => {
             fails(format!("the evaluation is leaky: {} rows were read in training", report.leaky_rows))
         }
@@ -242,10 +260,8 @@ fn wanted_gates<'a>(
 }
 
 /// An evaluation made under another declaration says nothing under this one.
-fn is_as_declared(report: &EvaluationReport, declared: Option<&EvaluationSpec>) -> bool {
-    declared.is_some_and(|spec| {
-        (&spec.data, &spec.target, &spec.positive) == (&report.data, &report.target, &report.positive)
-    })
+fn is_as_declared(report: &EvaluationReport, declared: &EvaluationSpec) -> bool {
+    (&declared.data, &declared.target, &declared.positive) == (&report.data, &report.target, &report.positive)
 }
 
 fn bounds(metric: &str, min: Option<f64>, max: Option<f64>) -> String {

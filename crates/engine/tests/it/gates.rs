@@ -111,6 +111,30 @@ async fn slices_are_compared_and_listed() {
 }
 
 #[tokio::test]
+async fn slices_that_are_cut_elsewhere_now_are_not_those_that_were_measured() {
+    let world = world().await;
+    let gap = json!({ "kind": "slice-gap", "metric": "accuracy", "slice": "age", "max_gap": 1.0, "min_rows": 1 });
+    let cut_at = |bound: f64| {
+        let mut policy = with_gates(&world, &[]);
+        policy.evaluation.as_mut().unwrap().slices = vec![SliceSpec::Bins { column: "age".into(), bins: vec![bound] }];
+        policy.gates.insert("gap".parse().unwrap(), gate(gap.clone()));
+        policy
+    };
+    world.set_policy(cut_at(30.0)).await;
+    register(&world).await;
+    assert!(run(&world).await.results[0].passed);
+    world.set_policy(cut_at(50.0)).await;
+    let results = run(&world).await;
+    let told = "it was not evaluated as it is declared today; `stemma evaluate score@1.0.0` does so";
+    assert_eq!(failed(&results.results[0]), [told]);
+    let request = RequestId::generate();
+    world.engine.evaluate(&world.owner, request, &project(), &world.model, "newest").await.unwrap();
+    let results = run(&world).await;
+    assert!(results.results[0].passed);
+    assert_eq!(results.results[0].slices[0].value, "< 50");
+}
+
+#[tokio::test]
 async fn a_changed_case_makes_evidence_stale() {
     let world = world().await;
     let (label, classes) = (label_output(), world.classes.clone());
