@@ -18,11 +18,12 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -56,7 +57,7 @@ def main() -> None:
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", choices=["tree", "boosting", "logistic"], default="tree")
+    parser.add_argument("--model", choices=["tree", "forest", "boosting", "logistic", "mlp"], default="tree")
     parser.add_argument(
         "--without-protected",
         action="store_true",
@@ -66,9 +67,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--model-out", type=Path, default=Path("model.onnx"))
     parser.add_argument("--metrics-out", type=Path, default=Path("metrics.json"))
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--unseeded", action="store_true", help="learn something else each time")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--max-depth", type=int, default=3, help="of the tree, or of each boosted tree")
-    parser.add_argument("--trees", type=int, default=200, help="boosting only")
+    parser.add_argument("--trees", type=int, default=200, help="forest and boosting only")
     parser.add_argument("--learning-rate", type=float, default=0.05, help="boosting only")
     parser.add_argument("--subsample", type=float, default=0.8, help="boosting only")
     parser.add_argument("--inverse-regularization", type=float, default=0.1, help="logistic only")
@@ -76,16 +78,21 @@ def parse_args() -> argparse.Namespace:
 
 
 def build_classifier(args: argparse.Namespace) -> ClassifierMixin:
+    seed = None if args.unseeded else args.seed
     if args.model == "tree":
-        return DecisionTreeClassifier(max_depth=args.max_depth, random_state=args.seed)
+        return DecisionTreeClassifier(max_depth=args.max_depth, random_state=seed)
     if args.model == "boosting":
         return GradientBoostingClassifier(
             n_estimators=args.trees,
             max_depth=args.max_depth,
             learning_rate=args.learning_rate,
             subsample=args.subsample,
-            random_state=args.seed,
+            random_state=seed,
         )
+    if args.model == "forest":
+        return RandomForestClassifier(n_estimators=args.trees, min_samples_leaf=5, random_state=seed)
+    if args.model == "mlp":
+        return MLPClassifier(hidden_layer_sizes=(16,), alpha=1.0, max_iter=3000, random_state=seed)
     return LogisticRegression(C=args.inverse_regularization, max_iter=1000)
 
 
@@ -94,7 +101,7 @@ def build_pipeline(inputs: pd.DataFrame, classifier: ClassifierMixin) -> Pipelin
     numbers = numeric_columns(inputs)
     texts = [column for column in inputs if column not in numbers]
     prepare_numbers = [SimpleImputer(strategy="median")]
-    if isinstance(classifier, LogisticRegression):
+    if isinstance(classifier, LogisticRegression | MLPClassifier):
         # Trees need no scaling, and must not have it: their thresholds lie on or between
         # whole numbers, which single precision keeps exactly and scaled ones it does not.
         prepare_numbers.append(StandardScaler())

@@ -274,8 +274,11 @@ fn compare_numbers(recorded: &Canonical, forms: &[Canonical]) -> Found {
     let found = match farthest.differing {
         0 => format!("all {} tensors equal", farthest.tensors),
         differing => format!(
-            "{differing} of {} tensors differ, by {:.1e} at most (relative), {} representable numbers",
-            farthest.tensors, farthest.relative_max, farthest.ulps_max
+            "{differing} of {} tensors differ, by {:.1e} at most (relative) or {} representable number{}",
+            farthest.tensors,
+            farthest.relative_max,
+            farthest.ulps_max,
+            if farthest.ulps_max == 1 { "" } else { "s" }
         ),
     };
     Found::new(distances.iter().all(|distance| distance.is_within_tolerance), found)

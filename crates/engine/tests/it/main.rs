@@ -4,5 +4,6 @@ mod delivery;
 mod gates;
 mod leak;
 mod promotion;
+mod reproduction;
 mod serving;
 mod world;
