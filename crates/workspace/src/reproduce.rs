@@ -5,6 +5,7 @@
 //! How equal the models are is not decided here: the home compares them.
 
 mod compare;
+mod hashes;
 mod install;
 mod logged;
 mod materialise;

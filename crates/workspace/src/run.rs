@@ -26,7 +26,7 @@ use stemma_runner::{
     classify::{Surroundings, classify},
     environment::{self, Environment, Subject},
     process::{EnvironmentChanges, Streams},
-    redact::{redact_args, redact_variable},
+    redact::{redact_args, redact_text, redact_variable},
 };
 use stemma_store::{Store, StoreError};
 
@@ -40,6 +40,8 @@ const RECORD_VERSION: u32 = 1;
 const FILES_BYTES_MAX: usize = 12 << 20;
 /// Names of hub repositories in the notes.
 const HUB_NOTES_MAX: usize = 10;
+/// Longest lock file that is kept.
+const LOCK_FILE_BYTES_MAX: u64 = 16 << 20;
 const DEFAULT_METRICS: &str = "metrics.json";
 
 /// A command to run and record.
@@ -316,6 +318,7 @@ impl Run<'_> {
         let environment =
             canonical::to_bytes(&self.environment).expect("the record has text keys and no floating-point numbers");
         let environment = shelf.keep_bytes(&environment, ContentKind::Environment)?;
+        self.keep_lock_files(shelf)?;
         let claimed_metrics = self.metrics(&files.outputs, shelf);
         let Execution { exit, started, ended, usage, capture, .. } = &self.execution;
         Ok(RunRecord {
@@ -343,6 +346,18 @@ impl Run<'_> {
             max_rss_bytes: usage.max_rss_bytes,
             redactions: shelf.redacted.iter().map(|kind| kind.name().to_owned()).collect(),
         })
+    }
+
+    /// Keeps the lock files that the environment names, for whoever makes it again; one with a secret in it is left out.
+    fn keep_lock_files(&self, shelf: &mut Shelf<'_>) -> Result<(), StoreError> {
+        for lock in &self.environment.lock_files {
+            let text = crate::file::read(&self.workspace.root().join(&lock.path), LOCK_FILE_BYTES_MAX);
+            let Ok(Some(text)) = text else { continue };
+            if Digest::of(text.as_bytes()) == lock.digest && redact_text(&text).found.is_empty() {
+                shelf.keep_bytes(text.as_bytes(), ContentKind::Environment)?;
+            }
+        }
+        Ok(())
     }
 
     fn note_capture(&self, shelf: &mut Shelf<'_>) {

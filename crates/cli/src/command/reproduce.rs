@@ -225,7 +225,20 @@ impl Work {
                 Err(problem) => return Err(problem),
             }
         }
+        self.fetch_lock_files(session, output).await?;
         Ok(missing)
+    }
+
+    /// Lock files know hashes of packages; without them the packages' versions are all that is asked for.
+    async fn fetch_lock_files(&self, session: &Session, output: &Output) -> Result<(), Problem> {
+        for lock in self.plan.lock_files.iter().filter(|lock| !self.scratch.has(&lock.digest)) {
+            let Ok(content) = session.client.resolve(&session.project, &lock.digest.to_string()).await else {
+                continue;
+            };
+            let fetched = session.download(&content, &self.scratch.files(), output).await?;
+            self.scratch.take(&lock.digest, fetched.path())?;
+        }
+        Ok(())
     }
 
     async fn look_outside(&self) -> Result<Vec<String>, Problem> {

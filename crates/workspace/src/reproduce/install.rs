@@ -19,6 +19,7 @@ use stemma_runner::{
 use super::{
     Plan, PlannedInterpreter, PythonChoice, ReproduceError, Scratch,
     compare::{environment_differences, normalised},
+    hashes::{Hashes, LOCK_BYTES_MAX},
     logged::Log,
     plan::{capitalised, series},
 };
@@ -119,11 +120,11 @@ pub fn install(
     make_venv(scratch, base, is_virtual, wants_pip, line)?;
     let needed = needed(&plan.packages, &look(&python).packages);
     if !needed.is_empty() {
-        let requirements = requirements(&needed)?;
+        let requirements = requirements(&needed, &hashes(plan, scratch))?;
         if !has_pip(&python) {
             make_venv(scratch, base, is_virtual, true, line)?;
         }
-        pip_install(scratch, &python, &requirements, builds, line)?;
+        requirements.iter().try_for_each(|lines| pip_install(scratch, &python, lines, builds, line))?;
     }
     if is_virtual {
         remove_others(plan, scratch, &python, line)?;
@@ -164,9 +165,21 @@ fn needed<'a>(recorded: &'a [Package], there: &[Package]) -> Vec<&'a Package> {
     recorded.iter().filter(|one| !is_there(one)).collect()
 }
 
-/// One line for each package; those that no index has are missing.
-fn requirements(needed: &[&Package]) -> Result<String, ReproduceError> {
-    let mut lines = String::new();
+/// What is known of packages' hashes from the lock files that were fetched.
+fn hashes(plan: &Plan, scratch: &Scratch) -> Hashes {
+    let mut hashes = Hashes::default();
+    for lock in plan.lock_files.iter().filter(|lock| scratch.has(&lock.digest)) {
+        if let Ok(Some(text)) = crate::file::read(&scratch.file(&lock.digest), LOCK_BYTES_MAX) {
+            hashes.add(&text);
+        }
+    }
+    hashes
+}
+
+/// Lines for pip, each naming a package: those with hashes, then those without; pip takes all or none with hashes.
+/// What no index has is missing.
+fn requirements(needed: &[&Package], hashes: &Hashes) -> Result<Vec<String>, ReproduceError> {
+    let (mut hashed, mut free) = (String::new(), String::new());
     let mut missing = Vec::new();
     for package in needed {
         let Package { name, version, origin, .. } = package;
@@ -178,10 +191,16 @@ fn requirements(needed: &[&Package]) -> Result<String, ReproduceError> {
             None if !is_plain(name) || !is_plain(version) => {
                 missing.push(format!("package `{name} {version}` is not named as packages are"));
             }
-            None => lines.push_str(&format!("{name}=={version}\n")),
+            None => match hashes.options(name, version) {
+                none if none.is_empty() => free.push_str(&format!("{name}=={version}\n")),
+                hashes => hashed.push_str(&format!("{name}=={version}{hashes}\n")),
+            },
         }
     }
-    if missing.is_empty() { Ok(lines) } else { Err(ReproduceError::Missing(missing)) }
+    if !missing.is_empty() {
+        return Err(ReproduceError::Missing(missing));
+    }
+    Ok([hashed, free].into_iter().filter(|lines| !lines.is_empty()).collect())
 }
 
 fn is_plain(text: &str) -> bool {
@@ -298,7 +317,13 @@ mod tests {
         let recorded = [package("NumPy", "2.0.0"), package("pip", "24.0"), package("a_b", "1")];
         let there = [package("numpy", "2.0.1"), package("pip", "24.0"), package("A.b", "1")];
         let needed = needed(&recorded, &there);
-        assert_eq!(requirements(&needed).unwrap(), "NumPy==2.0.0\n");
+        assert_eq!(requirements(&needed, &Hashes::default()).unwrap(), ["NumPy==2.0.0\n"]);
+        let mut hashes = Hashes::default();
+        let digest = "a".repeat(64);
+        hashes.add(&format!("numpy==2.0.0 --hash=sha256:{digest}"));
+        let other = package("other", "1");
+        let both = requirements(&[&recorded[0], &other], &hashes).unwrap();
+        assert_eq!(both, [format!("NumPy==2.0.0 --hash=sha256:{digest}\n"), "other==1\n".to_owned()]);
     }
 
     #[test]
@@ -306,7 +331,9 @@ mod tests {
         let mut own = package("own", "1.0");
         own.origin = Some("file:///home/ada/own".into());
         let odd = package("--index-url", "http://evil.example");
-        let Err(ReproduceError::Missing(missing)) = requirements(&[&own, &odd, &package("numpy", "2")]) else {
+        let Err(ReproduceError::Missing(missing)) =
+            requirements(&[&own, &odd, &package("numpy", "2")], &Hashes::default())
+        else {
             panic!("they can't be had");
         };
         assert_eq!(missing.len(), 2);

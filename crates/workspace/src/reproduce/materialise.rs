@@ -96,6 +96,10 @@ impl Scratch {
         self.root.join("files")
     }
 
+    pub(super) fn file(&self, digest: &Digest) -> PathBuf {
+        self.files().join(digest.hex())
+    }
+
     pub fn log(&self, name: &str) -> PathBuf {
         self.root.join(format!("{name}.log"))
     }
@@ -107,12 +111,12 @@ impl Scratch {
 
     /// Takes over a fetched and checked file.
     pub fn take(&self, digest: &Digest, from: &Path) -> Result<(), ReproduceError> {
-        let to = self.files().join(digest.hex());
+        let to = self.file(digest);
         fs::rename(from, &to).map_err(|error| ReproduceError::io(to, error))
     }
 
     pub fn has(&self, digest: &Digest) -> bool {
-        self.files().join(digest.hex()).is_file()
+        self.file(digest).is_file()
     }
 
     /// Puts all files where the run saw them, into a new folder, with the folders that it wrote into.
@@ -133,7 +137,7 @@ impl Scratch {
     }
 
     fn lay(&self, project: &Path, file: &PlannedFile) -> Result<(), ReproduceError> {
-        let (from, to) = (self.files().join(file.digest.hex()), project.join(&file.path));
+        let (from, to) = (self.file(&file.digest), project.join(&file.path));
         make_folder(to.parent().unwrap_or(project))?;
         fs::copy(&from, &to).map_err(|error| ReproduceError::io(&to, error))?;
         let mode = if is_script(&to) { 0o755 } else { 0o644 };

@@ -13,7 +13,7 @@ use stemma_core::{
     record::{FileRef, RunRecord},
 };
 use stemma_runner::{
-    environment::{Environment, Package, is_python},
+    environment::{Environment, LockFile, Package, is_python},
     redact::is_redacted,
 };
 
@@ -45,6 +45,8 @@ pub struct Plan {
     pub interpreter: Option<PlannedInterpreter>,
     /// Sorted by name; empty without an interpreter.
     pub packages: Vec<Package>,
+    /// Lock files that the project had; they know hashes of packages, if they are kept.
+    pub lock_files: Vec<LockFile>,
     /// Variables that change results, as they were.
     pub variables: BTreeMap<String, String>,
     /// Network peers that the recorded run contacted.
@@ -161,6 +163,7 @@ pub fn plan(record: &RunRecord, environment: &Environment, model: Digest) -> Res
         outputs: record.outputs.clone(),
         packages: if interpreter.is_some() { environment.packages.clone() } else { Vec::new() },
         interpreter,
+        lock_files: environment.lock_files.clone(),
         variables: variables(environment),
         hosts: record.capture.hosts.clone(),
         time_max_s: wall.saturating_mul(PATIENCE).max(PATIENCE_MIN).as_secs(),
