@@ -243,9 +243,14 @@ fn described(tolerance: Tolerance) -> String {
     match (tolerance.abs, tolerance.rel) {
         (0.0, 0.0) => String::new(),
         (abs, 0.0) => format!(" ± {abs}"),
-        (0.0, rel) => format!(" ± {} %", rel * 100.0),
-        (abs, rel) => format!(" ± ({abs} + {} %)", rel * 100.0),
+        (0.0, rel) => format!(" ± {} %", percent(rel)),
+        (abs, rel) => format!(" ± ({abs} + {} %)", percent(rel)),
     }
+}
+
+/// A share in percent, without the rounding that 0.07 · 100 has.
+fn percent(share: f64) -> f64 {
+    (share * 1e10).round() / 1e8
 }
 
 fn exactly(expected: &Value, found: &Value, tolerance: Tolerance) -> (bool, Option<f64>) {
@@ -552,9 +557,24 @@ mod tests {
     #[test]
     fn tolerances_are_numbers_or_shares() {
         assert_eq!("0.01".parse::<Tolerance>().unwrap(), Tolerance { abs: 0.01, rel: 0.0 });
-        assert_eq!("5%".parse::<Tolerance>().unwrap(), Tolerance { abs: 0.0, rel: 0.05 });
+        let seven = "7%".parse::<Tolerance>().unwrap();
+        assert_eq!(Expectation::Exactly(json!(1)).describe(Some(seven)), "= 1 ± 7 %");
         for bad in ["", "-1", "x", "%", "inf", "NaN%"] {
             assert!(bad.parse::<Tolerance>().is_err(), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_reading_panic(text in ".{0,60}", value in "[{}\\[\\]\"a-z0-9:,.<>= -]{0,40}") {
+            let _ = RegressionCase::parse(&"c".parse().unwrap(), &value);
+            let _ = unpack(value.as_bytes());
+            let _ = expect(&mut BTreeMap::new(), &text);
+            let _ = text.parse::<Tolerance>();
+            if let Ok(found) = serde_json::from_str::<Value>(&value) {
+                compare(json!([0.5, "a"]), json!(null), found.clone());
+                compare(json!({ ">=": 0.5 }), json!(null), found);
+            }
         }
     }
 }

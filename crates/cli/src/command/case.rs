@@ -95,7 +95,8 @@ pub async fn run(args: CaseArgs, global: &Global, output: &Output) -> Result<Exi
         Act::Add(args) => {
             let added = session::with(global, async |session| add(&args, session).await).await?;
             output.result(&added, || text(&added, output));
-            output.note("the case holds the input of the prediction; whoever may read the code may read it");
+            output.note("it holds the input of the prediction, for whoever may read the code");
+            output.note("it counts from the next `stemma policy apply` or `stemma register` on");
             Ok(ExitCode::SUCCESS)
         }
         Act::List { path } => {
@@ -217,9 +218,11 @@ fn cell(tensor: &LoggedTensor, row: Option<usize>) -> Result<Value, Problem> {
     };
     let width = elements.len() / rows;
     match elements.get(row * width..(row + 1) * width) {
+        Some([]) | None => {
+            Err(Problem::new(ErrorKind::Corrupt, format!("the recorded input `{}` is cut off", tensor.name)))
+        }
         Some([one]) => Ok(one.clone()),
         Some(several) => Ok(Value::from(several.to_vec())),
-        None => Err(Problem::new(ErrorKind::Corrupt, format!("the recorded input `{}` is cut off", tensor.name))),
     }
 }
 
@@ -231,4 +234,41 @@ fn text(added: &Added, output: &Output) -> String {
         text.push_str(&format!("\n{}", view::gate::case_results(today, output)));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use stemma_core::signature::Datatype;
+
+    use super::*;
+
+    fn taken(shape: &[usize], data: Value, row: Option<usize>) -> Result<Value, String> {
+        let tensor = LoggedTensor { name: "x".into(), datatype: Datatype::Fp32, shape: shape.to_vec(), data };
+        cell(&tensor, row).map_err(|problem| problem.message)
+    }
+
+    #[test]
+    fn one_row_is_taken_from_what_was_recorded() {
+        for (shape, data, row, expected) in [
+            (&[1, 1][..], json!([1.5]), None, json!(1.5)),
+            (&[1], json!(["a"]), None, json!("a")),
+            (&[], json!([7]), None, json!(7)),
+            (&[1, 3], json!([1, 2, 3]), None, json!([1, 2, 3])),
+            (&[2, 2], json!([1, 2, 3, 4]), Some(1), json!([3, 4])),
+            (&[1, 1], json!(["NaN"]), Some(0), json!("NaN")),
+        ] {
+            assert_eq!(taken(shape, data.clone(), row), Ok(expected), "{shape:?} {data}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_not_there_is_named() {
+        assert_eq!(taken(&[2, 1], json!([1, 2]), None).unwrap_err(), "the request had 2 rows");
+        assert_eq!(taken(&[2, 1], json!([1, 2]), Some(2)).unwrap_err(), "the request has no row 2");
+        for (shape, data) in [(&[1, 1][..], json!([])), (&[3], json!([1])), (&[1], Value::Null)] {
+            let row = Some(shape[0] - 1);
+            assert_eq!(taken(shape, data, row).unwrap_err(), "the recorded input `x` is cut off");
+        }
+    }
 }

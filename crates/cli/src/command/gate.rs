@@ -2,10 +2,15 @@ use std::process::ExitCode;
 
 use clap::Args;
 use stemma_api::types::{GateResults, GateStanding, RunGates};
-use stemma_core::{ErrorKind, Problem, name::ModelName};
+use stemma_core::{Digest, ErrorKind, Problem, case, name::ModelName, policy::GateSpec};
 
 use super::{Global, model_and_version};
-use crate::{print::Output, session, view};
+use crate::{
+    declared,
+    print::Output,
+    session::{self, Session},
+    view,
+};
 
 /// Run the gates of a model version
 ///
@@ -31,6 +36,7 @@ pub async fn run(args: GateArgs, global: &Global, output: &Output) -> Result<Exi
     }
     let gates = RunGates { gates: args.gates };
     let results = session::with(global, async |session| {
+        note_changed_cases(session, &model, output).await?;
         session.client.run_gates(&session.project, &model, &version, &gates).await
     });
     let results = results.await?;
@@ -40,6 +46,33 @@ pub async fn run(args: GateArgs, global: &Global, output: &Output) -> Result<Exi
     } else {
         Ok(ExitCode::from(ErrorKind::Refused.exit_code()))
     }
+}
+
+/// Says so if the folder holds other cases than those that the gates know.
+async fn note_changed_cases(session: &Session, model: &ModelName, output: &Output) -> Result<(), Problem> {
+    let Some(workspace) = &session.workspace else {
+        return Ok(());
+    };
+    let Some(declared) = workspace.settings().models.get(model) else {
+        return Ok(());
+    };
+    let Some(current) = declared::current(session, model).await? else {
+        return Ok(());
+    };
+    for (name, gate) in &declared.gates {
+        let (GateSpec::RegressionCases { path, .. }, Some(GateSpec::RegressionCases { cases: Some(known), .. })) =
+            (gate, current.gates.get(name))
+        else {
+            continue;
+        };
+        let packed = workspace.cases(path).and_then(case::pack);
+        if packed.is_ok_and(|bytes| Digest::of(&bytes) != *known) {
+            output.note(format!(
+                "the cases in `{path}` are others than gate `{name}` knows; `stemma policy apply {model}`"
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn last(model: &ModelName, version: &str, global: &Global, output: &Output) -> Result<ExitCode, Problem> {

@@ -118,7 +118,29 @@ slices = ["sex", { column = "age", bins = [25, 40.5] }]
 [model.credit-score.gate.applications]
 kind = "data-test"
 data = "german-credit@1"
-columns = { age = { type = "integer", min = 18 } }
+max_rows = 1000
+strict = true
+keys = [["age", "sex"]]
+no_overlap = [{ data = "german-credit-test@1", on = ["age"] }]
+drift = { reference = "german-credit-test@1", psi_max = 0.2, bins = 20, except = ["sex"] }
+[model.credit-score.gate.applications.columns]
+age = { type = "integer", min = 18, unique = true, mean = { min = 20 }, quantiles = [{ at = 0.5, max = 40 }] }
+sex = { pattern = "[fm]", length_max = 1, missing_max = 0.1 }
+[model.credit-score.gate.equal]
+kind = "slice-gap"
+metric = "tpr"
+slice = "sex"
+max_gap = 0.1
+min_ratio = 0.8
+[model.credit-score.gate.everywhere]
+kind = "slice-baseline"
+metric = "auc"
+min = 0.6
+min_rows = 50
+[model.credit-score.gate.cases]
+kind = "regression-cases"
+path = "tests/cases"
+cases = "b3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
 [model.credit-score.gate.baseline]
 kind = "metric-baseline"
 metric = "auc"

@@ -95,7 +95,7 @@ fn number_fault(cell: &str, rule: &ColumnRule) -> Option<String> {
 }
 
 fn missing(table: &Table, name: &str, column: usize, most: f64) -> CheckResult {
-    let what = format!("at most {} % of column `{name}` is empty", most * 100.0);
+    let what = format!("at most {} % of column `{name}` is empty", in_percent(most));
     let mut faults = Faults::new(table);
     for (row, cell) in texts(table, column) {
         if cell.trim().is_empty() {
@@ -138,10 +138,15 @@ fn distribution(table: &Table, name: &str, column: usize, rule: &ColumnRule) -> 
         .map(|bounds| result(format!("the mean of `{name}` {}", bounds.describe()), *bounds, mean(&numbers).ok()));
     let of_quantiles = rule.quantiles.iter().map(|rule| {
         let bounds = rule.bounds();
-        let what = format!("the {} % quantile of `{name}` {}", rule.at * 100.0, bounds.describe());
+        let what = format!("the {} % quantile of `{name}` {}", in_percent(rule.at), bounds.describe());
         result(what, bounds, quantile(&numbers, rule.at).ok())
     });
     of_mean.chain(of_quantiles).collect()
+}
+
+/// A declared share, without the rounding that 0.07 · 100 has.
+fn in_percent(share: f64) -> f64 {
+    (share * 1e10).round() / 1e8
 }
 
 fn describe(rule: &ColumnRule) -> String {
