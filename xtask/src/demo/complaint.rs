@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     data::SOURCE,
     governance::{APPROVAL_REASON, REVIEWER},
-    story::{Story, list, same, text},
+    story::{REFUSED, Story, list, same, text},
 };
 use crate::{desk::TRAINER, process};
 
@@ -23,7 +23,20 @@ pub fn explain(story: &mut Story) -> Result<()> {
     }
     replay(story, &prediction)?;
     page(story, &prediction)?;
+    case(story, &prediction, text(&why, "/feedback/0/label")?)?;
     get(story)
+}
+
+/// What should have come of the complaint, for every version from now on.
+fn case(story: &Story, prediction: &str, outcome: &str) -> Result<()> {
+    story.say("What should have been answered becomes a case: one row that every later version must get right.");
+    let (expected, why) = (format!("label={outcome}"), "what became of the one who complained");
+    story.stemma(&["case", "add", prediction, "--expect", &expected, "--name", "the-complaint", "--why", why])?;
+    let version = story.chosen()?;
+    // the one who complained was refused
+    let exit_code = if outcome == "bad" { 0 } else { REFUSED };
+    story.type_in(&mut story.desk.stemma(&["case", "run", version])?, "", exit_code)?;
+    Ok(())
 }
 
 fn check_why(story: &Story, why: &Value) -> Result<()> {
