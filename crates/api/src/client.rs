@@ -177,6 +177,15 @@ impl Client {
         self.get(&fill(pattern::VERSION, &[project, model, &version])).await
     }
 
+    pub async fn reproductions(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+    ) -> Result<Page<Reproduced>, Problem> {
+        self.get(&fill(pattern::REPRODUCTIONS, &[project, model, &version])).await
+    }
+
     /// Records how equal a version came out when it was trained again.
     pub async fn record_reproduction(
         &self,

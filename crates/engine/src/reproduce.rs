@@ -2,9 +2,9 @@
 //!
 //! What went in and how the command ended is told by whoever trained it. The models are compared here.
 
-use stemma_api::types::{ModelVersion, RecordReproduction, Reproduced, TrainedAgain};
+use stemma_api::types::{Evidence, ModelVersion, Page, RecordReproduction, Reproduced, TrainedAgain};
 use stemma_core::{
-    Digest, Problem, canonical,
+    Digest, ErrorKind, Problem, canonical,
     event::{Event, EvidenceKind, EvidenceRecorded},
     id::{EvidenceId, RequestId, RunId},
     name::{ModelName, ProjectName},
@@ -29,6 +29,10 @@ use crate::{
 
 /// Most trainings in one record.
 pub const TRAININGS_MAX: usize = 20;
+/// Reproductions that are shown of a version.
+const SHOWN_MAX: usize = 20;
+/// Longest stored report that is read.
+const REPORT_BYTES_MAX: u64 = 64 << 20;
 /// Most entries of each list in a record.
 const ENTRIES_MAX: usize = 10_000;
 
@@ -74,6 +78,28 @@ impl Engine {
         let event = &reproduction_event(evidence, project, &version, &report, digest);
         self.change(caller, request, || async move { Ok(vec![event.clone()]) }).await?;
         Ok(Reproduced { version: version.name(), evidence, digest, passed: report.passed(), report })
+    }
+
+    /// How equal a version came out each time that it was trained again, newest first.
+    pub async fn reproductions(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+    ) -> Result<Page<Reproduced>, Problem> {
+        let version = self.find_version(project, model, version).await?;
+        let evidence = self.evidence(project, &version).await?;
+        let ours = |one: &&Evidence| one.kind == EvidenceKind::Reproduction && one.subject == version.digest;
+        let mut items = Vec::new();
+        for one in evidence.iter().rev().filter(ours).take(SHOWN_MAX) {
+            let bytes = self.read_content(one.report, REPORT_BYTES_MAX).await?;
+            let report = serde_json::from_slice(&bytes).map_err(|error| {
+                Problem::new(ErrorKind::Corrupt, format!("a stored reproduction can't be read: {error}"))
+            })?;
+            let (version, evidence, digest, passed) = (version.name(), one.evidence, one.report, one.passed);
+            items.push(Reproduced { version, evidence, digest, passed, report });
+        }
+        Ok(Page { items, next: None })
     }
 
     async fn reproduction_report(

@@ -8,8 +8,8 @@ use askama::Template;
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use stemma_api::types::{
-    AuditEvent, DatasetVersion, EndpointDetail, GateStanding, ModelDetail, ModelSummary, ModelVersion, Page, RunDetail,
-    RunSummary, VersionDetail, Why,
+    AuditEvent, DatasetVersion, EndpointDetail, GateStanding, ModelDetail, ModelSummary, ModelVersion, Page,
+    Reproduced, RunDetail, RunSummary, VersionDetail, Why,
 };
 use stemma_core::{
     ErrorKind, Problem,
@@ -98,6 +98,8 @@ struct VersionPage {
     bars: String,
     interval: Option<String>,
     gates: Vec<GateStanding>,
+    /// The newest time that it was trained again.
+    reproduction: Option<Reproduced>,
     detail: VersionDetail,
 }
 
@@ -107,6 +109,7 @@ async fn version(context: Context) -> Result<Response, Problem> {
     let detail = engine.version(&project, &model, &version).await?;
     html(VersionPage {
         gates: engine.gate_standings(&project, &model, &version).await?.gates,
+        reproduction: engine.reproductions(&project, &model, &version).await?.items.into_iter().next(),
         version: detail.version.clone(),
         bars: detail.evaluation.as_ref().map(chart::slices).unwrap_or_default(),
         interval: chart::interval(&detail.version.reason),

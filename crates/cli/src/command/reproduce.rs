@@ -43,6 +43,9 @@ pub struct ReproduceArgs {
     /// Only show what would happen
     #[arg(long, conflicts_with = "yes")]
     plan: bool,
+    /// Only show what the newest reproduction found
+    #[arg(long, conflicts_with_all = ["yes", "plan"])]
+    last: bool,
     /// Don't ask before other people's code is run
     #[arg(short, long)]
     yes: bool,
@@ -80,6 +83,11 @@ struct Subject {
 
 pub async fn run(args: ReproduceArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let (model, version) = model_and_version(&args.version)?;
+    if args.last {
+        let last = session::with(global, async |session| last(session, &model, &version).await).await?;
+        output.result(&last, || view::reproduction::text(&last, output));
+        return Ok(ExitCode::SUCCESS);
+    }
     let (subject, plan) = session::with(global, async |session| look(session, model, &version).await).await?;
     if args.plan {
         output.result(&plan, || view::reproduction::plan(&subject.name(), &plan, args.into.as_deref(), args.times));
@@ -120,6 +128,15 @@ async fn look(session: &Session, model: ModelName, version: &str) -> Result<(Sub
     let you = session.client.home().await?.you;
     let actor = Actor { principal: you.principal, auth: you.auth };
     Ok((Subject { model, version: detail.version.number.to_string(), run, environment, actor }, plan))
+}
+
+async fn last(session: &Session, model: &ModelName, version: &str) -> Result<Reproduced, Problem> {
+    let all = session.client.reproductions(&session.project, model, version).await?;
+    let none = || {
+        Problem::not_found(format!("`{model}@{version}` was not trained again so far"))
+            .hint(format!("see `stemma reproduce {model}@{version} --plan`"))
+    };
+    all.items.into_iter().next().ok_or_else(none)
 }
 
 /// Asks the person at the terminal; elsewhere `--yes` has to say so.

@@ -63,12 +63,16 @@ fn a_recipe_without_chance_gives_the_same_bytes_again() {
     let (code, stderr) = desk.fails(&["reproduce", "score"]);
     assert!(code == 2 && stderr.contains("--yes"), "{stderr}");
 
+    let (code, stderr) = desk.fails(&["reproduce", "score", "--last"]);
+    assert!(code == 3 && stderr.contains("--plan"), "{stderr}");
+
     let (code, answer) = reproduce(&desk, &["--record"]);
     assert_eq!((code, &answer["report"]["level"]), (0, &"R1".into()), "{answer:#}");
     assert_eq!(holds(&answer), ["yes", "yes", "yes", "yes", "unknown", "unknown"]);
     assert_eq!(answer["report"]["environment"], Value::Array(vec![]), "{answer:#}");
     let shown = desk.ok(&["show", "score@1.0.0"]);
     assert!(shown.contains("reproduction passed: R1"), "{shown}");
+    assert_eq!(desk.json(&["reproduce", "score", "--last"]), answer);
     let runs = desk.json(&["runs"]);
     assert_eq!(runs["items"].as_array().unwrap().len(), 2);
     assert_eq!(runs["items"][0]["id"], answer["report"]["trainings"][0]["run"]);

@@ -2,7 +2,7 @@
 
 use stemma_api::{
     paths::pattern,
-    types::{RecordReproduction, Reproduced},
+    types::{Page, RecordReproduction, Reproduced},
 };
 use stemma_core::{Problem, name::ModelName};
 
@@ -11,8 +11,15 @@ use crate::context::Context;
 
 pub fn routes() -> Vec<Route> {
     vec![
+        json_route!(GET pattern::REPRODUCTIONS, Read, "how equal a version came out when it was trained again", list, => Page<Reproduced>),
         json_route!(POST pattern::REPRODUCTIONS, Track, "record that a version was trained again; how equal it is, is decided here", record, RecordReproduction => Reproduced),
     ]
+}
+
+async fn list(context: Context) -> Result<Page<Reproduced>, Problem> {
+    let (project, model): (_, ModelName) = (context.project()?, context.path("model")?);
+    let version: String = context.path("version")?;
+    context.app.engine.reproductions(&project, &model, &version).await
 }
 
 async fn record(mut context: Context) -> Result<Reproduced, Problem> {

@@ -38,6 +38,8 @@ const MISLEADING: [&str; 8] = [
 ];
 /// What pip says before the name of what it can't find.
 const NOT_FOUND: &str = "No matching distribution found for ";
+/// What pip says when it was interrupted; its exit code is that of any failure.
+const CANCELLED: &str = "Operation cancelled by user";
 
 /// Packages whose source may be built and so run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,7 +240,7 @@ fn pip_install(
 fn not_found(line: &str, builds: Builds) -> Option<String> {
     let name = line.split_once(NOT_FOUND)?.1.split_whitespace().next()?;
     let how = if builds == Builds::Refused { " as a wheel for this machine" } else { "" };
-    Some(format!("package `{name}` is not in the package index{how}"))
+    Some(format!("package `{name}` can't be had from the package index{how}"))
 }
 
 /// Takes out what a new environment brings along and the recorded one did not have.
@@ -299,8 +301,11 @@ fn step(
     let execution = log.watched(line, || stemma_runner::run(&command, |_| {})).map_err(RunError::from)?;
     match execution.exit {
         exit if exit.is_success() => Ok(()),
-        Exit::Signal(libc_signal) if super::is_interrupt(libc_signal) => Err(ReproduceError::Interrupted),
-        exit => Err(ReproduceError::Step { doing, exit: super::status(exit), last: log.last_lines() }),
+        Exit::Signal(signal) if super::is_interrupt(signal) => Err(ReproduceError::Interrupted),
+        exit => match log.last_lines() {
+            last if last.iter().any(|line| line.contains(CANCELLED)) => Err(ReproduceError::Interrupted),
+            last => Err(ReproduceError::Step { doing, exit: super::status(exit), last }),
+        },
     }
 }
 
@@ -349,7 +354,7 @@ mod tests {
     fn pip_says_which_package_it_does_not_find() {
         let line = "ERROR: No matching distribution found for torch==9.9 (from versions: none)";
         let found = not_found(line, Builds::Allowed);
-        assert_eq!(found.as_deref(), Some("package `torch==9.9` is not in the package index"));
+        assert_eq!(found.as_deref(), Some("package `torch==9.9` can't be had from the package index"));
         assert_eq!(not_found("ERROR: something else", Builds::Refused), None);
     }
 
