@@ -18,7 +18,7 @@ pub use materialise::Scratch;
 pub use plan::{Place, Plan, PlannedFile, PlannedInterpreter, Purpose, plan};
 pub use train::{Trained, Training, train};
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf};
 
 use stemma_core::{ErrorKind, Problem, record::ExitStatus};
 use stemma_runner::Exit;
@@ -61,8 +61,6 @@ pub enum ReproduceError {
     Missing(Vec<String>),
     #[error("{doing} failed with {}{}", ended(*.exit), last_lines(.last))]
     Step { doing: &'static str, exit: ExitStatus, last: Vec<String> },
-    #[error("{doing} took longer than {} s{}", .after.as_secs(), last_lines(.last))]
-    TooLong { doing: &'static str, after: Duration, last: Vec<String> },
     #[error("interrupted")]
     Interrupted,
     #[error("`{}` is not an empty folder", .0.display())]
@@ -128,7 +126,7 @@ impl From<ReproduceError> for Problem {
             ReproduceError::Missing(missing) => {
                 Self { missing, ..Self::not_found("what the run had can't be had here") }
             }
-            ReproduceError::Step { .. } | ReproduceError::TooLong { .. } => {
+            ReproduceError::Step { .. } => {
                 Self::new(ErrorKind::Refused, message).hint("`--keep` keeps the folder with its logs")
             }
             ReproduceError::Interrupted => Self::new(ErrorKind::Unavailable, message),

@@ -24,11 +24,12 @@ pub fn plan(version: &str, plan: &Plan, into: Option<&Path>, times: u8) -> Strin
         ("recorded as", other_command(plan)),
         ("in", plan.directory.clone()),
         ("where", place),
-        ("trains", format!("{times}, at most {} s each", plan.time_max_s)),
+        ("trains", times),
         ("model", format!("`{}`", plan.model)),
         ("to fetch", print::bytes(plan.fetched_bytes())),
         ("python", plan.interpreter.as_ref().map(|one| one.version.clone()).unwrap_or_default()),
         ("network", network(plan)),
+        ("reaches", "all that you can reach: nothing holds the command back".to_owned()),
     ]);
     let mut text = format!("train `{version}` again, as run {}\n{head}", plan.run);
     let mut add = |heading: &str, lines: Vec<String>| {
