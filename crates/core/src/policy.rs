@@ -194,8 +194,10 @@ pub struct EvaluationSpec {
     /// Dataset name, path in `stemma.lock`, or `name@number`; resolved to a dataset version when declared.
     pub data: String,
     pub target: String,
-    pub positive: String,
-    /// `auc`, `accuracy`, `log_loss` or `brier`.
+    /// The class whose probability is judged; without it the target is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
+    /// `auc`, `accuracy`, `log_loss` or `brier`; for a number `rmse`, `mae` or `r2`.
     #[serde(default = "default_primary")]
     pub primary: String,
     #[serde(default)]
@@ -538,7 +540,7 @@ mod tests {
         after.evaluation = Some(EvaluationSpec {
             data: "easier@1".into(),
             target: "outcome".into(),
-            positive: "bad".into(),
+            positive: Some("bad".into()),
             primary: "auc".into(),
             slices: vec![],
             min_improvement: 0.0,

@@ -232,12 +232,66 @@ impl BinarySummary {
     }
 }
 
+/// Metrics of predicted numbers on some rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RegressionSummary {
+    pub rows: u64,
+    /// In the unit of the target.
+    pub rmse: f64,
+    /// In the unit of the target.
+    pub mae: f64,
+    /// Absent when the target never varies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r2: Option<f64>,
+}
+
+/// Metrics of whichever kind of model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Metrics {
+    Binary(BinarySummary),
+    Regression(RegressionSummary),
+}
+
+impl Metrics {
+    pub const fn rows(&self) -> u64 {
+        match self {
+            Self::Binary(summary) => summary.rows,
+            Self::Regression(summary) => summary.rows,
+        }
+    }
+
+    /// A metric by its name; nothing if it isn't defined on these rows or for this kind of model.
+    pub fn value(&self, metric: &str) -> Option<f64> {
+        match (self, metric) {
+            (Self::Binary(summary), "auc") => summary.auc,
+            (Self::Binary(summary), "accuracy") => Some(summary.accuracy),
+            (Self::Binary(summary), "log_loss") => Some(summary.log_loss),
+            (Self::Binary(summary), "brier") => Some(summary.brier),
+            (Self::Regression(summary), "rmse") => Some(summary.rmse),
+            (Self::Regression(summary), "mae") => Some(summary.mae),
+            (Self::Regression(summary), "r2") => summary.r2,
+            (metrics, metric) => {
+                metrics.share(metric).filter(|(_, of)| *of > 0).map(|(hits, of)| hits as f64 / of as f64)
+            }
+        }
+    }
+
+    /// A metric that is a share of rows: how many, of how many.
+    pub fn share(&self, metric: &str) -> Option<(u64, u64)> {
+        match self {
+            Self::Binary(summary) => summary.share(metric),
+            Self::Regression(_) => None,
+        }
+    }
+}
+
 /// The metrics of one slice of the evaluation data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SliceSummary {
     pub column: String,
     pub value: String,
-    pub metrics: BinarySummary,
+    pub metrics: Metrics,
 }
 
 /// What an evaluation found. Stored-format version 1; evidence points at its digest.
@@ -250,9 +304,11 @@ pub struct EvaluationReport {
     pub data: String,
     pub data_digest: Digest,
     pub target: String,
-    pub positive: String,
+    /// The positive class; absent for a target that is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positive: Option<String>,
     pub primary: String,
-    pub overall: BinarySummary,
+    pub overall: Metrics,
     pub slices: Vec<SliceSummary>,
     /// Rows of the data that the producing run read for training; they are left out of the metrics.
     pub leaky_rows: u64,
@@ -263,6 +319,19 @@ pub struct EvaluationReport {
 impl EvaluationReport {
     pub const fn is_leaky(&self) -> bool {
         self.leaky_rows > 0
+    }
+
+    /// The primary metric on all rows, if it is defined on them.
+    pub fn primary_value(&self) -> Option<f64> {
+        self.overall.value(&self.primary)
+    }
+
+    /// What is predicted, for people: ``creditability` = `bad`` or ``credit_amount``.
+    pub fn question(&self) -> String {
+        match &self.positive {
+            Some(positive) => format!("`{}` = `{positive}`", self.target),
+            None => format!("`{}`", self.target),
+        }
     }
 }
 

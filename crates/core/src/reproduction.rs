@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest, Problem,
     id::RunId,
-    record::{BinarySummary, ExitStatus},
+    record::{ExitStatus, Metrics},
 };
 
 /// A rung of the ladder. Ordered by how much it says, least first: R0 < R5 < R4 < R3 < R2 < R1.
@@ -163,7 +163,7 @@ pub struct RepeatedTraining {
     pub model: Option<Digest>,
     /// On the declared evaluation; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<BinarySummary>,
+    pub metrics: Option<Metrics>,
     /// The run in the ledger, if it was asked to be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,

@@ -19,10 +19,10 @@ use stemma_core::{
     version::{Comparison, VersionNumber},
 };
 use stemma_onnx::Model;
-use stemma_stats::{Bootstrap, Metric, paired_bootstrap};
+use stemma_stats::{Bootstrap, Metric, paired_bootstrap, paired_bootstrap_of_numbers};
 
 use self::{
-    metrics::Judged,
+    metrics::{Judged, Judgements},
     predictions::RowPrediction,
     score::{Scored, score},
 };
@@ -149,22 +149,37 @@ impl Engine {
     }
 }
 
-type Summaries = (Vec<Scored>, stemma_core::record::BinarySummary, Vec<stemma_core::record::SliceSummary>);
+type Summaries = (Vec<Scored>, stemma_core::record::Metrics, Vec<stemma_core::record::SliceSummary>);
 
 fn summarise(model: &Model, table: &Table, spec: &EvaluationSpec, rows: &[usize]) -> Result<Summaries, Problem> {
-    let scored = score(model, table, rows, &spec.positive)?;
+    let scored = score(model, table, rows, spec.positive.as_deref())?;
     let target = table.column(&spec.target)?;
-    let judged: Vec<Judged> = scored
-        .iter()
-        .map(|one| Judged {
-            positive: table.rows[one.row].get(target).unwrap_or_default() == spec.positive,
-            score: one.score,
-            predicted: one.predicted == spec.positive,
-        })
-        .collect();
-    let overall = metrics::summary(&judged)?;
+    let truth = |one: &Scored| table.rows[one.row].get(target).unwrap_or_default();
+    let judged = match &spec.positive {
+        Some(positive) => {
+            let judge = |one: &Scored| Judged {
+                positive: truth(one) == positive,
+                score: one.score,
+                predicted: one.predicted == *positive,
+            };
+            Judgements::Classes(scored.iter().map(judge).collect())
+        }
+        None => {
+            let judge = |one: &Scored| Ok((number_of(truth(one), one.row, &spec.target)?, one.score));
+            Judgements::Numbers(scored.iter().map(judge).collect::<Result<_, Problem>>()?)
+        }
+    };
+    let overall = judged.overall()?;
     let slices = metrics::slices(spec, table, &judged, &scored)?;
     Ok((scored, overall, slices))
+}
+
+fn number_of(cell: &str, row: usize, target: &str) -> Result<f64, Problem> {
+    cell.trim().parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| {
+        // the first row below the header is line 2
+        Problem::invalid(format!("`{target}` in line {} is `{cell}`, not a number", row + 2))
+            .hint("a target that is a class needs `positive` in the declaration of the evaluation")
+    })
 }
 
 /// The evidence of an evaluation; it passed if every row was fair to evaluate on.
@@ -177,9 +192,9 @@ pub fn evidence_event(
     evaluation: &Evaluation,
 ) -> Event {
     let report = &evaluation.report;
-    let value = metrics::metric_value(&report.overall, &report.primary);
-    let shown = value.map_or("undefined (one class only)".to_owned(), |value| format!("{value:.4}"));
-    let mut summary = format!("{} {shown} on {} ({} rows)", report.primary, report.data, report.overall.rows);
+    let value = report.primary_value();
+    let shown = value.map_or("undefined on these rows".to_owned(), |value| format!("{value:.4}"));
+    let mut summary = format!("{} {shown} on {} ({} rows)", report.primary, report.data, report.overall.rows());
     if report.is_leaky() {
         summary.push_str(&format!(", {} leaky rows left out", report.leaky_rows));
     }
@@ -210,11 +225,11 @@ pub fn compare(reference: &Evaluation, candidate: &Evaluation) -> Result<Compari
     }
     let metric = Metric::parse(&new.primary).map_err(|error| error.to_string())?;
     let scores: HashMap<u64, f64> = reference.predictions.iter().map(|row| (row.row, row.score)).collect();
-    let mut labels = Vec::new();
+    let mut labels: Vec<&str> = Vec::new();
     let mut paired: (Vec<f64>, Vec<f64>) = Default::default();
     for row in &candidate.predictions {
         if let Some(score) = scores.get(&row.row) {
-            labels.push(row.label == new.positive);
+            labels.push(&row.label);
             paired.0.push(*score);
             paired.1.push(row.score);
         }
@@ -224,7 +239,18 @@ pub fn compare(reference: &Evaluation, candidate: &Evaluation) -> Result<Compari
     let mut seed = [0u8; 8];
     seed.copy_from_slice(&digest.as_bytes()[..8]);
     let bootstrap = Bootstrap::new(metric, u64::from_le_bytes(seed));
-    let interval = paired_bootstrap(&labels, &paired.0, &paired.1, &bootstrap).map_err(|error| error.to_string())?;
+    let interval = match &new.positive {
+        Some(positive) => {
+            let labels: Vec<bool> = labels.iter().map(|label| label == positive).collect();
+            paired_bootstrap(&labels, &paired.0, &paired.1, &bootstrap)
+        }
+        None => {
+            let targets: Result<Vec<f64>, _> = labels.iter().map(|label| label.trim().parse()).collect();
+            let targets = targets.map_err(|_| format!("`{}` is not a number everywhere", new.target))?;
+            paired_bootstrap_of_numbers(&targets, &paired.0, &paired.1, &bootstrap)
+        }
+    };
+    let interval = interval.map_err(|error| error.to_string())?;
     Ok(Comparison {
         metric: new.primary.clone(),
         data: new.data.clone(),

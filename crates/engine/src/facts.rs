@@ -24,7 +24,7 @@ use crate::{
     Caller, Engine, RoleGrant,
     access::{AccessTable, TokenHolder},
     content::Content,
-    evaluate::{Evaluation, metrics::metric_value, predictions},
+    evaluate::{Evaluation, predictions},
     family::DatasetIndex,
     seal::log_problem,
 };
@@ -298,7 +298,7 @@ impl Engine {
         let mut primary = BTreeMap::new();
         for version in &versions {
             let report = self.newest_evaluation_report(project, version).await?;
-            if let Some(value) = report.and_then(|report| metric_value(&report.overall, &report.primary)) {
+            if let Some(value) = report.and_then(|report| report.primary_value()) {
                 primary.insert(version.number.to_string(), value);
             }
         }

@@ -17,7 +17,7 @@ use self::slices::{Asked, Limits};
 use crate::{
     Caller, Engine, cases,
     data_test::{self, Beside},
-    evaluate::{metrics::metric_value, spec_digest},
+    evaluate::spec_digest,
     problem::internal,
     table::Table,
 };
@@ -203,7 +203,7 @@ fn check_evaluation(spec: &GateSpec, evaluation: Option<&EvaluationReport>, vers
 fn check_metrics(spec: &GateSpec, report: &EvaluationReport) -> Found {
     let checks = match spec {
         GateSpec::MetricBaseline { metric, min, max } => {
-            vec![check_bounds(metric, *min, *max, metric_value(&report.overall, metric))]
+            vec![check_bounds(metric, *min, *max, report.overall.value(metric))]
         }
         GateSpec::SliceGap { metric, slice, max_gap, min_ratio, min_rows } => {
             let asked = Asked { metric, slice: Some(slice), min_rows: *min_rows };

@@ -8,7 +8,7 @@ use stemma_core::{
     event::{Event, EvidenceKind, EvidenceRecorded},
     id::{EvidenceId, RequestId, RunId},
     name::{ModelName, ProjectName},
-    record::BinarySummary,
+    record::Metrics,
     reproduction::{
         EnvironmentDifference, Finding, RepeatedTraining, ReproductionFacts, ReproductionLevel as Level,
         ReproductionReport, ReproductionStep, decide_level,
@@ -22,7 +22,6 @@ use crate::{
     evaluate::{
         Evaluation, EvaluationData,
         agreement::{Agreement, agreement},
-        metrics::metric_value,
     },
     problem::internal,
 };
@@ -184,7 +183,7 @@ impl Engine {
         project: &ProjectName,
         version: &ModelVersion,
         models: &[Digest],
-    ) -> ([Found; 2], Vec<BinarySummary>) {
+    ) -> ([Found; 2], Vec<Metrics>) {
         match self.evaluate_all(project, version, models).await {
             Ok(Some((data, recorded, repeated))) => {
                 let metrics = repeated.iter().map(|evaluation| evaluation.report.overall.clone()).collect();
@@ -248,7 +247,7 @@ fn is_complete(training: &TrainedAgain) -> bool {
     training.exit.is_success() && training.model.is_some()
 }
 
-fn repeated(training: TrainedAgain, metrics: Option<BinarySummary>) -> RepeatedTraining {
+fn repeated(training: TrainedAgain, metrics: Option<Metrics>) -> RepeatedTraining {
     let TrainedAgain { exit, wall_us, model, run } = training;
     RepeatedTraining { exit, wall_us, model, metrics, run }
 }
@@ -335,7 +334,7 @@ fn compare_predictions(data: &str, agreements: &[Agreement]) -> Found {
 /// Whether the version's own metric is one that another training might have given.
 fn compare_metrics(recorded: &Evaluation, repeated: &[Evaluation]) -> Found {
     let primary = &recorded.report.primary;
-    let value = |evaluation: &Evaluation| metric_value(&evaluation.report.overall, primary);
+    let value = |evaluation: &Evaluation| evaluation.report.overall.value(primary);
     let values: Option<Vec<f64>> = repeated.iter().map(value).collect();
     let (Some(was), Some(values)) = (value(recorded), values) else {
         return Found::unknown(format!("{primary} is not defined on rows of one class"));

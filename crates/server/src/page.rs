@@ -15,7 +15,7 @@ use stemma_core::{
     ErrorKind, Problem,
     name::ProjectName,
     prediction::{Outcome, OverrideEffect},
-    record::{FileRef, RunRecord},
+    record::{FileRef, Metrics, RunRecord},
 };
 
 use crate::{

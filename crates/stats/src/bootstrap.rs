@@ -101,19 +101,52 @@ fn paired_bootstrap_on(
     let value_old = defined(metric, &old)?;
     let value_new = defined(metric, &new)?;
     let comparison = Comparison::new(metric, &old, &new)?;
-    let mut improvements = resample(threads, labels.len(), &comparison, bootstrap)?;
+    interval(value_old, value_new, resample(threads, labels.len(), &comparison, bootstrap)?, bootstrap)
+}
+
+fn interval(
+    old: f64,
+    new: f64,
+    mut improvements: Vec<f64>,
+    bootstrap: &Bootstrap,
+) -> Result<PairedInterval, StatsError> {
     improvements.sort_unstable_by(f64::total_cmp);
 
     let outside = (1.0 - bootstrap.confidence) / 2.0;
     Ok(PairedInterval {
-        old: value_old,
-        new: value_new,
-        difference: metric.improvement(value_old, value_new),
+        old,
+        new,
+        difference: bootstrap.metric.improvement(old, new),
         low: quantile_of_sorted(&improvements, outside),
         high: quantile_of_sorted(&improvements, 1.0 - outside),
         resamples: bootstrap.resamples,
         confidence: bootstrap.confidence,
     })
+}
+
+/// Compares two lists of predicted numbers for the same rows, as [`paired_bootstrap`] does for scores of two classes.
+///
+/// For RMSE and R² the metric of each resample is computed from its own rows: they are no means of rows. A resample
+/// in which the target never varies has no R² and is drawn again.
+pub fn paired_bootstrap_of_numbers(
+    targets: &[f64],
+    predictions_old: &[f64],
+    predictions_new: &[f64],
+    bootstrap: &Bootstrap,
+) -> Result<PairedInterval, StatsError> {
+    check(bootstrap)?;
+    check_length("old predictions", targets.len(), predictions_old.len())?;
+    check_length("new predictions", targets.len(), predictions_new.len())?;
+    let metric = bootstrap.metric;
+    let value = |predictions| {
+        let value = metric.regression_value(targets, predictions)?;
+        value.ok_or(StatsError::OneClass { metric })
+    };
+    let (old, new) = (value(predictions_old)?, value(predictions_new)?);
+    let comparison = Comparison::of_numbers(metric, targets, predictions_old, predictions_new)?;
+    let draws = targets.len() as u64 * u64::from(bootstrap.resamples);
+    let threads = if draws < DRAWS_FOR_THREADS { 1 } else { THREADS };
+    interval(old, new, resample(threads, targets.len(), &comparison, bootstrap)?, bootstrap)
 }
 
 fn check(bootstrap: &Bootstrap) -> Result<(), StatsError> {
@@ -137,6 +170,16 @@ enum Comparison {
         old: Ranking,
         new: Ranking,
     },
+    /// The squared errors of each row.
+    RootOfMean {
+        old: Vec<f64>,
+        new: Vec<f64>,
+    },
+    /// By how much the squared error of each row shrank, and the targets, whose variation it is a share of.
+    ShareOfVariation {
+        shrunk: Vec<f64>,
+        targets: Vec<f64>,
+    },
 }
 
 impl Comparison {
@@ -157,17 +200,48 @@ impl Comparison {
         }
     }
 
+    fn of_numbers(metric: Metric, targets: &[f64], old: &[f64], new: &[f64]) -> Result<Self, StatsError> {
+        let errors = |predictions: &[f64], of: fn(f64) -> f64| -> Vec<f64> {
+            targets.iter().zip(predictions).map(|(target, prediction)| of(target - prediction)).collect()
+        };
+        let squares = |error: f64| error * error;
+        let shrunk = |old: Vec<f64>, new: Vec<f64>| old.iter().zip(&new).map(|(old, new)| old - new).collect();
+        match metric {
+            Metric::Mae => Ok(Self::Mean(shrunk(errors(old, f64::abs), errors(new, f64::abs)))),
+            Metric::Rmse => Ok(Self::RootOfMean { old: errors(old, squares), new: errors(new, squares) }),
+            Metric::R2 => Ok(Self::ShareOfVariation {
+                shrunk: shrunk(errors(old, squares), errors(new, squares)),
+                targets: targets.to_vec(),
+            }),
+            Metric::Accuracy | Metric::Auc | Metric::LogLoss | Metric::Brier => {
+                Err(StatsError::WrongTarget { metric, needs: "labels of two classes" })
+            }
+        }
+    }
+
     /// Returns the improvement if row `i` counts `weights[i]` times, or nothing if it isn't defined.
     fn improvement(&self, weights: &[u32]) -> Option<f64> {
         match self {
-            Self::Mean(improvements) => {
-                let weighted = improvements.iter().zip(weights);
-                let total: f64 = weighted.map(|(value, &weight)| value * f64::from(weight)).sum();
-                Some(total / weights.len() as f64)
-            }
+            Self::Mean(improvements) => Some(weighted(improvements, weights) / weights.len() as f64),
             Self::Auc { old, new } => new.wins(weights).auc_above(old.wins(weights)),
+            Self::RootOfMean { old, new } => {
+                let rows = weights.len() as f64;
+                Some((weighted(old, weights) / rows).sqrt() - (weighted(new, weights) / rows).sqrt())
+            }
+            Self::ShareOfVariation { shrunk, targets } => {
+                let mean = weighted(targets, weights) / weights.len() as f64;
+                let distances = targets.iter().zip(weights);
+                let variation: f64 =
+                    distances.map(|(target, &weight)| (target - mean) * (target - mean) * f64::from(weight)).sum();
+                (variation > 0.0).then(|| weighted(shrunk, weights) / variation)
+            }
         }
     }
+}
+
+/// The sum in which row `i` counts `weights[i]` times.
+fn weighted(values: &[f64], weights: &[u32]) -> f64 {
+    values.iter().zip(weights).map(|(value, &weight)| value * f64::from(weight)).sum()
 }
 
 /// Returns the improvement of each resample, in the order of their numbers.
@@ -217,7 +291,7 @@ fn resample_part(numbers: Range<u32>, rows: usize, comparison: &Comparison, seed
 
 #[cfg(test)]
 mod tests {
-    use super::{ATTEMPTS_MAX, Bootstrap, Comparison, paired_bootstrap_on, resample_part};
+    use super::{ATTEMPTS_MAX, Bootstrap, Comparison, paired_bootstrap_of_numbers, paired_bootstrap_on, resample_part};
     use crate::ranking::Ranking;
     use crate::{Metric, StatsError};
 
@@ -234,6 +308,35 @@ mod tests {
                 assert_eq!(on(threads).unwrap(), alone, "{threads} threads");
             }
         }
+    }
+
+    #[test]
+    fn numbers_are_compared_by_the_metric_of_each_resample() {
+        let targets: Vec<f64> = (0..200).map(|row| f64::from(row * 37 % 101)).collect();
+        let noisy = |size: f64| -> Vec<f64> {
+            targets
+                .iter()
+                .enumerate()
+                .map(|(row, t)| t + size * (f64::from(row as u32 * 53 % 97) / 97.0 - 0.5))
+                .collect()
+        };
+        let (bad, good) = (noisy(20.0), noisy(5.0));
+        for metric in [Metric::Rmse, Metric::Mae, Metric::R2] {
+            let bootstrap = Bootstrap::new(metric, 3);
+            let found = paired_bootstrap_of_numbers(&targets, &bad, &good, &bootstrap).unwrap();
+            let value = |predictions: &[f64]| metric.regression_value(&targets, predictions).unwrap().unwrap();
+            assert_eq!((found.old, found.new), (value(&bad), value(&good)));
+            assert!(found.low > 0.0 && found.low < found.difference && found.difference < found.high, "{metric}");
+            let back = paired_bootstrap_of_numbers(&targets, &good, &bad, &bootstrap).unwrap();
+            assert!((back.low + found.high).abs() < 1e-9 && (back.difference + found.difference).abs() < 1e-9);
+            let same = paired_bootstrap_of_numbers(&targets, &good, &good, &bootstrap).unwrap();
+            assert_eq!((same.low, same.high), (0.0, 0.0));
+        }
+        let constant = vec![1.0; 200];
+        let r2 = Bootstrap::new(Metric::R2, 1);
+        assert!(paired_bootstrap_of_numbers(&constant, &bad, &good, &r2).is_err());
+        let auc = Bootstrap::new(Metric::Auc, 1);
+        assert!(paired_bootstrap_of_numbers(&targets, &bad, &good, &auc).is_err());
     }
 
     #[test]

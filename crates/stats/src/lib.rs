@@ -19,7 +19,9 @@ mod replicates;
 mod sum;
 
 pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy};
-pub use bootstrap::{Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, paired_bootstrap};
+pub use bootstrap::{
+    Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, paired_bootstrap, paired_bootstrap_of_numbers,
+};
 pub use drift::{KolmogorovSmirnov, kolmogorov_smirnov, population_stability_index};
 pub use error::StatsError;
 pub use mean::mean;

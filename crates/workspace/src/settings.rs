@@ -25,7 +25,8 @@ use crate::file;
 pub const SETTINGS_FILE: &str = "stemma.toml";
 
 const SETTINGS_BYTES_MAX: u64 = 1 << 20;
-const PRIMARY_METRICS: [&str; 4] = ["auc", "accuracy", "log_loss", "brier"];
+const CLASS_METRICS: [&str; 4] = ["auc", "accuracy", "log_loss", "brier"];
+const NUMBER_METRICS: [&str; 3] = ["rmse", "mae", "r2"];
 
 /// All that `stemma.toml` can say.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -262,10 +263,14 @@ fn check_variable(name: &str) -> Result<(), Wrong> {
 fn check_policy(policy: &ModelPolicy) -> Result<(), Wrong> {
     if let Some(evaluation) = &policy.evaluation {
         let wrong = |key: &str, message, hint| Wrong { keys: vec!["evaluation".into(), key.into()], message, hint };
-        if !PRIMARY_METRICS.contains(&evaluation.primary.as_str()) {
-            let all = format!("known metrics: {}", quoted(&PRIMARY_METRICS));
-            let hint = near::hint(&evaluation.primary, PRIMARY_METRICS, &all);
-            let message = format!("`{}` is not a metric", evaluation.primary);
+        let (known, target) = match evaluation.positive {
+            Some(_) => (&CLASS_METRICS[..], "a class"),
+            None => (&NUMBER_METRICS[..], "a number (no `positive` class is named)"),
+        };
+        if !known.contains(&evaluation.primary.as_str()) {
+            let all = format!("known metrics: {}", quoted(known));
+            let hint = near::hint(&evaluation.primary, known.iter().copied(), &all);
+            let message = format!("`{}` is not a metric of {target}", evaluation.primary);
             return Err(wrong("primary", message, Some(hint)));
         }
         for slice in &evaluation.slices {

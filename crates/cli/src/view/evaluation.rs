@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use stemma_core::record::{BinarySummary, EvaluationReport, SliceSummary};
+use stemma_core::record::{BinarySummary, EvaluationReport, Metrics, RegressionSummary, SliceSummary};
 
 use super::count;
 use crate::print;
@@ -19,9 +19,13 @@ pub fn table(report: &EvaluationReport) -> String {
         .into_iter()
         .take(WORST_SLICES)
         .map(|slice| row(&format!("{} {}", slice.column, slice.value), &slice.metrics));
-    let header = ["slice", "rows", "positive", "auc", "accuracy", "log loss", "brier"];
     let rows = std::iter::once(row("all", &report.overall)).chain(slices);
-    let mut text = print::table(&header, rows);
+    let mut text = match report.overall {
+        Metrics::Binary(_) => {
+            print::table(&["slice", "rows", "positive", "auc", "accuracy", "log loss", "brier"], rows)
+        }
+        Metrics::Regression(_) => print::table(&["slice", "rows", "rmse", "mae", "r2"], rows),
+    };
     if hidden > 0 {
         text.push_str(&format!("\n… and {} that did better", count(hidden as u64, "slice")));
     }
@@ -34,18 +38,29 @@ pub fn table(report: &EvaluationReport) -> String {
 
 /// On what and for what it was evaluated, in one line.
 pub fn headline(report: &EvaluationReport) -> String {
-    let value = value(&report.primary, &report.overall).map_or("–".to_owned(), number);
+    let value = report.primary_value().map_or("–".to_owned(), number);
     format!(
-        "{} {value} on {} ({}, `{}` = `{}`)",
+        "{} {value} on {} ({}, {})",
         report.primary,
         report.data,
-        count(report.overall.rows, "row"),
-        report.target,
-        report.positive
+        count(report.overall.rows(), "row"),
+        report.question()
     )
 }
 
-fn row(name: &str, metrics: &BinarySummary) -> Vec<String> {
+fn row(name: &str, metrics: &Metrics) -> Vec<String> {
+    match metrics {
+        Metrics::Binary(metrics) => binary_row(name, metrics),
+        Metrics::Regression(metrics) => regression_row(name, metrics),
+    }
+}
+
+fn regression_row(name: &str, metrics: &RegressionSummary) -> Vec<String> {
+    let r2 = metrics.r2.map_or("–".to_owned(), number);
+    vec![name.to_owned(), metrics.rows.to_string(), number(metrics.rmse), number(metrics.mae), r2]
+}
+
+fn binary_row(name: &str, metrics: &BinarySummary) -> Vec<String> {
     vec![
         name.to_owned(),
         metrics.rows.to_string(),
@@ -61,20 +76,10 @@ pub fn number(value: f64) -> String {
     format!("{value:.3}")
 }
 
-fn value(metric: &str, metrics: &BinarySummary) -> Option<f64> {
-    match metric {
-        "auc" => metrics.auc,
-        "accuracy" => Some(metrics.accuracy),
-        "log_loss" => Some(metrics.log_loss),
-        "brier" => Some(metrics.brier),
-        _ => None,
-    }
-}
-
 /// Slices for which the metric does not exist come last.
-fn from_worst(metric: &str, a: &BinarySummary, b: &BinarySummary) -> Ordering {
-    let lower_is_better = matches!(metric, "log_loss" | "brier");
-    match (value(metric, a), value(metric, b)) {
+fn from_worst(metric: &str, a: &Metrics, b: &Metrics) -> Ordering {
+    let lower_is_better = matches!(metric, "log_loss" | "brier" | "rmse" | "mae");
+    match (a.value(metric), b.value(metric)) {
         (Some(a), Some(b)) if lower_is_better => b.total_cmp(&a),
         (Some(a), Some(b)) => a.total_cmp(&b),
         (a, b) => b.is_some().cmp(&a.is_some()),
@@ -87,8 +92,16 @@ mod tests {
 
     use super::*;
 
-    fn metrics(auc: Option<f64>, brier: f64) -> BinarySummary {
-        BinarySummary { rows: 10, positives: 3, accuracy: 0.5, auc, log_loss: 0.6, brier, confusion: [5, 2, 2, 1] }
+    fn metrics(auc: Option<f64>, brier: f64) -> Metrics {
+        Metrics::Binary(BinarySummary {
+            rows: 10,
+            positives: 3,
+            accuracy: 0.5,
+            auc,
+            log_loss: 0.6,
+            brier,
+            confusion: [5, 2, 2, 1],
+        })
     }
 
     fn slice(value: &str, auc: Option<f64>, brier: f64) -> SliceSummary {
@@ -102,7 +115,7 @@ mod tests {
             data: "test@1".into(),
             data_digest: Digest::of(b"d"),
             target: "risk".into(),
-            positive: "bad".into(),
+            positive: Some("bad".into()),
             primary: primary.into(),
             overall: metrics(Some(0.8), 0.2),
             slices: vec![slice("good", Some(0.9), 0.1), slice("one-class", None, 0.3), slice("poor", Some(0.5), 0.2)],

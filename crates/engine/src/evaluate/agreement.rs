@@ -6,7 +6,8 @@ use stemma_core::Problem;
 
 use super::{Evaluation, EvaluationData, metrics::part_of};
 
-/// Most that the probability of one row may differ between two models that behave the same.
+/// Most that the probability of one row may differ between two models that behave the same; for a predicted number
+/// its share of the number.
 pub const SCORE_DIFFERENCE_MAX: f64 = 0.01;
 /// Largest share of rows whose predicted class may differ, overall and in each slice.
 pub const FLIP_RATE_MAX: f64 = 0.001;
@@ -15,7 +16,7 @@ pub const FLIP_RATE_MAX: f64 = 0.001;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Agreement {
     pub rows: u64,
-    /// Rows whose predicted class differs.
+    /// Rows whose predicted class differs, or whose predicted number differs by more than the tolerance.
     pub flips: u64,
     pub score_difference_max: f64,
     /// The slice with the largest share of flips, if there is any.
@@ -56,8 +57,15 @@ pub fn agreement(data: &EvaluationData, one: &Evaluation, two: &Evaluation) -> R
         let Some(again) = other.get(&row.row) else {
             return Err(Problem::invalid("the two evaluations are not of the same rows"));
         };
-        let flipped = u64::from(row.predicted != again.predicted);
-        let difference = (row.score - again.score).abs();
+        let is_class = one.report.positive.is_some();
+        // numbers have no scale of their own: the larger of the two is theirs
+        let scale = if is_class { 1.0 } else { row.score.abs().max(again.score.abs()).max(f64::MIN_POSITIVE) };
+        let difference = (row.score - again.score).abs() / scale;
+        let flipped = match is_class {
+            true => row.predicted != again.predicted,
+            false => difference > SCORE_DIFFERENCE_MAX,
+        };
+        let flipped = u64::from(flipped);
         agreement.rows += 1;
         agreement.flips += flipped;
         if row.score.to_bits() != again.score.to_bits() {

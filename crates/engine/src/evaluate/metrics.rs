@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use stemma_core::{
     Problem,
     policy::{EvaluationSpec, SliceSpec},
-    record::{BinarySummary, SliceSummary},
+    record::{BinarySummary, Metrics, RegressionSummary, SliceSummary},
 };
-use stemma_stats::{BinaryMetrics, DEFAULT_THRESHOLD};
+use stemma_stats::{BinaryMetrics, DEFAULT_THRESHOLD, RegressionMetrics, StatsError};
 
 use super::score::Scored;
 use crate::table::Table;
@@ -26,12 +26,48 @@ pub struct Judged {
     pub predicted: bool,
 }
 
+/// What is known of all rows, by the kind of target.
+pub enum Judgements {
+    Classes(Vec<Judged>),
+    /// The true and the predicted number.
+    Numbers(Vec<(f64, f64)>),
+}
+
+impl Judgements {
+    /// The metrics of some rows, by their places.
+    fn summary(&self, places: impl Iterator<Item = usize>) -> Result<Metrics, Problem> {
+        match self {
+            Self::Classes(rows) => {
+                let rows: Vec<Judged> = places.map(|place| rows[place]).collect();
+                summary(&rows).map(Metrics::Binary)
+            }
+            Self::Numbers(rows) => {
+                let (targets, predictions): (Vec<f64>, Vec<f64>) = places.map(|place| rows[place]).unzip();
+                let metrics = RegressionMetrics::of(&targets, &predictions).map_err(not_computed)?;
+                let RegressionMetrics { rows, rmse, mae, r2 } = metrics;
+                Ok(Metrics::Regression(RegressionSummary { rows, rmse, mae, r2 }))
+            }
+        }
+    }
+
+    pub fn overall(&self) -> Result<Metrics, Problem> {
+        let rows = match self {
+            Self::Classes(rows) => rows.len(),
+            Self::Numbers(rows) => rows.len(),
+        };
+        self.summary(0..rows)
+    }
+}
+
+fn not_computed(error: StatsError) -> Problem {
+    Problem::invalid(format!("the metrics can't be computed: {error}"))
+}
+
 /// Summarises some rows; accuracy and confusion are those of the predicted classes.
 pub fn summary(rows: &[Judged]) -> Result<BinarySummary, Problem> {
     let labels: Vec<bool> = rows.iter().map(|row| row.positive).collect();
     let scores: Vec<f64> = rows.iter().map(|row| row.score).collect();
-    let metrics = BinaryMetrics::of(&labels, &scores, DEFAULT_THRESHOLD)
-        .map_err(|error| Problem::invalid(format!("the metrics can't be computed: {error}")))?;
+    let metrics = BinaryMetrics::of(&labels, &scores, DEFAULT_THRESHOLD).map_err(not_computed)?;
     let count = |positive: bool, predicted: bool| {
         rows.iter().filter(|row| row.positive == positive && row.predicted == predicted).count() as u64
     };
@@ -47,22 +83,11 @@ pub fn summary(rows: &[Judged]) -> Result<BinarySummary, Problem> {
     })
 }
 
-/// Returns a metric of a summary by its name.
-pub fn metric_value(summary: &BinarySummary, metric: &str) -> Option<f64> {
-    match metric {
-        "auc" => summary.auc,
-        "accuracy" => Some(summary.accuracy),
-        "log_loss" => Some(summary.log_loss),
-        "brier" => Some(summary.brier),
-        metric => summary.share(metric).filter(|(_, of)| *of > 0).map(|(hits, of)| hits as f64 / of as f64),
-    }
-}
-
 /// Cuts the scored rows by each declared column and summarises every part, in the order of the declaration.
 pub fn slices(
     spec: &EvaluationSpec,
     table: &Table,
-    judged: &[Judged],
+    judged: &Judgements,
     scored: &[Scored],
 ) -> Result<Vec<SliceSummary>, Problem> {
     let mut found = Vec::new();
@@ -78,8 +103,8 @@ pub fn slices(
             return Err(Problem::invalid(message).hint("use `{ column = …, bins = […] }` for numbers"));
         }
         for ((_, value), indexes) in parts {
-            let part: Vec<Judged> = indexes.iter().map(|index| judged[*index]).collect();
-            found.push(SliceSummary { column: slice.column().to_owned(), value, metrics: summary(&part)? });
+            let metrics = judged.summary(indexes.into_iter())?;
+            found.push(SliceSummary { column: slice.column().to_owned(), value, metrics });
         }
     }
     Ok(found)

@@ -1,6 +1,9 @@
-//! Asks a model for the probability of the positive class of every row.
+//! Asks a model for the probability of the positive class of every row, or for the number that it predicts.
 
-use stemma_core::Problem;
+use stemma_core::{
+    Problem,
+    signature::{Datatype, Field, Signature},
+};
 use stemma_onnx::{Model, TensorData};
 
 use super::inputs::InputPlan;
@@ -14,15 +17,56 @@ const BATCH_ROWS: usize = 1024;
 pub struct Scored {
     /// Position in the table.
     pub row: usize,
-    /// Probability of the positive class.
+    /// Probability of the positive class, or the predicted number.
     pub score: f64,
-    /// The most probable class.
+    /// The most probable class, or the number as text.
     pub predicted: String,
 }
 
 /// Scores the given rows; blocks, and may take long.
-pub fn score(model: &Model, table: &Table, rows: &[usize], positive: &str) -> Result<Vec<Scored>, Problem> {
+pub fn score(model: &Model, table: &Table, rows: &[usize], positive: Option<&str>) -> Result<Vec<Scored>, Problem> {
     let plan = InputPlan::new(model.signature(), table)?;
+    match positive {
+        Some(positive) => score_class(model, &plan, rows, positive),
+        None => score_number(model, &plan, rows),
+    }
+}
+
+fn score_number(model: &Model, plan: &InputPlan<'_>, rows: &[usize]) -> Result<Vec<Scored>, Problem> {
+    let output = number_output(model.signature())?;
+    let mut scored = Vec::with_capacity(rows.len());
+    for batch in rows.chunks(BATCH_ROWS) {
+        let outputs = model.run(plan.batch(batch)?).map_err(|error| Problem::invalid(error.to_string()))?;
+        let found = outputs.iter().find(|(name, _)| name == output).and_then(|(_, tensor)| as_f64(tensor.data()));
+        let numbers = found.filter(|numbers| numbers.len() == batch.len());
+        let numbers = numbers
+            .ok_or_else(|| Problem::invalid(format!("the model's output `{output}` is not one number for each row")))?;
+        for (row, number) in batch.iter().zip(numbers) {
+            scored.push(Scored { row: *row, score: number, predicted: number.to_string() });
+        }
+    }
+    Ok(scored)
+}
+
+/// The one output that holds one floating-point number a row.
+fn number_output(signature: &Signature) -> Result<&str, Problem> {
+    let is_number = |field: &&Field| {
+        matches!(field.datatype, Datatype::Fp32 | Datatype::Fp64) && field.shape.iter().skip(1).product::<i64>() == 1
+    };
+    let numbers: Vec<&Field> = signature.outputs.iter().filter(is_number).collect();
+    match numbers.as_slice() {
+        [one] => Ok(&one.name),
+        [] => Err(Problem::invalid("the model has no output with one number for each row")
+            .hint("a target that is a class needs `positive` in the declaration of the evaluation")),
+        several => {
+            let names: Vec<&str> = several.iter().map(|field| field.name.as_str()).collect();
+            Err(Problem::invalid(format!("which output is the prediction? `{}` are all numbers", names.join("`, `")))
+                .hint("export the model with one of them"))
+        }
+    }
+}
+
+fn score_class(model: &Model, plan: &InputPlan<'_>, rows: &[usize], positive: &str) -> Result<Vec<Scored>, Problem> {
     let Some(output) = model.probability_output() else {
         return Err(Problem::invalid("the model has no output with class probabilities")
             .hint("export the classifier with its probabilities (skl2onnx: `zipmap` may be on or off)"));

@@ -6,8 +6,6 @@ use stemma_core::{
 };
 use stemma_stats::{difference_interval, wilson_interval};
 
-use crate::evaluate::metrics::metric_value;
-
 const CONFIDENCE: f64 = 0.95;
 /// A difference or ratio of shares as people write them may be a rounding away from the limit.
 const ROUNDING: f64 = 1e-12;
@@ -37,12 +35,12 @@ pub fn measure(slices: &[SliceSummary], asked: Asked<'_>) -> Vec<SliceFound> {
 fn measure_slice(slice: &SliceSummary, asked: Asked<'_>) -> SliceFound {
     let share = slice.metrics.share(asked.metric);
     let interval = share.and_then(|(hits, of)| wilson_interval(hits, of, CONFIDENCE).ok());
-    let rows = share.map_or(slice.metrics.rows, |(_, of)| of);
+    let rows = share.map_or(slice.metrics.rows(), |(_, of)| of);
     SliceFound {
         column: slice.column.clone(),
         value: slice.value.clone(),
         rows,
-        metric: metric_value(&slice.metrics, asked.metric),
+        metric: slice.metrics.value(asked.metric),
         interval: interval.map(|interval| [interval.low, interval.high]),
         counts: rows >= asked.min_rows,
     }
@@ -131,7 +129,7 @@ pub fn baseline(slices: &[SliceFound], asked: Asked<'_>, bounds: Bounds) -> Vec<
 
 #[cfg(test)]
 mod tests {
-    use stemma_core::record::BinarySummary;
+    use stemma_core::record::{BinarySummary, Metrics};
 
     use super::*;
 
@@ -140,7 +138,7 @@ mod tests {
         let slice = |(value, confusion): &(&str, [u64; 4])| SliceSummary {
             column: "sex".to_owned(),
             value: (*value).to_owned(),
-            metrics: BinarySummary {
+            metrics: Metrics::Binary(BinarySummary {
                 rows: confusion.iter().sum(),
                 positives: confusion[2] + confusion[3],
                 accuracy: (confusion[0] + confusion[3]) as f64 / confusion.iter().sum::<u64>() as f64,
@@ -148,7 +146,7 @@ mod tests {
                 log_loss: 0.5,
                 brier: 0.2,
                 confusion: *confusion,
-            },
+            }),
         };
         confusions.iter().map(slice).collect()
     }

@@ -19,7 +19,7 @@ async fn rows_that_the_run_read_are_left_out_and_earn_nothing() {
     world.record_run(&[("data/train.csv", train)], second).await;
     let registered = world.register(second).await.unwrap();
     let evaluation = registered.evaluation.unwrap();
-    assert_eq!((evaluation.leaky_rows, evaluation.overall.rows), (40, 80));
+    assert_eq!((evaluation.leaky_rows, evaluation.overall.rows()), (40, 80));
     assert_eq!(registered.version.step, Step::Pipeline);
     assert!(registered.version.reason.contains("40 rows of test@1 are leaky"), "{}", registered.version.reason);
     let detail = world.engine.version(&project(), &world.model, "newest").await.unwrap();

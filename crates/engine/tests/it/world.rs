@@ -97,7 +97,7 @@ impl World {
             evaluation: Some(EvaluationSpec {
                 data: "test".into(),
                 target: "outcome".into(),
-                positive: self.classes[1].clone(),
+                positive: Some(self.classes[1].clone()),
                 primary: "auc".into(),
                 slices: vec![],
                 min_improvement: 0.0,

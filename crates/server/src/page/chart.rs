@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use stemma_api::types::ModelDetail;
-use stemma_core::record::EvaluationReport;
+use stemma_core::record::{EvaluationReport, Metrics};
 
 const WIDTH: f64 = 640.0;
 
@@ -48,15 +48,29 @@ pub fn versions(detail: &ModelDetail) -> Option<String> {
     Some(svg)
 }
 
-/// AUC of every slice as a bar from 0.5 to 1; a slice with one class only has none.
+/// The metric by which slices are drawn: AUC for classes, the primary one for numbers.
+pub fn slice_metric(report: &EvaluationReport) -> &str {
+    match report.overall {
+        Metrics::Binary(_) => "auc",
+        Metrics::Regression(_) => &report.primary,
+    }
+}
+
+/// A metric of every slice as a bar: AUC from 0.5 to 1, others from 0 to the largest.
 pub fn slices(report: &EvaluationReport) -> String {
     const ROW: f64 = 24.0;
     const LEFT: f64 = 330.0;
-    let mut svg = open(report.slices.len() as f64 * ROW + 4.0, "AUC by slice");
+    let metric = slice_metric(report);
+    let values = report.slices.iter().filter_map(|slice| slice.metrics.value(metric));
+    let (left, right) = match metric {
+        "auc" => (0.5, 1.0),
+        _ => (0.0, values.fold(f64::MIN_POSITIVE, f64::max)),
+    };
+    let mut svg = open(report.slices.len() as f64 * ROW + 4.0, &format!("{metric} by slice"));
     for (i, slice) in report.slices.iter().enumerate() {
         let y = i as f64 * ROW;
         let name = format!("{} = {}", slice.column, slice.value);
-        let rows = slice.metrics.rows;
+        let rows = slice.metrics.rows();
         let _ = write!(
             svg,
             "<text class=\"tick\" x=\"0\" y=\"{:.1}\">{} ({rows})</text>",
@@ -69,9 +83,9 @@ pub fn slices(report: &EvaluationReport) -> String {
             "<rect class=\"track\" x=\"{LEFT}\" y=\"{:.1}\" width=\"{track}\" height=\"10\" rx=\"3\"/>",
             y + 7.0
         );
-        let (width, text) = match slice.metrics.auc {
-            Some(auc) => (((auc - 0.5) / 0.5).clamp(0.0, 1.0) * track, format!("{auc:.3}")),
-            None => (0.0, "one class".to_owned()),
+        let (width, text) = match slice.metrics.value(metric) {
+            Some(value) => (((value - left) / (right - left)).clamp(0.0, 1.0) * track, format!("{value:.3}")),
+            None => (0.0, "undefined".to_owned()),
         };
         let _ = write!(
             svg,
