@@ -6,7 +6,7 @@ use super::{EvaluationSpec, GateSpec};
 use crate::near;
 
 /// Metrics of an evaluation that a gate can bound.
-pub const GATE_METRICS: [&str; 11] = [
+pub const GATE_METRICS: [&str; 14] = [
     "auc",
     "accuracy",
     "log_loss",
@@ -18,6 +18,9 @@ pub const GATE_METRICS: [&str; 11] = [
     "tnr",
     "fnr",
     "precision",
+    "rmse",
+    "mae",
+    "r2",
 ];
 
 /// What is wrong with the declaration of a gate.
