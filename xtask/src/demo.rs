@@ -5,6 +5,7 @@ mod complaint;
 mod data;
 mod governance;
 mod numbers;
+mod offer;
 mod serving;
 mod story;
 mod training;
@@ -38,7 +39,7 @@ pub struct DemoArgs {
 
 type Step = fn(&mut Story) -> Result<()>;
 
-const STEPS: [(&str, Step); 16] = [
+const STEPS: [(&str, Step); 21] = [
     ("A Git repository becomes a workspace", data::init),
     ("The data becomes content with a name, a number and a source", data::add_source),
     ("A run splits it, and both halves become content", data::split),
@@ -53,6 +54,11 @@ const STEPS: [(&str, Step); 16] = [
     ("Applicants are scored", serving::deploy_and_ask),
     ("What came of some of them", serving::feedback),
     ("A customer complains: why?", complaint::explain),
+    ("A second model, which is fed by the first", offer::limit_model),
+    ("Both behind one endpoint, and a rule above them", offer::compose),
+    ("Another version for some of the customers", offer::canary),
+    ("The way back", offer::roll_back),
+    ("The champion is made again elsewhere", offer::reproduce),
     ("The ledger proves that nothing was altered, and finds what was", audit::verify_and_tamper),
     ("What was answered before a crash is there after it", audit::crash),
 ];

@@ -97,6 +97,16 @@ impl Desk {
             .with_context(|| format!("`{}` gave no JSON as error: {text}", process::words(&command)))
     }
 
+    /// What a command answers with `--json`, whether it succeeds or ends with this exit code.
+    pub fn ask_either(&self, arguments: &[&str], exit_code: i32) -> Result<Value> {
+        let mut command = self.stemma(&[arguments, &["--json"]].concat())?;
+        let output = command.output().with_context(|| format!("can't run `{}`", process::words(&command)))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let expected = if output.status.success() { 0 } else { exit_code };
+        expect_exit(&command, output.status, &String::from_utf8_lossy(&output.stderr), expected)?;
+        serde_json::from_str(&text).with_context(|| format!("`{}` printed no JSON", process::words(&command)))
+    }
+
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
         let path = self.work.join(path);
         fs::read(&path).with_context(|| format!("can't read `{}`", path.display()))

@@ -56,7 +56,8 @@ pub fn gates_and_approval(story: &mut Story) -> Result<()> {
     story.say("Rita gets the role approver and a token of her own; she looks at the evidence and says yes.");
     let said = story.stemma(&["user", "add", REVIEWER, "--role", "approver"])?;
     let token = said.lines().find(|line| line.starts_with(TOKEN_START)).context("Rita got no token")?;
-    story.stemma_as(token, &["approve", &chosen, "--reason", APPROVAL_REASON])?;
+    story.reviewer = Some(token.to_owned());
+    approve(story, &chosen, APPROVAL_REASON)?;
     let detail = story.desk.ask(&["show", &chosen])?;
     same("the approver", text(&detail, "/approvals/0/approved/actor")?, REVIEWER)?;
     same("how she is known", text(&detail, "/approvals/0/approved/auth")?, "authenticated")
@@ -70,4 +71,11 @@ pub fn promote(story: &mut Story) -> Result<()> {
     let name = format!("{MODEL}@{}", text(&detail, "/version/number")?);
     same("the champion", name.as_str(), &chosen)?;
     same("its stage", text(&detail, "/version/stage")?, "production")
+}
+
+/// The reviewer says yes.
+pub fn approve(story: &Story, version: &str, reason: &str) -> Result<()> {
+    let token = story.reviewer.as_deref().context("nobody was asked to review yet")?;
+    story.stemma_as(token, &["approve", version, "--reason", reason])?;
+    Ok(())
 }

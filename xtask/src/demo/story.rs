@@ -41,6 +41,10 @@ pub struct Story {
     pub answers: Vec<Value>,
     /// The prediction that somebody complains about.
     pub complaint: Option<String>,
+    /// The prediction whose limit a rule lowered.
+    pub offer: Option<String>,
+    /// The reviewer's token.
+    pub reviewer: Option<String>,
 }
 
 impl Story {
@@ -56,6 +60,8 @@ impl Story {
             run: None,
             answers: Vec::new(),
             complaint: None,
+            offer: None,
+            reviewer: None,
         }
     }
 

@@ -87,8 +87,9 @@ fn steps(live: &DeployedRevision) -> String {
     }
     let mut text = print::table(&["arm", "step", "version", "fed by steps"], rows);
     for (name, rule) in &revision.overrides {
+        text.push('\n');
         let until = rule.expires.map(|time| format!(", until {time}")).unwrap_or_default();
-        text.push_str(&format!("override {name}: {} ({}, {}{until})\n", rule.describe(), rule.owner, rule.reason));
+        text.push_str(&format!("override {name}: {} ({}, {}{until})", rule.describe(), rule.owner, rule.reason));
     }
     text
 }
