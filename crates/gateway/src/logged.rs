@@ -66,7 +66,7 @@ fn float(value: f64) -> Value {
 }
 
 /// Widens so that the shortest digits are printed (0.1, not 0.10000000149011612) and exactly the value reads back.
-fn shortest(value: f32) -> f64 {
+pub(crate) fn shortest(value: f32) -> f64 {
     match format!("{value:e}").parse::<f64>() {
         Ok(short) if short as f32 == value => short,
         _ => f64::from(value),

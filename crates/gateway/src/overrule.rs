@@ -9,7 +9,10 @@ use stemma_core::{
 };
 use stemma_onnx::{Tensor, TensorData};
 
-use crate::compose::{From, Values, place_of};
+use crate::{
+    compose::{From, Values, place_of},
+    logged,
+};
 
 /// The overrides of one arm, their sources looked up.
 pub struct Overrides(Vec<Loaded>);
@@ -130,7 +133,7 @@ impl Bounded {
                 let (min, max) = (rule.min.map(|min| min as f32), rule.max.map(|max| max as f32));
                 let low = |x: f32| min.map_or(x, |min| if x < min { min } else { x });
                 let high = |x: f32| max.map_or(x, |max| if x > max { max } else { x });
-                self.each(numbers, &applies, f64::from, low, high).into()
+                self.each(numbers, &applies, logged::shortest, low, high).into()
             }
             TensorData::Double(numbers) => {
                 let low = |x: f64| rule.min.map_or(x, |min| if x < min { min } else { x });
