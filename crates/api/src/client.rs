@@ -10,6 +10,7 @@ use serde_json::Value;
 use stemma_core::{
     Digest, ErrorKind, Problem,
     id::RunId,
+    lineage::{Direction, NodeKind},
     name::{DatasetName, EndpointName, ModelName, PrincipalName, ProjectName},
     prediction::PredictionId,
 };
@@ -114,6 +115,40 @@ impl Client {
         add: &AddDatasetVersion,
     ) -> Result<DatasetVersionAdded, Problem> {
         self.post(&fill(pattern::DATASET_VERSIONS, &[project, dataset]), add).await
+    }
+
+    /// `of` as people type it; `kinds` empty for all.
+    pub async fn lineage(
+        &self,
+        project: &ProjectName,
+        of: &str,
+        direction: Direction,
+        depth: Option<u32>,
+        kinds: &[NodeKind],
+    ) -> Result<Lineage, Problem> {
+        let path = fill(pattern::LINEAGE, &[project]);
+        let mut path = format!("{path}?of={}&direction={}", encode(of), direction.as_str());
+        if let Some(depth) = depth {
+            path.push_str(&format!("&depth={depth}"));
+        }
+        if !kinds.is_empty() {
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+            path.push_str(&format!("&kind={}", kinds.join(",")));
+        }
+        self.get(&path).await
+    }
+
+    /// What depends on a thing, or on a package as in `numpy==2.1.0`.
+    pub async fn impact(&self, project: &ProjectName, of: &str) -> Result<Impact, Problem> {
+        self.get(&format!("{}?of={}", fill(pattern::IMPACT, &[project]), encode(of))).await
+    }
+
+    pub async fn link(&self, project: &ProjectName, link: &Link) -> Result<Linked, Problem> {
+        self.post(&fill(pattern::LINKS, &[project]), link).await
+    }
+
+    pub async fn unlink(&self, project: &ProjectName, link: &Link) -> Result<Linked, Problem> {
+        self.post(&fill(pattern::UNLINK, &[project]), link).await
     }
 
     pub async fn record_run(&self, project: &ProjectName, run: &RecordRun) -> Result<RunDetail, Problem> {

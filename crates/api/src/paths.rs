@@ -19,6 +19,10 @@ pub mod pattern {
     pub const RESOLVE: &str = "/api/v1/projects/{project}/resolve";
     pub const DATASETS: &str = "/api/v1/projects/{project}/datasets";
     pub const DATASET_VERSIONS: &str = "/api/v1/projects/{project}/datasets/{dataset}/versions";
+    pub const LINEAGE: &str = "/api/v1/projects/{project}/lineage";
+    pub const IMPACT: &str = "/api/v1/projects/{project}/impact";
+    pub const LINKS: &str = "/api/v1/projects/{project}/links";
+    pub const UNLINK: &str = "/api/v1/projects/{project}/links/withdraw";
     pub const RUNS: &str = "/api/v1/projects/{project}/runs";
     pub const RUN: &str = "/api/v1/projects/{project}/runs/{run}";
     pub const MODELS: &str = "/api/v1/projects/{project}/models";

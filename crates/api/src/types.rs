@@ -2,6 +2,7 @@
 
 mod delivery;
 mod gate;
+mod lineage;
 mod reproduction;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use stemma_core::{
     version::{Step, VersionNumber},
 };
 
-pub use self::{delivery::*, gate::*, reproduction::*};
+pub use self::{delivery::*, gate::*, lineage::*, reproduction::*};
 
 /// Who made a governed fact, when, and under which number in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

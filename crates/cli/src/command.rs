@@ -12,7 +12,10 @@ mod evaluate;
 mod feedback;
 mod gate;
 mod get;
+mod impact;
 mod init;
+mod lineage;
+mod link;
 mod models;
 mod policy;
 mod predict;
@@ -120,6 +123,10 @@ enum Command {
     Predict(predict::PredictArgs),
     Feedback(feedback::FeedbackArgs),
     Why(why::WhyArgs),
+    Lineage(lineage::LineageArgs),
+    Impact(impact::ImpactArgs),
+    Link(link::LinkArgs),
+    Unlink(link::UnlinkArgs),
     Replay(replay::ReplayArgs),
     Reproduce(reproduce::ReproduceArgs),
     Audit(audit::AuditArgs),
@@ -160,6 +167,10 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Predict(args) => predict::run(args, global, output).await,
         Command::Feedback(args) => feedback::run(args, global, output).await,
         Command::Why(args) => why::run(args, global, output).await,
+        Command::Lineage(args) => lineage::run(args, global, output).await,
+        Command::Impact(args) => impact::run(args, global, output).await,
+        Command::Link(args) => link::run(args, global, output).await,
+        Command::Unlink(args) => link::unlink(args, global, output).await,
         Command::Replay(args) => replay::run(args, global, output).await,
         Command::Reproduce(args) => reproduce::run(args, global, output).await,
         Command::Audit(args) => audit::run(args, global, output).await,

@@ -134,6 +134,18 @@ impl Home {
     }
 }
 
+/// A tracked path as its content; anything else as it was typed.
+pub fn thing(session: &Session, typed: &str) -> Result<String, Problem> {
+    let Some(workspace) = &session.workspace else {
+        return Ok(typed.to_owned());
+    };
+    let here = current_dir()?.join(typed);
+    let below = here.strip_prefix(workspace.root()).ok().and_then(|path| path.to_str());
+    let lock = workspace.lock()?;
+    let found = lock.get(below.unwrap_or(typed)).or_else(|| lock.get(typed));
+    Ok(found.map_or(typed.to_owned(), |entry| entry.digest.to_string()))
+}
+
 /// The folder that the command works in.
 pub fn current_dir() -> Result<PathBuf, Problem> {
     std::env::current_dir()

@@ -5,6 +5,7 @@ pub mod dataset;
 pub mod endpoint;
 pub mod evaluation;
 pub mod gate;
+pub mod lineage;
 pub mod reproduction;
 pub mod run;
 pub mod version;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest, Sha256, Timestamp,
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
+    lineage::{EdgeKind, Node},
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, PromotionGrounds, Role, Stage},
     route::Revision,
@@ -50,6 +51,10 @@ pub enum Event {
         token: TokenId,
     },
     DatasetVersionAdded(DatasetVersionAdded),
+    /// A person says how two things are connected.
+    EdgeDeclared(DeclaredEdge),
+    /// A declared connection no longer holds.
+    EdgeWithdrawn(DeclaredEdge),
     ModelCreated {
         project: ProjectName,
         model: ModelName,
@@ -117,6 +122,17 @@ pub struct DatasetVersionAdded {
     pub derived_from: Vec<String>,
     /// The run that wrote it, if one did.
     pub run: Option<RunId>,
+}
+
+/// A connection that nobody observed, with the reason for saying so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeclaredEdge {
+    pub project: ProjectName,
+    /// The direction is that of the data.
+    pub from: Node,
+    pub to: Node,
+    pub kind: EdgeKind,
+    pub why: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -251,6 +267,8 @@ impl Event {
             Self::TokenIssued { .. } => "token_issued",
             Self::TokenRevoked { .. } => "token_revoked",
             Self::DatasetVersionAdded(_) => "dataset_version_added",
+            Self::EdgeDeclared(_) => "edge_declared",
+            Self::EdgeWithdrawn(_) => "edge_withdrawn",
             Self::ModelCreated { .. } => "model_created",
             Self::PolicySet { .. } => "policy_set",
             Self::VersionRegistered(_) => "version_registered",
@@ -277,6 +295,7 @@ impl Event {
             | Self::TokenIssued { principal, .. } => principal.to_string(),
             Self::TokenRevoked { token } => token.to_string(),
             Self::DatasetVersionAdded(added) => format!("{}@{}", added.dataset, added.number),
+            Self::EdgeDeclared(edge) | Self::EdgeWithdrawn(edge) => edge.to.key.clone(),
             Self::ModelCreated { model, .. } | Self::PolicySet { model, .. } => model.to_string(),
             Self::VersionRegistered(version) => format!("{}@{}", version.model, version.number),
             Self::EvidenceRecorded(evidence) => format!("{}@{}", evidence.model, evidence.version),

@@ -47,20 +47,21 @@ impl NodeKind {
         }
     }
 
+    pub const ALL: [Self; 10] = [
+        Self::Content,
+        Self::DatasetVersion,
+        Self::CodeVersion,
+        Self::Environment,
+        Self::Run,
+        Self::ModelVersion,
+        Self::Evidence,
+        Self::Approval,
+        Self::Revision,
+        Self::External,
+    ];
+
     pub fn parse(text: &str) -> Option<Self> {
-        const ALL: [NodeKind; 10] = [
-            NodeKind::Content,
-            NodeKind::DatasetVersion,
-            NodeKind::CodeVersion,
-            NodeKind::Environment,
-            NodeKind::Run,
-            NodeKind::ModelVersion,
-            NodeKind::Evidence,
-            NodeKind::Approval,
-            NodeKind::Revision,
-            NodeKind::External,
-        ];
-        ALL.into_iter().find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -95,11 +96,11 @@ pub enum EdgeKind {
     Produced,
     /// external source → dataset version
     SourceOf,
-    /// dataset version → dataset version, declared
+    /// declared: content, dataset version or model version → one of these that was made from it
     Derived,
     /// dataset version → evidence
     EvaluatedOn,
-    /// model version → evidence
+    /// evidence → model version
     Evaluated,
     /// evidence → approval
     Decided,
@@ -128,6 +129,30 @@ impl EdgeKind {
         }
     }
 
+    /// Whether people may say that two things of these kinds are connected like this. What the home sees itself (who
+    /// approved, what is served, which version is which content) can't be declared.
+    pub fn may_be_declared(self, from: NodeKind, to: NodeKind) -> bool {
+        use NodeKind as N;
+        let data = |kind: NodeKind| matches!(kind, N::Content | N::DatasetVersion);
+        match self {
+            Self::Read => data(from) && matches!(to, N::Run),
+            Self::Wrote => matches!(from, N::Run) && data(to),
+            Self::Derived => (data(from) || matches!(from, N::ModelVersion)) && (data(to) || matches!(to, N::ModelVersion)),
+            Self::SourceOf => matches!(from, N::External) && data(to),
+            Self::Produced => matches!(from, N::Run) && matches!(to, N::ModelVersion),
+            _ => false,
+        }
+    }
+
+    /// The names under which people declare edges.
+    pub const DECLARABLE: [(&'static str, EdgeKind); 5] = [
+        ("derived", EdgeKind::Derived),
+        ("source", EdgeKind::SourceOf),
+        ("read", EdgeKind::Read),
+        ("wrote", EdgeKind::Wrote),
+        ("produced", EdgeKind::Produced),
+    ];
+
     pub fn parse(text: &str) -> Option<Self> {
         const ALL: [EdgeKind; 13] = [
             EdgeKind::Read,
@@ -145,6 +170,30 @@ impl EdgeKind {
             EdgeKind::Serves,
         ];
         ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Which way to walk the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// To what a thing was made from.
+    #[default]
+    Up,
+    /// To what was made from it.
+    Down,
+}
+
+impl Direction {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Up, Self::Down].into_iter().find(|direction| direction.as_str() == text)
     }
 }
 
@@ -182,4 +231,29 @@ pub struct Edge {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     pub certainty: Certainty,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_declare_where_data_came_from_but_not_what_the_home_decides() {
+        use NodeKind as N;
+        for (kind, from, to, may) in [
+            (EdgeKind::Derived, N::DatasetVersion, N::DatasetVersion, true),
+            (EdgeKind::Derived, N::ModelVersion, N::ModelVersion, true),
+            (EdgeKind::Derived, N::External, N::DatasetVersion, false),
+            (EdgeKind::SourceOf, N::External, N::DatasetVersion, true),
+            (EdgeKind::SourceOf, N::DatasetVersion, N::External, false),
+            (EdgeKind::Read, N::DatasetVersion, N::Run, true),
+            (EdgeKind::Read, N::Run, N::DatasetVersion, false),
+            (EdgeKind::Wrote, N::Run, N::Content, true),
+            (EdgeKind::Produced, N::Run, N::ModelVersion, true),
+            (EdgeKind::Serves, N::ModelVersion, N::Revision, false),
+            (EdgeKind::Approved, N::Approval, N::ModelVersion, false),
+        ] {
+            assert_eq!(kind.may_be_declared(from, to), may, "{kind:?} {from:?} {to:?}");
+        }
+    }
 }

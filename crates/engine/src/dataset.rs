@@ -26,11 +26,13 @@ impl Engine {
         if let Some(version) = known.into_iter().find(|version| version.digest == add.digest) {
             return Ok(DatasetVersionAdded { version, unchanged: true });
         }
+        let mut parents = Vec::with_capacity(add.derived_from.len());
         for parent in &add.derived_from {
-            self.find_dataset(project, parent).await?;
+            let parent = self.find_dataset(project, parent).await?;
+            parents.push(format!("{}@{}", parent.dataset, parent.number));
         }
         let run = self.newest_run_that_wrote(project, add.digest).await?;
-        let (add, run) = (&add, run.map(|run| run.id));
+        let (add, parents, run) = (&add, &parents, run.map(|run| run.id));
         let decide = || async move {
             let versions = self.dataset_versions_if_any(project, dataset).await?;
             Ok(vec![Event::DatasetVersionAdded(event::DatasetVersionAdded {
@@ -43,7 +45,7 @@ impl Engine {
                 path: add.path.clone(),
                 source: add.source.clone(),
                 why: add.why.clone(),
-                derived_from: add.derived_from.clone(),
+                derived_from: parents.clone(),
                 run,
             })])
         };

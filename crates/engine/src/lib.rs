@@ -18,7 +18,10 @@ mod family;
 mod feedback;
 mod gate;
 mod home;
+mod impact;
 mod layout;
+mod lineage;
+mod link;
 mod problem;
 mod promote;
 mod publish;
@@ -59,6 +62,7 @@ use crate::{
 pub use crate::{
     access::{Caller, RoleGrant, TOKEN_PREFIX},
     layout::HOME_FORMAT,
+    lineage::AskLineage,
     reference::{Reference, Selector},
 };
 

@@ -133,6 +133,16 @@ impl Engine {
         let record = tokio::task::spawn_blocking(read).await.map_err(internal)??;
         Ok(Some((record, part.digest)))
     }
+
+    /// Counts the answers in a sealed file by revision and arm.
+    pub(crate) async fn count_sealed_part(&self, digest: stemma_core::Digest) -> Result<stemma_gateway::ArmCounts, Problem> {
+        let store = self.store().clone();
+        let count = move || {
+            let reader = store.open_blob(&digest).map_err(store_problem)?;
+            stemma_gateway::count_sealed(BlobChunks(Arc::new(reader))).map_err(log_problem)
+        };
+        tokio::task::spawn_blocking(count).await.map_err(internal)?
+    }
 }
 
 fn warn_if_failed<T>(result: Result<T, Problem>) {

@@ -28,6 +28,7 @@ impl Engine {
     ) -> Result<RunDetail, Problem> {
         let RecordRun { record, digest } = run;
         self.check_record(caller, project, &record, digest).await?;
+        self.index_packages(project, record.environment).await?;
         self.insert_run(project, &record, digest, &edges_of(&record)).await?;
         self.run(project, record.id).await
     }

@@ -23,6 +23,6 @@ pub use gateway::Gateway;
 pub use log::{AppendError, LogError, LogOptions, NewRecord, PredictionLog, SegmentId};
 pub use overrule::Overrides;
 pub use runtime::{RunFailure, Runtime};
-pub use seal::{SealError, SealedError, SealedPart, read_sealed, read_sealed_rows};
+pub use seal::{ArmCounts, SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
 pub use stats::{ArmStats, EndpointStats};
 pub use table::{Endpoint, LoadError, RouteTable};

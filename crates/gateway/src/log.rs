@@ -373,6 +373,23 @@ impl PredictionLog {
         Ok(found)
     }
 
+    /// Counts an endpoint's records on disk that are not sealed away, by revision and arm; and says which segments they
+    /// are of.
+    pub fn counts(&self, ordinal: u16) -> Result<(Vec<SegmentId>, crate::seal::ArmCounts), LogError> {
+        let (mut segments, mut counts) = (Vec::new(), crate::seal::ArmCounts::new());
+        for segment in self.shared.all_segments() {
+            let rows: Vec<u32> = segment
+                .index(|index| index.rows.get(&ordinal).into_iter().flatten().map(|(row, _)| *row).collect());
+            for row in rows {
+                if let Some(stored) = read(&segment, segment.address(ordinal, row))? {
+                    *counts.entry((stored.record.revision, stored.record.variant)).or_default() += 1;
+                }
+            }
+            segments.push(segment.id);
+        }
+        Ok((segments, counts))
+    }
+
     /// Returns the ended segments that are not removed yet, oldest first: they wait to be sealed.
     pub fn unsealed(&self) -> Vec<SegmentId> {
         let open = self.shared.open.load(Ordering::SeqCst);

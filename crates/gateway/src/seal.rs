@@ -33,7 +33,7 @@ use crate::log::{
     segment::{Segment, file_name},
 };
 use columns::Columns;
-pub use read::{SealedError, read_sealed, read_sealed_rows};
+pub use read::{ArmCounts, SealedError, count_sealed, read_sealed, read_sealed_rows};
 
 /// Rows that are decoded to read one.
 const PAGE_ROWS: usize = 256;

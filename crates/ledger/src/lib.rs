@@ -8,6 +8,7 @@
 mod checkpoint;
 mod commit;
 mod error;
+mod lineage;
 mod migrate;
 mod projection;
 mod query;
@@ -25,6 +26,7 @@ pub use crate::{
     checkpoint::Checkpoint,
     commit::{Commit, Outcome},
     error::LedgerError,
+    lineage::Side,
     query::{EndpointRow, EventRow, Fact, GrantRow, Head, PrincipalRow, Recorded, RevisionRow, TokenRow, VersionRow},
     tree::{Hash, inclusion_proof, leaf_hash, root_of},
     verify::{BadEvent, VerifyReport},

@@ -1,5 +1,9 @@
 //! From events to tables. Rows are never changed but for `to_seq`: what ended stays, so any moment can be asked for.
 
+mod edges;
+
+pub use edges::key as edge_key;
+
 use serde::Serialize;
 use stemma_core::{
     event::Event,
@@ -12,7 +16,7 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 19] = [
+pub const TABLES: [(&str, &str); 20] = [
     ("home", "home"),
     ("project", "project"),
     ("principal", "principal"),
@@ -32,11 +36,15 @@ pub const TABLES: [(&str, &str); 19] = [
     ("live_revision", "project, endpoint, number"),
     ("log_part", "endpoint, ordinal, segment, first_row, last_row, body"),
     ("run_seal", "first_run, last_run, count, digest"),
+    ("fact_edge", "project, from_kind, from_key, kind, to_kind, to_key, certainty, why"),
 ];
 
 /// Applies one event. The only code that writes these tables.
 pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(), LedgerError> {
     let mut to = Tables { session, seq };
+    for edge in edges::of(event) {
+        to.insert("fact_edge", edge).await?;
+    }
     match event {
         Event::HomeCreated { home } => to.insert("home", vec![text(home)]).await,
         Event::ProjectCreated { project } => to.insert("project", vec![text(project)]).await,
@@ -58,6 +66,9 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
             let row = vec![text(&added.project), text(&added.dataset), number, text(added.digest), json(added)?];
             to.insert("dataset_version", row).await
         }
+        // a row of `fact_edge`, made above
+        Event::EdgeDeclared(_) => Ok(()),
+        Event::EdgeWithdrawn(edge) => to.end("fact_edge", &edges::key(edge)).await,
         Event::ModelCreated { project, model } => to.insert("model", vec![text(project), text(model)]).await,
         Event::PolicySet { project, model, policy } => {
             to.end("policy", &[("project", text(project)), ("model", text(model))]).await?;

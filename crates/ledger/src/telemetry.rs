@@ -119,33 +119,6 @@ impl Ledger {
         }
     }
 
-    /// Edges that end in any of the nodes.
-    pub async fn edges_to(&self, project: &ProjectName, nodes: &[Node]) -> Result<Vec<Edge>, LedgerError> {
-        self.edges(project, nodes, "target").await
-    }
-
-    /// Edges that begin in any of the nodes.
-    pub async fn edges_from(&self, project: &ProjectName, nodes: &[Node]) -> Result<Vec<Edge>, LedgerError> {
-        self.edges(project, nodes, "source").await
-    }
-
-    async fn edges(&self, project: &ProjectName, nodes: &[Node], side: &str) -> Result<Vec<Edge>, LedgerError> {
-        let mut session = self.read().await?;
-        let mut found = Vec::new();
-        for node in nodes {
-            let sql = format!(
-                "SELECT a.kind AS from_kind, a.key AS from_key, e.kind AS kind, b.kind AS to_kind, b.key AS to_key, \
-                 e.role AS role, e.certainty AS certainty FROM edge e JOIN node a ON a.id = e.source JOIN node b ON b.id = e.target \
-                 WHERE e.project = $1 AND e.{side} = (SELECT id FROM node WHERE kind = $2 AND key = $3)"
-            );
-            let values = [Value::Text(project.to_string()), node.kind.as_str().into(), node.key.clone().into()];
-            for row in session.rows(&sql, &values).await? {
-                found.push(edge_of(&row)?);
-            }
-        }
-        Ok(found)
-    }
-
     /// Lets a project read content.
     pub async fn grant_content(&self, project: &ProjectName, digest: Digest, size: u64) -> Result<(), LedgerError> {
         let mut session = self.database().begin().await?;
@@ -194,23 +167,6 @@ impl Ledger {
         let rows = self.read().await?.rows(sql, &[prediction.into()]).await?;
         rows.iter().map(|row| row.text("body")).collect()
     }
-}
-
-fn edge_of(row: &crate::sql::Row) -> Result<Edge, LedgerError> {
-    use stemma_core::lineage::{Certainty, EdgeKind, NodeKind};
-    let damaged = |what: &str| LedgerError::Damaged(format!("an edge has an unknown {what}"));
-    let node = |kind: &str, key: &str| -> Result<Node, LedgerError> {
-        let kind = NodeKind::parse(&row.text(kind)?).ok_or_else(|| damaged("kind of node"))?;
-        Ok(Node { kind, key: row.text(key)? })
-    };
-    let role = row.text("role")?;
-    Ok(Edge {
-        from: node("from_kind", "from_key")?,
-        to: node("to_kind", "to_key")?,
-        kind: EdgeKind::parse(&row.text("kind")?).ok_or_else(|| damaged("kind"))?,
-        role: (!role.is_empty()).then_some(role),
-        certainty: Certainty::parse(&row.text("certainty")?).ok_or_else(|| damaged("certainty"))?,
-    })
 }
 
 /// The next number of an append-only table. The caller's transaction keeps others out: on SQLite there is one writer,

@@ -5,6 +5,7 @@ pub mod content;
 pub mod dataset;
 pub mod endpoint;
 pub mod home;
+pub mod lineage;
 pub mod model;
 pub mod prediction;
 pub mod reproduction;
@@ -118,6 +119,7 @@ pub fn all() -> Vec<Route> {
     routes.extend(content::routes());
     routes.extend(dataset::routes());
     routes.extend(run::routes());
+    routes.extend(lineage::routes());
     routes.extend(model::routes());
     routes.extend(reproduction::routes());
     routes.extend(endpoint::routes());

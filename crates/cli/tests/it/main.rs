@@ -6,6 +6,7 @@ mod data;
 mod delivery;
 mod desk;
 mod help;
+mod lineage;
 mod models;
 mod onnx;
 mod owner;

@@ -3,6 +3,7 @@
 mod delivery;
 mod gates;
 mod leak;
+mod lineage;
 mod promotion;
 mod reproduction;
 mod serving;

@@ -8,7 +8,7 @@ use stemma_engine::{Caller, Engine};
 
 use crate::world::{World, project, sample};
 
-async fn deployed() -> World {
+pub async fn deployed() -> World {
     let world = World::new().await;
     world.add_dataset("test", world.csv(0..60)).await;
     world.set_policy(world.policy()).await;
@@ -28,7 +28,7 @@ async fn deployed() -> World {
 }
 
 /// Asks the endpoint as a client of the Open Inference Protocol would.
-async fn ask(engine: &Engine, age: f64) -> PredictionId {
+pub async fn ask(engine: &Engine, age: f64) -> PredictionId {
     let answer = ask_json(engine, age).await;
     answer["parameters"]["prediction_id"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
 }

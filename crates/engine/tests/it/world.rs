@@ -115,6 +115,11 @@ impl World {
     /// Records a run of the owner that read some files and wrote one.
     pub async fn record_run(&self, inputs: &[(&str, Digest)], output: Digest) -> RunId {
         let environment = self.upload("{}").await.digest;
+        self.record_run_in(environment, inputs, output).await
+    }
+
+    /// The same in a given environment, whose document is stored already.
+    pub async fn record_run_in(&self, environment: Digest, inputs: &[(&str, Digest)], output: Digest) -> RunId {
         let file = |path: &str, digest: Digest| FileRef {
             path: path.to_owned(),
             digest,

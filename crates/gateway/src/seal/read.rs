@@ -1,8 +1,10 @@
 //! Reading rows of a sealed part: the footer, the page index of one row group, then one page of each column.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use arrow_array::{cast::AsArray as _, types::UInt32Type};
 use parquet::{
+    arrow::ProjectionMask,
     arrow::arrow_reader::{
         ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
     },
@@ -18,6 +20,12 @@ use parquet::{
 use stemma_core::prediction::PredictionRecord;
 
 use super::columns::record_at;
+
+/// Rows decoded at a time to count them.
+const COUNT_ROWS: usize = 8192;
+
+/// How many answers each arm of each revision gave.
+pub type ArmCounts = BTreeMap<(u32, String), u64>;
 
 /// Why a row of a sealed part could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +91,30 @@ pub fn read_sealed_rows<R: ChunkReader + 'static>(
         }
     }
     Ok(found)
+}
+
+/// Counts the rows of a sealed part by revision and arm, reading only these two columns.
+pub fn count_sealed<R: ChunkReader + 'static>(reader: R) -> Result<ArmCounts, SealedError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(reader)?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), ["revision", "variant"]);
+    let mut counts = ArmCounts::new();
+    for batch in builder.with_projection(mask).with_batch_size(COUNT_ROWS).build()? {
+        let batch = batch.map_err(ParquetError::from)?;
+        let damaged = |row: usize| SealedError::Corrupt { row: u32::try_from(row).unwrap_or(u32::MAX) };
+        let revisions = batch.column_by_name("revision").and_then(|column| column.as_primitive_opt::<UInt32Type>());
+        let variants = batch.column_by_name("variant").and_then(|column| column.as_string_opt::<i32>());
+        let (Some(revisions), Some(variants)) = (revisions, variants) else {
+            return Err(damaged(0));
+        };
+        for row in 0..batch.num_rows() {
+            let arm = (revisions.value(row), variants.value(row));
+            match counts.iter_mut().find(|((revision, variant), _)| (*revision, variant.as_str()) == arm) {
+                Some((_, count)) => *count += 1,
+                None => drop(counts.insert((arm.0, arm.1.to_owned()), 1)),
+            }
+        }
+    }
+    Ok(counts)
 }
 
 fn footer<R: ChunkReader>(reader: &R) -> Result<ParquetMetaData, ParquetError> {

@@ -26,8 +26,10 @@ CREATE TABLE alias (project TEXT NOT NULL, model TEXT NOT NULL, alias TEXT NOT N
 CREATE INDEX alias_by_model ON alias (project, model);
 CREATE TABLE evidence (project TEXT NOT NULL, model TEXT NOT NULL, number TEXT NOT NULL, evidence TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE INDEX evidence_by_version ON evidence (project, model, number);
+CREATE INDEX evidence_by_id ON evidence (project, evidence);
 CREATE TABLE approval (project TEXT NOT NULL, model TEXT NOT NULL, number TEXT NOT NULL, approval TEXT NOT NULL, body TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE INDEX approval_by_version ON approval (project, model, number);
+CREATE INDEX approval_by_id ON approval (project, approval);
 CREATE TABLE promotion (project TEXT NOT NULL, model TEXT NOT NULL, number TEXT NOT NULL, body TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE INDEX promotion_by_version ON promotion (project, model, number);
 CREATE TABLE endpoint (project TEXT NOT NULL, endpoint TEXT NOT NULL, ordinal BIGINT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
@@ -50,6 +52,11 @@ CREATE TABLE node (id BIGINT PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL)
 CREATE UNIQUE INDEX node_by_key ON node (kind, key);
 CREATE TABLE edge (project TEXT NOT NULL, source BIGINT NOT NULL, kind TEXT NOT NULL, target BIGINT NOT NULL, role TEXT NOT NULL, certainty TEXT NOT NULL, PRIMARY KEY (project, source, kind, target, role));
 CREATE INDEX edge_by_target ON edge (project, target, kind, source);
+CREATE TABLE fact_edge (project TEXT NOT NULL, from_kind TEXT NOT NULL, from_key TEXT NOT NULL, kind TEXT NOT NULL, to_kind TEXT NOT NULL, to_key TEXT NOT NULL, certainty TEXT NOT NULL, why TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
+CREATE INDEX fact_edge_by_from ON fact_edge (project, from_kind, from_key);
+CREATE INDEX fact_edge_by_to ON fact_edge (project, to_kind, to_key);
+CREATE TABLE environment_package (project TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, environment TEXT NOT NULL, PRIMARY KEY (project, name, version, environment));
+CREATE INDEX environment_package_by_environment ON environment_package (project, environment);
 CREATE TABLE content_grant (project TEXT NOT NULL, digest TEXT NOT NULL, size BIGINT NOT NULL, PRIMARY KEY (project, digest));
 CREATE TABLE feedback (place BIGINT PRIMARY KEY, project TEXT NOT NULL, prediction TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX feedback_by_prediction ON feedback (prediction);

@@ -1,0 +1,33 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use stemma_core::Problem;
+
+use super::Global;
+use crate::{
+    print::Output,
+    session::{self, thing},
+    view,
+};
+
+/// Show what depends on a thing: runs, versions, endpoints and their answers
+#[derive(Debug, Args)]
+pub struct ImpactArgs {
+    /// `dataset@number`, `b3:…`, a tracked path, a commit, `model@version`, a run's id, or a package as in `numpy` or
+    /// `numpy==2.1.0`
+    #[arg(value_name = "THING")]
+    thing: String,
+}
+
+pub async fn run(args: ImpactArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let impact = session::with(global, async |session| {
+        let spinner = output.spinner();
+        spinner.set_message("counting answers");
+        let impact = session.client.impact(&session.project, &thing(session, &args.thing)?).await;
+        spinner.finish_and_clear();
+        impact
+    });
+    let impact = impact.await?;
+    output.result(&impact, || view::lineage::impact(&impact, output));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,267 @@
+//! Impact: what depends on a thing, down to the predictions that were answered with it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use stemma_api::types::{DeployedRevision, Impact, ImpactedRevision, ImpactedRun, ImpactedVersion};
+use stemma_core::{
+    Digest, ErrorKind, Problem, Timestamp,
+    lineage::{Direction, EdgeKind, Node, NodeKind},
+    name::{EndpointName, ModelName, ProjectName},
+    policy::Stage,
+    record::RunRecord,
+};
+use stemma_gateway::ArmCounts;
+
+use crate::{
+    Caller, Engine,
+    facts::ledger_problem,
+    lineage::{Bounds, Start, Walk},
+    problem::internal,
+    seal::log_problem,
+};
+
+/// Sealed files of one endpoint that are counted at most, the newest.
+const PARTS_MAX: usize = 5_000;
+/// Longest environment document that is read for its packages.
+const ENVIRONMENT_BYTES_MAX: u64 = 8 << 20;
+/// Most packages of one environment.
+const PACKAGES_MAX: usize = 20_000;
+
+/// The part of an environment document that is searched.
+#[derive(serde::Deserialize)]
+struct Installed {
+    #[serde(default)]
+    packages: Vec<Package>,
+}
+
+#[derive(serde::Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+}
+
+impl Engine {
+    /// Finds what depends on a thing, or on a package (`numpy`, `numpy==2.1.0`) of recorded environments.
+    pub async fn impact(&self, caller: &Caller, project: &ProjectName, of: &str) -> Result<Impact, Problem> {
+        let start = self.thing_or_package(caller, project, of).await?;
+        let starts: Vec<Node> = start.revision.into_iter().chain(start.nodes).collect();
+        let walk = self.walk(project, &starts, Direction::Down, Bounds::default()).await?;
+        let made_from = walk.without(&starts, EdgeKind::EvaluatedOn);
+        let mut reasons = walk.reasons();
+        let (_, weak) = self.describe(project, &walk.nodes).await?;
+        reasons.extend(weak);
+        let versions = self.impacted_versions(project, &walk, &made_from).await?;
+        let revisions = self.impacted_revisions(&walk, &starts, &mut reasons).await?;
+        Ok(Impact {
+            of: start.name,
+            runs: self.impacted_runs(project, &walk).await?,
+            datasets: walk.of_kind(NodeKind::DatasetVersion).map(|node| node.key.clone()).collect(),
+            versions,
+            predictions: revisions.iter().map(|revision| revision.predictions).sum(),
+            revisions,
+            starts,
+            complete: reasons.is_empty(),
+            reasons,
+        })
+    }
+
+    /// Keeps which packages the environment of a run has, so that they can be asked for.
+    pub(crate) async fn index_packages(&self, project: &ProjectName, environment: Digest) -> Result<(), Problem> {
+        if self.ledger().has_packages(project, environment).await.map_err(ledger_problem)? {
+            return Ok(());
+        }
+        let bytes = self.read_content(environment, ENVIRONMENT_BYTES_MAX).await?;
+        // documents of other tools have other members: then there is nothing to ask for
+        let Ok(installed) = serde_json::from_slice::<Installed>(&bytes) else {
+            return Ok(());
+        };
+        let packages = installed.packages.into_iter().take(PACKAGES_MAX);
+        let packages: BTreeSet<(String, String)> =
+            packages.map(|package| (package_name(&package.name), package.version)).collect();
+        let packages: Vec<(String, String)> = packages.into_iter().collect();
+        self.ledger().insert_packages(project, environment, &packages).await.map_err(ledger_problem)
+    }
+
+    async fn thing_or_package(&self, caller: &Caller, project: &ProjectName, of: &str) -> Result<Start, Problem> {
+        let package = of.strip_prefix("package:");
+        if package.is_some() || of.contains("==") {
+            let start = self.find_package(project, package.unwrap_or(of)).await?;
+            return start.ok_or_else(|| {
+                Problem::not_found(format!("no run of project `{project}` had `{of}` in its environment"))
+                    .hint("write `name` or `name==version` as in `pip list`")
+            });
+        }
+        match self.find_thing(caller, project, of).await {
+            Err(problem) if problem.kind == ErrorKind::NotFound => {
+                self.find_package(project, of).await?.ok_or(problem)
+            }
+            found => found,
+        }
+    }
+
+    async fn find_package(&self, project: &ProjectName, text: &str) -> Result<Option<Start>, Problem> {
+        let (name, version) = match text.split_once("==") {
+            Some((name, version)) => (name.trim(), Some(version.trim())),
+            None => (text, None),
+        };
+        let found = self.ledger().environments_with(project, &package_name(name), version).await;
+        let found = found.map_err(ledger_problem)?;
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let versions: BTreeSet<&str> = found.iter().map(|(version, _)| version.as_str()).collect();
+        let versions: Vec<&str> = versions.into_iter().collect();
+        let nodes: BTreeSet<Node> =
+            found.iter().map(|(_, environment)| Node::new(NodeKind::Environment, environment)).collect();
+        let name = format!("package {} {}", package_name(name), versions.join(", "));
+        Ok(Some(Start { name, nodes: nodes.into_iter().collect(), revision: None }))
+    }
+
+    async fn impacted_runs(&self, project: &ProjectName, walk: &Walk) -> Result<Vec<ImpactedRun>, Problem> {
+        let ids: Vec<_> = walk.of_kind(NodeKind::Run).filter_map(|node| node.key.parse().ok()).collect();
+        let runs = self.ledger().runs_by_id(project, &ids).await.map_err(ledger_problem)?;
+        let mut runs: Vec<ImpactedRun> = runs.into_iter().map(impacted_run).collect();
+        runs.sort_by_key(|run| (run.started, run.run));
+        Ok(runs)
+    }
+
+    async fn impacted_versions(
+        &self,
+        project: &ProjectName,
+        walk: &Walk,
+        made_from: &HashSet<Node>,
+    ) -> Result<Vec<ImpactedVersion>, Problem> {
+        let mut stages: HashMap<String, BTreeMap<String, Stage>> = HashMap::new();
+        let mut versions = Vec::new();
+        for node in walk.of_kind(NodeKind::ModelVersion) {
+            let Some((model, number)) = node.key.split_once('@') else { continue };
+            if !stages.contains_key(model) {
+                let all = self.versions_if_any(project, &ModelName::new(model)?).await?.unwrap_or_default();
+                let all = all.into_iter().map(|version| (version.number.to_string(), version.stage)).collect();
+                stages.insert(model.to_owned(), all);
+            }
+            if let Some(stage) = stages.get(model).and_then(|numbers| numbers.get(number)) {
+                let made_from = made_from.contains(node);
+                versions.push(ImpactedVersion { version: node.key.clone(), stage: *stage, made_from });
+            }
+        }
+        Ok(versions)
+    }
+
+    async fn impacted_revisions(
+        &self,
+        walk: &Walk,
+        starts: &[Node],
+        reasons: &mut Vec<String>,
+    ) -> Result<Vec<ImpactedRevision>, Problem> {
+        let impacted: HashSet<&str> = walk.of_kind(NodeKind::ModelVersion).map(|node| node.key.as_str()).collect();
+        let live = self.current_revisions().await?;
+        let mut by_endpoint: BTreeMap<EndpointName, Vec<(DeployedRevision, bool)>> = BTreeMap::new();
+        for node in walk.of_kind(NodeKind::Revision) {
+            if let Some((endpoint, number)) = node.key.split_once('#') {
+                let number = number.parse().map_err(internal)?;
+                let revision = self.revision(&EndpointName::new(endpoint)?, number).await?;
+                let whole = starts.contains(node) && impacted.is_empty();
+                by_endpoint.entry(revision.revision.endpoint.clone()).or_default().push((revision, whole));
+            }
+        }
+        let mut found = Vec::new();
+        for (endpoint, revisions) in by_endpoint {
+            let since = revisions.iter().map(|(revision, _)| revision.deployed.time).min();
+            let ordinal = revisions.first().map_or(0, |(revision, _)| revision.revision.ordinal);
+            let counts = self.count_answers(&endpoint, ordinal, since, reasons).await?;
+            for (revision, whole) in revisions {
+                let is_live = live.iter().any(|one| one.digest == revision.digest);
+                found.push(impacted_revision(&revision, is_live, &counts, |name| whole || impacted.contains(name)));
+            }
+        }
+        found.sort_by_key(|one| (!one.live, one.endpoint.clone(), one.number));
+        Ok(found)
+    }
+
+    /// Answers by revision and arm: those still in the log, then those of sealed files that are not older than `since`.
+    async fn count_answers(
+        &self,
+        endpoint: &EndpointName,
+        ordinal: u16,
+        since: Option<Timestamp>,
+        reasons: &mut Vec<String>,
+    ) -> Result<ArmCounts, Problem> {
+        let log = self.log().clone();
+        let open = tokio::task::spawn_blocking(move || log.counts(ordinal));
+        let (segments, mut counts) = open.await.map_err(internal)?.map_err(log_problem)?;
+        let mut parts = self.sealed_parts(endpoint).await?;
+        // what was sealed meanwhile is counted already
+        parts.retain(|part| !segments.contains(&part.segment) && since.is_none_or(|since| part.last_time >= since));
+        if parts.len() > PARTS_MAX {
+            reasons.push(format!("only the newest {PARTS_MAX} of {} sealed files of `{endpoint}` are counted", parts.len()));
+            parts.drain(..parts.len() - PARTS_MAX);
+        }
+        for part in parts {
+            for (arm, count) in self.count_sealed_part(part.digest).await? {
+                *counts.entry(arm).or_default() += count;
+            }
+        }
+        Ok(counts)
+    }
+}
+
+fn impacted_run(run: RunRecord) -> ImpactedRun {
+    ImpactedRun {
+        run: run.id,
+        command: run.command.join(" "),
+        by: run.actor.principal,
+        started: run.started,
+        succeeded: run.exit.is_success(),
+    }
+}
+
+/// Counts only answers of arms that asked an impacted version.
+fn impacted_revision(
+    revision: &DeployedRevision,
+    live: bool,
+    counts: &ArmCounts,
+    impacted: impl Fn(&str) -> bool,
+) -> ImpactedRevision {
+    let (mut versions, mut predictions) = (BTreeSet::new(), 0);
+    for arm in revision.revision.route.arms() {
+        let names = arm.serves.targets().map(|target| format!("{}@{}", target.model, target.version));
+        let names: Vec<String> = names.filter(|name| impacted(name)).collect();
+        if !names.is_empty() {
+            predictions += counts.get(&(revision.revision.number, arm.variant.to_owned())).copied().unwrap_or(0);
+        }
+        versions.extend(names);
+    }
+    ImpactedRevision {
+        endpoint: revision.revision.endpoint.clone(),
+        number: revision.revision.number,
+        live,
+        versions: versions.into_iter().collect(),
+        predictions,
+    }
+}
+
+/// One spelling for each package, as package indexes compare them.
+fn package_name(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for character in name.trim().chars() {
+        match character {
+            '-' | '_' | '.' if out.ends_with('-') => {}
+            '-' | '_' | '.' => out.push('-'),
+            other => out.extend(other.to_lowercase()),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_has_one_name() {
+        for (typed, name) in [("NumPy", "numpy"), ("scikit_learn", "scikit-learn"), ("a.-_b", "a-b"), (" x ", "x")] {
+            assert_eq!(package_name(typed), name);
+        }
+    }
+}

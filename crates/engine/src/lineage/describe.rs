@@ -1,0 +1,124 @@
+//! Says what nodes are, hundreds at a time.
+
+use std::{collections::HashMap, fmt::Display, str::FromStr};
+
+use stemma_api::types::TreeNode;
+use stemma_core::{
+    Digest, Problem,
+    event::EvidenceKind,
+    lineage::{Node, NodeKind},
+    name::ProjectName,
+    record::RunRecord,
+};
+
+use crate::{Engine, facts::ledger_problem};
+
+/// Characters of a command in a label.
+const COMMAND_CHARS: usize = 120;
+
+/// A label and one more line.
+type Words = (String, String);
+
+impl Engine {
+    /// The nodes with labels and pages; and which runs were captured too weakly to tell everything.
+    pub(crate) async fn describe(
+        &self,
+        project: &ProjectName,
+        nodes: &[Node],
+    ) -> Result<(Vec<TreeNode>, Vec<String>), Problem> {
+        let mut words: HashMap<Node, Words> = HashMap::new();
+        let mut weak = Vec::new();
+        let ledger = self.ledger();
+        for run in ledger.runs_by_id(project, &ids(nodes, NodeKind::Run)).await.map_err(ledger_problem)? {
+            weak.extend(weakness(&run));
+            words.insert(Node::new(NodeKind::Run, run.id), of_run(&run));
+        }
+        for (digest, path) in
+            ledger.paths_of(project, &ids(nodes, NodeKind::Content)).await.map_err(ledger_problem)?
+        {
+            words.insert(Node::new(NodeKind::Content, digest), (path, format!("b3:{}", digest.short())));
+        }
+        for one in ledger.evidence_by_id(project, &ids(nodes, NodeKind::Evidence)).await.map_err(ledger_problem)? {
+            let label = match (&one.kind, &one.gate) {
+                (EvidenceKind::Gate, Some(gate)) => format!("gate {gate}"),
+                (kind, _) => kind.as_str().to_owned(),
+            };
+            let verdict = if one.passed { "passed" } else { "failed" };
+            words.insert(Node::new(NodeKind::Evidence, one.evidence), (label, format!("{verdict}: {}", one.summary)));
+        }
+        for one in ledger.approvals_by_id(project, &ids(nodes, NodeKind::Approval)).await.map_err(ledger_problem)? {
+            let label = format!("approval for {}", one.stage);
+            words.insert(Node::new(NodeKind::Approval, one.approval), (label, one.reason));
+        }
+        let node = |node: &Node| {
+            let (label, detail) = words.remove(node).unwrap_or_else(|| plain(node));
+            TreeNode { href: page(node), node: node.clone(), label, detail }
+        };
+        weak.sort();
+        Ok((nodes.iter().map(node).collect(), weak))
+    }
+}
+
+fn ids<T: FromStr>(nodes: &[Node], kind: NodeKind) -> Vec<T> {
+    nodes.iter().filter(|node| node.kind == kind).filter_map(|node| node.key.parse().ok()).collect()
+}
+
+fn of_run(run: &RunRecord) -> Words {
+    let command = run.command.join(" ");
+    let label = match command.char_indices().nth(COMMAND_CHARS) {
+        Some((end, _)) => format!("{}…", &command[..end]),
+        None => command,
+    };
+    (label, format!("by {}", run.actor.principal))
+}
+
+/// A weak capture may have missed what the run read.
+fn weakness(run: &RunRecord) -> Option<String> {
+    let capture = &run.capture;
+    let why = if capture.truncated {
+        "its list of files was cut".to_owned()
+    } else if capture.may_bypass {
+        "it used what the tracer can't see through".to_owned()
+    } else if capture.level < 4 {
+        format!("it was captured at level {} of 4", capture.level)
+    } else {
+        return None;
+    };
+    Some(format!("run {} may have read more: {why}", run.id))
+}
+
+/// Nodes whose key says enough.
+fn plain(node: &Node) -> Words {
+    let short = |what: &str, key: &dyn Display| (format!("{what} {key}"), String::new());
+    match node.kind {
+        NodeKind::CodeVersion => {
+            let (commit, diff) = node.key.split_once('+').map_or((node.key.as_str(), ""), |(commit, diff)| (commit, diff));
+            let commit: String = commit.chars().take(12).collect();
+            (format!("code {commit}"), if diff.is_empty() { "" } else { "with uncommitted changes" }.to_owned())
+        }
+        NodeKind::Environment | NodeKind::Content => {
+            let what = if node.kind == NodeKind::Content { "content" } else { "environment" };
+            let short_key = node.key.parse::<Digest>().map_or(node.key.clone(), |digest| format!("b3:{}", digest.short()));
+            (what.to_owned(), short_key)
+        }
+        NodeKind::Run => short("run", &node.key),
+        NodeKind::Evidence => short("evidence", &node.key),
+        NodeKind::Approval => short("approval", &node.key),
+        NodeKind::DatasetVersion => (node.key.clone(), "dataset".to_owned()),
+        NodeKind::ModelVersion => (node.key.clone(), "model".to_owned()),
+        NodeKind::Revision => (node.key.clone(), "revision".to_owned()),
+        NodeKind::External => (node.key.clone(), "outside".to_owned()),
+    }
+}
+
+fn page(node: &Node) -> Option<String> {
+    match node.kind {
+        NodeKind::Run => Some(format!("/runs/{}", node.key)),
+        NodeKind::ModelVersion => {
+            node.key.split_once('@').map(|(model, version)| format!("/models/{model}/versions/{version}"))
+        }
+        NodeKind::DatasetVersion => Some("/datasets".to_owned()),
+        NodeKind::Revision => node.key.split_once('#').map(|(endpoint, _)| format!("/endpoints/{endpoint}")),
+        _ => None,
+    }
+}

@@ -1,0 +1,182 @@
+//! From what a person typed to nodes of the tree.
+
+use std::collections::BTreeSet;
+
+use stemma_core::{
+    ErrorKind, Problem,
+    id::RunId,
+    lineage::{Node, NodeKind},
+    name::{EndpointName, ProjectName},
+    prediction::PredictionId,
+};
+use stemma_ledger::Side;
+
+use crate::{Caller, Engine, Reference, facts::ledger_problem};
+
+/// Fewest digits by which a commit is found.
+const COMMIT_DIGITS_MIN: usize = 7;
+/// Longest name of something outside.
+const EXTERNAL_CHARS_MAX: usize = 2_000;
+
+/// Where a walk begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// The thing's full name.
+    pub name: String,
+    pub nodes: Vec<Node>,
+    /// Of a prediction: what answered; its versions are the nodes.
+    pub revision: Option<Node>,
+}
+
+impl Start {
+    fn one(kind: NodeKind, name: impl std::fmt::Display) -> Self {
+        let node = Node::new(kind, name);
+        Self { name: node.key.clone(), nodes: vec![node], revision: None }
+    }
+}
+
+impl Engine {
+    /// Finds a thing of a project by what a person typed.
+    pub(crate) async fn find_thing(
+        &self,
+        caller: &Caller,
+        project: &ProjectName,
+        text: &str,
+    ) -> Result<Start, Problem> {
+        if text.starts_with("external:") || text.contains("://") {
+            return self.find_external(project, text).await;
+        }
+        if let Some((endpoint, number)) = text.split_once('#') {
+            return self.find_revision(project, endpoint, number).await;
+        }
+        if let Some(start) = self.find_code(project, text).await? {
+            return Ok(start);
+        }
+        match text.strip_prefix("run_").unwrap_or(text).parse()? {
+            Reference::Prediction(id) => self.find_answer(caller, project, &id).await,
+            Reference::Run(run) => self.find_by_id(project, run).await,
+            Reference::Content(_) => {
+                let digest = self.resolve(project, text).await?.digest;
+                let mut start = Start::one(NodeKind::Content, digest);
+                let environment = Node::new(NodeKind::Environment, digest);
+                if self.has_edges(project, &environment).await? {
+                    start.nodes.push(environment);
+                }
+                Ok(start)
+            }
+            Reference::Name(_) | Reference::Versioned { .. } => self.find_named(project, text).await,
+        }
+    }
+
+    async fn find_named(&self, project: &ProjectName, text: &str) -> Result<Start, Problem> {
+        let problem = match self.resolve(project, text).await {
+            Ok(found) if found.kind == "model" => return Ok(Start::one(NodeKind::ModelVersion, found.name)),
+            Ok(found) => return Ok(Start::one(NodeKind::DatasetVersion, found.name)),
+            Err(problem) if problem.kind != ErrorKind::NotFound => return Err(problem),
+            Err(problem) => problem,
+        };
+        if let Ok(endpoint) = EndpointName::new(text)
+            && let Some(found) = self.endpoint_if_any(&endpoint).await?
+            && found.project == *project
+        {
+            return Ok(Start::one(NodeKind::Revision, self.live_revision(&endpoint).await?.name()));
+        }
+        Err(problem)
+    }
+
+    async fn find_revision(&self, project: &ProjectName, endpoint: &str, number: &str) -> Result<Start, Problem> {
+        let endpoint = EndpointName::new(endpoint)?;
+        let bad = || Problem::invalid(format!("`{number}` is not a revision")).hint(format!("as in `{endpoint}#1`"));
+        let number = number.parse().map_err(|_| bad())?;
+        let unknown = || {
+            Problem::not_found(format!("there is no revision `{endpoint}#{number}` in project `{project}`"))
+                .hint("`stemma endpoints NAME` lists them")
+        };
+        let found = self.revision(&endpoint, number).await.map_err(|problem| match problem.kind {
+            ErrorKind::NotFound => unknown(),
+            _ => problem,
+        })?;
+        if found.revision.project != *project {
+            return Err(unknown());
+        }
+        Ok(Start::one(NodeKind::Revision, found.name()))
+    }
+
+    async fn find_answer(&self, caller: &Caller, project: &ProjectName, id: &PredictionId) -> Result<Start, Problem> {
+        let record = self.find_prediction(caller, id).await?.record;
+        let revision = self.revision_by_digest(&record).await?;
+        if revision.revision.project != *project {
+            let of = &revision.revision.project;
+            return Err(Problem::not_found(format!("`{id}` is not of project `{project}`"))
+                .hint(format!("ask with `--project {of}`")));
+        }
+        let versions: BTreeSet<Node> = record
+            .nodes
+            .iter()
+            .map(|node| Node::new(NodeKind::ModelVersion, format!("{}@{}", node.model, node.version)))
+            .collect();
+        let revision = Node::new(NodeKind::Revision, revision.name());
+        Ok(Start { name: id.to_string(), nodes: versions.into_iter().collect(), revision: Some(revision) })
+    }
+
+    /// 32 digits: a run, a piece of evidence or an approval.
+    async fn find_by_id(&self, project: &ProjectName, id: RunId) -> Result<Start, Problem> {
+        for kind in [NodeKind::Evidence, NodeKind::Approval] {
+            if self.has_edges(project, &Node::new(kind, id)).await? {
+                return Ok(Start::one(kind, id));
+            }
+        }
+        self.run_record(project, id).await?;
+        Ok(Start::one(NodeKind::Run, id))
+    }
+
+    /// A commit by its first digits, with and without uncommitted changes.
+    async fn find_code(&self, project: &ProjectName, text: &str) -> Result<Option<Start>, Problem> {
+        let commit = text.split('+').next().unwrap_or(text);
+        let digits = commit.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if !digits || commit.len() < COMMIT_DIGITS_MIN || commit.len() > 64 {
+            return Ok(None);
+        }
+        let keys = self.ledger().code_versions(project, text).await.map_err(ledger_problem)?;
+        let commits: BTreeSet<&str> = keys.iter().map(|key| key.split('+').next().unwrap_or(key)).collect();
+        if commits.len() > 1 {
+            let problem = Problem::invalid(format!("{} commits begin with `{text}`", commits.len()));
+            return Err(problem.hint("give more digits"));
+        }
+        let Some(commit) = commits.first() else {
+            return Ok(None);
+        };
+        let nodes = keys.iter().map(|key| Node::new(NodeKind::CodeVersion, key)).collect();
+        Ok(Some(Start { name: format!("commit {commit}"), nodes, revision: None }))
+    }
+
+    async fn find_external(&self, project: &ProjectName, text: &str) -> Result<Start, Problem> {
+        let start = Start::external(text)?;
+        if self.has_edges(project, &start.nodes[0]).await? {
+            return Ok(start);
+        }
+        Err(Problem::not_found(format!("nothing in project `{project}` comes from `{}`", start.name))
+            .hint("sources are declared with `stemma add --source` or `stemma link`"))
+    }
+
+    pub(crate) async fn has_edges(&self, project: &ProjectName, node: &Node) -> Result<bool, Problem> {
+        for side in [Side::From, Side::To] {
+            let found = self.ledger().edges(project, std::slice::from_ref(node), side, None, 1).await;
+            if !found.map_err(ledger_problem)?.0.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Start {
+    /// Something that was never hashed: a URL, a table, a host.
+    pub(crate) fn external(text: &str) -> Result<Self, Problem> {
+        let name = text.strip_prefix("external:").unwrap_or(text).trim();
+        if name.is_empty() || name.chars().count() > EXTERNAL_CHARS_MAX || name.chars().any(char::is_control) {
+            return Err(Problem::invalid("something outside has a name of 1 to 2000 printable characters"));
+        }
+        Ok(Self::one(NodeKind::External, name))
+    }
+}

@@ -1,0 +1,156 @@
+//! Up from a prediction to the file that everybody cut their data from, and down again to every answer.
+
+use stemma_api::types::{AddDatasetVersion, Deploy, Lineage, Link};
+use stemma_core::{
+    ErrorKind, Problem, canonical,
+    id::RequestId,
+    lineage::{Certainty, Direction, EdgeKind, NodeKind},
+};
+use stemma_engine::AskLineage;
+
+use crate::{
+    serving::{ask, deployed},
+    world::{World, project, sample},
+};
+
+async fn walk(world: &World, of: &str, direction: Direction, depth: Option<u32>) -> Result<Lineage, Problem> {
+    let ask = AskLineage { of: of.to_owned(), direction, depth, kinds: vec![] };
+    world.engine.lineage(&world.owner, &project(), &ask).await
+}
+
+fn keys(lineage: &Lineage) -> Vec<&str> {
+    lineage.tree.nodes.iter().map(|node| node.node.key.as_str()).collect()
+}
+
+/// `deployed`, where the training table was cut from a raw one by a recorded run.
+async fn with_history() -> World {
+    let world = deployed().await;
+    let raw = world.add_dataset("raw", world.csv(0..600)).await;
+    let train = world.upload(world.csv(500..600)).await.digest;
+    world.record_run(&[("data/raw.csv", raw)], train).await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_and_down_agree_from_the_raw_file_to_the_answer() {
+    let world = with_history().await;
+    let id = ask(&world.engine, 30.0).await;
+    let up = walk(&world, &id.to_string(), Direction::Up, None).await.unwrap();
+    for expected in ["decision#1", "score@1.0.0", "train@1", "raw@1", "test@1"] {
+        assert!(keys(&up).contains(&expected), "{expected} is not in {:?}", keys(&up));
+    }
+    assert!(up.tree.complete, "{:?}", up.reasons);
+    let down = walk(&world, "raw@1", Direction::Down, None).await.unwrap();
+    for expected in ["train@1", "score@1.0.0", "decision#1"] {
+        assert!(keys(&down).contains(&expected), "{expected} is not in {:?}", keys(&down));
+    }
+    // whatever lies below the raw file has it above itself
+    for node in &down.tree.nodes {
+        let back = walk(&world, &node.node.key, Direction::Up, None).await.unwrap();
+        assert!(keys(&back).contains(&"raw@1"), "{:?}", node.node);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bound_that_was_hit_is_said() {
+    let world = with_history().await;
+    let near = walk(&world, "score@1.0.0", Direction::Up, Some(1)).await.unwrap();
+    assert!(!near.tree.complete);
+    assert_eq!(near.reasons, ["it goes on beyond 1 steps"]);
+    assert!(!keys(&near).contains(&"raw@1"));
+    let zero = walk(&world, "score@1.0.0", Direction::Up, Some(0)).await.unwrap_err();
+    assert_eq!(zero.kind, ErrorKind::Invalid);
+    let unknown = walk(&world, "scre", Direction::Up, None).await.unwrap_err();
+    assert_eq!(unknown.kind, ErrorKind::NotFound);
+    assert!(unknown.hint.unwrap().contains("`score`"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answers_of_a_version_are_counted_wherever_they_lie() {
+    let world = with_history().await;
+    ask(&world.engine, 30.0).await;
+    world.engine.rotate_predictions().await.unwrap();
+    world.engine.seal_predictions().await.unwrap();
+    ask(&world.engine, 31.0).await;
+    // a later revision that this data has no part in
+    let other = world.upload(sample("table_forest")).await.digest;
+    world.register(other).await.unwrap();
+    ask(&world.engine, 32.0).await;
+    let impact = world.engine.impact(&world.owner, &project(), "raw@1").await.unwrap();
+    assert_eq!(impact.predictions, 3, "{impact:#?}");
+    let [revision] = impact.revisions.as_slice() else { panic!("{impact:#?}") };
+    assert!(revision.live && revision.versions == ["score@1.0.0"], "{revision:?}");
+    assert_eq!(impact.runs.len(), 2);
+    assert_eq!(impact.datasets, ["raw@1", "train@1"]);
+    let evaluated = world.engine.impact(&world.owner, &project(), "test@1").await.unwrap();
+    let made_from: Vec<bool> = evaluated.versions.iter().map(|version| version.made_from).collect();
+    assert_eq!(made_from, [false, false], "{evaluated:#?}");
+    let redeploy = Deploy { reason: "again".into(), ..Deploy::of_model("score@1.0.0") };
+    let endpoint = "decision".parse().unwrap();
+    world.engine.deploy(&world.owner, RequestId::generate(), &project(), &endpoint, redeploy).await.unwrap();
+    let live: Vec<bool> = world.engine.impact(&world.owner, &project(), "raw@1").await.unwrap().revisions.iter().map(|one| one.live).collect();
+    assert_eq!(live, [true, false]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_leads_to_what_was_made_with_it() {
+    let world = World::new().await;
+    let (environment, bytes) = canonical::digest(&serde_json::json!({
+        "packages": [{ "name": "Num_Py", "version": "2.1.0", "record_digest": null }]
+    }))
+    .unwrap();
+    world.upload(bytes).await;
+    let model = world.upload(sample("table_boosting")).await.digest;
+    world.record_run_in(environment, &[], model).await;
+    world.register(model).await.unwrap();
+    for package in ["num-py", "num.py==2.1.0", "package:NUM-PY"] {
+        let impact = world.engine.impact(&world.owner, &project(), package).await.unwrap();
+        assert_eq!(impact.versions[0].version, "score@1.0.0", "{package}");
+    }
+    let other = world.engine.impact(&world.owner, &project(), "num-py==2.0.0").await.unwrap_err();
+    assert_eq!(other.kind, ErrorKind::NotFound);
+}
+
+fn link(from: &str, to: &str, kind: EdgeKind, why: &str) -> Link {
+    Link { from: from.into(), to: to.into(), kind, why: why.into() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_declare_counts_until_they_withdraw_it_and_closes_no_circle() {
+    let world = with_history().await;
+    let csv = world.csv(0..5);
+    let digest = world.upload(csv).await.digest;
+    let add = AddDatasetVersion { digest, path: "e.csv".into(), source: None, why: None, derived_from: vec!["raw".into()] };
+    let name = "export".parse().unwrap();
+    world.engine.add_dataset_version(&world.owner, RequestId::generate(), &project(), &name, add).await.unwrap();
+    let (engine, owner, request) = (&world.engine, &world.owner, RequestId::generate);
+    let ours = link("test@1", "raw@1", EdgeKind::Derived, "cut by hand");
+    assert!(!engine.link(owner, request(), &project(), ours.clone()).await.unwrap().unchanged);
+    assert!(engine.link(owner, request(), &project(), ours.clone()).await.unwrap().unchanged);
+    let up = walk(&world, "train@1", Direction::Up, None).await.unwrap();
+    assert!(keys(&up).contains(&"test@1"));
+    assert_eq!(up.reasons, ["1 connection is only declared"]);
+    assert!(up.tree.edges.iter().any(|edge| edge.certainty == Certainty::Declared));
+    for (refused, kind) in [
+        (link("train@1", "test@1", EdgeKind::Derived, "no"), ErrorKind::Conflict),
+        (link("raw@1", "raw@1", EdgeKind::Derived, "no"), ErrorKind::Invalid),
+        (link("raw@1", "nothing@1", EdgeKind::Derived, "no"), ErrorKind::NotFound),
+        (link("raw@1", "train@1", EdgeKind::Derived, " "), ErrorKind::Invalid),
+        (link("score@1.0.0", "decision#1", EdgeKind::Serves, "no"), ErrorKind::Invalid),
+    ] {
+        let problem = engine.link(owner, request(), &project(), refused.clone()).await.unwrap_err();
+        assert_eq!(problem.kind, kind, "{refused:?}: {problem}");
+        assert!(problem.hint.is_some() || kind == ErrorKind::Invalid, "{problem}");
+    }
+    engine.unlink(owner, request(), &project(), ours.clone()).await.unwrap();
+    assert!(!keys(&walk(&world, "train@1", Direction::Up, None).await.unwrap()).contains(&"test@1"));
+    let again = engine.unlink(owner, request(), &project(), ours).await.unwrap_err();
+    assert_eq!(again.kind, ErrorKind::NotFound);
+    let fixed = engine.unlink(owner, request(), &project(), link("raw@1", "export@1", EdgeKind::Derived, "")).await;
+    assert_eq!(fixed.unwrap_err().kind, ErrorKind::Conflict);
+    let source = link("https://bank.example/raw", "raw@1", EdgeKind::SourceOf, "the download");
+    engine.link(owner, request(), &project(), source).await.unwrap();
+    let outside = walk(&world, "https://bank.example/raw", Direction::Down, None).await.unwrap();
+    assert!(outside.tree.nodes.iter().any(|node| node.node.kind == NodeKind::Revision));
+    assert_eq!(engine.audit_verify().await.unwrap().first_bad, None);
+}

@@ -1,0 +1,256 @@
+//! The edges around some nodes, from runs and from events, in one indexed query for hundreds of nodes; and the packages
+//! of environments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stemma_core::{
+    Digest,
+    event::{Approved, DeclaredEdge, EvidenceRecorded},
+    id::{ApprovalId, EvidenceId, RunId},
+    lineage::{Certainty, Edge, EdgeKind, Node, NodeKind},
+    name::ProjectName,
+    record::RunRecord,
+};
+
+use crate::{
+    Ledger, LedgerError,
+    sql::{Row, Value},
+};
+
+/// Nodes of one query.
+const CHUNK: usize = 400;
+/// Packages written by one statement.
+const PACKAGES_CHUNK: usize = 200;
+/// Environments found for one package.
+const ENVIRONMENTS_MAX: i64 = 10_000;
+/// Code versions found for one prefix.
+const CODE_MAX: i64 = 100;
+
+/// On which side of an edge the known nodes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// They are where it begins.
+    From,
+    /// They are where it ends.
+    To,
+}
+
+impl Ledger {
+    /// Edges at any of the nodes, of one kind or of all, in a fixed order; true if there are more than `limit`.
+    pub async fn edges(
+        &self,
+        project: &ProjectName,
+        nodes: &[Node],
+        side: Side,
+        kind: Option<EdgeKind>,
+        limit: usize,
+    ) -> Result<(Vec<Edge>, bool), LedgerError> {
+        let mut session = self.read().await?;
+        let mut found = BTreeSet::new();
+        for chunk in nodes.chunks(CHUNK) {
+            let (sql, values) = edges_sql(project, chunk, side, kind, limit - found.len().min(limit) + 1);
+            for row in session.rows(&sql, &values).await? {
+                found.insert(edge_of(&row)?);
+            }
+            if found.len() > limit {
+                break;
+            }
+        }
+        let cut = found.len() > limit;
+        Ok((found.into_iter().take(limit).collect(), cut))
+    }
+
+    /// Whether somebody declared an edge by itself, and not with a dataset version.
+    pub async fn is_linked(&self, edge: &DeclaredEdge) -> Result<bool, LedgerError> {
+        let mut wheres = vec!["why <> '' AND to_seq IS NULL".to_owned()];
+        let mut values = Vec::new();
+        for (column, value) in crate::projection::edge_key(edge) {
+            values.push(value);
+            wheres.push(format!("{column} = ${}", values.len()));
+        }
+        let sql = format!("SELECT why FROM fact_edge WHERE {}", wheres.join(" AND "));
+        Ok(self.read().await?.row(&sql, &values).await?.is_some())
+    }
+
+    /// Keys of code versions whose commit begins with some hex digits.
+    pub async fn code_versions(&self, project: &ProjectName, prefix: &str) -> Result<Vec<String>, LedgerError> {
+        // `g` sorts after every hex digit
+        let sql = format!(
+            "SELECT key FROM node WHERE kind = 'code_version' AND key >= $1 AND key < $2 \
+             AND EXISTS (SELECT 1 FROM edge WHERE edge.project = $3 AND edge.source = node.id) ORDER BY key LIMIT {CODE_MAX}"
+        );
+        let values = [prefix.into(), Value::Text(format!("{prefix}g")), Value::Text(project.to_string())];
+        self.read().await?.rows(&sql, &values).await?.iter().map(|row| row.text("key")).collect()
+    }
+
+    /// Whether the packages of an environment were kept.
+    pub async fn has_packages(&self, project: &ProjectName, environment: Digest) -> Result<bool, LedgerError> {
+        let sql = "SELECT name FROM environment_package WHERE project = $1 AND environment = $2 LIMIT 1";
+        let values = [Value::Text(project.to_string()), Value::Text(environment.to_string())];
+        Ok(self.read().await?.row(sql, &values).await?.is_some())
+    }
+
+    /// Keeps which packages (name, version) an environment has.
+    pub async fn insert_packages(
+        &self,
+        project: &ProjectName,
+        environment: Digest,
+        packages: &[(String, String)],
+    ) -> Result<(), LedgerError> {
+        let mut session = self.database().begin().await?;
+        for chunk in packages.chunks(PACKAGES_CHUNK) {
+            let mut values = vec![Value::Text(project.to_string()), Value::Text(environment.to_string())];
+            let mut rows = Vec::with_capacity(chunk.len());
+            for (name, version) in chunk {
+                rows.push(format!("($1, ${}, ${}, $2)", values.len() + 1, values.len() + 2));
+                values.extend([name.clone().into(), version.clone().into()]);
+            }
+            let sql = format!(
+                "INSERT INTO environment_package (project, name, version, environment) VALUES {} \
+                 ON CONFLICT (project, name, version, environment) DO NOTHING",
+                rows.join(", ")
+            );
+            session.execute(&sql, &values).await?;
+        }
+        session.commit().await
+    }
+
+    /// Environments that have a package, with its version there, newest version text last.
+    pub async fn environments_with(
+        &self,
+        project: &ProjectName,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Vec<(String, Digest)>, LedgerError> {
+        let mut sql = "SELECT version, environment FROM environment_package WHERE project = $1 AND name = $2".to_owned();
+        let mut values = vec![Value::Text(project.to_string()), name.into()];
+        if let Some(version) = version {
+            sql.push_str(" AND version = $3");
+            values.push(version.into());
+        }
+        sql.push_str(&format!(" ORDER BY version, environment LIMIT {ENVIRONMENTS_MAX}"));
+        let rows = self.read().await?.rows(&sql, &values).await?;
+        rows.iter().map(|row| Ok((row.text("version")?, row.parsed("environment")?))).collect()
+    }
+}
+
+/// Things by their ids, hundreds at a time, to say what they are.
+impl Ledger {
+    pub async fn runs_by_id(&self, project: &ProjectName, runs: &[RunId]) -> Result<Vec<RunRecord>, LedgerError> {
+        let sql = "SELECT record AS body FROM run WHERE project = $1 AND run IN";
+        self.bodies_of(sql, project, runs).await
+    }
+
+    pub async fn evidence_by_id(
+        &self,
+        project: &ProjectName,
+        evidence: &[EvidenceId],
+    ) -> Result<Vec<EvidenceRecorded>, LedgerError> {
+        let sql = "SELECT body FROM evidence WHERE project = $1 AND evidence IN";
+        self.bodies_of(sql, project, evidence).await
+    }
+
+    pub async fn approvals_by_id(
+        &self,
+        project: &ProjectName,
+        approvals: &[ApprovalId],
+    ) -> Result<Vec<Approved>, LedgerError> {
+        let sql = "SELECT body FROM approval WHERE project = $1 AND approval IN";
+        self.bodies_of(sql, project, approvals).await
+    }
+
+    /// A path under which runs saw each content.
+    pub async fn paths_of(
+        &self,
+        project: &ProjectName,
+        digests: &[Digest],
+    ) -> Result<BTreeMap<Digest, String>, LedgerError> {
+        let sql = "SELECT digest, MIN(path) AS path FROM run_file WHERE project = $1 AND digest IN";
+        let rows = self.rows_of(sql, " GROUP BY digest", project, digests).await?;
+        rows.iter().map(|row| Ok((row.parsed("digest")?, row.text("path")?))).collect()
+    }
+
+    async fn bodies_of<T: serde::de::DeserializeOwned>(
+        &self,
+        sql: &str,
+        project: &ProjectName,
+        ids: &[impl std::fmt::Display],
+    ) -> Result<Vec<T>, LedgerError> {
+        let rows = self.rows_of(sql, "", project, ids).await?;
+        rows.iter().map(|row| row.json("body")).collect()
+    }
+
+    async fn rows_of(
+        &self,
+        sql: &str,
+        end: &str,
+        project: &ProjectName,
+        ids: &[impl std::fmt::Display],
+    ) -> Result<Vec<Row>, LedgerError> {
+        let mut session = self.read().await?;
+        let mut found = Vec::new();
+        for chunk in ids.chunks(CHUNK) {
+            let places: Vec<String> = (0..chunk.len()).map(|n| format!("${}", n + 2)).collect();
+            let mut values = vec![Value::Text(project.to_string())];
+            values.extend(chunk.iter().map(|id| Value::Text(id.to_string())));
+            found.extend(session.rows(&format!("{sql} ({}){end}", places.join(", ")), &values).await?);
+        }
+        Ok(found)
+    }
+}
+
+/// Joins the wanted nodes with both tables of edges, each through its index.
+fn edges_sql(
+    project: &ProjectName,
+    nodes: &[Node],
+    side: Side,
+    kind: Option<EdgeKind>,
+    limit: usize,
+) -> (String, Vec<Value>) {
+    let mut values = vec![Value::Text(project.to_string())];
+    let mut wanted = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        wanted.push(format!("(${}, ${})", values.len() + 1, values.len() + 2));
+        values.extend([node.kind.as_str().into(), node.key.clone().into()]);
+    }
+    let (known, other, known_side) = match side {
+        Side::From => ("source", "target", "from"),
+        Side::To => ("target", "source", "to"),
+    };
+    let (from, to) = match side {
+        Side::From => ("n", "o"),
+        Side::To => ("o", "n"),
+    };
+    let only = |table: &str| kind.map_or(String::new(), |kind| format!(" AND {table}.kind = '{}'", kind.as_str()));
+    let (of_runs, of_events) = (only("e"), only("f"));
+    let sql = format!(
+        "WITH wanted (kind, key) AS (VALUES {}) \
+         SELECT {from}.kind AS from_kind, {from}.key AS from_key, e.kind AS kind, {to}.kind AS to_kind, {to}.key AS to_key, \
+         e.role AS role, e.certainty AS certainty FROM wanted w \
+         JOIN node n ON n.kind = w.kind AND n.key = w.key \
+         JOIN edge e ON e.project = $1 AND e.{known} = n.id{of_runs} JOIN node o ON o.id = e.{other} \
+         UNION \
+         SELECT f.from_kind, f.from_key, f.kind, f.to_kind, f.to_key, '' AS role, f.certainty FROM wanted w \
+         JOIN fact_edge f ON f.project = $1 AND f.{known_side}_kind = w.kind AND f.{known_side}_key = w.key \
+         WHERE f.to_seq IS NULL{of_events} LIMIT {limit}",
+        wanted.join(", ")
+    );
+    (sql, values)
+}
+
+fn edge_of(row: &Row) -> Result<Edge, LedgerError> {
+    let damaged = |what: &str| LedgerError::Damaged(format!("an edge has an unknown {what}"));
+    let node = |kind: &str, key: &str| -> Result<Node, LedgerError> {
+        let kind = NodeKind::parse(&row.text(kind)?).ok_or_else(|| damaged("kind of node"))?;
+        Ok(Node { kind, key: row.text(key)? })
+    };
+    let role = row.text("role")?;
+    Ok(Edge {
+        from: node("from_kind", "from_key")?,
+        to: node("to_kind", "to_key")?,
+        kind: EdgeKind::parse(&row.text("kind")?).ok_or_else(|| damaged("kind"))?,
+        role: (!role.is_empty()).then_some(role),
+        certainty: Certainty::parse(&row.text("certainty")?).ok_or_else(|| damaged("certainty"))?,
+    })
+}
+
