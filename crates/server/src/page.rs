@@ -2,6 +2,7 @@
 
 mod chart;
 mod filters;
+mod lineage;
 mod tree;
 
 use askama::Template;
@@ -36,6 +37,7 @@ pub fn routes() -> Vec<Route> {
         raw_route!(GET "/models/{model}/versions/{version}", Read, "page: a model version", version),
         raw_route!(GET "/runs", Read, "page: runs", runs),
         raw_route!(GET "/runs/{run}", Read, "page: a run", run),
+        raw_route!(GET "/lineage", Read, "page: what a thing was made from, and what depends on it", lineage::lineage),
         raw_route!(GET "/datasets", Read, "page: datasets", datasets),
         raw_route!(GET "/endpoints", Read, "page: endpoints", endpoints),
         raw_route!(GET "/endpoints/{endpoint}", Read, "page: an endpoint", endpoint),

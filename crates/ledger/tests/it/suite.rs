@@ -1,8 +1,14 @@
 //! What a ledger must do on every database.
 
 use proptest::prelude::*;
-use stemma_core::{Digest, event::Event, id::RequestId, name::ProjectName};
-use stemma_ledger::{LedgerError, Outcome};
+use stemma_core::{
+    Digest,
+    event::Event,
+    id::RequestId,
+    lineage::{EdgeKind, Node, NodeKind},
+    name::ProjectName,
+};
+use stemma_ledger::{LedgerError, Outcome, Side};
 
 use crate::{
     events::{every_kind, number},
@@ -164,6 +170,59 @@ fn many_writers_get_a_dense_history() {
         seqs.sort_unstable();
         assert_eq!(seqs, (1..=200).collect::<Vec<u64>>());
         assert_eq!(ledger.verify().await.unwrap().first_bad, None);
+    });
+}
+
+#[test]
+fn edges_of_events_are_found_from_both_ends_until_withdrawn() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let project = ProjectName::default_project();
+        let events = every_kind(0);
+        let withdrawn = events.iter().position(|event| event.kind() == "edge_withdrawn").unwrap();
+        commit(&ledger, events[..withdrawn].to_vec()).await;
+        let raw = Node::new(NodeKind::DatasetVersion, "raw@1");
+        // more nodes than fit into one query
+        let mut nodes: Vec<Node> = (0..900).map(|n| Node::new(NodeKind::DatasetVersion, format!("none@{n}"))).collect();
+        nodes.push(raw.clone());
+        let (found, cut) = ledger.edges(&project, &nodes, Side::From, None, 10).await.unwrap();
+        assert_eq!(found.iter().map(|edge| edge.to.key.as_str()).collect::<Vec<_>>(), ["german-credit@1"]);
+        assert!(!cut && found[0].certainty.as_str() == "declared");
+        commit(&ledger, events[withdrawn..].to_vec()).await;
+        assert_eq!(ledger.edges(&project, &[raw], Side::From, None, 10).await.unwrap().0, []);
+
+        let version = [Node::new(NodeKind::ModelVersion, "credit-score@1.0.0")];
+        let (above, _) = ledger.edges(&project, &version, Side::To, None, 10).await.unwrap();
+        let kinds: Vec<&str> = above.iter().map(|edge| edge.from.kind.as_str()).collect();
+        assert_eq!(kinds, ["content", "run", "evidence", "approval"]);
+        let (one, cut) = ledger.edges(&project, &version, Side::To, None, 1).await.unwrap();
+        assert!(one.len() == 1 && cut);
+        let (names, _) = ledger.edges(&project, &version, Side::To, Some(EdgeKind::VersionOf), 10).await.unwrap();
+        assert_eq!(names.len(), 1);
+        let (below, _) = ledger.edges(&project, &version, Side::From, None, 10).await.unwrap();
+        assert_eq!(below[0].to, Node::new(NodeKind::Revision, "credit-decision#1"));
+        let other = "other".parse().unwrap();
+        assert_eq!(ledger.edges(&other, &version, Side::To, None, 10).await.unwrap().0, []);
+        assert_eq!(ledger.verify().await.unwrap().first_bad, None);
+    });
+}
+
+#[test]
+fn packages_lead_to_environments_of_their_project() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let (ours, theirs): (ProjectName, ProjectName) = ("ours".parse().unwrap(), "theirs".parse().unwrap());
+        let environment = Digest::of(b"environment");
+        let packages: Vec<(String, String)> = (0..450).map(|n| (format!("p{n}"), "1.0".to_owned())).collect();
+        for _ in 0..2 {
+            ledger.insert_packages(&ours, environment, &packages).await.unwrap();
+        }
+        let found = ledger.environments_with(&ours, "p449", Some("1.0")).await.unwrap();
+        assert_eq!(found, [("1.0".to_owned(), environment)]);
+        assert!(ledger.environments_with(&ours, "p449", Some("1.1")).await.unwrap().is_empty());
+        assert!(ledger.environments_with(&theirs, "p449", None).await.unwrap().is_empty());
+        assert!(ledger.has_packages(&ours, environment).await.unwrap());
+        assert!(!ledger.has_packages(&theirs, environment).await.unwrap());
     });
 }
 
