@@ -137,7 +137,9 @@ impl EdgeKind {
         match self {
             Self::Read => data(from) && matches!(to, N::Run),
             Self::Wrote => matches!(from, N::Run) && data(to),
-            Self::Derived => (data(from) || matches!(from, N::ModelVersion)) && (data(to) || matches!(to, N::ModelVersion)),
+            Self::Derived => {
+                (data(from) || matches!(from, N::ModelVersion)) && (data(to) || matches!(to, N::ModelVersion))
+            }
             Self::SourceOf => matches!(from, N::External) && data(to),
             Self::Produced => matches!(from, N::Run) && matches!(to, N::ModelVersion),
             _ => false,

@@ -92,9 +92,7 @@ impl Engine {
             });
         }
         match self.find_thing(caller, project, of).await {
-            Err(problem) if problem.kind == ErrorKind::NotFound => {
-                self.find_package(project, of).await?.ok_or(problem)
-            }
+            Err(problem) if problem.kind == ErrorKind::NotFound => self.find_package(project, of).await?.ok_or(problem),
             found => found,
         }
     }
@@ -194,7 +192,10 @@ impl Engine {
         // what was sealed meanwhile is counted already
         parts.retain(|part| !segments.contains(&part.segment) && since.is_none_or(|since| part.last_time >= since));
         if parts.len() > PARTS_MAX {
-            reasons.push(format!("only the newest {PARTS_MAX} of {} sealed files of `{endpoint}` are counted", parts.len()));
+            reasons.push(format!(
+                "only the newest {PARTS_MAX} of {} sealed files of `{endpoint}` are counted",
+                parts.len()
+            ));
             parts.drain(..parts.len() - PARTS_MAX);
         }
         for part in parts {

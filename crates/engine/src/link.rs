@@ -68,7 +68,12 @@ impl Engine {
         Ok(Linked { edge: edge.clone(), unchanged: false })
     }
 
-    async fn declared_edge(&self, caller: &Caller, project: &ProjectName, link: &Link) -> Result<DeclaredEdge, Problem> {
+    async fn declared_edge(
+        &self,
+        caller: &Caller,
+        project: &ProjectName,
+        link: &Link,
+    ) -> Result<DeclaredEdge, Problem> {
         let why = link.why.trim();
         if why.chars().count() > WHY_CHARS_MAX {
             return Err(Problem::invalid(format!("the reason is longer than {WHY_CHARS_MAX} characters")));
@@ -95,7 +100,10 @@ impl Engine {
     async fn check_circle(&self, edge: &DeclaredEdge) -> Result<(), Problem> {
         let circle = || {
             Problem::new(ErrorKind::Conflict, format!("`{}` was made from `{}` itself", edge.from.key, edge.to.key))
-                .hint(format!("`stemma lineage {} --up` shows how; the first thing is where data flows from", edge.from.key))
+                .hint(format!(
+                    "`stemma lineage {} --up` shows how; the first thing is where data flows from",
+                    edge.from.key
+                ))
         };
         if edge.from == edge.to {
             return Err(Problem::invalid("a thing can't be linked with itself"));
@@ -107,7 +115,8 @@ impl Engine {
             return Err(circle());
         }
         if walk.is_cut() {
-            let problem = Problem::invalid(format!("`{}` was made from too many things to check for circles", edge.from.key));
+            let problem =
+                Problem::invalid(format!("`{}` was made from too many things to check for circles", edge.from.key));
             return Err(problem);
         }
         Ok(())

@@ -135,7 +135,10 @@ impl Engine {
     }
 
     /// Counts the answers in a sealed file by revision and arm.
-    pub(crate) async fn count_sealed_part(&self, digest: stemma_core::Digest) -> Result<stemma_gateway::ArmCounts, Problem> {
+    pub(crate) async fn count_sealed_part(
+        &self,
+        digest: stemma_core::Digest,
+    ) -> Result<stemma_gateway::ArmCounts, Problem> {
         let store = self.store().clone();
         let count = move || {
             let reader = store.open_blob(&digest).map_err(store_problem)?;

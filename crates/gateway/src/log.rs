@@ -378,8 +378,8 @@ impl PredictionLog {
     pub fn counts(&self, ordinal: u16) -> Result<(Vec<SegmentId>, crate::seal::ArmCounts), LogError> {
         let (mut segments, mut counts) = (Vec::new(), crate::seal::ArmCounts::new());
         for segment in self.shared.all_segments() {
-            let rows: Vec<u32> = segment
-                .index(|index| index.rows.get(&ordinal).into_iter().flatten().map(|(row, _)| *row).collect());
+            let rows: Vec<u32> =
+                segment.index(|index| index.rows.get(&ordinal).into_iter().flatten().map(|(row, _)| *row).collect());
             for row in rows {
                 if let Some(stored) = read(&segment, segment.address(ordinal, row))? {
                     *counts.entry((stored.record.revision, stored.record.variant)).or_default() += 1;

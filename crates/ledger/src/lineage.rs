@@ -122,7 +122,8 @@ impl Ledger {
         name: &str,
         version: Option<&str>,
     ) -> Result<Vec<(String, Digest)>, LedgerError> {
-        let mut sql = "SELECT version, environment FROM environment_package WHERE project = $1 AND name = $2".to_owned();
+        let mut sql =
+            "SELECT version, environment FROM environment_package WHERE project = $1 AND name = $2".to_owned();
         let mut values = vec![Value::Text(project.to_string()), name.into()];
         if let Some(version) = version {
             sql.push_str(" AND version = $3");
@@ -253,4 +254,3 @@ fn edge_of(row: &Row) -> Result<Edge, LedgerError> {
         certainty: Certainty::parse(&row.text("certainty")?).ok_or_else(|| damaged("certainty"))?,
     })
 }
-

@@ -135,8 +135,12 @@ impl FamilyTree {
     fn merged(&self) -> FamilyTree {
         let names = self.names();
         let named = |node: &Node| names.get(node).map_or(node, |name| *name).clone();
-        let produced: HashSet<(&Node, &Node)> =
-            self.edges.iter().filter(|edge| edge.kind == EdgeKind::Produced).map(|edge| (&edge.from, &edge.to)).collect();
+        let produced: HashSet<(&Node, &Node)> = self
+            .edges
+            .iter()
+            .filter(|edge| edge.kind == EdgeKind::Produced)
+            .map(|edge| (&edge.from, &edge.to))
+            .collect();
         let mut edges: Vec<Edge> = Vec::with_capacity(self.edges.len());
         let mut seen = HashSet::new();
         for edge in &self.edges {
@@ -161,7 +165,8 @@ impl FamilyTree {
                 beside.entry(far).or_default().push((near, edge));
             }
         }
-        let mut queue: VecDeque<&Node> = starts.iter().filter_map(|node| nodes.get_key_value(node)).map(|(n, _)| *n).collect();
+        let mut queue: VecDeque<&Node> =
+            starts.iter().filter_map(|node| nodes.get_key_value(node)).map(|(n, _)| *n).collect();
         let roots: Vec<&Node> = queue.iter().copied().collect();
         let mut seen: HashSet<&Node> = roots.iter().copied().collect();
         let mut below: HashMap<&Node, Vec<(&Node, &Edge, bool)>> = HashMap::new();
@@ -194,7 +199,8 @@ impl FamilyTree {
         }
         for edge in &self.edges {
             if let (Some(from), Some(to)) = (index.get(&edge.from), index.get(&edge.to)) {
-                let dashed = if edge.certainty == stemma_core::lineage::Certainty::Observed { "" } else { ", style=dashed" };
+                let dashed =
+                    if edge.certainty == stemma_core::lineage::Certainty::Observed { "" } else { ", style=dashed" };
                 text.push_str(&format!("  n{from} -> n{to} [label=\"{}\"{dashed}];\n", edge.kind.as_str()));
             }
         }

@@ -51,7 +51,8 @@ pub fn impact(impact: &Impact, output: &Output) -> String {
         count(impact.predictions, "answer"),
     );
     if !impact.versions.is_empty() {
-        let _ = writeln!(text, "\n{}", print::table(&["version", "stage", "how"], impact.versions.iter().map(version_row)));
+        let _ =
+            writeln!(text, "\n{}", print::table(&["version", "stage", "how"], impact.versions.iter().map(version_row)));
     }
     if !impact.revisions.is_empty() {
         let header = ["revision", "is", "asks", "answers"];

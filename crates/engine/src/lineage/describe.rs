@@ -33,9 +33,7 @@ impl Engine {
             weak.extend(weakness(&run));
             words.insert(Node::new(NodeKind::Run, run.id), of_run(&run));
         }
-        for (digest, path) in
-            ledger.paths_of(project, &ids(nodes, NodeKind::Content)).await.map_err(ledger_problem)?
-        {
+        for (digest, path) in ledger.paths_of(project, &ids(nodes, NodeKind::Content)).await.map_err(ledger_problem)? {
             words.insert(Node::new(NodeKind::Content, digest), (path, format!("b3:{}", digest.short())));
         }
         for one in ledger.evidence_by_id(project, &ids(nodes, NodeKind::Evidence)).await.map_err(ledger_problem)? {
@@ -92,13 +90,15 @@ fn plain(node: &Node) -> Words {
     let short = |what: &str, key: &dyn Display| (format!("{what} {key}"), String::new());
     match node.kind {
         NodeKind::CodeVersion => {
-            let (commit, diff) = node.key.split_once('+').map_or((node.key.as_str(), ""), |(commit, diff)| (commit, diff));
+            let (commit, diff) =
+                node.key.split_once('+').map_or((node.key.as_str(), ""), |(commit, diff)| (commit, diff));
             let commit: String = commit.chars().take(12).collect();
             (format!("code {commit}"), if diff.is_empty() { "" } else { "with uncommitted changes" }.to_owned())
         }
         NodeKind::Environment | NodeKind::Content => {
             let what = if node.kind == NodeKind::Content { "content" } else { "environment" };
-            let short_key = node.key.parse::<Digest>().map_or(node.key.clone(), |digest| format!("b3:{}", digest.short()));
+            let short_key =
+                node.key.parse::<Digest>().map_or(node.key.clone(), |digest| format!("b3:{}", digest.short()));
             (what.to_owned(), short_key)
         }
         NodeKind::Run => short("run", &node.key),

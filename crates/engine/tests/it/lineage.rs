@@ -88,7 +88,15 @@ async fn the_answers_of_a_version_are_counted_wherever_they_lie() {
     let redeploy = Deploy { reason: "again".into(), ..Deploy::of_model("score@1.0.0") };
     let endpoint = "decision".parse().unwrap();
     world.engine.deploy(&world.owner, RequestId::generate(), &project(), &endpoint, redeploy).await.unwrap();
-    let live: Vec<bool> = world.engine.impact(&world.owner, &project(), "raw@1").await.unwrap().revisions.iter().map(|one| one.live).collect();
+    let live: Vec<bool> = world
+        .engine
+        .impact(&world.owner, &project(), "raw@1")
+        .await
+        .unwrap()
+        .revisions
+        .iter()
+        .map(|one| one.live)
+        .collect();
     assert_eq!(live, [true, false]);
 }
 
@@ -120,7 +128,8 @@ async fn what_people_declare_counts_until_they_withdraw_it_and_closes_no_circle(
     let world = with_history().await;
     let csv = world.csv(0..5);
     let digest = world.upload(csv).await.digest;
-    let add = AddDatasetVersion { digest, path: "e.csv".into(), source: None, why: None, derived_from: vec!["raw".into()] };
+    let add =
+        AddDatasetVersion { digest, path: "e.csv".into(), source: None, why: None, derived_from: vec!["raw".into()] };
     let name = "export".parse().unwrap();
     world.engine.add_dataset_version(&world.owner, RequestId::generate(), &project(), &name, add).await.unwrap();
     let (engine, owner, request) = (&world.engine, &world.owner, RequestId::generate);

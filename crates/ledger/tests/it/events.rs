@@ -96,8 +96,6 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             derived_from: vec![],
             run: None,
         }),
-        Event::EdgeDeclared(declared.clone()),
-        Event::EdgeWithdrawn(declared),
         Event::ModelCreated { project: parse("default"), model: parse(&format!("model{n}")) },
         Event::PolicySet { project: parse("default"), model: parse("credit-score"), policy: ModelPolicy::default() },
         Event::VersionRegistered(version),
@@ -172,6 +170,8 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             from: n + 1,
             reason: "too many complaints".into(),
         },
+        Event::EdgeDeclared(declared.clone()),
+        Event::EdgeWithdrawn(declared),
     ]
 }
 

@@ -8,7 +8,7 @@ use stemma_api::{
 };
 use stemma_core::{Problem, lineage::Direction};
 
-use super::{filters, html, tree};
+use super::{html, tree};
 use crate::{context::Context, route::lineage::asked};
 
 /// Nodes in a picture; longer ones are listed.
