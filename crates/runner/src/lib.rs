@@ -9,6 +9,7 @@ pub mod process;
 mod python;
 mod recorder;
 pub mod redact;
+pub mod sandbox;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod trace;
 
@@ -16,3 +17,4 @@ pub use capture::{Capture, CaptureLevel, CaptureMode, FileAccess, FileKind, Stam
 pub use classify::{Classified, classify};
 pub use environment::Environment;
 pub use process::{Command, Event, Execution, Exit, RunError, run};
+pub use sandbox::Sandbox;

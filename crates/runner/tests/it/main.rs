@@ -4,5 +4,7 @@ mod environment;
 mod files;
 mod hook;
 mod processes;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod sandbox;
 mod signals;
 mod support;

@@ -1,0 +1,231 @@
+//! Starts a program behind all walls, waits for it or for a reason to stop it, and clears up.
+
+use std::{
+    io,
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use libc::sock_filter;
+
+use super::{
+    Contained, Ending, Layers, Network, Outcome, Sandbox, SandboxError, filter, group,
+    landlock::{self, Rules},
+    streams::{self, Captured},
+};
+
+/// How often limits that no kernel keeps for us are looked at.
+const TICK: Duration = Duration::from_millis(25);
+/// Open files; enough for an interpreter with its packages.
+const OPEN_FILES_MAX: u64 = 1024;
+/// How long killed processes may take to be gone.
+const CLEARING: Duration = Duration::from_secs(5);
+/// How runtimes say on stderr that they got no memory.
+const OUT_OF_MEMORY: [&str; 5] =
+    ["memory allocation of", "MemoryError", "bad_alloc", "Cannot allocate memory", "out of memory"];
+/// How those that ignore the signal say that a file has become too large.
+const FILE_TOO_LARGE: &str = "File too large";
+
+pub(super) fn run(sandbox: &Sandbox, program: &Contained, stdin: &[u8]) -> Result<Outcome, SandboxError> {
+    if !filter::is_supported() {
+        return Err(SandboxError::Unsupported { why: "its kernel has no system-call filters (seccomp)".to_owned() });
+    }
+    let rules = landlock::rules(sandbox)?;
+    let layers = Layers {
+        limits: true,
+        system_calls: true,
+        files: rules.is_some(),
+        signals: rules.as_ref().is_some_and(|rules| rules.scopes_signals),
+    };
+    let started = Instant::now();
+    let mut child = start(sandbox, program, rules)?;
+    let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let output = output.map(|stream| streams::stdout(stream, sandbox.output_bytes));
+    let errors = errors.map(|stream| streams::stderr(stream, sandbox.output_bytes));
+    let (stopped, status) = std::thread::scope(|scope| {
+        if let Some(input) = input {
+            streams::feed(scope, input, stdin);
+        }
+        let watched = watch(sandbox, &child, [&output, &errors], started);
+        // also if watching failed: nothing may live on
+        let status = clear(&mut child);
+        Ok::<_, SandboxError>((watched?, status?))
+    })?;
+    let wall = started.elapsed();
+    let overflowed = [&output, &errors].into_iter().flatten().any(Captured::is_over);
+    let (stdout, stderr) =
+        (output.map(Captured::finish).unwrap_or_default(), errors.map(Captured::finish).unwrap_or_default());
+    let ending = match stopped {
+        Some(ending) => ending,
+        None if overflowed => Ending::TooMuchOutput { limit: sandbox.output_bytes },
+        None => ending_of(sandbox, status, &stderr),
+    };
+    Ok(Outcome { ending, stdout, stderr, wall, layers })
+}
+
+fn start(sandbox: &Sandbox, program: &Contained, rules: Option<Rules>) -> Result<Child, SandboxError> {
+    let (name, arguments) = program.argv.split_first().ok_or_else(|| SandboxError::Start {
+        program: String::new(),
+        source: io::Error::new(io::ErrorKind::InvalidInput, "no program is named"),
+    })?;
+    let failed = |source| SandboxError::Start { program: name.to_string_lossy().into_owned(), source };
+    let walls = Walls { limits: limits(sandbox), rules, filter: filter::program(sandbox) };
+    let mut command = Command::new(name);
+    command
+        .args(arguments)
+        .current_dir(&program.cwd)
+        .env_clear()
+        .envs(&sandbox.environment)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // SAFETY: between fork and exec only system calls are made, on memory that was made before the fork.
+    unsafe { command.pre_exec(move || walls.raise().map_err(io::Error::from_raw_os_error)) };
+    command.spawn().map_err(failed)
+}
+
+/// All that is put on the child before it becomes the program.
+struct Walls {
+    limits: Vec<(libc::__rlimit_resource_t, u64, u64)>,
+    rules: Option<Rules>,
+    filter: Vec<sock_filter>,
+}
+
+impl Walls {
+    /// Async-signal-safe. The filter comes last, as it refuses what the others need.
+    fn raise(&self) -> Result<(), i32> {
+        // SAFETY: these calls touch no memory but the limit, which outlives its call.
+        unsafe {
+            // a group of its own, without a terminal
+            check(libc::setsid())?;
+            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0))?;
+            for (resource, soft, hard) in &self.limits {
+                let limit = libc::rlimit { rlim_cur: *soft, rlim_max: *hard };
+                check(libc::setrlimit(*resource, &raw const limit))?;
+            }
+            check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+            // on kernels without it, what std and we open closes itself anyway
+            libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        }
+        if let Some(rules) = &self.rules {
+            rules.install()?;
+        }
+        filter::install(&self.filter)
+    }
+}
+
+fn check(result: i32) -> Result<(), i32> {
+    if result < 0 { Err(crate::process::errno()) } else { Ok(()) }
+}
+
+/// No limit on processes: the kernel counts all of a user's, so they are counted here by their group.
+fn limits(sandbox: &Sandbox) -> Vec<(libc::__rlimit_resource_t, u64, u64)> {
+    let cpu = sandbox.cpu.as_secs().max(1);
+    vec![
+        (libc::RLIMIT_CPU, cpu, cpu + 1),
+        (libc::RLIMIT_AS, sandbox.memory_bytes, sandbox.memory_bytes),
+        (libc::RLIMIT_FSIZE, sandbox.file_bytes, sandbox.file_bytes),
+        (libc::RLIMIT_NOFILE, OPEN_FILES_MAX, OPEN_FILES_MAX),
+        (libc::RLIMIT_CORE, 0, 0),
+    ]
+}
+
+/// Waits until the program has ended or must be stopped; returns why it must.
+fn watch(
+    sandbox: &Sandbox,
+    child: &Child,
+    outputs: [&Option<Captured>; 2],
+    started: Instant,
+) -> Result<Option<Ending>, SandboxError> {
+    let pid = child.id().cast_signed();
+    let handle = pidfd(pid);
+    loop {
+        if has_ended(pid).map_err(SandboxError::Watch)? {
+            return Ok(None);
+        }
+        if outputs.into_iter().flatten().any(Captured::is_over) {
+            return Ok(Some(Ending::TooMuchOutput { limit: sandbox.output_bytes }));
+        }
+        let left = sandbox.wall.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Ok(Some(Ending::Hung { after: sandbox.wall }));
+        }
+        let usage = group::usage(pid);
+        if usage.processes > sandbox.processes {
+            return Ok(Some(Ending::TooManyProcesses { limit: sandbox.processes }));
+        }
+        if usage.resident_bytes > sandbox.memory_bytes {
+            return Ok(Some(Ending::OutOfMemory { limit: sandbox.memory_bytes }));
+        }
+        pause(handle.as_ref(), left.min(TICK));
+    }
+}
+
+/// Wakes a waiter when the process ends; older kernels have none.
+fn pidfd(pid: i32) -> Option<OwnedFd> {
+    // SAFETY: touches no memory; a descriptor that the kernel returns is ours.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0u32);
+        i32::try_from(fd).ok().filter(|fd| *fd >= 0).map(|fd| OwnedFd::from_raw_fd(fd))
+    }
+}
+
+fn pause(process: Option<&OwnedFd>, time: Duration) {
+    let mut awaited = libc::pollfd { fd: process.map_or(-1, AsRawFd::as_raw_fd), events: libc::POLLIN, revents: 0 };
+    let milliseconds = i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(1);
+    // SAFETY: `awaited` outlives the call.
+    unsafe { libc::poll(&raw mut awaited, 1, milliseconds) };
+}
+
+/// Says whether the process has ended, without reaping it: until then nobody else gets its id.
+fn has_ended(pid: i32) -> io::Result<bool> {
+    // SAFETY: all zeros is a valid siginfo, and it outlives the call.
+    unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let flags = libc::WEXITED | libc::WNOWAIT | libc::WNOHANG;
+        match libc::waitid(libc::P_PID, pid.cast_unsigned(), &raw mut info, flags) {
+            0 => Ok(info.si_pid() == pid),
+            _ => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+                error => Err(error),
+            },
+        }
+    }
+}
+
+/// Kills what is left of the group and reaps its leader once all others are gone.
+fn clear(child: &mut Child) -> Result<ExitStatus, SandboxError> {
+    let pid = child.id().cast_signed();
+    let started = Instant::now();
+    loop {
+        group::kill(pid);
+        if group::usage(pid).processes == 0 || started.elapsed() > CLEARING {
+            return child.wait().map_err(SandboxError::Watch);
+        }
+        pause(None, Duration::from_millis(1));
+    }
+}
+
+/// Reads a reason from how the program ended by itself.
+fn ending_of(sandbox: &Sandbox, status: ExitStatus, stderr: &[u8]) -> Ending {
+    let tail = String::from_utf8_lossy(&stderr[stderr.len().saturating_sub(4096)..]);
+    let says_no_memory = || OUT_OF_MEMORY.iter().any(|words| tail.contains(words));
+    let no_memory = Ending::OutOfMemory { limit: sandbox.memory_bytes };
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Ending::Exited(0),
+        (Some(_), _) if says_no_memory() => no_memory,
+        (Some(_), _) if tail.contains(FILE_TOO_LARGE) => Ending::FileTooLarge { limit: sandbox.file_bytes },
+        (Some(code), _) => Ending::Exited(code),
+        (None, Some(libc::SIGSYS)) if sandbox.network == Network::Fatal => Ending::Network,
+        (None, Some(libc::SIGXCPU)) => Ending::CpuTime { limit: sandbox.cpu },
+        (None, Some(libc::SIGXFSZ)) => Ending::FileTooLarge { limit: sandbox.file_bytes },
+        // nobody here has sent it: the machine itself had no memory left
+        (None, Some(libc::SIGKILL)) => no_memory,
+        (None, Some(_)) if says_no_memory() => no_memory,
+        (None, signal) => Ending::Signal(signal.unwrap_or_default()),
+    }
+}
