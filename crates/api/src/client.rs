@@ -15,6 +15,7 @@ use stemma_core::{
     prediction::PredictionId,
 };
 
+use self::transport::Idle;
 pub use self::transport::{Body, BoxError, LocalService, Transport, body_from, empty_body};
 use crate::{
     paths::{self, encode, fill, pattern},
@@ -29,6 +30,9 @@ pub const ACTOR_HEADER: &str = "x-stemma-actor";
 /// Header with the id under which a change is done at most once.
 pub const REQUEST_HEADER: &str = "x-request-id";
 
+/// Header with the deployment revision that must answer.
+pub const REVISION_HEADER: &str = "x-stemma-revision";
+
 /// Who the client speaks as.
 #[derive(Debug, Clone, Default)]
 pub struct Identification {
@@ -41,6 +45,7 @@ pub struct Identification {
 #[derive(Clone)]
 pub struct Client {
     transport: Transport,
+    idle: Idle,
     identification: Identification,
 }
 
@@ -53,7 +58,7 @@ pub struct RawAnswer {
 
 impl Client {
     pub fn new(transport: Transport, identification: Identification) -> Self {
-        Self { transport, identification }
+        Self { transport, idle: Idle::default(), identification }
     }
 
     /// True if server and caller share a file system and a user: content need not be sent, only claimed.
@@ -336,8 +341,22 @@ impl Client {
 
     /// Asks an endpoint over the Open Inference Protocol; the answer is returned whatever its status.
     pub async fn infer(&self, endpoint: &EndpointName, request: &Value) -> Result<RawAnswer, Problem> {
+        self.infer_at(endpoint, request, None).await
+    }
+
+    /// The same, from one deployment revision only: the endpoint answers 409 once it serves another.
+    pub async fn infer_at(
+        &self,
+        endpoint: &EndpointName,
+        request: &Value,
+        revision: Option<u32>,
+    ) -> Result<RawAnswer, Problem> {
         let path = format!("/v2/models/{}/infer", encode(endpoint.as_str()));
-        let response = self.send(Method::POST, &path, Some("application/json"), json_body(request)?).await?;
+        let mut head = http::Request::builder().method(Method::POST).uri(path);
+        if let Some(revision) = revision {
+            head = head.header(REVISION_HEADER, revision);
+        }
+        let response = self.send_request(head, Some("application/json"), json_body(request)?).await?;
         let status = response.status();
         Ok(RawAnswer { status, body: parse_json(&collect(response.into_body()).await?)? })
     }
@@ -401,7 +420,15 @@ impl Client {
         content_type: Option<&str>,
         body: Body,
     ) -> Result<http::Response<Body>, Problem> {
-        let mut request = http::Request::builder().method(method).uri(path);
+        self.send_request(http::Request::builder().method(method).uri(path), content_type, body).await
+    }
+
+    async fn send_request(
+        &self,
+        mut request: http::request::Builder,
+        content_type: Option<&str>,
+        body: Body,
+    ) -> Result<http::Response<Body>, Problem> {
         request = request.header(header::HOST, self.transport.host());
         if let Some(content_type) = content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
@@ -412,8 +439,8 @@ impl Client {
             (None, Some(name)) => request = request.header(ACTOR_HEADER, encode(name.as_str())),
             (None, None) => {}
         }
-        let request = request.body(body).map_err(|error| Problem::invalid(format!("`{path}`: {error}")))?;
-        self.transport.send(request).await
+        let request = request.body(body).map_err(|error| Problem::invalid(format!("not a request: {error}")))?;
+        self.transport.send(request, &self.idle).await
     }
 }
 

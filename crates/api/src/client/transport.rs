@@ -1,6 +1,11 @@
 //! Three ways to reach a home that all speak HTTP/1.1 requests and answers.
 
-use std::{convert::Infallible, fmt, path::PathBuf};
+use std::{
+    convert::Infallible,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -43,6 +48,37 @@ pub enum Transport {
     Local(LocalService),
 }
 
+type Connection = hyper::client::conn::http1::SendRequest<Body>;
+
+/// Most connections that are kept open without a request.
+const IDLE_MAX: usize = 64;
+
+/// Connections that earlier requests left open.
+#[derive(Clone, Default)]
+pub(super) struct Idle(Arc<Mutex<Vec<Connection>>>);
+
+impl Idle {
+    fn take(&self) -> Option<Connection> {
+        let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.retain(|connection| !connection.is_closed());
+        connections.pop()
+    }
+
+    fn put(&self, connection: Connection) {
+        let mut connections = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if connections.len() < IDLE_MAX {
+            connections.push(connection);
+        }
+    }
+}
+
+/// What became of a request.
+enum Sent {
+    Answered(Response<Body>),
+    /// The connection was closed before any of it was written.
+    NotSent(Request<Body>),
+}
+
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -83,33 +119,70 @@ impl Transport {
         }
     }
 
-    pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Problem> {
+    /// Sends a request; over TCP and Unix sockets on a connection that an earlier request left open, if there is one.
+    pub(super) async fn send(&self, request: Request<Body>, idle: &Idle) -> Result<Response<Body>, Problem> {
+        if let Self::Local(service) = self {
+            return match service.clone().oneshot(request).await {
+                Ok(response) => Ok(response),
+                Err(never) => match never {},
+            };
+        }
+        let mut request = request;
+        while let Some(connection) = idle.take() {
+            match self.over(connection, request, idle).await? {
+                Sent::Answered(response) => return Ok(response),
+                // the server closed it meanwhile
+                Sent::NotSent(unsent) => request = unsent,
+            }
+        }
+        match self.over(self.connect().await?, request, idle).await? {
+            Sent::Answered(response) => Ok(response),
+            Sent::NotSent(_) => Err(self.unreachable(&"the connection was closed")),
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Problem> {
         match self {
             Self::Tcp { authority } => {
                 let stream = TcpStream::connect(authority).await.map_err(|error| self.unreachable(&error))?;
                 let _ = stream.set_nodelay(true);
-                self.over(stream, request).await
+                self.speak(stream).await
             }
             Self::Unix { path } => {
                 let stream = UnixStream::connect(path).await.map_err(|error| self.unreachable(&error))?;
-                self.over(stream, request).await
+                self.speak(stream).await
             }
-            Self::Local(service) => match service.clone().oneshot(request).await {
-                Ok(response) => Ok(response),
-                Err(never) => match never {},
-            },
+            Self::Local(_) => Err(self.unreachable(&"a home in this process has no address")),
         }
     }
 
-    async fn over<S>(&self, stream: S, request: Request<Body>) -> Result<Response<Body>, Problem>
+    async fn speak<S>(&self, stream: S) -> Result<Connection, Problem>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| self.unreachable(&error))?;
-        tokio::spawn(connection);
-        let response = sender.send_request(request).await.map_err(|error| self.unreachable(&error))?;
-        Ok(response.map(body_from))
+        let (connection, driver) = handshake.map_err(|error| self.unreachable(&error))?;
+        tokio::spawn(driver);
+        Ok(connection)
+    }
+
+    async fn over(&self, mut connection: Connection, request: Request<Body>, idle: &Idle) -> Result<Sent, Problem> {
+        match connection.try_send_request(request).await {
+            Ok(response) => {
+                let idle = idle.clone();
+                // ready once the answer's body was read to its end
+                tokio::spawn(async move {
+                    if connection.ready().await.is_ok() {
+                        idle.put(connection);
+                    }
+                });
+                Ok(Sent::Answered(response.map(body_from)))
+            }
+            Err(mut error) => match error.take_message() {
+                Some(unsent) => Ok(Sent::NotSent(unsent)),
+                None => Err(self.unreachable(error.error())),
+            },
+        }
     }
 
     fn unreachable(&self, error: &dyn fmt::Display) -> Problem {
