@@ -18,7 +18,7 @@ mod lineage;
 mod link;
 mod models;
 mod policy;
-mod predict;
+pub mod predict;
 mod promote;
 mod register;
 mod replay;

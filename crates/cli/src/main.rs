@@ -1,5 +1,6 @@
 //! The binary `stemma`: arguments, settings, printing, exit codes. It holds no rules.
 
+mod batch;
 mod command;
 mod declared;
 mod error;

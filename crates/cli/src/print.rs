@@ -11,6 +11,8 @@ use serde::Serialize;
 
 const BAR: &str = "{msg} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}";
 
+const ROWS: &str = "{msg} {bar:30} {human_pos}/{human_len} rows {per_sec}";
+
 const SPINNER: &str = "{spinner} {wide_msg}";
 
 /// How this invocation prints.
@@ -60,6 +62,15 @@ impl Output {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(total).with_style(style).with_message(doing)
+    }
+
+    /// A bar on stderr that counts rows.
+    pub fn row_progress(&self, total: u64, doing: &'static str) -> ProgressBar {
+        if self.json {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template(ROWS).unwrap_or_else(|_| ProgressStyle::default_bar());
         ProgressBar::new(total).with_style(style).with_message(doing)
     }
 

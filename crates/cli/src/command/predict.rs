@@ -9,7 +9,7 @@ use serde_json::Value;
 use stemma_core::{ErrorKind, Problem, name::EndpointName};
 
 use super::Global;
-use crate::{print::Output, session, tensors};
+use crate::{batch, print::Output, session, tensors};
 
 /// Longest input that is read.
 const INPUT_BYTES_MAX: u64 = 16 << 20;
@@ -18,12 +18,17 @@ const INPUT_BYTES_MAX: u64 = 16 << 20;
 ///
 /// The input is one row as `{"column": value}`, several as `[{…}, {…}]`, or a whole request of the Open Inference
 /// Protocol with `inputs`. Types and shapes are taken from the endpoint.
+///
+/// With `--input` and `--output`, each row of a table is asked for by itself and has a prediction of its own; all are
+/// answered by the revision that is live at the start. The same command goes on where one was interrupted.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// The endpoint's name
     endpoint: EndpointName,
     #[command(flatten)]
     input: Input,
+    #[command(flatten)]
+    batch: Batch,
 }
 
 #[derive(Debug, Args)]
@@ -35,9 +40,44 @@ struct Input {
     /// A file with the input; `-` is standard input
     #[arg(long, value_name = "FILE")]
     input_json: Option<PathBuf>,
+    /// A table, `.csv` or `.parquet`, with a column for each input
+    #[arg(long, value_name = "FILE", requires = "output")]
+    input: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tables")]
+struct Batch {
+    /// Where the rows go with their answers, `.csv` or `.parquet`; `-` is standard output as CSV
+    #[arg(long, value_name = "FILE", requires = "input")]
+    output: Option<PathBuf>,
+    /// The column with the unit that each row is assigned to an arm by
+    #[arg(long, value_name = "COLUMN", requires = "input")]
+    unit: Option<String>,
+    /// Columns of the input that go into the output; all unless given
+    #[arg(long, value_name = "COLUMNS", requires = "input", value_delimiter = ',')]
+    keep: Option<Vec<String>>,
+    /// Rows asked for at the same time
+    #[arg(
+        long, value_name = "NUMBER", requires = "input", default_value_t = 32,
+        value_parser = clap::value_parser!(u16).range(1..=1024)
+    )]
+    concurrency: u16,
+    /// Stop once more rows have failed
+    #[arg(long, value_name = "NUMBER", requires = "input")]
+    max_errors: Option<u64>,
+    /// Begin anew: forget what an interrupted run has done, and replace the output
+    #[arg(long, requires = "input")]
+    restart: bool,
 }
 
 pub async fn run(args: PredictArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    if let (Some(input), Some(to)) = (args.input.input.clone(), args.batch.output) {
+        let Batch { unit, keep, concurrency, max_errors, restart, .. } = args.batch;
+        let concurrency = usize::from(concurrency);
+        let wanted = batch::Wanted { input, output: to, unit, keep, concurrency, max_errors, restart };
+        return batch::run(&args.endpoint, wanted, global, output).await;
+    }
     let input = args.input.read()?;
     let answer = session::with(global, async |session| {
         let client = &session.client;
@@ -83,7 +123,7 @@ fn read(path: &Path) -> Result<String, Problem> {
 }
 
 /// The body of a good answer; the protocol's error message of another as a problem.
-fn answered(status: u16, body: Value) -> Result<Value, Problem> {
+pub(crate) fn answered(status: u16, body: Value) -> Result<Value, Problem> {
     if (200..300).contains(&status) {
         return Ok(body);
     }

@@ -1,6 +1,7 @@
 //! Stories told through the binary, each in a folder of its own.
 
 mod bad_input;
+mod batch;
 mod cases;
 mod data;
 mod delivery;
