@@ -42,6 +42,9 @@ async fn an_empty_home_has_all_its_pages_and_a_ledger_that_verifies() {
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.text().contains("</html>"), "{path}");
     }
+    let lineage = world.send(Method::GET, "/lineage?of=nothing@1", None, None).await;
+    assert_eq!(lineage.status, 404);
+    assert!(lineage.text().contains("there is no"), "{}", lineage.text());
     let report = world.send(Method::POST, "/api/v1/audit/verify", None, Some(serde_json::Value::Null)).await.json();
     assert_eq!((report["passed"].as_bool(), report["events"].as_u64()), (Some(true), Some(5)));
 }
