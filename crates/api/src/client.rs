@@ -295,6 +295,11 @@ impl Client {
         self.post(&fill(pattern::PROMOTE, &[project, model, &version]), promote).await
     }
 
+    /// `a` and `b` are `model@version`.
+    pub async fn compare(&self, project: &ProjectName, a: &str, b: &str) -> Result<VersionComparison, Problem> {
+        self.get(&format!("{}?a={}&b={}", fill(pattern::COMPARE, &[project]), encode(a), encode(b))).await
+    }
+
     pub async fn endpoints(&self, project: &ProjectName) -> Result<Page<EndpointDetail>, Problem> {
         self.get(&fill(pattern::ENDPOINTS, &[project])).await
     }

@@ -1,5 +1,6 @@
 //! Request and response bodies of `/api/v1`. Pages are drawn from the same structs.
 
+mod compare;
 mod delivery;
 mod gate;
 mod lineage;
@@ -23,7 +24,7 @@ use stemma_core::{
     version::{Step, VersionNumber},
 };
 
-pub use self::{delivery::*, gate::*, lineage::*, reproduction::*};
+pub use self::{compare::*, delivery::*, gate::*, lineage::*, reproduction::*};
 
 /// Who made a governed fact, when, and under which number in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -5,6 +5,7 @@ mod approve;
 mod audit;
 mod case;
 mod checkout;
+mod compare;
 mod completions;
 mod deploy;
 mod endpoints;
@@ -111,6 +112,7 @@ enum Command {
     Models(models::ModelsArgs),
     Policy(policy::PolicyArgs),
     Register(register::RegisterArgs),
+    Compare(compare::CompareArgs),
     Evaluate(evaluate::EvaluateArgs),
     Gate(gate::GateArgs),
     Case(case::CaseArgs),
@@ -154,6 +156,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Show(args) => show::run(args, global, output).await,
         Command::Models(args) => models::run(args, global, output).await,
         Command::Policy(args) => policy::run(args, global, output).await,
+        Command::Compare(args) => compare::run(args, global, output).await,
         Command::Register(args) => register::run(args, global, output).await,
         Command::Evaluate(args) => evaluate::run(args, global, output).await,
         Command::Gate(args) => gate::run(args, global, output).await,

@@ -1,6 +1,7 @@
 //! Things as text in a terminal: one file per kind of thing, shared by the commands that show it.
 
 pub mod branch;
+pub mod compare;
 pub mod dataset;
 pub mod endpoint;
 pub mod evaluation;

@@ -16,6 +16,7 @@ pub mod near;
 pub mod overrule;
 pub mod policy;
 pub mod prediction;
+pub mod recommend;
 pub mod record;
 pub mod refusal;
 pub mod reproduction;

@@ -14,7 +14,7 @@ use stemma_core::{
     event::{Event, EvidenceKind, EvidenceRecorded},
     id::{EvidenceId, RequestId},
     name::{ModelName, ProjectName},
-    policy::EvaluationSpec,
+    policy::{EvaluationSpec, SliceSpec},
     record::{EvaluationReport, RunRecord},
     version::{Comparison, VersionNumber},
 };
@@ -45,6 +45,16 @@ pub struct EvaluationData {
 }
 
 impl EvaluationData {
+    /// The slices that a row of the data falls into, as column and part.
+    pub(crate) fn slices_of(&self, row: u64) -> Vec<(String, String)> {
+        let cells = usize::try_from(row).ok().and_then(|row| self.table.rows.get(row));
+        let part = |slice: &SliceSpec| {
+            let cell = cells?.get(self.table.column(slice.column()).ok()?)?;
+            Some((slice.column().to_owned(), metrics::part_of(slice, cell).1))
+        };
+        self.spec.slices.iter().filter_map(part).collect()
+    }
+
     /// The declaration with its data pinned; evidence counts only under the same one.
     pub fn spec_digest(&self) -> Digest {
         spec_digest(&self.spec, self.digest)
@@ -219,6 +229,15 @@ pub fn evidence_event(
 ///
 /// The seed comes from both models and the data, so the interval can be computed again and is always the same.
 pub fn compare(reference: &Evaluation, candidate: &Evaluation) -> Result<Comparison, String> {
+    compare_rows(reference, candidate, &|_| true)
+}
+
+/// The same on some of the rows, by their places in the data.
+pub fn compare_rows(
+    reference: &Evaluation,
+    candidate: &Evaluation,
+    counts: &dyn Fn(u64) -> bool,
+) -> Result<Comparison, String> {
     let (old, new) = (&reference.report, &candidate.report);
     if (old.data_digest, &old.target, &old.positive) != (new.data_digest, &new.target, &new.positive) {
         return Err("the reference was evaluated on other data".to_owned());
@@ -228,7 +247,7 @@ pub fn compare(reference: &Evaluation, candidate: &Evaluation) -> Result<Compari
     let mut labels: Vec<&str> = Vec::new();
     let mut paired: (Vec<f64>, Vec<f64>) = Default::default();
     for row in &candidate.predictions {
-        if let Some(score) = scores.get(&row.row) {
+        if let Some(score) = scores.get(&row.row).filter(|_| counts(row.row)) {
             labels.push(&row.label);
             paired.0.push(*score);
             paired.1.push(row.score);

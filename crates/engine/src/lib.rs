@@ -7,6 +7,7 @@ mod access;
 mod approve;
 mod audit;
 mod cases;
+mod compare;
 mod content;
 mod data_test;
 mod dataset;

@@ -10,12 +10,13 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use stemma_api::types::{
     AuditEvent, DatasetVersion, EndpointDetail, GateStanding, ModelDetail, ModelSummary, ModelVersion, Page,
-    Reproduced, RunDetail, RunSummary, VersionDetail, Why,
+    Reproduced, RunDetail, RunSummary, VersionComparison, VersionDetail, Why,
 };
 use stemma_core::{
     ErrorKind, Problem,
     name::ProjectName,
     prediction::{Outcome, OverrideEffect},
+    recommend::Verdict,
     record::{FileRef, Metrics, RunRecord},
 };
 
@@ -39,6 +40,7 @@ pub fn routes() -> Vec<Route> {
         raw_route!(GET "/runs/{run}", Read, "page: a run", run),
         raw_route!(GET "/lineage", Read, "page: what a thing was made from, and what depends on it", lineage::lineage),
         raw_route!(GET "/datasets", Read, "page: datasets", datasets),
+        raw_route!(GET "/compare", Read, "page: two versions side by side", compare),
         raw_route!(GET "/endpoints", Read, "page: endpoints", endpoints),
         raw_route!(GET "/endpoints/{endpoint}", Read, "page: an endpoint", endpoint),
         raw_route!(GET "/predictions/{prediction}", ReadPredictions, "page: why a prediction is what it is", prediction),
@@ -91,6 +93,20 @@ async fn model(context: Context) -> Result<Response, Problem> {
     let shown = |number: &str| detail.primary.get(number).map_or("–".to_owned(), |value| format!("{value:.4}"));
     let rows = detail.versions.iter().map(|v| (v.clone(), shown(&v.number.to_string()))).collect();
     html(ModelPage { chart: chart::versions(&detail), primary_name, rows, detail })
+}
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct ComparePage {
+    interval: Option<String>,
+    found: VersionComparison,
+}
+
+async fn compare(context: Context) -> Result<Response, Problem> {
+    let (a, b) = crate::route::compare::sides(&context)?;
+    let found = context.app.engine.compare_versions(&context.project()?, &a, &b).await?;
+    let interval = found.performance.as_ref().and_then(|one| chart::interval(&one.primary.to_string()));
+    html(ComparePage { interval, found })
 }
 
 #[derive(Template)]

@@ -1,6 +1,7 @@
 //! The table of routes. A route that declares no action can't be written down.
 
 pub mod audit;
+pub mod compare;
 pub mod content;
 pub mod dataset;
 pub mod endpoint;
@@ -122,6 +123,7 @@ pub fn all() -> Vec<Route> {
     routes.extend(lineage::routes());
     routes.extend(model::routes());
     routes.extend(reproduction::routes());
+    routes.extend(compare::routes());
     routes.extend(endpoint::routes());
     routes.extend(prediction::routes());
     routes.extend(rights::routes());

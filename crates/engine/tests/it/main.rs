@@ -1,5 +1,6 @@
 //! Stories of a whole home, without HTTP.
 
+mod compare;
 mod delivery;
 mod gates;
 mod leak;
