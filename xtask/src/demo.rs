@@ -39,7 +39,7 @@ pub struct DemoArgs {
 
 type Step = fn(&mut Story) -> Result<()>;
 
-const STEPS: [(&str, Step); 21] = [
+const STEPS: [(&str, Step); 22] = [
     ("A Git repository becomes a workspace", data::init),
     ("The data becomes content with a name, a number and a source", data::add_source),
     ("A run splits it, and both halves become content", data::split),
@@ -58,6 +58,7 @@ const STEPS: [(&str, Step); 21] = [
     ("Both behind one endpoint, and a rule above them", offer::compose),
     ("Another version for some of the customers", offer::canary),
     ("The way back", offer::roll_back),
+    ("A batch, and who is touched by what", offer::batch),
     ("The champion is made again elsewhere", offer::reproduce),
     ("The ledger proves that nothing was altered, and finds what was", audit::verify_and_tamper),
     ("What was answered before a crash is there after it", audit::crash),

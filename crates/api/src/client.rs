@@ -275,6 +275,15 @@ impl Client {
         self.post(&fill(pattern::CASES, &[project, model, &version]), run).await
     }
 
+    pub async fn validate(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        version: &str,
+    ) -> Result<Validated, Problem> {
+        self.post(&fill(pattern::VALIDATE, &[project, model, &version]), &Value::Null).await
+    }
+
     pub async fn approve(
         &self,
         project: &ProjectName,

@@ -34,6 +34,7 @@ pub mod pattern {
     pub const EVALUATE: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/evaluate";
     pub const GATES: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/gates";
     pub const CASES: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/cases";
+    pub const VALIDATE: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/validate";
     pub const APPROVE: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/approve";
     pub const PROMOTE: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/promote";
     pub const ENDPOINTS: &str = "/api/v1/projects/{project}/endpoints";

@@ -32,6 +32,7 @@ mod serve;
 mod show;
 mod status;
 mod user;
+mod validate;
 mod verify;
 mod why;
 
@@ -114,6 +115,7 @@ enum Command {
     Register(register::RegisterArgs),
     Compare(compare::CompareArgs),
     Evaluate(evaluate::EvaluateArgs),
+    Validate(validate::ValidateArgs),
     Gate(gate::GateArgs),
     Case(case::CaseArgs),
     Approve(approve::ApproveArgs),
@@ -159,6 +161,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Compare(args) => compare::run(args, global, output).await,
         Command::Register(args) => register::run(args, global, output).await,
         Command::Evaluate(args) => evaluate::run(args, global, output).await,
+        Command::Validate(args) => validate::run(args, global, output).await,
         Command::Gate(args) => gate::run(args, global, output).await,
         Command::Case(args) => case::run(args, global, output).await,
         Command::Approve(args) => approve::run(args, global, output).await,

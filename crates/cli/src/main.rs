@@ -17,6 +17,9 @@ use clap::Parser as _;
 use crate::{command::Arguments, print::Output};
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == SANDBOXED) {
+        return serve_sandboxed();
+    }
     let arguments = Arguments::parse();
     let output = Output::new(arguments.global.json);
     start_logging(arguments.global.verbose);
@@ -30,6 +33,20 @@ fn main() -> ExitCode {
     match runtime.block_on(command::run(arguments, &output)) {
         Ok(code) => code,
         Err(failure) => error::report(&failure, &output),
+    }
+}
+
+/// The first argument of the process that serves one model in a sandbox; nobody types it.
+pub const SANDBOXED: &str = "sandboxed-model";
+
+/// No threads, no settings, no logging: the sandbox would allow none of it.
+fn serve_sandboxed() -> ExitCode {
+    match stemma_engine::validate::child::serve(std::io::stdin().lock(), std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -173,6 +173,8 @@ pub enum EvidenceKind {
     Gate,
     /// Trained again from what its run recorded.
     Reproduction,
+    /// Asked in a sandbox.
+    Validation,
 }
 
 impl EvidenceKind {
@@ -181,11 +183,14 @@ impl EvidenceKind {
             Self::Evaluation => "evaluation",
             Self::Gate => "gate",
             Self::Reproduction => "reproduction",
+            Self::Validation => "validation",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Evaluation, Self::Gate, Self::Reproduction].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Evaluation, Self::Gate, Self::Reproduction, Self::Validation]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 

@@ -270,6 +270,8 @@ pub enum GateSpec {
         #[serde(default = "thirty")]
         min_rows: u64,
     },
+    /// The version loads and answers in a sandboxed process as its evaluation recorded.
+    Validation(ValidationSpec),
     /// Single decisions that must come out as they should.
     RegressionCases {
         /// Folder of the workspace with one JSON file per case.
@@ -282,6 +284,24 @@ pub enum GateSpec {
 
 const fn thirty() -> u64 {
     30
+}
+
+/// Under which limits a version must answer in a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ValidationSpec {
+    /// For loading and answering together.
+    pub wall_seconds: u64,
+    /// Address space, in MiB.
+    pub memory_mb: u64,
+    /// Rows of the evaluation data that it is asked.
+    pub rows: u64,
+}
+
+impl Default for ValidationSpec {
+    fn default() -> Self {
+        Self { wall_seconds: 10, memory_mb: 1024, rows: 100 }
+    }
 }
 
 impl GateSpec {
@@ -331,7 +351,7 @@ impl ModelPolicy {
     pub fn gate_digest(&self, gate: &GateName) -> Option<Digest> {
         let spec = self.gates.get(gate)?;
         match spec {
-            GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } => Some(spec.digest()),
+            GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } | GateSpec::Validation(_) => Some(spec.digest()),
             GateSpec::MetricBaseline { .. } | GateSpec::SliceGap { .. } | GateSpec::SliceBaseline { .. } => {
                 let declared = (spec, &self.evaluation);
                 Some(

@@ -21,6 +21,7 @@ use stemma_core::{
 use stemma_onnx::Model;
 use stemma_stats::{Bootstrap, Metric, paired_bootstrap, paired_bootstrap_of_numbers};
 
+pub use self::score::read_scores;
 use self::{
     metrics::{Judged, Judgements},
     predictions::RowPrediction,
@@ -59,6 +60,15 @@ impl EvaluationData {
     pub fn spec_digest(&self) -> Digest {
         spec_digest(&self.spec, self.digest)
     }
+}
+
+/// The tensors of some rows of a table, as a signature asks for them.
+pub fn inputs_of(
+    signature: &stemma_core::signature::Signature,
+    table: &Table,
+    rows: &[usize],
+) -> Result<Vec<(String, stemma_onnx::Tensor)>, Problem> {
+    inputs::InputPlan::new(signature, table)?.batch(rows)
 }
 
 /// The digest under which evidence of an evaluation on some data is recorded.

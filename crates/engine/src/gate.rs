@@ -88,6 +88,10 @@ impl Engine {
                 let evaluation = self.evaluation_for(project, version, spec, policy.evaluation.as_ref()).await?;
                 check_evaluation(spec, evaluation.as_ref(), &version.name())
             }
+            GateSpec::Validation(spec) => {
+                let (checks, data) = self.validation_checks(project, version, spec).await?;
+                Found { checks, data, ..Found::default() }
+            }
             GateSpec::RegressionCases { path, cases } => {
                 let Some(cases) = cases else {
                     let unknown = CheckResult::new(format!("the cases in `{path}` pass"), false, "they were not sent");
@@ -218,7 +222,7 @@ fn check_metrics(spec: &GateSpec, report: &EvaluationReport) -> Found {
             let checks = slices::baseline(&slices, asked, Bounds { min: *min, max: *max });
             return Found { checks, slices, data: None };
         }
-        GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } => Vec::new(),
+        GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } | GateSpec::Validation(_) => Vec::new(),
     };
     Found { checks, ..Found::default() }
 }
@@ -229,7 +233,7 @@ fn describe(spec: &GateSpec) -> String {
         GateSpec::MetricBaseline { metric, min, max } => bounds(metric, *min, *max),
         GateSpec::SliceGap { metric, slice, .. } => format!("`{metric}` is alike in the slices of `{slice}`"),
         GateSpec::SliceBaseline { metric, min, max, .. } => format!("{} in every slice", bounds(metric, *min, *max)),
-        GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } => String::new(),
+        GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } | GateSpec::Validation(_) => String::new(),
     }
 }
 

@@ -102,6 +102,7 @@ impl Engine {
             routes,
             published: tokio::sync::Mutex::new(false),
             access: RwLock::new(Arc::new(AccessTable::default())),
+            model_server: std::sync::OnceLock::new(),
             models: Mutex::new(HashMap::new()),
         }));
         engine.reload_access().await?;

@@ -37,6 +37,7 @@ mod rollout;
 mod seal;
 mod table;
 mod track;
+pub mod validate;
 
 use std::{
     collections::HashMap,
@@ -87,6 +88,8 @@ struct Inner {
     /// Held while it is read from the ledger and swapped, so that an older reading never replaces a newer one.
     published: tokio::sync::Mutex<bool>,
     access: RwLock<Arc<AccessTable>>,
+    /// Program and arguments that serve one model to their input and output, for the sandbox.
+    model_server: std::sync::OnceLock<Vec<std::ffi::OsString>>,
     /// Models in use by digest; forgotten when nobody holds them any more.
     models: Mutex<HashMap<Digest, Weak<Model>>>,
 }

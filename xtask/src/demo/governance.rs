@@ -46,7 +46,7 @@ pub fn gates_and_approval(story: &mut Story) -> Result<()> {
     let chosen = story.chosen()?.to_owned();
     story.stemma(&["gate", &chosen])?;
     let detail = story.desk.ask(&["show", &chosen])?;
-    for gate in ["applications", "baseline", "cases", "equal-by-age", "equal-by-sex"] {
+    for gate in ["applications", "baseline", "cases", "equal-by-age", "equal-by-sex", "sandbox"] {
         let passed = list(&detail, "/evidence")?.iter().any(|one| one["gate"] == gate && one["passed"] == true);
         ensure!(passed, "there is no evidence that the gate `{gate}` passed");
     }

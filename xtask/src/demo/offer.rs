@@ -78,6 +78,9 @@ fn bodies(story: &Story) -> Result<Vec<String>> {
 
 pub fn canary(story: &mut Story) -> Result<()> {
     let candidate = candidate(story)?;
+    let chosen = story.chosen()?.to_owned();
+    story.stemma(&["compare", &chosen, &candidate])?;
+    story.stemma(&["validate", &candidate])?;
     story.say(&format!("{candidate} is tried on a share of the customers. Not before somebody else has said yes:"));
     let deploy = |weight: &'static str| ["deploy", OFFER, "--canary", "", "--weight", weight, "--reason", "try it"];
     let mut begin = deploy("20");
@@ -124,6 +127,25 @@ fn in_canary(story: &Story) -> Result<BTreeMap<String, bool>> {
         found.insert(customer, text(&answer.json(), "/parameters/variant")? == "canary");
     }
     Ok(found)
+}
+
+pub fn batch(story: &mut Story) -> Result<()> {
+    story.say("All applicants at once: one record per row, each by the same revision.");
+    story.stemma(&["predict", OFFER, "--input", "data/test.csv", "--output", "offers.parquet"])?;
+    ensure!(!story.desk.read("offers.parquet")?.is_empty(), "the batch wrote nothing");
+    story.say("Whom does the raw data touch? What was the offer made from?");
+    story.stemma(&["impact", "german-credit@1"])?;
+    let impact = story.desk.ask(&["impact", "german-credit@1"])?.to_string();
+    for touched in ["credit-limit@1.0.0", OFFER, story.chosen()?] {
+        ensure!(impact.contains(touched), "the impact of the raw data lacks `{touched}`");
+    }
+    let offer = story.offer.clone().context("nobody complained about an offer")?;
+    story.stemma(&["lineage", &offer])?;
+    let lineage = story.desk.ask(&["lineage", &offer])?.to_string();
+    for from in ["german-credit@1", "limit-train@1", "credit-limit@1.0.0"] {
+        ensure!(lineage.contains(from), "the lineage of the offer lacks `{from}`");
+    }
+    Ok(())
 }
 
 pub fn roll_back(story: &mut Story) -> Result<()> {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{
     case::{CaseResult, RegressionCase},
+    id::EvidenceId,
     name::GateName,
     record::{CheckResult, GateReport},
 };
@@ -48,4 +49,12 @@ pub struct RunCases {
 pub struct CaseResults {
     pub version: String,
     pub results: Vec<CaseResult>,
+}
+
+/// `POST …/validate` answers with this: blessed if the report passed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Validated {
+    pub version: String,
+    pub evidence: EvidenceId,
+    pub report: GateReport,
 }

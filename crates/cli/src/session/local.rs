@@ -116,6 +116,9 @@ impl OwnedHome {
 
     async fn open(place: &HomePlace, lock: HomeLock) -> Result<Self, Problem> {
         let engine = Engine::open(&place.dir, Arc::new(SystemClock)).await?;
+        if let Ok(binary) = std::env::current_exe() {
+            engine.set_model_server(vec![binary.into(), crate::SANDBOXED.into()]);
+        }
         Ok(Self { engine, lock })
     }
 

@@ -14,3 +14,4 @@ mod owner;
 mod reproduction;
 mod runs;
 mod serving;
+mod validate;

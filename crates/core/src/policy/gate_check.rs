@@ -59,6 +59,13 @@ impl GateSpec {
                 check_slice(Some(slice), evaluation)
             }
             Self::RegressionCases { .. } => Ok(()),
+            Self::Validation(spec) if spec.wall_seconds == 0 || spec.memory_mb < 64 || spec.rows == 0 => {
+                Err("a validation needs at least a second, 64 MiB and a row".into())
+            }
+            Self::Validation(spec) if spec.wall_seconds > 3600 || spec.rows > 100_000 => {
+                Err("a validation takes at most an hour and 100000 rows".into())
+            }
+            Self::Validation(_) => Ok(()),
         }
     }
 }

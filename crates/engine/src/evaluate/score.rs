@@ -4,7 +4,7 @@ use stemma_core::{
     Problem,
     signature::{Datatype, Field, Signature},
 };
-use stemma_onnx::{Model, TensorData};
+use stemma_onnx::{Model, Tensor, TensorData};
 
 use super::inputs::InputPlan;
 use crate::table::Table;
@@ -110,4 +110,34 @@ fn most_probable(of_row: &[f64]) -> usize {
         }
     }
     best
+}
+
+/// Score and prediction of each row from outputs that a model gave elsewhere, read as [`score`] reads its own.
+pub fn read_scores(
+    model: &Model,
+    outputs: &[(String, Tensor)],
+    rows: usize,
+    positive: Option<&str>,
+) -> Result<Vec<(f64, String)>, Problem> {
+    let Some(positive) = positive else {
+        let name = number_output(model.signature())?;
+        let found = outputs.iter().find(|(output, _)| output == name).and_then(|(_, tensor)| as_f64(tensor.data()));
+        let numbers = found.filter(|numbers| numbers.len() == rows);
+        let numbers = numbers.ok_or_else(|| Problem::invalid(format!("there is not one `{name}` for each row")))?;
+        return Ok(numbers.into_iter().map(|number| (number, number.to_string())).collect());
+    };
+    let output = model.probability_output();
+    let output = output.ok_or_else(|| Problem::invalid("the model has no output with class probabilities"))?;
+    let name = model.signature().outputs.get(output.output).map(|field| field.name.as_str());
+    let found = outputs.iter().find(|(given, _)| Some(given.as_str()) == name);
+    let probabilities = found.and_then(|(_, tensor)| as_f64(tensor.data()));
+    let classes = output.classes.len();
+    let at = output.classes.iter().position(|class| class == positive);
+    match (probabilities, at) {
+        (Some(all), Some(at)) if all.len() == rows * classes => {
+            let read = |of_row: &[f64]| (of_row[at], output.classes[most_probable(of_row)].clone());
+            Ok(all.chunks(classes).map(read).collect())
+        }
+        _ => Err(Problem::invalid("there are no class probabilities for each row")),
+    }
 }

@@ -8,4 +8,5 @@ mod lineage;
 mod promotion;
 mod reproduction;
 mod serving;
+mod validate;
 mod world;

@@ -4,7 +4,8 @@ use stemma_api::{
     paths::pattern,
     types::{
         Approval, Approve, CaseResults, Evaluated, GateResults, GateStandings, ModelDetail, ModelSummary, Page,
-        PolicyState, Promote, Promoted, RegisterVersion, Registered, RunCases, RunGates, SetPolicy, VersionDetail,
+        PolicyState, Promote, Promoted, RegisterVersion, Registered, RunCases, RunGates, SetPolicy, Validated,
+        VersionDetail,
     },
 };
 use stemma_core::{Problem, name::ModelName, name::ProjectName};
@@ -21,6 +22,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(POST pattern::VERSIONS, Register, "register content as a version; the number is decided", register, RegisterVersion => Registered),
         json_route!(GET pattern::VERSION, Read, "a version with its run, evidence and approvals", version, => VersionDetail),
         json_route!(POST pattern::EVALUATE, Track, "evaluate a version as its model declares", evaluate, => Evaluated),
+        json_route!(POST pattern::VALIDATE, Track, "ask a version in a sandbox and record whether it is blessed", validate, => Validated),
         json_route!(POST pattern::GATES, Track, "run a version's gates", run_gates, RunGates => GateResults),
         json_route!(GET pattern::GATES, Read, "how a version stands with its gates", gate_standings, => GateStandings),
         json_route!(POST pattern::CASES, Track, "run regression cases through a version, recording nothing", run_cases, RunCases => CaseResults),
@@ -66,6 +68,11 @@ async fn version(context: Context) -> Result<VersionDetail, Problem> {
 async fn evaluate(context: Context) -> Result<Evaluated, Problem> {
     let (project, model, version) = target(&context)?;
     context.app.engine.evaluate(&context.caller, context.request, &project, &model, &version).await
+}
+
+async fn validate(context: Context) -> Result<Validated, Problem> {
+    let (project, model, version) = target(&context)?;
+    context.app.engine.validate(&context.caller, context.request, &project, &model, &version).await
 }
 
 async fn run_gates(mut context: Context) -> Result<GateResults, Problem> {
