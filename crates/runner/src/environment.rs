@@ -17,7 +17,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use stemma_core::{Digest, Sha256, canonical};
 
-use crate::{capture::Capture, redact::redact_text};
+use crate::{Sandbox, capture::Capture, redact::redact_text};
 
 pub use interpreter::{find_interpreter, is_python};
 
@@ -32,6 +32,8 @@ pub struct Subject<'a> {
     pub project: &'a Path,
     /// If the command has run: tells which interpreter and which BLAS it really used.
     pub capture: Option<&'a Capture>,
+    /// What holds the interpreter back while it is asked; for packages that nobody here vouches for.
+    pub sandbox: Option<&'a Sandbox>,
 }
 
 /// The environment of a run.
@@ -191,8 +193,9 @@ const VARIABLE_PREFIXES: [&str; 9] =
 pub fn capture(subject: &Subject<'_>) -> Environment {
     let root = Path::new("/");
     let mut problems = Vec::new();
-    let asked = find_interpreter(subject.program, subject.variables, subject.capture)
-        .and_then(|python| interpreter::ask(&python, subject.variables).map_err(|why| problems.push(why)).ok());
+    let asked = find_interpreter(subject.program, subject.variables, subject.capture).and_then(|python| {
+        interpreter::ask(&python, subject.variables, subject.sandbox).map_err(|why| problems.push(why)).ok()
+    });
     let (interpreter, packages) = match asked {
         Some(answer) => {
             let folders = answer.package_folders(subject.variables, subject.project);
@@ -336,7 +339,8 @@ mod tests {
         let tool = project.path().join("train");
         std::fs::write(&tool, "\u{7f}ELF").unwrap();
         let none = BTreeMap::new();
-        let subject = Subject { program: &tool, variables: &none, project: project.path(), capture: None };
+        let subject =
+            Subject { program: &tool, variables: &none, project: project.path(), capture: None, sandbox: None };
         let environment = capture(&subject);
         assert_eq!(environment.interpreter, None);
         assert!(environment.packages.is_empty());

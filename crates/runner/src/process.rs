@@ -4,6 +4,7 @@
 //! serving processes that outlive the command (a seccomp filter can't be taken off again), it never reaps children
 //! that aren't its own, and several commands can run from several threads at once.
 
+mod deadline;
 mod program;
 mod signals;
 mod spawn;
@@ -31,7 +32,9 @@ pub(crate) use {
 use crate::{
     capture::{Capture, CaptureLevel, CaptureMode},
     python::Hook,
+    sandbox::{Sandbox, SandboxError},
 };
+use deadline::Deadline;
 use signals::Forwarding;
 
 /// A command to run.
@@ -45,6 +48,10 @@ pub struct Command {
     pub capture: CaptureMode,
     /// How long processes that outlive the main one are still watched.
     pub settle: Duration,
+    /// What holds it back, with all that it starts; without one it may do what this process may.
+    ///
+    /// Its streams and variables are those of this command, and its processes are not counted.
+    pub sandbox: Option<Sandbox>,
 }
 
 impl Command {
@@ -57,6 +64,7 @@ impl Command {
             streams: Streams::default(),
             capture: CaptureMode::Best,
             settle: Duration::from_secs(1),
+            sandbox: None,
         }
     }
 }
@@ -211,6 +219,8 @@ pub enum RunError {
     Prepare(#[source] io::Error),
     #[error("too many commands run at once; at most {max} can")]
     TooMany { max: usize },
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     #[error("the tracer of `{}` ended before it had reported", program.display())]
     TracerLost { program: PathBuf },
 }
@@ -241,7 +251,8 @@ impl RunError {
             Self::Empty | Self::Nul { .. } | Self::NotExecutable { .. } | Self::Start { .. } => ErrorKind::Invalid,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::TooMany { .. } => ErrorKind::Unavailable,
-            Self::Prepare(_) | Self::TracerLost { .. } => ErrorKind::Internal,
+            Self::Sandbox(SandboxError::Unsupported { .. } | SandboxError::Path { .. }) => ErrorKind::Config,
+            Self::Sandbox(_) | Self::Prepare(_) | Self::TracerLost { .. } => ErrorKind::Internal,
         }
     }
 }
@@ -336,13 +347,16 @@ fn run_traced(
     let launch = Launch::new(&prepared.program, prepared.command, &prepared.variables)?;
     let started = SystemClock.now();
     let mut ending = None;
+    let mut deadline = None;
     let report = trace(&launch, prepared.command.settle, |report| match report {
         Report::Started { pid } => {
             forwarding.to(*pid);
+            deadline = Deadline::of(prepared.command, *pid);
             events(Event::Started { pid: *pid, level: CaptureLevel::Ptrace });
         }
         Report::Exited { exit, ended, usage } => {
             forwarding.stop();
+            deadline = None;
             ending = Some((*exit, *ended, *usage));
             events(Event::Exited { exit: *exit });
         }
@@ -382,8 +396,10 @@ fn run_untraced(
     let started = SystemClock.now();
     let pid = launch.start().map_err(|source| prepared.start_error(source))?;
     forwarding.to(pid);
+    let deadline = Deadline::of(prepared.command, pid);
     events(Event::Started { pid, level });
     let (exit, usage) = wait_for(pid).map_err(RunError::Prepare)?;
+    drop(deadline);
     forwarding.stop();
     let ended = SystemClock.now();
     events(Event::Exited { exit });

@@ -16,6 +16,20 @@ mod landlock;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod streams;
 
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use contain::Walls;
+
+/// Walls that no other system has.
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub(crate) enum Walls {}
+
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+impl Walls {
+    pub fn raise_here(&self) -> Result<(), i32> {
+        match *self {}
+    }
+}
+
 use std::{
     collections::BTreeMap,
     ffi::OsString,
@@ -252,6 +266,17 @@ impl Sandbox {
     #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     pub fn run(&self, program: &Contained, stdin: &[u8]) -> Result<Outcome, SandboxError> {
         contain::run(self, program, stdin)
+    }
+
+    /// The walls alone, for a command that is started and watched otherwise.
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    pub(crate) fn walls(&self) -> Result<Walls, SandboxError> {
+        contain::walls(self)
+    }
+
+    #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    pub(crate) fn walls(&self) -> Result<Walls, SandboxError> {
+        Err(SandboxError::Unsupported { why: "it is no Linux machine".to_owned() })
     }
 
     #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]

@@ -13,7 +13,11 @@ use std::{
 use serde::Deserialize;
 
 use super::{Interpreter, read_text};
-use crate::{capture::Capture, process::find_program};
+use crate::{
+    capture::Capture,
+    process::find_program,
+    sandbox::{Contained, Sandbox},
+};
 
 /// Isolated, without writing bytecode: answers in some 20 ms.
 const QUESTION: &str = "\
@@ -106,8 +110,34 @@ fn started_python(capture: &Capture) -> Option<PathBuf> {
 }
 
 /// Runs the interpreter once; says why it has no answer.
-pub(super) fn ask(python: &Path, variables: &BTreeMap<OsString, OsString>) -> Result<Answer, String> {
+pub(super) fn ask(
+    python: &Path,
+    variables: &BTreeMap<OsString, OsString>,
+    sandbox: Option<&Sandbox>,
+) -> Result<Answer, String> {
     let failed = |why: String| format!("`{}` did not say what it is: {why}", python.display());
+    let answer = match sandbox {
+        Some(sandbox) => ask_contained(python, variables, sandbox),
+        None => ask_freely(python, variables),
+    };
+    serde_json::from_slice(&answer.map_err(failed)?).map_err(|error| failed(error.to_string()))
+}
+
+fn ask_contained(
+    python: &Path,
+    variables: &BTreeMap<OsString, OsString>,
+    sandbox: &Sandbox,
+) -> Result<Vec<u8>, String> {
+    let sandbox = Sandbox { wall: PATIENCE, environment: variables.clone(), ..sandbox.clone() };
+    let question = Contained::new(
+        [python.as_os_str(), "-I".as_ref(), "-B".as_ref(), "-c".as_ref(), QUESTION.as_ref()],
+        Path::new("/"),
+    );
+    let outcome = sandbox.run(&question, b"").map_err(|error| error.to_string())?;
+    if outcome.is_success() { Ok(outcome.stdout) } else { Err(outcome.ending.to_string()) }
+}
+
+fn ask_freely(python: &Path, variables: &BTreeMap<OsString, OsString>) -> Result<Vec<u8>, String> {
     let mut child = Command::new(python)
         .args(["-I", "-B", "-c", QUESTION])
         .env_clear()
@@ -116,15 +146,14 @@ pub(super) fn ask(python: &Path, variables: &BTreeMap<OsString, OsString>) -> Re
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|error| error.to_string())?;
     let answer = read_in_time(&mut child);
     if answer.is_none() {
         // A child that has ended already can't be killed, and that is fine.
         _ = child.kill();
     }
     _ = child.wait();
-    let answer = answer.ok_or_else(|| failed(format!("no answer within {} s", PATIENCE.as_secs())))?;
-    serde_json::from_slice(&answer).map_err(|error| failed(error.to_string()))
+    answer.ok_or_else(|| format!("no answer within {} s", PATIENCE.as_secs()))
 }
 
 fn read_in_time(child: &mut std::process::Child) -> Option<Vec<u8>> {
@@ -169,7 +198,7 @@ mod tests {
 
     #[test]
     fn an_interpreter_that_is_none_is_a_problem_and_not_a_failure() {
-        let why = ask(Path::new("/bin/true"), &BTreeMap::new()).unwrap_err();
+        let why = ask(Path::new("/bin/true"), &BTreeMap::new(), None).unwrap_err();
         assert!(why.contains("/bin/true"), "{why}");
     }
 }

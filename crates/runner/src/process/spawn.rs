@@ -17,6 +17,7 @@ use super::{
     Command, RunError, Stream,
     signals::{reset_in_child, with_signals_blocked},
 };
+use crate::sandbox::{Sandbox, Walls};
 
 /// Exit code of a child that could not become the program.
 pub(crate) const NOT_STARTED: i32 = 127;
@@ -31,6 +32,7 @@ pub(crate) struct Launch {
     /// For stdin, stdout, stderr: the descriptor to put there.
     streams: [Option<RawFd>; 3],
     null: Option<File>,
+    walls: Option<Walls>,
 }
 
 impl Launch {
@@ -48,6 +50,7 @@ impl Launch {
             envp,
             streams: [None; 3],
             null: None,
+            walls: command.sandbox.as_ref().map(Sandbox::walls).transpose()?,
         };
         let wanted = [&command.streams.stdin, &command.streams.stdout, &command.streams.stderr];
         for (place, stream) in wanted.into_iter().enumerate() {
@@ -112,6 +115,9 @@ impl Launch {
                 return errno();
             }
             reset_in_child();
+            if let Some(Err(failure)) = self.walls.as_ref().map(Walls::raise_here) {
+                return failure;
+            }
             match last() {
                 0 => {}
                 failure => return failure,

@@ -31,18 +31,15 @@ const OUT_OF_MEMORY: [&str; 5] =
 const FILE_TOO_LARGE: &str = "File too large";
 
 pub(super) fn run(sandbox: &Sandbox, program: &Contained, stdin: &[u8]) -> Result<Outcome, SandboxError> {
-    if !filter::is_supported() {
-        return Err(SandboxError::Unsupported { why: "its kernel has no system-call filters (seccomp)".to_owned() });
-    }
-    let rules = landlock::rules(sandbox)?;
+    let walls = walls(sandbox)?;
     let layers = Layers {
         limits: true,
         system_calls: true,
-        files: rules.is_some(),
-        signals: rules.as_ref().is_some_and(|rules| rules.scopes_signals),
+        files: walls.rules.is_some(),
+        signals: walls.rules.as_ref().is_some_and(|rules| rules.scopes_signals),
     };
     let started = Instant::now();
-    let mut child = start(sandbox, program, rules)?;
+    let mut child = start(sandbox, program, walls)?;
     let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let output = output.map(|stream| streams::stdout(stream, sandbox.output_bytes));
     let errors = errors.map(|stream| streams::stderr(stream, sandbox.output_bytes));
@@ -67,13 +64,19 @@ pub(super) fn run(sandbox: &Sandbox, program: &Contained, stdin: &[u8]) -> Resul
     Ok(Outcome { ending, stdout, stderr, wall, layers })
 }
 
-fn start(sandbox: &Sandbox, program: &Contained, rules: Option<Rules>) -> Result<Child, SandboxError> {
+pub(super) fn walls(sandbox: &Sandbox) -> Result<Walls, SandboxError> {
+    if !filter::is_supported() {
+        return Err(SandboxError::Unsupported { why: "its kernel has no system-call filters (seccomp)".to_owned() });
+    }
+    Ok(Walls { limits: limits(sandbox), rules: landlock::rules(sandbox)?, filter: filter::program(sandbox) })
+}
+
+fn start(sandbox: &Sandbox, program: &Contained, walls: Walls) -> Result<Child, SandboxError> {
     let (name, arguments) = program.argv.split_first().ok_or_else(|| SandboxError::Start {
         program: String::new(),
         source: io::Error::new(io::ErrorKind::InvalidInput, "no program is named"),
     })?;
     let failed = |source| SandboxError::Start { program: name.to_string_lossy().into_owned(), source };
-    let walls = Walls { limits: limits(sandbox), rules, filter: filter::program(sandbox) };
     let mut command = Command::new(name);
     command
         .args(arguments)
@@ -89,19 +92,24 @@ fn start(sandbox: &Sandbox, program: &Contained, rules: Option<Rules>) -> Result
 }
 
 /// All that is put on the child before it becomes the program.
-struct Walls {
+pub(crate) struct Walls {
     limits: Vec<(libc::__rlimit_resource_t, u64, u64)>,
     rules: Option<Rules>,
     filter: Vec<sock_filter>,
 }
 
 impl Walls {
-    /// Async-signal-safe. The filter comes last, as it refuses what the others need.
+    /// Raises the walls in a group of its own, without a terminal. Async-signal-safe.
     fn raise(&self) -> Result<(), i32> {
+        // SAFETY: touches no memory.
+        check(unsafe { libc::setsid() })?;
+        self.raise_here()
+    }
+
+    /// Async-signal-safe. The filter comes last, as it refuses what the others need.
+    pub fn raise_here(&self) -> Result<(), i32> {
         // SAFETY: these calls touch no memory but the limit, which outlives its call.
         unsafe {
-            // a group of its own, without a terminal
-            check(libc::setsid())?;
             check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0))?;
             for (resource, soft, hard) in &self.limits {
                 let limit = libc::rlimit { rlim_cur: *soft, rlim_max: *hard };

@@ -22,6 +22,7 @@ fn environment_of(room: &Room, command: &Command, execution: Option<&Execution>)
         variables: &variables,
         project: &room.path(""),
         capture: execution.map(|execution| &execution.capture),
+        sandbox: None,
     })
 }
 

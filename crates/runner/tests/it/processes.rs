@@ -3,7 +3,12 @@
 use std::{fs, time::Duration};
 
 use stemma_core::Problem;
-use stemma_runner::{CaptureLevel, CaptureMode, Event, Exit, RunError, process::Stream, run};
+use stemma_runner::{
+    CaptureLevel, CaptureMode, Event, Exit, RunError, Sandbox,
+    process::Stream,
+    run,
+    sandbox::{Network, Reads},
+};
 
 use crate::support::{Room, file, is_seen};
 
@@ -284,4 +289,52 @@ fn a_run_inside_a_run_falls_back_and_the_outer_one_sees_all() {
             .iter()
             .any(|program| program.ends_with("dash") || program.ends_with("sh") || program.ends_with("bash"))
     );
+}
+
+/// A sandbox that lets a command do everything but what a test takes away.
+fn open_sandbox() -> Sandbox {
+    Sandbox {
+        wall: Duration::from_secs(60),
+        cpu: Duration::from_secs(60),
+        memory_bytes: u64::MAX,
+        file_bytes: u64::MAX,
+        processes: u32::MAX,
+        network: Network::Allowed,
+        readable: Reads::Everything,
+        writable: vec!["/tmp".into()],
+        ..Sandbox::default()
+    }
+}
+
+#[test]
+fn a_contained_command_is_watched_all_the_same() {
+    for mode in [CaptureMode::Best, CaptureMode::AtMost(CaptureLevel::Declared)] {
+        let room = Room::new();
+        let mut command = room.command(&["sh", "-c", "cat /etc/hostname > out; echo x > inner/y; true"]);
+        room.write("inner/x", "");
+        command.capture = mode;
+        let writable = vec![room.path("out"), room.path("inner")];
+        room.write("out", "");
+        command.sandbox = Some(Sandbox { writable, ..open_sandbox() });
+        let execution = run(&command, |_| {}).unwrap();
+        assert_eq!(execution.exit, Exit::Code(0));
+        assert!(room.path("inner/y").exists());
+        if mode == CaptureMode::Best {
+            assert!(execution.capture.file(&room.path("out")).is_some_and(|file| file.written));
+        }
+        command.argv[2] = "echo x > elsewhere".into();
+        assert!(!run(&command, |_| {}).unwrap().exit.is_success());
+        assert!(!room.path("elsewhere").exists());
+    }
+}
+
+#[test]
+fn a_contained_command_ends_when_its_time_is_over() {
+    for mode in [CaptureMode::Best, CaptureMode::AtMost(CaptureLevel::Declared)] {
+        let room = Room::new();
+        let mut command = room.command(&["sleep", "1000"]);
+        command.capture = mode;
+        command.sandbox = Some(Sandbox { wall: Duration::from_millis(50), ..open_sandbox() });
+        assert_eq!(run(&command, |_| {}).unwrap().exit, Exit::Signal(9));
+    }
 }
