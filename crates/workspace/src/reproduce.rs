@@ -5,6 +5,7 @@
 //! How equal the models are is not decided here: the home compares them.
 
 mod compare;
+mod contain;
 mod hashes;
 mod install;
 mod logged;
@@ -13,6 +14,7 @@ mod plan;
 mod train;
 
 pub use compare::{environment_differences, repeated_outputs};
+pub use contain::TrainingNetwork;
 pub use install::{Builds, Installed, find_interpreter, install};
 pub use materialise::Scratch;
 pub use plan::{Place, Plan, PlannedFile, PlannedInterpreter, Purpose, plan};

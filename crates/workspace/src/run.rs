@@ -22,7 +22,7 @@ use stemma_core::{
     record::{Actor, CaptureSummary, CodeVersion, ExitStatus, FileRef, RunKind, RunRecord},
 };
 use stemma_runner::{
-    Capture, CaptureLevel, CaptureMode, Classified, Command, Execution, Exit, FileAccess, Stamp,
+    Capture, CaptureLevel, CaptureMode, Classified, Command, Execution, Exit, FileAccess, Sandbox, Stamp,
     classify::{Surroundings, classify},
     environment::{self, Environment, Subject},
     process::{EnvironmentChanges, Streams},
@@ -143,6 +143,7 @@ pub fn run(workspace: &Workspace, store: &Store, request: &RunRequest) -> Result
 pub(crate) struct Surrounding {
     pub variables: EnvironmentChanges,
     pub streams: Streams,
+    pub sandbox: Option<Sandbox>,
 }
 
 /// Runs a command as [`run`] does, in a surrounding of its own.
@@ -163,6 +164,7 @@ pub(crate) fn run_within(
     command.capture = request.capture;
     command.environment = surrounding.variables;
     command.streams = surrounding.streams;
+    command.sandbox = surrounding.sandbox;
     let execution = stemma_runner::run(&command, |_| {})?;
 
     let variables = command.environment.resolve();
@@ -171,6 +173,7 @@ pub(crate) fn run_within(
         variables: &variables,
         project: workspace.root(),
         capture: Some(&execution.capture),
+        sandbox: command.sandbox.as_ref(),
     });
     let environment = with_declared_variables(environment, workspace, &variables);
     let surroundings = surroundings(workspace.root(), &execution.program, &environment, &variables);

@@ -15,8 +15,8 @@ use stemma_core::{
 };
 use stemma_runner::Environment;
 use stemma_workspace::reproduce::{
-    Builds, Place, Plan, PlannedFile, PythonChoice, ReproduceError, Scratch, Trained, Training, find_interpreter,
-    install, plan, repeated_outputs, train,
+    Builds, Place, Plan, PlannedFile, PythonChoice, ReproduceError, Scratch, Trained, Training, TrainingNetwork,
+    find_interpreter, install, plan, repeated_outputs, train,
 };
 
 use super::{Global, model_and_version};
@@ -58,6 +58,9 @@ pub struct ReproduceArgs {
     /// The Python to make the environment with, instead of one that is looked for
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
+    /// The command may use the network while it trains, as the recorded run did
+    #[arg(long)]
+    allow_network: bool,
     /// Packages that are no wheels may be built, which runs their code while they are installed
     #[arg(long)]
     allow_builds: bool,
@@ -90,10 +93,10 @@ pub async fn run(args: ReproduceArgs, global: &Global, output: &Output) -> Resul
     }
     let (subject, plan) = session::with(global, async |session| look(session, model, &version).await).await?;
     if args.plan {
-        output.result(&plan, || view::reproduction::plan(&subject.name(), &plan, args.into.as_deref(), args.times));
+        output.result(&plan, || args.show(&subject.name(), &plan));
         return Ok(ExitCode::SUCCESS);
     }
-    output.note(view::reproduction::plan(&subject.name(), &plan, args.into.as_deref(), args.times));
+    output.note(args.show(&subject.name(), &plan));
     confirm(&args)?;
     // whoever loses this race is dropped, and the folder with it
     let reproduced = tokio::select! {
@@ -102,6 +105,16 @@ pub async fn run(args: ReproduceArgs, global: &Global, output: &Output) -> Resul
     };
     output.result(&reproduced, || view::reproduction::text(&reproduced, output));
     if reproduced.passed { Ok(ExitCode::SUCCESS) } else { Ok(ExitCode::from(ErrorKind::Corrupt.exit_code())) }
+}
+
+impl ReproduceArgs {
+    const fn network(&self) -> TrainingNetwork {
+        if self.allow_network { TrainingNetwork::Allowed } else { TrainingNetwork::Refused }
+    }
+
+    fn show(&self, version: &str, plan: &Plan) -> String {
+        view::reproduction::plan(version, plan, self.into.as_deref(), self.times, self.network())
+    }
 }
 
 impl Subject {
@@ -288,6 +301,7 @@ impl Work {
         let project = session::project(global, workspace.as_ref());
         for time in 1..=args.times {
             let what = if args.times == 1 { "training".into() } else { format!("training {time} of {}", args.times) };
+            let network = args.network();
             let (work, python, project) = (self.clone(), python.clone(), project.clone());
             let trained = watched(output, what, move |line| {
                 let training = Training {
@@ -296,6 +310,7 @@ impl Work {
                     environment: &work.subject.environment,
                     scratch: &work.scratch,
                     python: python.as_deref(),
+                    network,
                     actor: work.subject.actor.clone(),
                     project,
                 };

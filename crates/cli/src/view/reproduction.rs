@@ -7,7 +7,7 @@ use stemma_core::{
     record::ExitStatus,
     reproduction::{EnvironmentDifference, Finding, ReproductionReport, ReproductionStep},
 };
-use stemma_workspace::reproduce::{Place, Plan, PlannedFile, Purpose};
+use stemma_workspace::reproduce::{Place, Plan, PlannedFile, Purpose, TrainingNetwork};
 
 use super::{count, facts, run::command_line, section};
 use crate::print::{self, Output};
@@ -16,7 +16,7 @@ use crate::print::{self, Output};
 const SHOWN: usize = 20;
 
 /// What will be run, with what, and what it may reach.
-pub fn plan(version: &str, plan: &Plan, into: Option<&Path>, times: u8) -> String {
+pub fn plan(version: &str, plan: &Plan, into: Option<&Path>, times: u8, training: TrainingNetwork) -> String {
     let place = into.map_or("a new temporary folder".to_owned(), |folder| format!("`{}`", folder.display()));
     let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
     let head = facts(&[
@@ -24,12 +24,12 @@ pub fn plan(version: &str, plan: &Plan, into: Option<&Path>, times: u8) -> Strin
         ("recorded as", other_command(plan)),
         ("in", plan.directory.clone()),
         ("where", place),
-        ("trains", times),
+        ("trains", format!("{times}, at most {} s each", plan.time_max_s)),
         ("model", format!("`{}`", plan.model)),
         ("to fetch", print::bytes(plan.fetched_bytes())),
         ("python", plan.interpreter.as_ref().map(|one| one.version.clone()).unwrap_or_default()),
-        ("network", network(plan)),
-        ("reaches", "all that you can reach: nothing holds the command back".to_owned()),
+        ("network", network(plan, training)),
+        ("writes", "below its own folder only, where the kernel has Landlock".to_owned()),
     ]);
     let mut text = format!("train `{version}` again, as run {}\n{head}", plan.run);
     let mut add = |heading: &str, lines: Vec<String>| {
@@ -50,11 +50,16 @@ fn other_command(plan: &Plan) -> String {
     if plan.command == plan.recorded_command { String::new() } else { command_line(&plan.recorded_command) }
 }
 
-fn network(plan: &Plan) -> String {
-    match plan.packages.is_empty() {
-        true => "not needed".to_owned(),
-        false => "the package index, for packages that are not here".to_owned(),
-    }
+fn network(plan: &Plan, training: TrainingNetwork) -> String {
+    let packages = if plan.packages.is_empty() { "" } else { "the package index, for packages that are not here; " };
+    let training = match (training, plan.hosts.is_empty()) {
+        (TrainingNetwork::Allowed, _) => "allowed for the training",
+        (TrainingNetwork::Refused, true) => "none for the training",
+        (TrainingNetwork::Refused, false) => {
+            "none for the training, though the recorded run had one: `--allow-network`"
+        }
+    };
+    format!("{packages}{training}")
 }
 
 fn file(file: &PlannedFile) -> String {

@@ -136,6 +136,29 @@ fn a_command_that_fails_or_is_ended_leaves_nothing_behind() {
 }
 
 #[test]
+fn the_repeated_command_has_no_network_unless_it_is_allowed() {
+    let desk = desk(
+        "import socket\n\
+         try: socket.socket().close()\n\
+         except PermissionError: model = model.replace(b'graphics', b'confined')",
+    );
+    let (_, answer) = reproduce(&desk, &[]);
+    assert_ne!(answer["report"]["level"], "R1", "{answer:#}");
+    let (_, answer) = reproduce(&desk, &["--allow-network"]);
+    assert_eq!(answer["report"]["level"], "R1", "{answer:#}");
+}
+
+#[test]
+fn the_repeated_command_writes_into_its_own_folder_only() {
+    let outside = tempfile::Builder::new().prefix("elsewhere-").tempdir().unwrap();
+    let file = path(&outside.path().join("trace")).to_owned();
+    let desk = desk(&format!("os.path.exists('first') or open({file:?}, 'w')"));
+    let done = desk.run(&["reproduce", "score", "--yes"]);
+    assert!(done.code == 8 && done.stderr.contains("PermissionError"), "{done:#?}");
+    assert!(!outside.path().join("trace").exists());
+}
+
+#[test]
 fn what_cannot_be_repeated_is_refused() {
     let desk = desk("");
     let (code, stderr) = desk.fails(&["reproduce", "score", "--yes", "--python", "/bin/true"]);

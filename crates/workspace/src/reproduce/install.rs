@@ -19,6 +19,7 @@ use stemma_runner::{
 use super::{
     Plan, PlannedInterpreter, PythonChoice, ReproduceError, Scratch,
     compare::{environment_differences, normalised},
+    contain,
     hashes::{Hashes, LOCK_BYTES_MAX},
     logged::Log,
     plan::{capitalised, series},
@@ -104,7 +105,8 @@ fn candidates(series: &str) -> Vec<PathBuf> {
 /// Asks a Python what it is and which packages it sees.
 fn look(python: &Path) -> Environment {
     let variables = pip_variables(None).resolve();
-    environment::capture(&Subject { program: python, variables: &variables, project: Path::new("/"), capture: None })
+    let (project, sandbox) = (Path::new("/"), Some(&contain::asking()));
+    environment::capture(&Subject { program: python, variables: &variables, project, capture: None, sandbox })
 }
 
 /// Makes the environment and installs what was recorded, each package in exactly its version.
@@ -298,6 +300,7 @@ fn step(
     command.environment = pip_variables(Some(scratch));
     command.streams = log.streams()?;
     command.capture = CaptureMode::AtMost(CaptureLevel::Declared);
+    command.sandbox = Some(contain::installing(scratch));
     let execution = log.watched(line, || stemma_runner::run(&command, |_| {})).map_err(RunError::from)?;
     match execution.exit {
         exit if exit.is_success() => Ok(()),

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Component, Path},
+    time::Duration,
 };
 
 use serde::Serialize;
@@ -21,6 +22,9 @@ use crate::path::check_reserved;
 
 /// Variables that say where something lay on the other machine, not how it computes.
 const VARIABLES_OF_PLACES: [&str; 3] = ["VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "PYTHONPATH"];
+/// A training may take this many times as long as it took, and never less than some minutes.
+const PATIENCE: u32 = 10;
+const PATIENCE_MIN: Duration = Duration::from_secs(600);
 
 /// What will be run, with what, and where.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,6 +51,7 @@ pub struct Plan {
     pub variables: BTreeMap<String, String>,
     /// Network peers that the recorded run contacted.
     pub hosts: Vec<String>,
+    pub time_max_s: u64,
     /// What may make a difference, or can't be known.
     pub warnings: Vec<String>,
 }
@@ -146,6 +151,8 @@ pub fn plan(record: &RunRecord, environment: &Environment, model: Digest) -> Res
     if !record.directory.is_empty() && !is_inside(&record.directory) {
         return Err(ReproduceError::BadPath(record.directory.clone()));
     }
+    let wall = record.ended.micros().saturating_sub(record.started.micros());
+    let wall = Duration::from_micros(u64::try_from(wall).unwrap_or_default());
     Ok(Plan {
         run: record.id,
         recorded_command: record.command.clone(),
@@ -159,6 +166,7 @@ pub fn plan(record: &RunRecord, environment: &Environment, model: Digest) -> Res
         lock_files: environment.lock_files.clone(),
         variables: variables(environment),
         hosts: record.capture.hosts.clone(),
+        time_max_s: wall.saturating_mul(PATIENCE).max(PATIENCE_MIN).as_secs(),
         warnings: warnings(record, environment),
     })
 }

@@ -21,6 +21,7 @@ use stemma_store::Store;
 use super::{
     Plan, ReproduceError, Scratch,
     compare::{environment_differences, other_inputs},
+    contain::{self, TrainingNetwork},
     is_interrupt,
     logged::Log,
 };
@@ -31,6 +32,8 @@ use crate::{
 
 /// Longest environment that is read back.
 const ENVIRONMENT_BYTES_MAX: u64 = 16 << 20;
+/// The signal that nothing survives.
+const KILLED: i32 = 9;
 /// Names of files in a note.
 const NAMES_MAX: usize = 5;
 /// Variables of this process that the command gets too.
@@ -46,6 +49,7 @@ pub struct Training<'a> {
     pub scratch: &'a Scratch,
     /// Of the new environment; absent if the command needs none.
     pub python: Option<&'a Path>,
+    pub network: TrainingNetwork,
     pub actor: Actor,
     pub project: ProjectName,
 }
@@ -66,9 +70,12 @@ pub struct Trained {
 
 impl Trained {
     pub fn wall_us(&self) -> u64 {
-        let record = &self.captured.record;
-        u64::try_from(record.ended.micros().saturating_sub(record.started.micros())).unwrap_or_default()
+        took(&self.captured.record)
     }
+}
+
+fn took(record: &RunRecord) -> u64 {
+    u64::try_from(record.ended.micros().saturating_sub(record.started.micros())).unwrap_or_default()
 }
 
 /// Lays out the files and runs the command.
@@ -86,17 +93,25 @@ pub fn train(training: &Training<'_>, line: &(dyn Fn(&str) + Sync)) -> Result<Tr
         capture: CaptureMode::Best,
     };
     let log = Log::new(scratch.log("train"));
-    let surrounding = Surrounding { variables: variables(training), streams: log.streams()? };
+    let surrounding = Surrounding {
+        variables: variables(training),
+        streams: log.streams()?,
+        sandbox: Some(contain::training(plan, scratch, training.network)),
+    };
     let captured = log.watched(line, || run_within(&workspace, &store, &request, surrounding))?;
     match captured.record.exit {
         ExitStatus::Signal(signal) if is_interrupt(signal) => return Err(ReproduceError::Interrupted),
         _ => {}
     }
     let failed = !captured.record.exit.is_success();
+    let mut notes = notes(training, &captured);
+    if captured.record.exit == ExitStatus::Signal(KILLED) && took(&captured.record) >= plan.time_max_s * 1_000_000 {
+        notes.push(format!("it was ended after {} s, far longer than it took when it was recorded", plan.time_max_s));
+    }
     Ok(Trained {
         model: find_model(&captured, &store, &scratch.project().join(&plan.model), &plan.model)?,
         differences: differences(training, &captured, &store)?,
-        notes: notes(training, &captured),
+        notes,
         last_lines: if failed { log.last_lines() } else { Vec::new() },
         captured,
     })
