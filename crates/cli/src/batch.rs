@@ -97,9 +97,16 @@ async fn whole(
     let input = Format::of(&wanted.input)?;
     let to = if wanted.output == Path::new("-") { None } else { Some(wanted.output.as_path()) };
     let format = to.map_or(Ok(Format::Csv), Format::of)?;
+    if let Some(to) = to
+        && is_same_file(&wanted.input, to)
+    {
+        let problem = Problem::invalid(format!("`{}` is input and output", to.display()));
+        return Err(problem.hint("write to another file: the input would be gone"));
+    }
     let path = wanted.input.clone();
     let overview = joined(tokio::task::spawn_blocking(move || read::overview(&path, input))).await?;
     let order = Order {
+        home: session.client.home().await?.home,
         project: session.project.clone(),
         endpoint: endpoint.clone(),
         input: overview.digest,
@@ -121,10 +128,15 @@ async fn whole(
     prepared.carry_out(session, wanted, input, &overview, output, began).await
 }
 
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
 /// A table that is there already was perhaps finished by this very command.
 fn hold(output: &Path, restart: bool) -> Result<Held, Problem> {
     let folder = journal::folder(output);
-    if output.exists() && !restart && !folder.exists() {
+    // a folder without a job is what is left of one that was done
+    if output.exists() && !restart && !journal::has_job(&folder) {
         let problem = Problem::new(ErrorKind::Conflict, format!("`{}` is there already", output.display()));
         return Err(problem.hint("choose another output, or replace it with `--restart`"));
     }

@@ -13,6 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use stemma_core::{
     Digest, ErrorKind, Problem,
+    id::HomeId,
     name::{EndpointName, ProjectName},
     signature::Signature,
 };
@@ -28,6 +29,8 @@ const JSON_BYTES_MAX: u64 = 16 << 20;
 /// What somebody asked for; another request can't go on with the same rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
+    /// The home that is asked: revision numbers of another mean something else.
+    pub home: HomeId,
     pub project: ProjectName,
     pub endpoint: EndpointName,
     pub input: Digest,
@@ -41,6 +44,9 @@ impl Order {
     fn difference(&self, other: &Self) -> Option<&'static str> {
         if self.input != other.input {
             return Some("input");
+        }
+        if self.home != other.home {
+            return Some("home");
         }
         if (&self.project, &self.endpoint) != (&other.project, &other.endpoint) {
             return Some("endpoint");
@@ -105,6 +111,11 @@ pub fn folder(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".part");
     PathBuf::from(name)
+}
+
+/// Whether a batch was begun in this folder and is not done.
+pub fn has_job(folder: &Path) -> bool {
+    folder.join(JOB).exists()
 }
 
 /// A folder that is held, and the batch that was begun in it.
@@ -309,6 +320,7 @@ mod tests {
 
     fn order() -> Order {
         Order {
+            home: HomeId::from_u128(7),
             project: ProjectName::default_project(),
             endpoint: "e".parse().unwrap(),
             input: Digest::of(b"input"),
@@ -402,8 +414,11 @@ mod tests {
     /// A frozen sample of the format.
     #[test]
     fn the_job_is_written_like_this() {
-        let expected = r#"{"version":1,"id":"job","order":{"project":"default","endpoint":"e","input":"INPUT","format":"csv","unit":null,"keep":null},"revision":3,"signature":{"inputs":[],"outputs":[]}}"#;
+        let expected = r#"{"version":1,"id":"job","order":{"home":"HOME","project":"default","endpoint":"e","input":"INPUT","format":"csv","unit":null,"keep":null},"revision":3,"signature":{"inputs":[],"outputs":[]}}"#;
         let input = Digest::of(b"input").to_string();
-        assert_eq!(serde_json::to_string(&job()).unwrap(), expected.replace("INPUT", &input));
+        assert_eq!(
+            serde_json::to_string(&job()).unwrap(),
+            expected.replace("INPUT", &input).replace("HOME", &HomeId::from_u128(7).to_string())
+        );
     }
 }
