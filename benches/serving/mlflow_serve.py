@@ -21,13 +21,17 @@ from mlflow.types import ColSpec, Schema, TensorSpec
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "credit-scoring"
 sys.path.insert(0, str(EXAMPLE))
 import train  # noqa: E402
+import train_limit  # noqa: E402
 
 
 def main() -> None:
     args, training_flags = parse_args()
     folder = Path(tempfile.gettempdir()) / f"mlflow-serve-{args.port}"
     shutil.rmtree(folder, ignore_errors=True)
-    save_model(folder, args.flavor, training_flags)
+    if args.limit:
+        save_limit(folder, training_flags)
+    else:
+        save_model(folder, args.flavor, training_flags)
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/unused.db"
     serve(folder, args)
 
@@ -37,6 +41,7 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
         description=__doc__.splitlines()[0],
         epilog="Every other flag goes to the example's train.py, --model for instance.",
     )
+    parser.add_argument("--limit", action="store_true", help="serve the limit model instead of the scoring model")
     parser.add_argument("--flavor", choices=["sklearn", "onnx"], default="sklearn")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5001)
@@ -69,6 +74,19 @@ def save_model(folder: Path, flavor: str, training_flags: list[str]) -> None:
         mlflow.onnx.save_model(
             train.export(pipeline, inputs), folder, signature=tensor_signature(inputs)
         )
+
+
+def save_limit(folder: Path, training_flags: list[str]) -> None:
+    sys.argv = ["train_limit.py", *training_flags]
+    args = train_limit.parse_args()
+    table = pd.read_csv(args.train)
+    inputs = table.drop(columns=[train_limit.TARGET, train_limit.OUTCOME])
+    pipeline = train_limit.build_pipeline(inputs, train_limit.build_regressor(args))
+    pipeline.fit(inputs, table[train_limit.TARGET].astype(float))
+    kinds = {name: "long" if kind.kind == "i" else "double" for name, kind in inputs.dtypes.items() if kind.kind in "if"}
+    columns = [ColSpec(kinds.get(name, "string"), name) for name in inputs]
+    signature = ModelSignature(inputs=Schema(columns))
+    mlflow.sklearn.save_model(pipeline, folder, signature=signature, serialization_format="cloudpickle")
 
 
 def column_signature(inputs: pd.DataFrame) -> ModelSignature:

@@ -83,6 +83,17 @@ pub fn environment_line(environment: Option<&Value>) -> String {
 }
 
 /// The answer in one sentence.
+/// Each text once, in the order of its first place.
+fn once_each(texts: Vec<String>) -> Vec<String> {
+    let mut once = Vec::with_capacity(texts.len());
+    for text in texts {
+        if !once.contains(&text) {
+            once.push(text);
+        }
+    }
+    once
+}
+
 pub fn why_sentence(why: &Why) -> String {
     let models: Vec<String> = why.models.iter().map(|model| model.version.name()).collect();
     let data: Vec<String> = why
@@ -93,6 +104,7 @@ pub fn why_sentence(why: &Why) -> String {
         .collect();
     let approvers: Vec<String> =
         why.models.iter().flat_map(|model| &model.approvals).map(|one| one.approved.actor.to_string()).collect();
+    let (data, approvers) = (once_each(data), once_each(approvers));
     let mut sentence = format!("{} answered as {}", models.join(", "), why.revision.name());
     if !data.is_empty() {
         sentence.push_str(&format!(", made from {}", data.join(", ")));
