@@ -82,7 +82,6 @@ pub fn environment_line(environment: Option<&Value>) -> String {
     }
 }
 
-/// The answer in one sentence.
 /// Each text once, in the order of its first place.
 fn once_each(texts: Vec<String>) -> Vec<String> {
     let mut once = Vec::with_capacity(texts.len());
@@ -94,6 +93,7 @@ fn once_each(texts: Vec<String>) -> Vec<String> {
     once
 }
 
+/// The answer in one sentence.
 pub fn why_sentence(why: &Why) -> String {
     let models: Vec<String> = why.models.iter().map(|model| model.version.name()).collect();
     let data: Vec<String> = why
