@@ -200,7 +200,8 @@ impl Ledger {
     }
 }
 
-/// Joins the wanted nodes with both tables of edges, each through its index.
+/// Joins the wanted nodes with both tables of edges, each through its index. `CROSS JOIN` because SQLite keeps the order
+/// of such a join: left to itself, it goes through all edges of the project once for each of many wanted nodes.
 fn edges_sql(
     project: &ProjectName,
     nodes: &[Node],
@@ -228,12 +229,12 @@ fn edges_sql(
         "WITH wanted (kind, key) AS (VALUES {}) \
          SELECT {from}.kind AS from_kind, {from}.key AS from_key, e.kind AS kind, {to}.kind AS to_kind, {to}.key AS to_key, \
          e.role AS role, e.certainty AS certainty FROM wanted w \
-         JOIN node n ON n.kind = w.kind AND n.key = w.key \
-         JOIN edge e ON e.project = $1 AND e.{known} = n.id{of_runs} JOIN node o ON o.id = e.{other} \
+         CROSS JOIN node n CROSS JOIN edge e CROSS JOIN node o \
+         WHERE n.kind = w.kind AND n.key = w.key AND e.project = $1 AND e.{known} = n.id{of_runs} AND o.id = e.{other} \
          UNION \
          SELECT f.from_kind, f.from_key, f.kind, f.to_kind, f.to_key, '' AS role, f.certainty FROM wanted w \
-         JOIN fact_edge f ON f.project = $1 AND f.{known_side}_kind = w.kind AND f.{known_side}_key = w.key \
-         WHERE f.to_seq IS NULL{of_events} LIMIT {limit}",
+         CROSS JOIN fact_edge f WHERE f.project = $1 AND f.{known_side}_kind = w.kind AND f.{known_side}_key = w.key \
+         AND f.to_seq IS NULL{of_events} LIMIT {limit}",
         wanted.join(", ")
     );
     (sql, values)
@@ -253,4 +254,33 @@ fn edge_of(row: &Row) -> Result<Edge, LedgerError> {
         role: (!role.is_empty()).then_some(role),
         certainty: Certainty::parse(&row.text("certainty")?).ok_or_else(|| damaged("certainty"))?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{migrate, sql::Database};
+
+    #[tokio::test]
+    async fn each_of_many_nodes_finds_its_edges_through_an_index() {
+        let database = Database::open_memory().await.unwrap();
+        migrate::migrate(&database).await.unwrap();
+        let nodes: Vec<Node> = (0..CHUNK).map(|n| Node::new(NodeKind::Run, n)).collect();
+        for (side, run_edges, fact_edges) in [
+            (Side::From, "e USING INDEX sqlite_autoindex_edge_1 (project=? AND source=?", "fact_edge_by_from"),
+            (Side::To, "e USING INDEX edge_by_target (project=? AND target=?", "fact_edge_by_to"),
+        ] {
+            for kind in [None, Some(EdgeKind::VersionOf)] {
+                let (sql, values) = edges_sql(&ProjectName::default_project(), &nodes, side, kind, 10);
+                let mut session = database.read().await.unwrap();
+                let rows = session.rows(&format!("EXPLAIN QUERY PLAN {sql}"), &values).await.unwrap();
+                let plan: Vec<String> = rows.iter().map(|row| row.text("detail").unwrap()).collect();
+                let plan = plan.join("\n");
+                let node = "n USING INDEX node_by_key (kind=? AND key=?)";
+                for expected in [node, run_edges, fact_edges] {
+                    assert!(plan.contains(expected), "{side:?} {kind:?}: {expected} is not in\n{plan}");
+                }
+            }
+        }
+    }
 }
