@@ -1,10 +1,12 @@
 //! Up from a prediction to the file that everybody cut their data from, and down again to every answer.
 
+use std::collections::BTreeSet;
+
 use stemma_api::types::{AddDatasetVersion, Deploy, Lineage, Link};
 use stemma_core::{
-    ErrorKind, Problem, canonical,
+    Digest, ErrorKind, Problem, canonical,
     id::RequestId,
-    lineage::{Certainty, Direction, EdgeKind, NodeKind},
+    lineage::{Certainty, Direction, EdgeKind, Node, NodeKind},
 };
 use stemma_engine::AskLineage;
 
@@ -48,6 +50,64 @@ async fn up_and_down_agree_from_the_raw_file_to_the_answer() {
     for node in &down.tree.nodes {
         let back = walk(&world, &node.node.key, Direction::Up, None).await.unwrap();
         assert!(keys(&back).contains(&"raw@1"), "{:?}", node.node);
+    }
+}
+
+/// The same numbers every time.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+}
+
+/// Runs that read some of what was there before, and now and then write it again; half of it has a name.
+async fn generated(seed: u64) -> (World, Vec<Node>) {
+    let (world, mut draw) = (World::new().await, Draw(seed));
+    let (mut contents, mut nodes): (Vec<Digest>, Vec<Node>) = (Vec::new(), Vec::new());
+    for at in 0..10 {
+        let text = format!("a\n{at}\n");
+        let content = if draw.below(2) == 0 {
+            nodes.push(Node::new(NodeKind::DatasetVersion, format!("d{at}@1")));
+            world.add_dataset(&format!("d{at}"), text).await
+        } else {
+            world.upload(text).await.digest
+        };
+        nodes.push(Node::new(NodeKind::Content, content));
+        if at > 0 && draw.below(4) > 0 {
+            let (one, two) = (contents[draw.below(at)], contents[draw.below(at)]);
+            let output = if draw.below(6) == 0 { contents[draw.below(at)] } else { content };
+            let run = world.record_run(&[("one.csv", one), ("two.csv", two)], output).await;
+            nodes.push(Node::new(NodeKind::Run, run));
+        }
+        contents.push(content);
+    }
+    (world, nodes)
+}
+
+async fn reached(world: &World, nodes: &[Node], direction: Direction) -> Vec<BTreeSet<Node>> {
+    let mut all = Vec::new();
+    for node in nodes {
+        let found = walk(world, &node.key, direction, None).await.unwrap();
+        all.push(found.tree.nodes.into_iter().map(|one| one.node).collect());
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_thing_is_above_another_exactly_if_the_other_is_below_it() {
+    for seed in 0..4 {
+        let (world, nodes) = generated(seed).await;
+        let up = reached(&world, &nodes, Direction::Up).await;
+        let down = reached(&world, &nodes, Direction::Down).await;
+        for (a, above) in nodes.iter().enumerate() {
+            for (b, below) in nodes.iter().enumerate() {
+                assert_eq!(up[b].contains(above), down[a].contains(below), "seed {seed}: {above:?} {below:?}");
+            }
+        }
+        assert!(up.iter().any(|above| above.len() > 5), "seed {seed} connects nothing");
     }
 }
 
