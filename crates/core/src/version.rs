@@ -176,7 +176,7 @@ pub fn reference<'a>(versions: &'a [Reference], candidate: &Candidate) -> Option
 
 /// Decides the number of a new version.
 ///
-/// `reference` comes from [`reference`]; `used` holds every number ever given, so that none is given twice.
+/// `reference` comes from [`reference()`]; `used` holds every number ever given, so that none is given twice.
 pub fn decide(reference: Option<&Reference>, used: &[VersionNumber], candidate: &Candidate) -> VersionDecision {
     let Some(reference) = reference else {
         return VersionDecision {
