@@ -61,13 +61,10 @@ pub fn recommend(facts: &CompareFacts) -> Recommendation {
         (_, true) => Verdict::PreferA,
         _ => return undecided(format!("{compared}: the interval holds zero"), rows_needed(compared)),
     };
-    let (better, reason) = match verdict {
-        Verdict::PreferB => ("better", "b"),
-        _ => ("worse", "b"),
-    };
+    let is = if verdict == Verdict::PreferB { "better" } else { "worse" };
     Recommendation {
         verdict,
-        reason: format!("{compared} over {} rows: {reason} is shown to be {better}", compared.rows),
+        reason: format!("{compared} over {} rows: b is shown to be {is}", compared.rows),
         rows_needed: None,
         warnings: warnings(facts, verdict),
     }

@@ -145,10 +145,14 @@ impl Revision {
     ///
     /// The canary's part of [0, 1) is anchored at 0, so that a greater share only adds units to it.
     pub fn assign(&self, unit: &str) -> Arm<'_> {
-        let arms = self.route.arms();
-        match self.route {
-            Route::Single { .. } => arms[0],
-            Route::Canary { .. } => arms[usize::from(bucket(&self.salt, unit) < arms[1].share)],
+        self.route.arms()[self.assign_at(unit)]
+    }
+
+    /// The place of that arm among [`Route::arms`].
+    pub fn assign_at(&self, unit: &str) -> usize {
+        match &self.route {
+            Route::Single { .. } => 0,
+            Route::Canary { weight_percent, .. } => usize::from(bucket(&self.salt, unit) < weight_percent / 100.0),
         }
     }
 

@@ -96,9 +96,8 @@ impl Endpoint {
 
     /// The arm for a unit, ready to run.
     pub(crate) fn assign(&self, unit: &str) -> (Arm<'_>, &LoadedArm) {
-        let arm = self.revision.assign(unit);
-        let at = self.revision.route.arms().iter().position(|one| one.variant == arm.variant).unwrap_or_default();
-        (arm, &self.arms[at])
+        let at = self.revision.assign_at(unit);
+        (self.revision.route.arms()[at], &self.arms[at])
     }
 
     /// Returns the targets that answer requests, as `versions` of the protocol.

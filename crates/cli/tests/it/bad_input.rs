@@ -21,7 +21,7 @@ fn outside_of_a_workspace_one_is_told_how_to_make_one() {
     check(
         &["status"],
         7,
-        "error: `DESK/work` is in no Stemma workspace\n\
+        "error: `DESK/project` is in no Stemma workspace\n\
          hint: run `stemma init` in the project's folder, or choose the folder with `-C DIR`",
     );
     check(
@@ -38,7 +38,7 @@ fn a_workspace_without_a_home_is_told_how_to_get_one() {
     desk.write("stemma.toml", "");
     let (code, stderr) = desk.fails(&["models"]);
     assert_eq!(code, 7);
-    let expected = "error: the workspace `DESK/work` has no home of its own\n\
+    let expected = "error: the workspace `DESK/project` has no home of its own\n\
                     hint: make one with `stemma init`, or name a server with `--server URL`\n";
     assert_eq!(stderr, expected);
 }

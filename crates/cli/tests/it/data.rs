@@ -18,7 +18,7 @@ fn init_makes_a_home_once_and_keeps_the_token_private() {
 
     let (code, stderr) = desk.fails(&["init"]);
     assert_eq!(code, 5);
-    assert_eq!(stderr, "error: `DESK/work/.stemma` is a home already\nhint: see `stemma status`\n");
+    assert_eq!(stderr, "error: `DESK/project/.stemma` is a home already\nhint: see `stemma status`\n");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub struct Done {
 impl Desk {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["work", "config"] {
+        for name in ["project", "config"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         Self { folder }
@@ -66,7 +66,7 @@ impl Desk {
     }
 
     pub fn work(&self) -> PathBuf {
-        self.folder.path().join("work")
+        self.folder.path().join("project")
     }
 
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {

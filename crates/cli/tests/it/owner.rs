@@ -17,7 +17,7 @@ fn a_home_that_a_living_process_holds_names_that_process() {
         assert_eq!(done.code, 9, "{done:#?}");
         assert_eq!(
             desk.neutral(&done.stderr),
-            "error: the home `DESK/work/.stemma` is in use by process 4242 since 1970-01-01T00:00:00Z\n\
+            "error: the home `DESK/project/.stemma` is in use by process 4242 since 1970-01-01T00:00:00Z\n\
              hint: wait until it ends, or stop it\n"
         );
     }

@@ -27,8 +27,6 @@ pub struct Answers {
     pub load_us: u64,
     /// Of the first answer.
     pub answer_us: u64,
-    /// The most that the process ever had resident.
-    pub memory_bytes: u64,
 }
 
 /// The bytes that the child reads.
@@ -55,24 +53,11 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     let first = logged::from_tensors(&model.run(inputs.clone()).map_err(io::Error::other)?);
     let answer_us = micros(began);
     let second = logged::from_tensors(&model.run(inputs).map_err(io::Error::other)?);
-    let memory_bytes = memory_bytes();
-    let answers = Answers { signature: model.signature().clone(), first, second, load_us, answer_us, memory_bytes };
+    let answers = Answers { signature: model.signature().clone(), first, second, load_us, answer_us };
     serde_json::to_writer(&mut output, &answers)?;
     output.flush()
 }
 
 fn micros(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
-}
-
-/// The largest resident size so far.
-fn memory_bytes() -> u64 {
-    // SAFETY: all-zero is a valid value of this struct of numbers, and the call only writes into it.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage
-    };
-    // Linux counts in KiB
-    u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024
 }
