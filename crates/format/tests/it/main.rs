@@ -1,0 +1,3 @@
+//! Outlines of files that other programs would write, and of files that nobody should.
+
+mod safetensors;
