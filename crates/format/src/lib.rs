@@ -104,6 +104,11 @@ impl Part {
     }
 }
 
+/// Whether a file that begins so can be of a format that has an outline. Cheap, and often wrong in saying yes.
+pub fn may_have_outline(beginning: &[u8]) -> bool {
+    safetensors::may_begin(beginning)
+}
+
 /// Looks at a file's headers; `None` if it is of no known format, or malformed. Errors are those of reading.
 pub fn outline(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
     let found = safetensors::outline(source)?;

@@ -17,6 +17,11 @@ pub(crate) fn outline(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
     Ok(parse(&header, LENGTH_LEN + header_len, source.len()))
 }
 
+pub(crate) fn may_begin(beginning: &[u8]) -> bool {
+    let length = beginning.first_chunk().map(|length| u64::from_le_bytes(*length));
+    length.is_some_and(|length| length <= HEADER_MAX) && beginning.get(LENGTH_LEN as usize) == Some(&b'{')
+}
+
 /// Length of the header, if the file can be one of this format.
 fn header_len(source: &dyn ReadAt) -> io::Result<Option<u64>> {
     let start = source.bytes_at(0, 9)?;

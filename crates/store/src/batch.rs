@@ -3,17 +3,18 @@
 use std::{
     collections::HashSet,
     fs::File,
-    io::Read,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    io::{self, Read, Seek as _, Write as _},
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
 use stemma_core::{Digest, Sha256};
+use stemma_format::Outline;
 
 use crate::{
     blob::read_back,
     error::{IoContext as _, Result, StoreError},
-    ingest,
+    ingest::{self, Guide},
     pack::{PACK_MAX, PackId, PackWriter},
     recipe::Recipe,
     record::{CODEC_RAW, Header, Kind},
@@ -56,20 +57,34 @@ impl Batch {
 
     /// Adds a regular file, calling `progress` with the bytes read so far; refuses one that changes meanwhile.
     pub fn put_file(&mut self, path: &Path, progress: &mut dyn FnMut(u64)) -> Result<BlobInfo> {
+        self.put_file_like(path, None, progress)
+    }
+
+    /// The same for a file that is likely to be a later version of stored content: of what they have in common only the
+    /// differences are kept. Nothing is lost if it is not, or if that content is not here.
+    pub fn put_file_like(
+        &mut self,
+        path: &Path,
+        like: Option<Digest>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<BlobInfo> {
         // without O_NONBLOCK the mere opening of a named pipe would wait for its writer
         let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
         let file = File::options().read(true).custom_flags(flags).open(path).at(path)?;
-        self.put_open_file(file, path, progress)
+        self.put_open_file(file, path, like, progress)
     }
 
     pub(crate) fn put_open_file(
         &mut self,
         mut file: File,
         path: &Path,
+        like: Option<Digest>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<BlobInfo> {
         let before = Fingerprint::of(&file, path)?;
-        let info = ingest::ingest(self, Kind::Blob, &mut file, progress).map_err(|error| match error {
+        let outline = outline(&file, before.size, path)?;
+        let guide = Guide { outline, like };
+        let info = ingest::ingest(self, Kind::Blob, &mut file, guide, progress).map_err(|error| match error {
             StoreError::Source(source) => StoreError::io(path, source),
             other => other,
         })?;
@@ -80,13 +95,33 @@ impl Batch {
     }
 
     pub fn put_reader(&mut self, mut reader: impl Read) -> Result<BlobInfo> {
-        ingest::ingest(self, Kind::Blob, &mut reader, &mut |_| {})
+        let beginning = ingest::read_block(&mut reader)?;
+        if beginning.len() < ingest::BLOCK {
+            let outline = stemma_format::outline(&beginning).map_err(StoreError::Source)?;
+            let guide = Guide { outline, like: None };
+            return ingest::ingest(self, Kind::Blob, &mut beginning.as_slice(), guide, &mut |_| {});
+        }
+        if stemma_format::may_have_outline(&beginning) {
+            return self.put_spooled(&beginning, &mut reader);
+        }
+        let mut all = beginning.as_slice().chain(reader);
+        ingest::ingest(self, Kind::Blob, &mut all, Guide::default(), &mut |_| {})
+    }
+
+    /// Content that is cut by headers which may lie at its end comes by way of a file without a name.
+    fn put_spooled(&mut self, beginning: &[u8], reader: &mut dyn Read) -> Result<BlobInfo> {
+        let dir = self.store.root();
+        let mut file = tempfile::tempfile_in(dir).at(dir)?;
+        file.write_all(beginning).at(dir)?;
+        copy(reader, &mut file, dir)?;
+        file.rewind().at(dir)?;
+        self.put_open_file(file, &dir.to_owned(), None, &mut |_| {})
     }
 
     /// Adds a tree, but not the blobs it names; returns the BLAKE3 of its canonical bytes.
     pub fn put_tree(&mut self, tree: &Tree) -> Result<Digest> {
         let bytes = tree.encode()?;
-        let info = ingest::ingest(self, Kind::Tree, &mut bytes.as_slice(), &mut |_| {})?;
+        let info = ingest::ingest(self, Kind::Tree, &mut bytes.as_slice(), Guide::default(), &mut |_| {})?;
         Ok(info.digest)
     }
 
@@ -109,6 +144,10 @@ impl Batch {
         }
         self.pending.clear();
         Ok(())
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     pub(crate) fn check_usable(&self) -> Result<()> {
@@ -166,6 +205,40 @@ impl Batch {
             self.commit_group()?;
         }
         Ok(())
+    }
+}
+
+/// Tells failures of the source from those of the disk.
+fn copy(source: &mut dyn Read, file: &mut File, path: &Path) -> Result<()> {
+    loop {
+        let block = ingest::read_block(source)?;
+        file.write_all(&block).at(path)?;
+        if block.len() < ingest::BLOCK {
+            return Ok(());
+        }
+    }
+}
+
+fn outline(file: &File, len: u64, path: &Path) -> Result<Option<Outline>> {
+    stemma_format::outline(&OpenFile { file, len }).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => StoreError::Changed(path.to_owned()),
+        _ => StoreError::io(path, error),
+    })
+}
+
+/// A file of a known length, whose headers are looked at.
+struct OpenFile<'a> {
+    file: &'a File,
+    len: u64,
+}
+
+impl stemma_format::ReadAt for OpenFile<'_> {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
     }
 }
 

@@ -9,9 +9,10 @@ use std::{
 use stemma_core::{Digest, Sha256};
 
 use crate::{
-    codec,
+    codec::{self, Base, DEPTH_MAX, Dependency},
     error::{Result, StoreError},
     index::RecordFault,
+    read_ahead,
     recipe::{Layout, Piece, Recipe, RecipeFault, decode_page},
     record::{CHUNK_MAX, Header, Kind},
     store::{BlobInfo, Store},
@@ -102,17 +103,14 @@ impl BlobReader {
         Ok(())
     }
 
-    /// Copies the whole blob and checks its own digest at the end, after the last byte was written.
+    /// Copies the whole blob and checks its own digest at the end, after the last byte was written: what `sink` got
+    /// counts only if this succeeds.
     pub(crate) fn copy_to(&self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut hasher = blake3::Hasher::new();
-        let mut at = 0;
-        while at < self.len() {
-            let piece = self.piece_at(at)?;
-            let chunk = self.chunk(&piece)?;
-            hasher.update(&chunk);
-            sink(&chunk)?;
-            at = piece.end();
-        }
+        read_ahead::chunks(self, &mut |chunk| {
+            hasher.update(chunk);
+            sink(chunk)
+        })?;
         if hasher.finalize().as_bytes() != self.info.digest.as_bytes() {
             return Err(self.corrupt("its chunks are whole, but together they are other content"));
         }
@@ -138,7 +136,7 @@ impl BlobReader {
     }
 
     /// The chunk that covers the byte at `offset`, which lies within the blob.
-    fn piece_at(&self, offset: u64) -> Result<Piece> {
+    pub(crate) fn piece_at(&self, offset: u64) -> Result<Piece> {
         match &self.layout {
             Layout::Whole => Ok(Piece { start: 0, len: self.info.size, digest: self.info.digest }),
             Layout::Chunks(chunks) => self.piece_among(chunks, offset),
@@ -173,12 +171,17 @@ impl BlobReader {
         if let Some(chunk) = self.cache().chunk(&piece.digest) {
             return Ok(chunk);
         }
+        let chunk: Arc<[u8]> = self.uncached_chunk(piece)?.into();
+        self.cache().keep_chunk(piece.digest, &chunk);
+        Ok(chunk)
+    }
+
+    pub(crate) fn uncached_chunk(&self, piece: &Piece) -> Result<Vec<u8>> {
         let fetched = read_chunk(&self.store, &piece.digest);
-        let chunk: Arc<[u8]> = self.part("chunk", piece, fetched)?.into();
+        let chunk = self.part("chunk", piece, fetched)?;
         if chunk.len() as u64 != piece.len {
             return Err(self.corrupt("its recipe gives a chunk another length"));
         }
-        self.cache().keep_chunk(piece.digest, &chunk);
         Ok(chunk)
     }
 
@@ -200,8 +203,17 @@ impl BlobReader {
 }
 
 /// Returns the plain bytes of a chunk; `None` if there is none of this name.
-fn read_chunk(store: &Store, digest: &Digest) -> Result<Option<Vec<u8>>> {
-    store.index().fetch(Kind::Chunk, digest, |header, payload| decode_chunk(store, header, payload))
+pub(crate) fn read_chunk(store: &Store, digest: &Digest) -> Result<Option<Vec<u8>>> {
+    Ok(read_base(store, digest)?.map(|base| base.plain))
+}
+
+/// The same, with how many other chunks it depends on.
+pub(crate) fn read_base(store: &Store, digest: &Digest) -> Result<Option<Base>> {
+    read_dependent(store, digest, 0)
+}
+
+fn read_dependent(store: &Store, digest: &Digest, dependents: u8) -> Result<Option<Base>> {
+    store.index().fetch(Kind::Chunk, digest, |header, payload| decode_chunk(store, header, payload, dependents))
 }
 
 /// Returns the chunks of a page that begins at `start` of its blob; `None` if there is none of this name.
@@ -223,19 +235,46 @@ pub(crate) fn read_back(store: &Store, kind: Kind, digest: &Digest) -> Result<()
     }
 }
 
-/// Returns the plain bytes if they are what the header's name says.
-fn decode_chunk(store: &Store, header: &Header, payload: Vec<u8>) -> std::result::Result<Vec<u8>, RecordFault> {
+/// Returns the plain bytes if they are what the header's name says. `dependents` counts the deltas that led here.
+fn decode_chunk(
+    store: &Store,
+    header: &Header,
+    payload: Vec<u8>,
+    dependents: u8,
+) -> std::result::Result<Base, RecordFault> {
     if header.plain > CHUNK_MAX {
         return Err(RecordFault::Damaged("it is longer than any chunk".to_owned()));
     }
-    let plain = codec::decode(header.codec, payload, header.plain as usize).map_err(|error| match error.kind() {
+    let base = match Dependency::of(header.codec, &payload) {
+        Some(dependency) => Some(read_dependency(store, &dependency, dependents)?),
+        None => None,
+    };
+    let base_bytes = base.as_ref().map_or(&[][..], |base| &base.plain);
+    let plain = codec::decode(header.codec, payload, header.plain as usize, base_bytes);
+    let plain = plain.map_err(|error| match error.kind() {
         io::ErrorKind::Unsupported => unsupported(store, "codec", header.codec),
         _ => RecordFault::Damaged(format!("it does not decode: {error}")),
     })?;
     if Digest::of(&plain) != header.digest {
         return Err(RecordFault::Damaged("its bytes are other content".to_owned()));
     }
-    Ok(plain)
+    Ok(Base { digest: header.digest, depth: base.map_or(0, |base| base.depth + 1), plain })
+}
+
+/// Reads what a delta depends on; what is wrong with that is wrong with the delta.
+fn read_dependency(store: &Store, dependency: &Dependency, dependents: u8) -> std::result::Result<Base, RecordFault> {
+    let Dependency { base, .. } = dependency;
+    if dependents >= DEPTH_MAX {
+        return Err(RecordFault::Damaged(format!("more than {DEPTH_MAX} chunks depend on each other")));
+    }
+    match read_dependent(store, base, dependents + 1) {
+        Ok(Some(base)) => Ok(base),
+        Ok(None) => Err(RecordFault::Damaged(format!("its base {base} is missing"))),
+        Err(StoreError::Corrupt { what, .. }) => {
+            Err(RecordFault::Damaged(format!("its base {base} is damaged: {what}")))
+        }
+        Err(error) => Err(RecordFault::Other(error)),
+    }
 }
 
 fn recipe_fault(store: &Store, fault: RecipeFault) -> RecordFault {
@@ -274,6 +313,19 @@ impl Cache {
     fn keep_page(&mut self, digest: Digest, chunks: &Arc<[Piece]>) {
         self.pages.push_front((digest, Arc::clone(chunks)));
         self.pages.truncate(CACHED_PAGES_MAX);
+    }
+}
+
+impl stemma_format::ReadAt for BlobReader {
+    fn len(&self) -> u64 {
+        self.info.size
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        match self.read_into_at(offset, buffer)? {
+            len if len == buffer.len() => Ok(()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 }
 

@@ -2,12 +2,19 @@
 //!
 //! The cuts are no part of any identity: another version of this file may cut elsewhere.
 
-/// No chunk but a blob's last is shorter.
-pub(crate) const CHUNK_MIN: usize = 16 << 10;
-/// No chunk is longer.
-pub(crate) const CHUNK_LONGEST: usize = 256 << 10;
-/// Sixteen bits: a cut every 64 KiB on average after the minimum.
-const MASK: u64 = 0xffff_0000_0000_0000;
+/// How long chunks are: none but a blob's last is shorter than `min`, none is longer than `max`.
+#[derive(Debug, Clone, Copy)]
+struct Lengths {
+    min: usize,
+    max: usize,
+    /// A cut where these bits of the hash are zero, so every 2^bits bytes on average after the minimum.
+    mask: u64,
+}
+
+/// Small, so that a change costs little.
+const BINARY: Lengths = Lengths { min: 16 << 10, max: 256 << 10, mask: 0xffff_0000_0000_0000 };
+/// Longer, since text is compressed, and a chunk that changed is kept as its difference to the one before.
+const TEXT: Lengths = Lengths { min: 64 << 10, max: 1 << 20, mask: 0xffff_c000_0000_0000 };
 /// The hash remembers 64 bytes, so bytes before that need not be hashed.
 const WINDOW: usize = 64;
 /// How far a cut in text is moved to fall behind a line's end.
@@ -16,6 +23,7 @@ const LINE_WINDOW: usize = 4 << 10;
 /// Finds cuts in content that arrives in blocks of any length.
 pub(crate) struct Chunker {
     hasher: gearhash::Hasher<'static>,
+    lengths: Lengths,
     cut_lines: bool,
     /// Bytes of the current chunk seen so far.
     len: usize,
@@ -26,7 +34,16 @@ pub(crate) struct Chunker {
 impl Chunker {
     /// Looks at how the content begins to tell text, whose cuts are moved behind line ends.
     pub fn for_content(beginning: &[u8]) -> Self {
-        Self { hasher: gearhash::Hasher::default(), cut_lines: is_text(beginning), len: 0, line_until: None }
+        let cut_lines = is_text(beginning);
+        let lengths = if cut_lines { TEXT } else { BINARY };
+        Self { hasher: gearhash::Hasher::default(), lengths, cut_lines, len: 0, line_until: None }
+    }
+
+    /// Ends the current chunk where somebody else cut it.
+    pub fn restart(&mut self) {
+        self.len = 0;
+        self.line_until = None;
+        self.hasher.set_hash(0);
     }
 
     /// Consumes bytes up to and including the end of the current chunk and returns how many; `None` if the
@@ -38,10 +55,8 @@ impl Chunker {
             let (consumed, is_cut) = self.step(rest);
             at += consumed;
             self.len += consumed;
-            if is_cut || self.len == CHUNK_LONGEST {
-                self.len = 0;
-                self.line_until = None;
-                self.hasher.set_hash(0);
+            if is_cut || self.len == self.lengths.max {
+                self.restart();
                 return Some(at);
             }
         }
@@ -49,6 +64,7 @@ impl Chunker {
     }
 
     fn step(&mut self, rest: &[u8]) -> (usize, bool) {
+        let Lengths { min, max, mask } = self.lengths;
         if let Some(limit) = self.line_until {
             let window = &rest[..rest.len().min(limit - self.len)];
             return match window.iter().position(|byte| *byte == b'\n') {
@@ -56,20 +72,20 @@ impl Chunker {
                 None => (window.len(), self.len + window.len() == limit),
             };
         }
-        if self.len < CHUNK_MIN - WINDOW {
-            return (rest.len().min(CHUNK_MIN - WINDOW - self.len), false);
+        if self.len < min - WINDOW {
+            return (rest.len().min(min - WINDOW - self.len), false);
         }
-        if self.len < CHUNK_MIN {
-            let warm_up = rest.len().min(CHUNK_MIN - self.len);
+        if self.len < min {
+            let warm_up = rest.len().min(min - self.len);
             self.hasher.update(&rest[..warm_up]);
             return (warm_up, false);
         }
-        let window = &rest[..rest.len().min(CHUNK_LONGEST - self.len)];
-        match self.hasher.next_match(window, MASK) {
+        let window = &rest[..rest.len().min(max - self.len)];
+        match self.hasher.next_match(window, mask) {
             None => (window.len(), false),
             Some(end) if !self.cut_lines || window[end - 1] == b'\n' => (end, true),
             Some(end) => {
-                self.line_until = Some((self.len + end + LINE_WINDOW).min(CHUNK_LONGEST));
+                self.line_until = Some((self.len + end + LINE_WINDOW).min(max));
                 (end, false)
             }
         }
@@ -129,10 +145,10 @@ mod tests {
         let content = noise(3, 8 << 20);
         let found = cuts(&content, 1 << 20);
         let lengths: Vec<_> = found.windows(2).map(|w| w[1] - w[0]).collect();
-        assert!(lengths.iter().all(|len| (CHUNK_MIN..=CHUNK_LONGEST).contains(len)));
+        assert!(lengths.iter().all(|len| (BINARY.min..=BINARY.max).contains(len)));
         let mean = lengths.iter().sum::<usize>() / lengths.len();
         assert!((50_000..110_000).contains(&mean), "mean {mean}");
-        assert_eq!(cuts(&vec![b'a'; 1 << 20], 1 << 20).first(), Some(&CHUNK_LONGEST));
+        assert_eq!(cuts(&vec![b'a'; 1 << 20], 1 << 20).first(), Some(&BINARY.max));
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Walk<'_> {
         use std::os::unix::fs::MetadataExt as _;
         let executable = file.metadata().at(shown)?.mode() & 0o100 != 0;
         let progress = &mut self.progress;
-        let info = self.batch.put_open_file(file, shown, &mut |done| progress(&path, done))?;
+        let info = self.batch.put_open_file(file, shown, None, &mut |done| progress(&path, done))?;
         self.tree.entries.insert(path, TreeEntry::File { digest: info.digest, size: info.size, executable });
         Ok(())
     }

@@ -29,6 +29,7 @@ const OPEN_FILES_MAX: usize = 64;
 pub(crate) struct Place {
     pack: u32,
     stored: u32,
+    codec: u8,
     pub offset: u64,
 }
 
@@ -557,7 +558,7 @@ impl State {
 
     fn insert(&mut self, pack: u32, found: Found) {
         let key = (found.kind, found.digest);
-        let place = Place { pack, stored: found.stored, offset: found.offset };
+        let place = Place { pack, stored: found.stored, codec: found.codec, offset: found.offset };
         match self.place_mut(found.kind, &found.digest) {
             Some(held) if *held == place => {}
             Some(_) => {

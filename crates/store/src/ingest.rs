@@ -16,18 +16,21 @@ use std::{
 
 use sha2::Digest as _;
 use stemma_core::{Digest, Sha256};
+use stemma_format::Outline;
 
 use crate::{
+    base::BaseBlob,
     batch::Batch,
-    chunk::{CHUNK_LONGEST, Chunker},
-    codec::{self, Sampler},
+    blob::read_base,
+    codec::{self, Base, Encoded, Hint, Sampler},
+    cut::{Cut, Cutter, LONGEST},
     error::{Result, StoreError},
     recipe::{Layout, PAGE_CHUNKS, PAGES_MAX, Piece, Recipe, encode_page},
-    record::{CODEC_RAW, CODEC_ZSTD, Kind},
-    store::BlobInfo,
+    record::{CODEC_RAW, Kind},
+    store::{BlobInfo, Store},
 };
 
-const BLOCK: usize = 1 << 20;
+pub(crate) const BLOCK: usize = 1 << 20;
 /// Content up to this length is a single chunk.
 const SINGLE_CHUNK_MAX: usize = 128 << 10;
 /// Blocks that may wait for the SHA-256 thread.
@@ -36,17 +39,29 @@ const COMPRESSORS_MAX: usize = 4;
 /// Chunks per compressing thread that are on their way.
 const CHUNKS_AHEAD: usize = 4;
 
+/// What helps to store content well; it has no part in what is stored.
+#[derive(Default)]
+pub(crate) struct Guide {
+    pub outline: Option<Outline>,
+    /// Stored content that this is likely to be a later version of.
+    pub like: Option<Digest>,
+}
+
 /// Adds what `source` yields as a blob, or as the bytes of a tree.
 pub(crate) fn ingest(
     batch: &mut Batch,
     kind: Kind,
     source: &mut dyn Read,
+    guide: Guide,
     progress: &mut dyn FnMut(u64),
 ) -> Result<BlobInfo> {
     batch.check_usable()?;
     let first = read_block(source)?;
-    let (info, layout) =
-        if first.len() < BLOCK { ingest_block(batch, &first)? } else { ingest_stream(batch, first, source, progress)? };
+    let (info, layout) = if first.len() < BLOCK {
+        ingest_block(batch, &first, guide)?
+    } else {
+        ingest_stream(batch, first, guide, source, progress)?
+    };
     let recipe = Recipe { size: info.size, sha256: info.sha256, layout };
     batch.append_recipe(kind, info.digest, &recipe)?;
     progress(info.size);
@@ -54,53 +69,89 @@ pub(crate) fn ingest(
 }
 
 /// Reads until a block is full or the source ends.
-fn read_block(source: &mut dyn Read) -> Result<Vec<u8>> {
+pub(crate) fn read_block(source: &mut dyn Read) -> Result<Vec<u8>> {
     let mut block = Vec::with_capacity(BLOCK);
     source.take(BLOCK as u64).read_to_end(&mut block).map_err(StoreError::Source)?;
     Ok(block)
 }
 
 /// Adds content that is in memory as a whole.
-fn ingest_block(batch: &mut Batch, content: &[u8]) -> Result<(BlobInfo, Layout)> {
+fn ingest_block(batch: &mut Batch, content: &[u8], guide: Guide) -> Result<(BlobInfo, Layout)> {
     let info = BlobInfo { digest: Digest::of(content), sha256: Sha256::of(content), size: content.len() as u64 };
+    let is_single = !content.is_empty() && content.len() <= SINGLE_CHUNK_MAX;
+    if is_single && batch.holds(Kind::Chunk, &info.digest) {
+        return Ok((info, Layout::Whole));
+    }
     let mut sampler = Sampler::default();
-    if !content.is_empty() && content.len() <= SINGLE_CHUNK_MAX {
-        put_chunk(batch, &mut sampler, info.digest, content)?;
+    let base = guide.like.and_then(|like| BaseBlob::open(batch.store(), &like));
+    let mut cutter = Cutter::new(content, guide.outline, base);
+    if is_single {
+        let array = cutter.only_array(content.len());
+        let hint = Hint { array, base: cutter.neighbour(&info.digest) };
+        put_chunk(batch, &mut sampler, info.digest, content, hint)?;
         return Ok((info, Layout::Whole));
     }
     let mut pieces = Pieces::default();
-    let mut chunker = Chunker::for_content(content);
     let mut rest = content;
     while !rest.is_empty() {
-        let (chunk, behind) = rest.split_at(chunker.next_cut(rest).unwrap_or(rest.len()));
+        let Cut { at, mut hint } = cutter.next_cut(rest).unwrap_or_else(|| cutter.rest(rest.len()));
+        let (chunk, behind) = rest.split_at(at);
         let digest = Digest::of(chunk);
-        put_chunk(batch, &mut sampler, digest, chunk)?;
+        let neighbour = cutter.neighbour(&digest);
+        hint.base = hint.base.or(neighbour);
+        put_chunk(batch, &mut sampler, digest, chunk, hint)?;
         pieces.push(batch, digest, chunk.len())?;
         rest = behind;
     }
     Ok((info, pieces.finish(batch, info.digest)?))
 }
 
-fn put_chunk(batch: &mut Batch, sampler: &mut Sampler, digest: Digest, chunk: &[u8]) -> Result<()> {
+fn put_chunk(batch: &mut Batch, sampler: &mut Sampler, digest: Digest, chunk: &[u8], hint: Hint) -> Result<()> {
     if batch.holds(Kind::Chunk, &digest) {
         return Ok(());
     }
-    let packed = if sampler.should_try() { codec::compress(chunk) } else { None };
-    let codec = if packed.is_some() { CODEC_ZSTD } else { CODEC_RAW };
-    sampler.observe(codec);
-    batch.append(Kind::Chunk, digest, codec, chunk.len() as u64, packed.as_deref().unwrap_or(chunk))
+    let hint = usable(batch, hint);
+    let encoded = if sampler.should_try(&hint) { encode(batch.store(), chunk, &hint) } else { None };
+    append(batch, sampler, digest, chunk, &hint, encoded.as_ref())
+}
+
+/// Drops a base that can't be relied on.
+fn usable(batch: &mut Batch, hint: Hint) -> Hint {
+    Hint { base: hint.base.filter(|base| batch.holds(Kind::Chunk, base)), ..hint }
+}
+
+fn encode(store: &Store, chunk: &[u8], hint: &Hint) -> Option<Encoded> {
+    // a base that can't be read is none: this chunk is then stored by itself
+    let base: Option<Base> = hint.base.and_then(|base| read_base(store, &base).ok().flatten());
+    codec::encode(chunk, hint, base.as_ref())
+}
+
+fn append(
+    batch: &mut Batch,
+    sampler: &mut Sampler,
+    digest: Digest,
+    chunk: &[u8],
+    hint: &Hint,
+    encoded: Option<&Encoded>,
+) -> Result<()> {
+    let (codec, payload) = encoded.map_or((CODEC_RAW, chunk), |encoded| (encoded.codec, &encoded.payload));
+    sampler.observe(hint, codec);
+    batch.append(Kind::Chunk, digest, codec, chunk.len() as u64, payload)
 }
 
 fn ingest_stream(
     batch: &mut Batch,
     first: Vec<u8>,
+    guide: Guide,
     source: &mut dyn Read,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(BlobInfo, Layout)> {
+    let base = guide.like.and_then(|like| BaseBlob::open(batch.store(), &like));
+    let cutter = Cutter::new(&first, guide.outline, base);
     thread::scope(|scope| {
         let sha256 = Sha256Thread::start(scope);
-        let mut chunker = Chunker::for_content(&first);
-        let mut chunks = ChunkStream::new(batch, Compressors::start(scope));
+        let compressors = Compressors::start(scope, batch.store().clone());
+        let mut chunks = ChunkStream::new(batch, cutter, compressors);
         let mut whole = blake3::Hasher::new();
         let mut size = 0;
         let mut block = first;
@@ -109,7 +160,7 @@ fn ingest_stream(
             let shared = Arc::new(block);
             sha256.update(&shared);
             whole.update(&shared);
-            chunks.push_block(&mut chunker, &shared)?;
+            chunks.push_block(&shared)?;
             size += shared.len() as u64;
             progress(size);
             block = if is_last { Vec::new() } else { read_block(source)? };
@@ -149,11 +200,12 @@ impl<'scope> Sha256Thread<'scope> {
     }
 }
 
-/// A chunk on its way to or from a compressing thread; `packed` is set on the way back if it got shorter.
+/// A chunk on its way to or from a compressing thread; `encoded` is set on the way back if it got shorter.
 struct Job {
     digest: Digest,
     chunk: Vec<u8>,
-    packed: Option<Vec<u8>>,
+    hint: Hint,
+    encoded: Option<Encoded>,
 }
 
 /// Threads that compress chunks. They end when this is dropped.
@@ -164,18 +216,18 @@ struct Compressors {
 }
 
 impl Compressors {
-    fn start<'scope>(scope: &'scope Scope<'scope, '_>) -> Self {
+    fn start<'scope>(scope: &'scope Scope<'scope, '_>, store: Store) -> Self {
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(COMPRESSORS_MAX);
         let (jobs, waiting) = channel::<Job>();
         let (finished, done) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..threads {
-            let (waiting, finished) = (Arc::clone(&waiting), finished.clone());
+            let (store, waiting, finished) = (store.clone(), Arc::clone(&waiting), finished.clone());
             scope.spawn(move || {
                 loop {
                     let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(mut job) = job else { return };
-                    job.packed = codec::compress(&job.chunk);
+                    job.encoded = encode(&store, &job.chunk, &job.hint);
                     if finished.send(job).is_err() {
                         return;
                     }
@@ -189,6 +241,7 @@ impl Compressors {
 /// Cuts blocks into chunks and writes those that are new.
 struct ChunkStream<'a> {
     batch: &'a mut Batch,
+    cutter: Cutter,
     compressors: Compressors,
     sampler: Sampler,
     pieces: Pieces,
@@ -198,26 +251,27 @@ struct ChunkStream<'a> {
 }
 
 impl<'a> ChunkStream<'a> {
-    fn new(batch: &'a mut Batch, compressors: Compressors) -> Self {
+    fn new(batch: &'a mut Batch, cutter: Cutter, compressors: Compressors) -> Self {
         Self {
             batch,
+            cutter,
             compressors,
             sampler: Sampler::default(),
             pieces: Pieces::default(),
-            begun: Vec::with_capacity(CHUNK_LONGEST),
+            begun: Vec::with_capacity(LONGEST),
             under_way: HashSet::new(),
         }
     }
 
-    fn push_block(&mut self, chunker: &mut Chunker, block: &[u8]) -> Result<()> {
+    fn push_block(&mut self, block: &[u8]) -> Result<()> {
         let mut rest = block;
-        while let Some(cut) = chunker.next_cut(rest) {
-            let (end_of_chunk, behind) = rest.split_at(cut);
+        while let Some(Cut { at, hint }) = self.cutter.next_cut(rest) {
+            let (end_of_chunk, behind) = rest.split_at(at);
             if self.begun.is_empty() {
-                self.push_chunk(end_of_chunk)?;
+                self.push_chunk(end_of_chunk, hint)?;
             } else {
                 self.begun.extend_from_slice(end_of_chunk);
-                self.push_begun()?;
+                self.push_begun(hint)?;
             }
             rest = behind;
         }
@@ -225,29 +279,31 @@ impl<'a> ChunkStream<'a> {
         Ok(())
     }
 
-    fn push_begun(&mut self) -> Result<()> {
+    fn push_begun(&mut self, hint: Hint) -> Result<()> {
         let chunk = std::mem::take(&mut self.begun);
-        let pushed = self.push_chunk(&chunk);
+        let pushed = self.push_chunk(&chunk, hint);
         self.begun = chunk;
         self.begun.clear();
         pushed
     }
 
-    fn push_chunk(&mut self, chunk: &[u8]) -> Result<()> {
+    fn push_chunk(&mut self, chunk: &[u8], mut hint: Hint) -> Result<()> {
         let digest = Digest::of(chunk);
         self.pieces.push(self.batch, digest, chunk.len())?;
+        let neighbour = self.cutter.neighbour(&digest);
+        hint.base = hint.base.or(neighbour);
         if self.under_way.contains(&digest) || self.batch.holds(Kind::Chunk, &digest) {
             return Ok(());
         }
-        if !self.sampler.should_try() {
-            self.sampler.observe(CODEC_RAW);
-            return self.batch.append(Kind::Chunk, digest, CODEC_RAW, chunk.len() as u64, chunk);
+        let hint = usable(self.batch, hint);
+        if !self.sampler.should_try(&hint) {
+            return append(self.batch, &mut self.sampler, digest, chunk, &hint, None);
         }
         while self.under_way.len() >= self.compressors.threads * CHUNKS_AHEAD {
             self.write_one()?;
         }
         self.under_way.insert(digest);
-        let job = Job { digest, chunk: chunk.to_vec(), packed: None };
+        let job = Job { digest, chunk: chunk.to_vec(), hint, encoded: None };
         self.compressors.jobs.send(job).expect("the threads receive until the sender is dropped");
         Ok(())
     }
@@ -256,17 +312,12 @@ impl<'a> ChunkStream<'a> {
     fn write_one(&mut self) -> Result<()> {
         let job = self.compressors.done.recv().expect("the threads answer every job");
         self.under_way.remove(&job.digest);
-        let (codec, payload) = match &job.packed {
-            Some(packed) => (CODEC_ZSTD, packed),
-            None => (CODEC_RAW, &job.chunk),
-        };
-        self.sampler.observe(codec);
-        self.batch.append(Kind::Chunk, job.digest, codec, job.chunk.len() as u64, payload)
+        append(self.batch, &mut self.sampler, job.digest, &job.chunk, &job.hint, job.encoded.as_ref())
     }
 
     fn finish(mut self, blob: Digest) -> Result<Layout> {
         if !self.begun.is_empty() {
-            self.push_begun()?;
+            self.push_begun(Hint::default())?;
         }
         while !self.under_way.is_empty() {
             self.write_one()?;
@@ -335,7 +386,7 @@ mod tests {
             let is_run = number < PAGE_CHUNKS as u32 * 2;
             let chunk = if is_run { b"same".to_vec() } else { number.to_string().into() };
             let digest = Digest::of(&chunk);
-            put_chunk(&mut batch, &mut Sampler::default(), digest, &chunk).unwrap();
+            put_chunk(&mut batch, &mut Sampler::default(), digest, &chunk, Hint::default()).unwrap();
             pieces.push(&mut batch, digest, chunk.len()).unwrap();
             content.extend_from_slice(&chunk);
         }

@@ -31,16 +31,20 @@
 //! * A record that turns out damaged counts as absent for writers of this process, and a repairing batch reads back
 //!   what it would skip, so adding the content again repairs it.
 
+mod base;
 mod batch;
 mod blob;
 mod chunk;
 mod codec;
+mod cut;
 mod directory;
 mod error;
 mod index;
 mod ingest;
 mod pack;
 mod pack_index;
+mod planes;
+mod read_ahead;
 mod recipe;
 mod record;
 mod store;

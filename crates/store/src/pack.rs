@@ -92,6 +92,8 @@ pub(crate) struct Found {
     pub digest: Digest,
     pub offset: u64,
     pub stored: u32,
+    /// Of the payload; tells chunks that depend on another one from those that don't.
+    pub codec: u8,
     /// Size and SHA-256 of the content of a recipe.
     pub content: Option<(u64, Sha256)>,
 }
@@ -381,7 +383,8 @@ impl<'a> Window<'a> {
             }
             Kind::Chunk | Kind::Page | Kind::Commit => None,
         };
-        Ok(Some(Found { kind: header.kind, digest: header.digest, offset: at, stored: header.stored, content }))
+        let Header { kind, codec, digest, stored, .. } = *header;
+        Ok(Some(Found { kind, digest, offset: at, stored, codec, content }))
     }
 
     fn unsupported(&self, what: &'static str, version: u8) -> StoreError {
@@ -519,8 +522,8 @@ impl PackWriter {
     }
 
     pub fn append(&mut self, header: &Header, payload: &[u8], content: Option<(u64, Sha256)>) -> Result<()> {
-        let Header { kind, digest, stored, .. } = *header;
-        self.records.push(Found { kind, digest, offset: self.end, stored, content });
+        let Header { kind, codec, digest, stored, .. } = *header;
+        self.records.push(Found { kind, digest, offset: self.end, stored, codec, content });
         let bytes = header.encode(self.id, self.end);
         self.group.add(&bytes);
         self.write(&bytes, payload)

@@ -5,8 +5,9 @@
 //!
 //! All numbers are little-endian: magic (8 bytes), version (u16), reserved (6), pack id (16), end of the pack's
 //! last group (u64), then for each kind (chunks, pages, blobs, trees) the number of entries (u32); then the
-//! entries of each kind in that order, sorted by digest: digest (32), offset (u64), stored length (u32), and for
-//! blobs and trees size (u64) and SHA-256 (32); at last the BLAKE3 of all bytes before.
+//! entries of each kind in that order, sorted by digest: digest (32), offset (u64), stored length (u32: the length in
+//! the lower 26 bits, the codec in the upper 6), and for blobs and trees size (u64) and SHA-256 (32); at last the BLAKE3
+//! of all bytes before. Version 1 has no codec there: none of its codecs refers to other records.
 
 use std::{
     fs::{self, File},
@@ -24,7 +25,10 @@ use crate::{
 };
 
 const MAGIC: [u8; 8] = *b"\x9dSTMIDX\n";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+const VERSION_WITHOUT_CODEC: u16 = 1;
+/// Lengths are below [`PAYLOAD_MAX`](crate::record::PAYLOAD_MAX), which takes one bit less.
+const CODEC_SHIFT: u32 = 26;
 const HEAD_LEN: usize = 56;
 const CHECK_LEN: usize = 32;
 const PLACE_LEN: usize = 44;
@@ -90,7 +94,7 @@ fn encode(index: &PackIndex, id: PackId) -> Vec<u8> {
     for found in &index.records {
         bytes.extend_from_slice(found.digest.as_bytes());
         bytes.extend_from_slice(&found.offset.to_le_bytes());
-        bytes.extend_from_slice(&found.stored.to_le_bytes());
+        bytes.extend_from_slice(&(found.stored | u32::from(found.codec) << CODEC_SHIFT).to_le_bytes());
         if let Some((size, sha256)) = &found.content {
             bytes.extend_from_slice(&size.to_le_bytes());
             bytes.extend_from_slice(sha256.as_bytes());
@@ -115,7 +119,7 @@ fn decode(id: PackId, bytes: &[u8]) -> std::result::Result<PackIndex, Fault> {
         return Err(Fault::Damaged);
     }
     match le_u16(&body[8..10]) {
-        VERSION => {}
+        VERSION | VERSION_WITHOUT_CODEC => {}
         version => return Err(Fault::Version(version)),
     }
     if body[16..32] != id.0 {
@@ -141,11 +145,13 @@ fn decode_entry(kind: Kind, entry: &[u8]) -> Found {
         let sha256 = Sha256::from_slice(&entry[52..84]).expect("the slice is 32 bytes long");
         (le_u64(&entry[44..52]), sha256)
     });
+    let stored = le_u32(&entry[40..44]);
     Found {
         kind,
         digest: Digest::from_slice(&entry[..32]).expect("the slice is 32 bytes long"),
         offset: le_u64(&entry[32..40]),
-        stored: le_u32(&entry[40..44]),
+        stored: stored & ((1 << CODEC_SHIFT) - 1),
+        codec: (stored >> CODEC_SHIFT) as u8,
         content,
     }
 }
@@ -159,8 +165,14 @@ mod tests {
     use super::*;
 
     fn sample() -> (PackId, PackIndex) {
-        let found =
-            |kind, name: &[u8], content| Found { kind, digest: Digest::of(name), offset: 32, stored: 5, content };
+        let found = |kind, name: &[u8], content| Found {
+            kind,
+            digest: Digest::of(name),
+            offset: 32,
+            stored: 5,
+            codec: 3,
+            content,
+        };
         let content = Some((9, Sha256::of(b"x")));
         let mut records = vec![
             found(Kind::Tree, b"t", content),

@@ -32,6 +32,9 @@ pub(crate) const CHUNK_MAX: u64 = 4 << 20;
 
 pub(crate) const CODEC_RAW: u8 = 0;
 pub(crate) const CODEC_ZSTD: u8 = 1;
+pub(crate) const CODEC_PLANES: u8 = 2;
+pub(crate) const CODEC_PLANES_DELTA: u8 = 3;
+pub(crate) const CODEC_ZSTD_DELTA: u8 = 4;
 
 /// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

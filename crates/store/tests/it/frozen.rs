@@ -66,16 +66,21 @@ fn the_frozen_store_reads_back() {
 }
 
 #[test]
-fn the_index_in_the_frozen_store_is_the_one_we_would_write() {
+fn an_index_of_the_first_version_is_read_and_rebuilt_as_one_of_the_second() {
     let (folder, store) = frozen_store();
     drop(store);
     let index = files(folder.path(), "idx").pop().unwrap();
     let frozen = fs::read(&index).unwrap();
+    assert_eq!(frozen[8], 1);
     let mut damaged = frozen.clone();
     damaged[60] ^= 1;
     fs::write(&index, damaged).unwrap();
-    Store::open(folder.path()).unwrap();
-    assert_eq!(fs::read(&index).unwrap(), frozen);
+    let store = Store::open(folder.path()).unwrap();
+    let rebuilt = fs::read(&index).unwrap();
+    assert_eq!((rebuilt[8], rebuilt.len()), (2, frozen.len()));
+    for content in blobs() {
+        assert_eq!(store.read(&Digest::of(&content), u64::MAX).unwrap(), content);
+    }
 }
 
 #[test]

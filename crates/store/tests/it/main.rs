@@ -5,6 +5,7 @@ mod frozen;
 
 mod processes;
 mod round_trip;
+mod tensors;
 mod trees;
 
 use std::{
