@@ -6,7 +6,16 @@
 //! no sense has no outline, which is no error: it is only kept and compared as plain bytes.
 
 mod dtype;
+mod gguf;
+mod npy;
+mod onnx;
+mod parquet;
+mod pickle;
 mod safetensors;
+mod thrift;
+mod torch;
+mod walk;
+mod zip;
 
 use std::{io, sync::Arc};
 
@@ -16,6 +25,11 @@ pub use dtype::Dtype;
 pub const PARTS_MAX: usize = 1 << 20;
 /// Longest header that is read.
 pub const HEADER_MAX: u64 = 100 << 20;
+
+/// ONNX writes biases and constants between the weights; a part of its own is not worth it for those.
+const ONNX_PART_LEN_MIN: u64 = 64 << 10;
+/// Bytes that tell one format from the other.
+const MAGIC_LEN_MAX: usize = 9;
 
 /// Bytes that can be read anywhere: a file, or stored content.
 pub trait ReadAt {
@@ -98,6 +112,14 @@ pub struct TensorType {
     pub shape: Vec<u64>,
 }
 
+impl TensorType {
+    /// Bytes that such an array takes; `None` if no number can say it.
+    pub fn byte_len(&self) -> Option<u64> {
+        let elements = self.shape.iter().try_fold(1u64, |product, side| product.checked_mul(*side))?;
+        elements.checked_mul(self.dtype.width() as u64)
+    }
+}
+
 impl Part {
     pub fn end(&self) -> u64 {
         self.start + self.len
@@ -111,7 +133,15 @@ pub fn may_have_outline(beginning: &[u8]) -> bool {
 
 /// Looks at a file's headers; `None` if it is of no known format, or malformed. Errors are those of reading.
 pub fn outline(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
-    let found = safetensors::outline(source)?;
+    checked(source, parse(source, ONNX_PART_LEN_MIN)?)
+}
+
+/// As [`outline`], with the tensors that are too small to be worth storing on their own.
+pub fn outline_of_all(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
+    checked(source, parse(source, 1)?)
+}
+
+fn checked(source: &dyn ReadAt, found: Option<Outline>) -> io::Result<Option<Outline>> {
     Ok(found
         .filter(Outline::is_sound)
         .map(|mut outline| {
@@ -121,13 +151,28 @@ pub fn outline(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
         .filter(|outline| outline.parts.last().is_none_or(|last| last.end() <= source.len())))
 }
 
+/// By the first bytes; ONNX and safetensors have no magic of their own.
+fn parse(source: &dyn ReadAt, onnx_part_len_min: u64) -> io::Result<Option<Outline>> {
+    let start = source.bytes_at(0, MAGIC_LEN_MAX)?;
+    match start.as_slice() {
+        start if start.starts_with(gguf::MAGIC) => gguf::outline(source),
+        start if start.starts_with(npy::MAGIC) => npy::outline(source),
+        start if start.starts_with(zip::MAGIC) => zip::outline(source),
+        start if start.starts_with(parquet::MAGIC) => parquet::outline(source),
+        [.., b'{'] if start.len() == MAGIC_LEN_MAX => safetensors::outline(source),
+        start if start.starts_with(onnx::FIRST_TAG) => onnx::outline(source, onnx_part_len_min),
+        _ => Ok(None),
+    }
+}
+
 impl Outline {
-    /// Parts in order, none empty, none overlapping, none beyond what numbers can say.
+    /// Parts in order, none empty, none overlapping, none beyond what numbers can say, each as long as its tensor.
     fn is_sound(&self) -> bool {
         let mut end = 0;
         self.parts.len() <= PARTS_MAX
             && self.parts.iter().all(|part| {
-                let follows = part.len > 0 && part.start >= end;
+                let tensor_fits = part.tensor.as_ref().is_none_or(|tensor| tensor.byte_len() == Some(part.len));
+                let follows = part.len > 0 && part.start >= end && tensor_fits;
                 end = part.start.saturating_add(part.len);
                 follows && end < u64::MAX
             })
