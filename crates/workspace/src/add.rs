@@ -90,7 +90,7 @@ pub fn add(
     batch.commit()?;
     cache.save(&workspace.home_dir());
     let chosen = files.into_iter().zip(names).zip(infos);
-    Lock::update(workspace.root(), &workspace.home_dir(), |lock| {
+    Lock::update(workspace, store, |lock| {
         chosen.map(|((located, name), info)| enter(lock, located.path, name, &info)).collect()
     })
 }

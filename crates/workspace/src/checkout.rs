@@ -11,10 +11,12 @@ use stemma_store::{Store, StoreError};
 use crate::{
     Workspace,
     lock::{Lock, LockError},
+    operations::{Change, FileChange, Turn},
     path::{PathError, locate},
     problem,
     stat_cache::StatCache,
     status::{State, StatusEntry, StatusError, compare},
+    undo::{KeepError, keep},
 };
 
 /// Whether content that is nowhere else may be overwritten.
@@ -63,6 +65,15 @@ fn list(paths: &[TreePath]) -> String {
     shown.join(", ")
 }
 
+impl From<KeepError> for CheckoutError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Path(error) => error.into(),
+            KeepError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<CheckoutError> for Problem {
     fn from(error: CheckoutError) -> Self {
         let message = error.to_string();
@@ -107,6 +118,7 @@ pub fn checkout(
     }
     cache.save(&workspace.home_dir());
     check(store, &changes, overwrite)?;
+    record(workspace, store, &changes)?;
     changes.into_iter().map(|entry| write(workspace.root(), store, entry)).collect()
 }
 
@@ -149,6 +161,21 @@ fn check(store: &Store, changes: &[StatusEntry], overwrite: Overwrite) -> Result
     if overwrite == Overwrite::Refuse && !lost.is_empty() {
         return Err(CheckoutError::Modified(lost));
     }
+    Ok(())
+}
+
+/// Writes the operation down before files change; what would be lost is kept, so that it can be taken back.
+fn record(workspace: &Workspace, store: &Store, changes: &[StatusEntry]) -> Result<(), CheckoutError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let is_nowhere_else = |entry: &&StatusEntry| entry.present.is_some_and(|present| !store.contains(&present));
+    keep(workspace.root(), store, changes.iter().filter(is_nowhere_else).map(|entry| &entry.path))?;
+    let turn = Turn::take(workspace, store)?;
+    let file =
+        |entry: &StatusEntry| FileChange { path: entry.path.clone(), before: entry.present, after: Some(entry.digest) };
+    let change = Change { lock: turn.lock().clone(), files: changes.iter().map(file).collect(), undoes: None };
+    turn.commit(change)?;
     Ok(())
 }
 

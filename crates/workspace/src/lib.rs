@@ -13,6 +13,7 @@ mod git;
 pub mod home;
 mod init;
 pub mod lock;
+pub mod operations;
 pub mod path;
 mod problem;
 pub mod reproduce;
@@ -20,6 +21,7 @@ mod run;
 pub mod settings;
 mod stat_cache;
 mod status;
+mod undo;
 mod workspace;
 
 pub use add::{AddError, Added, add};
@@ -31,6 +33,7 @@ pub use path::PathError;
 pub use run::{CapturedRun, Content, ContentKind, RunError, RunRequest, run};
 pub use settings::Settings;
 pub use status::{State, StatusEntry, StatusError, status};
+pub use undo::{UndoError, Undone, undo};
 pub use workspace::{Workspace, WorkspaceError};
 
 /// Name of the folder inside a project's folder that holds its home and its content.

@@ -5,7 +5,6 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
@@ -14,9 +13,11 @@ use stemma_core::{
     Digest, ErrorKind, Problem,
     name::{DatasetName, TreePath},
 };
+use stemma_store::Store;
 
 use crate::{
-    file,
+    Workspace, file,
+    operations::{Change, OperationsError, Turn},
     path::{PathError, check_reserved},
 };
 
@@ -59,6 +60,8 @@ pub enum LockError {
     NameWithSpace(DatasetName),
     #[error(transparent)]
     Path(#[from] PathError),
+    #[error(transparent)]
+    Operations(Box<OperationsError>),
 }
 
 impl From<LockError> for Problem {
@@ -77,6 +80,7 @@ impl From<LockError> for Problem {
                 .hint("choose another name with `--name`; if the path was moved, delete the old line first"),
             LockError::NameWithSpace(_) => Self::invalid(message).hint("write `-` instead"),
             LockError::Path(error) => error.into(),
+            LockError::Operations(error) => (*error).into(),
         }
     }
 }
@@ -91,12 +95,16 @@ enum Fault {
 impl Lock {
     /// Reads the lock file of a workspace; there may be none yet.
     pub fn read(root: &Path) -> Result<Self, LockError> {
-        let path = root.join(LOCK_FILE);
-        match file::read(&path, LOCK_BYTES_MAX) {
-            Ok(None) => Ok(Self::default()),
-            Ok(Some(text)) => Self::parse(&path, &text),
-            Err(source) => Err(LockError::Io { path, source }),
+        match Self::read_text(root)? {
+            None => Ok(Self::default()),
+            Some(text) => Self::parse(&root.join(LOCK_FILE), &text),
         }
+    }
+
+    /// The text of a workspace's lock file, if there is one.
+    pub(crate) fn read_text(root: &Path) -> Result<Option<String>, LockError> {
+        let path = root.join(LOCK_FILE);
+        file::read(&path, LOCK_BYTES_MAX).map_err(|source| LockError::Io { path, source })
     }
 
     /// Parses the text of a lock file; `path` is only named in errors.
@@ -197,23 +205,16 @@ impl Lock {
         Some(entry)
     }
 
-    /// Changes the lock file of a workspace, one process at a time; nothing is written if nothing changed.
+    /// Changes the lock file of a workspace, one process at a time, as one operation; none if nothing changed.
     pub(crate) fn update<T, E: From<LockError>>(
-        root: &Path,
-        home: &Path,
+        workspace: &Workspace,
+        store: &Store,
         change: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        let path = root.join(LOCK_FILE);
-        let io_error = |source| LockError::Io { path: path.clone(), source };
-        let turn = home.join("lock-turn");
-        let turn = File::create(turn).map_err(io_error)?;
-        rustix::fs::flock(&turn, rustix::fs::FlockOperation::LockExclusive).map_err(|errno| io_error(errno.into()))?;
-        let before = Self::read(root)?;
-        let mut lock = before.clone();
+        let turn = Turn::take(workspace, store)?;
+        let mut lock = turn.lock().clone();
         let result = change(&mut lock)?;
-        if lock != before || !fs::exists(&path).map_err(io_error)? {
-            file::replace(&path, lock.render().as_bytes(), 0o666).map_err(io_error)?;
-        }
+        turn.commit(Change { lock, files: Vec::new(), undoes: None })?;
         Ok(result)
     }
 }

@@ -12,6 +12,7 @@ use stemma_store::{Store, StoreError};
 use crate::{
     HOME_DIR,
     lock::{Lock, LockError},
+    operations::Author,
     problem,
     settings::{SETTINGS_FILE, Settings, SettingsError},
 };
@@ -21,6 +22,7 @@ use crate::{
 pub struct Workspace {
     root: PathBuf,
     settings: Settings,
+    author: Option<Author>,
 }
 
 /// Why a workspace can't be found, made or opened.
@@ -89,7 +91,7 @@ impl Workspace {
         let root = fs::canonicalize(root).map_err(|error| WorkspaceError::io(root, error))?;
         check_home(&root.join(HOME_DIR))?;
         let settings = Settings::read(&root.join(SETTINGS_FILE))?;
-        Ok(Self { root, settings })
+        Ok(Self { root, settings, author: None })
     }
 
     /// Absolute, without links.
@@ -99,6 +101,15 @@ impl Workspace {
 
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The workspace, with who changes it and how, for the operations that are written down.
+    pub fn acting(self, author: Author) -> Self {
+        Self { author: Some(author), ..self }
+    }
+
+    pub fn author(&self) -> Option<&Author> {
+        self.author.as_ref()
     }
 
     /// The folder of the workspace's own home, `.stemma/`.

@@ -1,0 +1,160 @@
+//! One process at a time changes the lock: what it read, and how the change is written down before it happens.
+
+use std::fs::File;
+
+use stemma_core::{Clock as _, Digest, SystemClock, canonical};
+use stemma_runner::redact::redact_args;
+use stemma_store::Store;
+
+use super::{Author, FileChange, Operation, OperationsError, journal::Tail, view};
+use crate::{
+    Workspace, file,
+    lock::{LOCK_FILE, Lock, LockError},
+};
+
+/// Most characters of one argument, and of all, that an operation remembers.
+const ARGUMENT_CHARS_MAX: usize = 4 << 10;
+const COMMAND_CHARS_MAX: usize = 16 << 10;
+
+/// What an operation does.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub lock: Lock,
+    pub files: Vec<FileChange>,
+    pub undoes: Option<u64>,
+}
+
+/// The right to change a workspace's lock; others wait until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    workspace: &'a Workspace,
+    store: &'a Store,
+    /// The lock as it is.
+    lock: Lock,
+    /// Its text; none if there is no file.
+    text: Option<String>,
+    _turn: File,
+}
+
+impl<'a> Turn<'a> {
+    pub fn take(workspace: &'a Workspace, store: &'a Store) -> Result<Self, LockError> {
+        let io_error = |source| LockError::Io { path: workspace.root().join(LOCK_FILE), source };
+        let turn = File::create(workspace.home_dir().join("lock-turn")).map_err(io_error)?;
+        rustix::fs::flock(&turn, rustix::fs::FlockOperation::LockExclusive).map_err(|errno| io_error(errno.into()))?;
+        let text = Lock::read_text(workspace.root())?;
+        let lock = match &text {
+            Some(text) => Lock::parse(&workspace.root().join(LOCK_FILE), text)?,
+            None => Lock::default(),
+        };
+        Ok(Self { workspace, store, lock, text, _turn: turn })
+    }
+
+    pub fn lock(&self) -> &Lock {
+        &self.lock
+    }
+
+    /// Writes the operation down, then changes the lock; nothing if nothing would change. Files are the caller's.
+    ///
+    /// A process that dies in between leaves an operation that did nothing, which the next one notices.
+    pub fn commit(self, change: Change) -> Result<Option<u64>, LockError> {
+        let is_changed = change.lock != self.lock;
+        let number = if is_changed || !change.files.is_empty() { Some(self.record(&change)?) } else { None };
+        if is_changed || self.text.is_none() {
+            let path = self.workspace.root().join(LOCK_FILE);
+            let written = file::replace(&path, change.lock.render().as_bytes(), 0o666);
+            written.map_err(|source| LockError::Io { path, source })?;
+        }
+        Ok(number)
+    }
+
+    fn record(&self, change: &Change) -> Result<u64, OperationsError> {
+        let (before, after) = (self.text.as_deref().unwrap_or_default(), change.lock.render());
+        let files = match change.files.as_slice() {
+            [] => None,
+            files => Some(canonical::to_bytes(&files).map_err(|error| self.io_error(std::io::Error::other(error)))?),
+        };
+        let mut batch = self.store.batch();
+        let before = batch.put_bytes(before.as_bytes())?.digest;
+        let after = batch.put_bytes(after.as_bytes())?.digest;
+        let files = files.map(|files| batch.put_bytes(&files)).transpose()?.map(|info| info.digest);
+        batch.commit()?;
+        let author = self.workspace.author().cloned().unwrap_or_else(unknown_author);
+        let mut tail = Tail::open(&self.workspace.home_dir())?;
+        self.notice(&mut tail, before, author.time)?;
+        let number = tail.last().map_or(1, |last| last.number + 1);
+        let Author { actor, command, time } = author;
+        let command = shorten(redact_args(&command).args);
+        tail.append(Operation { number, time, actor, command, before, after, files, undoes: change.undoes })?;
+        Ok(number)
+    }
+
+    /// Keeps as an operation of its own what happened to the lock since the last one.
+    fn notice(&self, tail: &mut Tail, present: Digest, time: stemma_core::Timestamp) -> Result<(), OperationsError> {
+        let Some(last) = tail.last().filter(|last| last.after != present) else {
+            return Ok(());
+        };
+        let same = view::lock_of(self.store, last, last.after).is_ok_and(|known| known == self.lock);
+        if same {
+            return Ok(());
+        }
+        let noticed = Operation {
+            number: last.number + 1,
+            time,
+            actor: None,
+            command: Vec::new(),
+            before: last.after,
+            after: present,
+            files: None,
+            undoes: None,
+        };
+        tail.append(noticed)
+    }
+
+    fn io_error(&self, source: std::io::Error) -> OperationsError {
+        OperationsError::Io { path: self.workspace.home_dir().join(super::OPERATIONS_FILE), source }
+    }
+}
+
+fn unknown_author() -> Author {
+    // not empty: that would be a change nobody of us made
+    Author { actor: None, command: vec!["stemma".to_owned()], time: SystemClock.now() }
+}
+
+/// Takes the middle out of what a shell made long (`add data/*`).
+fn shorten(args: Vec<String>) -> Vec<String> {
+    let count = args.len();
+    let (mut kept, mut chars) = (Vec::new(), 0);
+    for argument in args {
+        let length = argument.chars().count();
+        let argument = match length {
+            0..=ARGUMENT_CHARS_MAX => argument,
+            _ => argument.chars().take(ARGUMENT_CHARS_MAX).chain(['…']).collect(),
+        };
+        chars += length.min(ARGUMENT_CHARS_MAX) + 3;
+        if chars > COMMAND_CHARS_MAX {
+            break;
+        }
+        kept.push(argument);
+    }
+    if kept.len() < count {
+        kept.push(format!("… and {} more", count - kept.len()));
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_command_is_shortened() {
+        let short = vec!["add".to_owned(), "a".to_owned()];
+        assert_eq!(shorten(short.clone()), short);
+        let long: Vec<String> = (0..50_000).map(|n| format!("data/{n}.csv")).collect();
+        let kept = shorten(long);
+        assert!(kept.last().unwrap().starts_with("… and "), "{:?}", kept.last());
+        assert!(kept.len() < 2_000);
+        let one = shorten(vec!["é".repeat(1 << 20)]);
+        assert_eq!(one[0].chars().count(), ARGUMENT_CHARS_MAX + 1);
+    }
+}

@@ -1,0 +1,97 @@
+//! Reading operations back: the states between them, and what happened to one path.
+
+use std::path::Path;
+
+use stemma_core::{Digest, Timestamp, name::TreePath};
+use stemma_store::{Store, StoreError};
+
+use super::{FileChange, Journal, Operation, OperationsError, TEXT_BYTES_MAX};
+use crate::lock::{LOCK_FILE, Lock, LockEntry};
+
+/// The lock as it was before or after an operation.
+pub(crate) fn lock_of(store: &Store, operation: &Operation, text: Digest) -> Result<Lock, OperationsError> {
+    let unreadable = || OperationsError::Unreadable { number: operation.number, digest: text, what: "a lock" };
+    let bytes = read(store, text, unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable())?;
+    Lock::parse(Path::new(LOCK_FILE), &text).map_err(|_| unreadable())
+}
+
+/// The files that an operation wrote or removed.
+pub(crate) fn files_of(store: &Store, operation: &Operation) -> Result<Vec<FileChange>, OperationsError> {
+    let Some(digest) = operation.files else {
+        return Ok(Vec::new());
+    };
+    let unreadable = || OperationsError::Unreadable { number: operation.number, digest, what: "a list of files" };
+    let bytes = read(store, digest, unreadable)?;
+    serde_json::from_slice(&bytes).map_err(|_| unreadable())
+}
+
+fn read(store: &Store, digest: Digest, absent: impl Fn() -> OperationsError) -> Result<Vec<u8>, OperationsError> {
+    match store.read(&digest, TEXT_BYTES_MAX) {
+        Err(StoreError::NotFound(_)) => Err(absent()),
+        read => Ok(read?),
+    }
+}
+
+/// What an operation did to one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathOperation {
+    pub operation: Operation,
+    /// What the lock said before and after.
+    pub before: Option<LockEntry>,
+    pub after: Option<LockEntry>,
+    /// What became of the file, if the operation touched it.
+    pub file: Option<FileChange>,
+}
+
+/// The operations that changed what the lock says of a path, or the file there; oldest first.
+///
+/// Each text of the lock is read once, and a file is one line of it.
+pub fn path_operations(
+    store: &Store,
+    journal: &Journal,
+    path: &TreePath,
+) -> Result<Vec<PathOperation>, OperationsError> {
+    let mut found = Vec::new();
+    let mut known: Option<(Digest, Option<LockEntry>)> = None;
+    for operation in &journal.operations {
+        let entry_of = |text| lock_of(store, operation, text).map(|lock| lock.get(path.as_str()).cloned());
+        let before = match known {
+            Some((text, entry)) if text == operation.before => entry,
+            _ => entry_of(operation.before)?,
+        };
+        let after = if operation.after == operation.before { before.clone() } else { entry_of(operation.after)? };
+        let file = files_of(store, operation)?.into_iter().find(|file| file.path == *path);
+        known = Some((operation.after, after.clone()));
+        if before != after || file.is_some() {
+            found.push(PathOperation { operation: operation.clone(), before, after, file });
+        }
+    }
+    Ok(found)
+}
+
+/// Content that the lock gave a path, from a time on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Since {
+    pub time: Timestamp,
+    pub operation: u64,
+    /// None if the path was not tracked from then on.
+    pub digest: Option<Digest>,
+}
+
+/// The contents that the lock gave a path since the first operation, oldest first.
+pub fn path_versions(operations: &[PathOperation]) -> Vec<Since> {
+    let mut versions: Vec<Since> = Vec::new();
+    for PathOperation { operation, after, .. } in operations {
+        let digest = after.as_ref().map(|entry| entry.digest);
+        if versions.last().is_none_or(|last| last.digest != digest) {
+            versions.push(Since { time: operation.time, operation: operation.number, digest });
+        }
+    }
+    versions
+}
+
+/// As [`path_versions`], read from a home.
+pub fn versions_of_path(home: &Path, store: &Store, path: &TreePath) -> Result<Vec<Since>, OperationsError> {
+    Ok(path_versions(&path_operations(store, &Journal::read(home)?, path)?))
+}
