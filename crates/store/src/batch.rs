@@ -6,6 +6,7 @@ use std::{
     io::{self, Read, Seek as _, Write as _},
     os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
+    sync::Arc,
 };
 
 use stemma_core::{Digest, Sha256};
@@ -15,6 +16,7 @@ use crate::{
     blob::read_back,
     error::{IoContext as _, Result, StoreError},
     ingest::{self, Guide},
+    lease::Lease,
     pack::{PACK_MAX, PackId, PackWriter},
     recipe::Recipe,
     record::{CODEC_RAW, Header, Kind},
@@ -30,6 +32,8 @@ use crate::{
 #[must_use = "nothing that was put is kept unless the batch is committed"]
 pub struct Batch {
     store: Store,
+    /// Taken before the first look at what is stored; kept to the end.
+    lease: Option<Lease>,
     writer: Option<Box<PackWriter>>,
     /// Records of the open group.
     pending: HashSet<(Kind, Digest)>,
@@ -48,7 +52,15 @@ pub(crate) enum HeldContent {
 
 impl Batch {
     pub(crate) fn new(store: Store, held_content: HeldContent) -> Self {
-        Self { store, held_content, writer: None, pending: HashSet::new(), unsynced: HashSet::new(), failed: false }
+        Self {
+            store,
+            held_content,
+            lease: None,
+            writer: None,
+            pending: HashSet::new(),
+            unsynced: HashSet::new(),
+            failed: false,
+        }
     }
 
     pub fn put_bytes(&mut self, bytes: &[u8]) -> Result<BlobInfo> {
@@ -150,11 +162,22 @@ impl Batch {
         &self.store
     }
 
-    pub(crate) fn check_usable(&self) -> Result<()> {
-        if self.failed { Err(StoreError::BatchFailed) } else { Ok(()) }
+    /// Comes before all other steps of adding something.
+    pub(crate) fn check_usable(&mut self) -> Result<()> {
+        if self.failed {
+            return Err(StoreError::BatchFailed);
+        }
+        self.leased().map(drop)
     }
 
-    /// Whether a record need not be written: it is stored, or in this batch.
+    fn leased(&mut self) -> Result<&Lease> {
+        if self.lease.is_none() {
+            self.lease = Some(self.store.lease()?);
+        }
+        Ok(self.lease.as_ref().expect("it was set above"))
+    }
+
+    /// Whether a record need not be written: it is stored where no collection removes it, or in this batch.
     pub(crate) fn holds(&mut self, kind: Kind, digest: &Digest) -> bool {
         if self.pending.contains(&(kind, *digest)) {
             return true;
@@ -163,7 +186,11 @@ impl Batch {
             // what turns out damaged is marked so, and then not held any more
             let _ = read_back(&self.store, kind, digest);
         }
-        self.store.index().holds(kind, digest, &mut self.unsynced)
+        // without a lease nothing that is stored can be relied on
+        let Ok(marks) = self.leased().map(|lease| Arc::clone(lease.marks())) else {
+            return false;
+        };
+        self.store.index().holds(kind, digest, &marks, &mut self.unsynced)
     }
 
     pub(crate) fn append(&mut self, kind: Kind, digest: Digest, codec: u8, plain: u64, payload: &[u8]) -> Result<()> {

@@ -43,9 +43,7 @@ struct Cache {
 
 impl BlobReader {
     pub(crate) fn open(store: Store, kind: Kind, digest: &Digest) -> Result<Self> {
-        let recipe = store.index().fetch(kind, digest, |_, payload| {
-            Recipe::decode(*digest, &payload).map_err(|fault| recipe_fault(&store, fault))
-        })?;
+        let recipe = read_recipe(&store, kind, digest)?;
         let Recipe { size, sha256, layout } = recipe.ok_or(StoreError::NotFound(*digest))?;
         let info = BlobInfo { digest: *digest, sha256, size };
         Ok(Self { store, info, layout, cache: Mutex::default(), position: 0 })
@@ -202,6 +200,13 @@ impl BlobReader {
     }
 }
 
+/// Returns the recipe of a blob or tree; `None` if there is none of this name.
+pub(crate) fn read_recipe(store: &Store, kind: Kind, digest: &Digest) -> Result<Option<Recipe>> {
+    store
+        .index()
+        .fetch(kind, digest, |_, payload| Recipe::decode(*digest, &payload).map_err(|fault| recipe_fault(store, fault)))
+}
+
 /// Returns the plain bytes of a chunk; `None` if there is none of this name.
 pub(crate) fn read_chunk(store: &Store, digest: &Digest) -> Result<Option<Vec<u8>>> {
     Ok(read_base(store, digest)?.map(|base| base.plain))
@@ -217,7 +222,7 @@ fn read_dependent(store: &Store, digest: &Digest, dependents: u8) -> Result<Opti
 }
 
 /// Returns the chunks of a page that begins at `start` of its blob; `None` if there is none of this name.
-fn read_page(store: &Store, digest: &Digest, start: u64) -> Result<Option<Vec<Piece>>> {
+pub(crate) fn read_page(store: &Store, digest: &Digest, start: u64) -> Result<Option<Vec<Piece>>> {
     store.index().fetch(Kind::Page, digest, |_, payload| {
         if Digest::of(&payload) != *digest {
             return Err(RecordFault::Damaged("its bytes are other content".to_owned()));

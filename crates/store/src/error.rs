@@ -33,6 +33,17 @@ pub enum StoreError {
     /// Written by a newer program; nothing was changed.
     #[error("`{}` has {what} {version}, which this program does not know", .path.display())]
     UnsupportedVersion { path: PathBuf, what: &'static str, version: u32 },
+    /// What is needed can't be followed, so what hangs on it would look like garbage; nothing was removed.
+    #[error("content `{digest}` is needed and can't be read: {what}")]
+    Needed { digest: Digest, what: String },
+    #[error("another collection of garbage is under way in `{}`", .0.display())]
+    Collecting(PathBuf),
+    /// Somebody may rely on what is to be removed; nothing was removed.
+    #[error("content is being added by {0} others, who may rely on what is to be removed")]
+    InUse(u64),
+    /// The caller could not say what is needed; nothing was removed.
+    #[error("what is needed could not be read: {0}")]
+    Roots(#[source] io::Error),
     #[error("the batch failed before and can only be dropped")]
     BatchFailed,
 }

@@ -16,6 +16,7 @@ use stemma_core::{Digest, Sha256};
 
 use crate::{
     error::{IoContext as _, Result, StoreError},
+    gc::marks::Marks,
     pack::{self, Adoption, Found, PackId, PackWriter, SEAL_AT, Scan},
     pack_index::PackIndex,
     record::{HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
@@ -119,14 +120,17 @@ impl Index {
         state.contents(kind).iter().map(|(digest, content)| (*digest, *content)).collect()
     }
 
-    /// Whether a record need not be written again. If it lies where it may not be on disk yet, its pack is added
-    /// to `unsynced`.
-    pub fn holds(&self, kind: Kind, digest: &Digest, unsynced: &mut HashSet<PackId>) -> bool {
+    /// Whether a record need not be written again: there is a copy without a mark. If it lies where it may not be on
+    /// disk yet, its pack is added to `unsynced`.
+    pub fn holds(&self, kind: Kind, digest: &Digest, marks: &Marks, unsynced: &mut HashSet<PackId>) -> bool {
         let state = self.read();
         if state.damaged.contains(&(kind, *digest)) {
             return false;
         }
-        let Some(place) = state.place(kind, digest) else {
+        let copies = state.copies.get(&(kind, *digest)).into_iter().flatten().copied();
+        let mut places = state.place(kind, digest).into_iter().chain(copies);
+        let is_kept = |place: &Place| marks.get(state.packs[place.pack as usize].id, place.offset).is_none();
+        let Some(place) = places.find(is_kept) else {
             return false;
         };
         let pack = &state.packs[place.pack as usize];
@@ -140,6 +144,51 @@ impl Index {
         let state = self.read();
         let copies = state.copies.get(&(kind, *digest)).into_iter().flatten();
         state.place(kind, digest).into_iter().chain(copies.copied()).collect()
+    }
+
+    pub fn has(&self, kind: Kind, digest: &Digest) -> bool {
+        self.read().place(kind, digest).is_some()
+    }
+
+    /// Bytes that a record takes in its pack; 0 if there is none of this name.
+    pub fn stored_len(&self, kind: Kind, digest: &Digest) -> u64 {
+        self.read().place(kind, digest).map_or(0, |place| HEADER_LEN as u64 + u64::from(place.stored))
+    }
+
+    /// The chunk that a chunk is kept as a difference to.
+    pub fn delta_base(&self, _chunk: &Digest) -> Result<Option<Digest>> {
+        Ok(None)
+    }
+
+    /// All names of a kind of record.
+    pub fn names(&self, kind: Kind) -> Vec<Digest> {
+        self.contents(kind).into_iter().map(|(digest, _)| digest).collect()
+    }
+
+    /// Visits every copy of every record: kind, name, pack, offset, and length of the payload. Must not ask the index.
+    pub fn each_copy(&self, visit: &mut dyn FnMut(Kind, &Digest, PackId, u64, u32)) {
+        let state = self.read();
+        let mut visit_place = |kind, digest: &Digest, place: &Place| {
+            visit(kind, digest, state.packs[place.pack as usize].id, place.offset, place.stored);
+        };
+        state.chunks.iter().for_each(|(digest, place)| visit_place(Kind::Chunk, digest, place));
+        state.pages.iter().for_each(|(digest, place)| visit_place(Kind::Page, digest, place));
+        state.blobs.iter().for_each(|(digest, content)| visit_place(Kind::Blob, digest, &content.place));
+        state.trees.iter().for_each(|(digest, content)| visit_place(Kind::Tree, digest, &content.place));
+        for ((kind, digest), places) in &state.copies {
+            places.iter().for_each(|place| visit_place(*kind, digest, place));
+        }
+    }
+
+    /// All places of the records that have several.
+    pub fn copies(&self) -> HashMap<(Kind, Digest), Vec<(PackId, u64)>> {
+        let state = self.read();
+        let shown = |place: &Place| (state.packs[place.pack as usize].id, place.offset);
+        let all = |(key, copies): (&(Kind, Digest), &Vec<Place>)| {
+            let first = state.place(key.0, &key.1);
+            (*key, first.iter().chain(copies).map(shown).collect())
+        };
+        state.copies.iter().map(all).collect()
     }
 
     /// All packs that are there, and where their last known group ends.

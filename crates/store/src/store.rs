@@ -6,7 +6,7 @@ use std::{
     io::Read,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,9 @@ use crate::{
     batch::{Batch, HeldContent},
     blob::BlobReader,
     error::{IoContext as _, Result, StoreError},
+    gc::marks::{self, Marks},
     index::Index,
+    lease::Lease,
     record::Kind,
     tree::{TREE_BYTES_MAX, Tree},
 };
@@ -46,6 +48,8 @@ pub struct Usage {
 pub struct Store {
     index: Arc<Index>,
     root: Arc<Path>,
+    /// The marks as they were last read; the index is at least as new.
+    marks: Arc<Mutex<Arc<Marks>>>,
 }
 
 impl fmt::Debug for Store {
@@ -58,7 +62,8 @@ impl Store {
     /// Opens the store in a folder and makes the folder (mode 0700) if there is none.
     pub fn open(root: &Path) -> Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(root).at(root)?;
-        Ok(Self { index: Arc::new(Index::open(root)?), root: root.into() })
+        let marks = Arc::new(Mutex::new(Arc::new(marks::load(root)?)));
+        Ok(Self { index: Arc::new(Index::open(root)?), root: root.into(), marks })
     }
 
     pub fn root(&self) -> &Path {
@@ -78,6 +83,22 @@ impl Store {
     /// was damaged of it.
     pub fn repairing_batch(&self) -> Batch {
         Batch::new(self.clone(), HeldContent::ReadBack)
+    }
+
+    /// Protects from collections what its holder adds or finds present from now on, as long as it is held.
+    pub fn lease(&self) -> Result<Lease> {
+        Lease::take(self)
+    }
+
+    /// Returns the newest marks, and looks at the folder if they have changed: records may have gone or moved.
+    pub(crate) fn marks(&self) -> Result<Arc<Marks>> {
+        let mut known = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        if marks::peek(&self.root)? != known.id {
+            let newest = marks::load(&self.root)?;
+            self.index.refresh()?;
+            *known = Arc::new(newest);
+        }
+        Ok(Arc::clone(&known))
     }
 
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<BlobInfo> {

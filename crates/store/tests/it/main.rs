@@ -2,7 +2,7 @@
 
 mod damage;
 mod frozen;
-
+mod gc;
 mod processes;
 mod round_trip;
 mod tensors;

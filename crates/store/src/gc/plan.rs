@@ -1,0 +1,204 @@
+//! What is garbage, how long it has been, and in which packs it lies.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use stemma_core::Digest;
+
+use super::{
+    Amount, ContentSize, GcOptions, GcProgress, GcReport,
+    marks::{Mark, Marks},
+    reach::{self, Reach},
+    sizes,
+};
+use crate::{
+    error::Result,
+    lease::Leases,
+    pack::PackId,
+    record::{HEADER_LEN, Kind},
+    store::Store,
+};
+
+/// Packs with less garbage than this are left as they are: rewriting them costs more than it gives.
+const WORTH_PERCENT: u64 = 10;
+/// Most garbage contents that a report lists.
+const CONTENTS_MAX: usize = 10_000;
+
+/// What is known before anything is changed.
+pub(super) struct Findings {
+    pub marks: Marks,
+    pub leases: Leases,
+    pub reach: Reach,
+    pub grace: Duration,
+    pub now_ms: u64,
+    /// What is marked only now counts as due: for a plan of several passes.
+    pub marked_is_due: bool,
+}
+
+/// The garbage of one pack.
+#[derive(Debug, Default)]
+pub(super) struct PackGarbage {
+    /// All of it, sorted by offset, as the marks will have it.
+    pub marks: Vec<Mark>,
+    /// Offsets of what may go now.
+    pub due: HashSet<u64>,
+    pub due_amount: Amount,
+    /// Bytes of records that are to stay.
+    pub staying: u64,
+}
+
+impl PackGarbage {
+    /// Whether freeing what is due is worth rewriting the rest.
+    pub fn is_worth_it(&self) -> bool {
+        let due = self.due_amount.bytes;
+        due > 0 && due.saturating_mul(100) >= (due + self.staying).saturating_mul(WORTH_PERCENT)
+    }
+}
+
+pub(super) struct Plan {
+    pub packs: BTreeMap<PackId, PackGarbage>,
+    pub report: GcReport,
+}
+
+pub(super) fn dry_run(store: &Store, roots: &[Digest], options: &GcOptions) -> Result<GcReport> {
+    store.index().refresh()?;
+    let marks = super::marks::load(store.root())?;
+    let leases = Leases::read(store.root())?;
+    let reach = reach::reach(store, roots.iter().copied(), &mut |_| {})?;
+    // without a grace period what is marked goes in the same call, if nobody adds anything meanwhile
+    let marked_is_due = options.grace.is_zero() && leases.count() == 0;
+    let now_ms = millis(options.now);
+    let findings = Findings { marks, leases, reach, grace: options.grace, now_ms, marked_is_due };
+    let mut plan = findings.plan(store);
+    plan.report.roots = roots.iter().collect::<HashSet<_>>().len() as u64;
+    for garbage in plan.packs.values() {
+        match garbage.is_worth_it() {
+            true => {
+                plan.report.freed.add_all(garbage.due_amount);
+                plan.report.packs_removed += 1;
+                plan.report.bytes_copied += garbage.staying;
+            }
+            false => plan.report.kept.add_all(garbage.due_amount),
+        }
+    }
+    list_contents(store, &findings.reach, &mut plan.report)?;
+    Ok(plan.report)
+}
+
+pub(super) fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A copy of a record in a pack.
+struct Copy {
+    pack: PackId,
+    offset: u64,
+    len: u64,
+}
+
+impl Findings {
+    /// Finds all garbage and decides what of it may go.
+    pub fn plan(&self, store: &Store) -> Plan {
+        let superfluous = self.superfluous(store);
+        let floor = self.leases.floor(self.marks.id.epoch);
+        let mut plan = Plan { packs: BTreeMap::new(), report: GcReport::default() };
+        plan.report.leases = self.leases.count();
+        plan.report.absent = self.reach.absent.len() as u64;
+        store.index().each_copy(&mut |kind, digest, pack, offset, stored| {
+            let copy = Copy { pack, offset, len: HEADER_LEN as u64 + u64::from(stored) };
+            let is_live = self.reach.records.contains(&(kind, *digest)) && !superfluous.contains(&(pack, offset));
+            let mark = self.marks.get(pack, offset);
+            match is_live {
+                true => plan.keep(&copy, mark),
+                false => plan.discard(&copy, mark, self, floor),
+            }
+        });
+        for garbage in plan.packs.values_mut() {
+            garbage.marks.sort_unstable_by_key(|mark| mark.offset);
+        }
+        plan
+    }
+
+    /// Whether a mark is old enough, and known to everybody who may rely on what it names.
+    fn is_due(&self, mark: Mark, floor: u64) -> bool {
+        // a clock that went back has measured nothing
+        let elapsed = self.now_ms.checked_sub(mark.since_ms);
+        let is_old = elapsed.is_some_and(|elapsed| u128::from(elapsed) >= self.grace.as_millis());
+        is_old && mark.generation <= floor
+    }
+
+    /// Copies of needed records of which there is another copy that stays.
+    fn superfluous(&self, store: &Store) -> HashSet<(PackId, u64)> {
+        let several: HashMap<_, Vec<(PackId, u64)>> = store.index().copies();
+        let mut superfluous = HashSet::new();
+        for places in several.into_values() {
+            let unmarked = |place: &&(PackId, u64)| self.marks.get(place.0, place.1).is_none();
+            // always the same one: what was marked before as superfluous must not be needed now, and the other way round
+            let kept = places.iter().filter(unmarked).min().or_else(|| places.iter().min()).copied();
+            superfluous.extend(places.into_iter().filter(|place| Some(*place) != kept));
+        }
+        superfluous
+    }
+}
+
+impl Plan {
+    fn keep(&mut self, copy: &Copy, mark: Option<Mark>) {
+        self.report.live.add(copy.len);
+        self.packs.entry(copy.pack).or_default().staying += copy.len;
+        if mark.is_some() {
+            self.report.unmarked.add(copy.len);
+        }
+    }
+
+    fn discard(&mut self, copy: &Copy, mark: Option<Mark>, findings: &Findings, floor: u64) {
+        let now_ms = findings.now_ms;
+        self.report.garbage.add(copy.len);
+        let garbage = self.packs.entry(copy.pack).or_default();
+        let is_due = match mark {
+            Some(mark) => findings.is_due(mark, floor),
+            None => {
+                self.report.marked.add(copy.len);
+                findings.marked_is_due
+            }
+        };
+        // the generation of a new mark is set when it is written; one by a clock that was ahead would never be due
+        let mark = mark.unwrap_or(Mark { offset: copy.offset, generation: 0, since_ms: now_ms });
+        garbage.marks.push(Mark { since_ms: mark.since_ms.min(now_ms), ..mark });
+        if is_due {
+            garbage.due.insert(copy.offset);
+            garbage.due_amount.add(copy.len);
+            return;
+        }
+        garbage.staying += copy.len;
+        if mark.generation > 0 {
+            self.report.waiting.add(copy.len);
+        }
+    }
+}
+
+/// Lists the contents that nobody needs; the files of a tree that nobody needs go with the tree.
+pub(super) fn list_contents(store: &Store, reach: &Reach, report: &mut GcReport) -> Result<()> {
+    let mut garbage: HashSet<Digest> = HashSet::new();
+    let mut within: HashSet<Digest> = HashSet::new();
+    for kind in [Kind::Tree, Kind::Blob] {
+        for digest in store.index().names(kind) {
+            if reach.records.contains(&(kind, digest)) {
+                continue;
+            }
+            garbage.insert(digest);
+            if kind == Kind::Tree {
+                within.extend(sizes::lenient(reach::children(store, &digest))?.unwrap_or_default());
+            }
+        }
+    }
+    let heads: Vec<Digest> = garbage.difference(&within).copied().collect();
+    let mut sizes = store.sizes_beside(&heads, |key| reach.records.contains(&key))?;
+    sizes.sort_unstable_by_key(|size: &ContentSize| (std::cmp::Reverse(size.own), size.digest));
+    report.contents_total = sizes.len() as u64;
+    sizes.truncate(CONTENTS_MAX);
+    report.contents = sizes;
+    Ok(())
+}

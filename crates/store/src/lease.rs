@@ -1,0 +1,164 @@
+//! Who is adding content, and by which marks: files in `leases/`, each locked by the process that made it.
+//!
+//! A lease file is magic (8 bytes), version (u16), reserved (6), epoch and generation of the marks its holder goes by
+//! (u64 each, little-endian), and the CRC-32 of all that. Until that is written, and whenever it can't be read, its
+//! holder counts as going by no marks at all. A file that nobody locks belongs to a dead process and is removed.
+
+use std::{
+    fs::{self, DirBuilder, File, TryLockError},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    error::{IoContext as _, Result, StoreError},
+    gc::marks::{Marks, MarksId},
+    record::{le_u16, le_u32, le_u64},
+    store::Store,
+};
+
+const MAGIC: [u8; 8] = *b"\x9dSTMLSE\n";
+const VERSION: u16 = 1;
+const LEN: usize = 36;
+/// A new file may be taken for a dead one's before it is locked; so often is not by chance.
+const ATTEMPTS: usize = 100;
+
+/// Protects what its holder adds, or finds present, from being collected as long as it lives.
+///
+/// Hold one from before you look for content or start a [`Batch`](crate::Batch) until you have recorded your reference
+/// to it; then no collection can come in between, whatever its grace period. Each batch holds one of its own, up to the
+/// end of its commit.
+#[derive(Debug)]
+#[must_use = "it protects only as long as it is held"]
+pub struct Lease {
+    /// Its lock is what says that we live.
+    _file: File,
+    path: PathBuf,
+    marks: Arc<Marks>,
+}
+
+impl Lease {
+    pub(crate) fn take(store: &Store) -> Result<Self> {
+        let dir = dir(store.root());
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir).at(&dir)?;
+        for _ in 0..ATTEMPTS {
+            let path = dir.join(uuid::Uuid::now_v7().simple().to_string());
+            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path).at(&path)?;
+            file.lock().at(&path)?;
+            if file.metadata().at(&path)?.nlink() == 0 {
+                continue;
+            }
+            // only now: whoever looks at the leases from here on sees us, so that marks made later wait for us
+            let marks = store.marks()?;
+            file.write_all(&encode(marks.id)).at(&path)?;
+            return Ok(Self { _file: file, path, marks });
+        }
+        let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new lease was taken for a dead one");
+        Err(StoreError::io(&dir, busy))
+    }
+
+    /// The marks that its holder goes by.
+    pub(crate) fn marks(&self) -> &Arc<Marks> {
+        &self.marks
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // a file that stays is removed by the next collection
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The living leases of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Leases {
+    held: Vec<MarksId>,
+}
+
+impl Leases {
+    /// Reads who lives.
+    pub fn read(root: &Path) -> Result<Self> {
+        let mut leases = Self::default();
+        each_file(root, &mut |path| {
+            leases.held.extend(read_living(path)?);
+            Ok(())
+        })?;
+        Ok(leases)
+    }
+
+    /// Removes what the dead have left.
+    pub fn bury(root: &Path) -> Result<()> {
+        each_file(root, &mut |path| match File::open(path) {
+            Ok(file) if file.try_lock().is_ok() => match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io(path, error)),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        })
+    }
+
+    pub fn count(&self) -> u64 {
+        self.held.len() as u64
+    }
+
+    /// Up to this generation all of them have read the marks of this epoch.
+    pub fn floor(&self, epoch: u64) -> u64 {
+        let read = |id: &MarksId| if id.epoch == epoch { id.generation } else { 0 };
+        self.held.iter().map(read).min().unwrap_or(u64::MAX)
+    }
+}
+
+pub(crate) fn dir(root: &Path) -> PathBuf {
+    root.join("leases")
+}
+
+fn each_file(root: &Path, visit: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {
+    let dir = dir(root);
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(StoreError::io(&dir, error)),
+    };
+    entries.into_iter().try_for_each(|entry| visit(&entry.at(&dir)?.path()))
+}
+
+/// What the holder of a lease goes by; `None` if nobody holds it.
+fn read_living(path: &Path) -> Result<Option<MarksId>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io(path, error)),
+    };
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {}
+        Ok(()) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(StoreError::io(path, error)),
+    }
+    let mut bytes = [0; LEN];
+    match file.read_exact(&mut bytes) {
+        Ok(()) => Ok(Some(decode(&bytes).unwrap_or_default())),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(MarksId::default())),
+        Err(error) => Err(StoreError::io(path, error)),
+    }
+}
+
+fn encode(id: MarksId) -> [u8; LEN] {
+    let mut bytes = [0; LEN];
+    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[16..24].copy_from_slice(&id.epoch.to_le_bytes());
+    bytes[24..32].copy_from_slice(&id.generation.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[..32]);
+    bytes[32..].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8; LEN]) -> Option<MarksId> {
+    let is_whole = bytes[..8] == MAGIC
+        && le_u16(&bytes[8..10]) == VERSION
+        && le_u32(&bytes[32..]) == crc32fast::hash(&bytes[..32]);
+    is_whole.then(|| MarksId { epoch: le_u64(&bytes[16..24]), generation: le_u64(&bytes[24..32]) })
+}
