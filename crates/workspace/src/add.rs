@@ -79,13 +79,15 @@ pub fn add(
 ) -> Result<Vec<Added>, AddError> {
     make_home(&workspace.home_dir())?;
     let files = locate_files(workspace.root(), paths)?;
-    let names = choose_names(&files, name, &workspace.lock()?)?;
+    let lock = workspace.lock()?;
+    let names = choose_names(&files, name, &lock)?;
     let mut cache = StatCache::read(&workspace.home_dir());
     let mut batch = store.batch();
     let mut infos = Vec::with_capacity(files.len());
     for located in &files {
         let mut watch = |done| progress(&located.path, done);
-        infos.push(put(&mut batch, &located.file, &mut cache, &mut watch)?);
+        let like = lock.get(located.path.as_str()).map(|entry| entry.digest);
+        infos.push(put(&mut batch, &located.file, like, &mut cache, &mut watch)?);
     }
     batch.commit()?;
     cache.save(&workspace.home_dir());
@@ -135,12 +137,13 @@ fn choose_names(files: &[Located], given: Option<&DatasetName>, lock: &Lock) -> 
 fn put(
     batch: &mut Batch,
     file: &Path,
+    like: Option<Digest>,
     cache: &mut StatCache,
     progress: &mut dyn FnMut(u64),
 ) -> Result<BlobInfo, StoreError> {
     let read_began = Moment::now();
     let before = stamp_of(file);
-    let info = batch.put_file(file, progress)?;
+    let info = batch.put_file_like(file, like, progress)?;
     if let Some(stamp) = before.filter(|before| stamp_of(file) == Some(*before)) {
         cache.insert(file, stamp, info.digest, read_began);
     }
