@@ -126,9 +126,9 @@ impl Part {
     }
 }
 
-/// Whether a file that begins so can be of a format that has an outline. Cheap, and often wrong in saying yes.
+/// Whether a file that begins so can be of a format that has an outline. Cheap, and sometimes wrong in saying yes.
 pub fn may_have_outline(beginning: &[u8]) -> bool {
-    safetensors::may_begin(beginning)
+    kind_of(beginning).is_some()
 }
 
 /// Looks at a file's headers; `None` if it is of no known format, or malformed. Errors are those of reading.
@@ -152,16 +152,28 @@ fn checked(source: &dyn ReadAt, found: Option<Outline>) -> io::Result<Option<Out
 }
 
 /// By the first bytes; ONNX and safetensors have no magic of their own.
+fn kind_of(beginning: &[u8]) -> Option<Format> {
+    let start = &beginning[..beginning.len().min(MAGIC_LEN_MAX)];
+    match start {
+        start if start.starts_with(gguf::MAGIC) => Some(Format::Gguf),
+        start if start.starts_with(npy::MAGIC) => Some(Format::Npy),
+        start if start.starts_with(zip::MAGIC) => Some(Format::Zip),
+        start if start.starts_with(parquet::MAGIC) => Some(Format::Parquet),
+        [.., b'{'] if start.len() == MAGIC_LEN_MAX => Some(Format::Safetensors),
+        start if start.starts_with(onnx::FIRST_TAG) => Some(Format::Onnx),
+        _ => None,
+    }
+}
+
 fn parse(source: &dyn ReadAt, onnx_part_len_min: u64) -> io::Result<Option<Outline>> {
-    let start = source.bytes_at(0, MAGIC_LEN_MAX)?;
-    match start.as_slice() {
-        start if start.starts_with(gguf::MAGIC) => gguf::outline(source),
-        start if start.starts_with(npy::MAGIC) => npy::outline(source),
-        start if start.starts_with(zip::MAGIC) => zip::outline(source),
-        start if start.starts_with(parquet::MAGIC) => parquet::outline(source),
-        [.., b'{'] if start.len() == MAGIC_LEN_MAX => safetensors::outline(source),
-        start if start.starts_with(onnx::FIRST_TAG) => onnx::outline(source, onnx_part_len_min),
-        _ => Ok(None),
+    match kind_of(&source.bytes_at(0, MAGIC_LEN_MAX)?) {
+        Some(Format::Gguf) => gguf::outline(source),
+        Some(Format::Npy) => npy::outline(source),
+        Some(Format::Zip) => zip::outline(source),
+        Some(Format::Parquet) => parquet::outline(source),
+        Some(Format::Safetensors) => safetensors::outline(source),
+        Some(Format::Onnx) => onnx::outline(source, onnx_part_len_min),
+        None => Ok(None),
     }
 }
 

@@ -3,7 +3,12 @@
 //! Format: <https://huggingface.co/docs/safetensors>. The header maps names to `dtype`, `shape` and `data_offsets`, which
 //! count from behind the header.
 
-use std::{collections::BTreeMap, io};
+use std::{fmt, io};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 
 use crate::{Dtype, Format, HEADER_MAX, Outline, PARTS_MAX, Part, ReadAt, TensorType};
 
@@ -17,11 +22,6 @@ pub(crate) fn outline(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
     Ok(parse(&header, LENGTH_LEN + header_len, source.len()))
 }
 
-pub(crate) fn may_begin(beginning: &[u8]) -> bool {
-    let length = beginning.first_chunk().map(|length| u64::from_le_bytes(*length));
-    length.is_some_and(|length| length <= HEADER_MAX) && beginning.get(LENGTH_LEN as usize) == Some(&b'{')
-}
-
 /// Length of the header, if the file can be one of this format.
 fn header_len(source: &dyn ReadAt) -> io::Result<Option<u64>> {
     let start = source.bytes_at(0, 9)?;
@@ -33,24 +33,14 @@ fn header_len(source: &dyn ReadAt) -> io::Result<Option<u64>> {
 }
 
 fn parse(header: &[u8], data_start: u64, len: u64) -> Option<Outline> {
-    // values first, so that a header of many millions of small values is refused by its number of names
-    let entries: BTreeMap<String, serde_json::Value> = serde_json::from_slice(header).ok()?;
-    if entries.len() > PARTS_MAX {
-        return None;
-    }
-    let tensors = entries.into_iter().filter(|(name, _)| name != "__metadata__");
-    let mut parts = Vec::new();
-    for (name, entry) in tensors {
-        let offsets = entry.get("data_offsets")?.as_array()?;
-        let [begin, end] = offsets.as_slice() else { return None };
-        let start = data_start.checked_add(begin.as_u64()?)?;
-        let end = data_start.checked_add(end.as_u64()?)?;
+    let Entries(entries) = serde_json::from_slice(header).ok()?;
+    let mut parts = Vec::with_capacity(entries.len());
+    for (name, Entry { dtype, shape, data_offsets: (begin, end) }) in entries {
+        let start = data_start.checked_add(begin)?;
+        let end = data_start.checked_add(end).filter(|end| *end <= len)?;
         let part_len = end.checked_sub(start)?;
-        if end > len {
-            return None;
-        }
         if part_len > 0 {
-            let tensor = tensor_type(&entry, part_len);
+            let tensor = tensor_type(&dtype, shape.0, part_len);
             parts.push(Part { start, len: part_len, name: name.into(), tensor });
         }
     }
@@ -58,11 +48,78 @@ fn parse(header: &[u8], data_start: u64, len: u64) -> Option<Outline> {
     Some(Outline { format: Format::Safetensors, parts })
 }
 
+/// The header's tensors. Read one by one, so that what a header makes us hold is bounded by [`PARTS_MAX`] and its length.
+struct Entries(Vec<(String, Entry)>);
+
+#[derive(Deserialize)]
+struct Entry {
+    dtype: String,
+    shape: Shape,
+    data_offsets: (u64, u64),
+}
+
+struct Shape(Vec<u64>);
+
+/// More dimensions than any library makes.
+const DIMENSIONS_MAX: usize = 64;
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Map;
+        impl<'de> Visitor<'de> for Map {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of tensors")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if name == "__metadata__" {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    }
+                    if entries.len() == PARTS_MAX {
+                        return Err(A::Error::custom("too many tensors"));
+                    }
+                    entries.push((name, map.next_value()?));
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(Map)
+    }
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Sides;
+        impl<'de> Visitor<'de> for Sides {
+            type Value = Shape;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of lengths")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sides: A) -> Result<Shape, A::Error> {
+                let mut shape = Vec::new();
+                while let Some(side) = sides.next_element()? {
+                    if shape.len() == DIMENSIONS_MAX {
+                        return Err(A::Error::custom("too many dimensions"));
+                    }
+                    shape.push(side);
+                }
+                Ok(Shape(shape))
+            }
+        }
+        deserializer.deserialize_seq(Sides)
+    }
+}
+
 /// `None` for an element type that is not known here, or whose size does not fit.
-fn tensor_type(entry: &serde_json::Value, len: u64) -> Option<TensorType> {
-    let dtype = dtype(entry.get("dtype")?.as_str()?)?;
-    let shape: Vec<u64> =
-        entry.get("shape")?.as_array()?.iter().map(serde_json::Value::as_u64).collect::<Option<_>>()?;
+fn tensor_type(name: &str, shape: Vec<u64>, len: u64) -> Option<TensorType> {
+    let dtype = dtype(name)?;
     let elements = shape.iter().try_fold(1u64, |product, side| product.checked_mul(*side))?;
     (elements.checked_mul(dtype.width() as u64)? == len).then_some(TensorType { dtype, shape })
 }
