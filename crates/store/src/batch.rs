@@ -215,7 +215,12 @@ impl Batch {
         self.append_record(&header, &payload, Some((recipe.size, recipe.sha256)))
     }
 
-    fn append_record(&mut self, header: &Header, payload: &[u8], content: Option<(u64, Sha256)>) -> Result<()> {
+    pub(crate) fn append_record(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        content: Option<(u64, Sha256)>,
+    ) -> Result<()> {
         let appended = self.try_append(header, payload, content);
         self.failed |= appended.is_err();
         appended

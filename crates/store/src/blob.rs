@@ -44,9 +44,15 @@ struct Cache {
 impl BlobReader {
     pub(crate) fn open(store: Store, kind: Kind, digest: &Digest) -> Result<Self> {
         let recipe = read_recipe(&store, kind, digest)?;
-        let Recipe { size, sha256, layout } = recipe.ok_or(StoreError::NotFound(*digest))?;
+        let recipe = recipe.ok_or(StoreError::NotFound(*digest))?;
+        Ok(Self::of_recipe(store, digest, recipe))
+    }
+
+    /// Reads content by a recipe that need not be stored.
+    pub(crate) fn of_recipe(store: Store, digest: &Digest, recipe: Recipe) -> Self {
+        let Recipe { size, sha256, layout } = recipe;
         let info = BlobInfo { digest: *digest, sha256, size };
-        Ok(Self { store, info, layout, cache: Mutex::default(), position: 0 })
+        Self { store, info, layout, cache: Mutex::default(), position: 0 }
     }
 
     pub fn digest(&self) -> Digest {
@@ -241,21 +247,32 @@ pub(crate) fn read_back(store: &Store, kind: Kind, digest: &Digest) -> Result<()
 }
 
 /// Returns the plain bytes if they are what the header's name says. `dependents` counts the deltas that led here.
-fn decode_chunk(
+pub(crate) fn decode_chunk(
     store: &Store,
     header: &Header,
     payload: Vec<u8>,
     dependents: u8,
 ) -> std::result::Result<Base, RecordFault> {
-    if header.plain > CHUNK_MAX {
-        return Err(RecordFault::Damaged("it is longer than any chunk".to_owned()));
-    }
     let base = match Dependency::of(header.codec, &payload) {
         Some(dependency) => Some(read_dependency(store, &dependency, dependents)?),
         None => None,
     };
     let base_bytes = base.as_ref().map_or(&[][..], |base| &base.plain);
-    let plain = codec::decode(header.codec, payload, header.plain as usize, base_bytes);
+    let plain = decode_with_base(store, header, payload, base_bytes)?;
+    Ok(Base { digest: header.digest, depth: base.map_or(0, |base| base.depth + 1), plain })
+}
+
+/// The same where the bytes of what it depends on are known.
+pub(crate) fn decode_with_base(
+    store: &Store,
+    header: &Header,
+    payload: Vec<u8>,
+    base: &[u8],
+) -> std::result::Result<Vec<u8>, RecordFault> {
+    if header.plain > CHUNK_MAX {
+        return Err(RecordFault::Damaged("it is longer than any chunk".to_owned()));
+    }
+    let plain = codec::decode(header.codec, payload, header.plain as usize, base);
     let plain = plain.map_err(|error| match error.kind() {
         io::ErrorKind::Unsupported => unsupported(store, "codec", header.codec),
         _ => RecordFault::Damaged(format!("it does not decode: {error}")),
@@ -263,7 +280,7 @@ fn decode_chunk(
     if Digest::of(&plain) != header.digest {
         return Err(RecordFault::Damaged("its bytes are other content".to_owned()));
     }
-    Ok(Base { digest: header.digest, depth: base.map_or(0, |base| base.depth + 1), plain })
+    Ok(plain)
 }
 
 /// Reads what a delta depends on; what is wrong with that is wrong with the delta.
@@ -282,7 +299,7 @@ fn read_dependency(store: &Store, dependency: &Dependency, dependents: u8) -> st
     }
 }
 
-fn recipe_fault(store: &Store, fault: RecipeFault) -> RecordFault {
+pub(crate) fn recipe_fault(store: &Store, fault: RecipeFault) -> RecordFault {
     match fault {
         RecipeFault::Damaged(what) => RecordFault::Damaged(what.to_owned()),
         RecipeFault::Unknown(version) => unsupported(store, "recipe version", version),

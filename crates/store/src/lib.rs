@@ -14,6 +14,8 @@
 //! a recipe (`recipe`) lists the chunks of a blob. A tree is canonical bytes ([`Tree`]) kept like a blob under a
 //! kind of its own.
 //!
+//! Records also travel between stores, in packs made for that and as opaque bytes (`exchange`).
+//!
 //! # How it survives
 //!
 //! * A writer holds the exclusive lock of one pack at a time and appends a group to it. It takes any open pack that
@@ -39,6 +41,7 @@ mod codec;
 mod cut;
 mod directory;
 mod error;
+mod exchange;
 mod gc;
 mod index;
 mod ingest;
@@ -56,8 +59,12 @@ mod verify;
 pub use batch::Batch;
 pub use blob::BlobReader;
 pub use error::StoreError;
+pub use exchange::{
+    FinishedPack, IndexFault, PackBuilder, PackContents, Record, RecordFault, RecordId, RecordKind, RecordPlace,
+};
 pub use gc::{Amount, ContentSize, GRACE_DEFAULT, GcOptions, GcProgress, GcReport, Roots};
 pub use lease::Lease;
+pub use pack::PackId;
 pub use store::{BlobInfo, Store, Usage};
 pub use tree::{Tree, TreeEntry};
 pub use verify::{Damage, VerifyReport};

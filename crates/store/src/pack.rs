@@ -37,18 +37,18 @@ const WRITE_BUFFER: usize = 1 << 20;
 
 /// The name of a pack; later packs sort after earlier ones.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct PackId(pub [u8; 16]);
+pub struct PackId(pub(crate) [u8; 16]);
 
 impl PackId {
-    pub fn generate() -> Self {
+    pub(crate) fn generate() -> Self {
         Self(uuid::Uuid::now_v7().into_bytes())
     }
 
-    pub fn pack_path(self, dir: &Path) -> PathBuf {
+    pub(crate) fn pack_path(self, dir: &Path) -> PathBuf {
         dir.join(format!("{self}.pack"))
     }
 
-    pub fn index_path(self, dir: &Path) -> PathBuf {
+    pub(crate) fn index_path(self, dir: &Path) -> PathBuf {
         dir.join(format!("{self}.idx"))
     }
 }
@@ -75,7 +75,7 @@ impl FromStr for PackId {
 }
 
 /// Magic, version, reserved, id, CRC-32 of all that.
-fn encode_pack_header(id: PackId) -> [u8; PACK_HEADER_LEN] {
+pub(crate) fn encode_pack_header(id: PackId) -> [u8; PACK_HEADER_LEN] {
     let mut bytes = [0; PACK_HEADER_LEN];
     bytes[..8].copy_from_slice(&PACK_MAGIC);
     bytes[8..10].copy_from_slice(&PACK_VERSION.to_le_bytes());
@@ -227,9 +227,9 @@ pub(crate) fn survey(file: &File, path: &Path, id: PackId) -> Result<(Vec<Found>
 }
 
 /// The records since the last commit, as the next commit record describes them.
-struct Group {
+pub(crate) struct Group {
     start: u64,
-    count: u32,
+    pub count: u32,
     headers: blake3::Hasher,
 }
 
@@ -243,13 +243,19 @@ struct Commit {
 }
 
 impl Group {
-    fn starting_at(start: u64) -> Self {
+    pub fn starting_at(start: u64) -> Self {
         Self { start, count: 0, headers: blake3::Hasher::new() }
     }
 
-    fn add(&mut self, header: &[u8; HEADER_LEN]) {
+    pub fn add(&mut self, header: &[u8; HEADER_LEN]) {
         self.count += 1;
         self.headers.update(header);
+    }
+
+    /// Header and payload of the record that ends this group.
+    pub fn commit_record(&self) -> (Header, [u8; COMMIT_LEN]) {
+        let (digest, payload) = self.commit().encode();
+        (Header::for_payload(Kind::Commit, CODEC_RAW, digest, COMMIT_LEN as u64, &payload), payload)
     }
 
     fn commit(&self) -> Commit {
@@ -547,8 +553,7 @@ impl PackWriter {
     pub fn commit(&mut self) -> Result<Vec<Found>> {
         self.flush()?;
         self.file.sync_data().at(&self.path)?;
-        let (digest, payload) = self.group.commit().encode();
-        let header = Header::for_payload(Kind::Commit, CODEC_RAW, digest, COMMIT_LEN as u64, &payload);
+        let (header, payload) = self.group.commit_record();
         for _ in 0..2 {
             let bytes = header.encode(self.id, self.end);
             self.write(&bytes, &payload)?;

@@ -65,17 +65,23 @@ impl PackIndex {
 
     /// Writes the index and makes it survive a power loss. The caller holds the pack's lock.
     pub fn write(&mut self, dir: &Path, id: PackId) -> Result<()> {
-        self.records.sort_unstable_by_key(|found| (found.kind, found.digest, found.offset));
+        let bytes = self.encode(id);
         let path = id.index_path(dir);
         // the lock on the pack makes this name ours; a rest of an earlier attempt is overwritten
         let temporary = path.with_extension("idx.tmp");
         let mut options = File::options();
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(&temporary).at(&temporary)?;
-        file.write_all(&encode(self, id)).at(&temporary)?;
+        file.write_all(&bytes).at(&temporary)?;
         file.sync_all().at(&temporary)?;
         fs::rename(&temporary, &path).at(&path)?;
         sync_dir(dir)
+    }
+
+    /// The bytes of an index file.
+    pub fn encode(&mut self, id: PackId) -> Vec<u8> {
+        self.records.sort_unstable_by_key(|found| (found.kind, found.digest, found.offset));
+        encode(self, id)
     }
 }
 
@@ -105,12 +111,12 @@ fn encode(index: &PackIndex, id: PackId) -> Vec<u8> {
     bytes
 }
 
-enum Fault {
+pub(crate) enum Fault {
     Damaged,
     Version(u16),
 }
 
-fn decode(id: PackId, bytes: &[u8]) -> std::result::Result<PackIndex, Fault> {
+pub(crate) fn decode(id: PackId, bytes: &[u8]) -> std::result::Result<PackIndex, Fault> {
     let Some(body_len) = bytes.len().checked_sub(CHECK_LEN).filter(|len| *len >= HEAD_LEN) else {
         return Err(Fault::Damaged);
     };

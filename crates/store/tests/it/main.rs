@@ -1,6 +1,7 @@
 //! Stories about a store: what goes in comes out, whatever happens in between.
 
 mod damage;
+mod exchange;
 mod frozen;
 mod gc;
 mod processes;
