@@ -17,6 +17,7 @@ mod impact;
 mod init;
 mod lineage;
 mod link;
+mod log;
 mod models;
 mod policy;
 pub mod predict;
@@ -31,6 +32,7 @@ mod runs;
 mod serve;
 mod show;
 mod status;
+mod undo;
 mod user;
 mod validate;
 mod verify;
@@ -105,6 +107,8 @@ enum Command {
     Add(add::AddArgs),
     Status(status::StatusArgs),
     Checkout(checkout::CheckoutArgs),
+    Log(log::LogArgs),
+    Undo(undo::UndoArgs),
     Get(get::GetArgs),
     Verify(verify::VerifyArgs),
     Run(run::RunArgs),
@@ -151,6 +155,8 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Add(args) => add::run(args, global, output).await,
         Command::Status(args) => status::run(args, global, output).await,
         Command::Checkout(args) => checkout::run(args, global, output).await,
+        Command::Log(args) => log::run(args, global, output).await,
+        Command::Undo(args) => undo::run(args, global, output).await,
         Command::Get(args) => get::run(args, global, output).await,
         Command::Verify(args) => verify::run(args, global, output).await,
         Command::Run(args) => run::run(args, global, output).await,

@@ -19,10 +19,13 @@ use stemma_api::{
     Client,
     client::{Identification, Transport},
 };
-use stemma_core::{ErrorKind, Problem, name::ProjectName};
+use stemma_core::{
+    Clock as _, ErrorKind, Problem, SystemClock,
+    name::{DatasetName, PrincipalName, ProjectName, TreePath},
+};
 use stemma_server::{app::AccessRules, local_service};
 use stemma_store::{Store, StoreError};
-use stemma_workspace::{Workspace, WorkspaceError};
+use stemma_workspace::{Workspace, WorkspaceError, operations::Author};
 
 use self::local::Reached;
 use crate::command::Global;
@@ -66,6 +69,11 @@ impl Session {
         };
         match home.identify(global, &transport).await {
             Ok(identification) => {
+                let actor = match &identification.asserted {
+                    Some(name) => Some(name.clone()),
+                    None => identity::author(global).await,
+                };
+                let workspace = workspace.map(|workspace| workspace.acting(typed(actor)));
                 let client = Client::new(transport, identification);
                 Ok(Self { client, project, workspace, store: OnceCell::new(), home })
             }
@@ -146,6 +154,31 @@ pub fn thing(session: &Session, typed: &str) -> Result<String, Problem> {
     Ok(found.map_or(typed.to_owned(), |entry| entry.digest.to_string()))
 }
 
+/// What a person may mean by a path or a dataset's name.
+pub struct Place {
+    pub path: Option<TreePath>,
+    pub name: Option<DatasetName>,
+}
+
+/// A path (tracked, or tracked once), else a dataset's name and the path that has it.
+pub fn place(session: &Session, typed: &str) -> Result<Place, Problem> {
+    let mut path = None;
+    if let Some(workspace) = &session.workspace {
+        let here = std::path::absolute(typed).unwrap_or_default();
+        let below = here.strip_prefix(workspace.root()).ok().and_then(|path| path.to_str());
+        path = below.and_then(|below| TreePath::new(below).ok());
+        let lock = workspace.lock()?;
+        let found = path.as_ref().and_then(|path| lock.get(path.as_str()));
+        if let Some(entry) = found {
+            return Ok(Place { path, name: Some(entry.name.clone()) });
+        }
+        if let Some(path) = lock.path_of(typed) {
+            return Ok(Place { path: Some(path.clone()), name: Some(typed.parse()?) });
+        }
+    }
+    Ok(Place { path, name: typed.parse().ok() })
+}
+
 /// The folder that the command works in.
 pub fn current_dir() -> Result<PathBuf, Problem> {
     std::env::current_dir()
@@ -155,6 +188,18 @@ pub fn current_dir() -> Result<PathBuf, Problem> {
 /// Returns the workspace around the current folder, which must be there.
 pub fn require_workspace() -> Result<Workspace, Problem> {
     Ok(Workspace::discover(&current_dir()?)?)
+}
+
+/// As [`require_workspace`], for a command that changes it without a session.
+pub async fn require_workspace_to_change(global: &Global) -> Result<Workspace, Problem> {
+    Ok(require_workspace()?.acting(typed(identity::author(global).await)))
+}
+
+/// This command as the author of an operation.
+fn typed(actor: Option<PrincipalName>) -> Author {
+    let arguments = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let command = std::iter::once("stemma".to_owned()).chain(arguments).collect();
+    Author { actor, command, time: SystemClock.now() }
 }
 
 /// The project to work in: flag, then environment, then `stemma.toml`, then `default`.

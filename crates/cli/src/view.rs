@@ -7,6 +7,7 @@ pub mod endpoint;
 pub mod evaluation;
 pub mod gate;
 pub mod lineage;
+pub mod log;
 pub mod reproduction;
 pub mod run;
 pub mod version;

@@ -23,7 +23,7 @@ use stemma_store::{Store, StoreError};
 
 pub use self::journal::{Journal, OPERATIONS_FILE};
 pub(crate) use self::turn::{Change, Turn};
-pub use self::view::{PathOperation, Since, path_operations, path_versions, versions_of_path};
+pub use self::view::{PathOperation, Since, changed_paths, path_operations, path_versions, versions_of_path};
 pub(crate) use self::view::{files_of, lock_of};
 
 use crate::{lock::LockError, problem};

@@ -32,7 +32,7 @@ struct Written {
 }
 
 pub async fn run(args: CheckoutArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    let workspace = session::require_workspace()?;
+    let workspace = session::require_workspace_to_change(global).await?;
     let paths: Result<Vec<PathBuf>, Problem> = args.paths.iter().map(|path| absolute(path)).collect();
     let paths = paths?;
     let overwrite = if args.force { Overwrite::Force } else { Overwrite::Refuse };

@@ -30,6 +30,14 @@ pub async fn kept(home: &str) -> Result<Identification, Problem> {
     Ok(Identification { token, asserted })
 }
 
+/// Who changes a workspace, as far as nobody asks the home.
+pub async fn author(global: &Global) -> Option<PrincipalName> {
+    match &global.acting_as {
+        Some(name) => Some(name.clone()),
+        None => asserted_name().await,
+    }
+}
+
 /// The Git e-mail, else the user's name on this machine.
 pub async fn asserted_name() -> Option<PrincipalName> {
     let names = [git_email().await, settings::user()];

@@ -7,6 +7,7 @@ mod data;
 mod delivery;
 mod desk;
 mod help;
+mod history;
 mod lineage;
 mod models;
 mod onnx;

@@ -1,6 +1,6 @@
 //! Reading operations back: the states between them, and what happened to one path.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use stemma_core::{Digest, Timestamp, name::TreePath};
 use stemma_store::{Store, StoreError};
@@ -31,6 +31,19 @@ fn read(store: &Store, digest: Digest, absent: impl Fn() -> OperationsError) -> 
         Err(StoreError::NotFound(_)) => Err(absent()),
         read => Ok(read?),
     }
+}
+
+/// The paths of which an operation changed the file or what the lock says, sorted.
+pub fn changed_paths(store: &Store, operation: &Operation) -> Result<Vec<TreePath>, OperationsError> {
+    let mut paths: BTreeSet<TreePath> = files_of(store, operation)?.into_iter().map(|file| file.path).collect();
+    if operation.before != operation.after {
+        let before = lock_of(store, operation, operation.before)?;
+        let after = lock_of(store, operation, operation.after)?;
+        let differs = |path: &&TreePath| before.get(path.as_str()) != after.get(path.as_str());
+        let all = before.entries().chain(after.entries()).map(|(path, _)| path);
+        paths.extend(all.filter(differs).cloned());
+    }
+    Ok(paths.into_iter().collect())
 }
 
 /// What an operation did to one path.
