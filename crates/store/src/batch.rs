@@ -15,6 +15,7 @@ use stemma_format::Outline;
 use crate::{
     blob::read_back,
     error::{IoContext as _, Result, StoreError},
+    index::Reliance,
     ingest::{self, Guide},
     lease::Lease,
     pack::{PACK_MAX, PackId, PackWriter},
@@ -190,7 +191,8 @@ impl Batch {
         let Ok(marks) = self.leased().map(|lease| Arc::clone(lease.marks())) else {
             return false;
         };
-        self.store.index().holds(kind, digest, &marks, &mut self.unsynced)
+        let mut reliance = Reliance { marks: &marks, pending: &self.pending, unsynced: &mut self.unsynced };
+        self.store.index().holds((kind, *digest), &mut reliance)
     }
 
     pub(crate) fn append(&mut self, kind: Kind, digest: Digest, codec: u8, plain: u64, payload: &[u8]) -> Result<()> {

@@ -9,7 +9,7 @@ use std::{
 use stemma_core::{Digest, Sha256};
 
 use crate::{
-    codec::{self, Base, DEPTH_MAX, Dependency},
+    codec::{self, Base, Dependency},
     error::{Result, StoreError},
     index::RecordFault,
     read_ahead,
@@ -21,6 +21,8 @@ use crate::{
 /// Plain bytes of chunks kept per reader.
 const CACHE_BYTES_MAX: usize = 2 << 20;
 const CACHED_PAGES_MAX: usize = 4;
+/// More than writers make ([`codec::DEPTH_MAX`]): a base that was lost may have been written again as a delta.
+pub(crate) const READ_DEPTH_MAX: u8 = 16;
 
 /// An open blob.
 ///
@@ -237,6 +239,20 @@ pub(crate) fn read_page(store: &Store, digest: &Digest, start: u64) -> Result<Op
     })
 }
 
+/// Checks the bytes of a record in hand, beyond their CRC.
+pub(crate) fn check_record(store: &Store, header: &Header, payload: Vec<u8>) -> std::result::Result<(), RecordFault> {
+    match header.kind {
+        Kind::Chunk => decode_chunk(store, header, payload, 0).map(drop),
+        Kind::Page if Digest::of(&payload) != header.digest => {
+            Err(RecordFault::Damaged("its bytes are other content".to_owned()))
+        }
+        Kind::Blob | Kind::Tree => {
+            Recipe::decode(header.digest, &payload).map(drop).map_err(|fault| recipe_fault(store, fault))
+        }
+        Kind::Page | Kind::Commit => Ok(()),
+    }
+}
+
 /// Reads a part of a blob only to see whether it is whole.
 pub(crate) fn read_back(store: &Store, kind: Kind, digest: &Digest) -> Result<()> {
     match kind {
@@ -286,8 +302,8 @@ pub(crate) fn decode_with_base(
 /// Reads what a delta depends on; what is wrong with that is wrong with the delta.
 fn read_dependency(store: &Store, dependency: &Dependency, dependents: u8) -> std::result::Result<Base, RecordFault> {
     let Dependency { base, .. } = dependency;
-    if dependents >= DEPTH_MAX {
-        return Err(RecordFault::Damaged(format!("more than {DEPTH_MAX} chunks depend on each other")));
+    if dependents >= READ_DEPTH_MAX {
+        return Err(RecordFault::Damaged(format!("more than {READ_DEPTH_MAX} chunks depend on each other")));
     }
     match read_dependent(store, base, dependents + 1) {
         Ok(Some(base)) => Ok(base),

@@ -23,10 +23,13 @@
 //!
 //! Nothing is removed if anything that is needed can't be read: what hangs on it would look like garbage.
 
+mod collector;
 pub(crate) mod marks;
 mod plan;
+mod purge;
 mod reach;
 mod sizes;
+mod sweep;
 
 use std::{
     io,
@@ -36,6 +39,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use stemma_core::Digest;
 
+pub use purge::PurgeReport;
 pub use sizes::ContentSize;
 
 use crate::{error::Result, store::Store, verify::Damage};
@@ -130,5 +134,24 @@ impl Store {
     /// `roots` may be older than what other processes have recorded since: a plan promises nothing.
     pub fn gc_plan(&self, roots: &[Digest], options: &GcOptions) -> Result<GcReport> {
         plan::dry_run(self, roots, options)
+    }
+
+    /// Removes what hangs on none of the roots and has not for the grace period; marks what is garbage since.
+    ///
+    /// Nothing is removed if anything that hangs on the roots can't be read ([`StoreError::Needed`](crate::StoreError)).
+    pub fn gc(
+        &self,
+        roots: &mut Roots<'_>,
+        options: &GcOptions,
+        progress: &mut dyn FnMut(GcProgress),
+    ) -> Result<GcReport> {
+        let mut collector = collector::Collector::begin(self)?;
+        if !options.grace.is_zero() {
+            return collector.collect(roots, options, progress);
+        }
+        // what the first pass marks the second one may sweep: leases and roots are read anew in between
+        let first = collector.mark(roots, options, progress)?;
+        let second = collector.collect(roots, options, progress)?;
+        Ok(GcReport { marked: first.marked, unmarked: first.unmarked, ..second })
     }
 }

@@ -15,6 +15,7 @@ use std::{
 use stemma_core::{Digest, Sha256};
 
 use crate::{
+    codec::{self, DEPENDENCY_LEN, Dependency},
     error::{IoContext as _, Result, StoreError},
     gc::marks::Marks,
     pack::{self, Adoption, Found, PackId, PackWriter, SEAL_AT, Scan},
@@ -77,6 +78,14 @@ pub(crate) struct Index {
     files: Mutex<Vec<(u32, Arc<File>)>>,
 }
 
+/// What somebody who adds content goes by, and what of it must be on disk before it counts.
+pub(crate) struct Reliance<'a> {
+    pub marks: &'a Marks,
+    /// Records that are being added together.
+    pub pending: &'a HashSet<(Kind, Digest)>,
+    pub unsynced: &'a mut HashSet<PackId>,
+}
+
 /// Why a record could not be read from one place.
 pub(crate) enum RecordFault {
     Damaged(String),
@@ -120,24 +129,65 @@ impl Index {
         state.contents(kind).iter().map(|(digest, content)| (*digest, *content)).collect()
     }
 
-    /// Whether a record need not be written again: there is a copy without a mark. If it lies where it may not be on
-    /// disk yet, its pack is added to `unsynced`.
-    pub fn holds(&self, kind: Kind, digest: &Digest, marks: &Marks, unsynced: &mut HashSet<PackId>) -> bool {
-        let state = self.read();
-        if state.damaged.contains(&(kind, *digest)) {
+    /// Whether a record need not be written again: there is a copy without a mark, and if that is a delta, the same
+    /// holds for what it depends on (`pending` are records on their way). Where such a copy may not be on disk yet, its
+    /// pack is added to `unsynced`.
+    pub fn holds(&self, record: (Kind, Digest), reliance: &mut Reliance<'_>) -> bool {
+        self.holds_within(record, reliance, codec::DEPTH_MAX)
+    }
+
+    fn holds_within(&self, record: (Kind, Digest), reliance: &mut Reliance<'_>, deltas_max: u8) -> bool {
+        if self.read().damaged.contains(&record) {
             return false;
         }
-        let copies = state.copies.get(&(kind, *digest)).into_iter().flatten().copied();
-        let mut places = state.place(kind, digest).into_iter().chain(copies);
-        let is_kept = |place: &Place| marks.get(state.packs[place.pack as usize].id, place.offset).is_none();
-        let Some(place) = places.find(is_kept) else {
+        self.places(record.0, &record.1).into_iter().any(|place| {
+            let (id, is_on_disk) = {
+                let pack = &self.read().packs[place.pack as usize];
+                (pack.id, pack.sealed || place.offset < pack.synced_end)
+            };
+            if reliance.marks.get(id, place.offset).is_some()
+                || !self.base_holds(&record.1, place, reliance, deltas_max)
+            {
+                return false;
+            }
+            if !is_on_disk {
+                reliance.unsynced.insert(id);
+            }
+            true
+        })
+    }
+
+    /// Whether what a copy depends on is held too; true for one that depends on nothing.
+    fn base_holds(&self, chunk: &Digest, place: Place, reliance: &mut Reliance<'_>, deltas_max: u8) -> bool {
+        if !codec::is_delta(place.codec) {
+            return true;
+        }
+        let (Some(deltas_max), Ok(Some(base))) = (deltas_max.checked_sub(1), self.base_at(chunk, place)) else {
             return false;
         };
-        let pack = &state.packs[place.pack as usize];
-        if !pack.sealed && place.offset >= pack.synced_end {
-            unsynced.insert(pack.id);
-        }
-        true
+        let base = (Kind::Chunk, base);
+        reliance.pending.contains(&base) || self.holds_within(base, reliance, deltas_max)
+    }
+
+    /// A copy of a record outside of a pack that nothing is going to remove, and that `check` finds good. A delta is
+    /// none for one who has the record by itself.
+    pub fn another_copy(
+        &self,
+        found: &Found,
+        outside: PackId,
+        marks: &Marks,
+        check: impl Fn(&Header, Vec<u8>) -> std::result::Result<(), RecordFault>,
+    ) -> Option<PackId> {
+        let is_delta = codec::is_delta(found.codec);
+        self.places(found.kind, &found.digest).into_iter().find_map(|place| {
+            let id = self.read().packs[place.pack as usize].id;
+            let is_kept = id != outside && marks.get(id, place.offset).is_none();
+            if !is_kept || (codec::is_delta(place.codec) && !is_delta) {
+                return None;
+            }
+            let (header, payload) = self.record_at(found.kind, &found.digest, place).ok()?;
+            check(&header, payload).ok().map(|()| id)
+        })
     }
 
     fn places(&self, kind: Kind, digest: &Digest) -> Vec<Place> {
@@ -155,9 +205,42 @@ impl Index {
         self.read().place(kind, digest).map_or(0, |place| HEADER_LEN as u64 + u64::from(place.stored))
     }
 
-    /// The chunk that a chunk is kept as a difference to.
-    pub fn delta_base(&self, _chunk: &Digest) -> Result<Option<Digest>> {
-        Ok(None)
+    /// The chunks that copies of a chunk are kept as differences to.
+    pub fn bases(&self, chunk: &Digest) -> Result<Vec<Digest>> {
+        let mut bases = Vec::new();
+        for place in self.places(Kind::Chunk, chunk) {
+            if codec::is_delta(place.codec) {
+                bases.extend(self.base_at(chunk, place)?);
+            }
+        }
+        Ok(bases)
+    }
+
+    /// What the copy of a delta at this place depends on; `None` if that can't be told.
+    fn base_at(&self, chunk: &Digest, place: Place) -> Result<Option<Digest>> {
+        let (Some(file), path) = self.file(place.pack)? else {
+            return Ok(None);
+        };
+        let mut bytes = [0; HEADER_LEN + DEPENDENCY_LEN];
+        match file.read_exact_at(&mut bytes, place.offset) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        }
+        let id = self.read().packs[place.pack as usize].id;
+        let header = Header::parse(&bytes[..HEADER_LEN], id, place.offset).ok();
+        let header = header.filter(|header| header.kind == Kind::Chunk && header.digest == *chunk);
+        Ok(header.and_then(|header| Dependency::of(header.codec, &bytes[HEADER_LEN..])).map(|found| found.base))
+    }
+
+    /// All copies of chunks that are deltas, and the packs they lie in.
+    pub fn deltas(&self) -> Vec<(Digest, PackId)> {
+        let state = self.read();
+        let copies = state.copies.iter().filter(|(key, _)| key.0 == Kind::Chunk);
+        let copies = copies.flat_map(|(key, places)| places.iter().map(|place| (key.1, *place)));
+        let all = state.chunks.iter().map(|(digest, place)| (*digest, *place)).chain(copies);
+        let deltas = all.filter(|(_, place)| codec::is_delta(place.codec));
+        deltas.map(|(digest, place)| (digest, state.packs[place.pack as usize].id)).collect()
     }
 
     /// All names of a kind of record.
@@ -180,10 +263,10 @@ impl Index {
         }
     }
 
-    /// All places of the records that have several.
-    pub fn copies(&self) -> HashMap<(Kind, Digest), Vec<(PackId, u64)>> {
+    /// All places of the records that have several: whether the copy there is a delta, pack and offset.
+    pub fn copies(&self) -> HashMap<(Kind, Digest), Vec<(bool, PackId, u64)>> {
         let state = self.read();
-        let shown = |place: &Place| (state.packs[place.pack as usize].id, place.offset);
+        let shown = |place: &Place| (codec::is_delta(place.codec), state.packs[place.pack as usize].id, place.offset);
         let all = |(key, copies): (&(Kind, Digest), &Vec<Place>)| {
             let first = state.place(key.0, &key.1);
             (*key, first.iter().chain(copies).map(shown).collect())
@@ -214,14 +297,16 @@ impl Index {
     ) -> Result<Option<T>> {
         let mut tried = Vec::new();
         let mut fault = None;
-        for attempt in 0..2 {
+        for attempt in 0..READ_ATTEMPTS {
             if attempt > 0 {
                 self.refresh()?;
             }
-            for place in self.places(kind, digest) {
-                if tried.contains(&place) {
-                    continue;
-                }
+            let untried = self.places(kind, digest).into_iter().filter(|place| !tried.contains(place));
+            let untried: Vec<Place> = untried.collect();
+            if attempt > 0 && untried.is_empty() {
+                break;
+            }
+            for place in untried {
                 tried.push(place);
                 match self.record_at(kind, digest, place).and_then(|(header, payload)| make(&header, payload)) {
                     Ok(made) => return Ok(Some(made)),
@@ -237,6 +322,23 @@ impl Index {
                 Err(StoreError::corrupt(*digest, what))
             }
         }
+    }
+
+    /// Whether the copy of a record at a place can be read and `check` finds it good.
+    pub fn copy_is_good(
+        &self,
+        record: (Kind, Digest),
+        pack: PackId,
+        offset: u64,
+        check: impl Fn(&Header, Vec<u8>) -> std::result::Result<(), RecordFault>,
+    ) -> bool {
+        let (kind, digest) = record;
+        let is_there = |place: &Place| place.offset == offset && self.read().packs[place.pack as usize].id == pack;
+        let place = self.places(kind, &digest).into_iter().find(is_there);
+        place.is_some_and(|place| {
+            let record = self.record_at(kind, &digest, place);
+            record.is_ok_and(|(header, payload)| check(&header, payload).is_ok())
+        })
     }
 
     fn record_at(
@@ -306,17 +408,34 @@ impl Index {
     /// Looks at the folder for what other processes have committed since.
     pub fn refresh(&self) -> Result<()> {
         let _one_at_a_time = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
-        let known: Vec<PackId> = self.packs().into_iter().map(|(id, _)| id).collect();
-        let listing = Listing::read(&self.dir)?;
-        self.forget(known.into_iter().filter(|id| !listing.packs.contains(id)).collect());
-        for id in &listing.packs {
-            match self.known(*id) {
-                Some(Known { sealed: true, .. }) => {}
-                _ if listing.indexes.contains(id) => self.load_sealed(*id)?,
-                known => self.follow(*id, known.map_or(0, |known| known.committed_end))?,
+        // Where a pack went away its records were copied into another one before, which a listing that was begun
+        // earlier may not have.
+        for _ in 0..REFRESH_ROUNDS {
+            if self.follow_folder()? == Look::Complete {
+                break;
             }
         }
         Ok(())
+    }
+
+    fn follow_folder(&self) -> Result<Look> {
+        let known: Vec<PackId> = self.packs().into_iter().map(|(id, _)| id).collect();
+        let listing = Listing::read(&self.dir)?;
+        let gone: HashSet<PackId> = known.into_iter().filter(|id| !listing.packs.contains(id)).collect();
+        let mut look = if gone.is_empty() { Look::Complete } else { Look::PackGone };
+        for id in &listing.packs {
+            let followed = match self.known(*id) {
+                Some(Known { sealed: true, .. }) => Look::Complete,
+                _ if listing.indexes.contains(id) => self.load_sealed(*id)?,
+                known => self.follow(*id, known.map_or(0, |known| known.committed_end))?,
+            };
+            if followed == Look::PackGone {
+                look = Look::PackGone;
+            }
+        }
+        // only now, so that what was moved is never absent in between
+        self.forget(gone);
+        Ok(look)
     }
 
     fn known(&self, id: PackId) -> Option<Known> {
@@ -326,32 +445,41 @@ impl Index {
     }
 
     /// Reads what was appended to a pack that is still open.
-    fn follow(&self, id: PackId, committed_end: u64) -> Result<()> {
+    fn follow(&self, id: PackId, committed_end: u64) -> Result<Look> {
         let path = id.pack_path(&self.dir);
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::PackGone),
             Err(error) => return Err(StoreError::io(&path, error)),
         };
         let committed_end = self.catch_up(id, &file, &path, committed_end)?;
         let len = file.metadata().at(&path)?.len();
         // What lies behind the last group is work in progress if somebody holds the lock.
         if (committed_end < SEAL_AT && len <= committed_end) || file.try_lock().is_err() {
+            return Ok(Look::Complete);
+        }
+        self.finish_dead(id, &file, &path, committed_end)?;
+        Ok(Look::Complete)
+    }
+
+    /// Tidies up behind a writer that died. The caller holds the pack's lock.
+    fn finish_dead(&self, id: PackId, file: &File, path: &Path, committed_end: u64) -> Result<()> {
+        if pack::is_unlinked(file, path)? {
             return Ok(());
         }
-        let committed_end = self.catch_up(id, &file, &path, committed_end)?;
+        let committed_end = self.catch_up(id, file, path, committed_end)?;
         if committed_end >= SEAL_AT {
             // its writer died between the last commit and the index
-            return self.close(id, &file);
+            return self.close(id, file);
         }
-        let len = file.metadata().at(&path)?.len();
-        let tail = pack::salvage(&file, &path, id, committed_end, len)?;
+        let len = file.metadata().at(path)?.len();
+        let tail = pack::salvage(file, path, id, committed_end, len)?;
         if tail.last_commit_end.is_some() {
-            return self.close(id, &file);
+            return self.close(id, file);
         }
         if len > committed_end {
             // The rest of a crash. It does no harm, so being unable to cut it off does none either.
-            let _ = File::options().write(true).open(&path).and_then(|file| file.set_len(committed_end));
+            let _ = File::options().write(true).open(path).and_then(|file| file.set_len(committed_end));
         }
         Ok(())
     }
@@ -363,19 +491,22 @@ impl Index {
     }
 
     /// Takes in a pack by its index, or makes the index anew.
-    fn load_sealed(&self, id: PackId) -> Result<()> {
+    fn load_sealed(&self, id: PackId) -> Result<Look> {
         if let Some(index) = PackIndex::load(&self.dir, id)? {
             self.absorb(id, index.records, index.committed_end);
             self.mark_sealed(id);
-            return Ok(());
+            return Ok(Look::Complete);
         }
         let path = id.pack_path(&self.dir);
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::PackGone),
             Err(error) => return Err(StoreError::io(&path, error)),
         };
         if file.try_lock().is_ok() {
+            if pack::is_unlinked(&file, &path)? {
+                return Ok(Look::PackGone);
+            }
             self.close(id, &file)?;
         } else {
             // whoever holds the lock is writing the index
@@ -383,7 +514,7 @@ impl Index {
             self.absorb(id, records, committed_end);
         }
         self.mark_sealed(id);
-        Ok(())
+        Ok(Look::Complete)
     }
 
     /// Ends a pack: nobody will append to it once it has an index. The caller holds its lock.
@@ -416,7 +547,7 @@ impl Index {
         state.packs[number as usize].sealed = true;
     }
 
-    fn forget(&self, ids: HashSet<PackId>) {
+    pub fn forget(&self, ids: HashSet<PackId>) {
         if ids.is_empty() {
             return;
         }
@@ -443,6 +574,21 @@ impl Index {
                 if let Some(writer) = self.adopt(id)? {
                     return Ok(writer);
                 }
+            }
+        }
+        let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new pack was taken by another writer");
+        Err(StoreError::io(&self.dir, busy))
+    }
+
+    /// Makes a pack that nobody else has written to.
+    pub fn writer_of_new_pack(&self) -> Result<Box<PackWriter>> {
+        for _ in 0..ADOPTION_ATTEMPTS {
+            let id = PackWriter::create_file(&self.dir)?;
+            self.absorb(id, Vec::new(), 0);
+            if let Some(writer) = self.adopt(id)?
+                && writer.is_empty()
+            {
+                return Ok(writer);
             }
         }
         let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new pack was taken by another writer");
@@ -527,8 +673,21 @@ impl Index {
     }
 }
 
+/// One look without the folder, one after reading it, the rest because collections moved the record meanwhile.
+const READ_ATTEMPTS: usize = 10;
+/// As often the folder is read again because a pack went away meanwhile.
+const REFRESH_ROUNDS: usize = 10;
+
 /// One look without the folder, one after reading it, the rest with a new pack each.
 const ADOPTION_ATTEMPTS: usize = 100;
+
+/// Whether all of the folder was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Complete,
+    /// A pack went away, since the last look or during this one.
+    PackGone,
+}
 
 struct Known {
     committed_end: u64,

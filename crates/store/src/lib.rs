@@ -62,7 +62,7 @@ pub use error::StoreError;
 pub use exchange::{
     FinishedPack, IndexFault, PackBuilder, PackContents, Record, RecordFault, RecordId, RecordKind, RecordPlace,
 };
-pub use gc::{Amount, ContentSize, GRACE_DEFAULT, GcOptions, GcProgress, GcReport, Roots};
+pub use gc::{Amount, ContentSize, GRACE_DEFAULT, GcOptions, GcProgress, GcReport, PurgeReport, Roots};
 pub use lease::Lease;
 pub use pack::PackId;
 pub use store::{BlobInfo, Store, Usage};

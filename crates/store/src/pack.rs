@@ -523,6 +523,19 @@ impl PackWriter {
         &self.file
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.end == PACK_HEADER_LEN as u64
+    }
+
+    /// Drops what was appended since the last commit.
+    pub fn roll_back(&mut self) -> Result<()> {
+        self.buffer.clear();
+        self.records.clear();
+        self.end = self.committed_end;
+        self.group = Group::starting_at(self.end);
+        self.file.set_len(self.end).at(&self.path)
+    }
+
     pub fn has_uncommitted(&self) -> bool {
         self.group.count > 0
     }
@@ -578,7 +591,7 @@ impl Drop for PackWriter {
     }
 }
 
-fn is_unlinked(file: &File, path: &Path) -> Result<bool> {
+pub(crate) fn is_unlinked(file: &File, path: &Path) -> Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     Ok(file.metadata().at(path)?.nlink() == 0)
 }

@@ -142,9 +142,10 @@ impl Store {
 
     /// The names among `digests` under which there is neither a blob nor a tree, in the order given.
     pub fn missing(&self, digests: &[Digest]) -> Vec<Digest> {
+        // a folder that can't be read has nothing new
+        let _ = self.marks();
         let unknown = |digest: &&Digest| !self.knows(digest);
         if digests.iter().any(|digest| !self.knows(digest)) {
-            // a folder that can't be read has nothing new
             let _ = self.index.refresh();
         }
         digests.iter().filter(unknown).copied().collect()
@@ -162,8 +163,10 @@ impl Store {
         })
     }
 
-    /// Asks again after looking for what other processes have written since.
+    /// Asks after looking for what a collection has removed, and again after looking for what others have written.
     fn after_a_second_look<T>(&self, find: impl Fn() -> Option<T>) -> Result<Option<T>> {
+        // marks that can't be read say nothing
+        let _ = self.marks();
         if let Some(found) = find() {
             return Ok(Some(found));
         }

@@ -54,10 +54,6 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    pub fn is_empty(&self) -> bool {
-        self.packs.is_empty()
-    }
-
     pub fn get(&self, pack: PackId, offset: u64) -> Option<Mark> {
         let marks = self.packs.get(&pack)?;
         marks.binary_search_by_key(&offset, |mark| mark.offset).ok().map(|at| marks[at])

@@ -1,23 +1,24 @@
 //! What is garbage, how long it has been, and in which packs it lies.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use stemma_core::Digest;
 
 use super::{
-    Amount, ContentSize, GcOptions, GcProgress, GcReport,
+    Amount, ContentSize, GcOptions, GcReport,
     marks::{Mark, Marks},
-    reach::{self, Reach},
+    reach::{self, Except, Reach},
     sizes,
 };
 use crate::{
+    blob::check_record,
     error::Result,
     lease::Leases,
     pack::PackId,
-    record::{HEADER_LEN, Kind},
+    record::{HEADER_LEN, Header, Kind},
     store::Store,
 };
 
@@ -27,10 +28,10 @@ const WORTH_PERCENT: u64 = 10;
 const CONTENTS_MAX: usize = 10_000;
 
 /// What is known before anything is changed.
-pub(super) struct Findings {
-    pub marks: Marks,
-    pub leases: Leases,
-    pub reach: Reach,
+pub(super) struct Findings<'a> {
+    pub marks: &'a Marks,
+    pub leases: &'a Leases,
+    pub reach: &'a Reach,
     pub grace: Duration,
     pub now_ms: u64,
     /// What is marked only now counts as due: for a plan of several passes.
@@ -66,10 +67,11 @@ pub(super) fn dry_run(store: &Store, roots: &[Digest], options: &GcOptions) -> R
     store.index().refresh()?;
     let marks = super::marks::load(store.root())?;
     let leases = Leases::read(store.root())?;
-    let reach = reach::reach(store, roots.iter().copied(), &mut |_| {})?;
+    let reach = reach::reach(store, roots.iter().copied(), &Except::default(), &mut |_| {})?;
     // without a grace period what is marked goes in the same call, if nobody adds anything meanwhile
     let marked_is_due = options.grace.is_zero() && leases.count() == 0;
     let now_ms = millis(options.now);
+    let (marks, leases, reach) = (&marks, &leases, &reach);
     let findings = Findings { marks, leases, reach, grace: options.grace, now_ms, marked_is_due };
     let mut plan = findings.plan(store);
     plan.report.roots = roots.iter().collect::<HashSet<_>>().len() as u64;
@@ -83,7 +85,7 @@ pub(super) fn dry_run(store: &Store, roots: &[Digest], options: &GcOptions) -> R
             false => plan.report.kept.add_all(garbage.due_amount),
         }
     }
-    list_contents(store, &findings.reach, &mut plan.report)?;
+    list_contents(store, reach, &mut plan.report)?;
     Ok(plan.report)
 }
 
@@ -99,7 +101,7 @@ struct Copy {
     len: u64,
 }
 
-impl Findings {
+impl Findings<'_> {
     /// Finds all garbage and decides what of it may go.
     pub fn plan(&self, store: &Store) -> Plan {
         let superfluous = self.superfluous(store);
@@ -132,13 +134,21 @@ impl Findings {
 
     /// Copies of needed records of which there is another copy that stays.
     fn superfluous(&self, store: &Store) -> HashSet<(PackId, u64)> {
-        let several: HashMap<_, Vec<(PackId, u64)>> = store.index().copies();
         let mut superfluous = HashSet::new();
-        for places in several.into_values() {
-            let unmarked = |place: &&(PackId, u64)| self.marks.get(place.0, place.1).is_none();
-            // always the same one: what was marked before as superfluous must not be needed now, and the other way round
-            let kept = places.iter().filter(unmarked).min().or_else(|| places.iter().min()).copied();
-            superfluous.extend(places.into_iter().filter(|place| Some(*place) != kept));
+        for ((kind, digest), mut places) in store.index().copies() {
+            // A whole copy rather than a delta: what depends on this one would depend on more than it was made for.
+            // Then one without a mark, so that what was marked as superfluous does not have to be taken back.
+            places.sort_unstable_by_key(|&(is_delta, pack, offset)| {
+                (is_delta, self.marks.get(pack, offset).is_some(), pack, offset)
+            });
+            // all stay if none of them can be read
+            let check = |header: &Header, payload| check_record(store, header, payload);
+            let is_good =
+                |place: &(bool, PackId, u64)| store.index().copy_is_good((kind, digest), place.1, place.2, check);
+            if let Some(kept) = places.iter().position(is_good) {
+                places.remove(kept);
+                superfluous.extend(places.into_iter().map(|(_, pack, offset)| (pack, offset)));
+            }
         }
         superfluous
     }
@@ -153,7 +163,7 @@ impl Plan {
         }
     }
 
-    fn discard(&mut self, copy: &Copy, mark: Option<Mark>, findings: &Findings, floor: u64) {
+    fn discard(&mut self, copy: &Copy, mark: Option<Mark>, findings: &Findings<'_>, floor: u64) {
         let now_ms = findings.now_ms;
         self.report.garbage.add(copy.len);
         let garbage = self.packs.entry(copy.pack).or_default();

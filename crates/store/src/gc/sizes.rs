@@ -116,7 +116,37 @@ pub(super) fn each_record_below(store: &Store, digest: &Digest, visit: &mut dyn 
 }
 
 fn each_readable(store: &Store, content: ContentKey, visit: &mut dyn FnMut(Key)) -> Result<()> {
-    lenient(reach::each_record(store, content, visit)).map(drop)
+    let mut chunks = HashSet::new();
+    let visited = reach::each_record(store, content, &mut |key| {
+        visit(key);
+        if key.0 == Kind::Chunk {
+            chunks.insert(key);
+        }
+    });
+    lenient(visited)?;
+    for (_, chunk) in chunks.clone() {
+        let mut visit_base = |key| {
+            visit(key);
+            chunks.insert(key)
+        };
+        lenient(reach::each_base(store, content.1, chunk, &mut visit_base))?;
+    }
+    Ok(())
+}
+
+/// Visits the records that a content and the files of a tree consist of, without those they only depend on.
+pub(super) fn each_own_record(store: &Store, digest: &Digest, visit: &mut dyn FnMut(Key)) -> Result<()> {
+    for content in reach::contents_named(store, digest) {
+        lenient(reach::each_record(store, content, visit))?;
+        if content.0 == Kind::Tree {
+            for child in lenient(reach::children(store, digest))?.unwrap_or_default() {
+                if store.index().has(Kind::Blob, &child) {
+                    lenient(reach::each_record(store, (Kind::Blob, child), visit))?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Nothing for what is damaged or missing: `verify` is where that is said.

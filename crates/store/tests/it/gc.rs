@@ -1,10 +1,15 @@
 //! What nobody needs goes, what anybody needs stays.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fs,
+    io::Read as _,
+    time::{Duration, SystemTime},
+};
 
-use stemma_store::{GcOptions, Tree, TreeEntry};
+use stemma_core::Digest;
+use stemma_store::{GcOptions, GcReport, Store, StoreError, Tree, TreeEntry};
 
-use crate::{Fixture, noise};
+use crate::{Fixture, files, noise, only_pack};
 
 fn after(hours: u64) -> GcOptions {
     GcOptions::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + hours * 3600))
@@ -15,7 +20,7 @@ fn a_plan_says_what_would_go_and_changes_nothing() {
     let fixture = Fixture::new();
     let needed = fixture.store.put_bytes(&noise(1, 400_000)).unwrap().digest;
     let garbage = fixture.store.put_bytes(&noise(2, 100_000)).unwrap().digest;
-    let absent = stemma_core::Digest::of(b"absent");
+    let absent = Digest::of(b"absent");
     let plan = fixture.store.gc_plan(&[needed, absent, needed], &after(0)).unwrap();
     assert_eq!((plan.roots, plan.absent, plan.leases), (2, 1, 0));
     assert_eq!(plan.garbage, plan.marked, "it was not known before");
@@ -31,7 +36,7 @@ fn a_plan_says_what_would_go_and_changes_nothing() {
     let lease = fixture.store.lease().unwrap();
     assert_eq!(fixture.store.gc_plan(&[needed], &at_once).unwrap().freed.records, 0);
     drop(lease);
-    let names = std::fs::read_dir(fixture.store.root()).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = fs::read_dir(fixture.store.root()).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<_> = names.collect();
     names.sort();
     assert_eq!(names, ["leases", "packs"]);
@@ -52,7 +57,7 @@ fn sizes_say_what_is_shared() {
     };
     let (first, second) = (tree_of([&shared, &one]), tree_of([&shared, &other]));
     batch.commit().unwrap();
-    let absent = stemma_core::Digest::of(b"absent");
+    let absent = Digest::of(b"absent");
     let sizes = fixture.store.stored_sizes(&[first, second, absent]).unwrap();
     for size in &sizes[..2] {
         assert!(size.is_tree && !size.is_absent);
@@ -67,4 +72,228 @@ fn sizes_say_what_is_shared() {
     let plan = fixture.store.gc_plan(&[], &after(0)).unwrap();
     assert_eq!(plan.contents.len(), 2);
     assert_eq!(plan.contents[0].own.max(plan.contents[1].own), sizes[0].own.max(sizes[1].own));
+}
+
+fn collect(store: &Store, roots: &[Digest], options: &GcOptions) -> GcReport {
+    store.gc(&mut || Ok(roots.to_vec()), options, &mut |_| {}).unwrap()
+}
+
+fn at_once() -> GcOptions {
+    GcOptions { grace: Duration::ZERO, ..after(0) }
+}
+
+#[test]
+fn garbage_goes_after_its_grace_and_the_rest_stays() {
+    let fixture = Fixture::new();
+    let store = &fixture.store;
+    let needed = store.put_bytes(&noise(1, 400_000)).unwrap().digest;
+    let garbage = store.put_bytes(&noise(2, 300_000)).unwrap().digest;
+    let before = store.usage().unwrap().bytes_on_disk;
+    let report = collect(store, &[needed], &after(0));
+    assert!(report.marked.bytes > 300_000);
+    assert_eq!((report.freed.records, report.live.records), (0, report.live.records));
+    let report = collect(store, &[needed], &after(23));
+    assert_eq!((report.marked.records, report.freed.records), (0, 0));
+    assert_eq!(report.waiting, report.garbage);
+    assert!(store.contains(&garbage));
+    let plan = store.gc_plan(&[needed], &after(24)).unwrap();
+    let report = collect(store, &[needed], &after(24));
+    assert_eq!(report.freed.records, plan.freed.records);
+    assert_eq!(report.packs_removed, 1);
+    assert_eq!(report.contents, plan.contents);
+    assert!(store.usage().unwrap().bytes_on_disk < before - 290_000);
+    for store in [store, &fixture.reopened()] {
+        assert!(!store.contains(&garbage));
+        assert_eq!(store.read(&needed, u64::MAX).unwrap(), noise(1, 400_000));
+        assert_eq!(store.verify(&mut |_, _| {}).unwrap().damaged, []);
+    }
+    assert_eq!(collect(store, &[needed], &after(50)).garbage.records, 0);
+}
+
+#[test]
+fn without_a_grace_everything_goes_in_one_call() {
+    let fixture = Fixture::new();
+    let needed = fixture.store.put_bytes(&noise(1, 200_000)).unwrap().digest;
+    let garbage = fixture.store.put_bytes(&noise(2, 200_000)).unwrap().digest;
+    let report = collect(&fixture.store, &[needed], &at_once());
+    assert_eq!((report.freed, report.marked.records), (report.freed, report.freed.records));
+    assert_eq!(fixture.store.missing(&[needed, garbage]), [garbage]);
+    collect(&fixture.store, &[], &at_once());
+    assert_eq!(files(fixture.store.root(), "pack").len(), 0, "nothing is left of it");
+    assert_eq!(fixture.store.put_bytes(&noise(2, 200_000)).unwrap().digest, garbage);
+    assert_eq!(fixture.reopened().read(&garbage, u64::MAX).unwrap(), noise(2, 200_000));
+}
+
+#[test]
+fn a_lease_keeps_what_was_found_present() {
+    let fixture = Fixture::new();
+    let (store, other) = (&fixture.store, fixture.reopened());
+    let content = noise(1, 200_000);
+    let digest = store.put_bytes(&content).unwrap().digest;
+    let lease = other.lease().unwrap();
+    assert_eq!(other.put_bytes(&content).unwrap().digest, digest, "it is there already");
+    // the reference is not yet recorded
+    let report = collect(store, &[], &at_once());
+    assert_eq!((report.freed.records, report.leases), (0, 1));
+    drop(lease);
+    // now it is, and the mark is taken back
+    let report = collect(store, &[digest], &at_once());
+    assert_eq!((report.freed.records, report.unmarked.records), (0, report.live.records));
+    assert_eq!(other.read(&digest, u64::MAX).unwrap(), content);
+    assert_eq!(fs::read_dir(store.root().join("leases")).unwrap().count(), 0);
+}
+
+#[test]
+fn who_adds_marked_content_again_has_a_copy_of_its_own() {
+    let fixture = Fixture::new();
+    let (store, other) = (&fixture.store, fixture.reopened());
+    let content = noise(1, 200_000);
+    let digest = store.put_bytes(&content).unwrap().digest;
+    collect(store, &[], &after(0));
+    // the marks are known to this lease, so they may be swept while it lives
+    let lease = other.lease().unwrap();
+    other.put_bytes(&content).unwrap();
+    let report = collect(store, &[], &after(30));
+    assert!(report.freed.records > 0, "{report:?}");
+    assert!(report.marked.records > 0, "the new copy has no reference either, so far: {report:?}");
+    drop(lease);
+    assert_eq!(collect(store, &[digest], &after(60)).freed.records, 0);
+    for store in [store, &other, &fixture.reopened()] {
+        assert_eq!(store.read(&digest, u64::MAX).unwrap(), content);
+    }
+}
+
+#[test]
+fn a_store_that_is_open_elsewhere_follows_what_was_moved_and_removed() {
+    let fixture = Fixture::new();
+    let (store, other) = (&fixture.store, fixture.reopened());
+    let contents: Vec<Vec<u8>> = (0..6).map(|seed| noise(seed, 90_000)).collect();
+    let digests: Vec<Digest> = contents.iter().map(|content| store.put_bytes(content).unwrap().digest).collect();
+    assert_eq!(other.missing(&digests), []);
+    let mut reader = other.open_blob(&digests[0]).unwrap();
+    collect(store, &digests[..3], &at_once());
+    assert_eq!(other.read(&digests[1], u64::MAX).unwrap(), contents[1]);
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).unwrap();
+    assert!(bytes == contents[0], "it was open before");
+    assert_eq!(other.missing(&digests), digests[3..], "what is gone is known to be gone");
+    // it has the removed content in no index of its own
+    other.put_bytes(&contents[5]).unwrap();
+    assert_eq!(fixture.reopened().read(&digests[5], u64::MAX).unwrap(), contents[5]);
+}
+
+#[test]
+fn a_clock_that_went_back_frees_nothing_early() {
+    let fixture = Fixture::new();
+    fixture.store.put_bytes(&noise(1, 100_000)).unwrap();
+    collect(&fixture.store, &[], &after(1000));
+    assert_eq!(collect(&fixture.store, &[], &after(0)).freed.records, 0);
+    assert_eq!(collect(&fixture.store, &[], &after(23)).freed.records, 0);
+    // the grace has begun anew when the clock was seen to be behind
+    assert!(collect(&fixture.store, &[], &after(24)).freed.records > 0);
+}
+
+#[test]
+fn damaged_marks_are_no_marks() {
+    let fixture = Fixture::new();
+    fixture.store.put_bytes(&noise(1, 100_000)).unwrap();
+    collect(&fixture.store, &[], &after(0));
+    let path = fixture.store.root().join("gc/marks");
+    let good = fs::read(&path).unwrap();
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        fs::write(&path, &bad).unwrap();
+        let store = fixture.reopened();
+        assert_eq!(store.gc_plan(&[], &after(30)).unwrap().freed.records, 0, "byte {at}");
+    }
+    assert_eq!(collect(&fixture.store, &[], &after(30)).freed.records, 0);
+    assert!(collect(&fixture.store, &[], &after(60)).freed.records > 0);
+}
+
+#[test]
+fn nothing_goes_while_something_needed_cannot_be_read() {
+    let fixture = Fixture::new();
+    let needed = fixture.store.put_bytes(&noise(1, 300_000)).unwrap().digest;
+    fixture.store.put_bytes(&noise(2, 300_000)).unwrap();
+    collect(&fixture.store, &[needed], &after(0));
+    let pack = only_pack(fixture.store.root());
+    let good = fs::read(&pack).unwrap();
+    // the recipe of what is needed lies before that of what is not
+    let recipe = good.windows(32).rposition(|window| window == needed.as_bytes()).unwrap();
+    let mut bad = good.clone();
+    bad[recipe + 60] ^= 1;
+    fs::write(&pack, &bad).unwrap();
+    let collected = fixture.store.gc(&mut || Ok(vec![needed]), &after(30), &mut |_| {});
+    assert!(matches!(&collected, Err(StoreError::Needed { digest, .. }) if *digest == needed), "{collected:?}");
+    assert_eq!(fs::read(&pack).unwrap(), bad);
+    // roots that can't be read
+    let failing = &mut || Err(std::io::Error::other("the ledger is locked"));
+    assert!(matches!(fixture.store.gc(failing, &after(30), &mut |_| {}), Err(StoreError::Roots(_))));
+}
+
+#[test]
+fn a_damaged_record_is_never_copied() {
+    let fixture = Fixture::new();
+    let needed = fixture.store.put_bytes(&noise(1, 300_000)).unwrap().digest;
+    fixture.store.put_bytes(&noise(2, 300_000)).unwrap();
+    let pack = only_pack(fixture.store.root());
+    let mut bytes = fs::read(&pack).unwrap();
+    let chunk = bytes.windows(8).position(|window| *window == noise(1, 8)).unwrap();
+    bytes[chunk + 1000] ^= 1;
+    fs::write(&pack, &bytes).unwrap();
+    let report = collect(&fixture.store, &[needed], &at_once());
+    assert_eq!((report.packs_removed, report.damaged.len()), (0, 1), "{report:?}");
+    assert_eq!(fs::read(&pack).unwrap(), bytes);
+    // once it is repaired the pack can go
+    let mut batch = fixture.store.repairing_batch();
+    batch.put_bytes(&noise(1, 300_000)).unwrap();
+    batch.commit().unwrap();
+    let report = collect(&fixture.store, &[needed], &at_once());
+    assert_eq!((report.packs_removed, report.damaged.len()), (1, 0), "{report:?}");
+    assert_eq!(fixture.reopened().read(&needed, u64::MAX).unwrap(), noise(1, 300_000));
+    assert_eq!(fixture.reopened().verify(&mut |_, _| {}).unwrap().damaged, []);
+}
+
+#[test]
+fn packs_with_little_garbage_are_left_until_there_is_more() {
+    let fixture = Fixture::new();
+    let needed = fixture.store.put_bytes(&noise(1, 1_000_000)).unwrap().digest;
+    fixture.store.put_bytes(&noise(2, 50_000)).unwrap();
+    let report = collect(&fixture.store, &[needed], &at_once());
+    assert_eq!((report.freed.records, report.kept.records), (0, 2));
+    fixture.store.put_bytes(&noise(3, 100_000)).unwrap();
+    let report = collect(&fixture.store, &[needed], &at_once());
+    assert_eq!((report.freed.records, report.kept.records), (4, 0));
+}
+
+#[test]
+fn purged_content_goes_at_once_and_what_it_shares_stays() {
+    let fixture = Fixture::new();
+    let (secret, shared) = (noise(1, 400_000), noise(2, 2_000_000));
+    let both = [shared.clone(), secret.clone()].concat();
+    let kept = fixture.store.put_bytes(&shared).unwrap().digest;
+    let purged = fixture.store.put_bytes(&both).unwrap().digest;
+    // even though it is still named
+    let roots = [kept, purged];
+    let absent = Digest::of(b"absent");
+    let purge = |store: &Store| store.purge(&[purged, absent], &mut || Ok(roots.to_vec()), after(0).now, &mut |_| {});
+    let lease = fixture.reopened().lease().unwrap();
+    assert!(matches!(purge(&fixture.store), Err(StoreError::InUse(1))));
+    assert!(fixture.store.contains(&purged));
+    drop(lease);
+    let report = purge(&fixture.store).unwrap();
+    assert!(report.is_complete());
+    assert_eq!((report.removed, report.absent), (vec![purged], vec![absent]));
+    assert!(report.freed.bytes > 400_000 && report.shared.bytes > 1_000_000, "{:?} {:?}", report.freed, report.shared);
+    assert_eq!(fixture.store.read(&kept, u64::MAX).unwrap(), shared);
+    for path in files(fixture.store.root(), "pack") {
+        let pack = fs::read(path).unwrap();
+        assert!(!pack.windows(32).any(|window| *window == secret[200_000..200_032]), "it is still there");
+    }
+    assert_eq!(fixture.reopened().missing(&[kept, purged]), [purged]);
+    assert_eq!(fixture.reopened().verify(&mut |_, _| {}).unwrap().damaged, []);
+    // and may be added again
+    fixture.store.put_bytes(&both).unwrap();
+    assert!(fixture.reopened().read(&purged, u64::MAX).unwrap() == both);
 }

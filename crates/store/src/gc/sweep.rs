@@ -1,0 +1,293 @@
+//! Taking garbage out of packs: what is to stay goes into another pack, then the old one goes.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::FileExt as _,
+    path::Path,
+};
+
+use stemma_core::Digest;
+
+use super::{
+    Amount,
+    marks::{Mark, Marks},
+};
+use crate::{
+    blob::{check_record, read_chunk},
+    codec::{self, Dependency},
+    error::{IoContext as _, Result, StoreError},
+    index::RecordFault,
+    pack::{self, Found, PackId, PackWriter, SEAL_AT},
+    pack_index::PackIndex,
+    record::{CODEC_RAW, HEADER_LEN, Header, Kind},
+    store::Store,
+    verify::Damage,
+};
+
+/// What became of a pack.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Removed {
+        freed: Amount,
+        copied: u64,
+    },
+    /// Somebody writes to it.
+    Busy,
+    /// Something that has to stay can't be copied.
+    Damaged(Vec<Damage>),
+    /// Somebody else removed it.
+    Gone,
+}
+
+/// What to take out of a pack.
+pub(super) struct Task<'a> {
+    /// Offsets of the copies that are to go.
+    pub due: &'a HashSet<u64>,
+    /// When what stays, but is garbage all the same, became so, by offset.
+    pub waiting: HashMap<u64, u64>,
+}
+
+pub(super) struct Sweeper<'a> {
+    store: &'a Store,
+    /// The marks that count while this collection lasts.
+    marks: &'a Marks,
+    /// Chunks that are to go although others may depend on them.
+    victims: &'a HashSet<Digest>,
+    writer: Option<Box<PackWriter>>,
+    /// Where garbage that was copied lies now: the generation of these marks is new.
+    pub moved: BTreeMap<PackId, Vec<Mark>>,
+}
+
+impl<'a> Sweeper<'a> {
+    pub fn new(store: &'a Store, marks: &'a Marks, victims: &'a HashSet<Digest>) -> Self {
+        Self { store, marks, victims, writer: None, moved: BTreeMap::new() }
+    }
+
+    /// Removes a pack after copying what is to stay. Its lock is held until it is gone: nobody else appends to it.
+    pub fn sweep(&mut self, id: PackId, task: &Task<'_>) -> Result<Outcome> {
+        let dir = self.store.index().dir().to_owned();
+        let path = id.pack_path(&dir);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Outcome::Gone),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Outcome::Busy),
+            Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
+        }
+        if pack::is_unlinked(&file, &path)? {
+            return Ok(Outcome::Gone);
+        }
+        // read anew: somebody may have appended since the index looked
+        let Contents { records, damaged } = self.contents(id, &file, &path, task)?;
+        if !damaged.is_empty() {
+            return Ok(Outcome::Damaged(damaged));
+        }
+        let before = file.metadata().at(&path)?.len();
+        match self.copy(id, &file, &path, &records, task)? {
+            Ok(copied) => {
+                remove_pack(&dir, id)?;
+                self.store.index().forget(HashSet::from([id]));
+                let gone = records.iter().filter(|found| task.due.contains(&found.offset)).count() as u64;
+                Ok(Outcome::Removed { freed: Amount { records: gone, bytes: before.saturating_sub(copied) }, copied })
+            }
+            Err(damaged) => Ok(Outcome::Damaged(damaged)),
+        }
+    }
+
+    /// All records of a pack, and what of those that are to stay can't be read and lies nowhere else.
+    fn contents(&self, id: PackId, file: &File, path: &Path, task: &Task<'_>) -> Result<Contents> {
+        let len = file.metadata().at(path)?.len();
+        let salvage = pack::salvage(file, path, id, 0, len)?;
+        let records = salvage.committed.records;
+        let whole: HashSet<u64> = records.iter().map(|found| found.offset).collect();
+        let known = match PackIndex::load(self.store.index().dir(), id)? {
+            Some(index) => index.records,
+            None => pack::survey(file, path, id)?.0,
+        };
+        let known_at: HashSet<u64> = known.iter().map(|found| found.offset).collect();
+        let mut damaged = Vec::new();
+        for found in &known {
+            if whole.contains(&found.offset) || task.due.contains(&found.offset) || self.elsewhere(found, id)? {
+                continue;
+            }
+            damaged.push(damage(id, found, "its stored bytes do not match their check"));
+        }
+        for (offset, what) in salvage.committed.damage {
+            if !known_at.contains(&offset) {
+                damaged.push(Damage { digest: None, pack: Some(format!("{id}.pack")), offset: Some(offset), what });
+            }
+        }
+        Ok(Contents { records, damaged })
+    }
+
+    /// Copies what is to stay and commits it. The inner error says what can't be copied.
+    fn copy(
+        &mut self,
+        id: PackId,
+        file: &File,
+        path: &Path,
+        records: &[Found],
+        task: &Task<'_>,
+    ) -> Result<std::result::Result<u64, Vec<Damage>>> {
+        let mut copied = 0;
+        let mut moved: Vec<Mark> = Vec::new();
+        let mut damaged = Vec::new();
+        for found in records.iter().filter(|found| !task.due.contains(&found.offset)) {
+            match self.copy_record(id, file, path, found)? {
+                Copied::To(offset) => {
+                    copied += HEADER_LEN as u64 + u64::from(found.stored);
+                    let since = task.waiting.get(&found.offset);
+                    moved.extend(since.map(|since_ms| Mark { offset, generation: 0, since_ms: *since_ms }));
+                }
+                Copied::IsElsewhere => {}
+                Copied::Damaged(what) => damaged.push(damage(id, found, &what)),
+            }
+        }
+        if !damaged.is_empty() {
+            if let Some(writer) = &mut self.writer {
+                writer.roll_back()?;
+            }
+            return Ok(Err(damaged));
+        }
+        self.commit(moved)?;
+        Ok(Ok(copied))
+    }
+
+    fn copy_record(&mut self, id: PackId, file: &File, path: &Path, found: &Found) -> Result<Copied> {
+        if self.elsewhere(found, id)? {
+            return Ok(Copied::IsElsewhere);
+        }
+        let mut bytes = vec![0; HEADER_LEN + found.stored as usize];
+        file.read_exact_at(&mut bytes, found.offset).at(path)?;
+        let payload = bytes.split_off(HEADER_LEN);
+        let Ok(header) = Header::parse(&bytes, id, found.offset) else {
+            return Ok(Copied::Damaged("its record header is damaged".to_owned()));
+        };
+        let store = self.store;
+        match check_record(store, &header, payload.clone()) {
+            Ok(()) => {}
+            Err(RecordFault::Damaged(what)) => return Ok(Copied::Damaged(what)),
+            Err(RecordFault::Other(error)) => return Err(error),
+        }
+        if let Some(Dependency { base, .. }) = Dependency::of(header.codec, &payload)
+            && self.victims.contains(&base)
+        {
+            return self.append_whole(&found.digest);
+        }
+        self.append(&header, &payload, found)
+    }
+
+    fn append(&mut self, header: &Header, payload: &[u8], found: &Found) -> Result<Copied> {
+        let writer = self.writer()?;
+        let offset = writer.len();
+        writer.append(header, payload, found.content)?;
+        Ok(Copied::To(offset))
+    }
+
+    /// Writes a chunk so that it depends on no other.
+    fn append_whole(&mut self, chunk: &Digest) -> Result<Copied> {
+        let Some(plain) = read_chunk(self.store, chunk)? else {
+            return Ok(Copied::Damaged("it is missing".to_owned()));
+        };
+        let packed = codec::encode(&plain, &codec::Hint::default(), None);
+        let (codec, payload) = packed.as_ref().map_or((CODEC_RAW, &plain), |packed| (packed.codec, &packed.payload));
+        let header = Header::for_payload(Kind::Chunk, codec, *chunk, plain.len() as u64, payload);
+        let writer = self.writer()?;
+        let offset = writer.len();
+        writer.append(&header, payload, None)?;
+        Ok(Copied::To(offset))
+    }
+
+    /// Makes chunks independent of what is to go; they are on disk when this returns. Returns what can't be read.
+    pub fn make_independent(&mut self, chunks: &[Digest]) -> Result<Vec<Damage>> {
+        let mut damaged = Vec::new();
+        for chunk in chunks {
+            let what = match self.append_whole(chunk) {
+                Ok(Copied::Damaged(what)) | Err(StoreError::Corrupt { what, .. }) => what,
+                Ok(_) => {
+                    if self.writer.as_ref().is_some_and(|writer| writer.len() >= SEAL_AT) {
+                        self.commit(Vec::new())?;
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            damaged.push(Damage { digest: Some(*chunk), pack: None, offset: None, what });
+        }
+        self.commit(Vec::new())?;
+        Ok(damaged)
+    }
+
+    /// Whether a good copy of a record lies in another pack and stays there; it is on disk then.
+    fn elsewhere(&self, found: &Found, id: PackId) -> Result<bool> {
+        let index = self.store.index();
+        let check = |header: &Header, payload: Vec<u8>| {
+            let base = Dependency::of(header.codec, &payload).map(|dependency| dependency.base);
+            match base.is_some_and(|base| self.victims.contains(&base)) {
+                true => Err(RecordFault::Damaged("it depends on what is to go".to_owned())),
+                false => check_record(self.store, header, payload),
+            }
+        };
+        match index.another_copy(found, id, self.marks, check) {
+            Some(other) => index.sync_pack(other).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn writer(&mut self) -> Result<&mut PackWriter> {
+        if self.writer.is_none() {
+            self.writer = Some(self.store.index().writer_of_new_pack()?);
+        }
+        Ok(self.writer.as_mut().expect("it was set above"))
+    }
+
+    /// Brings what was appended to disk, and notes where garbage lies among it.
+    fn commit(&mut self, moved: Vec<Mark>) -> Result<()> {
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        if writer.has_uncommitted() {
+            self.store.index().commit(writer)?;
+        }
+        if !moved.is_empty() {
+            self.moved.entry(writer.id).or_default().extend(moved);
+        }
+        if writer.len() >= SEAL_AT {
+            self.writer = None;
+        }
+        Ok(())
+    }
+}
+
+struct Contents {
+    records: Vec<Found>,
+    damaged: Vec<Damage>,
+}
+
+enum Copied {
+    /// To this offset of the pack that is being written.
+    To(u64),
+    IsElsewhere,
+    Damaged(String),
+}
+
+fn damage(id: PackId, found: &Found, what: &str) -> Damage {
+    let (pack, what) = (Some(format!("{id}.pack")), what.to_owned());
+    Damage { digest: Some(found.digest), pack, offset: Some(found.offset), what }
+}
+
+/// The pack goes first: an index alone is nothing, whereas a pack without its index would be written to again.
+fn remove_pack(dir: &Path, id: PackId) -> Result<()> {
+    for path in [id.pack_path(dir), id.index_path(dir)] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::io(&path, error)),
+            _ => {}
+        }
+    }
+    pack::sync_dir(dir)
+}
