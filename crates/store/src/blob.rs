@@ -2,7 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, Read, Seek, SeekFrom, Write},
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,6 +11,7 @@ use stemma_core::{Digest, Sha256};
 
 use crate::{
     codec::{self, Base, Dependency},
+    direct,
     error::{Result, StoreError},
     index::RecordFault,
     read_ahead,
@@ -388,7 +390,9 @@ impl Seek for BlobReader {
     }
 }
 
-/// Copies a blob to a file and such; the digest is checked before this returns.
-pub(crate) fn write_blob(reader: &BlobReader, sink: &mut dyn Write, path: &std::path::Path) -> Result<()> {
-    reader.copy_to(&mut |chunk| sink.write_all(chunk).map_err(|error| StoreError::io(path, error)))
+/// Copies a blob to a new file; the digest is checked before this returns.
+pub(crate) fn write_blob(reader: &BlobReader, file: &File, path: &std::path::Path) -> Result<()> {
+    let mut output = direct::Sequential::new(file);
+    reader.copy_to(&mut |chunk| output.write(chunk).map_err(|error| StoreError::io(path, error)))?;
+    output.finish().map_err(|error| StoreError::io(path, error))
 }

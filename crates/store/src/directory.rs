@@ -252,8 +252,8 @@ fn write_file(
 ) -> Result<()> {
     let temporary = temporary_name();
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(openat(parent, temporary.as_str(), flags, mode).at(shown)?);
-    let written = crate::blob::write_blob(reader, &mut file, shown);
+    let file = File::from(openat(parent, temporary.as_str(), flags, mode).at(shown)?);
+    let written = crate::blob::write_blob(reader, &file, shown);
     drop(file);
     match written {
         Ok(()) => put_in_place(parent, &temporary, name, shown),

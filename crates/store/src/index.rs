@@ -7,7 +7,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, FileExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -16,6 +16,7 @@ use stemma_core::{Digest, Sha256};
 
 use crate::{
     codec::{self, DEPENDENCY_LEN, Dependency},
+    direct,
     error::{IoContext as _, Result, StoreError},
     gc::marks::Marks,
     pack::{self, Adoption, Found, PackId, PackWriter, SEAL_AT, Scan},
@@ -75,7 +76,13 @@ pub(crate) struct Index {
     dir: PathBuf,
     state: RwLock<State>,
     refreshing: Mutex<()>,
-    files: Mutex<Vec<(u32, Arc<File>)>>,
+    files: Mutex<Vec<(u32, Arc<PackFile>)>>,
+}
+
+/// A pack opened for reading, through the page cache and past it.
+struct PackFile {
+    plain: File,
+    direct: Option<File>,
 }
 
 /// What somebody who adds content goes by, and what of it must be on disk before it counts.
@@ -110,7 +117,7 @@ impl Index {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn files(&self) -> MutexGuard<'_, Vec<(u32, Arc<File>)>> {
+    fn files(&self) -> MutexGuard<'_, Vec<(u32, Arc<PackFile>)>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -222,7 +229,7 @@ impl Index {
             return Ok(None);
         };
         let mut bytes = [0; HEADER_LEN + DEPENDENCY_LEN];
-        match file.read_exact_at(&mut bytes, place.offset) {
+        match direct::read_exact_at(&file.plain, file.direct.as_ref(), &mut bytes, place.offset) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(StoreError::io(&path, error)),
@@ -359,7 +366,7 @@ impl Index {
             return Err(damaged("its pack is missing"));
         };
         let mut bytes = vec![0; HEADER_LEN + place.stored as usize];
-        match file.read_exact_at(&mut bytes, place.offset) {
+        match direct::read_exact_at(&file.plain, file.direct.as_ref(), &mut bytes, place.offset) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(damaged("its pack ends before it"));
@@ -383,7 +390,7 @@ impl Index {
     }
 
     /// The pack's file, opened for reading; `None` if it is gone.
-    fn file(&self, pack: u32) -> Result<(Option<Arc<File>>, PathBuf)> {
+    fn file(&self, pack: u32) -> Result<(Option<Arc<PackFile>>, PathBuf)> {
         let path = self.read().packs[pack as usize].id.pack_path(&self.dir);
         let mut files = self.files();
         if let Some(index) = files.iter().position(|(number, _)| *number == pack) {
@@ -392,7 +399,7 @@ impl Index {
             return Ok((Some(entry.1), path));
         }
         let file = match File::open(&path) {
-            Ok(file) => Arc::new(file),
+            Ok(plain) => Arc::new(PackFile { plain, direct: direct::open(&path) }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, path)),
             Err(error) => return Err(StoreError::io(&path, error)),
         };

@@ -39,6 +39,7 @@ mod blob;
 mod chunk;
 mod codec;
 mod cut;
+mod direct;
 mod directory;
 mod error;
 mod exchange;

@@ -18,6 +18,7 @@ use std::{
 use stemma_core::{Digest, Sha256};
 
 use crate::{
+    direct,
     error::{IoContext as _, Result, StoreError},
     recipe::{Recipe, RecipeFault},
     record::{CODEC_RAW, HEADER_LEN, Header, HeaderFault, Kind, MAGIC, le_u16, le_u32, le_u64},
@@ -442,6 +443,7 @@ pub(crate) struct PackWriter {
     /// Where the next record goes; `buffer` holds the last bytes before it.
     end: u64,
     buffer: Vec<u8>,
+    output: direct::Writer,
     group: Group,
     records: Vec<Found>,
     /// From the first byte of a commit record on, nothing may be cut off: a reader may have seen it.
@@ -494,6 +496,7 @@ impl PackWriter {
             committed_end: seen.committed_end,
             end: seen.committed_end,
             buffer: Vec::new(),
+            output: direct::Writer::default(),
             group: Group::starting_at(seen.committed_end),
             records: Vec::new(),
             commit_begun: false,
@@ -552,10 +555,19 @@ impl PackWriter {
         self.buffer.extend_from_slice(header);
         self.buffer.extend_from_slice(payload);
         self.end += (header.len() + payload.len()) as u64;
-        if self.buffer.len() >= WRITE_BUFFER { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= WRITE_BUFFER { self.flush_blocks() } else { Ok(()) }
+    }
+
+    /// Writes what fills whole blocks of the disk; the rest waits for what comes behind it.
+    fn flush_blocks(&mut self) -> Result<()> {
+        let at = self.end - self.buffer.len() as u64;
+        let written = self.output.write(&self.file, &self.buffer, at).at(&self.path)?;
+        self.buffer.drain(..written);
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
+        self.flush_blocks()?;
         let at = self.end - self.buffer.len() as u64;
         self.file.write_all_at(&self.buffer, at).at(&self.path)?;
         self.buffer.clear();
