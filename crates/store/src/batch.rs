@@ -15,6 +15,7 @@ use stemma_format::Outline;
 use crate::{
     blob::read_back,
     error::{IoContext as _, Result, StoreError},
+    exchange::{RecordId, RecordKind},
     index::Reliance,
     ingest::{self, Guide},
     lease::Lease,
@@ -193,6 +194,67 @@ impl Batch {
         };
         let mut reliance = Reliance { marks: &marks, pending: &self.pending, unsynced: &mut self.unsynced };
         self.store.index().holds((kind, *digest), &mut reliance)
+    }
+
+    /// The same for a record together with all that it takes to read it, by recipes: what is marked of that may go
+    /// although the recipe stays.
+    pub(crate) fn holds_all(&mut self, kind: Kind, digest: &Digest) -> bool {
+        if !self.holds(kind, digest) {
+            return false;
+        }
+        let has_no_marks = self.leased().is_ok_and(|lease| lease.marks().packs.is_empty());
+        if has_no_marks || kind == Kind::Chunk {
+            return true;
+        }
+        let id = |kind| RecordId::new(kind, *digest);
+        let record = match kind {
+            Kind::Page => self.store.export(&id(RecordKind::Page)),
+            Kind::Blob => self.store.export(&id(RecordKind::Blob)),
+            _ => self.store.export(&id(RecordKind::Tree)),
+        };
+        let Ok(Some(record)) = record else {
+            // on its way in this batch, where its parts were checked before it
+            return self.pending.contains(&(kind, *digest));
+        };
+        record.needs().iter().all(|part| self.has(part))
+    }
+
+    /// Makes sure that content which is here stays, for somebody who is going to record a reference without putting it:
+    /// writes again what a collection may remove of it. `false` if the content, or a file of a tree, is not here.
+    ///
+    /// It counts for the batch like what was put, up to its commit; hold a [`Lease`] until the reference is recorded.
+    pub fn keep(&mut self, digest: &Digest) -> Result<bool> {
+        self.check_usable()?;
+        let mut recipes = self.store.recipes(digest);
+        if recipes.is_empty() {
+            self.store.index().refresh()?;
+            recipes = self.store.recipes(digest);
+        }
+        let mut is_here = !recipes.is_empty();
+        while let Some(recipe) = recipes.pop() {
+            is_here &= self.keep_record(&recipe)?;
+            if recipe.kind == RecordKind::Tree {
+                recipes.extend(self.store.members(&recipe.digest)?);
+            }
+        }
+        Ok(is_here)
+    }
+
+    fn keep_record(&mut self, id: &RecordId) -> Result<bool> {
+        if self.has(id) {
+            return Ok(true);
+        }
+        let Some(record) = self.store.export(id)? else {
+            return Ok(false);
+        };
+        for part in record.needs() {
+            // what is left of content that is being collected
+            if !self.keep_record(part)? {
+                return Ok(false);
+            }
+        }
+        self.import(&record)?;
+        Ok(true)
     }
 
     pub(crate) fn append(&mut self, kind: Kind, digest: Digest, codec: u8, plain: u64, payload: &[u8]) -> Result<()> {

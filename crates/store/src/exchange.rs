@@ -334,7 +334,7 @@ impl PackContents {
 impl Batch {
     /// Whether a record need not be brought: it is here to stay, or in this batch.
     pub fn has(&mut self, id: &RecordId) -> bool {
-        self.holds(id.kind.inner(), &id.digest)
+        self.holds_all(id.kind.inner(), &id.digest)
     }
 
     /// Takes a record in if it is what its name says, and does nothing if it is here already.
@@ -344,7 +344,7 @@ impl Batch {
     pub fn import(&mut self, record: &Record) -> Result<()> {
         self.check_usable()?;
         let Header { kind, digest, .. } = record.header;
-        if self.holds(kind, &digest) {
+        if self.holds_all(kind, &digest) {
             return Ok(());
         }
         let must_stand_alone = self.check(record)?;

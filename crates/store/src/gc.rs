@@ -32,7 +32,10 @@ mod sizes;
 mod sweep;
 
 use std::{
+    collections::BTreeSet,
+    fs::{File, TryLockError},
     io,
+    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -40,9 +43,15 @@ use serde::{Deserialize, Serialize};
 use stemma_core::Digest;
 
 pub use purge::PurgeReport;
+pub(crate) use reach::each_record as each_part;
 pub use sizes::ContentSize;
 
-use crate::{error::Result, store::Store, verify::Damage};
+use crate::{
+    error::{Result, StoreError},
+    pack::PackId,
+    store::Store,
+    verify::Damage,
+};
 
 /// How long garbage is kept after it was first seen, unless the caller says otherwise.
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -138,7 +147,7 @@ impl Store {
 
     /// Removes what hangs on none of the roots and has not for the grace period; marks what is garbage since.
     ///
-    /// Nothing is removed if anything that hangs on the roots can't be read ([`StoreError::Needed`](crate::StoreError)).
+    /// Nothing is removed if anything that hangs on the roots can't be read ([`StoreError::Needed`]).
     pub fn gc(
         &self,
         roots: &mut Roots<'_>,
@@ -153,5 +162,24 @@ impl Store {
         let first = collector.mark(roots, options, progress)?;
         let second = collector.collect(roots, options, progress)?;
         Ok(GcReport { marked: first.marked, unmarked: first.unmarked, ..second })
+    }
+}
+
+/// Replaces packs that hold something damaged by packs with the rest of them, unless what is damaged lies nowhere else.
+/// Says how many are gone, and what is in the way of the others.
+pub(crate) fn replace_packs(store: &Store, packs: BTreeSet<PackId>) -> Result<(u64, Vec<Damage>)> {
+    if packs.is_empty() {
+        return Ok((0, Vec::new()));
+    }
+    collector::Collector::begin(store)?.replace(&packs)
+}
+
+/// Whether a collection is under way, in any process.
+pub(crate) fn is_under_way(root: &Path) -> Result<bool> {
+    let path = marks::dir(root).join("lock");
+    match File::open(&path) {
+        Ok(file) => Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io(&path, error)),
     }
 }

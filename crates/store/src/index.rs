@@ -281,6 +281,13 @@ impl Index {
         state.copies.iter().map(all).collect()
     }
 
+    /// Packs and offsets of all copies of a record.
+    pub fn places_of(&self, kind: Kind, digest: &Digest) -> Vec<(PackId, u64)> {
+        let places = self.places(kind, digest);
+        let state = self.read();
+        places.into_iter().map(|place| (state.packs[place.pack as usize].id, place.offset)).collect()
+    }
+
     /// All packs that are there, and where their last known group ends.
     pub fn packs(&self) -> Vec<(PackId, u64)> {
         let state = self.read();

@@ -53,6 +53,7 @@ mod planes;
 mod read_ahead;
 mod recipe;
 mod record;
+mod repair;
 mod store;
 mod tree;
 mod verify;
@@ -66,6 +67,7 @@ pub use exchange::{
 pub use gc::{Amount, ContentSize, GRACE_DEFAULT, GcOptions, GcProgress, GcReport, PurgeReport, Roots};
 pub use lease::Lease;
 pub use pack::PackId;
+pub use repair::{RepairReport, Source};
 pub use store::{BlobInfo, Store, Usage};
 pub use tree::{Tree, TreeEntry};
-pub use verify::{Damage, VerifyReport};
+pub use verify::{Damage, SampleReport, VerifyReport};

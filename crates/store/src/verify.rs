@@ -1,15 +1,18 @@
 //! Reading everything back: are all bytes what they were when they were put?
 
-use std::fs::File;
+use std::{collections::HashSet, fs::File, os::unix::fs::FileExt as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 use stemma_core::Digest;
 
 use crate::{
-    blob::BlobReader,
+    blob::{BlobReader, check_record},
     error::{IoContext as _, Result, StoreError},
-    pack::{self, PackId},
-    record::Kind,
+    gc::{self, marks::MarksId},
+    index::RecordFault,
+    pack::{self, Found, PackId},
+    pack_index::PackIndex,
+    record::{HEADER_LEN, Header, Kind, PAYLOAD_MAX, le_u64},
     store::Store,
     tree::TreeEntry,
 };
@@ -35,6 +38,15 @@ pub struct VerifyReport {
     pub damaged: Vec<Damage>,
 }
 
+/// What a look at a part of the store found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleReport {
+    pub records: u64,
+    /// Stored bytes that were read.
+    pub bytes: u64,
+    pub damaged: Vec<Damage>,
+}
+
 impl Store {
     /// Checks every record of every pack, then reads every blob and tree and checks its digest.
     ///
@@ -42,6 +54,7 @@ impl Store {
     /// error; an error means that the store could not be read.
     pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
         self.index().refresh()?;
+        let marks = gc::marks::peek(self.root())?;
         let packs = self.index().packs();
         let contents: Vec<(Kind, Digest, u64)> = [Kind::Blob, Kind::Tree]
             .into_iter()
@@ -52,16 +65,142 @@ impl Store {
         let mut done = 0;
         let mut report = VerifyReport::default();
         for (id, committed_end) in packs {
-            self.verify_pack(id, committed_end, &mut report)?;
+            if !self.was_collected(marks, &id.pack_path(self.index().dir()))? {
+                self.verify_pack(id, committed_end, &mut report)?;
+            }
             done += committed_end;
             progress(done, total);
         }
         for (kind, digest, size) in contents {
+            let found = report.damaged.len();
             self.verify_content(kind, digest, &mut report, &mut |bytes| progress(done + bytes, total))?;
+            if report.damaged.len() > found && self.is_garbage(kind, &digest)? {
+                report.damaged.truncate(found);
+            }
             done += size;
             progress(done, total);
         }
         Ok(report)
+    }
+
+    /// Checks some records, others for another seed, until so many bytes are read.
+    ///
+    /// Packs are read from a place in them on that the seed chooses, as are the packs themselves; what is damaged is
+    /// said of the pack, and of each content that needs the damaged part and can't be read for it.
+    pub fn verify_sample(&self, seed: u64, budget_bytes: u64) -> Result<SampleReport> {
+        self.index().refresh()?;
+        let mut packs = self.index().packs();
+        let draw = |id: PackId| {
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(&seed.to_le_bytes()).update(&id.0);
+            le_u64(&hasher.finalize().as_bytes()[..8])
+        };
+        packs.sort_unstable_by_key(|(id, _)| draw(*id));
+        let mut report = SampleReport::default();
+        let mut hit: HashSet<(Kind, Digest)> = HashSet::new();
+        for (id, committed_end) in packs {
+            if report.bytes >= budget_bytes {
+                break;
+            }
+            self.sample_pack(id, draw(id) % committed_end.max(1), budget_bytes, &mut report, &mut hit)?;
+        }
+        if !hit.is_empty() {
+            self.name_contents(&hit, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    /// Checks the records of a pack from an offset on, round to where it began.
+    fn sample_pack(
+        &self,
+        id: PackId,
+        from: u64,
+        budget_bytes: u64,
+        report: &mut SampleReport,
+        hit: &mut HashSet<(Kind, Digest)>,
+    ) -> Result<()> {
+        let path = id.pack_path(self.index().dir());
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            // collected, or `verify` says so
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        };
+        let mut records = match PackIndex::load(self.index().dir(), id)? {
+            Some(index) => index.records,
+            None => pack::survey(&file, &path, id)?.0,
+        };
+        records.sort_unstable_by_key(|found| (found.offset < from, found.offset));
+        for found in records {
+            if report.bytes >= budget_bytes {
+                break;
+            }
+            report.records += 1;
+            report.bytes += HEADER_LEN as u64 + u64::from(found.stored);
+            if let Some(what) = self.check_place(id, &file, &path, &found)? {
+                hit.insert((found.kind, found.digest));
+                if self.marks()?.get(id, found.offset).is_some() {
+                    continue;
+                }
+                let (pack, offset) = (Some(format!("{id}.pack")), Some(found.offset));
+                report.damaged.push(Damage { digest: None, pack, offset, what });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is wrong with a record where it lies, if anything.
+    fn check_place(&self, id: PackId, file: &File, path: &Path, found: &Found) -> Result<Option<String>> {
+        let mut bytes = vec![0; HEADER_LEN + (found.stored as usize).min(PAYLOAD_MAX as usize)];
+        match file.read_exact_at(&mut bytes, found.offset) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Ok(Some("its pack ends before it".to_owned()));
+            }
+            Err(error) => return Err(StoreError::io(path, error)),
+        }
+        let payload = bytes.split_off(HEADER_LEN);
+        let header = Header::parse(&bytes, id, found.offset).ok();
+        let header = header.filter(|header| (header.kind, header.digest) == (found.kind, found.digest));
+        let Some(header) = header.filter(|header| header.payload_is_whole(&payload)) else {
+            return Ok(Some(format!("the bytes of {} do not match their check", found.digest)));
+        };
+        match check_record(self, &header, payload) {
+            Ok(()) => Ok(None),
+            Err(RecordFault::Damaged(what)) => Ok(Some(format!("{}: {what}", found.digest))),
+            Err(RecordFault::Other(error)) => Err(error),
+        }
+    }
+
+    /// Adds the contents that can't be read because of damaged records.
+    fn name_contents(&self, hit: &HashSet<(Kind, Digest)>, report: &mut SampleReport) -> Result<()> {
+        for kind in [Kind::Blob, Kind::Tree] {
+            for digest in self.index().names(kind) {
+                let mut is_hit = false;
+                let parts = gc::each_part(self, (kind, digest), &mut |part| is_hit |= hit.contains(&part));
+                let is_broken = matches!(parts, Err(StoreError::Corrupt { .. }));
+                if is_hit || is_broken {
+                    let mut verified = VerifyReport::default();
+                    self.verify_content(kind, digest, &mut verified, &mut |_| {})?;
+                    if !self.is_garbage(kind, &digest)? {
+                        report.damaged.extend(verified.damaged);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a pack is not there because a collection, begun or ended since the marks were read, took it away.
+    fn was_collected(&self, before: MarksId, pack: &Path) -> Result<bool> {
+        Ok(!pack.exists() && (gc::is_under_way(self.root())? || gc::marks::peek(self.root())? != before))
+    }
+
+    /// Whether a content can't be read because a collection took it away, or a part of it so far.
+    fn is_garbage(&self, kind: Kind, digest: &Digest) -> Result<bool> {
+        let marks = self.marks()?;
+        let places = self.index().places_of(kind, digest);
+        Ok(places.into_iter().all(|(pack, offset)| marks.get(pack, offset).is_some()))
     }
 
     fn verify_pack(&self, id: PackId, committed_end: u64, report: &mut VerifyReport) -> Result<()> {
@@ -85,7 +224,7 @@ impl Store {
         Ok(())
     }
 
-    fn verify_content(
+    pub(crate) fn verify_content(
         &self,
         kind: Kind,
         digest: Digest,

@@ -1,7 +1,7 @@
 //! One collection at a time: reads leases, then roots, sweeps what was marked before, marks the rest.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs::{File, TryLockError},
 };
 
@@ -11,7 +11,8 @@ use super::{
     GcOptions, GcProgress, GcReport, Roots,
     marks::{self, Mark, Marks},
     plan::{self, Findings, PackGarbage, Plan},
-    reach::{self, Except, Reach},
+    reach::{self, ContentKey, Except, Key, Reach},
+    sizes::lenient,
     sweep::{Outcome, Sweeper, Task},
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     lease::Leases,
     pack::PackId,
     store::Store,
+    verify::Damage,
 };
 
 pub(super) struct Collector<'a> {
@@ -62,23 +64,22 @@ impl<'a> Collector<'a> {
     ) -> Result<GcReport> {
         let (reach, Plan { mut packs, mut report }) = self.look(roots, options, progress)?;
         plan::list_contents(self.store, &reach, &mut report)?;
-        let mut worth_it: Vec<PackId> = Vec::new();
-        for (id, garbage) in &packs {
-            match garbage.is_worth_it() {
-                true => worth_it.push(*id),
-                false => report.kept.add_all(garbage.due_amount),
-            }
+        let worth_it = self.order(&packs)?;
+        for (_, garbage) in packs.iter().filter(|(id, _)| !worth_it.contains(id)) {
+            report.kept.add_all(garbage.due_amount);
         }
-        // what gives space without taking any comes first: the disk may be full
-        worth_it.sort_by_key(|id| packs[id].staying);
         let nothing = HashSet::new();
         let mut sweeper = Sweeper::new(self.store, &self.marks, &nothing);
         for (packs_done, id) in (0..).zip(&worth_it) {
             progress(GcProgress::Sweeping { packs: packs_done, total: worth_it.len() as u64 });
-            let garbage = &packs[id];
+            let Some(garbage) = packs.get(id).filter(|garbage| !garbage.due.is_empty()) else {
+                continue;
+            };
             let outcome = sweeper.sweep(*id, &task(garbage))?;
             if report.note(outcome, garbage) {
                 packs.remove(id);
+            } else {
+                self.hold_back(*id, &mut packs)?;
             }
         }
         let moved = std::mem::take(&mut sweeper.moved);
@@ -89,6 +90,80 @@ impl<'a> Collector<'a> {
         }
         self.publish(marks)?;
         Ok(report)
+    }
+
+    /// The packs that are worth rewriting, in the order in which that is done. With a part of a content its recipe must
+    /// go, and before it, or the content would look damaged.
+    fn order(&self, packs: &BTreeMap<PackId, PackGarbage>) -> Result<Vec<PackId>> {
+        let mut chosen: HashSet<PackId> =
+            packs.iter().filter(|(_, garbage)| garbage.is_worth_it()).map(|(id, _)| *id).collect();
+        loop {
+            let mut more = Vec::new();
+            for (id, garbage) in packs.iter().filter(|(id, _)| !chosen.contains(id)) {
+                let is_due = |(pack, offset): &(PackId, u64)| {
+                    chosen.contains(pack) && packs.get(pack).is_some_and(|garbage| garbage.due.contains(offset))
+                };
+                if self.parts_of(&garbage.recipes)?.iter().any(is_due) {
+                    more.push(*id);
+                }
+            }
+            if more.is_empty() {
+                break;
+            }
+            chosen.extend(more);
+        }
+        let mut order: Vec<PackId> = chosen.into_iter().collect();
+        // then what gives space without taking any: the disk may be full
+        order.sort_unstable_by_key(|id| (packs[id].recipes.is_empty(), packs[id].staying, *id));
+        Ok(order)
+    }
+
+    /// Keeps the parts of contents whose recipes could not be removed with this pack.
+    fn hold_back(&self, id: PackId, packs: &mut BTreeMap<PackId, PackGarbage>) -> Result<()> {
+        let recipes = packs.get(&id).map(|garbage| garbage.recipes.clone()).unwrap_or_default();
+        for (pack, offset) in self.parts_of(&recipes)? {
+            if let Some(garbage) = packs.get_mut(&pack) {
+                garbage.due.remove(&offset);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the parts of contents lie.
+    fn parts_of(&self, contents: &[ContentKey]) -> Result<Vec<(PackId, u64)>> {
+        let mut places = Vec::new();
+        for content in contents {
+            let mut visit = |key: Key| places.extend(self.store.index().places_of(key.0, &key.1));
+            // a part that is missing already changes nothing
+            lenient(reach::each_record(self.store, *content, &mut visit))?;
+        }
+        Ok(places)
+    }
+
+    /// Copies all of these packs into others and removes them; nothing in them is due.
+    pub fn replace(&mut self, packs: &BTreeSet<PackId>) -> Result<(u64, Vec<Damage>)> {
+        self.store.index().refresh()?;
+        let (mut removed, mut damaged) = (0, Vec::new());
+        let mut marks = self.marks.packs.clone();
+        let nothing = HashSet::new();
+        let mut sweeper = Sweeper::new(self.store, &self.marks, &nothing);
+        for id in packs {
+            let all = marks.get(id).cloned().unwrap_or_default();
+            match sweeper.sweep(*id, &task(&PackGarbage { marks: all, ..PackGarbage::default() }))? {
+                Outcome::Removed { .. } => {
+                    removed += 1;
+                    marks.remove(id);
+                }
+                Outcome::Damaged(more) => damaged.extend(more),
+                Outcome::Busy | Outcome::Gone => {}
+            }
+        }
+        for (id, moved) in std::mem::take(&mut sweeper.moved) {
+            marks.entry(id).or_default().extend(moved);
+        }
+        drop(sweeper);
+        self.publish(marks)?;
+        Ok((removed, damaged))
     }
 
     /// Reads, in this order, who adds content, what is needed, and what is there.

@@ -10,7 +10,7 @@ use stemma_core::Digest;
 use super::{
     Amount, ContentSize, GcOptions, GcReport,
     marks::{Mark, Marks},
-    reach::{self, Except, Reach},
+    reach::{self, ContentKey, Except, Reach},
     sizes,
 };
 use crate::{
@@ -48,6 +48,8 @@ pub(super) struct PackGarbage {
     pub due_amount: Amount,
     /// Bytes of records that are to stay.
     pub staying: u64,
+    /// Contents that nobody needs and whose recipes here are due.
+    pub recipes: Vec<ContentKey>,
 }
 
 impl PackGarbage {
@@ -116,6 +118,10 @@ impl Findings<'_> {
             match is_live {
                 true => plan.keep(&copy, mark),
                 false => plan.discard(&copy, mark, self, floor),
+            }
+            let garbage = plan.packs.entry(pack).or_default();
+            if matches!(kind, Kind::Blob | Kind::Tree) && garbage.due.contains(&offset) {
+                garbage.recipes.push((kind, *digest));
             }
         });
         for garbage in plan.packs.values_mut() {

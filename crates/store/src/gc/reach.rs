@@ -13,10 +13,10 @@ use crate::{
     tree::TreeEntry,
 };
 
-pub(super) type Key = (Kind, Digest);
+pub(crate) type Key = (Kind, Digest);
 
 /// A blob or a tree.
-pub(super) type ContentKey = (Kind, Digest);
+pub(crate) type ContentKey = (Kind, Digest);
 
 /// The kinds of content that are here under a name.
 pub(super) fn contents_named(store: &Store, digest: &Digest) -> impl Iterator<Item = ContentKey> {
@@ -27,7 +27,7 @@ pub(super) fn contents_named(store: &Store, digest: &Digest) -> impl Iterator<It
 /// Visits every record that a content consists of, without the files of a tree; some of them more than once.
 ///
 /// Fails if a part is missing or a recipe can't be read. Chunks are only looked up.
-pub(super) fn each_record(store: &Store, content: ContentKey, visit: &mut dyn FnMut(Key)) -> Result<()> {
+pub(crate) fn each_record(store: &Store, content: ContentKey, visit: &mut dyn FnMut(Key)) -> Result<()> {
     let (kind, digest) = content;
     visit(content);
     let recipe = read_recipe(store, kind, &digest)?.ok_or(StoreError::NotFound(digest))?;

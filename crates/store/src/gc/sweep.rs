@@ -138,6 +138,10 @@ impl<'a> Sweeper<'a> {
         let mut moved: Vec<Mark> = Vec::new();
         let mut damaged = Vec::new();
         for found in records.iter().filter(|found| !task.due.contains(&found.offset)) {
+            let is_garbage = task.waiting.contains_key(&found.offset);
+            if is_garbage && self.base_is_gone(found)? {
+                continue;
+            }
             match self.copy_record(id, file, path, found)? {
                 Copied::To(offset) => {
                     copied += HEADER_LEN as u64 + u64::from(found.stored);
@@ -180,6 +184,15 @@ impl<'a> Sweeper<'a> {
             return self.append_whole(&found.digest);
         }
         self.append(&header, &payload, found)
+    }
+
+    /// Nobody can rely on a chunk that depends on one which was removed.
+    fn base_is_gone(&self, found: &Found) -> Result<bool> {
+        if found.kind != Kind::Chunk || !codec::is_delta(found.codec) {
+            return Ok(false);
+        }
+        let index = self.store.index();
+        Ok(index.bases(&found.digest)?.iter().any(|base| !index.has(Kind::Chunk, base)))
     }
 
     fn append(&mut self, header: &Header, payload: &[u8], found: &Found) -> Result<Copied> {

@@ -5,6 +5,7 @@ mod exchange;
 mod frozen;
 mod gc;
 mod processes;
+mod protocol;
 mod round_trip;
 mod tensors;
 mod trees;
