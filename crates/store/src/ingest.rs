@@ -70,7 +70,12 @@ pub(crate) fn ingest(
 
 /// Reads until a block is full or the source ends.
 pub(crate) fn read_block(source: &mut dyn Read) -> Result<Vec<u8>> {
-    let mut block = Vec::with_capacity(BLOCK);
+    read_block_into(source, Vec::with_capacity(BLOCK))
+}
+
+/// The same into memory that was used before.
+fn read_block_into(source: &mut dyn Read, mut block: Vec<u8>) -> Result<Vec<u8>> {
+    block.clear();
     source.take(BLOCK as u64).read_to_end(&mut block).map_err(StoreError::Source)?;
     Ok(block)
 }
@@ -163,7 +168,8 @@ fn ingest_stream(
             chunks.push_block(&shared)?;
             size += shared.len() as u64;
             progress(size);
-            block = if is_last { Vec::new() } else { read_block(source)? };
+            drop(shared);
+            block = if is_last { Vec::new() } else { read_block_into(source, sha256.used_block())? };
         }
         let digest = Digest::from_bytes(*whole.finalize().as_bytes());
         let layout = chunks.finish(digest)?;
@@ -174,20 +180,30 @@ fn ingest_stream(
 /// Computes the second name of a blob beside everything else.
 struct Sha256Thread<'scope> {
     blocks: SyncSender<Arc<Vec<u8>>>,
+    used: Receiver<Arc<Vec<u8>>>,
     thread: thread::ScopedJoinHandle<'scope, Sha256>,
 }
 
 impl<'scope> Sha256Thread<'scope> {
     fn start<'env>(scope: &'scope Scope<'scope, 'env>) -> Self {
         let (blocks, received) = sync_channel::<Arc<Vec<u8>>>(BLOCKS_AHEAD);
+        let (done, used) = channel();
         let thread = scope.spawn(move || {
             let mut hasher = sha2::Sha256::new();
             for block in received {
                 hasher.update(block.as_slice());
+                // nobody takes the last ones
+                let _ = done.send(block);
             }
             Sha256::from_bytes(hasher.finalize().into())
         });
-        Self { blocks, thread }
+        Self { blocks, used, thread }
+    }
+
+    /// The memory of a block that both threads are done with; it is still in the processor's cache.
+    fn used_block(&self) -> Vec<u8> {
+        let used = self.used.try_recv().ok().and_then(Arc::into_inner);
+        used.unwrap_or_else(|| Vec::with_capacity(BLOCK))
     }
 
     fn update(&self, block: &Arc<Vec<u8>>) {
@@ -248,6 +264,8 @@ struct ChunkStream<'a> {
     /// The beginning of a chunk that goes on in the next block.
     begun: Vec<u8>,
     under_way: HashSet<Digest>,
+    /// Memory of chunks that are written.
+    used: Vec<Vec<u8>>,
 }
 
 impl<'a> ChunkStream<'a> {
@@ -260,6 +278,7 @@ impl<'a> ChunkStream<'a> {
             pieces: Pieces::default(),
             begun: Vec::with_capacity(LONGEST),
             under_way: HashSet::new(),
+            used: Vec::new(),
         }
     }
 
@@ -303,7 +322,10 @@ impl<'a> ChunkStream<'a> {
             self.write_one()?;
         }
         self.under_way.insert(digest);
-        let job = Job { digest, chunk: chunk.to_vec(), hint, encoded: None };
+        let mut copy = self.used.pop().unwrap_or_default();
+        copy.clear();
+        copy.extend_from_slice(chunk);
+        let job = Job { digest, chunk: copy, hint, encoded: None };
         self.compressors.jobs.send(job).expect("the threads receive until the sender is dropped");
         Ok(())
     }
@@ -312,7 +334,9 @@ impl<'a> ChunkStream<'a> {
     fn write_one(&mut self) -> Result<()> {
         let job = self.compressors.done.recv().expect("the threads answer every job");
         self.under_way.remove(&job.digest);
-        append(self.batch, &mut self.sampler, job.digest, &job.chunk, &job.hint, job.encoded.as_ref())
+        append(self.batch, &mut self.sampler, job.digest, &job.chunk, &job.hint, job.encoded.as_ref())?;
+        self.used.push(job.chunk);
+        Ok(())
     }
 
     fn finish(mut self, blob: Digest) -> Result<Layout> {
