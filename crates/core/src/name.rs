@@ -45,7 +45,7 @@ pub fn check_component(text: &str) -> Result<(), &'static str> {
             _ => "it has one of `#`, `?`, `;`",
         });
     }
-    if !text.nfc().eq(text.chars()) {
+    if !text.is_ascii() && !text.nfc().eq(text.chars()) {
         return Err("it is not in Unicode normal form C");
     }
     Ok(())
@@ -226,6 +226,11 @@ impl TreePath {
 
     pub fn components(&self) -> impl Iterator<Item = &str> {
         self.0.split('/')
+    }
+
+    /// The path `below` this one.
+    pub fn join(&self, below: &Self) -> Self {
+        Self(format!("{}/{}", self.0, below.0))
     }
 
     pub fn file_name(&self) -> &str {

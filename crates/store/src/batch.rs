@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     fs::File,
     io::{self, Read, Seek as _, Write as _},
-    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::Path,
     sync::Arc,
 };
@@ -22,8 +22,10 @@ use crate::{
     pack::{PACK_MAX, PackId, PackWriter},
     recipe::Recipe,
     record::{CODEC_RAW, Header, Kind},
+    stamp::FileStamp,
     store::{BlobInfo, Store},
     tree::Tree,
+    tree_node::TreeNodes,
 };
 
 /// Content on its way into the store.
@@ -95,14 +97,14 @@ impl Batch {
         like: Option<Digest>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<BlobInfo> {
-        let before = Fingerprint::of(&file, path)?;
+        let before = FileStamp::of_open(&file, path)?;
         let outline = outline(&file, before.size, path)?;
         let guide = Guide { outline, like };
         let info = ingest::ingest(self, Kind::Blob, &mut file, guide, progress).map_err(|error| match error {
             StoreError::Source(source) => StoreError::io(path, source),
             other => other,
         })?;
-        if Fingerprint::of(&file, path)? != before || info.size != before.size {
+        if FileStamp::of_open(&file, path)? != before || info.size != before.size {
             return Err(StoreError::Changed(path.to_owned()));
         }
         Ok(info)
@@ -132,11 +134,9 @@ impl Batch {
         self.put_open_file(file, &dir.to_owned(), None, &mut |_| {})
     }
 
-    /// Adds a tree, but not the blobs it names; returns the BLAKE3 of its canonical bytes.
+    /// Adds a tree, but not the blobs it names.
     pub fn put_tree(&mut self, tree: &Tree) -> Result<Digest> {
-        let bytes = tree.encode()?;
-        let info = ingest::ingest(self, Kind::Tree, &mut bytes.as_slice(), Guide::default(), &mut |_| {})?;
-        Ok(info.digest)
+        tree.put_nodes(self)
     }
 
     /// Makes all that was put count and survive.
@@ -162,6 +162,11 @@ impl Batch {
 
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Whether stored content counts as stored without being read.
+    pub(crate) fn trusts_held_content(&self) -> bool {
+        self.held_content == HeldContent::Trust
     }
 
     /// Comes before all other steps of adding something.
@@ -304,6 +309,13 @@ impl Batch {
     }
 }
 
+impl TreeNodes for Batch {
+    fn put_node(&mut self, mut bytes: &[u8]) -> Result<Digest> {
+        let info = ingest::ingest(self, Kind::Tree, &mut bytes, Guide::default(), &mut |_| {})?;
+        Ok(info.digest)
+    }
+}
+
 /// Tells failures of the source from those of the disk.
 fn copy(source: &mut dyn Read, file: &mut File, path: &Path) -> Result<()> {
     loop {
@@ -335,32 +347,5 @@ impl stemma_format::ReadAt for OpenFile<'_> {
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(buffer, offset)
-    }
-}
-
-/// What tells that a file was written to while it was read.
-#[derive(PartialEq, Eq)]
-pub(crate) struct Fingerprint {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Fingerprint {
-    /// Refuses what is not a regular file.
-    pub fn of(file: &File, path: &Path) -> Result<Self> {
-        let meta = file.metadata().at(path)?;
-        if !meta.is_file() {
-            return Err(StoreError::refused(path, "it is not a regular file"));
-        }
-        Ok(Self {
-            device: meta.dev(),
-            inode: meta.ino(),
-            size: meta.size(),
-            modified: (meta.mtime(), meta.mtime_nsec()),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        })
     }
 }

@@ -32,7 +32,7 @@ use crate::{
 
 pub(crate) const BLOCK: usize = 1 << 20;
 /// Content up to this length is a single chunk.
-const SINGLE_CHUNK_MAX: usize = 128 << 10;
+pub(crate) const SINGLE_CHUNK_MAX: usize = 128 << 10;
 /// Blocks that may wait for the SHA-256 thread.
 const BLOCKS_AHEAD: usize = 4;
 const COMPRESSORS_MAX: usize = 4;

@@ -20,7 +20,7 @@ use crate::{
     index::Index,
     lease::Lease,
     record::Kind,
-    tree::{TREE_BYTES_MAX, Tree},
+    tree::Tree,
 };
 
 /// Both names of a blob, and how long it is.
@@ -184,16 +184,6 @@ impl Store {
         BlobReader::open(self.clone(), Kind::Blob, digest)
     }
 
-    /// Returns a tree; `None` if the store has none of this name.
-    pub fn tree(&self, digest: &Digest) -> Result<Option<Tree>> {
-        let reader = match BlobReader::open(self.clone(), Kind::Tree, digest) {
-            Err(StoreError::NotFound(_)) => return Ok(None),
-            opened => opened?,
-        };
-        let bytes = reader.into_vec(TREE_BYTES_MAX)?;
-        Tree::decode(&bytes).map(Some).map_err(|fault| fault.into_error(*digest, &self.root))
-    }
-
     /// Counts what is here. Other processes' open packs are counted up to their last commit.
     pub fn usage(&self) -> Result<Usage> {
         self.index.refresh()?;
@@ -210,10 +200,10 @@ impl Store {
         Ok(usage)
     }
 
-    /// Finds blobs and trees that are not here; one look at the folder for all of them.
-    pub(crate) fn require_blobs<'a>(&self, digests: impl Iterator<Item = &'a Digest>) -> Result<()> {
+    /// Fails if one of the contents is not here; one look at the folder for all of them.
+    pub(crate) fn require<'a>(&self, kind: Kind, digests: impl Iterator<Item = &'a Digest>) -> Result<()> {
         let wanted: HashSet<Digest> = digests.copied().collect();
-        let absent = |digest: &&Digest| self.index.content(Kind::Blob, digest).is_none();
+        let absent = |digest: &&Digest| self.index.content(kind, digest).is_none();
         if wanted.iter().any(|digest| absent(&digest)) {
             self.index.refresh()?;
         }

@@ -1,13 +1,11 @@
 //! Directories as values: paths and what is at each, in one canonical form.
 //!
-//! Canonical bytes (numbers little-endian): magic (8 bytes), version (u16), reserved (6), number of entries (u64), then
+//! A tree is one node, or nodes of nodes (see [`crate::tree_node`] for how they are cut). A leaf is canonical bytes,
+//! version 1 (numbers little-endian): magic (8 bytes), version (u16), reserved (6), number of entries (u64), then
 //! the entries sorted by the bytes of their paths: kind (u8: 1 file, 2 executable file, 3 symbolic link, 4 empty
 //! directory), length of the path (u16), path; for files digest (32) and size (u64), for links length (u16) and target.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 use stemma_core::{Digest, name::TreePath};
@@ -15,15 +13,18 @@ use stemma_core::{Digest, name::TreePath};
 use crate::{
     error::{Result, StoreError},
     record::{le_u16, le_u64},
+    tree_node::{HashOnly, TreeBuilder, TreeNodes},
 };
 
-/// Longest canonical form.
-pub(crate) const TREE_BYTES_MAX: u64 = 256 << 20;
+/// Longest leaf that is read; trees of early versions are one leaf, whatever their size.
+pub(crate) const LEAF_BYTES_MAX: u64 = 256 << 20;
+/// Most entries of a tree that is held in memory as a whole.
+pub(crate) const ENTRIES_IN_MEMORY_MAX: u64 = 1_000_000;
 
-const MAGIC: [u8; 8] = *b"\x9dSTMTRE\n";
-const VERSION: u16 = 1;
-const HEAD_LEN: usize = 24;
-const PATH_LEN_MAX: usize = 4096;
+pub(crate) const MAGIC: [u8; 8] = *b"\x9dSTMTRE\n";
+pub(crate) const VERSION_LEAF: u16 = 1;
+pub(crate) const HEAD_LEN: usize = 24;
+pub(crate) const PATH_LEN_MAX: usize = 4096;
 pub(crate) const DEPTH_MAX: usize = 128;
 
 /// What is at a path of a tree.
@@ -42,7 +43,27 @@ pub enum TreeEntry {
     EmptyDirectory,
 }
 
-/// A directory: files, links and empty directories by path. Directories with something in them are implied.
+impl TreeEntry {
+    /// Bytes of the file, if it is one.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::File { size, .. } => *size,
+            Self::Symlink { .. } | Self::EmptyDirectory => 0,
+        }
+    }
+
+    /// The content of the file, if it is one.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::File { digest, .. } => Some(*digest),
+            Self::Symlink { .. } | Self::EmptyDirectory => None,
+        }
+    }
+}
+
+/// A directory in memory: files, links and empty directories by path. Directories with something in them are implied.
+///
+/// For folders of any size there are [`TreeBuilder`] and [`crate::Store::tree_entries`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
     pub entries: BTreeMap<TreePath, TreeEntry>,
@@ -67,76 +88,58 @@ impl TreeFault {
 }
 
 impl Tree {
-    /// The canonical bytes, whose BLAKE3 names the tree; refuses a tree that could not be written out safely.
-    pub fn encode(&self) -> Result<Vec<u8>> {
-        self.check()?;
-        let mut bytes = Vec::new();
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&[0; 6]);
-        bytes.extend_from_slice(&(self.entries.len() as u64).to_le_bytes());
-        for (path, entry) in &self.entries {
-            encode_entry(path, entry, &mut bytes);
-        }
-        if bytes.len() as u64 > TREE_BYTES_MAX {
-            let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
-            return Err(StoreError::TooLarge { digest, size, limit: TREE_BYTES_MAX });
-        }
-        Ok(bytes)
+    /// The name of the tree; refuses a tree that could not be written out safely.
+    pub fn digest(&self) -> Result<Digest> {
+        self.put_nodes(&mut HashOnly)
     }
 
-    /// The name of the tree.
-    pub fn digest(&self) -> Result<Digest> {
-        Ok(Digest::of(&self.encode()?))
+    pub(crate) fn put_nodes(&self, nodes: &mut dyn TreeNodes) -> Result<Digest> {
+        let mut builder = TreeBuilder::default();
+        for (path, entry) in &self.entries {
+            builder.push(nodes, path, entry)?;
+        }
+        Ok(builder.finish(nodes)?.digest)
     }
 
     /// Sum of the sizes of all files.
     pub fn size(&self) -> u64 {
-        self.entries
-            .values()
-            .map(|entry| match entry {
-                TreeEntry::File { size, .. } => *size,
-                TreeEntry::Symlink { .. } | TreeEntry::EmptyDirectory => 0,
-            })
-            .fold(0, u64::saturating_add)
-    }
-
-    /// Refuses what could lead outside of the folder that a tree is written to, or into a repository's own files.
-    pub fn check(&self) -> Result<()> {
-        let paths: HashSet<&str> = self.entries.keys().map(TreePath::as_str).collect();
-        for (path, entry) in &self.entries {
-            check_entry(&paths, path, entry).map_err(|reason| StoreError::refused(path.as_str(), reason))?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn decode(bytes: &[u8]) -> std::result::Result<Self, TreeFault> {
-        let damaged = |what: &str| TreeFault::Damaged(what.to_owned());
-        let mut input = Input(bytes);
-        let head = input.take(HEAD_LEN).filter(|head| head[..8] == MAGIC);
-        let head = head.ok_or_else(|| damaged("it is not a tree"))?;
-        match le_u16(&head[8..10]) {
-            VERSION => {}
-            version => return Err(TreeFault::Version(version)),
-        }
-        let count = le_u64(&head[16..24]);
-        let mut tree = Self::default();
-        for _ in 0..count {
-            let (path, entry) = decode_entry(&mut input).ok_or_else(|| damaged("one of its entries is malformed"))?;
-            if tree.entries.last_key_value().is_some_and(|(last, _)| *last >= path) {
-                return Err(damaged("its entries are out of order"));
-            }
-            tree.entries.insert(path, entry);
-        }
-        if !input.0.is_empty() {
-            return Err(damaged("it has bytes behind its last entry"));
-        }
-        tree.check().map_err(|error| TreeFault::Damaged(error.to_string()))?;
-        Ok(tree)
+        self.entries.values().map(TreeEntry::size).fold(0, u64::saturating_add)
     }
 }
 
-fn check_entry(paths: &HashSet<&str>, path: &TreePath, entry: &TreeEntry) -> std::result::Result<(), String> {
+/// Checks entries one after the other, in order: that the order is right, that no path leads through another entry, and
+/// that nothing could lead out of the folder that they are written to, or into a tool's own files.
+#[derive(Debug, Default)]
+pub(crate) struct OrderCheck {
+    last: Option<TreePath>,
+    /// Lengths of the beginnings of the last path that are entries themselves: every entry that can be above what follows.
+    beginnings: Vec<usize>,
+}
+
+impl OrderCheck {
+    pub fn check(&mut self, path: &TreePath, entry: &TreeEntry) -> std::result::Result<(), String> {
+        check_entry(path, entry)?;
+        let text = path.as_str();
+        if let Some(last) = &self.last {
+            if last >= path {
+                return Err(format!("`{path}` does not stand behind `{last}`"));
+            }
+            let common = last.as_str().bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+            while self.beginnings.last().is_some_and(|len| *len > common) {
+                self.beginnings.pop();
+            }
+            // every directory above is implied, so it must not be an entry itself
+            if let Some(len) = self.beginnings.iter().find(|len| text.as_bytes().get(**len) == Some(&b'/')) {
+                return Err(format!("`{}` is not a directory with something in it", &text[..*len]));
+            }
+        }
+        self.beginnings.push(text.len());
+        self.last = Some(path.clone());
+        Ok(())
+    }
+}
+
+fn check_entry(path: &TreePath, entry: &TreeEntry) -> std::result::Result<(), String> {
     let text = path.as_str();
     if text.len() > PATH_LEN_MAX {
         return Err(format!("its path is longer than {PATH_LEN_MAX} bytes"));
@@ -147,16 +150,63 @@ fn check_entry(paths: &HashSet<&str>, path: &TreePath, entry: &TreeEntry) -> std
     if let Some(reserved) = path.components().find(|component| is_reserved(component)) {
         return Err(format!("`{reserved}` is a tool's own folder"));
     }
-    // every directory above is implied, so it must not be an entry itself
-    for (slash, _) in text.match_indices('/') {
-        let above = &text[..slash];
-        if paths.contains(above) {
-            return Err(format!("`{above}` is not a directory with something in it"));
-        }
-    }
     match entry {
         TreeEntry::Symlink { target } => check_target(path, target),
         TreeEntry::File { .. } | TreeEntry::EmptyDirectory => Ok(()),
+    }
+}
+
+/// The bytes of a node: its head, then what it lists.
+pub(crate) fn encode_node(version: u16, level: u8, count: u64, body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD_LEN + body.len());
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&version.to_le_bytes());
+    bytes.extend_from_slice(&[level, 0, 0, 0, 0, 0]);
+    bytes.extend_from_slice(&count.to_le_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// What stands at the beginning of a node.
+pub(crate) struct NodeHead {
+    pub version: u16,
+    pub level: u8,
+    pub count: u64,
+}
+
+impl NodeHead {
+    pub fn decode(bytes: &[u8]) -> std::result::Result<Self, TreeFault> {
+        let head = bytes.get(..HEAD_LEN).filter(|head| head[..8] == MAGIC);
+        let head = head.ok_or_else(|| TreeFault::Damaged("it is not a tree".to_owned()))?;
+        Ok(Self { version: le_u16(&head[8..10]), level: head[10], count: le_u64(&head[16..24]) })
+    }
+}
+
+/// The entries of a leaf, read one by one.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    bytes: Vec<u8>,
+    at: usize,
+    left: u64,
+}
+
+impl Leaf {
+    /// `bytes` begin with the head of a leaf.
+    pub fn new(bytes: Vec<u8>, count: u64) -> Self {
+        Self { bytes, at: HEAD_LEN, left: count }
+    }
+
+    pub fn next(&mut self) -> std::result::Result<Option<(TreePath, TreeEntry)>, TreeFault> {
+        let damaged = |what: &str| TreeFault::Damaged(what.to_owned());
+        let rest = &self.bytes[self.at..];
+        if self.left == 0 {
+            return if rest.is_empty() { Ok(None) } else { Err(damaged("it has bytes behind its last entry")) };
+        }
+        let mut input = Input(rest);
+        let entry = decode_entry(&mut input).ok_or_else(|| damaged("one of its entries is malformed"))?;
+        self.at = self.bytes.len() - input.0.len();
+        self.left -= 1;
+        Ok(Some(entry))
     }
 }
 
@@ -196,7 +246,7 @@ const KIND_EXECUTABLE: u8 = 2;
 const KIND_SYMLINK: u8 = 3;
 const KIND_EMPTY_DIRECTORY: u8 = 4;
 
-fn encode_entry(path: &TreePath, entry: &TreeEntry, bytes: &mut Vec<u8>) {
+pub(crate) fn encode_entry(path: &TreePath, entry: &TreeEntry, bytes: &mut Vec<u8>) {
     bytes.push(match entry {
         TreeEntry::File { executable: false, .. } => KIND_FILE,
         TreeEntry::File { executable: true, .. } => KIND_EXECUTABLE,
@@ -214,22 +264,22 @@ fn encode_entry(path: &TreePath, entry: &TreeEntry, bytes: &mut Vec<u8>) {
     }
 }
 
-fn encode_text(text: &str, bytes: &mut Vec<u8>) {
-    let len = u16::try_from(text.len()).expect("check() bounds paths and targets");
+pub(crate) fn encode_text(text: &str, bytes: &mut Vec<u8>) {
+    let len = u16::try_from(text.len()).expect("OrderCheck bounds paths and targets");
     bytes.extend_from_slice(&len.to_le_bytes());
     bytes.extend_from_slice(text.as_bytes());
 }
 
-struct Input<'a>(&'a [u8]);
+pub(crate) struct Input<'a>(pub &'a [u8]);
 
 impl<'a> Input<'a> {
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(taken)
     }
 
-    fn text(&mut self) -> Option<&'a str> {
+    pub fn text(&mut self) -> Option<&'a str> {
         let len = le_u16(self.take(2)?);
         std::str::from_utf8(self.take(len.into())?).ok()
     }

@@ -14,7 +14,7 @@ use crate::{
     pack_index::PackIndex,
     record::{HEADER_LEN, Header, Kind, PAYLOAD_MAX, le_u64},
     store::Store,
-    tree::TreeEntry,
+    tree_read::TreeChild,
 };
 
 /// Something in the store that is not as it was put.
@@ -258,13 +258,18 @@ impl Store {
         Ok(())
     }
 
-    /// A tree whose bytes are right must also decode and find all its files.
+    /// A node of a tree whose bytes are right must also decode and find all that it names.
     fn verify_tree(&self, digest: Digest) -> Result<()> {
-        let tree = self.tree(&digest)?.ok_or(StoreError::NotFound(digest))?;
-        let files = tree.entries.values().filter_map(|entry| match entry {
-            TreeEntry::File { digest, .. } => Some(digest),
-            TreeEntry::Symlink { .. } | TreeEntry::EmptyDirectory => None,
+        let children = self.tree_children(&digest)?;
+        let files = children.iter().filter_map(|child| match child {
+            TreeChild::File { digest, .. } => Some(digest),
+            TreeChild::Node(_) => None,
         });
-        self.require_blobs(files)
+        self.require(Kind::Blob, files)?;
+        let nodes = children.iter().filter_map(|child| match child {
+            TreeChild::Node(digest) => Some(digest),
+            TreeChild::File { .. } => None,
+        });
+        self.require(Kind::Tree, nodes)
     }
 }

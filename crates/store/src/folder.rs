@@ -1,0 +1,350 @@
+//! From a folder to the entries of a tree: what is known to be unchanged is not read, small files are read, hashed and
+//! compressed by several threads, long ones by the thread that writes.
+
+use std::{
+    ffi::{CStr, CString},
+    fs::File,
+    io::Read as _,
+    os::fd::OwnedFd,
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
+use stemma_core::{Digest, name::TreePath};
+
+use crate::{
+    batch::Batch,
+    error::{IoContext as _, Result, StoreError},
+    in_order::in_order,
+    prepare::{PREPARED_MAX, Prepared, prepare},
+    record::Kind,
+    stamp::FileStamp,
+    store::Store,
+    tree::{Tree, TreeEntry, check_target},
+    tree_node::{TreeBuilder, TreeSummary},
+    walk::{Step, Walk, gone_is_changed},
+};
+
+/// Paths that one job looks at.
+const JOB_PATHS: usize = 32;
+/// Bytes that are hashed at a time.
+const HASH_BLOCK: usize = 256 << 10;
+/// Directories that one job may hold open.
+const JOB_DIRECTORIES: usize = 8;
+
+/// What a file of a folder was when it looked like this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownFile {
+    pub digest: Digest,
+    pub stamp: FileStamp,
+}
+
+/// What is at a path of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderEntry {
+    pub path: TreePath,
+    pub entry: TreeEntry,
+    /// Of a file.
+    pub stamp: Option<FileStamp>,
+    /// When the first byte of a file was read, in nanoseconds since 1970; `None` if it was known.
+    pub read_began: Option<i64>,
+}
+
+/// What one asks for of a folder, and what one is told while it is read.
+pub trait FolderWatch {
+    /// What is known of a path. The paths come in order, each once.
+    fn known(&mut self, path: &TreePath) -> Option<KnownFile>;
+    /// Gets every entry, in order.
+    fn entry(&mut self, entry: FolderEntry) -> std::result::Result<(), StoreError>;
+    /// Gets the bytes of a long file that were read so far.
+    fn progress(&mut self, path: &TreePath, done: u64);
+}
+
+/// Reads a folder; files that are not known are hashed. Nothing is stored.
+///
+/// Refuses what a tree can't hold or must not (devices, pipes, sockets, links that lead outside, names that are no
+/// [`TreePath`], `.git` and `.stemma` folders) and files that change while they are read.
+pub fn scan_folder(directory: &Path, watch: &mut dyn FolderWatch) -> std::result::Result<(), StoreError> {
+    let look = |job| look_at(directory, job, &|_| true, &|file| hash(file).map(Content::Known));
+    go_through(directory, watch, &look, &mut |watch, looked| {
+        let digest = match looked.content {
+            Content::Known(digest) => digest,
+            Content::Other(entry) => return watch.entry(FolderEntry { entry, ..looked.rest }),
+            Content::Prepared(_) | Content::Long(_) => unreachable!("files are hashed"),
+        };
+        watch.entry(looked.rest.with_content(digest))
+    })
+}
+
+impl Batch {
+    /// Adds a folder: its files that the store lacks, and the tree. Refuses what [`scan_folder`] refuses.
+    pub fn put_folder(
+        &mut self,
+        directory: &Path,
+        watch: &mut dyn FolderWatch,
+    ) -> std::result::Result<TreeSummary, StoreError> {
+        self.check_usable()?;
+        let store = self.store().clone();
+        let trusts = self.trusts_held_content();
+        let mut builder = TreeBuilder::default();
+        let is_held = |digest: &Digest| trusts && store.index().content(Kind::Blob, digest).is_some();
+        let look = |job| look_at(directory, job, &is_held, &|file| read_short(&store, file));
+        go_through(directory, watch, &look, &mut |watch, looked| {
+            let entry = self.take(directory, looked, watch)?;
+            builder.push(self, &entry.path, &entry.entry)?;
+            watch.entry(entry)
+        })?;
+        builder.finish(self)
+    }
+
+    /// Stores what a thread has read, or reads what was left to this one.
+    fn take(&mut self, directory: &Path, looked: Looked, watch: &mut dyn FolderWatch) -> Result<FolderEntry> {
+        let Looked { content, rest, place, like } = looked;
+        let shown = directory.join(rest.path.as_str());
+        let file = match content {
+            Content::Other(entry) => return Ok(FolderEntry { entry, ..rest }),
+            Content::Prepared(prepared) => return Ok(rest.with_content(prepared.append(self)?.digest)),
+            // asked again: another writer's record may have to be synced, or was found damaged meanwhile
+            Content::Known(digest) if self.holds(Kind::Blob, &digest) => return Ok(rest.with_content(digest)),
+            Content::Known(_) => open(place.as_ref(), &shown)?,
+            Content::Long(file) => file,
+        };
+        if rest.stamp != Some(FileStamp::of_open(&file, &shown)?) {
+            return Err(StoreError::Changed(shown));
+        }
+        let info = self.put_open_file(file, &shown, like, &mut |done| watch.progress(&rest.path, done))?;
+        Ok(rest.with_content(info.digest))
+    }
+}
+
+impl FolderEntry {
+    fn with_content(mut self, content: Digest) -> Self {
+        if let TreeEntry::File { digest, .. } = &mut self.entry {
+            *digest = content;
+        }
+        self
+    }
+}
+
+impl Tree {
+    /// Describes a folder and adds its files to the batch.
+    pub fn from_directory(batch: &mut Batch, directory: &Path) -> Result<Self> {
+        Self::from_directory_with_progress(batch, directory, &mut |_, _| {})
+    }
+
+    /// The same, calling `progress` with each path and the bytes of it read so far.
+    pub fn from_directory_with_progress(
+        batch: &mut Batch,
+        directory: &Path,
+        progress: &mut dyn FnMut(&TreePath, u64),
+    ) -> Result<Self> {
+        let mut collect = Collect { tree: Self::default(), progress };
+        batch.put_folder(directory, &mut collect)?;
+        Ok(collect.tree)
+    }
+}
+
+struct Collect<'a> {
+    tree: Tree,
+    progress: &'a mut dyn FnMut(&TreePath, u64),
+}
+
+impl FolderWatch for Collect<'_> {
+    fn known(&mut self, _path: &TreePath) -> Option<KnownFile> {
+        None
+    }
+
+    fn entry(&mut self, entry: FolderEntry) -> Result<()> {
+        (self.progress)(&entry.path, entry.entry.size());
+        self.tree.entries.insert(entry.path, entry.entry);
+        Ok(())
+    }
+
+    fn progress(&mut self, path: &TreePath, done: u64) {
+        (self.progress)(path, done);
+    }
+}
+
+/// Some paths to look at.
+type Job = Vec<Item>;
+
+struct Item {
+    path: TreePath,
+    /// `None` for an empty directory.
+    place: Option<Place>,
+    known: Option<KnownFile>,
+}
+
+struct Place {
+    parent: Arc<OwnedFd>,
+    name: CString,
+}
+
+/// What a thread has found at a path.
+struct Looked {
+    content: Content,
+    /// Without the digest of the file, if it is one.
+    rest: FolderEntry,
+    place: Option<Place>,
+    /// What an earlier version of the file was.
+    like: Option<Digest>,
+}
+
+enum Content {
+    /// No file.
+    Other(TreeEntry),
+    /// Need not be stored.
+    Known(Digest),
+    Prepared(Prepared),
+    /// Is read by the thread that writes.
+    Long(File),
+}
+
+fn go_through(
+    directory: &Path,
+    watch: &mut dyn FolderWatch,
+    work: &(dyn Fn(Job) -> Result<Vec<Looked>> + Sync),
+    take: &mut dyn FnMut(&mut dyn FolderWatch, Looked) -> Result<()>,
+) -> Result<()> {
+    let mut walk = Walk::new(directory)?;
+    let watch = std::cell::RefCell::new(watch);
+    let mut next = || next_job(&mut walk, *watch.borrow_mut());
+    let mut take_all = |looked: Result<Vec<Looked>>| {
+        let mut watch = watch.borrow_mut();
+        looked?.into_iter().try_for_each(|looked| take(*watch, looked))
+    };
+    in_order(&mut next, work, &mut take_all)
+}
+
+fn next_job(walk: &mut Walk, watch: &mut dyn FolderWatch) -> Result<Option<Job>> {
+    let mut job = Job::new();
+    let mut directories = 0;
+    while job.len() < JOB_PATHS && directories < JOB_DIRECTORIES {
+        let item = match walk.next()? {
+            None => break,
+            Some(Step::EmptyDirectory(path)) => Item { path, place: None, known: None },
+            Some(Step::Other { parent, name, path }) => {
+                let known = watch.known(&path);
+                let held = job.last().and_then(|item: &Item| item.place.as_ref());
+                if held.is_none_or(|held| !Arc::ptr_eq(&held.parent, &parent)) {
+                    directories += 1;
+                }
+                Item { path, place: Some(Place { parent, name }), known }
+            }
+        };
+        job.push(item);
+    }
+    Ok((!job.is_empty()).then_some(job))
+}
+
+/// Looks at the paths of a job. `is_held` tells known content that need not be read, `read` reads the rest.
+fn look_at(
+    directory: &Path,
+    job: Job,
+    is_held: &dyn Fn(&Digest) -> bool,
+    read: &dyn Fn(OpenFile<'_>) -> Result<Content>,
+) -> Result<Vec<Looked>> {
+    job.into_iter().map(|item| look_at_one(directory, item, is_held, read)).collect()
+}
+
+fn look_at_one(
+    directory: &Path,
+    item: Item,
+    is_held: &dyn Fn(&Digest) -> bool,
+    read: &dyn Fn(OpenFile<'_>) -> Result<Content>,
+) -> Result<Looked> {
+    let Item { path, place, known } = item;
+    let shown = directory.join(path.as_str());
+    let rest = |stamp, entry| FolderEntry { path: path.clone(), entry, stamp, read_began: None };
+    let other = |entry: TreeEntry| Looked { content: Content::Other(entry.clone()), rest: rest(None, entry), place: None, like: None };
+    let Some(place) = place else {
+        return Ok(other(TreeEntry::EmptyDirectory));
+    };
+    let Place { parent, name } = &place;
+    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| gone_is_changed(errno, &shown))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => {}
+        FileType::Symlink => return link(parent, name, &path, &shown).map(other),
+        FileType::Directory => return Err(StoreError::Changed(shown)),
+        _ => return Err(StoreError::refused(shown, "it is not a file, a directory or a link")),
+    }
+    let stamp = FileStamp::of_stat(&stat);
+    let no_digest = Digest::from_bytes([0; 32]);
+    let entry = TreeEntry::File { digest: no_digest, size: stamp.size, executable: stat.st_mode & 0o100 != 0 };
+    let mut rest = rest(Some(stamp), entry);
+    if let Some(known) = known.filter(|known| known.stamp == stamp && is_held(&known.digest)) {
+        return Ok(Looked { content: Content::Known(known.digest), rest, place: Some(place), like: None });
+    }
+    rest.read_began = Some(now());
+    let file = open(Some(&place), &shown)?;
+    if FileStamp::of_open(&file, &shown)? != stamp {
+        return Err(StoreError::Changed(shown));
+    }
+    let content = read(OpenFile { file, shown: &shown, stamp })?;
+    Ok(Looked { content, rest, place: Some(place), like: known.map(|known| known.digest) })
+}
+
+fn link(parent: &OwnedFd, name: &CStr, path: &TreePath, shown: &Path) -> Result<TreeEntry> {
+    let target = readlinkat(parent, name, Vec::new()).map_err(|errno| gone_is_changed(errno, shown))?;
+    let target = target.into_string().map_err(|_| StoreError::refused(shown, "its target is not UTF-8"))?;
+    check_target(path, &target).map_err(|reason| StoreError::refused(shown, reason))?;
+    Ok(TreeEntry::Symlink { target })
+}
+
+fn open(place: Option<&Place>, shown: &Path) -> Result<File> {
+    let Place { parent, name } = place.ok_or_else(|| StoreError::Changed(shown.to_owned()))?;
+    // without NONBLOCK the opening of a pipe that has just taken the file's place would wait for its writer
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let handle = openat(parent, name, flags, Mode::empty()).map_err(|errno| gone_is_changed(errno, shown))?;
+    Ok(File::from(handle))
+}
+
+/// A file that has to be read, and what it looked like just now.
+struct OpenFile<'a> {
+    file: File,
+    shown: &'a Path,
+    stamp: FileStamp,
+}
+
+impl OpenFile<'_> {
+    fn check_unchanged(&self, read: u64) -> Result<()> {
+        if read != self.stamp.size || FileStamp::of_open(&self.file, self.shown)? != self.stamp {
+            return Err(StoreError::Changed(self.shown.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn hash(mut file: OpenFile<'_>) -> Result<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    let mut block = vec![0; HASH_BLOCK.min(file.stamp.size as usize + 1)];
+    let mut read = 0;
+    loop {
+        let len = file.file.read(&mut block).at(file.shown)?;
+        if len == 0 {
+            break;
+        }
+        hasher.update(&block[..len]);
+        read += len as u64;
+    }
+    file.check_unchanged(read)?;
+    Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
+}
+
+/// Reads a short file and makes it ready; leaves a long one to the thread that writes.
+fn read_short(store: &Store, mut file: OpenFile<'_>) -> Result<Content> {
+    if file.stamp.size > PREPARED_MAX {
+        return Ok(Content::Long(file.file));
+    }
+    let mut plain = Vec::with_capacity(file.stamp.size as usize + 1);
+    (&mut file.file).take(PREPARED_MAX + 1).read_to_end(&mut plain).at(file.shown)?;
+    file.check_unchanged(plain.len() as u64)?;
+    Ok(Content::Prepared(prepare(store, plain)))
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,66 @@
+//! Short content made ready on any thread: hashed and in the form in which it is stored. Only the writing is left.
+
+use stemma_core::{Digest, Sha256};
+
+use crate::{
+    batch::Batch,
+    codec::{self, Encoded, Hint},
+    error::Result,
+    ingest,
+    recipe::{Layout, Recipe},
+    record::{CODEC_RAW, Kind},
+    store::{BlobInfo, Store},
+};
+
+/// Longer content is cut and compressed by several threads itself.
+pub(crate) const PREPARED_MAX: u64 = ingest::SINGLE_CHUNK_MAX as u64;
+
+pub(crate) struct Prepared {
+    info: BlobInfo,
+    plain: Vec<u8>,
+    form: Form,
+}
+
+enum Form {
+    /// The store had it a moment ago.
+    Held,
+    /// It is of a format that has a say in how it is stored.
+    Open,
+    Chosen(Option<Encoded>),
+}
+
+/// Hashes content of at most [`PREPARED_MAX`] bytes, and compresses what the store lacks.
+pub(crate) fn prepare(store: &Store, plain: Vec<u8>) -> Prepared {
+    let info = BlobInfo { digest: Digest::of(&plain), sha256: Sha256::of(&plain), size: plain.len() as u64 };
+    let form = if store.index().content(Kind::Blob, &info.digest).is_some() {
+        Form::Held
+    } else if plain.is_empty() || stemma_format::may_have_outline(&plain) {
+        Form::Open
+    } else {
+        Form::Chosen(codec::encode(&plain, &Hint::default(), None))
+    };
+    Prepared { info, plain, form }
+}
+
+impl Prepared {
+    pub fn append(self, batch: &mut Batch) -> Result<BlobInfo> {
+        let Self { info, plain, form } = self;
+        let encoded = match form {
+            Form::Chosen(encoded) => encoded,
+            Form::Held if batch.holds(Kind::Blob, &info.digest) && batch.holds(Kind::Chunk, &info.digest) => {
+                return Ok(info);
+            }
+            Form::Held | Form::Open => return batch.put_bytes(&plain),
+        };
+        if !batch.holds(Kind::Chunk, &info.digest) {
+            let (codec, payload) = match &encoded {
+                Some(Encoded { codec, payload }) => (*codec, payload),
+                None => (CODEC_RAW, &plain),
+            };
+            batch.append(Kind::Chunk, info.digest, codec, info.size, payload)?;
+        }
+        let recipe = Recipe { size: info.size, sha256: info.sha256, layout: Layout::Whole };
+        batch.append_recipe(Kind::Blob, info.digest, &recipe)?;
+        Ok(info)
+    }
+}

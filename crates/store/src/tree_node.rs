@@ -1,0 +1,220 @@
+//! Trees of any size: cut into nodes by their paths, so that equal parts of two trees are equal nodes.
+//!
+//! A leaf ends behind a path whose hash says so (about every thousandth), an inner node lists nodes and ends in the same
+//! way. Where a tree is cut depends on its entries alone, never on how it came to be: a changed file gives one other leaf
+//! and its way up, and everything else is compared by digest. Each node is content of its own; the tree's name is that of
+//! the topmost. A tree of a few hundred entries is a single leaf.
+//!
+//! An inner node is (numbers little-endian): magic (8 bytes), version 2 (u16), level (u8, from 1), reserved (5), number
+//! of children (u64), then for each child: length of its last path (u16), that path, its digest (32), and of all that is
+//! below it the number of entries (u64) and the sum of the sizes (u64).
+
+use serde::{Deserialize, Serialize};
+use stemma_core::{Digest, name::TreePath};
+
+use crate::{
+    error::{Result, StoreError},
+    record::le_u64,
+    tree::{
+        HEAD_LEN, Input, NodeHead, OrderCheck, TreeEntry, TreeFault, VERSION_LEAF, encode_entry, encode_node,
+        encode_text,
+    },
+};
+
+pub(crate) const VERSION_INNER: u16 = 2;
+/// Longest inner node that is read.
+pub(crate) const INNER_BYTES_MAX: u64 = 8 << 20;
+/// Every inner node but the last of its level has many children, so this is more than there can be.
+pub(crate) const LEVELS_MAX: u8 = 12;
+
+/// Where nodes end.
+struct Cut {
+    /// No node but the last is shorter, so that no choice of names can make a tree high.
+    count_min: u64,
+    /// One path in so many ends a node.
+    one_in: u64,
+    count_max: u64,
+    bytes_max: usize,
+}
+
+const LEAF: Cut = Cut { count_min: 256, one_in: 1024, count_max: 4096, bytes_max: 512 << 10 };
+const INNER: Cut = Cut { count_min: 32, one_in: 128, count_max: 512, bytes_max: 512 << 10 };
+
+impl Cut {
+    fn of(level: usize) -> Self {
+        if level == 0 { LEAF } else { INNER }
+    }
+
+    fn ends_behind(&self, last: &TreePath, level: usize, count: u64, bytes: usize) -> bool {
+        let is_full = count >= self.count_max || bytes >= self.bytes_max;
+        let hash = xxhash_rust::xxh3::xxh3_64_with_seed(last.as_str().as_bytes(), level as u64);
+        is_full || (count >= self.count_min && hash.is_multiple_of(self.one_in))
+    }
+}
+
+/// A node as the one above it lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Child {
+    pub last: TreePath,
+    pub digest: Digest,
+    pub entries: u64,
+    pub size: u64,
+}
+
+/// A whole tree in short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeSummary {
+    pub digest: Digest,
+    pub entries: u64,
+    /// Sum of the sizes of all files.
+    pub size: u64,
+}
+
+/// Where the nodes of a tree go.
+pub trait TreeNodes {
+    /// Takes a node and returns its name.
+    fn put_node(&mut self, bytes: &[u8]) -> std::result::Result<Digest, StoreError>;
+}
+
+/// For who only wants to know a tree's name.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HashOnly;
+
+impl TreeNodes for HashOnly {
+    fn put_node(&mut self, bytes: &[u8]) -> Result<Digest> {
+        Ok(Digest::of(bytes))
+    }
+}
+
+/// Makes a tree from entries that come in order; holds one node a level, whatever the size of the tree.
+#[derive(Debug, Default)]
+pub struct TreeBuilder {
+    order: OrderCheck,
+    /// From the leaves up.
+    levels: Vec<Level>,
+}
+
+/// The node of a level that is not full yet.
+#[derive(Debug, Default)]
+struct Level {
+    body: Vec<u8>,
+    count: u64,
+    last: Option<TreePath>,
+    entries: u64,
+    size: u64,
+    /// The last node of this level that was finished.
+    finished: Option<Child>,
+}
+
+impl TreeBuilder {
+    /// Adds the next entry by the bytes of the paths; refuses what could not be written out safely.
+    pub fn push(
+        &mut self,
+        nodes: &mut dyn TreeNodes,
+        path: &TreePath,
+        entry: &TreeEntry,
+    ) -> std::result::Result<(), StoreError> {
+        self.order.check(path, entry).map_err(|reason| StoreError::refused(path.as_str(), reason))?;
+        let leaf = self.level(0);
+        encode_entry(path, entry, &mut leaf.body);
+        leaf.count_in(path, 1, entry.size());
+        self.cut(nodes, 0)
+    }
+
+    /// Ends the tree.
+    pub fn finish(mut self, nodes: &mut dyn TreeNodes) -> std::result::Result<TreeSummary, StoreError> {
+        self.level(0);
+        let mut level = 0;
+        // flushing may add a level
+        while level + 1 < self.levels.len() {
+            if self.levels[level].count > 0 {
+                self.flush(nodes, level)?;
+            }
+            level += 1;
+        }
+        let top = &mut self.levels[level];
+        let root = match (level, top.count) {
+            // the level has one node only because the one below it has
+            (1.., 1) => self.levels[level - 1].finished.take().expect("it was counted when it was finished"),
+            _ => top.end(nodes, level)?,
+        };
+        Ok(TreeSummary { digest: root.digest, entries: root.entries, size: root.size })
+    }
+
+    fn level(&mut self, level: usize) -> &mut Level {
+        if self.levels.len() == level {
+            self.levels.push(Level::default());
+        }
+        &mut self.levels[level]
+    }
+
+    fn cut(&mut self, nodes: &mut dyn TreeNodes, level: usize) -> Result<()> {
+        let Level { last, count, body, .. } = &self.levels[level];
+        let ends = last.as_ref().is_some_and(|last| Cut::of(level).ends_behind(last, level, *count, body.len()));
+        if ends { self.flush(nodes, level) } else { Ok(()) }
+    }
+
+    fn flush(&mut self, nodes: &mut dyn TreeNodes, level: usize) -> Result<()> {
+        let child = self.levels[level].end(nodes, level)?;
+        self.levels[level].finished = Some(child.clone());
+        let above = self.level(level + 1);
+        encode_child(&child, &mut above.body);
+        above.count_in(&child.last, child.entries, child.size);
+        self.cut(nodes, level + 1)
+    }
+}
+
+impl Level {
+    fn count_in(&mut self, last: &TreePath, entries: u64, size: u64) {
+        self.count += 1;
+        self.last = Some(last.clone());
+        self.entries += entries;
+        self.size = self.size.saturating_add(size);
+    }
+
+    /// Ends the node; only a tree without entries has a node without a last path.
+    fn end(&mut self, nodes: &mut dyn TreeNodes, level: usize) -> Result<Child> {
+        let version = if level == 0 { VERSION_LEAF } else { VERSION_INNER };
+        let Self { body, count, last, entries, size, .. } = std::mem::take(self);
+        let digest = nodes.put_node(&encode_node(version, level as u8, count, &body))?;
+        let last = last.unwrap_or_else(|| TreePath::new("-").expect("it is a path"));
+        Ok(Child { last, digest, entries, size })
+    }
+}
+
+fn encode_child(child: &Child, bytes: &mut Vec<u8>) {
+    encode_text(child.last.as_str(), bytes);
+    bytes.extend_from_slice(child.digest.as_bytes());
+    bytes.extend_from_slice(&child.entries.to_le_bytes());
+    bytes.extend_from_slice(&child.size.to_le_bytes());
+}
+
+/// Reads an inner node whose head is known.
+pub(crate) fn decode_inner(bytes: &[u8], head: &NodeHead) -> std::result::Result<Vec<Child>, TreeFault> {
+    let damaged = |what: &str| TreeFault::Damaged(what.to_owned());
+    if head.level == 0 || head.level > LEVELS_MAX || head.count == 0 {
+        return Err(damaged("its level or its number of children is impossible"));
+    }
+    let mut input = Input(&bytes[HEAD_LEN..]);
+    let mut children: Vec<Child> = Vec::new();
+    for _ in 0..head.count {
+        let child = decode_child(&mut input).ok_or_else(|| damaged("one of its children is malformed"))?;
+        if children.last().is_some_and(|before| before.last >= child.last) || child.entries == 0 {
+            return Err(damaged("its children are out of order or empty"));
+        }
+        children.push(child);
+    }
+    if !input.0.is_empty() {
+        return Err(damaged("it has bytes behind its last child"));
+    }
+    Ok(children)
+}
+
+fn decode_child(input: &mut Input<'_>) -> Option<Child> {
+    Some(Child {
+        last: TreePath::new(input.text()?).ok()?,
+        digest: Digest::from_slice(input.take(32)?)?,
+        entries: le_u64(input.take(8)?),
+        size: le_u64(input.take(8)?),
+    })
+}
