@@ -18,7 +18,7 @@ use crate::{
     recipe::{Layout, Recipe, RecipeFault, decode_page},
     record::{CODEC_RAW, HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
     store::Store,
-    tree::TreeEntry,
+    tree_read::TreeChild,
 };
 
 /// What a record is for.
@@ -193,14 +193,13 @@ impl Store {
         ids.into_iter().filter(|id| self.has_record(id)).collect()
     }
 
-    /// The recipes of everything that a tree names.
+    /// The recipes of everything that a tree names: files, or, in a big tree, trees that name more.
     pub fn members(&self, tree: &Digest) -> Result<Vec<RecordId>> {
-        let tree = self.tree(tree)?.ok_or(StoreError::NotFound(*tree))?;
-        let files = tree.entries.values().filter_map(|entry| match entry {
-            TreeEntry::File { digest, .. } => Some(RecordId::new(RecordKind::Blob, *digest)),
-            TreeEntry::Symlink { .. } | TreeEntry::EmptyDirectory => None,
-        });
-        Ok(files.collect())
+        let id = |child: &TreeChild| match child {
+            TreeChild::Node(digest) => RecordId::new(RecordKind::Tree, *digest),
+            TreeChild::File { digest, .. } => RecordId::new(RecordKind::Blob, *digest),
+        };
+        Ok(self.tree_children(tree)?.iter().map(id).collect())
     }
 }
 

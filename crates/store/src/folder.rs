@@ -258,7 +258,12 @@ fn look_at_one(
     let Item { path, place, known } = item;
     let shown = directory.join(path.as_str());
     let rest = |stamp, entry| FolderEntry { path: path.clone(), entry, stamp, read_began: None };
-    let other = |entry: TreeEntry| Looked { content: Content::Other(entry.clone()), rest: rest(None, entry), place: None, like: None };
+    let other = |entry: TreeEntry| Looked {
+        content: Content::Other(entry.clone()),
+        rest: rest(None, entry),
+        place: None,
+        like: None,
+    };
     let Some(place) = place else {
         return Ok(other(TreeEntry::EmptyDirectory));
     };

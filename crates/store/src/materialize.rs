@@ -109,8 +109,7 @@ impl Store {
         let write = |job: Job| -> Result<Vec<Written>> {
             job.into_iter().map(|(parent, entry)| Ok((self.write(folder, &parent, &entry)?, entry))).collect()
         };
-        let mut take =
-            |done: Result<Vec<Written>>| done?.iter().try_for_each(|(stamp, entry)| written(entry, *stamp));
+        let mut take = |done: Result<Vec<Written>>| done?.iter().try_for_each(|(stamp, entry)| written(entry, *stamp));
         in_order(&mut next, &write, &mut take)
     }
 

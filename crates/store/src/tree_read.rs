@@ -10,7 +10,9 @@ use crate::{
     error::{Result, StoreError},
     record::Kind,
     store::Store,
-    tree::{ENTRIES_IN_MEMORY_MAX, LEAF_BYTES_MAX, Leaf, NodeHead, OrderCheck, Tree, TreeEntry, TreeFault, VERSION_LEAF},
+    tree::{
+        ENTRIES_IN_MEMORY_MAX, LEAF_BYTES_MAX, Leaf, NodeHead, OrderCheck, Tree, TreeEntry, TreeFault, VERSION_LEAF,
+    },
     tree_node::{Child, INNER_BYTES_MAX, TreeNodes as _, TreeSummary, VERSION_INNER, decode_inner},
 };
 
@@ -21,6 +23,14 @@ pub enum TreeChild {
     Node(Digest),
     /// A file's content.
     File { digest: Digest, size: u64 },
+}
+
+impl TreeChild {
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Node(digest) | Self::File { digest, .. } => *digest,
+        }
+    }
 }
 
 /// What two trees have at a path, where they differ.
@@ -95,7 +105,8 @@ impl Store {
 
     /// Reads the differences of two trees in order. Equal nodes are skipped unread.
     pub fn diff_trees(&self, before: &Digest, after: &Digest) -> Result<TreeDiff> {
-        let sides = if before == after { None } else { Some((Cursor::open(self, before)?, Cursor::open(self, after)?)) };
+        let sides =
+            if before == after { None } else { Some((Cursor::open(self, before)?, Cursor::open(self, after)?)) };
         Ok(TreeDiff { sides })
     }
 
@@ -121,7 +132,9 @@ fn parse_node(bytes: Vec<u8>) -> std::result::Result<Node, TreeFault> {
 /// What a node refers to, in order.
 fn children_of(node: Node) -> std::result::Result<Vec<TreeChild>, TreeFault> {
     let mut leaf = match node {
-        Node::Inner { children, .. } => return Ok(children.iter().map(|child| TreeChild::Node(child.digest)).collect()),
+        Node::Inner { children, .. } => {
+            return Ok(children.iter().map(|child| TreeChild::Node(child.digest)).collect());
+        }
         Node::Leaf(leaf) => leaf,
     };
     let (mut files, mut order) = (Vec::new(), OrderCheck::default());
@@ -205,7 +218,9 @@ impl Cursor {
             return Ok(());
         };
         let opened = self.store.node(&node.digest).map_err(|error| match (error, &node.promised) {
-            (StoreError::NotFound(_), Some(_)) => self.corrupt(format!("its node `{}` is not in the store", node.digest)),
+            (StoreError::NotFound(_), Some(_)) => {
+                self.corrupt(format!("its node `{}` is not in the store", node.digest))
+            }
             (error, _) => error,
         })?;
         match opened {
@@ -275,7 +290,8 @@ impl Cursor {
         let Some((_, Promise { promised: Some(promised), entries, size, .. })) = self.leaf.take() else {
             return Ok(());
         };
-        let is_kept = (promised.entries, promised.size) == (entries, size) && self.passed.as_ref() == Some(&promised.last);
+        let is_kept =
+            (promised.entries, promised.size) == (entries, size) && self.passed.as_ref() == Some(&promised.last);
         if is_kept { Ok(()) } else { Err(self.corrupt("a leaf is not what the node above it says")) }
     }
 

@@ -52,7 +52,11 @@ enum NameKind {
 pub(crate) enum Step {
     EmptyDirectory(TreePath),
     /// No directory. Nothing more is known of it.
-    Other { parent: Arc<OwnedFd>, name: CString, path: TreePath },
+    Other {
+        parent: Arc<OwnedFd>,
+        name: CString,
+        path: TreePath,
+    },
 }
 
 impl Walk {
@@ -85,14 +89,7 @@ impl Walk {
     }
 
     /// Goes into a directory, or says that it is empty.
-    fn enter(
-        &mut self,
-        parent: &OwnedFd,
-        name: &CStr,
-        shown: &Path,
-        path: &TreePath,
-        kind: NameKind,
-    ) -> Result<bool> {
+    fn enter(&mut self, parent: &OwnedFd, name: &CStr, shown: &Path, path: &TreePath, kind: NameKind) -> Result<bool> {
         if self.frames.len() > DEPTH_MAX {
             return Err(StoreError::refused(shown, format!("it lies more than {DEPTH_MAX} directories deep")));
         }

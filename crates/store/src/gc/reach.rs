@@ -10,7 +10,7 @@ use crate::{
     recipe::Layout,
     record::Kind,
     store::Store,
-    tree::TreeEntry,
+    tree_read::TreeChild,
 };
 
 pub(crate) type Key = (Kind, Digest);
@@ -73,14 +73,9 @@ pub(super) fn each_base(
     Ok(())
 }
 
-/// The contents that a tree names.
+/// The contents that one node of a tree names: files, or nodes that name more.
 pub(super) fn children(store: &Store, tree: &Digest) -> Result<Vec<Digest>> {
-    let tree = store.tree(tree)?.ok_or(StoreError::NotFound(*tree))?;
-    let files = tree.entries.values().filter_map(|entry| match entry {
-        TreeEntry::File { digest, .. } => Some(*digest),
-        TreeEntry::Symlink { .. } | TreeEntry::EmptyDirectory => None,
-    });
-    Ok(files.collect())
+    Ok(store.tree_children(tree)?.iter().map(TreeChild::digest).collect())
 }
 
 /// All that is needed.

@@ -10,6 +10,7 @@ use crate::{
     error::{Result, StoreError},
     record::Kind,
     store::Store,
+    tree_read::TreeChild,
 };
 
 /// What a content takes up; a tree with all its files.
@@ -99,17 +100,20 @@ impl Users {
 /// out. Returns the plain bytes.
 pub(super) fn each_record_below(store: &Store, digest: &Digest, visit: &mut dyn FnMut(Key)) -> Result<u64> {
     let mut plain = 0;
-    for content in reach::contents_named(store, digest) {
+    let mut waiting: Vec<ContentKey> = reach::contents_named(store, digest).collect();
+    while let Some(content) = waiting.pop() {
+        let (kind, digest) = content;
         each_readable(store, content, visit)?;
-        if content.0 == Kind::Blob {
-            plain += store.index().content(Kind::Blob, digest).map_or(0, |content| content.size);
+        if kind == Kind::Blob {
+            plain += store.index().content(Kind::Blob, &digest).map_or(0, |content| content.size);
             continue;
         }
-        for child in lenient(reach::children(store, digest))?.unwrap_or_default() {
-            if let Some(file) = store.index().content(Kind::Blob, &child) {
-                plain += file.size;
-                each_readable(store, (Kind::Blob, child), visit)?;
-            }
+        for child in lenient(store.tree_children(&digest))?.unwrap_or_default() {
+            let content = match child {
+                TreeChild::Node(digest) => (Kind::Tree, digest),
+                TreeChild::File { digest, .. } => (Kind::Blob, digest),
+            };
+            waiting.extend(store.index().has(content.0, &content.1).then_some(content));
         }
     }
     Ok(plain)

@@ -11,7 +11,10 @@ use std::{
 
 use proptest::prelude::*;
 use stemma_core::{Digest, name::TreePath};
-use stemma_store::{Batch, FolderEntry, FolderWatch, KnownFile, StoreError, Tree, TreeBuilder, TreeChange, TreeChild, TreeEntry, TreeNodes, TreeSummary, scan_folder};
+use stemma_store::{
+    Batch, FolderEntry, FolderWatch, KnownFile, StoreError, Tree, TreeBuilder, TreeChange, TreeChild, TreeEntry,
+    TreeNodes, TreeSummary, scan_folder,
+};
 
 use crate::{Fixture, noise};
 
@@ -404,7 +407,8 @@ fn a_node_that_promises_what_is_not_there_is_damaged() {
         .collect();
     batch.commit().unwrap();
     for digest in hostile {
-        let read: Option<Result<Vec<_>, _>> = fixture.store.tree_entries(&digest).unwrap_or(None).map(Iterator::collect);
+        let read: Option<Result<Vec<_>, _>> =
+            fixture.store.tree_entries(&digest).unwrap_or(None).map(Iterator::collect);
         assert!(!matches!(read, Some(Ok(_))), "{digest}");
     }
 }
