@@ -10,7 +10,7 @@ use crate::{
     gc,
     record::Kind,
     store::Store,
-    tree::{TREE_BYTES_MAX, Tree},
+    tree::LEAF_BYTES_MAX,
     verify::{Damage, VerifyReport},
 };
 
@@ -63,11 +63,8 @@ impl Store {
         let mut batch = self.repairing_batch();
         if self.index().has(Kind::Tree, digest) || !is_blob {
             let mut beginning = Vec::new();
-            bytes.by_ref().take(TREE_BYTES_MAX).read_to_end(&mut beginning).map_err(StoreError::Source)?;
-            if let Ok(tree) = Tree::decode(&beginning)
-                && Digest::of(&beginning) == *digest
-            {
-                batch.put_tree(&tree)?;
+            bytes.by_ref().take(LEAF_BYTES_MAX).read_to_end(&mut beginning).map_err(StoreError::Source)?;
+            if batch.put_tree_node(digest, beginning.clone()).is_ok() {
                 if is_blob {
                     batch.put_bytes(&beginning)?;
                 }

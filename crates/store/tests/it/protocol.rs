@@ -75,7 +75,9 @@ enum Writing {
     Leased,
     /// Has read the marks; without the rule before it has a lease.
     Informed,
-    Looked { writes: bool },
+    Looked {
+        writes: bool,
+    },
     Committed,
     Referenced,
     Over,
