@@ -45,6 +45,12 @@ pub fn example_python(checkout: &Checkout) -> Result<Python> {
     python(&checkout.target.join("venv"), &locks)
 }
 
+/// The environment of the S3 server that remotes are tested on.
+pub fn s3_python(checkout: &Checkout) -> Result<Python> {
+    let lock = checkout.root.join("crates/remote/tests/s3/requirements.lock");
+    python(&checkout.target.join("venv-s3"), &[lock])
+}
+
 /// Makes an environment that holds what the lock files name, unless it is there already.
 pub fn python(folder: &Path, locks: &[PathBuf]) -> Result<Python> {
     let parent = folder.parent().context("an environment needs a folder")?;

@@ -59,6 +59,7 @@ pub enum Length {
 /// What the tests need beside the code.
 pub struct Setup {
     python: Python,
+    s3: Python,
     postgres: Postgres,
 }
 
@@ -67,9 +68,10 @@ impl Setup {
         setup::ensure_program("git", "git")?;
         let python = setup::example_python(checkout)?;
         println!("setup: Python packages are in `{}`", python.programs().display());
+        let s3 = setup::s3_python(checkout)?;
         let postgres = Postgres::start()?;
         println!("setup: PostgreSQL runs at {}", postgres.url());
-        Ok(Self { python, postgres })
+        Ok(Self { python, s3, postgres })
     }
 
     /// Runs the unit and integration tests of all crates.
@@ -83,6 +85,7 @@ impl Setup {
             .env("STEMMA_TEST_POSTGRES", self.postgres.url())
             .env("STEMMA_TEST_REQUIRE_ALL", "1")
             .env("STEMMA_TEST_PYTHON", self.python.interpreter())
+            .env("STEMMA_TEST_MOTO", self.s3.programs().join("moto_server"))
             .env_remove("STEMMA_SOAK");
         if length == Length::Long {
             command.env("STEMMA_SOAK", "1");

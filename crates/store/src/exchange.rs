@@ -291,6 +291,8 @@ pub struct RecordPlace {
     pub offset: u64,
     /// Header and payload.
     pub len: u64,
+    /// Whether it is a chunk that can be read only together with another one.
+    pub depends: bool,
 }
 
 /// What an index says of its pack.
@@ -323,7 +325,13 @@ impl PackContents {
             let lies_within = found.offset >= PACK_HEADER_LEN as u64
                 && u64::from(found.stored) <= PAYLOAD_MAX
                 && found.offset.checked_add(len)? <= index.committed_end;
-            lies_within.then(|| RecordPlace { id: RecordId::new(kind, found.digest), offset: found.offset, len })
+            let depends = kind == RecordKind::Chunk && codec::is_delta(found.codec);
+            lies_within.then(|| RecordPlace {
+                id: RecordId::new(kind, found.digest),
+                offset: found.offset,
+                len,
+                depends,
+            })
         };
         let records = index.records.iter().map(place).collect::<Option<Vec<_>>>().ok_or(IndexFault::Damaged)?;
         Ok(Self { records, len: index.committed_end })
