@@ -2,6 +2,7 @@
 
 mod deployed;
 mod serving;
+mod store;
 mod why;
 
 use anyhow::{Context as _, Result};
@@ -26,6 +27,7 @@ enum What {
     },
     Serve(serving::ServeArgs),
     Why(why::WhyArgs),
+    Store(store::StoreArgs),
     /// How many changes a second the ledger commits
     Commit,
 }
@@ -36,6 +38,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         What::RunOverhead { rounds } => run_overhead(&checkout, *rounds),
         What::Serve(args) => serving::run(&checkout, args),
         What::Why(args) => why::run(&checkout, args),
+        What::Store(args) => store::run(&checkout, args),
         What::Commit => example(&checkout, "commit", &[]),
     }
 }

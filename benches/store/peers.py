@@ -1,0 +1,266 @@
+"""How each store is asked for the same thing, in its usual local way.
+
+Every peer works in `work`, where the data lies below `data/`, and keeps all else below `folder`. An act is a list of
+commands; it is None if the peer has no such act. What prepares or records an act is not measured.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+class Peer:
+    name = ""
+    # below `folder`: where what is stored lies
+    store = ""
+    driven = ""
+
+    def __init__(self, folder):
+        self.folder, self.work = folder, folder / "work"
+        self.data = self.work / "data"
+        self.data.mkdir(parents=True)
+        (folder / "home").mkdir()
+        self.environment = dict(os.environ) | {
+            "HOME": str(folder / "home"),
+            "XDG_CACHE_HOME": str(folder / "home/cache"),
+            "XDG_CONFIG_HOME": str(folder / "home/config"),
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CONFIG_NOSYSTEM": "1",
+        } | self.variables()
+        self.setup()
+
+    def variables(self):
+        return {}
+
+    def setup(self):
+        pass
+
+    def do(self, *command):
+        """What is not measured."""
+        words = [str(word) for word in command]
+        done = subprocess.run(words, cwd=self.work, env=self.environment, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"`{' '.join(words)}` failed: {(done.stderr + done.stdout).strip()[-400:]}")
+        return done.stdout
+
+    def before_add(self, version, paths):
+        pass
+
+    def after_add(self, version, paths):
+        pass
+
+    def status(self):
+        return None
+
+    def before_restore(self, version):
+        """The folder that a version comes into is empty."""
+        shutil.rmtree(self.data)
+        self.data.mkdir()
+
+    def verify(self):
+        return None
+
+
+class Stemma(Peer):
+    name, store = "stemma", "work/.stemma"
+    binary = "stemma"
+
+    @classmethod
+    def version(cls):
+        return output(cls.binary, "--version")
+
+    def variables(self):
+        return {"STEMMA_CONFIG_DIR": str(self.folder / "config")}
+
+    def setup(self):
+        self.do(self.binary, "init", "--as", "bench@example.org")
+
+    def add(self, version, paths):
+        return [[self.binary, "add", *paths]]
+
+    def after_add(self, version, paths):
+        shutil.copy(self.work / "stemma.lock", self.folder / f"lock-{version}")
+
+    def status(self):
+        return [[self.binary, "status"]]
+
+    def before_restore(self, version):
+        super().before_restore(version)
+        shutil.copy(self.folder / f"lock-{version}", self.work / "stemma.lock")
+
+    def restore(self, version, paths):
+        return [[self.binary, "checkout", *paths]]
+
+    def verify(self):
+        return [[self.binary, "verify"]]
+
+
+class Dvc(Peer):
+    name, store = "dvc", "work/.dvc"
+    program = [sys.executable, "-m", "dvc"]
+
+    @classmethod
+    def version(cls):
+        return "dvc " + output(*cls.program, "--version")
+
+    def variables(self):
+        return {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(self.folder / "home/dvc-site")}
+
+    def setup(self):
+        self.do("git", "init", "-q")
+        self.do(*self.program, "init", "-q")
+        self.do(*self.program, "config", "core.analytics", "false")
+
+    def pointers(self, paths):
+        return [path + ".dvc" for path in paths]
+
+    def add(self, version, paths):
+        return [[*self.program, "add", "-q", *paths]]
+
+    def before_add(self, version, paths):
+        for pointer in self.data.glob("*.dvc"):
+            if not pointer.with_suffix("").exists():
+                pointer.unlink()
+
+    def after_add(self, version, paths):
+        kept = self.folder / f"pointers-{version}"
+        kept.mkdir()
+        for pointer in self.pointers(paths):
+            shutil.copy(self.work / pointer, kept)
+
+    def status(self):
+        return [[*self.program, "status"]]
+
+    def before_restore(self, version):
+        super().before_restore(version)
+        shutil.copytree(self.folder / f"pointers-{version}", self.data, dirs_exist_ok=True)
+
+    def restore(self, version, paths):
+        return [[*self.program, "checkout", "-q", *self.pointers(paths)]]
+
+
+class GitLfs(Peer):
+    name, store = "git-lfs", "work/.git"
+
+    @classmethod
+    def version(cls):
+        return output("git", "lfs", "version").split(" ")[0] + ", " + output("git", "--version")
+
+    def setup(self):
+        self.do("git", "init", "-q")
+        self.do("git", "config", "user.name", "Bench")
+        self.do("git", "config", "user.email", "bench@example.org")
+        self.do("git", "lfs", "install", "--local")
+        (self.work / ".gitattributes").write_text("data/** filter=lfs diff=lfs merge=lfs -text\n")
+
+    def add(self, version, paths):
+        return [["git", "add", "data"]]
+
+    def after_add(self, version, paths):
+        self.do("git", "add", ".gitattributes")
+        self.do("git", "commit", "-q", "-m", version)
+        self.do("git", "tag", version)
+
+    def status(self):
+        return [["git", "status", "--porcelain"]]
+
+    def restore(self, version, paths):
+        return [["git", "checkout", "-q", version, "--", "data"]]
+
+    def verify(self):
+        return [["git", "lfs", "fsck"]]
+
+
+class Restic(Peer):
+    name, store = "restic", "repository"
+
+    @classmethod
+    def version(cls):
+        return " ".join(output("restic", "version").split(" ")[:2])
+
+    def variables(self):
+        return {
+            "RESTIC_REPOSITORY": str(self.folder / "repository"),
+            "RESTIC_PASSWORD": "bench",
+            "RESTIC_CACHE_DIR": str(self.folder / "home/restic"),
+        }
+
+    def setup(self):
+        self.do("restic", "init", "-q")
+
+    def add(self, version, paths):
+        return [["restic", "backup", "-q", "--tag", version, "data"]]
+
+    def restore(self, version, paths):
+        snapshots = json.loads(self.do("restic", "snapshots", "--json", "--tag", version))
+        return [["restic", "restore", "-q", snapshots[-1]["id"], "--target", "."]]
+
+    def verify(self):
+        return [["restic", "check", "-q", "--read-data"]]
+
+
+class Oxen(Peer):
+    name, store = "oxen", "work/.oxen"
+    program = [sys.executable, str(HERE / "oxen_local.py")]
+
+    @classmethod
+    def version(cls):
+        return "oxenai " + package_version("oxenai")
+
+    def variables(self):
+        return {"OXEN_CONFIG_DIR": str(self.folder / "home/oxen")}
+
+    def setup(self):
+        self.do(*self.program, "init", self.work)
+
+    def add(self, version, paths):
+        return [[*self.program, "add", str(self.work), version, *paths]]
+
+    def status(self):
+        return [[*self.program, "status", str(self.work)]]
+
+    def restore(self, version, paths):
+        return [[*self.program, "restore", str(self.work), version, *paths]]
+
+
+class HfXet(Peer):
+    name, store = "hf-xet", "cas"
+    program = [sys.executable, str(HERE / "xet_local.py")]
+
+    @classmethod
+    def version(cls):
+        return "hf_xet " + package_version("hf_xet")
+
+    def variables(self):
+        return {"HF_HOME": str(self.folder / "home/hf")}
+
+    def setup(self):
+        (self.folder / "cas").mkdir()
+
+    def listed(self, version):
+        return [str(self.folder / "cas"), str(self.folder / f"xet-{version}")]
+
+    def add(self, version, paths):
+        return [[*self.program, "add", *self.listed(version), *paths]]
+
+    def restore(self, version, paths):
+        return [[*self.program, "restore", *self.listed(version)]]
+
+
+PEERS = {peer.name: peer for peer in (Stemma, Dvc, GitLfs, Restic, Oxen, HfXet)}
+
+
+def output(*command):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def package_version(name):
+    from importlib.metadata import version
+
+    return version(name)
