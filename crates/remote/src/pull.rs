@@ -99,20 +99,38 @@ impl Pull<'_> {
             }
             level.extend(recipes.into_iter().filter(|id| seen.insert(*id)));
         }
-        // trees may name trees
+        // a tree counts as here only when all that it names is
+        let mut trees = Vec::new();
         while !level.is_empty() {
             let mut below = Vec::new();
             for window in level.chunks(WINDOW) {
-                self.window(window).await?;
-                let trees = window.iter().filter(|id| id.kind == RecordKind::Tree && self.store.has_record(id));
-                for tree in trees {
-                    let members = self.store.members(&tree.digest)?;
-                    below.extend(members.into_iter().filter(|id| seen.insert(*id)));
-                }
+                let members = self.window(window, &mut trees).await?;
+                below.extend(members.into_iter().filter(|id| seen.insert(*id)));
             }
             level = below;
         }
-        Ok(())
+        trees.reverse();
+        let trees = self.complete(trees)?;
+        self.pulled.contents += trees.len() as u64;
+        self.import(trees).await
+    }
+
+    /// Leaves out trees that name what is nowhere; of two trees the one that the other names comes first.
+    fn complete(&mut self, trees: Vec<Record>) -> Result<Vec<Record>> {
+        if self.pulled.absent.is_empty() {
+            return Ok(trees);
+        }
+        let mut absent: HashSet<Digest> = self.pulled.absent.iter().copied().collect();
+        let mut complete = Vec::with_capacity(trees.len());
+        for tree in trees {
+            if self.store.members_by(&tree)?.iter().any(|member| absent.contains(&member.digest)) {
+                absent.insert(tree.id().digest);
+                self.pulled.absent.push(tree.id().digest);
+            } else {
+                complete.push(tree);
+            }
+        }
+        Ok(complete)
     }
 
     /// The recipes of this name, here or at the remote.
@@ -125,8 +143,9 @@ impl Pull<'_> {
         if self.options.repair { self.store.repairing_batch() } else { self.store.batch() }
     }
 
-    /// Brings the blobs and trees of these names with their parts.
-    async fn window(&mut self, ids: &[RecordId]) -> Result<()> {
+    /// Brings blobs of these names, and the parts of trees; returns what the trees name, and adds those that are new to
+    /// `trees`.
+    async fn window(&mut self, ids: &[RecordId], trees: &mut Vec<Record>) -> Result<Vec<RecordId>> {
         let wanted = match self.options.repair {
             true => ids.to_vec(),
             false => self.lacking(ids.to_vec()).await?,
@@ -135,21 +154,32 @@ impl Pull<'_> {
         let lost = not_there.iter().filter(|id| !self.store.has_record(id));
         self.pulled.absent.extend(lost.map(|id| id.digest));
         let recipes = self.records(there).await?;
-        let mut chunks = HashSet::new();
-        let mut pages = HashSet::new();
-        for part in recipes.iter().flat_map(Record::needs) {
-            if part.kind == RecordKind::Page {
-                pages.insert(*part)
-            } else {
-                chunks.insert(*part)
-            };
+        self.parts(&recipes).await?;
+        let (new_trees, blobs): (Vec<_>, Vec<_>) =
+            recipes.into_iter().partition(|record| record.id().kind == RecordKind::Tree);
+        self.pulled.contents += blobs.len() as u64;
+        self.import(blobs).await?;
+        let mut members = Vec::new();
+        for tree in &new_trees {
+            members.extend(self.store.members_by(tree)?);
         }
+        let brought: HashSet<RecordId> = new_trees.iter().map(Record::id).collect();
+        let held = |id: &&RecordId| id.kind == RecordKind::Tree && !brought.contains(id) && self.store.has_record(id);
+        for tree in ids.iter().filter(held) {
+            members.extend(self.store.members(&tree.digest)?);
+        }
+        trees.extend(new_trees);
+        Ok(members)
+    }
+
+    /// Brings the chunks that recipes list.
+    async fn parts(&mut self, recipes: &[Record]) -> Result<()> {
+        let parts = recipes.iter().flat_map(Record::needs).copied();
+        let (pages, mut chunks): (HashSet<_>, HashSet<_>) = parts.partition(|part| part.kind == RecordKind::Page);
         let pages = self.records(pages.into_iter().collect()).await?;
         chunks.extend(pages.iter().flat_map(Record::needs).copied());
         self.import(pages).await?;
-        self.chunks(chunks.into_iter().collect(), 0).await?;
-        self.pulled.contents += recipes.len() as u64;
-        self.import(recipes).await
+        self.chunks(chunks.into_iter().collect(), 0).await
     }
 
     /// Those that are not here, or not to stay.

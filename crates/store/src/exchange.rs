@@ -18,6 +18,7 @@ use crate::{
     recipe::{Layout, Recipe, RecipeFault, decode_page},
     record::{CODEC_RAW, HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
     store::Store,
+    tree::LEAF_BYTES_MAX,
     tree_read::TreeChild,
 };
 
@@ -195,11 +196,23 @@ impl Store {
 
     /// The recipes of everything that a tree names: files, or, in a big tree, trees that name more.
     pub fn members(&self, tree: &Digest) -> Result<Vec<RecordId>> {
-        let id = |child: &TreeChild| match child {
-            TreeChild::Node(digest) => RecordId::new(RecordKind::Tree, *digest),
-            TreeChild::File { digest, .. } => RecordId::new(RecordKind::Blob, *digest),
-        };
-        Ok(self.tree_children(tree)?.iter().map(id).collect())
+        Ok(self.tree_children(tree)?.iter().map(member).collect())
+    }
+
+    /// The same of a tree whose chunks are here and whose recipe need not be.
+    pub fn members_by(&self, recipe: &Record) -> Result<Vec<RecordId>> {
+        let digest = recipe.header.digest;
+        let decoded = Recipe::decode(digest, &recipe.payload);
+        let decoded = decoded.map_err(|_| StoreError::corrupt(digest, "its recipe is damaged"))?;
+        let bytes = BlobReader::of_recipe(self.clone(), &digest, decoded).into_vec(LEAF_BYTES_MAX)?;
+        Ok(self.children_in(&digest, bytes)?.iter().map(member).collect())
+    }
+}
+
+fn member(child: &TreeChild) -> RecordId {
+    match child {
+        TreeChild::Node(digest) => RecordId::new(RecordKind::Tree, *digest),
+        TreeChild::File { digest, .. } => RecordId::new(RecordKind::Blob, *digest),
     }
 }
 

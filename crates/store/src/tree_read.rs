@@ -98,6 +98,11 @@ impl Store {
         children_of(self.node(digest)?).map_err(|fault| self.tree_fault(digest, fault))
     }
 
+    /// The same of a node whose verified bytes need not be stored.
+    pub(crate) fn children_in(&self, digest: &Digest, bytes: Vec<u8>) -> Result<Vec<TreeChild>> {
+        parse_node(bytes).and_then(children_of).map_err(|fault| self.tree_fault(digest, fault))
+    }
+
     /// The bytes of one node of a tree, verified.
     pub fn tree_node(&self, digest: &Digest) -> Result<Vec<u8>> {
         BlobReader::open(self.clone(), Kind::Tree, digest)?.into_vec(LEAF_BYTES_MAX)
