@@ -1,6 +1,7 @@
 //! A store written by the first version of the formats is read for ever.
 //!
-//! `tests/data/v1` holds a pack that is open and one that is closed and has its index. If one of these tests fails, the
+//! `tests/data/v1` holds a pack that is open and one that is closed and has its index; `tests/data/v2` a closed pack
+//! with all codecs and an index that has them. If one of these tests fails, the
 //! change breaks the stores that people have: raise the version and keep reading the old one.
 
 use std::{fs, path::Path};
@@ -11,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::{files, table};
 
-fn frozen_store() -> (TempDir, Store) {
+fn frozen_store(version: &str) -> (TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("packs")).unwrap();
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/v1/packs");
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(version).join("packs");
     for entry in fs::read_dir(sample).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), folder.path().join("packs").join(entry.file_name())).unwrap();
@@ -51,7 +52,7 @@ fn tree() -> Tree {
 
 #[test]
 fn the_frozen_store_reads_back() {
-    let (folder, store) = frozen_store();
+    let (folder, store) = frozen_store("v1");
     assert_eq!(files(folder.path(), "pack").len(), 2);
     assert_eq!(files(folder.path(), "idx").len(), 1, "the other pack is open");
     for content in blobs() {
@@ -67,7 +68,7 @@ fn the_frozen_store_reads_back() {
 
 #[test]
 fn an_index_of_the_first_version_is_read_and_rebuilt_as_one_of_the_second() {
-    let (folder, store) = frozen_store();
+    let (folder, store) = frozen_store("v1");
     drop(store);
     let index = files(folder.path(), "idx").pop().unwrap();
     let frozen = fs::read(&index).unwrap();
@@ -89,4 +90,34 @@ fn the_name_of_a_tree_is_frozen() {
         tree().digest().unwrap().to_string(),
         "b3:a48a654fe1c936285aa723a93d7a57db3dbdb6a4999f5f9a6f70a48b2f0738a4"
     );
+}
+
+/// 500 numbers behind a header, and the same a little later; a text, and the same with an edit.
+fn versions() -> [Vec<u8>; 4] {
+    let header = format!("{:<120}", r#"{"w":{"dtype":"F32","shape":[500],"data_offsets":[0,2000]}}"#);
+    let model = |step: f32| {
+        let values = (0u8..250).chain(5..255).map(|value| (f32::from(value) / 99.0).sin() * (1.0 + step));
+        let data = values.flat_map(f32::to_le_bytes);
+        [&120u64.to_le_bytes()[..], header.as_bytes()].concat().into_iter().chain(data).collect()
+    };
+    let text = table(7, 3000);
+    let edited = [&text[..1000], b"one,more\n", &text[1000..]].concat();
+    [model(0.0), model(0.0001), text, edited]
+}
+
+#[test]
+fn all_codecs_of_the_second_version_read_back() {
+    let (folder, store) = frozen_store("v2");
+    let index = fs::read(&files(folder.path(), "idx")[0]).unwrap();
+    assert_eq!(index[8], 2);
+    for content in versions() {
+        assert_eq!(store.read(&Digest::of(&content), u64::MAX).unwrap(), content);
+    }
+    let packs = files(folder.path(), "pack").into_iter().flat_map(|pack| fs::read(pack).unwrap());
+    let packs: Vec<u8> = packs.collect();
+    for codec in 1..=4 {
+        let chunk_with_codec = [0x9d, b'S', b'R', b'c', 1, codec, 0, 0];
+        assert!(packs.windows(8).any(|window| window == chunk_with_codec), "codec {codec}");
+    }
+    assert_eq!(store.verify(&mut |_, _| {}).unwrap().damaged, []);
 }
