@@ -13,6 +13,7 @@ use stemma_core::{
     lineage::{Direction, NodeKind},
     name::{DatasetName, EndpointName, ModelName, PrincipalName, ProjectName},
     prediction::PredictionId,
+    span::Span,
 };
 
 use self::transport::Idle;
@@ -91,9 +92,36 @@ impl Client {
 
     /// Opens content as a stream; the caller hashes what it reads.
     pub async fn download_content(&self, project: &ProjectName, digest: &Digest) -> Result<Body, Problem> {
-        let path = fill(pattern::CONTENT, &[project, digest]);
-        let response = self.send(Method::GET, &path, None, empty_body()).await?;
+        self.download(&fill(pattern::CONTENT, &[project, digest])).await
+    }
+
+    /// Opens a stretch of content's bytes.
+    pub async fn content_bytes(&self, project: &ProjectName, digest: &Digest, span: Span) -> Result<Body, Problem> {
+        let path = format!("{}?bytes={span}", fill(pattern::CONTENT, &[project, digest]));
+        self.download(&path).await
+    }
+
+    /// Opens rows of a table; those of Parquet come as JSON lines. `name` is for messages.
+    pub async fn content_rows(
+        &self,
+        project: &ProjectName,
+        digest: &Digest,
+        name: &str,
+        span: Span,
+    ) -> Result<Body, Problem> {
+        let path = fill(pattern::CONTENT_ROWS, &[project, digest]);
+        self.download(&format!("{path}?rows={span}&name={}", encode(name))).await
+    }
+
+    async fn download(&self, path: &str) -> Result<Body, Problem> {
+        let response = self.send(Method::GET, path, None, empty_body()).await?;
         if response.status().is_success() { Ok(response.into_body()) } else { Err(read_problem(response).await) }
+    }
+
+    /// `key` as in `id=42`, one for each column.
+    pub async fn blame(&self, project: &ProjectName, dataset: &DatasetName, key: &[String]) -> Result<Blame, Problem> {
+        let key: Vec<String> = key.iter().map(|cell| format!("key={}", encode(cell))).collect();
+        self.get(&format!("{}?{}", fill(pattern::BLAME, &[project, dataset]), key.join("&"))).await
     }
 
     pub async fn resolve(&self, project: &ProjectName, reference: &str) -> Result<Resolved, Problem> {

@@ -16,9 +16,11 @@ pub mod pattern {
     pub const CONTENT: &str = "/api/v1/projects/{project}/content/{digest}";
     pub const CONTENT_MISSING: &str = "/api/v1/projects/{project}/content/missing";
     pub const CONTENT_CLAIM: &str = "/api/v1/projects/{project}/content/claim";
+    pub const CONTENT_ROWS: &str = "/api/v1/projects/{project}/content/{digest}/rows";
     pub const RESOLVE: &str = "/api/v1/projects/{project}/resolve";
     pub const DATASETS: &str = "/api/v1/projects/{project}/datasets";
     pub const DATASET_VERSIONS: &str = "/api/v1/projects/{project}/datasets/{dataset}/versions";
+    pub const BLAME: &str = "/api/v1/projects/{project}/datasets/{dataset}/blame";
     pub const LINEAGE: &str = "/api/v1/projects/{project}/lineage";
     pub const IMPACT: &str = "/api/v1/projects/{project}/impact";
     pub const LINKS: &str = "/api/v1/projects/{project}/links";

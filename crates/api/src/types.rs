@@ -3,6 +3,7 @@
 mod compare;
 mod delivery;
 mod gate;
+mod history;
 mod lineage;
 mod reproduction;
 
@@ -24,7 +25,7 @@ use stemma_core::{
     version::{Step, VersionNumber},
 };
 
-pub use self::{compare::*, delivery::*, gate::*, lineage::*, reproduction::*};
+pub use self::{compare::*, delivery::*, gate::*, history::*, lineage::*, reproduction::*};
 
 /// Who made a governed fact, when, and under which number in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -3,6 +3,7 @@
 mod add;
 mod approve;
 mod audit;
+mod blame;
 mod case;
 mod checkout;
 mod compare;
@@ -108,6 +109,7 @@ enum Command {
     Status(status::StatusArgs),
     Checkout(checkout::CheckoutArgs),
     Log(log::LogArgs),
+    Blame(blame::BlameArgs),
     Undo(undo::UndoArgs),
     Get(get::GetArgs),
     Verify(verify::VerifyArgs),
@@ -156,6 +158,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Status(args) => status::run(args, global, output).await,
         Command::Checkout(args) => checkout::run(args, global, output).await,
         Command::Log(args) => log::run(args, global, output).await,
+        Command::Blame(args) => blame::run(args, global, output).await,
         Command::Undo(args) => undo::run(args, global, output).await,
         Command::Get(args) => get::run(args, global, output).await,
         Command::Verify(args) => verify::run(args, global, output).await,

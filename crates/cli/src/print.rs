@@ -27,6 +27,11 @@ impl Output {
         Self { json, colour: wanted && std::io::stdout().is_terminal() && std::io::stderr().is_terminal() }
     }
 
+    /// For what nobody should see.
+    pub const fn quiet() -> Self {
+        Self { json: true, colour: false }
+    }
+
     pub const fn is_json(&self) -> bool {
         self.json
     }

@@ -10,7 +10,7 @@ mod upload;
 use std::{cell::OnceCell, path::PathBuf};
 
 pub use self::{
-    download::cannot_write,
+    download::{broke_off, cannot_write, new_file},
     identity::asserted_name,
     local::{HomePlace, OwnedHome},
 };
@@ -18,17 +18,22 @@ pub use self::{
 use stemma_api::{
     Client,
     client::{Identification, Transport},
+    types::{ContentClaim, Resolved},
 };
 use stemma_core::{
-    Clock as _, ErrorKind, Problem, SystemClock,
+    Clock as _, ErrorKind, Problem, SystemClock, Timestamp,
+    at::{self, At},
     name::{DatasetName, PrincipalName, ProjectName, TreePath},
 };
 use stemma_server::{app::AccessRules, local_service};
 use stemma_store::{Store, StoreError};
-use stemma_workspace::{Workspace, WorkspaceError, operations::Author};
+use stemma_workspace::{
+    Workspace, WorkspaceError,
+    operations::{self, Author},
+};
 
 use self::local::Reached;
-use crate::command::Global;
+use crate::{command::Global, print::Output};
 
 /// An open connection to the home, with everything that commands ask of their surroundings.
 pub struct Session {
@@ -177,6 +182,52 @@ pub fn place(session: &Session, typed: &str) -> Result<Place, Problem> {
         }
     }
     Ok(Place { path, name: typed.parse().ok() })
+}
+
+/// Content by any name that it has: as the home resolves it, or a tracked path, with `@3` or `@{2026-03-01}`.
+pub async fn content(session: &Session, typed: &str) -> Result<Resolved, Problem> {
+    let (subject, at) = at::split(typed)?;
+    if typed.starts_with("b3:") || typed.starts_with("sha256:") {
+        return session.client.resolve(&session.project, typed).await;
+    }
+    let place = place(session, subject)?;
+    let tracked = || session.workspace.as_ref().and_then(|workspace| workspace.lock().ok());
+    let entry = place.path.as_ref().and_then(|path| tracked()?.get(path.as_str()).cloned());
+    let name = place.name.as_ref().map_or(subject, |name| name.as_str());
+    let Some(at) = at else {
+        let is_path = subject != name;
+        let wanted = entry.filter(|_| is_path).map_or(typed.to_owned(), |entry| entry.digest.to_string());
+        return session.client.resolve(&session.project, &wanted).await;
+    };
+    match session.client.resolve(&session.project, &format!("{name}@{at}")).await {
+        Err(problem) if problem.kind == ErrorKind::NotFound => match (at, &place.path) {
+            (At::Time(time), Some(path)) => from_operations(session, path, time).await?.ok_or(problem),
+            _ => Err(problem),
+        },
+        resolved => resolved,
+    }
+}
+
+/// What the lock gave a path at a time, for paths that the home has no versions of.
+async fn from_operations(session: &Session, path: &TreePath, time: Timestamp) -> Result<Option<Resolved>, Problem> {
+    let (Ok(workspace), Ok(store)) = (session.workspace(), session.store()) else {
+        return Ok(None);
+    };
+    let versions = operations::versions_of_path(&workspace.home_dir(), store, path)?;
+    let versions = versions.into_iter().map(|since| (since.time, since.digest));
+    let Some(digest) = at::current_at(versions, time).flatten() else {
+        return Ok(None);
+    };
+    let Some(info) = store.info(&digest).map_err(WorkspaceError::from)? else {
+        return Ok(None);
+    };
+    session.ensure_content(&[ContentClaim { digest, size: info.size }], &Output::quiet()).await?;
+    let resolved = session.client.resolve(&session.project, &digest.to_string()).await?;
+    Ok(Some(Resolved {
+        name: format!("{path}@{}", At::Time(time)),
+        file_name: path.file_name().to_owned(),
+        ..resolved
+    }))
 }
 
 /// The folder that the command works in.

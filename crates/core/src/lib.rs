@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, is async, or knows SQL or HTTP: outer rooms fetch and store, this one decides.
 
+pub mod at;
 pub mod canonical;
 pub mod case;
 pub mod clock;
@@ -9,6 +10,7 @@ pub mod composition;
 pub mod digest;
 pub mod error;
 pub mod event;
+pub mod external;
 pub mod id;
 pub mod lineage;
 pub mod name;
@@ -22,6 +24,7 @@ pub mod refusal;
 pub mod reproduction;
 pub mod route;
 pub mod signature;
+pub mod span;
 pub mod version;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};

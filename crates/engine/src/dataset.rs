@@ -2,7 +2,9 @@
 
 use stemma_api::types::{AddDatasetVersion, DatasetVersion, DatasetVersionAdded};
 use stemma_core::{
-    Problem, event,
+    Problem,
+    at::{self, At},
+    event,
     event::Event,
     id::RequestId,
     name::{DatasetName, ProjectName},
@@ -69,34 +71,34 @@ impl Engine {
         Ok(versions)
     }
 
-    /// Finds `name` (its newest version) or `name@number`.
+    /// Finds `name` (its newest version), `name@number`, or `name@{time}`: the version that was the newest then.
     pub(crate) async fn find_dataset(&self, project: &ProjectName, reference: &str) -> Result<DatasetVersion, Problem> {
-        let (name, number) = match reference.split_once('@') {
+        let (name, at) = match reference.split_once('@') {
             None => (reference, None),
-            Some((name, number)) => {
-                let parsed: Option<u32> = number.parse().ok();
-                let bad = || Problem::invalid(format!("`{reference}`: dataset versions are numbers, as in `{name}@1`"));
-                (name, Some(parsed.ok_or_else(bad)?))
-            }
+            Some((name, at)) => (name, Some(at.parse::<At>()?)),
         };
         let dataset = DatasetName::new(name).map_err(|error| {
             Problem::from(error)
                 .hint("name a dataset as in `german-credit@1`; paths are looked up in stemma.lock by the CLI")
         })?;
         let mut versions = self.dataset_versions_if_any(project, &dataset).await?;
-        if versions.is_empty() {
-            return Err(self.no_dataset(project, name).await?);
-        }
         versions.sort_by_key(|version| version.number);
-        let newest = versions.last().map_or(0, |version| version.number);
-        let found = match number {
-            None => versions.pop(),
-            Some(number) => versions.into_iter().find(|version| version.number == number),
+        let Some(first) = versions.first().map(|version| version.added.time) else {
+            return Err(self.no_dataset(project, name).await?);
         };
-        found.ok_or_else(|| {
-            let number = number.unwrap_or(0);
-            Problem::not_found(format!("dataset `{name}` has no version {number}"))
-                .hint(format!("the newest is {newest}"))
+        let newest = versions.last().map_or(0, |version| version.number);
+        let found = match at {
+            None => versions.pop(),
+            Some(At::Number(number)) => versions.into_iter().find(|version| version.number == number),
+            Some(At::Time(time)) => {
+                at::current_at(versions.into_iter().map(|version| (version.added.time, version)), time)
+            }
+        };
+        found.ok_or_else(|| match at {
+            Some(At::Time(time)) => Problem::not_found(format!("dataset `{name}` had no version yet at {time}"))
+                .hint(format!("the first is from {first}")),
+            _ => Problem::not_found(format!("dataset `{name}` has no version {}", at.unwrap_or(At::Number(0))))
+                .hint(format!("the newest is {newest}")),
         })
     }
 

@@ -6,6 +6,7 @@
 mod access;
 mod approve;
 mod audit;
+mod blame;
 mod cases;
 mod compare;
 mod content;
@@ -34,6 +35,8 @@ mod resolve;
 mod rights;
 mod rollback;
 mod rollout;
+mod rows;
+mod scan;
 mod seal;
 mod table;
 mod track;
@@ -63,9 +66,11 @@ use crate::{
 };
 pub use crate::{
     access::{Caller, RoleGrant, TOKEN_PREFIX},
+    blame::key_cell,
     layout::HOME_FORMAT,
     lineage::AskLineage,
     reference::{Reference, Selector},
+    rows::{MAX_SCANS, RowSlice},
 };
 
 /// How often an act decides anew because somebody else changed something meanwhile.

@@ -160,7 +160,7 @@ pub(crate) fn log_problem(error: impl std::fmt::Display) -> Problem {
 }
 
 /// A blob of the store as what the Parquet reader reads from: every piece verified.
-struct BlobChunks(Arc<BlobReader>);
+pub(crate) struct BlobChunks(pub Arc<BlobReader>);
 
 impl Length for BlobChunks {
     fn len(&self) -> u64 {
@@ -182,7 +182,7 @@ impl ChunkReader for BlobChunks {
 }
 
 /// Reads a blob from a position on.
-struct BlobFrom {
+pub(crate) struct BlobFrom {
     blob: Arc<BlobReader>,
     at: u64,
 }

@@ -51,6 +51,16 @@ impl Context {
         })
     }
 
+    /// Returns all values of a query parameter that may be given several times.
+    pub fn queries(&self, name: &str) -> Vec<String> {
+        let query = self.parts.uri.query().unwrap_or_default();
+        let values = query.split('&').filter_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if key == name { percent_decode(&value.replace('+', " ")) } else { None }
+        });
+        values.collect()
+    }
+
     /// A query parameter as a number between 1 and `most`.
     pub fn limit(&self, default: u32, most: u32) -> Result<u32, Problem> {
         match self.query("limit") {

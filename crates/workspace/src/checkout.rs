@@ -16,7 +16,7 @@ use crate::{
     problem,
     stat_cache::StatCache,
     status::{State, StatusEntry, StatusError, compare},
-    undo::{KeepError, keep},
+    undo::{FileError, keep},
 };
 
 /// Whether content that is nowhere else may be overwritten.
@@ -65,11 +65,12 @@ fn list(paths: &[TreePath]) -> String {
     shown.join(", ")
 }
 
-impl From<KeepError> for CheckoutError {
-    fn from(error: KeepError) -> Self {
+impl From<FileError> for CheckoutError {
+    fn from(error: FileError) -> Self {
         match error {
-            KeepError::Path(error) => error.into(),
-            KeepError::Store(error) => error.into(),
+            FileError::Path(error) => error.into(),
+            FileError::Store(error) => error.into(),
+            FileError::Io { path, source } => Self::Io { path, source },
         }
     }
 }

@@ -21,6 +21,7 @@ mod run;
 pub mod settings;
 mod stat_cache;
 mod status;
+mod travel;
 mod undo;
 mod workspace;
 
@@ -33,6 +34,7 @@ pub use path::PathError;
 pub use run::{CapturedRun, Content, ContentKind, RunError, RunRequest, run};
 pub use settings::Settings;
 pub use status::{State, StatusEntry, StatusError, status};
+pub use travel::travel;
 pub use undo::{UndoError, Undone, undo};
 pub use workspace::{Workspace, WorkspaceError};
 

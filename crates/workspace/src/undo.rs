@@ -218,7 +218,7 @@ fn has(
 }
 
 /// Puts files into the store that are about to be overwritten and are nowhere else.
-pub(crate) fn keep<'a>(root: &Path, store: &Store, paths: impl Iterator<Item = &'a TreePath>) -> Result<(), KeepError> {
+pub(crate) fn keep<'a>(root: &Path, store: &Store, paths: impl Iterator<Item = &'a TreePath>) -> Result<(), FileError> {
     let mut batch = store.batch();
     for path in paths {
         let file = locate(root, Path::new(path.as_str()))?.file;
@@ -229,27 +229,31 @@ pub(crate) fn keep<'a>(root: &Path, store: &Store, paths: impl Iterator<Item = &
     Ok(batch.commit()?)
 }
 
+/// Why a file was not kept, written or removed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KeepError {
+pub(crate) enum FileError {
     #[error(transparent)]
     Path(#[from] PathError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("`{}`: {source}", .path.display())]
+    Io { path: PathBuf, source: io::Error },
 }
 
-impl From<KeepError> for UndoError {
-    fn from(error: KeepError) -> Self {
+impl From<FileError> for UndoError {
+    fn from(error: FileError) -> Self {
         match error {
-            KeepError::Path(error) => error.into(),
-            KeepError::Store(error) => error.into(),
+            FileError::Path(error) => error.into(),
+            FileError::Store(error) => error.into(),
+            FileError::Io { path, source } => Self::Io { path, source },
         }
     }
 }
 
 /// Gives a file its content, or removes it.
-pub(crate) fn write(root: &Path, store: &Store, change: &FileChange) -> Result<(), UndoError> {
+pub(crate) fn write(root: &Path, store: &Store, change: &FileChange) -> Result<(), FileError> {
     let file = locate(root, Path::new(change.path.as_str()))?.file;
-    let io_error = |source| UndoError::Io { path: file.clone(), source };
+    let io_error = |source| FileError::Io { path: file.clone(), source };
     if let Some(digest) = change.after {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(io_error)?;

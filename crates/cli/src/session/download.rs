@@ -52,7 +52,7 @@ impl Session {
 }
 
 /// A file with the rights that other new files of this user get.
-fn new_file(folder: &Path) -> Result<NamedTempFile, Problem> {
+pub fn new_file(folder: &Path) -> Result<NamedTempFile, Problem> {
     tempfile::Builder::new()
         .prefix(".stemma-get-")
         .permissions(fs::Permissions::from_mode(0o666))
@@ -64,7 +64,7 @@ pub fn cannot_write(path: &Path, error: &std::io::Error) -> Problem {
     Problem::new(ErrorKind::Config, format!("can't write `{}`: {error}", path.display()))
 }
 
-fn broke_off(size: u64, error: &BoxError) -> Problem {
+pub fn broke_off(size: u64, error: &BoxError) -> Problem {
     let message = format!("the content broke off after {size} bytes: {error}");
     if is_damage(error.as_ref()) {
         return Problem::new(ErrorKind::Corrupt, message).hint("see `stemma verify`");

@@ -3,6 +3,7 @@
 mod compare;
 mod delivery;
 mod gates;
+mod history;
 mod leak;
 mod lineage;
 mod promotion;

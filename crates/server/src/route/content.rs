@@ -17,6 +17,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(POST pattern::CONTENT_CLAIM, Track, "give the project contents that lie in the shared local store", claim, ContentList => MissingContent),
         json_route!(PUT pattern::CONTENT, Track, "upload content; the digest is checked", upload, => ContentStored),
         raw_route!(GET pattern::CONTENT, Read, "download content", download),
+        raw_route!(GET pattern::CONTENT_ROWS, Read, "rows of a table, as `rows=0..5000`", rows),
         json_route!(GET pattern::RESOLVE, Read, "what a reference stands for", resolve, => Resolved),
     ]
 }
@@ -50,14 +51,46 @@ async fn upload(mut context: Context) -> Result<ContentStored, Problem> {
 async fn download(context: Context) -> Result<Response, Problem> {
     let project = context.project()?;
     let id: ContentId = context.path("digest")?;
+    if let Some(bytes) = context.query("bytes") {
+        let (range, length, stream) = context.app.engine.content_bytes(&project, id, bytes.parse()?).await?;
+        let mut response = foreign("application/octet-stream", Body::from_stream(stream));
+        let size = range.end - range.start;
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+        response.headers_mut().insert(CONTENT_SIZE, HeaderValue::from(length));
+        return Ok(response);
+    }
     let (size, stream) = context.app.engine.download_content(&project, id).await?;
-    let mut response = Response::new(Body::from_stream(stream));
+    let mut response = foreign("application/octet-stream", Body::from_stream(stream));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    Ok(response)
+}
+
+/// Header with the length of the whole content of which a part is sent.
+const CONTENT_SIZE: &str = "x-stemma-content-size";
+/// Header with the rows that are sent.
+const ROWS: &str = "x-stemma-rows";
+
+async fn rows(context: Context) -> Result<Response, Problem> {
+    let project = context.project()?;
+    let id: ContentId = context.path("digest")?;
+    let wanted = context.query("rows").unwrap_or_else(|| "..".to_owned()).parse()?;
+    let name = context.query("name").unwrap_or_else(|| id.to_string());
+    let slice = context.app.engine.content_rows(&project, id, &name, wanted).await?;
+    let mut response = foreign(slice.media_type, Body::from_stream(slice.pieces));
+    let rows = format!("{}..{}", slice.rows.start, slice.rows.end);
+    let rows = HeaderValue::from_str(&rows).map_err(|error| Problem::invalid(error.to_string()))?;
+    response.headers_mut().insert(ROWS, rows);
+    Ok(response)
+}
+
+/// Content is other people's: a browser must neither run nor show it.
+fn foreign(media_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    Ok(response)
+    response
 }
 
 async fn resolve(context: Context) -> Result<Resolved, Problem> {

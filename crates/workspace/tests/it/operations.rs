@@ -6,7 +6,7 @@ use stemma_core::{Digest, ErrorKind, Problem, Timestamp};
 use stemma_workspace::{
     Overwrite, UndoError, Undone, Workspace, add, checkout,
     operations::{self, Author, Journal, OPERATIONS_FILE},
-    undo,
+    travel, undo,
 };
 
 use crate::scene::Scene;
@@ -158,4 +158,30 @@ fn the_history_of_a_path_and_what_must_be_kept_for_it() {
     let path = home.join(OPERATIONS_FILE);
     fs::write(&path, fs::read_to_string(&path).unwrap().replacen("\"number\":2", "\"number\":4", 1)).unwrap();
     assert_eq!(Problem::from(operations::digests(&home).unwrap_err()).kind, ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_path_travels_in_the_lock_and_on_disk_and_back() {
+    let scene = Scene::new();
+    let one = add_at(&scene, 1, "a.csv", "1\n");
+    let two = add_at(&scene, 2, "a.csv", "2\n");
+    let workspace = acting(&scene, 3, &["stemma", "checkout", "a.csv@1"]);
+    let to = |path: &str, digest| [(path.parse().unwrap(), digest)];
+    let done = travel(&workspace, &scene.store, &to("a.csv", one), Overwrite::Refuse).unwrap();
+    assert_eq!((done.len(), scene.read("a.csv"), tracked(&scene, "a.csv")), (1, "1\n".into(), Some(one)));
+    assert!(travel(&workspace, &scene.store, &to("a.csv", one), Overwrite::Refuse).unwrap().is_empty());
+    take_back(&scene, None, Overwrite::Refuse).unwrap();
+    assert_eq!((scene.read("a.csv"), tracked(&scene, "a.csv")), ("2\n".into(), Some(two)));
+
+    scene.write("a.csv", "precious");
+    let refused = travel(&workspace, &scene.store, &to("a.csv", one), Overwrite::Refuse).unwrap_err();
+    assert_eq!(Problem::from(refused).kind, ErrorKind::Conflict);
+    assert_eq!((scene.read("a.csv"), tracked(&scene, "a.csv")), ("precious".into(), Some(two)));
+    travel(&workspace, &scene.store, &to("a.csv", one), Overwrite::Force).unwrap();
+    take_back(&scene, None, Overwrite::Refuse).unwrap();
+    assert_eq!(scene.read("a.csv"), "precious");
+    for (path, digest) in [("b.csv", one), ("a.csv", Digest::of(b"elsewhere"))] {
+        let refused = travel(&workspace, &scene.store, &to(path, digest), Overwrite::Force).unwrap_err();
+        assert_eq!(Problem::from(refused).kind, ErrorKind::NotFound, "{path}");
+    }
 }
