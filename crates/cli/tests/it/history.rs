@@ -8,7 +8,9 @@ use crate::desk::Desk;
 fn plain(text: &str) -> String {
     let word = |word: &str| match word {
         digest if digest.starts_with("b3:") => "b3:…".to_owned(),
-        time if time.len() == 8 && time.as_bytes()[2] == b':' => "TIME".to_owned(),
+        time if time.len() >= 8 && time.as_bytes()[2] == b':' && time.as_bytes()[5] == b':' => {
+            format!("TIME{}", &time[8..])
+        }
         date if date.len() == 10 && date.as_bytes()[4] == b'-' => "DATE".to_owned(),
         other => other.to_owned(),
     };
@@ -63,4 +65,77 @@ fn operations_are_listed_and_taken_back() {
     let (code, stderr) = desk.fails(&["log", "data/aplications.csv"]);
     assert_eq!(code, 3);
     assert!(stderr.contains("did you mean `data/applications.csv`"), "{stderr}");
+}
+
+#[test]
+fn earlier_states_are_got_whole_or_in_part() {
+    let desk = Desk::with_project();
+    let first = "age,risk\n30,good\n41,bad\n";
+    desk.ok(&["add", "data/applications.csv"]);
+    desk.write("data/applications.csv", format!("{first}52,good\n"));
+    desk.ok(&["add", "data/applications.csv"]);
+
+    assert_eq!(desk.ok(&["get", "data/applications.csv@1", "--rows", "1..2"]), "age,risk\n41,bad\n");
+    assert_eq!(desk.ok(&["get", "applications@{2100-01-01}", "--rows", "2.."]), "age,risk\n52,good\n");
+    assert_eq!(desk.ok(&["get", "data/applications.csv", "--bytes", "4..8"]), "risk");
+    desk.ok(&["get", "applications@2", "--rows", "..1", "-o", "some.csv"]);
+    assert_eq!(desk.read("some.csv"), "age,risk\n30,good\n");
+    let (code, stderr) = desk.fails(&["get", "applications@1", "--rows", "2..9"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        stderr,
+        "error: `applications@1` has 2 rows, none from 2 on\n\
+         hint: rows count from 0 without the header, and the end is not part of the range\n"
+    );
+    let (code, stderr) = desk.fails(&["get", "data/applications.csv@{2001-01-01}"]);
+    assert_eq!(code, 3);
+    assert!(stderr.starts_with("error: dataset `applications` had no version yet at 2001-01-01T"), "{stderr}");
+    let (code, stderr) = desk.fails(&["get", "data/applications.csv@{last week}"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("`@{2026-03-01}`"), "{stderr}");
+
+    let written = desk.ok(&["checkout", "data/applications.csv@1"]);
+    assert!(written.starts_with("overwritten  data/applications.csv"), "{written}");
+    assert_eq!(desk.read("data/applications.csv"), first);
+    assert!(desk.ok(&["status"]).contains("all as in stemma.lock"));
+    desk.ok(&["undo"]);
+    assert!(desk.read("data/applications.csv").ends_with("52,good\n"));
+    desk.ok(&["checkout", "data/applications.csv@{2100-01-01}"]);
+    let (code, _) = desk.fails(&["checkout", "data/applications.csv@1", "data/applications.csv"]);
+    assert_eq!(code, 2);
+    let (code, _) = desk.fails(&["checkout", "nothing.csv@1"]);
+    assert_eq!(code, 3);
+}
+
+#[test]
+fn the_story_of_a_record_is_told() {
+    let desk = Desk::with_project();
+    let versions =
+        [("id,risk\n1,good\n", "first"), ("id,risk\n1,good\n42,bad\n", "new"), ("id,risk\n42,good\n", "won")];
+    for (text, why) in versions {
+        desk.write("data/applications.csv", text);
+        desk.ok(&["add", "data/applications.csv", "--why", why]);
+    }
+    assert_eq!(
+        plain(&desk.ok(&["blame", "data/applications.csv", "--key", "id=42"])),
+        "id=42 of applications\n\
+         \n\
+         applications@2 added by ada@example.org, DATE TIME; new\n\
+         id 42\n\
+         risk bad\n\
+         \n\
+         applications@3 changed by ada@example.org, DATE TIME; won\n\
+         risk bad → good"
+    );
+    let told = desk.json(&["blame", "applications", "--key", "id=1"]);
+    assert_eq!(told["changes"][1]["what"], "removed");
+    let (code, stderr) = desk.fails(&["blame", "applications", "--key", "id=7"]);
+    assert_eq!(code, 3);
+    assert_eq!(
+        stderr,
+        "error: no version of `applications` has a record with `id=7`\n\
+         hint: all of its 3 versions were read; values are compared as they are written, so `07` is not `7`\n"
+    );
+    let (code, stderr) = desk.fails(&["blame", "data/aplications.csv", "--key", "id=7"]);
+    assert_eq!(code, 3, "{stderr}");
 }
