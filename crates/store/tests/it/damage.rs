@@ -9,7 +9,7 @@ use stemma_core::Digest;
 use stemma_store::{Store, StoreError, Tree, TreeEntry};
 use tempfile::TempDir;
 
-use crate::{Fixture, files, noise, only_pack, table};
+use crate::{Fixture, files, memory, noise, only_pack, table};
 
 type Contents = Vec<(Digest, Vec<u8>)>;
 
@@ -36,10 +36,7 @@ fn small_store() -> (Fixture, Contents, Digest) {
 
 /// A copy of a store with other bytes in its only pack.
 fn store_with_pack(name: &Path, bytes: &[u8]) -> TempDir {
-    // thousands of these are made, so where there is a file system in memory their syncs shall be free
-    let memory = Path::new("/dev/shm");
-    let parent = if memory.is_dir() { memory } else { &std::env::temp_dir() };
-    let folder = tempfile::tempdir_in(parent).unwrap();
+    let folder = tempfile::tempdir_in(memory()).unwrap();
     fs::create_dir(folder.path().join("packs")).unwrap();
     fs::write(folder.path().join("packs").join(name.file_name().unwrap()), bytes).unwrap();
     folder

@@ -1,5 +1,6 @@
 //! Stories about a store: what goes in comes out, whatever happens in between.
 
+mod collecting;
 mod damage;
 mod exchange;
 mod frozen;
@@ -39,6 +40,12 @@ impl Fixture {
     fn reopened(&self) -> Store {
         Store::open(self.store.root()).unwrap()
     }
+}
+
+/// Where many small stores are made: if there is a file system in memory, their syncs shall be free.
+fn memory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 /// Bytes that no codec shortens, the same for the same seed.
