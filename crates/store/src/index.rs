@@ -674,7 +674,12 @@ impl Index {
             return Ok(());
         };
         let path = id.pack_path(&self.dir);
-        File::open(&path).and_then(|file| file.sync_data()).at(&path)?;
+        match File::open(&path).and_then(|file| file.sync_data()) {
+            Ok(()) => {}
+            // a collection removed it after bringing to disk elsewhere what somebody may rely on
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        }
         self.mark_synced(id, known.committed_end);
         Ok(())
     }

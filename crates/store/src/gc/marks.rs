@@ -92,11 +92,13 @@ pub(crate) fn peek(root: &Path) -> Result<MarksId> {
     match read {
         Ok(()) if head[..8] == MAGIC => Ok(id_of(&head)),
         Ok(()) => Ok(MarksId::default()),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
-            Ok(MarksId::default())
-        }
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof || is_missing(&error) => Ok(MarksId::default()),
         Err(error) => Err(StoreError::io(&path, error)),
     }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// Reads the marks; none if they are missing or damaged, since marks only ever say what may be removed.
@@ -106,7 +108,7 @@ pub(crate) fn load(root: &Path) -> Result<Marks> {
         .and_then(|meta| if meta.len() > FILE_MAX { Ok(Vec::new()) } else { fs::read(&path) })
     {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Marks::default()),
+        Err(error) if is_missing(&error) => return Ok(Marks::default()),
         Err(error) => return Err(StoreError::io(&path, error)),
     };
     match decode(&bytes) {

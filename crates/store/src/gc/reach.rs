@@ -147,10 +147,19 @@ impl Reach {
                 each_base(store, content.1, chunk, &mut |key| self.records.insert(key))?;
             }
         }
-        match content.0 {
-            Kind::Tree => children(store, &content.1),
-            _ => Ok(Vec::new()),
+        if content.0 != Kind::Tree {
+            return Ok(Vec::new());
         }
+        let children = store.tree_children(&content.1)?;
+        for child in &children {
+            // files may never have been fetched, whereas nobody has a node without those below it
+            if let TreeChild::Node(node) = child
+                && !store.index().has(Kind::Tree, node)
+            {
+                return Err(StoreError::corrupt(content.1, format!("its node {node} is missing")));
+            }
+        }
+        Ok(children.iter().map(TreeChild::digest).collect())
     }
 }
 

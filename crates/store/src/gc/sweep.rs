@@ -13,6 +13,7 @@ use stemma_core::Digest;
 use super::{
     Amount,
     marks::{Mark, Marks},
+    reach::Key,
 };
 use crate::{
     blob::{check_record, read_chunk},
@@ -103,16 +104,21 @@ impl<'a> Sweeper<'a> {
     fn contents(&self, id: PackId, file: &File, path: &Path, task: &Task<'_>) -> Result<Contents> {
         let len = file.metadata().at(path)?.len();
         let salvage = pack::salvage(file, path, id, 0, len)?;
-        let records = salvage.committed.records;
+        let mut records = salvage.committed.records;
+        // of several copies one that depends on nothing, and one without a mark, so that nobody takes it for absent
+        records.sort_by_key(|found| (codec::is_delta(found.codec), task.waiting.contains_key(&found.offset)));
         let whole: HashSet<u64> = records.iter().map(|found| found.offset).collect();
         let known = match PackIndex::load(self.store.index().dir(), id)? {
             Some(index) => index.records,
             None => pack::survey(file, path, id)?.0,
         };
         let known_at: HashSet<u64> = known.iter().map(|found| found.offset).collect();
+        // written again behind the damage
+        let again: HashSet<Key> = records.iter().map(|found| (found.kind, found.digest)).collect();
         let mut damaged = Vec::new();
         for found in &known {
-            if whole.contains(&found.offset) || task.due.contains(&found.offset) || self.elsewhere(found, id)? {
+            let is_fine = whole.contains(&found.offset) || task.due.contains(&found.offset);
+            if is_fine || again.contains(&(found.kind, found.digest)) || self.elsewhere(found, id)? {
                 continue;
             }
             damaged.push(damage(id, found, "its stored bytes do not match their check"));
@@ -136,22 +142,28 @@ impl<'a> Sweeper<'a> {
     ) -> Result<std::result::Result<u64, Vec<Damage>>> {
         let mut copied = 0;
         let mut moved: Vec<Mark> = Vec::new();
-        let mut damaged = Vec::new();
+        let mut damaged: Vec<(Key, Damage)> = Vec::new();
+        let mut kept: HashSet<Key> = HashSet::new();
         for found in records.iter().filter(|found| !task.due.contains(&found.offset)) {
-            let is_garbage = task.waiting.contains_key(&found.offset);
-            if is_garbage && self.base_is_gone(found)? {
+            let key = (found.kind, found.digest);
+            let since = task.waiting.get(&found.offset);
+            if kept.contains(&key) || (since.is_some() && self.base_is_gone(found)?) {
                 continue;
             }
             match self.copy_record(id, file, path, found)? {
                 Copied::To(offset) => {
                     copied += HEADER_LEN as u64 + u64::from(found.stored);
-                    let since = task.waiting.get(&found.offset);
                     moved.extend(since.map(|since_ms| Mark { offset, generation: 0, since_ms: *since_ms }));
+                    kept.insert(key);
                 }
-                Copied::IsElsewhere => {}
-                Copied::Damaged(what) => damaged.push(damage(id, found, &what)),
+                Copied::IsElsewhere => {
+                    kept.insert(key);
+                }
+                Copied::Damaged(what) => damaged.push((key, damage(id, found, &what))),
             }
         }
+        let damaged = damaged.into_iter().filter(|(key, _)| !kept.contains(key));
+        let damaged: Vec<Damage> = damaged.map(|(_, damage)| damage).collect();
         if !damaged.is_empty() {
             if let Some(writer) = &mut self.writer {
                 writer.roll_back()?;

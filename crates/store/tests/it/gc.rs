@@ -297,3 +297,251 @@ fn purged_content_goes_at_once_and_what_it_shares_stays() {
     fixture.store.put_bytes(&both).unwrap();
     assert!(fixture.reopened().read(&purged, u64::MAX).unwrap() == both);
 }
+
+/// Content with a secret in it, and the same without, kept as its difference to the first.
+fn base_and_dependent(fixture: &Fixture) -> [(Digest, Vec<u8>); 2] {
+    let dependent = noise(1, 100_000);
+    let base = [&dependent[..50_000], &noise(2, 64), &dependent[50_000..]].concat();
+    let file = fixture.path("file");
+    let base_digest = fixture.store.put_bytes(&base).unwrap().digest;
+    fs::write(&file, &dependent).unwrap();
+    let mut batch = fixture.store.batch();
+    let digest = batch.put_file_like(&file, Some(base_digest), &mut |_| {}).unwrap().digest;
+    batch.commit().unwrap();
+    let size = fixture.store.stored_sizes(&[base_digest, digest]).unwrap()[1];
+    assert!(size.own < 2_000, "it is kept as a difference: {size:?}");
+    [(base_digest, base), (digest, dependent)]
+}
+
+#[test]
+fn what_something_needed_depends_on_stays() {
+    let fixture = Fixture::new();
+    let [(base, bytes), (dependent, content)] = base_and_dependent(&fixture);
+    let report = collect(&fixture.store, &[dependent], &at_once());
+    assert_eq!(report.garbage.records, 1, "only the recipe of the base: {report:?}");
+    assert_eq!(report.kept.records, 1, "which is not worth a pack");
+    fixture.store.put_bytes(&noise(3, 200_000)).unwrap();
+    assert!(collect(&fixture.store, &[dependent], &at_once()).packs_removed == 1);
+    let store = fixture.reopened();
+    assert_eq!(store.missing(&[base, dependent]), [base]);
+    assert!(store.read(&dependent, u64::MAX).unwrap() == content);
+    assert_eq!(store.verify(&mut |_, _| {}).unwrap().damaged, []);
+    // given up and added again, by one who has read the marks
+    collect(&store, &[], &after(0));
+    store.put_bytes(&bytes).unwrap();
+    collect(&store, &[base], &after(100));
+    collect(&store, &[base], &after(200));
+    assert!(store.read(&base, u64::MAX).unwrap() == bytes);
+    assert_eq!(store.verify(&mut |_, _| {}).unwrap().damaged, []);
+}
+
+#[test]
+fn what_depends_on_purged_content_is_made_to_stand_alone() {
+    let fixture = Fixture::new();
+    let [(base, _), (dependent, content)] = base_and_dependent(&fixture);
+    let roots = vec![base, dependent];
+    let report = fixture.store.purge(&[base], &mut || Ok(roots.clone()), after(0).now, &mut |_| {}).unwrap();
+    assert!(report.is_complete(), "{report:?}");
+    let secret = noise(2, 64);
+    for pack in files(fixture.store.root(), "pack") {
+        assert!(!fs::read(pack).unwrap().windows(32).any(|window| *window == secret[16..48]));
+    }
+    for store in [&fixture.store, &fixture.reopened()] {
+        assert_eq!(store.missing(&[base, dependent]), [base]);
+        assert!(store.read(&dependent, u64::MAX).unwrap() == content);
+        assert_eq!(store.verify(&mut |_, _| {}).unwrap().damaged, []);
+    }
+}
+
+#[test]
+fn a_tree_stays_with_its_files_and_goes_with_them() {
+    let fixture = Fixture::new();
+    let file = |seed| {
+        let info = fixture.store.put_bytes(&noise(seed, 90_000)).unwrap();
+        TreeEntry::File { digest: info.digest, size: info.size, executable: false }
+    };
+    let entries = [("a", file(1)), ("b/c", file(2))].map(|(path, entry)| (path.parse().unwrap(), entry));
+    let tree = fixture.store.put_tree(&Tree { entries: entries.into() }).unwrap();
+    collect(&fixture.store, &[tree], &at_once());
+    assert!(fixture.reopened().tree(&tree).unwrap().is_some());
+    assert_eq!(fixture.reopened().verify(&mut |_, _| {}).unwrap().damaged, []);
+    assert_eq!(fixture.store.usage().unwrap().blobs, 2);
+    collect(&fixture.store, &[], &at_once());
+    let usage = fixture.store.usage().unwrap();
+    assert_eq!((usage.blobs, usage.trees), (0, 0));
+}
+
+/// The bytes of the only tree in a pack, which are short enough to be kept as they are.
+fn tree_bytes(pack: &[u8]) -> Vec<u8> {
+    let at = pack.windows(8).position(|window| window == b"\x9dSTMTRE\n").unwrap();
+    let header = &pack[at - 60..at];
+    assert_eq!(header[5], 0, "it is not compressed");
+    let len = u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize;
+    pack[at..at + len].to_vec()
+}
+
+#[test]
+fn damaged_content_is_put_back_and_its_pack_replaced() {
+    let fixture = Fixture::new();
+    let contents: Vec<Vec<u8>> = (0..4).map(|seed| noise(seed, 60_000)).collect();
+    let names: Vec<Digest> = contents.iter().map(|content| fixture.store.put_bytes(content).unwrap().digest).collect();
+    let file = TreeEntry::File { digest: names[0], size: 60_000, executable: false };
+    let tree = Tree { entries: [("a".parse().unwrap(), file)].into() };
+    let tree_name = fixture.store.put_tree(&tree).unwrap();
+    let pack = only_pack(fixture.store.root());
+    let mut bytes = fs::read(&pack).unwrap();
+    let node = tree_bytes(&bytes);
+    assert_eq!(Digest::of(&node), tree_name);
+    // two blobs, the tree, and one that nobody has
+    for part in [&contents[1][..32], &contents[2][..32], &node[..8], &contents[3][..32]] {
+        let at = bytes.windows(part.len()).position(|window| window == part).unwrap();
+        bytes[at + 5] ^= 1;
+    }
+    fs::write(&pack, &bytes).unwrap();
+    let store = fixture.reopened();
+    let damaged = store.verify(&mut |_, _| {}).unwrap().damaged;
+    let sample = store.verify_sample(1, u64::MAX).unwrap();
+    let named = |damaged: &[stemma_store::Damage]| {
+        let mut names: Vec<Digest> = damaged.iter().filter_map(|damage| damage.digest).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(named(&sample.damaged), named(&damaged), "a sample of everything");
+    assert_eq!(named(&damaged).len(), 4);
+    let mut source = |digest: &Digest| {
+        let bytes = match digest {
+            _ if *digest == tree_name => node.clone(),
+            // somebody has another file there now
+            _ if *digest == names[2] => contents[1].clone(),
+            _ if *digest == names[3] => return Ok(None),
+            _ => contents[names.iter().position(|name| name == digest).unwrap()].clone(),
+        };
+        Ok(Some(Box::new(std::io::Cursor::new(bytes)) as Box<dyn std::io::Read>))
+    };
+    let report = store.repair(&damaged, &mut source).unwrap();
+    assert_eq!((report.repaired.len(), report.lost), (2, vec![names[3]]));
+    assert_eq!(report.packs_removed, 0, "it holds what is lost");
+    assert!(
+        report.failed.iter().any(|damage| damage.digest == Some(names[2]) && damage.what.contains("other content"))
+    );
+    assert!(fixture.reopened().tree(&tree_name).unwrap().is_some());
+    assert_eq!(fixture.reopened().read(&names[1], u64::MAX).unwrap(), contents[1]);
+
+    let damaged = store.verify(&mut |_, _| {}).unwrap().damaged;
+    let mut source = |digest: &Digest| {
+        let number = names.iter().position(|name| name == digest).unwrap();
+        Ok(Some(Box::new(std::io::Cursor::new(contents[number].clone())) as Box<dyn std::io::Read>))
+    };
+    let report = store.repair(&damaged, &mut source).unwrap();
+    assert_eq!((report.repaired.len(), report.packs_removed, report.failed), (2, 1, vec![]));
+    let report = fixture.reopened().verify(&mut |_, _| {}).unwrap();
+    assert_eq!((report.blobs, report.trees, report.damaged), (4, 1, vec![]));
+}
+
+#[test]
+fn a_sample_reads_what_it_may_and_another_one_something_else() {
+    let fixture = Fixture::new();
+    for seed in 0..20 {
+        fixture.store.put_bytes(&noise(seed, 50_000)).unwrap();
+    }
+    let sample = fixture.store.verify_sample(7, 200_000).unwrap();
+    assert!(sample.bytes >= 200_000 && sample.bytes < 300_000 && sample.damaged.is_empty(), "{sample:?}");
+    let pack = only_pack(fixture.store.root());
+    let mut bytes = fs::read(&pack).unwrap();
+    let at = bytes.windows(32).position(|window| *window == noise(11, 32)).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&pack, &bytes).unwrap();
+    let found = (0..60).filter(|seed| !fixture.store.verify_sample(*seed, 200_000).unwrap().damaged.is_empty());
+    let found = found.count();
+    assert!((3..50).contains(&found), "{found} of 60 samples of a fifth found it");
+}
+
+#[test]
+fn a_lease_that_cannot_be_read_keeps_everything() {
+    let fixture = Fixture::new();
+    fixture.store.put_bytes(&noise(1, 100_000)).unwrap();
+    collect(&fixture.store, &[], &after(0));
+    let lease = fixture.store.lease().unwrap();
+    assert!(fixture.store.gc_plan(&[], &after(30)).unwrap().freed.records > 0, "it has read the marks");
+    let path = fs::read_dir(fixture.store.root().join("leases")).unwrap().next().unwrap().unwrap().path();
+    let good = fs::read(&path).unwrap();
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        fs::write(&path, &bad).unwrap();
+        assert_eq!(fixture.store.gc_plan(&[], &after(30)).unwrap().freed.records, 0, "byte {at}");
+    }
+    drop(lease);
+}
+
+#[test]
+fn one_collection_at_a_time() {
+    let fixture = Fixture::new();
+    let other = fixture.reopened();
+    let mut nested = None;
+    let mut roots = || {
+        nested = Some(other.gc(&mut || Ok(Vec::new()), &after(0), &mut |_| {}));
+        Ok(Vec::new())
+    };
+    fixture.store.gc(&mut roots, &after(0), &mut |_| {}).unwrap();
+    assert!(matches!(nested, Some(Err(StoreError::Collecting(_)))));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_can_be_read_and_planned_for() {
+    let fixture = Fixture::new();
+    let digest = fixture.store.put_bytes(&noise(1, 1000)).unwrap().digest;
+    fs::remove_dir(fixture.store.root().join("leases")).unwrap();
+    // what no permission stops, not even for root
+    fs::write(fixture.store.root().join("leases"), []).unwrap();
+    fs::write(fixture.store.root().join("gc"), []).unwrap();
+    let store = fixture.reopened();
+    assert_eq!(store.read(&digest, 1000).unwrap(), noise(1, 1000));
+    assert!(store.contains(&digest));
+    assert!(store.verify(&mut |_, _| {}).unwrap().damaged.is_empty());
+    assert!(store.put_bytes(b"new").is_err());
+    assert!(store.gc(&mut || Ok(Vec::new()), &at_once(), &mut |_| {}).is_err());
+    assert_eq!(fixture.reopened().read(&digest, 1000).unwrap(), noise(1, 1000));
+}
+
+/// Says in the environment of a child, whose files can't grow, in which store to collect.
+const CRAMPED: &str = "STEMMA_STORE_TEST_CRAMPED";
+
+#[test]
+fn a_collection_on_a_full_disk_loses_nothing_and_frees_what_it_can() {
+    let needed = noise(1, 400_000);
+    if let Ok(root) = std::env::var(CRAMPED) {
+        let store = Store::open(std::path::Path::new(&root)).unwrap();
+        assert!(store.put_bytes(&noise(9, 200_000)).is_err(), "nothing more fits");
+        let roots = vec![Digest::of(&needed)];
+        assert!(store.gc(&mut || Ok(roots.clone()), &at_once(), &mut |_| {}).is_err());
+        return;
+    }
+    let fixture = Fixture::new();
+    fixture.store.put_bytes(&needed).unwrap();
+    // open as well as the first one, so that this goes to a pack of its own
+    let mut first = fixture.store.batch();
+    first.put_bytes(b"first").unwrap();
+    fixture.store.put_bytes(&noise(2, 300_000)).unwrap();
+    drop(first);
+    fixture.store.put_bytes(&noise(3, 300_000)).unwrap();
+    assert_eq!(files(fixture.store.root(), "pack").len(), 2);
+    // the signal that comes with the limit is ignored, as a full disk sends none
+    let test = "gc::a_collection_on_a_full_disk_loses_nothing_and_frees_what_it_can";
+    let limited = r#"trap '' XFSZ; ulimit -f 150; exec "$0" --exact "$1""#;
+    let child = std::process::Command::new("bash")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .arg(test)
+        .env(CRAMPED, fixture.store.root())
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    let store = fixture.reopened();
+    assert!(store.read(&Digest::of(&needed), u64::MAX).unwrap() == needed);
+    assert_eq!(files(store.root(), "pack").len(), 1 + 1, "the pack of garbage alone is gone, an empty one was begun");
+    assert_eq!(store.verify(&mut |_, _| {}).unwrap().damaged, []);
+    collect(&store, &[Digest::of(&needed)], &at_once());
+    assert!(store.read(&Digest::of(&needed), u64::MAX).unwrap() == needed);
+    assert_eq!(store.usage().unwrap().blobs, 1);
+}
