@@ -9,6 +9,7 @@ mod checkout;
 mod compare;
 mod completions;
 mod deploy;
+pub mod diff;
 mod endpoints;
 mod evaluate;
 mod feedback;
@@ -107,6 +108,7 @@ enum Command {
     Init(init::InitArgs),
     Add(add::AddArgs),
     Status(status::StatusArgs),
+    Diff(diff::DiffArgs),
     Checkout(checkout::CheckoutArgs),
     Log(log::LogArgs),
     Blame(blame::BlameArgs),
@@ -156,6 +158,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Init(args) => init::run(args, global, output).await,
         Command::Add(args) => add::run(args, global, output).await,
         Command::Status(args) => status::run(args, global, output).await,
+        Command::Diff(args) => diff::run(args, global, output).await,
         Command::Checkout(args) => checkout::run(args, global, output).await,
         Command::Log(args) => log::run(args, global, output).await,
         Command::Blame(args) => blame::run(args, global, output).await,

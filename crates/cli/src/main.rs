@@ -3,6 +3,7 @@
 mod batch;
 mod command;
 mod declared;
+mod difference;
 mod error;
 mod print;
 mod session;

@@ -4,6 +4,7 @@ pub mod blame;
 pub mod branch;
 pub mod compare;
 pub mod dataset;
+pub mod diff;
 pub mod endpoint;
 pub mod evaluation;
 pub mod gate;

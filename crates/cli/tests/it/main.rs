@@ -6,6 +6,7 @@ mod cases;
 mod data;
 mod delivery;
 mod desk;
+mod diff;
 mod help;
 mod history;
 mod lineage;

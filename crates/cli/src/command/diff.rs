@@ -1,0 +1,248 @@
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use serde::Serialize;
+use stemma_api::types::Resolved;
+use stemma_core::{Digest, Problem, name::TreePath};
+use stemma_store::Store;
+use stemma_workspace::{State, StatusEntry, Workspace};
+
+use super::{Global, add::absolute};
+use crate::{
+    difference::{self, Contents, Options, Place, Side},
+    print::Output,
+    session::{self, Session},
+    view,
+};
+
+/// Say what changed: files, and in them tensors, rows and lines
+///
+/// Without a name, or with tracked paths: between `stemma.lock` and the folder. With one name: between that content and
+/// the file in the folder that it is a version of. With two: between those. Tensors are matched by name, rows by the
+/// columns of `--key`.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// Tracked files or folders; or one or two of `dataset@1`, `model@1.0.0`, `b3:…`, and files
+    #[arg(value_name = "THING")]
+    things: Vec<String>,
+    /// Columns that tell a table's rows apart; without them a row is itself
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    key: Vec<String>,
+    /// Rows and tensors of each kind to show
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    show: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Diff {
+    pub files: Vec<FileDiff>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FileDiff {
+    pub before: String,
+    pub after: String,
+    pub state: FileState,
+    /// What is known of both; none if one is not there.
+    pub contents: Option<Contents>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    Same,
+    Changed,
+    Removed,
+}
+
+pub async fn run(args: DiffArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let workspace = Workspace::find(&session::current_dir()?)?;
+    let options = Options { key: args.key.clone(), shown: args.show };
+    let files = match &workspace {
+        Some(workspace) if are_tracked(workspace, &args.things)? => {
+            diff_folder(workspace, &args.things, &options, global, output).await?
+        }
+        _ => vec![diff_pair(&args.things, &options, global, output).await?],
+    };
+    let diff = Diff { files };
+    output.result(&diff, || view::diff::text(&diff, args.show, output));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether all that was typed is tracked, or holds what is.
+fn are_tracked(workspace: &Workspace, things: &[String]) -> Result<bool, Problem> {
+    let lock = workspace.lock()?;
+    let is_tracked = |thing: &String| {
+        let wanted = below(workspace, thing)?;
+        Ok(lock.entries().any(|(path, _)| Path::new(path.as_str()).starts_with(&wanted)))
+    };
+    let tracked: Result<Vec<bool>, Problem> = things.iter().map(is_tracked).collect();
+    Ok(tracked?.into_iter().all(|tracked| tracked))
+}
+
+/// A typed path, from the workspace's root; what lies outside is left as it is.
+fn below(workspace: &Workspace, typed: &str) -> Result<PathBuf, Problem> {
+    let path = absolute(Path::new(typed))?;
+    Ok(path.strip_prefix(workspace.root()).map(Path::to_owned).unwrap_or(path))
+}
+
+/// Tracked files that are not as `stemma.lock` says.
+async fn diff_folder(
+    workspace: &Workspace,
+    things: &[String],
+    options: &Options,
+    global: &Global,
+    output: &Output,
+) -> Result<Vec<FileDiff>, Problem> {
+    let wanted: Vec<PathBuf> = things.iter().map(|thing| below(workspace, thing)).collect::<Result<_, _>>()?;
+    let is_wanted =
+        |path: &TreePath| wanted.is_empty() || wanted.iter().any(|wanted| Path::new(path.as_str()).starts_with(wanted));
+    let entries = tokio::task::block_in_place(|| stemma_workspace::status(workspace))?;
+    let changed: Vec<StatusEntry> =
+        entries.into_iter().filter(|entry| entry.state != State::Unchanged && is_wanted(&entry.path)).collect();
+    let store = workspace.open_store()?;
+    fetch_missing(&store, &changed, global, output).await?;
+    tokio::task::block_in_place(|| {
+        changed.into_iter().map(|entry| diff_entry(workspace, &store, entry, options, output)).collect()
+    })
+}
+
+/// What the lock names but this workspace does not hold comes from the home.
+async fn fetch_missing(
+    store: &Store,
+    entries: &[StatusEntry],
+    global: &Global,
+    output: &Output,
+) -> Result<(), Problem> {
+    let is_missing = |entry: &&StatusEntry| entry.state == State::Modified && !store.contains(&entry.digest);
+    let missing: Vec<Digest> = entries.iter().filter(is_missing).map(|entry| entry.digest).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    session::with(global, async |session| {
+        for digest in &missing {
+            session.fetch(digest, output).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn diff_entry(
+    workspace: &Workspace,
+    store: &Store,
+    entry: StatusEntry,
+    options: &Options,
+    output: &Output,
+) -> Result<FileDiff, Problem> {
+    let path = entry.path.to_string();
+    if entry.state == State::Missing {
+        return Ok(FileDiff { before: path.clone(), after: path, state: FileState::Removed, contents: None });
+    }
+    let before = Side {
+        name: format!("{path} (stemma.lock)"),
+        file_name: path.clone(),
+        digest: Some(entry.digest),
+        place: Place::Stored(store.clone(), entry.digest),
+    };
+    let after = Side {
+        name: path.clone(),
+        file_name: path.clone(),
+        digest: entry.present,
+        place: Place::File(workspace.root().join(&path)),
+    };
+    diff_sides(&before, &after, options, output)
+}
+
+fn diff_sides(before: &Side, after: &Side, options: &Options, output: &Output) -> Result<FileDiff, Problem> {
+    let contents = difference::compare(before, after, options, output)?;
+    let state = if matches!(contents, Contents::Same) { FileState::Same } else { FileState::Changed };
+    Ok(FileDiff { before: before.name.clone(), after: after.name.clone(), state, contents: Some(contents) })
+}
+
+/// Two contents by any of their names, or one and its file in the folder.
+async fn diff_pair(
+    things: &[String],
+    options: &Options,
+    global: &Global,
+    output: &Output,
+) -> Result<FileDiff, Problem> {
+    let (before, after) = match things {
+        [one, other] if is_file(one) && is_file(other) => (file(one), file(other)),
+        [one, other] => {
+            session::with(global, async |session| {
+                Ok((side(session, one, output).await?, side(session, other, output).await?))
+            })
+            .await?
+        }
+        [one] => session::with(global, async |session| with_folder(session, one, output).await).await?,
+        [] => return Err(no_workspace()),
+        _ => {
+            return Err(Problem::invalid(
+                "more than two things can't be compared, unless all of them are tracked files",
+            )
+            .hint("`stemma status` lists what is tracked"));
+        }
+    };
+    tokio::task::block_in_place(|| diff_sides(&before, &after, options, output))
+}
+
+fn no_workspace() -> Problem {
+    match session::require_workspace() {
+        Err(problem) => problem,
+        Ok(_) => Problem::invalid("nothing to compare"),
+    }
+}
+
+fn is_file(typed: &str) -> bool {
+    Path::new(typed).is_file()
+}
+
+fn file(typed: &str) -> Side {
+    let place = Place::File(PathBuf::from(typed));
+    Side { name: typed.to_owned(), file_name: typed.to_owned(), digest: None, place }
+}
+
+/// A file as it is; anything else is a name that the home knows.
+async fn side(session: &Session, typed: &str, output: &Output) -> Result<Side, Problem> {
+    if is_file(typed) {
+        return Ok(file(typed));
+    }
+    let resolved = session.client.resolve(&session.project, typed).await?;
+    stored(session, resolved, output).await
+}
+
+async fn stored(session: &Session, resolved: Resolved, output: &Output) -> Result<Side, Problem> {
+    let digest = resolved.digest;
+    let place = if session.workspace.is_some() {
+        if !session.store()?.contains(&digest) {
+            session.fetch(&digest, output).await?;
+        }
+        Place::Stored(session.store()?.clone(), digest)
+    } else {
+        Place::Fetched(session.download(&resolved, &std::env::temp_dir(), output).await?)
+    };
+    Ok(Side { name: resolved.name, file_name: resolved.file_name, digest: Some(digest), place })
+}
+
+/// A dataset's version, and the file that is tracked under that dataset's name.
+async fn with_folder(session: &Session, typed: &str, output: &Output) -> Result<(Side, Side), Problem> {
+    if is_file(typed) {
+        return Err(Problem::invalid(format!("`{typed}` is not tracked, so there is nothing to compare it with"))
+            .hint(format!("name both: `stemma diff dataset@1 {typed}`")));
+    }
+    let resolved = session.client.resolve(&session.project, typed).await?;
+    let name = resolved.name.split('@').next().unwrap_or_default().to_owned();
+    let workspace = session.workspace()?;
+    let path = workspace.lock()?.path_of(&name).map(TreePath::to_string);
+    let path = path.filter(|_| resolved.kind == "dataset").ok_or_else(|| {
+        Problem::invalid(format!("no tracked file is a version of `{typed}`"))
+            .hint(format!("name what to compare it with: `stemma diff {typed} OTHER`"))
+    })?;
+    let place = Place::File(workspace.root().join(&path));
+    let after = Side { name: path.clone(), file_name: path, digest: None, place };
+    Ok((stored(session, resolved, output).await?, after))
+}
