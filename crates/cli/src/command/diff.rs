@@ -7,12 +7,12 @@ use clap::Args;
 use serde::Serialize;
 use stemma_api::types::Resolved;
 use stemma_core::{Digest, Problem, name::TreePath};
-use stemma_store::Store;
+use stemma_store::{Store, TreeChange};
 use stemma_workspace::{State, StatusEntry, Workspace};
 
 use super::{Global, add::absolute};
 use crate::{
-    difference::{self, Contents, Options, Place, Side},
+    difference::{self, Contents, Options, Place, Side, trees},
     print::Output,
     session::{self, Session},
     view,
@@ -36,9 +36,11 @@ pub struct DiffArgs {
     show: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Diff {
     pub files: Vec<FileDiff>,
+    /// Changed files that are not listed.
+    pub more_files: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,6 +56,7 @@ pub struct FileDiff {
 #[serde(rename_all = "snake_case")]
 pub enum FileState {
     Same,
+    Added,
     Changed,
     Removed,
 }
@@ -61,13 +64,12 @@ pub enum FileState {
 pub async fn run(args: DiffArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let workspace = Workspace::find(&session::current_dir()?)?;
     let options = Options { key: args.key.clone(), shown: args.show };
-    let files = match &workspace {
+    let diff = match &workspace {
         Some(workspace) if are_tracked(workspace, &args.things)? => {
             diff_folder(workspace, &args.things, &options, global, output).await?
         }
-        _ => vec![diff_pair(&args.things, &options, global, output).await?],
+        _ => diff_pair(&args.things, &options, global, output).await?,
     };
-    let diff = Diff { files };
     output.result(&diff, || view::diff::text(&diff, args.show, output));
     Ok(ExitCode::SUCCESS)
 }
@@ -96,7 +98,7 @@ async fn diff_folder(
     options: &Options,
     global: &Global,
     output: &Output,
-) -> Result<Vec<FileDiff>, Problem> {
+) -> Result<Diff, Problem> {
     let wanted: Vec<PathBuf> = things.iter().map(|thing| below(workspace, thing)).collect::<Result<_, _>>()?;
     let is_wanted =
         |path: &TreePath| wanted.is_empty() || wanted.iter().any(|wanted| Path::new(path.as_str()).starts_with(wanted));
@@ -106,7 +108,11 @@ async fn diff_folder(
     let store = workspace.open_store()?;
     fetch_missing(&store, &changed, global, output).await?;
     tokio::task::block_in_place(|| {
-        changed.into_iter().map(|entry| diff_entry(workspace, &store, entry, options, output)).collect()
+        let mut diff = Diff::default();
+        for entry in changed {
+            diff_entry(workspace, &store, entry, options, output)?.append_to(&mut diff);
+        }
+        Ok(diff)
     })
 }
 
@@ -117,7 +123,10 @@ async fn fetch_missing(
     global: &Global,
     output: &Output,
 ) -> Result<(), Problem> {
-    let is_missing = |entry: &&StatusEntry| entry.state == State::Modified && !store.contains(&entry.digest);
+    let is_missing = |entry: &&StatusEntry| {
+        let is_here = store.contains(&entry.digest) || trees::is_tree(store, &entry.digest).unwrap_or(false);
+        entry.state == State::Modified && !is_here
+    };
     let missing: Vec<Digest> = entries.iter().filter(is_missing).map(|entry| entry.digest).collect();
     if missing.is_empty() {
         return Ok(());
@@ -137,10 +146,10 @@ fn diff_entry(
     entry: StatusEntry,
     options: &Options,
     output: &Output,
-) -> Result<FileDiff, Problem> {
+) -> Result<Diff, Problem> {
     let path = entry.path.to_string();
     if entry.state == State::Missing {
-        return Ok(FileDiff { before: path.clone(), after: path, state: FileState::Removed, contents: None });
+        return Ok(FileDiff { before: path.clone(), after: path, state: FileState::Removed, contents: None }.into());
     }
     let before = Side {
         name: format!("{path} (stemma.lock)"),
@@ -154,7 +163,71 @@ fn diff_entry(
         digest: entry.present,
         place: Place::File(workspace.root().join(&path)),
     };
-    diff_sides(&before, &after, options, output)
+    diff_any(&before, &after, options, output)
+}
+
+impl From<FileDiff> for Diff {
+    fn from(file: FileDiff) -> Self {
+        Self { files: vec![file], more_files: 0 }
+    }
+}
+
+impl Diff {
+    fn append_to(self, all: &mut Self) {
+        all.files.extend(self.files);
+        all.more_files += self.more_files;
+    }
+}
+
+/// Folders file by file, files by what they are.
+fn diff_any(before: &Side, after: &Side, options: &Options, output: &Output) -> Result<Diff, Problem> {
+    let Place::Stored(store, old) = &before.place else {
+        return diff_sides(before, after, options, output).map(Diff::from);
+    };
+    let (changes, after_root) = match &after.place {
+        Place::Stored(_, new) if trees::is_tree(store, old)? && trees::is_tree(store, new)? => {
+            (trees::between(store, old, new)?, None)
+        }
+        Place::File(folder) if folder.is_dir() && trees::is_tree(store, old)? => {
+            (trees::with_folder(store, old, folder)?, Some(folder.as_path()))
+        }
+        _ => return diff_sides(before, after, options, output).map(Diff::from),
+    };
+    let mut diff = Diff { files: Vec::new(), more_files: changes.more };
+    let mut compared = 0;
+    for change in changes.listed {
+        let name = format!("{}/{}", after.name, change.path);
+        let sides = sides_of(store, &change, &name, after_root).filter(|_| compared < options.shown);
+        let file = match sides {
+            Some((before, after)) => {
+                compared += 1;
+                diff_sides(&before, &after, options, output)?
+            }
+            None => FileDiff { before: name.clone(), after: name, state: state_of(&change), contents: None },
+        };
+        diff.files.push(file);
+    }
+    Ok(diff)
+}
+
+fn state_of(change: &TreeChange) -> FileState {
+    match (&change.before, &change.after) {
+        (None, _) => FileState::Added,
+        (_, None) => FileState::Removed,
+        _ => FileState::Changed,
+    }
+}
+
+/// Both contents of a path of a folder, if there are files on both sides that differ in more than their rights.
+fn sides_of(store: &Store, change: &TreeChange, name: &str, after_root: Option<&Path>) -> Option<(Side, Side)> {
+    let (old, new) = (change.before.as_ref()?.digest()?, change.after.as_ref()?.digest()?);
+    let place = match after_root {
+        Some(root) => Place::File(root.join(change.path.as_str())),
+        None => Place::Stored(store.clone(), new),
+    };
+    let side =
+        |digest, place| Side { name: name.to_owned(), file_name: change.path.to_string(), digest: Some(digest), place };
+    (old != new).then(|| (side(old, Place::Stored(store.clone(), old)), side(new, place)))
 }
 
 fn diff_sides(before: &Side, after: &Side, options: &Options, output: &Output) -> Result<FileDiff, Problem> {
@@ -164,12 +237,7 @@ fn diff_sides(before: &Side, after: &Side, options: &Options, output: &Output) -
 }
 
 /// Two contents by any of their names, or one and its file in the folder.
-async fn diff_pair(
-    things: &[String],
-    options: &Options,
-    global: &Global,
-    output: &Output,
-) -> Result<FileDiff, Problem> {
+async fn diff_pair(things: &[String], options: &Options, global: &Global, output: &Output) -> Result<Diff, Problem> {
     let (before, after) = match things {
         [one, other] if is_file(one) && is_file(other) => (file(one), file(other)),
         [one, other] => {
@@ -187,7 +255,7 @@ async fn diff_pair(
             .hint("`stemma status` lists what is tracked"));
         }
     };
-    tokio::task::block_in_place(|| diff_sides(&before, &after, options, output))
+    tokio::task::block_in_place(|| diff_any(&before, &after, options, output))
 }
 
 fn no_workspace() -> Problem {
@@ -218,7 +286,8 @@ async fn side(session: &Session, typed: &str, output: &Output) -> Result<Side, P
 async fn stored(session: &Session, resolved: Resolved, output: &Output) -> Result<Side, Problem> {
     let digest = resolved.digest;
     let place = if session.workspace.is_some() {
-        if !session.store()?.contains(&digest) {
+        let store = session.store()?;
+        if !store.contains(&digest) && !trees::is_tree(store, &digest)? {
             session.fetch(&digest, output).await?;
         }
         Place::Stored(session.store()?.clone(), digest)

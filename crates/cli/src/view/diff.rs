@@ -21,7 +21,11 @@ pub fn text(diff: &Diff, shown: usize, output: &Output) -> String {
         return "nothing changed: all tracked files are as in stemma.lock".to_owned();
     }
     let files: Vec<String> = diff.files.iter().map(|diff| file(diff, shown, output)).collect();
-    files.join("\n\n")
+    let more = match diff.more_files {
+        0 => String::new(),
+        more => format!("\n\n… and {}", count(more, "more changed file")),
+    };
+    format!("{}{more}", files.join("\n\n"))
 }
 
 fn file(diff: &FileDiff, shown: usize, output: &Output) -> String {
@@ -31,6 +35,7 @@ fn file(diff: &FileDiff, shown: usize, output: &Output) -> String {
     });
     let state = match diff.state {
         FileState::Same => "the same content",
+        FileState::Added => "new",
         FileState::Changed => "changed",
         FileState::Removed => "not there any more",
     };
@@ -155,7 +160,9 @@ fn figure(number: f64) -> String {
         size if !(1e-3..1e5).contains(&size) => format!("{number:.2e}"),
         size if size >= 100.0 => format!("{number:.0}"),
         size if size >= 1.0 => format!("{number:.2}"),
-        _ => format!("{number:.3}"),
+        size if size >= 0.1 => format!("{number:.3}"),
+        size if size >= 0.01 => format!("{number:.4}"),
+        _ => format!("{number:.5}"),
     }
 }
 
@@ -175,7 +182,7 @@ fn percent(share: f64) -> String {
 }
 
 fn table(found: &TableDiff) -> String {
-    let by = if found.key.is_empty() { "row by row".to_owned() } else { format!("by {}", found.key.join(", ")) };
+    let by = if found.key.is_empty() { "without a key".to_owned() } else { format!("by {}", found.key.join(", ")) };
     let mut text = format!("{by}: {} → {}\n", rows(found.rows_before), rows(found.rows_after));
     let changed = if found.key.is_empty() { String::new() } else { format!("{} changed, ", found.changed) };
     text.push_str(&format!(
@@ -207,21 +214,27 @@ fn examples(found: &TableDiff, add: &mut impl FnMut(String, String)) {
     if !found.first_changed.is_empty() {
         let heading = of("changed rows", found.first_changed.len(), found.changed);
         let header: Vec<&str> = found.key.iter().map(String::as_str).chain(["what changed"]).collect();
-        add(heading, print::table(&header, found.first_changed.iter().map(changed_row)));
+        add(heading, under(&header, found.first_changed.iter().map(changed_row)));
     }
     for (what, list, all) in
         [("added rows", &found.first_added, found.added), ("removed rows", &found.first_removed, found.removed)]
     {
         if !list.is_empty() {
             let header: Vec<&str> = ["row"].into_iter().chain(found.columns.iter().map(String::as_str)).collect();
-            add(of(what, list.len(), all), print::table(&header, list.iter().map(whole_row)));
+            add(of(what, list.len(), all), under(&header, list.iter().map(whole_row)));
         }
     }
     if !found.first_duplicates.is_empty() {
         let heading = of("keys of several rows", found.first_duplicates.len(), found.duplicate_keys);
         let header: Vec<&str> = found.key.iter().map(String::as_str).chain(["rows before", "rows after"]).collect();
-        add(heading, print::table(&header, found.first_duplicates.iter().map(duplicate)));
+        add(heading, under(&header, found.first_duplicates.iter().map(duplicate)));
     }
+}
+
+/// Columns keep the case of their names.
+fn under(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let header = header.iter().map(|name| (*name).to_owned()).collect();
+    print::columns(std::iter::once(header).chain(rows))
 }
 
 fn changed_row(row: &ChangedRow) -> Vec<String> {

@@ -30,8 +30,29 @@ fn a_changed_table_is_compared_row_by_row() {
     let desk = desk();
     assert_eq!(desk.ok(&["diff"]), "nothing changed: all tracked files are as in stemma.lock\n");
     desk.write("data/people.csv", AFTER);
-    insta::assert_snapshot!(desk.ok(&["diff", "--key", "id"]), @"");
-    insta::assert_snapshot!(desk.ok(&["diff", "data"]), @"");
+    insta::assert_snapshot!(desk.ok(&["diff", "--key", "id"]), @r"
+    data/people.csv (stemma.lock) → data/people.csv  changed
+    by id: 3 rows → 3 rows
+    1 added, 1 removed, 1 changed, 1 unchanged
+
+    changed cells
+      COLUMN  ROWS
+      age     1
+
+    changed rows
+      id  what changed
+      1   age: 30 → 31
+
+    added rows
+      row  id  age  risk
+      3    4   28   bad
+
+    removed rows
+      row  id  age  risk
+      2    2   41   bad
+    ");
+    let without_key = desk.ok(&["diff", "data"]);
+    assert!(without_key.contains("without a key: 3 rows → 3 rows\n2 added, 2 removed, 1 unchanged\n"), "{without_key}");
     let (code, stderr) = desk.fails(&["diff", "data/people.csv", "--key", "idd"]);
     assert_eq!((code, stderr.as_str()), (2, "error: the old table has no column `idd`\nhint: did you mean `id`?\n"));
     fs::remove_file(desk.work().join("data/people.csv")).unwrap();
@@ -64,8 +85,22 @@ fn checkpoints_are_compared_tensor_by_tensor() {
     desk.ok(&["add", "model.safetensors"]);
     desk.write("model.safetensors", checkpoint([1.0, 2.0, 3.0, f32::NAN]));
     desk.write("other.safetensors", checkpoint([1.5, 2.0, 3.0, 4.0]));
-    insta::assert_snapshot!(desk.ok(&["diff", "model.safetensors"]), @"");
-    insta::assert_snapshot!(desk.ok(&["diff", "model@1", "other.safetensors"]), @"");
+    insta::assert_snapshot!(desk.ok(&["diff", "model.safetensors"]), @r"
+    model.safetensors (stemma.lock) → model.safetensors  changed
+    tensors: 1 changed, 1 unchanged
+
+    changed, farthest first
+      TENSOR      TYPE    RELATIVE L2  MAX |Δ|  COSINE    CHANGED
+      layers.1.w  f32[4]  0            0        1.000000  25.0 %   NaN 0 → 1
+    ");
+    insta::assert_snapshot!(desk.ok(&["diff", "model@1", "other.safetensors"]), @r"
+    model@1 → other.safetensors  changed
+    tensors: 1 changed, 1 unchanged
+
+    changed, farthest first
+      TENSOR      TYPE    RELATIVE L2  MAX |Δ|  COSINE    CHANGED
+      layers.1.w  f32[4]  0.0913       0.500    0.996546  25.0 %
+    ");
 }
 
 #[test]
@@ -73,7 +108,15 @@ fn text_is_compared_by_lines_and_the_rest_by_bytes() {
     let desk = desk();
     desk.write("a.txt", "one\ntwo\nthree\n");
     desk.write("b.txt", "one\n2\nthree\n");
-    insta::assert_snapshot!(desk.ok(&["diff", "a.txt", "b.txt"]), @"");
+    insta::assert_snapshot!(desk.ok(&["diff", "a.txt", "b.txt"]), @r"
+    a.txt → b.txt  changed
+    1 line added, 1 removed
+    @@ -1,3 +1,3 @@
+     one
+    -two
+    +2
+     three
+    ");
     desk.write("a.bin", [0, 1, 2]);
     desk.write("b.bin", [0, 1, 3]);
     assert_eq!(desk.ok(&["diff", "a.bin", "b.bin"]), "a.bin → b.bin  changed\n");
