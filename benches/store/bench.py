@@ -25,7 +25,7 @@ import peers as stores
 HERE = Path(__file__).parent
 LIMIT_SECONDS = 3600  # of one command
 STATUS_TIMES = 5
-FREE_BYTES = 28e9  # one turn at full size needs half of it
+FREE_BYTES = 16e9  # a turn at full size takes up to 14
 
 
 @dataclass
