@@ -118,6 +118,16 @@ impl Client {
         if response.status().is_success() { Ok(response.into_body()) } else { Err(read_problem(response).await) }
     }
 
+    /// Adds a version of data that is kept elsewhere.
+    pub async fn add_external_version(
+        &self,
+        project: &ProjectName,
+        dataset: &DatasetName,
+        add: &AddExternalVersion,
+    ) -> Result<DatasetVersionAdded, Problem> {
+        self.post(&fill(pattern::EXTERNAL, &[project, dataset]), add).await
+    }
+
     /// `key` as in `id=42`, one for each column.
     pub async fn blame(&self, project: &ProjectName, dataset: &DatasetName, key: &[String]) -> Result<Blame, Problem> {
         let key: Vec<String> = key.iter().map(|cell| format!("key={}", encode(cell))).collect();

@@ -20,6 +20,7 @@ pub mod pattern {
     pub const RESOLVE: &str = "/api/v1/projects/{project}/resolve";
     pub const DATASETS: &str = "/api/v1/projects/{project}/datasets";
     pub const DATASET_VERSIONS: &str = "/api/v1/projects/{project}/datasets/{dataset}/versions";
+    pub const EXTERNAL: &str = "/api/v1/projects/{project}/datasets/{dataset}/external";
     pub const BLAME: &str = "/api/v1/projects/{project}/datasets/{dataset}/blame";
     pub const LINEAGE: &str = "/api/v1/projects/{project}/lineage";
     pub const IMPACT: &str = "/api/v1/projects/{project}/impact";

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use stemma_core::{
     Digest, Sha256, Timestamp,
     event::{Event, EvidenceKind},
+    external::External,
     id::{ApprovalId, EvidenceId, HomeId, RequestId, RunId, TokenId},
     lineage::Edge,
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
@@ -131,6 +132,9 @@ pub struct DatasetVersion {
     pub why: Option<String>,
     pub derived_from: Vec<String>,
     pub run: Option<RunId>,
+    /// Set if the data is kept elsewhere and was not hashed by us; then the digest is that of the reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
     pub added: Fact,
 }
 

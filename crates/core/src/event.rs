@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest, Sha256, Timestamp,
+    external::External,
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
     lineage::{EdgeKind, Node},
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
@@ -113,7 +114,7 @@ pub struct DatasetVersionAdded {
     pub digest: Digest,
     pub sha256: Option<Sha256>,
     pub size: u64,
-    /// The path it was added from, relative to the workspace.
+    /// The path it was added from, relative to the workspace; of external data the reference in words.
     pub path: String,
     pub source: Option<String>,
     pub why: Option<String>,
@@ -122,6 +123,9 @@ pub struct DatasetVersionAdded {
     pub derived_from: Vec<String>,
     /// The run that wrote it, if one did.
     pub run: Option<RunId>,
+    /// What it stands for if the data is kept elsewhere: then the digest is that of the reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
 }
 
 /// A connection that nobody observed, with the reason for saying so.

@@ -50,6 +50,10 @@ impl Engine {
                 continue;
             }
             last = Some(version.digest);
+            if let Some(external) = &version.external {
+                blame.notes.push(format!("`{}@{}` was not read: {external}", version.dataset, version.number));
+                continue;
+            }
             let record = match self.find_record(project, &version, &blame.key).await? {
                 Found::Record(record) => Some(record),
                 Found::Absent => None,
@@ -65,7 +69,7 @@ impl Engine {
             known = record;
         }
         match keyless {
-            Some(problem) if blame.notes.len() == blame.versions as usize => Err(problem),
+            Some(problem) if blame.changes.is_empty() => Err(problem),
             _ if blame.changes.is_empty() => Err(not_found(&blame)),
             _ => Ok(blame),
         }
@@ -99,6 +103,7 @@ fn check_key(key: &[KeyCell]) -> Result<(), Problem> {
 
 fn not_found(blame: &Blame) -> Problem {
     let read = match blame.versions {
+        0 => "none of its versions is kept here".to_owned(),
         1 => "its only version was read".to_owned(),
         count => format!("all of its {count} versions were read"),
     };

@@ -1,17 +1,25 @@
 //! Dataset versions: a name and a number pointing at content, with its source.
 
-use stemma_api::types::{AddDatasetVersion, DatasetVersion, DatasetVersionAdded};
+use stemma_api::types::{AddDatasetVersion, AddExternalVersion, DatasetVersion, DatasetVersionAdded};
 use stemma_core::{
     Problem,
     at::{self, At},
-    event,
+    canonical, event,
     event::Event,
+    external::{External, NOT_HASHED},
     id::RequestId,
     name::{DatasetName, ProjectName},
     near,
 };
 
-use crate::{Caller, Engine};
+use crate::{Caller, Engine, content::Content, problem::internal};
+
+/// What becomes a version.
+struct Addition {
+    add: AddDatasetVersion,
+    content: Content,
+    external: Option<External>,
+}
 
 impl Engine {
     /// Adds content as the next version of a dataset; content that has a number there keeps it.
@@ -24,6 +32,38 @@ impl Engine {
         add: AddDatasetVersion,
     ) -> Result<DatasetVersionAdded, Problem> {
         let content = self.readable_content(project, add.digest).await?;
+        self.add_version(caller, request, project, dataset, Addition { add, content, external: None }).await
+    }
+
+    /// Adds data that is kept elsewhere, by its reference, as the next version of a dataset. Nothing is fetched.
+    pub async fn add_external_version(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        dataset: &DatasetName,
+        add: AddExternalVersion,
+    ) -> Result<DatasetVersionAdded, Problem> {
+        let AddExternalVersion { external, source, why, derived_from } = add;
+        external.check()?;
+        let reference = serde_json::json!({"v": 1, "external": external});
+        let reference = canonical::to_bytes(&reference).map_err(internal)?;
+        let digest = self.put_content(project, reference).await?;
+        let add = AddDatasetVersion { digest, path: external.to_string(), source, why, derived_from };
+        // there is nothing of ours to count
+        let content = Content { digest, sha256: None, size: 0 };
+        self.add_version(caller, request, project, dataset, Addition { add, content, external: Some(external) }).await
+    }
+
+    async fn add_version(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        dataset: &DatasetName,
+        addition: Addition,
+    ) -> Result<DatasetVersionAdded, Problem> {
+        let Addition { add, content, external } = addition;
         let known = self.dataset_versions_if_any(project, dataset).await?;
         if let Some(version) = known.into_iter().find(|version| version.digest == add.digest) {
             return Ok(DatasetVersionAdded { version, unchanged: true });
@@ -34,7 +74,7 @@ impl Engine {
             parents.push(format!("{}@{}", parent.dataset, parent.number));
         }
         let run = self.newest_run_that_wrote(project, add.digest).await?;
-        let (add, parents, run) = (&add, &parents, run.map(|run| run.id));
+        let (add, parents, run, external) = (&add, &parents, run.map(|run| run.id), &external);
         let decide = || async move {
             let versions = self.dataset_versions_if_any(project, dataset).await?;
             Ok(vec![Event::DatasetVersionAdded(event::DatasetVersionAdded {
@@ -49,6 +89,7 @@ impl Engine {
                 why: add.why.clone(),
                 derived_from: parents.clone(),
                 run,
+                external: external.clone(),
             })])
         };
         self.change(caller, request, decide).await?;
@@ -102,10 +143,29 @@ impl Engine {
         })
     }
 
+    /// Finds a dataset version whose bytes are here.
+    pub(crate) async fn find_readable_dataset(
+        &self,
+        project: &ProjectName,
+        reference: &str,
+    ) -> Result<DatasetVersion, Problem> {
+        let version = self.find_dataset(project, reference).await?;
+        match &version.external {
+            None => Ok(version),
+            Some(external) => Err(kept_elsewhere(&version, external)),
+        }
+    }
+
     async fn no_dataset(&self, project: &ProjectName, name: &str) -> Result<Problem, Problem> {
         let all = self.datasets(project).await?;
         let names = all.iter().map(|version| version.dataset.as_str());
         let hint = near::hint(name, names, "`stemma add FILE` makes one");
         Ok(Problem::not_found(format!("there is no dataset `{name}` in project `{project}`")).hint(hint))
     }
+}
+
+fn kept_elsewhere(version: &DatasetVersion, external: &External) -> Problem {
+    let name = format!("{}@{}", version.dataset, version.number);
+    Problem::invalid(format!("`{name}` is kept elsewhere and {NOT_HASHED}: it can't be read"))
+        .hint(format!("fetch {} version {} and `stemma add` the file", external.uri, external.version))
 }

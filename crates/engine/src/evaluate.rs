@@ -108,7 +108,7 @@ impl Engine {
         project: &ProjectName,
         spec: &EvaluationSpec,
     ) -> Result<EvaluationData, Problem> {
-        let version = self.find_dataset(project, &spec.data).await?;
+        let version = self.find_readable_dataset(project, &spec.data).await?;
         let name = format!("{}@{}", version.dataset, version.number);
         let table = self.read_table(&name, version.digest).await?;
         table.column(&spec.target)?;

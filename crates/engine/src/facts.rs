@@ -585,6 +585,7 @@ fn dataset_version(row: Recorded<stemma_core::event::DatasetVersionAdded>) -> Da
         why: added.why,
         derived_from: added.derived_from,
         run: added.run,
+        external: added.external,
         added: fact(row.fact),
     }
 }

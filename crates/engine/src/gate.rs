@@ -146,7 +146,7 @@ impl Engine {
 
     /// A dataset version by what a declaration calls it: its full name and its rows.
     async fn dataset_table(&self, project: &ProjectName, reference: &str) -> Result<(String, Table), Problem> {
-        let dataset = self.find_dataset(project, reference).await?;
+        let dataset = self.find_readable_dataset(project, reference).await?;
         let name = format!("{}@{}", dataset.dataset, dataset.number);
         let table = self.read_table(&name, dataset.digest).await?;
         Ok((name, table))

@@ -75,7 +75,7 @@ impl Engine {
         let file_name = version.path.rsplit('/').next().unwrap_or(name).to_owned();
         Ok(Resolved {
             name: format!("{}@{}", version.dataset, version.number),
-            kind: "dataset".to_owned(),
+            kind: if version.external.is_some() { "external" } else { "dataset" }.to_owned(),
             digest: version.digest,
             sha256: version.sha256,
             size: version.size,

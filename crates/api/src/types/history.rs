@@ -2,9 +2,21 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stemma_core::{id::RunId, name::DatasetName};
+use stemma_core::{external::External, id::RunId, name::DatasetName};
 
 use super::Fact;
+
+/// `POST …/datasets/{dataset}/external`; nothing is fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddExternalVersion {
+    pub external: External,
+    #[serde(default)]
+    pub source: Option<String>,
+    #[serde(default)]
+    pub why: Option<String>,
+    #[serde(default)]
+    pub derived_from: Vec<String>,
+}
 
 /// A column that a record is found by, and its value there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -3,9 +3,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Args;
-use stemma_api::types::{AddDatasetVersion, ContentClaim, DatasetVersionAdded};
-use stemma_core::{Problem, name::DatasetName};
+use clap::{Args, builder::PossibleValuesParser};
+use stemma_api::types::{AddDatasetVersion, AddExternalVersion, ContentClaim, DatasetVersionAdded};
+use stemma_core::{
+    Problem,
+    external::{External, ExternalKind},
+    name::DatasetName,
+};
 use stemma_workspace::Added;
 
 use super::Global;
@@ -21,10 +25,12 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct AddArgs {
     /// Files
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "external", conflicts_with = "external", value_name = "PATH")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
     /// The dataset's name; without it, the one it has or one made from the path
-    #[arg(long)]
+    #[arg(long, conflicts_with = "external")]
     name: Option<DatasetName>,
     /// Where it came from
     #[arg(long, value_name = "URL")]
@@ -37,8 +43,46 @@ pub struct AddArgs {
     derived_from: Vec<String>,
 }
 
+/// Data that stays where it is: nothing is fetched, and it is marked as not hashed by us.
+#[derive(Debug, Args)]
+struct Elsewhere {
+    /// Register a version of data that is kept elsewhere, under this dataset's name
+    #[arg(long, value_name = "NAME", requires = "uri", requires = "version")]
+    external: Option<DatasetName>,
+    /// Where it is kept, as in `s3://lake/orders` or `kafka://host:9092/topic`
+    #[arg(long, requires = "external")]
+    uri: Option<String>,
+    /// Which version: a table's version or snapshot, an object's version, `0:100..200`, a whole commit id
+    #[arg(long, requires = "external")]
+    version: Option<String>,
+    /// What keeps it, where the URI does not say so
+    #[arg(long, requires = "external", value_parser = PossibleValuesParser::new(ExternalKind::ALL.map(ExternalKind::as_str)))]
+    kind: Option<String>,
+}
+
+impl Elsewhere {
+    fn reference(&self) -> Result<External, Problem> {
+        let (uri, version) = (self.uri.clone().unwrap_or_default(), self.version.clone().unwrap_or_default());
+        let kind = match &self.kind {
+            Some(kind) => ExternalKind::parse(kind),
+            None => ExternalKind::of_uri(&uri),
+        };
+        let kind = kind.ok_or_else(|| {
+            let kinds = ExternalKind::ALL.map(ExternalKind::as_str).join("`, `");
+            Problem::invalid(format!("`{uri}` does not say what keeps the data"))
+                .hint(format!("say it with `--kind`: `{kinds}`"))
+        })?;
+        let external = External { kind, uri, version };
+        external.check()?;
+        Ok(external)
+    }
+}
+
 pub async fn run(args: AddArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    let added = session::with(global, async |session| add(&args, session, output).await).await?;
+    let added = match &args.elsewhere.external {
+        Some(name) => vec![add_external(&args, name, global).await?],
+        None => session::with(global, async |session| add(&args, session, output).await).await?,
+    };
     output.result(&added, || print::columns(added.iter().map(row)));
     Ok(ExitCode::SUCCESS)
 }
@@ -60,6 +104,16 @@ async fn add(args: &AddArgs, session: &Session, output: &Output) -> Result<Vec<D
         added.push(session.client.add_dataset_version(&session.project, &file.name, &version).await?);
     }
     Ok(added)
+}
+
+async fn add_external(args: &AddArgs, name: &DatasetName, global: &Global) -> Result<DatasetVersionAdded, Problem> {
+    let add = AddExternalVersion {
+        external: args.elsewhere.reference()?,
+        source: args.source.clone(),
+        why: args.why.clone(),
+        derived_from: args.derived_from.clone(),
+    };
+    session::with(global, async |session| session.client.add_external_version(&session.project, name, &add).await).await
 }
 
 /// Puts the files into the store and the lock.
@@ -97,7 +151,7 @@ fn row(added: &DatasetVersionAdded) -> Vec<String> {
         view::dataset::name(version),
         version.digest.to_string(),
         version.path.clone(),
-        print::bytes(version.size),
+        if version.external.is_some() { String::new() } else { print::bytes(version.size) },
         unchanged.to_owned(),
     ]
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use http_body_util::BodyExt as _;
 use serde::Serialize;
 use stemma_api::{client::Body, types::Resolved};
-use stemma_core::{Digest, ErrorKind, Problem, name, span::Span};
+use stemma_core::{Digest, ErrorKind, Problem, external::NOT_HASHED, name, span::Span};
 use tempfile::NamedTempFile;
 
 use super::Global;
@@ -57,7 +57,7 @@ pub async fn run(args: GetArgs, global: &Global, output: &Output) -> Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     let got = session::with(global, async |session| {
-        let resolved = session::content(session, &args.reference).await?;
+        let resolved = content(session, &args.reference).await?;
         let path = destination(args.output.as_deref(), &resolved);
         if path.symlink_metadata().is_ok() && !args.force {
             return Err(exists(&path));
@@ -75,7 +75,7 @@ pub async fn run(args: GetArgs, global: &Global, output: &Output) -> Result<Exit
 
 /// Writes a stretch to stdout, or to the file that was asked for.
 async fn slice(args: &GetArgs, session: &Session) -> Result<(), Problem> {
-    let resolved = session::content(session, &args.reference).await?;
+    let resolved = content(session, &args.reference).await?;
     let (client, project, digest) = (&session.client, &session.project, &resolved.digest);
     let body = match (args.rows, args.bytes) {
         (Some(rows), _) => client.content_rows(project, digest, &resolved.name, rows).await?,
@@ -93,6 +93,18 @@ async fn slice(args: &GetArgs, session: &Session) -> Result<(), Problem> {
     let mut file = session::new_file(folder)?;
     copy(body, file.as_file_mut(), &path).await?;
     put_in_place(file, &path, args.force)
+}
+
+/// Content by name; data that is kept elsewhere is not ours to hand out.
+async fn content(session: &Session, reference: &str) -> Result<Resolved, Problem> {
+    let resolved = session::content(session, reference).await?;
+    if resolved.kind == "external" {
+        let message = format!("`{}` is kept elsewhere and {NOT_HASHED}", resolved.name);
+        return Err(
+            Problem::invalid(message).hint(format!("`stemma show {}` says where; fetch it there", resolved.name))
+        );
+    }
+    Ok(resolved)
 }
 
 async fn copy(mut body: Body, sink: &mut impl Write, path: &Path) -> Result<(), Problem> {

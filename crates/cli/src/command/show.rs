@@ -46,7 +46,7 @@ async fn show(session: &Session, thing: &str, output: &Output) -> Result<(), Pro
     let resolved = session.client.resolve(&session.project, thing).await?;
     match resolved.kind.as_str() {
         "model" => show_version(session, &resolved, output).await,
-        "dataset" => show_dataset(session, &resolved, output).await,
+        "dataset" | "external" => show_dataset(session, &resolved, output).await,
         _ => {
             output.result(&resolved, || content(&resolved));
             Ok(())

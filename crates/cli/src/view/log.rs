@@ -98,7 +98,7 @@ fn version(version: &DatasetVersion) -> Vec<String> {
         print::time(version.added.time),
         version.added.actor.to_string(),
         version.run.map(|run| run.to_string()).unwrap_or_default(),
-        print::bytes(version.size),
+        if version.external.is_some() { "–".to_owned() } else { print::bytes(version.size) },
         origin(version),
     ]
 }
@@ -106,7 +106,12 @@ fn version(version: &DatasetVersion) -> Vec<String> {
 /// How a version came to be, as far as anybody said.
 fn origin(version: &DatasetVersion) -> String {
     let derived = (!version.derived_from.is_empty()).then(|| format!("from {}", version.derived_from.join(", ")));
-    [version.source.clone(), derived, version.why.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    let external = version.external.as_ref().map(ToString::to_string);
+    [external, version.source.clone(), derived, version.why.clone()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn to_path(done: &DoneToPath) -> Vec<String> {

@@ -139,3 +139,37 @@ fn the_story_of_a_record_is_told() {
     let (code, stderr) = desk.fails(&["blame", "data/aplications.csv", "--key", "id=7"]);
     assert_eq!(code, 3, "{stderr}");
 }
+
+#[test]
+fn data_that_is_kept_elsewhere_is_marked_wherever_it_is_shown() {
+    let desk = Desk::with_project();
+    let uri = "kafka://broker:9092/applications";
+    let add = |version: &'static str| ["add", "--external", "events", "--uri", uri, "--version", version];
+    let words = format!("kafka {uri} version 0:100..200, not hashed by us");
+    let added = desk.ok(&add("0:100..200"));
+    assert!(added.starts_with("events@1  b3:") && added.contains(&words), "{added}");
+    assert!(desk.ok(&["show", "events@1"]).contains(&format!("external     {words}\nreference    b3:")));
+    assert!(desk.ok(&["log", "events"]).contains(&words));
+
+    desk.ok(&["add", "data/applications.csv", "--derived-from", "events@1"]);
+    assert!(desk.ok(&["lineage", "applications@1", "--up"]).contains(&words));
+    let (code, stderr) = desk.fails(&["get", "events@1"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        stderr,
+        "error: `events@1` is kept elsewhere and not hashed by us\n\
+         hint: `stemma show events@1` says where; fetch it there\n"
+    );
+    let (code, stderr) = desk.fails(&add("0:7"));
+    assert_eq!(code, 2);
+    assert_eq!(
+        stderr,
+        "error: `0:7` is not a version of kafka data\n\
+         hint: expected offsets by partition, the end not included, as in `0:100..200,1:50..80`\n"
+    );
+    let (code, stderr) = desk.fails(&["add", "--external", "orders", "--uri", "https://host/orders", "--version", "1"]);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("say it with `--kind`: `delta`, `iceberg`"), "{stderr}");
+    let (code, _) = desk.fails(&["add", "--external", "orders"]);
+    assert_eq!(code, 2);
+}

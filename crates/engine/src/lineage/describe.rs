@@ -1,13 +1,17 @@
 //! Says what nodes are, hundreds at a time.
 
-use std::{collections::HashMap, fmt::Display, str::FromStr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt::Display,
+    str::FromStr,
+};
 
 use stemma_api::types::TreeNode;
 use stemma_core::{
     Digest, Problem,
     event::EvidenceKind,
     lineage::{Node, NodeKind},
-    name::ProjectName,
+    name::{DatasetName, ProjectName},
     record::RunRecord,
 };
 
@@ -48,12 +52,35 @@ impl Engine {
             let label = format!("approval for {}", one.stage);
             words.insert(Node::new(NodeKind::Approval, one.approval), (label, one.reason));
         }
+        self.describe_external(project, nodes, &mut words).await?;
         let node = |node: &Node| {
             let (label, detail) = words.remove(node).unwrap_or_else(|| plain(node));
             TreeNode { href: page(node), node: node.clone(), label, detail }
         };
         weak.sort();
         Ok((nodes.iter().map(node).collect(), weak))
+    }
+}
+
+impl Engine {
+    /// Marks dataset versions that are kept elsewhere.
+    async fn describe_external(
+        &self,
+        project: &ProjectName,
+        nodes: &[Node],
+        words: &mut HashMap<Node, Words>,
+    ) -> Result<(), Problem> {
+        let datasets = nodes.iter().filter(|node| node.kind == NodeKind::DatasetVersion);
+        let names: BTreeSet<&str> = datasets.filter_map(|node| Some(node.key.rsplit_once('@')?.0)).collect();
+        for name in names.into_iter().filter_map(|name| DatasetName::new(name).ok()) {
+            for version in self.dataset_versions_if_any(project, &name).await? {
+                if let Some(external) = version.external {
+                    let key = format!("{name}@{}", version.number);
+                    words.insert(Node::new(NodeKind::DatasetVersion, &key), (key, external.to_string()));
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,9 +6,14 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
 use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
-use stemma_api::types::{AddDatasetVersion, Blame, RecordFate};
-use stemma_core::{ContentId, Digest, ErrorKind, ManualClock, Problem, Timestamp, id::RequestId};
-use stemma_engine::{Caller, Engine, key_cell};
+use stemma_api::types::{AddDatasetVersion, AddExternalVersion, Blame, Link, RecordFate};
+use stemma_core::{
+    ContentId, Digest, ErrorKind, ManualClock, Problem, Timestamp,
+    external::{External, ExternalKind},
+    id::RequestId,
+    lineage::{Direction, EdgeKind},
+};
+use stemma_engine::{AskLineage, Caller, Engine, key_cell};
 
 use crate::world::project;
 
@@ -208,4 +213,38 @@ async fn a_record_that_is_not_one_is_refused() {
     archive.add("id,day\n1,mon,more\n", "").await;
     let malformed = archive.blame(&["id=1", "day=mon"]).await.unwrap_err();
     assert!(malformed.message.starts_with("`people@3` can't be read as a table"), "{malformed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_is_kept_elsewhere_is_a_version_that_nobody_hashed() {
+    let archive = Archive::new().await;
+    let (name, project) = ("orders".parse().unwrap(), project());
+    let add = |version: &str| AddExternalVersion {
+        external: External { kind: ExternalKind::Delta, uri: "s3://lake/orders".into(), version: version.into() },
+        source: None,
+        why: None,
+        derived_from: vec![],
+    };
+    let engine = &archive.engine;
+    let register = |version: &str| {
+        engine.add_external_version(&archive.owner, RequestId::generate(), &project, &name, add(version))
+    };
+    let first = register("17").await.unwrap().version;
+    assert_eq!((first.number, first.size, first.sha256), (1, 0, None));
+    assert_eq!(first.external, Some(add("17").external));
+    assert!(register("17").await.unwrap().unchanged);
+    assert_eq!(register("18").await.unwrap().version.number, 2);
+    assert_eq!(register("latest").await.unwrap_err().kind, ErrorKind::Invalid);
+
+    let resolved = engine.resolve(&project, "orders@1").await.unwrap();
+    assert_eq!((resolved.kind.as_str(), resolved.digest), ("external", first.digest));
+    let blame = engine.blame(&project, &name, vec![key_cell("id=1").unwrap()]).await.unwrap_err();
+    assert_eq!(blame.hint.unwrap().split(';').next().unwrap(), "none of its versions is kept here");
+    let link = Link { from: "orders@1".into(), to: "people@1".into(), kind: EdgeKind::Derived, why: "exported".into() };
+    archive.add("id\n1\n", "").await;
+    engine.link(&archive.owner, RequestId::generate(), &project, link).await.unwrap();
+    let ask = AskLineage { of: "people@1".into(), direction: Direction::Up, depth: None, kinds: vec![] };
+    let lineage = engine.lineage(&archive.owner, &project, &ask).await.unwrap();
+    let node = lineage.tree.nodes.iter().find(|node| node.node.key == "orders@1").unwrap();
+    assert_eq!(node.detail, "delta s3://lake/orders version 17, not hashed by us");
 }

@@ -95,6 +95,7 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             why: None,
             derived_from: vec![],
             run: None,
+            external: None,
         }),
         Event::ModelCreated { project: parse("default"), model: parse(&format!("model{n}")) },
         Event::PolicySet { project: parse("default"), model: parse("credit-score"), policy: ModelPolicy::default() },

@@ -2,7 +2,7 @@
 
 use stemma_api::{
     paths::pattern,
-    types::{AddDatasetVersion, Blame, DatasetVersion, DatasetVersionAdded, Page},
+    types::{AddDatasetVersion, AddExternalVersion, Blame, DatasetVersion, DatasetVersionAdded, Page},
 };
 use stemma_core::{Problem, name::DatasetName};
 
@@ -14,6 +14,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(GET pattern::DATASETS, Read, "the newest version of every dataset", list, => Page<DatasetVersion>),
         json_route!(GET pattern::DATASET_VERSIONS, Read, "all versions of a dataset, newest first", versions, => Page<DatasetVersion>),
         json_route!(POST pattern::DATASET_VERSIONS, Track, "add content as a version of a dataset", add, AddDatasetVersion => DatasetVersionAdded),
+        json_route!(POST pattern::EXTERNAL, Track, "add data that is kept elsewhere, by reference", external, AddExternalVersion => DatasetVersionAdded),
         json_route!(GET pattern::BLAME, Read, "which versions added, changed or removed one record", blame, => Blame),
     ]
 }
@@ -31,6 +32,12 @@ async fn add(mut context: Context) -> Result<DatasetVersionAdded, Problem> {
     let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
     let add: AddDatasetVersion = context.json().await?;
     context.app.engine.add_dataset_version(&context.caller, context.request, &project, &dataset, add).await
+}
+
+async fn external(mut context: Context) -> Result<DatasetVersionAdded, Problem> {
+    let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
+    let add: AddExternalVersion = context.json().await?;
+    context.app.engine.add_external_version(&context.caller, context.request, &project, &dataset, add).await
 }
 
 async fn blame(context: Context) -> Result<Blame, Problem> {
