@@ -148,7 +148,7 @@ fn data_that_is_kept_elsewhere_is_marked_wherever_it_is_shown() {
     let words = format!("kafka {uri} version 0:100..200, not hashed by us");
     let added = desk.ok(&add("0:100..200"));
     assert!(added.starts_with("events@1  b3:") && added.contains(&words), "{added}");
-    assert!(desk.ok(&["show", "events@1"]).contains(&format!("external     {words}\nreference    b3:")));
+    assert!(desk.ok(&["show", "events@1"]).contains(&format!("external   {words}\nreference  b3:")));
     assert!(desk.ok(&["log", "events"]).contains(&words));
 
     desk.ok(&["add", "data/applications.csv", "--derived-from", "events@1"]);
