@@ -6,11 +6,12 @@ use stemma_core::{
     Digest, ErrorKind, Problem, Sha256,
     name::{DatasetName, NameError, TreePath},
 };
-use stemma_store::{Batch, BlobInfo, Store, StoreError};
+use stemma_store::{Batch, Store, StoreError};
 
 use crate::{
     Workspace, WorkspaceError,
     file::stamp_of,
+    folder,
     lock::{Lock, LockEntry, LockError, default_name},
     path::{Kind, Located, PathError, locate, look},
     problem,
@@ -18,14 +19,17 @@ use crate::{
     workspace::make_home,
 };
 
-/// A file that is tracked now.
+/// A file or folder that is tracked now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Added {
     pub path: TreePath,
     pub name: DatasetName,
     pub digest: Digest,
-    pub sha256: Sha256,
+    /// Of a file.
+    pub sha256: Option<Sha256>,
+    /// Bytes of all files of a folder.
     pub size: u64,
+    pub is_folder: bool,
     /// The lock had this content under this name already.
     pub unchanged: bool,
 }
@@ -37,9 +41,11 @@ pub enum AddError {
     Nothing,
     #[error(transparent)]
     Path(#[from] PathError),
-    #[error("`{0}` is a folder")]
-    Folder(TreePath),
-    #[error("one name was given for {0} files")]
+    #[error("`{path}` lies in `{folder}`, which is tracked as a whole")]
+    Inside { path: TreePath, folder: TreePath },
+    #[error("`{tracked}`, which is in `{folder}`, is tracked by itself already")]
+    Around { folder: TreePath, tracked: TreePath },
+    #[error("one name was given for {0} paths")]
     NameForMany(usize),
     #[error("`{path}` gives no dataset name: {source}")]
     NoName { path: TreePath, source: NameError },
@@ -55,8 +61,14 @@ impl From<AddError> for Problem {
     fn from(error: AddError) -> Self {
         let invalid = Self::invalid(error.to_string());
         match error {
-            AddError::Nothing => invalid.hint("name one or more files"),
-            AddError::Folder(path) => invalid.hint(format!("add the files in it: `stemma add {path}/*`")),
+            AddError::Nothing => invalid.hint("name files or folders"),
+            AddError::Inside { folder, .. } => {
+                Self { kind: ErrorKind::Conflict, ..invalid.hint(format!("`stemma add {folder}`")) }
+            }
+            AddError::Around { tracked, .. } => Self {
+                kind: ErrorKind::Conflict,
+                ..invalid.hint(format!("delete the line of `{tracked}` from stemma.lock first; its versions stay"))
+            },
             AddError::NameForMany(_) => invalid.hint("add one file at a time with `--name`"),
             AddError::NoName { .. } => Self { kind: ErrorKind::Invalid, ..invalid.hint("choose a name with `--name`") },
             AddError::Path(error) => error.into(),
@@ -67,7 +79,7 @@ impl From<AddError> for Problem {
     }
 }
 
-/// Adds files: their content is safe in the store before `stemma.lock` speaks of it.
+/// Adds files and folders: their content is safe in the store before `stemma.lock` speaks of it.
 ///
 /// Relative paths are seen from the workspace's root. `progress` gets each path and the bytes of it read so far.
 pub fn add(
@@ -78,50 +90,70 @@ pub fn add(
     progress: &mut dyn FnMut(&TreePath, u64),
 ) -> Result<Vec<Added>, AddError> {
     make_home(&workspace.home_dir())?;
-    let files = locate_files(workspace.root(), paths)?;
+    let found = locate_all(workspace.root(), paths)?;
     let lock = workspace.lock()?;
-    let names = choose_names(&files, name, &lock)?;
-    let mut cache = StatCache::read(&workspace.home_dir());
+    check_overlap(&found, &lock)?;
+    let names = choose_names(&found, name, &lock)?;
+    let mut putting = Putting { home: workspace.home_dir(), cache: StatCache::read(&workspace.home_dir()), progress };
     let mut batch = store.batch();
-    let mut infos = Vec::with_capacity(files.len());
-    for located in &files {
-        let mut watch = |done| progress(&located.path, done);
+    let mut puts = Vec::with_capacity(found.len());
+    for (located, kind) in &found {
         let like = lock.get(located.path.as_str()).map(|entry| entry.digest);
-        infos.push(put(&mut batch, &located.file, like, &mut cache, &mut watch)?);
+        puts.push(match kind {
+            Kind::File => putting.file(&mut batch, located, like)?,
+            Kind::Folder => putting.folder(&mut batch, located)?,
+        });
     }
     batch.commit()?;
-    cache.save(&workspace.home_dir());
-    let chosen = files.into_iter().zip(names).zip(infos);
+    putting.cache.save(&workspace.home_dir());
+    let chosen = found.into_iter().zip(names).zip(puts);
     Lock::update(workspace, store, |lock| {
-        chosen.map(|((located, name), info)| enter(lock, located.path, name, &info)).collect()
+        chosen.map(|(((located, _), name), put)| enter(lock, located.path, name, put)).collect()
     })
 }
 
-fn locate_files(root: &Path, paths: &[PathBuf]) -> Result<Vec<Located>, AddError> {
-    let mut files: Vec<Located> = Vec::with_capacity(paths.len());
+fn locate_all(root: &Path, paths: &[PathBuf]) -> Result<Vec<(Located, Kind)>, AddError> {
+    let mut found: Vec<(Located, Kind)> = Vec::with_capacity(paths.len());
     for path in paths {
         let located = locate(root, path)?;
-        if look(root, &located)? == Kind::Folder {
-            return Err(AddError::Folder(located.path));
-        }
-        if !files.contains(&located) {
-            files.push(located);
+        let kind = look(root, &located)?;
+        if !found.iter().any(|(held, _)| *held == located) {
+            found.push((located, kind));
         }
     }
-    if files.is_empty() {
+    if found.is_empty() {
         return Err(AddError::Nothing);
     }
-    Ok(files)
+    Ok(found)
+}
+
+/// A path is tracked once: by itself, or with the folder that it is in.
+fn check_overlap(found: &[(Located, Kind)], lock: &Lock) -> Result<(), AddError> {
+    let is_below = |path: &TreePath, folder: &TreePath| {
+        path.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    };
+    for (Located { path, .. }, _) in found {
+        let tracked = lock.entries().map(|(tracked, _)| tracked);
+        for other in tracked.chain(found.iter().map(|(located, _)| &located.path)) {
+            if is_below(path, other) {
+                return Err(AddError::Inside { path: path.clone(), folder: other.clone() });
+            }
+            if is_below(other, path) {
+                return Err(AddError::Around { folder: path.clone(), tracked: other.clone() });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Decides the names before anything is stored, so that a conflict costs nothing.
-fn choose_names(files: &[Located], given: Option<&DatasetName>, lock: &Lock) -> Result<Vec<DatasetName>, AddError> {
+fn choose_names(files: &[(Located, Kind)], given: Option<&DatasetName>, lock: &Lock) -> Result<Vec<DatasetName>, AddError> {
     if given.is_some() && files.len() > 1 {
         return Err(AddError::NameForMany(files.len()));
     }
     let mut trial = lock.clone();
     let mut names = Vec::with_capacity(files.len());
-    for Located { path, .. } in files {
+    for (Located { path, .. }, _) in files {
         let present = lock.get(path.as_str()).map(|entry| &entry.name);
         let name = match given.or(present) {
             Some(name) => name.clone(),
@@ -134,25 +166,45 @@ fn choose_names(files: &[Located], given: Option<&DatasetName>, lock: &Lock) -> 
     Ok(names)
 }
 
-fn put(
-    batch: &mut Batch,
-    file: &Path,
-    like: Option<Digest>,
-    cache: &mut StatCache,
-    progress: &mut dyn FnMut(u64),
-) -> Result<BlobInfo, StoreError> {
-    let read_began = Moment::now();
-    let before = stamp_of(file);
-    let info = batch.put_file_like(file, like, progress)?;
-    if let Some(stamp) = before.filter(|before| stamp_of(file) == Some(*before)) {
-        cache.insert(file, stamp, info.digest, read_began);
-    }
-    Ok(info)
+/// What was put.
+struct Put {
+    digest: Digest,
+    sha256: Option<Sha256>,
+    size: u64,
 }
 
-fn enter(lock: &mut Lock, path: TreePath, name: DatasetName, info: &BlobInfo) -> Result<Added, AddError> {
-    let entry = LockEntry { digest: info.digest, name: name.clone() };
+struct Putting<'a> {
+    home: PathBuf,
+    cache: StatCache,
+    progress: &'a mut dyn FnMut(&TreePath, u64),
+}
+
+impl Putting<'_> {
+    fn file(&mut self, batch: &mut Batch, located: &Located, like: Option<Digest>) -> Result<Put, StoreError> {
+        let Located { path, file } = located;
+        let read_began = Moment::now();
+        let before = stamp_of(file);
+        let info = batch.put_file_like(file, like, &mut |done| (self.progress)(path, done))?;
+        if let Some(stamp) = before.filter(|before| stamp_of(file) == Some(*before)) {
+            self.cache.insert(file, stamp, info.digest, read_began);
+        }
+        Ok(Put { digest: info.digest, sha256: Some(info.sha256), size: info.size })
+    }
+
+    fn folder(&mut self, batch: &mut Batch, located: &Located) -> Result<Put, StoreError> {
+        let Located { path, file } = located;
+        let progress = &mut *self.progress;
+        let mut watch = |below: &TreePath, done| progress(&path.join(below), done);
+        // links on the way to it were followed when it was located; the last one is followed now
+        let tree = folder::put(&self.home, file, batch, &mut watch)?;
+        Ok(Put { digest: tree.digest, sha256: None, size: tree.size })
+    }
+}
+
+fn enter(lock: &mut Lock, path: TreePath, name: DatasetName, put: Put) -> Result<Added, AddError> {
+    let Put { digest, sha256, size } = put;
+    let entry = LockEntry { digest, name: name.clone() };
     let unchanged = lock.get(path.as_str()) == Some(&entry);
     lock.insert(path.clone(), entry)?;
-    Ok(Added { path, name, digest: info.digest, sha256: info.sha256, size: info.size, unchanged })
+    Ok(Added { path, name, digest, sha256, size, is_folder: sha256.is_none(), unchanged })
 }

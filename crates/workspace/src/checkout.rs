@@ -1,6 +1,7 @@
 //! `stemma checkout`: brings tracked files to the content that `stemma.lock` says.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -9,13 +10,13 @@ use stemma_core::{Digest, ErrorKind, Problem, name::TreePath, near};
 use stemma_store::{Store, StoreError};
 
 use crate::{
-    Workspace,
+    Workspace, folder,
     lock::{Lock, LockError},
     operations::{Change, FileChange, Turn},
     path::{PathError, locate},
     problem,
     stat_cache::StatCache,
-    status::{State, StatusEntry, StatusError, compare},
+    status::{State, StatusEntry, StatusError, look},
     undo::{FileError, keep},
 };
 
@@ -108,19 +109,23 @@ pub fn checkout(
     let wanted = choose(workspace.root(), &lock, paths)?;
     let mut cache = StatCache::read(&workspace.home_dir());
     let mut changes = Vec::new();
+    let mut kept = BTreeSet::new();
     for path in &wanted {
         let Some(entry) = lock.get(path.as_str()) else {
             continue; // `choose` has checked it
         };
-        let entry = compare(workspace, path, entry, &mut cache)?;
+        let (entry, present) = look(workspace, path, entry, &mut cache)?;
+        if present.map_or(Ok(false), |present| present.is_kept(store, &entry.digest))? {
+            kept.insert(path.clone());
+        }
         if entry.state != State::Unchanged {
             changes.push(entry);
         }
     }
     cache.save(&workspace.home_dir());
-    check(store, &changes, overwrite)?;
+    check(store, &changes, &kept, overwrite)?;
     record(workspace, store, &changes)?;
-    changes.into_iter().map(|entry| write(workspace.root(), store, entry)).collect()
+    changes.into_iter().map(|entry| write(workspace, store, entry)).collect()
 }
 
 fn choose(root: &Path, lock: &Lock, paths: &[PathBuf]) -> Result<Vec<TreePath>, CheckoutError> {
@@ -146,16 +151,27 @@ fn choose(root: &Path, lock: &Lock, paths: &[PathBuf]) -> Result<Vec<TreePath>, 
 }
 
 /// Finds all that speaks against writing before anything is written.
-fn check(store: &Store, changes: &[StatusEntry], overwrite: Overwrite) -> Result<(), CheckoutError> {
+///
+/// `kept` are folders in which nothing would be lost.
+fn check(
+    store: &Store,
+    changes: &[StatusEntry],
+    kept: &BTreeSet<TreePath>,
+    overwrite: Overwrite,
+) -> Result<(), CheckoutError> {
     let paths = |of: &dyn Fn(&&StatusEntry) -> bool| -> Vec<TreePath> {
         changes.iter().filter(of).map(|entry| entry.path.clone()).collect()
     };
-    let not_here = paths(&|entry| !store.contains(&entry.digest));
+    let is_here = |digest: &Digest| match store.require_tree(digest) {
+        Err(StoreError::NotFound(absent)) => absent == *digest && store.contains(digest),
+        whole => whole.is_ok(),
+    };
+    let not_here = paths(&|entry| !is_here(&entry.digest));
     if !not_here.is_empty() {
         return Err(CheckoutError::NotHere(not_here));
     }
     let is_lost = |entry: &&StatusEntry| {
-        let is_kept = entry.present.is_some_and(|present| store.contains(&present));
+        let is_kept = kept.contains(&entry.path) || entry.present.is_some_and(|present| store.contains(&present));
         entry.state == State::Modified && !is_kept
     };
     let lost = paths(&is_lost);
@@ -171,7 +187,7 @@ fn record(workspace: &Workspace, store: &Store, changes: &[StatusEntry]) -> Resu
         return Ok(());
     }
     let is_nowhere_else = |entry: &&StatusEntry| entry.present.is_some_and(|present| !store.contains(&present));
-    keep(workspace.root(), store, changes.iter().filter(is_nowhere_else).map(|entry| &entry.path))?;
+    keep(workspace, store, changes.iter().filter(is_nowhere_else).map(|entry| &entry.path))?;
     let turn = Turn::take(workspace, store)?;
     let file =
         |entry: &StatusEntry| FileChange { path: entry.path.clone(), before: entry.present, after: Some(entry.digest) };
@@ -180,12 +196,12 @@ fn record(workspace: &Workspace, store: &Store, changes: &[StatusEntry]) -> Resu
     Ok(())
 }
 
-fn write(root: &Path, store: &Store, entry: StatusEntry) -> Result<CheckedOut, CheckoutError> {
+fn write(workspace: &Workspace, store: &Store, entry: StatusEntry) -> Result<CheckedOut, CheckoutError> {
     // links of folders may have changed since the lock was written: look where the path leads today
-    let file = locate(root, Path::new(entry.path.as_str()))?.file;
+    let file = locate(workspace.root(), Path::new(entry.path.as_str()))?.file;
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(|source| CheckoutError::Io { path: folder.to_owned(), source })?;
     }
-    store.materialize(&entry.digest, &file)?;
+    folder::bring(&workspace.home_dir(), store, &entry.digest, &file)?;
     Ok(CheckedOut { path: entry.path, digest: entry.digest, was: entry.state })
 }

@@ -13,6 +13,11 @@ pub(crate) fn of_store(error: StoreError) -> Problem {
         StoreError::Changed(_) => {
             Problem::new(ErrorKind::Conflict, message).hint("try again when nothing writes to it")
         }
+        StoreError::Refused { reason, .. } if reason.contains("tool's own folder") => Problem::invalid(message)
+            .hint("a folder is kept with all that is in it or not at all; move it out, or add the folders beside it"),
+        StoreError::Refused { reason, .. } if reason.contains("leads out") => {
+            Problem::invalid(message).hint("put what it points at into the folder")
+        }
         StoreError::Refused { .. } | StoreError::TooLarge { .. } => Problem::invalid(message),
         StoreError::DiskFull { .. } | StoreError::Io { .. } => Problem::new(ErrorKind::Config, message),
         StoreError::UnsupportedVersion { .. } => Problem::new(ErrorKind::Config, message).hint("use a newer Stemma"),

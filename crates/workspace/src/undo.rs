@@ -10,7 +10,7 @@ use stemma_core::{Digest, ErrorKind, Problem, name::TreePath};
 use stemma_store::{Store, StoreError};
 
 use crate::{
-    LockEntry, Overwrite, Workspace,
+    LockEntry, Overwrite, Workspace, folder,
     lock::{Lock, LockError},
     operations::{Change, FileChange, Journal, Operation, OperationsError, Turn, files_of, lock_of},
     path::{PathError, locate},
@@ -117,7 +117,7 @@ pub fn undo(
     let undoes = Some(operation.number);
     let number = turn.commit(Change { lock, files: files.clone(), undoes })?;
     for file in &files {
-        write(workspace.root(), store, file)?;
+        write(workspace, store, file)?;
     }
     Ok(Undone { operation, number, lock: changed, files })
 }
@@ -191,12 +191,10 @@ fn files_before(
     if !not_here.is_empty() {
         return Err(UndoError::NotHere { number, paths: not_here });
     }
-    // a folder is not kept as one, so not even force takes it away with what is new in it
-    let is_folder = |path: &TreePath| workspace.root().join(path.as_str()).is_dir();
-    if !modified.is_empty() && (overwrite == Overwrite::Refuse || modified.iter().any(is_folder)) {
+    if !modified.is_empty() && overwrite == Overwrite::Refuse {
         return Err(UndoError::Modified { number, paths: modified });
     }
-    keep(workspace.root(), store, modified.iter())?;
+    keep(workspace, store, modified.iter())?;
     Ok(files)
 }
 
@@ -217,13 +215,19 @@ fn has(
     })
 }
 
-/// Puts files into the store that are about to be overwritten and are nowhere else.
-pub(crate) fn keep<'a>(root: &Path, store: &Store, paths: impl Iterator<Item = &'a TreePath>) -> Result<(), FileError> {
+/// Puts files and folders into the store that are about to be overwritten and are nowhere else.
+pub(crate) fn keep<'a>(
+    workspace: &Workspace,
+    store: &Store,
+    paths: impl Iterator<Item = &'a TreePath>,
+) -> Result<(), FileError> {
     let mut batch = store.batch();
     for path in paths {
-        let file = locate(root, Path::new(path.as_str()))?.file;
+        let file = locate(workspace.root(), Path::new(path.as_str()))?.file;
         if file.is_file() {
             batch.put_file(&file, &mut |_| {})?;
+        } else if file.is_dir() {
+            folder::put(&workspace.home_dir(), &file, &mut batch, &mut |_, _| {})?;
         }
     }
     Ok(batch.commit()?)
@@ -251,14 +255,14 @@ impl From<FileError> for UndoError {
 }
 
 /// Gives a file its content, or removes it.
-pub(crate) fn write(root: &Path, store: &Store, change: &FileChange) -> Result<(), FileError> {
-    let file = locate(root, Path::new(change.path.as_str()))?.file;
+pub(crate) fn write(workspace: &Workspace, store: &Store, change: &FileChange) -> Result<(), FileError> {
+    let file = locate(workspace.root(), Path::new(change.path.as_str()))?.file;
     let io_error = |source| FileError::Io { path: file.clone(), source };
     if let Some(digest) = change.after {
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder).map_err(io_error)?;
         }
-        return Ok(store.materialize(&digest, &file)?);
+        return Ok(folder::bring(&workspace.home_dir(), store, &digest, &file)?);
     }
     let removed = match fs::symlink_metadata(&file) {
         Ok(meta) if meta.is_dir() => fs::remove_dir_all(&file),

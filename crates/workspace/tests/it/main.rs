@@ -2,6 +2,7 @@
 
 mod docs;
 mod files;
+mod folders;
 mod operations;
 mod run;
 mod scene;
