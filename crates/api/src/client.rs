@@ -90,6 +90,18 @@ impl Client {
         read_json(response).await
     }
 
+    /// Sends one node of a folder's tree; what it names must be there.
+    pub async fn upload_tree_node(
+        &self,
+        project: &ProjectName,
+        digest: &Digest,
+        body: Body,
+    ) -> Result<ContentStored, Problem> {
+        let path = format!("{}?kind=tree", fill(pattern::CONTENT, &[project, digest]));
+        let response = self.send(Method::PUT, &path, Some("application/octet-stream"), body).await?;
+        read_json(response).await
+    }
+
     /// Opens content as a stream; the caller hashes what it reads.
     pub async fn download_content(&self, project: &ProjectName, digest: &Digest) -> Result<Body, Problem> {
         self.download(&fill(pattern::CONTENT, &[project, digest])).await

@@ -102,6 +102,9 @@ pub struct Resolved {
     pub sha256: Option<Sha256>,
     pub size: u64,
     pub file_name: String,
+    /// It is a folder: `size` is that of all its files, and its content names them.
+    #[serde(default)]
+    pub is_folder: bool,
 }
 
 // --- datasets ---

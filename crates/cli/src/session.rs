@@ -3,6 +3,7 @@
 //! A home has one owner process. If nobody owns the home in `.stemma/`, the command owns it while it runs.
 
 mod download;
+mod folder;
 mod identity;
 mod local;
 mod upload;
@@ -218,10 +219,11 @@ async fn from_operations(session: &Session, path: &TreePath, time: Timestamp) ->
     let Some(digest) = at::current_at(versions, time).flatten() else {
         return Ok(None);
     };
-    let Some(info) = store.info(&digest).map_err(WorkspaceError::from)? else {
+    if !store.contains(&digest) {
         return Ok(None);
-    };
-    session.ensure_content(&[ContentClaim { digest, size: info.size }], &Output::quiet()).await?;
+    }
+    let size = store.info(&digest).map_err(WorkspaceError::from)?.map_or(0, |info| info.size);
+    session.ensure_content(&[ContentClaim { digest, size }], &Output::quiet()).await?;
     let resolved = session.client.resolve(&session.project, &digest.to_string()).await?;
     Ok(Some(Resolved {
         name: format!("{path}@{}", At::Time(time)),

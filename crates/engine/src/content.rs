@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt as _};
 use stemma_api::types::{ContentClaim, ContentStored};
 use stemma_core::{ContentId, Digest, ErrorKind, Problem, Sha256, name::ProjectName};
 use stemma_onnx::Model;
-use stemma_store::{Store, StoreError};
+use stemma_store::{BlobInfo, Store, StoreError};
 
 use crate::{Engine, problem::internal, table::Table};
 
@@ -25,7 +25,10 @@ const LIST_MAX: usize = 100_000;
 pub struct Content {
     pub digest: Digest,
     pub sha256: Option<Sha256>,
+    /// Of a folder the bytes of all its files.
     pub size: u64,
+    /// It is a tree.
+    pub is_folder: bool,
 }
 
 impl Engine {
@@ -40,13 +43,15 @@ impl Engine {
 
     /// Lets the project read contents that lie in the store already. For callers who can read the store's files anyway.
     pub async fn claim_content(&self, project: &ProjectName, list: &[ContentClaim]) -> Result<Vec<Digest>, Problem> {
-        let mut absent = Vec::new();
+        let (mut present, mut absent) = (Vec::new(), Vec::new());
         for digest in self.missing_content(project, list).await? {
             match self.store_info(digest).await? {
-                Some(content) => self.grant(project, &content).await?,
+                Some(content) if content.is_folder => present.extend(self.below(project, digest).await?),
+                Some(content) => present.push((digest, content.size)),
                 None => absent.push(digest),
             }
         }
+        self.grant_all(project, &present).await?;
         Ok(absent)
     }
 
@@ -81,7 +86,7 @@ impl Engine {
             return Err(Problem::invalid(format!("what arrived is {}, announced was {announced}", info.digest))
                 .hint("the file changed while it was sent, or the connection damaged it; send it again"));
         }
-        let content = Content { digest: info.digest, sha256: Some(info.sha256), size: info.size };
+        let content = Content::of_blob(info);
         self.grant(project, &content).await?;
         Ok(ContentStored { digest: content.digest, sha256: content.sha256, size: content.size })
     }
@@ -97,12 +102,15 @@ impl Engine {
         let content = self.readable_content(project, digest).await?;
         let store = self.store().clone();
         let (sender, receiver) = tokio::sync::mpsc::channel(4);
+        if content.is_folder {
+            let node = Bytes::from(self.tree_node(digest).await?);
+            let length = node.len() as u64;
+            // the channel has room, and its other end is here
+            let _ = sender.send(Ok(node)).await;
+            return Ok((length, receive(receiver)));
+        }
         tokio::task::spawn_blocking(move || send_blob(&store, digest, &sender));
-        let stream = futures::stream::unfold(receiver, |mut receiver| async move {
-            let piece = receiver.recv().await?;
-            Some((piece, receiver))
-        });
-        Ok((content.size, stream))
+        Ok((content.size, receive(receiver)))
     }
 
     /// Returns what is known of content that the project may read; anything else does not exist for it.
@@ -123,11 +131,13 @@ impl Engine {
         resolved.await.map_err(internal)?.map_err(store_problem)
     }
 
-    async fn store_info(&self, digest: Digest) -> Result<Option<Content>, Problem> {
+    pub(crate) async fn store_info(&self, digest: Digest) -> Result<Option<Content>, Problem> {
         let store = self.store().clone();
-        let info = tokio::task::spawn_blocking(move || store.info(&digest));
-        let info = info.await.map_err(internal)?.map_err(store_problem)?;
-        Ok(info.map(|info| Content { digest: info.digest, sha256: Some(info.sha256), size: info.size }))
+        let found = tokio::task::spawn_blocking(move || match store.tree_summary(&digest)? {
+            Some(tree) => Ok(Some(Content { digest, sha256: None, size: tree.size, is_folder: true })),
+            None => Ok(store.info(&digest)?.map(Content::of_blob)),
+        });
+        found.await.map_err(internal)?.map_err(store_problem)
     }
 
     /// Stores bytes that we made ourselves and grants them to the project.
@@ -135,7 +145,7 @@ impl Engine {
         let store = self.store().clone();
         let stored = tokio::task::spawn_blocking(move || store.put_bytes(&bytes));
         let info = stored.await.map_err(internal)?.map_err(store_problem)?;
-        let content = Content { digest: info.digest, sha256: Some(info.sha256), size: info.size };
+        let content = Content::of_blob(info);
         self.grant(project, &content).await?;
         Ok(info.digest)
     }
@@ -166,6 +176,21 @@ impl Engine {
         })?;
         Ok(self.keep_model(digest, model))
     }
+}
+
+impl Content {
+    fn of_blob(info: BlobInfo) -> Self {
+        Self { digest: info.digest, sha256: Some(info.sha256), size: info.size, is_folder: false }
+    }
+}
+
+fn receive(
+    receiver: tokio::sync::mpsc::Receiver<Result<Bytes, std::io::Error>>,
+) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + use<> {
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        let piece = receiver.recv().await?;
+        Some((piece, receiver))
+    })
 }
 
 fn send_blob(store: &Store, digest: Digest, sender: &tokio::sync::mpsc::Sender<Result<Bytes, std::io::Error>>) {

@@ -150,6 +150,10 @@ impl Engine {
         self.ledger().grant_content(project, content.digest, content.size).await.map_err(ledger_problem)
     }
 
+    pub(crate) async fn grant_all(&self, project: &ProjectName, contents: &[(Digest, u64)]) -> Result<(), Problem> {
+        self.ledger().grant_contents(project, contents).await.map_err(ledger_problem)
+    }
+
     // --- home and rights ---
 
     pub async fn projects(&self) -> Result<Vec<ProjectName>, Problem> {

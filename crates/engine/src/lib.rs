@@ -18,6 +18,7 @@ mod explain;
 mod facts;
 mod family;
 mod feedback;
+mod folder;
 mod gate;
 mod home;
 mod impact;

@@ -28,6 +28,7 @@ impl Engine {
                     sha256: content.sha256,
                     size: content.size,
                     file_name: digest.short(),
+                    is_folder: content.is_folder,
                 })
             }
             Reference::Run(run) => Err(Problem::invalid(format!("`{run}` is a run, not content"))
@@ -60,6 +61,7 @@ impl Engine {
                 sha256: version.sha256,
                 size: version.size,
                 file_name: version.file_name,
+                is_folder: false,
             });
         }
         let wanted = selector.map_or(name.to_owned(), |selector| format!("{name}@{selector}"));
@@ -72,6 +74,8 @@ impl Engine {
             }
             Err(problem) => return Err(problem),
         };
+        // a version of which nothing is here any more is still one, and can be named
+        let is_folder = self.store_info(version.digest).await?.is_some_and(|content| content.is_folder);
         let file_name = version.path.rsplit('/').next().unwrap_or(name).to_owned();
         Ok(Resolved {
             name: format!("{}@{}", version.dataset, version.number),
@@ -80,6 +84,7 @@ impl Engine {
             sha256: version.sha256,
             size: version.size,
             file_name,
+            is_folder,
         })
     }
 

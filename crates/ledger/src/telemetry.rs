@@ -121,10 +121,25 @@ impl Ledger {
 
     /// Lets a project read content.
     pub async fn grant_content(&self, project: &ProjectName, digest: Digest, size: u64) -> Result<(), LedgerError> {
+        self.grant_contents(project, &[(digest, size)]).await
+    }
+
+    /// Lets a project read contents, all of them or, on a failure, none.
+    pub async fn grant_contents(&self, project: &ProjectName, contents: &[(Digest, u64)]) -> Result<(), LedgerError> {
         let mut session = self.database().begin().await?;
-        let sql = "INSERT INTO content_grant (project, digest, size) VALUES ($1, $2, $3) ON CONFLICT (project, digest) DO NOTHING";
-        let values = [Value::Text(project.to_string()), Value::Text(digest.to_string()), Value::Int(size as i64)];
-        session.execute(sql, &values).await?;
+        for chunk in contents.chunks(CHUNK) {
+            let places: Vec<String> =
+                (0..chunk.len()).map(|n| format!("($1, ${}, ${})", 2 * n + 2, 2 * n + 3)).collect();
+            let sql = format!(
+                "INSERT INTO content_grant (project, digest, size) VALUES {} ON CONFLICT (project, digest) DO NOTHING",
+                places.join(", ")
+            );
+            let mut values = vec![Value::Text(project.to_string())];
+            for (digest, size) in chunk {
+                values.extend([Value::Text(digest.to_string()), Value::Int(*size as i64)]);
+            }
+            session.execute(&sql, &values).await?;
+        }
         session.commit().await
     }
 

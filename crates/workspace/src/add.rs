@@ -147,7 +147,11 @@ fn check_overlap(found: &[(Located, Kind)], lock: &Lock) -> Result<(), AddError>
 }
 
 /// Decides the names before anything is stored, so that a conflict costs nothing.
-fn choose_names(files: &[(Located, Kind)], given: Option<&DatasetName>, lock: &Lock) -> Result<Vec<DatasetName>, AddError> {
+fn choose_names(
+    files: &[(Located, Kind)],
+    given: Option<&DatasetName>,
+    lock: &Lock,
+) -> Result<Vec<DatasetName>, AddError> {
     if given.is_some() && files.len() > 1 {
         return Err(AddError::NameForMany(files.len()));
     }

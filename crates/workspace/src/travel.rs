@@ -39,10 +39,10 @@ pub fn travel(
     }
     cache.save(&workspace.home_dir());
     let lost = check(store, to, &files, &written, overwrite)?;
-    keep(workspace.root(), store, lost.iter())?;
+    keep(workspace, store, lost.iter())?;
     turn.commit(Change { lock, files: files.clone(), undoes: None })?;
     for file in &files {
-        write(workspace.root(), store, file)?;
+        write(workspace, store, file)?;
     }
     Ok(written)
 }

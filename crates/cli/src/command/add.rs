@@ -24,7 +24,7 @@ use crate::{
 /// The home numbers the contents of a name: content that it has under that name already keeps its number.
 #[derive(Debug, Args)]
 pub struct AddArgs {
-    /// Files
+    /// Files, or folders that are one version as a whole
     #[arg(required_unless_present = "external", conflicts_with = "external", value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -129,6 +129,10 @@ fn put(args: &AddArgs, session: &Session, output: &Output) -> Result<Vec<Added>,
             current = Some(path.clone());
         }
         bar.set_position(before + done);
+        // how much is in a folder turns out on the way
+        if bar.position() > bar.length().unwrap_or(0) {
+            bar.set_length(bar.position());
+        }
     };
     let (workspace, store) = (session.workspace()?, session.store()?);
     // nothing else happens in this process meanwhile

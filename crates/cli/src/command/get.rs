@@ -64,8 +64,12 @@ pub async fn run(args: GetArgs, global: &Global, output: &Output) -> Result<Exit
         }
         let folder = folder_of(&path);
         fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
-        let file = session.download(&resolved, folder, output).await?;
-        put_in_place(file, &path, args.force)?;
+        if resolved.is_folder {
+            session.write_folder(resolved.digest, &path, output).await?;
+        } else {
+            let file = session.download(&resolved, folder, output).await?;
+            put_in_place(file, &path, args.force)?;
+        }
         Ok(Got { name: resolved.name, digest: resolved.digest, size: resolved.size, path })
     });
     let got = got.await?;

@@ -409,6 +409,7 @@ fn content(file: &PlannedFile) -> Resolved {
         sha256: None,
         size: file.size,
         file_name: file.path.clone(),
+        is_folder: false,
     }
 }
 

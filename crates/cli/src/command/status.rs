@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 use stemma_core::Problem;
-use stemma_workspace::{State, StatusEntry};
+use stemma_workspace::{Inside, InsideChange, InsideState, State, StatusEntry};
 
 use super::Global;
 use crate::{
@@ -32,8 +32,33 @@ pub async fn run(_args: StatusArgs, _global: &Global, output: &Output) -> Result
     Ok(ExitCode::SUCCESS)
 }
 
+/// Paths of one folder that are shown.
+const SHOWN_MAX: usize = 20;
+
+/// What differs in a folder.
+fn describe(folder: &StatusEntry, inside: &Inside) -> String {
+    let row = |change: &InsideChange| {
+        let state = match change.state {
+            InsideState::Added => "added",
+            InsideState::Modified => "modified",
+            InsideState::Deleted => "deleted",
+        };
+        vec![format!("  {state}"), format!("{}/{}", folder.path, change.path)]
+    };
+    let mut text = format!("\n{}", print::columns(inside.changes.iter().take(SHOWN_MAX).map(row)));
+    let all = inside.added + inside.modified + inside.deleted;
+    if all > SHOWN_MAX as u64 {
+        let Inside { added, modified, deleted, .. } = inside;
+        text.push_str(&format!("\n  … {all} in all: {added} added, {modified} modified, {deleted} deleted"));
+    }
+    if let Some(refused) = &inside.refused {
+        text.push_str(&format!("\n  {refused}"));
+    }
+    text
+}
+
 fn text(status: &Status) -> String {
-    let tracked = view::count(status.files.len() as u64, "tracked file");
+    let tracked = view::count(status.files.len() as u64, "tracked path");
     if status.files.is_empty() {
         return "nothing is tracked yet; `stemma add FILE` begins".to_owned();
     }
@@ -49,6 +74,9 @@ fn text(status: &Status) -> String {
         };
         vec![state.to_owned(), file.path.to_string(), file.name.to_string()]
     };
-    let list = print::columns(changed.map(row));
+    let mut list = print::columns(changed.clone().map(row));
+    for (folder, inside) in changed.filter_map(|file| Some((file, file.inside.as_ref()?))) {
+        list.push_str(&describe(folder, inside));
+    }
     format!("{list}\n\n{tracked}; `stemma add` keeps a change, `stemma checkout` takes it back")
 }

@@ -80,7 +80,12 @@ fn repair(workspace: &Workspace, store: &Store, report: &VerifyReport) -> Result
     let put = || -> Result<(), StoreError> {
         let mut batch = store.repairing_batch();
         for file in &cures {
-            batch.put_file(&workspace.root().join(file.path.as_str()), &mut |_| {})?;
+            let path = workspace.root().join(file.path.as_str());
+            if path.is_dir() {
+                stemma_store::Tree::from_directory(&mut batch, &path)?;
+            } else {
+                batch.put_file(&path, &mut |_| {})?;
+            }
         }
         batch.commit()
     };

@@ -44,6 +44,9 @@ impl Session {
     /// Brings content from the home into the workspace's store.
     pub async fn fetch(&self, digest: &Digest, output: &Output) -> Result<(), Problem> {
         let content = self.client.resolve(&self.project, &digest.to_string()).await?;
+        if content.is_folder {
+            return self.fetch_folder(content.digest, output).await;
+        }
         let file = self.download(&content, &self.workspace()?.home_dir(), output).await?;
         let store = self.store()?.clone();
         blocking(move || store.put_file(file.path())).await?;

@@ -21,7 +21,23 @@ const UPLOAD_CHUNKS_MAX: usize = 4;
 
 impl Session {
     /// Makes the project able to read these contents: claims them where the store is shared, else sends what is missing.
+    /// A folder goes with all that is in it.
     pub async fn ensure_content(&self, contents: &[ContentClaim], output: &Output) -> Result<(), Problem> {
+        if self.client.is_local() {
+            return self.ensure_blobs(contents, output).await;
+        }
+        let mut blobs = Vec::with_capacity(contents.len());
+        for content in contents {
+            let (store, digest) = (self.store()?.clone(), content.digest);
+            match blocking(move || store.tree_summary(&digest)).await? {
+                Some(_) => self.send_folder(digest, output).await?,
+                None => blobs.push(content.clone()),
+            }
+        }
+        self.ensure_blobs(&blobs, output).await
+    }
+
+    pub(super) async fn ensure_blobs(&self, contents: &[ContentClaim], output: &Output) -> Result<(), Problem> {
         for part in contents.chunks(CLAIMS_MAX) {
             let list = ContentList { contents: part.to_vec() };
             if self.client.is_local() {

@@ -100,3 +100,42 @@ fn damaged_content_is_found_and_repaired_from_the_file() {
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
     bytes.windows(text.len()).position(|window| window == text)
 }
+
+#[test]
+fn a_folder_is_one_version_with_all_that_is_in_it() {
+    let desk = Desk::with_project();
+    for number in 0..40 {
+        desk.write(&format!("images/{}/{number}.txt", number % 3), format!("picture {number}\n"));
+    }
+    std::os::unix::fs::symlink("0/0.txt", desk.work().join("images/best")).unwrap();
+    let added = desk.ok(&["add", "images"]);
+    assert!(added.starts_with("images@1  b3:"), "{added}");
+    assert!(desk.ok(&["add", "images"]).trim_end().ends_with("unchanged"));
+    assert!(desk.ok(&["status"]).contains("all as in stemma.lock"));
+
+    desk.write("images/0/0.txt", "another picture\n");
+    desk.write("images/new.txt", "new\n");
+    fs::remove_file(desk.work().join("images/1/1.txt")).unwrap();
+    let status = desk.ok(&["status"]);
+    for line in ["  modified  images/0/0.txt", "  deleted   images/1/1.txt", "  added     images/new.txt"] {
+        assert!(status.contains(line), "{status}");
+    }
+    desk.ok(&["add", "images", "--why", "better"]);
+    let versions = [desk.json(&["show", "images@1"]), desk.json(&["show", "images@2"])];
+    assert_ne!(versions[0]["digest"], versions[1]["digest"]);
+
+    desk.ok(&["get", "images@1", "-o", "old"]);
+    assert_eq!(desk.read("old/0/0.txt"), "picture 0\n");
+    assert_eq!(desk.read("old/best"), "picture 0\n");
+    assert!(!desk.work().join("old/new.txt").exists());
+    let (code, _) = desk.fails(&["get", "images@2", "-o", "old"]);
+    assert_eq!(code, 5);
+    // every file in it is content of the project, too
+    let digest = stemma_core::Digest::of(b"picture 7\n").to_string();
+    desk.ok(&["get", &digest, "-o", "seven.txt"]);
+    assert_eq!(desk.read("seven.txt"), "picture 7\n");
+
+    fs::remove_dir_all(desk.work().join("images")).unwrap();
+    assert!(desk.ok(&["checkout"]).starts_with("restored  images"));
+    assert_eq!(desk.read("images/0/0.txt"), "another picture\n");
+}

@@ -236,6 +236,10 @@ fn content_is_granted_per_project() {
         ledger.grant_content(&ours, digests[3], 4).await.unwrap();
         assert_eq!(ledger.ungranted(&ours, &digests).await.unwrap().len(), 1199);
         assert_eq!(ledger.ungranted(&theirs, &digests[3..4]).await.unwrap(), [digests[3]]);
+        let contents: Vec<(Digest, u64)> = digests.iter().map(|digest| (*digest, 4)).collect();
+        ledger.grant_contents(&theirs, &contents).await.unwrap();
+        assert_eq!(ledger.ungranted(&theirs, &digests).await.unwrap(), []);
+        assert_eq!(ledger.ungranted(&ours, &digests).await.unwrap().len(), 1199);
     });
 }
 

@@ -45,6 +45,9 @@ async fn upload(mut context: Context) -> Result<ContentStored, Problem> {
     let project = context.project()?;
     let digest: Digest = context.path("digest")?;
     let body = std::mem::take(&mut context.body);
+    if context.query("kind").as_deref() == Some("tree") {
+        return context.app.engine.upload_tree_node(&project, digest, body.into_data_stream()).await;
+    }
     context.app.engine.upload_content(&project, digest, body.into_data_stream()).await
 }
 

@@ -1,0 +1,104 @@
+//! Folders as content: a tree is readable in a project only together with all that it names.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use stemma_api::types::ContentStored;
+use stemma_core::{Digest, ErrorKind, Problem, name::ProjectName};
+use stemma_store::{StoreError, TreeChild};
+
+use crate::{Engine, content::store_problem, problem::internal};
+
+/// Longest node of a tree that is taken in.
+const NODE_BYTES_MAX: usize = 64 << 20;
+
+impl Engine {
+    /// All of a tree that the project can't read yet, with the tree itself, all of it in the store.
+    ///
+    /// What a node names is granted before the node or with it, so nothing below a granted node need be looked at.
+    pub(crate) async fn below(&self, project: &ProjectName, tree: Digest) -> Result<Vec<(Digest, u64)>, Problem> {
+        let mut found: HashSet<(Digest, u64)> = HashSet::new();
+        let mut files: Vec<(Digest, u64)> = Vec::new();
+        let mut nodes = vec![tree];
+        while !nodes.is_empty() {
+            let ungranted = self.ungranted(project, &nodes).await?;
+            nodes.clear();
+            for (node, children) in self.tree_children(ungranted).await? {
+                found.insert((node, 0));
+                for child in children {
+                    match child {
+                        TreeChild::Node(digest) => nodes.push(digest),
+                        TreeChild::File { digest, size } => files.push((digest, size)),
+                    }
+                }
+            }
+        }
+        let digests: Vec<Digest> = files.iter().map(|(digest, _)| *digest).collect();
+        let store = self.store().clone();
+        let absent = tokio::task::spawn_blocking(move || store.missing(&digests)).await.map_err(internal)?;
+        if let Some(absent) = absent.first() {
+            return Err(Problem::not_found(format!("content `{absent}` of the folder `{tree}` is not in the store"))
+                .hint("add the folder again, and see `stemma verify`"));
+        }
+        found.extend(files);
+        Ok(found.into_iter().collect())
+    }
+
+    async fn tree_children(&self, nodes: Vec<Digest>) -> Result<Vec<(Digest, Vec<TreeChild>)>, Problem> {
+        let store = self.store().clone();
+        let read = move || nodes.into_iter().map(|node| Ok((node, store.tree_children(&node)?))).collect();
+        let read: Result<_, StoreError> = tokio::task::spawn_blocking(read).await.map_err(internal)?;
+        read.map_err(store_problem)
+    }
+
+    pub(crate) async fn tree_node(&self, digest: Digest) -> Result<Vec<u8>, Problem> {
+        let store = self.store().clone();
+        let node = tokio::task::spawn_blocking(move || store.tree_node(&digest));
+        node.await.map_err(internal)?.map_err(store_problem)
+    }
+
+    /// Stores one node of a tree and grants it to the project, which must be able to read all that the node names.
+    pub async fn upload_tree_node<E: std::fmt::Display + Send + 'static>(
+        &self,
+        project: &ProjectName,
+        announced: Digest,
+        stream: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    ) -> Result<ContentStored, Problem> {
+        let bytes = read_node(stream).await?;
+        let size = bytes.len() as u64;
+        let store = self.store().clone();
+        let put = move || {
+            let mut batch = store.batch();
+            let children = batch.put_tree_node(&announced, bytes)?;
+            Ok::<_, StoreError>((batch, children))
+        };
+        let put = tokio::task::spawn_blocking(put).await.map_err(internal)?;
+        let (batch, children) = put.map_err(|error| Problem::invalid(error.to_string()))?;
+        let digests: Vec<Digest> = children.iter().map(TreeChild::digest).collect();
+        // a tree is no way to content of other projects
+        if let Some(missing) = self.ungranted(project, &digests).await?.first() {
+            return Err(Problem::new(
+                ErrorKind::Conflict,
+                format!("the project has no `{missing}`, which the folder names"),
+            )
+            .hint("send what is in a folder before the folder"));
+        }
+        tokio::task::spawn_blocking(move || batch.commit()).await.map_err(internal)?.map_err(store_problem)?;
+        self.grant_all(project, &[(announced, 0)]).await?;
+        Ok(ContentStored { digest: announced, sha256: None, size })
+    }
+}
+
+async fn read_node<E: std::fmt::Display>(stream: impl Stream<Item = Result<Bytes, E>>) -> Result<Vec<u8>, Problem> {
+    let mut stream = std::pin::pin!(stream);
+    let mut bytes = Vec::new();
+    while let Some(piece) = stream.next().await {
+        let piece = piece.map_err(|error| Problem::invalid(format!("the content broke off: {error}")))?;
+        if bytes.len() + piece.len() > NODE_BYTES_MAX {
+            return Err(Problem::invalid(format!("a node of a folder has at most {NODE_BYTES_MAX} bytes")));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
