@@ -51,7 +51,7 @@ impl Engine {
         let digest = self.put_content(project, reference).await?;
         let add = AddDatasetVersion { digest, path: external.to_string(), source, why, derived_from };
         // there is nothing of ours to count
-        let content = Content { digest, sha256: None, size: 0 };
+        let content = Content { digest, sha256: None, size: 0, is_folder: false };
         self.add_version(caller, request, project, dataset, Addition { add, content, external: Some(external) }).await
     }
 

@@ -41,5 +41,5 @@ fn commands_at_the_same_time_wait_for_each_other() {
     for name in names {
         assert!(desk.ok(&["show", &format!("{name}@1")]).contains(&format!("{name}.csv")));
     }
-    assert!(desk.ok(&["status"]).starts_with("4 tracked files, all as in stemma.lock"));
+    assert!(desk.ok(&["status"]).starts_with("4 tracked paths, all as in stemma.lock"));
 }
