@@ -100,3 +100,48 @@ impl FolderWatch for Merge {
 
     fn progress(&mut self, _path: &TreePath, _done: u64) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use stemma_store::Tree;
+
+    use super::*;
+
+    fn keep(store: &Store, folder: &Path) -> Digest {
+        let mut batch = store.batch();
+        let tree = Tree::from_directory(&mut batch, folder).unwrap();
+        batch.commit().unwrap();
+        store.put_tree(&tree).unwrap()
+    }
+
+    fn told<'c>(changes: &'c Changes) -> Vec<(&'c str, bool, bool)> {
+        let told = |change: &'c TreeChange| -> (&'c str, bool, bool) {
+            let TreeChange { path, before, after } = change;
+            (path.as_str(), before.is_some(), after.is_some())
+        };
+        changes.listed.iter().map(told).collect()
+    }
+
+    #[test]
+    fn files_come_go_and_change() {
+        let home = tempfile::tempdir().unwrap();
+        let (store, folder) = (Store::open(&home.path().join("content")).unwrap(), home.path().join("folder"));
+        fs::create_dir_all(folder.join("b")).unwrap();
+        for path in ["a", "b/one", "b/two", "z"] {
+            fs::write(folder.join(path), path).unwrap();
+        }
+        let before = keep(&store, &folder);
+        assert!(told(&with_folder(&store, &before, &folder).unwrap()).is_empty());
+        fs::remove_file(folder.join("a")).unwrap();
+        fs::write(folder.join("b/two"), "2").unwrap();
+        fs::write(folder.join("c"), "new").unwrap();
+        fs::remove_file(folder.join("z")).unwrap();
+        let expected = [("a", true, false), ("b/two", true, true), ("c", false, true), ("z", true, false)];
+        assert_eq!(told(&with_folder(&store, &before, &folder).unwrap()), expected);
+        let after = keep(&store, &folder);
+        assert_eq!(told(&between(&store, &before, &after).unwrap()), expected);
+        assert!(is_tree(&store, &after).unwrap() && !is_tree(&store, &Digest::from_bytes([0; 32])).unwrap());
+    }
+}
