@@ -32,14 +32,14 @@ pub enum Place {
 
 /// A side's bytes.
 pub enum Opened {
-    Blob(BlobReader),
+    Blob(Box<BlobReader>),
     File(File, u64),
 }
 
 impl Side {
     pub fn open(&self) -> Result<Opened, Problem> {
         if let Place::Stored(store, digest) = &self.place {
-            return Ok(Opened::Blob(store.open_blob(digest).map_err(WorkspaceError::from)?));
+            return Ok(Opened::Blob(Box::new(store.open_blob(digest).map_err(WorkspaceError::from)?)));
         }
         let file = self.file()?;
         let len = file.metadata().map_err(|error| self.unreadable(&error))?.len();
@@ -48,7 +48,7 @@ impl Side {
 
     pub fn reader(&self) -> Result<Box<dyn Read>, Problem> {
         Ok(match self.open()? {
-            Opened::Blob(blob) => Box::new(blob),
+            Opened::Blob(blob) => blob,
             Opened::File(file, _) => Box::new(file),
         })
     }
