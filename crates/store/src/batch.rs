@@ -13,7 +13,8 @@ use stemma_core::{Digest, Sha256};
 use stemma_format::Outline;
 
 use crate::{
-    blob::read_back,
+    blob::{read_back, read_chunk},
+    codec::{self, Hint},
     error::{IoContext as _, Result, StoreError},
     exchange::{RecordId, RecordKind},
     index::Reliance,
@@ -225,7 +226,7 @@ impl Batch {
     }
 
     /// Makes sure that content which is here stays, for somebody who is going to record a reference without putting it:
-    /// writes again what a collection may remove of it. `false` if the content, or a file of a tree, is not here.
+    /// writes again what a collection may remove of it. `false` if the content, or a file of a tree, is not here whole.
     ///
     /// It counts for the batch like what was put, up to its commit; hold a [`Lease`] until the reference is recorded.
     pub fn keep(&mut self, digest: &Digest) -> Result<bool> {
@@ -249,7 +250,12 @@ impl Batch {
         if self.has(id) {
             return Ok(true);
         }
-        let Some(record) = self.store.export(id)? else {
+        // what was kept a moment ago may by now be nowhere but in this batch, so nothing is read back or depended on
+        let record = match id.kind {
+            RecordKind::Chunk => return self.keep_chunk(&id.digest),
+            _ => self.store.export(id)?,
+        };
+        let Some(record) = record else {
             return Ok(false);
         };
         for part in record.needs() {
@@ -258,7 +264,20 @@ impl Batch {
                 return Ok(false);
             }
         }
-        self.import(&record)?;
+        self.import_unread(&record)?;
+        Ok(true)
+    }
+
+    fn keep_chunk(&mut self, digest: &Digest) -> Result<bool> {
+        let plain = match read_chunk(&self.store, digest) {
+            Ok(Some(plain)) => plain,
+            Ok(None) | Err(StoreError::Corrupt { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let encoded = codec::encode(&plain, &Hint::default(), None);
+        let len = plain.len() as u64;
+        let (codec, payload) = encoded.map_or((CODEC_RAW, plain), |encoded| (encoded.codec, encoded.payload));
+        self.append(Kind::Chunk, *digest, codec, len, &payload)?;
         Ok(true)
     }
 

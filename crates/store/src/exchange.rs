@@ -378,6 +378,11 @@ impl Batch {
         }
     }
 
+    /// The same for a record that was just taken out of this store.
+    pub(crate) fn import_unread(&mut self, record: &Record) -> Result<()> {
+        self.append_record(&record.header, &record.payload, record.content)
+    }
+
     /// Refuses a record that is not what its name says. Returns the plain bytes of a chunk that can't be kept as it
     /// came, because what it depends on is itself kept in another way here, or about to go.
     fn check(&mut self, record: &Record) -> Result<Option<Vec<u8>>> {

@@ -176,24 +176,21 @@ impl Index {
         reliance.pending.contains(&base) || self.holds_within(base, reliance, deltas_max)
     }
 
-    /// A copy of a record outside of a pack that nothing is going to remove, and that `check` finds good. A delta is
-    /// none for one who has the record by itself.
+    /// A copy of a record outside of a pack that nothing is going to remove and that `accept` finds good.
     pub fn another_copy(
         &self,
-        found: &Found,
+        record: (Kind, Digest),
         outside: PackId,
         marks: &Marks,
-        check: impl Fn(&Header, Vec<u8>) -> std::result::Result<(), RecordFault>,
+        accept: impl Fn(&Header, Vec<u8>) -> bool,
     ) -> Option<PackId> {
-        let is_delta = codec::is_delta(found.codec);
-        self.places(found.kind, &found.digest).into_iter().find_map(|place| {
+        self.places(record.0, &record.1).into_iter().find_map(|place| {
             let id = self.read().packs[place.pack as usize].id;
-            let is_kept = id != outside && marks.get(id, place.offset).is_none();
-            if !is_kept || (codec::is_delta(place.codec) && !is_delta) {
+            if id == outside || marks.get(id, place.offset).is_some() {
                 return None;
             }
-            let (header, payload) = self.record_at(found.kind, &found.digest, place).ok()?;
-            check(&header, payload).ok().map(|()| id)
+            let (header, payload) = self.record_at(record.0, &record.1, place).ok()?;
+            accept(&header, payload).then_some(id)
         })
     }
 
@@ -338,21 +335,12 @@ impl Index {
         }
     }
 
-    /// Whether the copy of a record at a place can be read and `check` finds it good.
-    pub fn copy_is_good(
-        &self,
-        record: (Kind, Digest),
-        pack: PackId,
-        offset: u64,
-        check: impl Fn(&Header, Vec<u8>) -> std::result::Result<(), RecordFault>,
-    ) -> bool {
+    /// The copy of a record at a place, if it is whole.
+    pub fn copy_at(&self, record: (Kind, Digest), pack: PackId, offset: u64) -> Option<(Header, Vec<u8>)> {
         let (kind, digest) = record;
         let is_there = |place: &Place| place.offset == offset && self.read().packs[place.pack as usize].id == pack;
-        let place = self.places(kind, &digest).into_iter().find(is_there);
-        place.is_some_and(|place| {
-            let record = self.record_at(kind, &digest, place);
-            record.is_ok_and(|(header, payload)| check(&header, payload).is_ok())
-        })
+        let place = self.places(kind, &digest).into_iter().find(is_there)?;
+        self.record_at(kind, &digest, place).ok()
     }
 
     fn record_at(

@@ -8,6 +8,8 @@
 //! ```text
 //! packs/<32 hex>.pack   records in committed groups, append-only      (`pack`, `record`)
 //! packs/<32 hex>.idx    what a closed pack holds, rebuilt when lost    (`pack_index`)
+//! leases/<32 hex>       who is adding content, locked while they live  (`lease`)
+//! gc/marks, gc/lock     what is to be removed, and by whom             (`gc`)
 //! ```
 //!
 //! A blob is cut into chunks (`chunk`), each kept raw or compressed (`codec`) under the BLAKE3 of its plain bytes;
@@ -32,6 +34,8 @@
 //!   that binds them to their blob, whole blobs by BLAKE3 again where they are read whole.
 //! * A record that turns out damaged counts as absent for writers of this process, and a repairing batch reads back
 //!   what it would skip, so adding the content again repairs it.
+//! * What nobody needs is removed while others write (`gc`): marked first, and swept once its grace is over and every
+//!   living lease has read the mark.
 
 mod base;
 mod batch;

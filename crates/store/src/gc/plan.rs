@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     blob::check_record,
+    codec::Dependency,
     error::Result,
     lease::Leases,
     pack::PackId,
@@ -147,16 +148,30 @@ impl Findings<'_> {
             places.sort_unstable_by_key(|&(is_delta, pack, offset)| {
                 (is_delta, self.marks.get(pack, offset).is_some(), pack, offset)
             });
+            let read = |place: &(bool, PackId, u64)| store.index().copy_at((kind, digest), place.1, place.2);
+            let is_good = |(header, payload): &(Header, Vec<u8>)| check_record(store, header, payload.clone()).is_ok();
             // all stay if none of them can be read
-            let check = |header: &Header, payload| check_record(store, header, payload);
-            let is_good =
-                |place: &(bool, PackId, u64)| store.index().copy_is_good((kind, digest), place.1, place.2, check);
-            if let Some(kept) = places.iter().position(is_good) {
-                places.remove(kept);
-                superfluous.extend(places.into_iter().map(|(_, pack, offset)| (pack, offset)));
-            }
+            let copies = places.iter().enumerate().filter_map(|(at, place)| Some((at, read(place).filter(is_good)?)));
+            let Some((at, kept)) = copies.take(1).next() else {
+                continue;
+            };
+            places.remove(at);
+            let can_go = |place: &(bool, PackId, u64)| read(place).is_none_or(|other| replaces(&kept, &other));
+            superfluous.extend(places.iter().filter(|place| can_go(place)).map(|place| (place.1, place.2)));
         }
         superfluous
+    }
+}
+
+/// Whether one good copy of a record is all that another one is.
+fn replaces(kept: &(Header, Vec<u8>), other: &(Header, Vec<u8>)) -> bool {
+    let base = |(header, payload): &(Header, Vec<u8>)| Dependency::of(header.codec, payload).map(|found| found.base);
+    match kept.0.kind {
+        // a delta may depend, through its base, on the very copy that would go
+        Kind::Chunk => base(kept).is_none() || base(kept) == base(other),
+        // other recipes of a content have other parts
+        Kind::Blob | Kind::Tree => kept.1 == other.1,
+        Kind::Page | Kind::Commit => true,
     }
 }
 

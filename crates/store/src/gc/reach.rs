@@ -7,7 +7,7 @@ use stemma_core::Digest;
 use crate::{
     blob::{read_page, read_recipe},
     error::{Result, StoreError},
-    recipe::Layout,
+    recipe::{Layout, Recipe},
     record::Kind,
     store::Store,
     tree_read::TreeChild,
@@ -26,30 +26,55 @@ pub(super) fn contents_named(store: &Store, digest: &Digest) -> impl Iterator<It
 
 /// Visits every record that a content consists of, without the files of a tree; some of them more than once.
 ///
-/// Fails if a part is missing or a recipe can't be read. Chunks are only looked up.
+/// If it has several recipes, the parts of all of them are visited. Fails if by none of them all parts are here. Chunks
+/// are only looked up.
 pub(crate) fn each_record(store: &Store, content: ContentKey, visit: &mut dyn FnMut(Key)) -> Result<()> {
     let (kind, digest) = content;
     visit(content);
     let recipe = read_recipe(store, kind, &digest)?.ok_or(StoreError::NotFound(digest))?;
-    let mut each_chunk = |chunk: &Digest| match store.index().has(Kind::Chunk, chunk) {
-        true => {
-            visit((Kind::Chunk, *chunk));
-            Ok(())
+    let first = each_part(store, digest, &recipe, visit);
+    let places = store.index().places_of(kind, &digest);
+    if places.len() < 2 {
+        return first;
+    }
+    let mut outcome = first;
+    for (pack, offset) in places {
+        let payload = store.index().copy_at(content, pack, offset).map(|(_, payload)| payload);
+        let other = payload.and_then(|payload| Recipe::decode(digest, &payload).ok());
+        if let Some(other) = other.filter(|other| *other != recipe) {
+            outcome = match (outcome, each_part(store, digest, &other, visit)) {
+                (Err(error), Err(_)) => Err(error),
+                _ => Ok(()),
+            };
         }
-        false => Err(StoreError::corrupt(digest, format!("its chunk {chunk} is missing"))),
+    }
+    outcome
+}
+
+/// Visits all parts that are here, and fails if one is not.
+fn each_part(store: &Store, content: Digest, recipe: &Recipe, visit: &mut dyn FnMut(Key)) -> Result<()> {
+    let mut missing = Ok(());
+    let mut part = |key: Key, name: &str| match store.index().has(key.0, &key.1) {
+        true => visit(key),
+        false => missing = Err(StoreError::corrupt(content, format!("its {name} {} is missing", key.1))),
     };
-    let pages = match recipe.layout {
-        Layout::Whole => return each_chunk(&digest),
-        Layout::Chunks(chunks) => return chunks.iter().try_for_each(|chunk| each_chunk(&chunk.digest)),
+    let pages = match &recipe.layout {
+        Layout::Whole => {
+            part((Kind::Chunk, content), "chunk");
+            return missing;
+        }
+        Layout::Chunks(chunks) => {
+            chunks.iter().for_each(|chunk| part((Kind::Chunk, chunk.digest), "chunk"));
+            return missing;
+        }
         Layout::Pages(pages) => pages,
     };
-    for page in &pages {
-        let missing = || StoreError::corrupt(digest, format!("its page {} is missing", page.digest));
-        let chunks = read_page(store, &page.digest, page.start)?.ok_or_else(missing)?;
-        chunks.iter().try_for_each(|chunk| each_chunk(&chunk.digest))?;
+    for page in pages {
+        part((Kind::Page, page.digest), "page");
+        let chunks = read_page(store, &page.digest, page.start)?.unwrap_or_default();
+        chunks.iter().for_each(|chunk| part((Kind::Chunk, chunk.digest), "chunk"));
     }
-    pages.iter().for_each(|page| visit((Kind::Page, page.digest)));
-    Ok(())
+    missing
 }
 
 /// Visits the chunks that one depends on, through however many others.

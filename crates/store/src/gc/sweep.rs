@@ -118,7 +118,8 @@ impl<'a> Sweeper<'a> {
         let mut damaged = Vec::new();
         for found in &known {
             let is_fine = whole.contains(&found.offset) || task.due.contains(&found.offset);
-            if is_fine || again.contains(&(found.kind, found.digest)) || self.elsewhere(found, id)? {
+            let key = (found.kind, found.digest);
+            if is_fine || again.contains(&key) || self.any_elsewhere(id, key)? {
                 continue;
             }
             damaged.push(damage(id, found, "its stored bytes do not match their check"));
@@ -147,7 +148,8 @@ impl<'a> Sweeper<'a> {
         for found in records.iter().filter(|found| !task.due.contains(&found.offset)) {
             let key = (found.kind, found.digest);
             let since = task.waiting.get(&found.offset);
-            if kept.contains(&key) || (since.is_some() && self.base_is_gone(found)?) {
+            let is_part = matches!(found.kind, Kind::Chunk | Kind::Page);
+            if (is_part && kept.contains(&key)) || (since.is_some() && self.base_is_gone(found)?) {
                 continue;
             }
             match self.copy_record(id, file, path, found)? {
@@ -175,9 +177,6 @@ impl<'a> Sweeper<'a> {
     }
 
     fn copy_record(&mut self, id: PackId, file: &File, path: &Path, found: &Found) -> Result<Copied> {
-        if self.elsewhere(found, id)? {
-            return Ok(Copied::IsElsewhere);
-        }
         let mut bytes = vec![0; HEADER_LEN + found.stored as usize];
         file.read_exact_at(&mut bytes, found.offset).at(path)?;
         let payload = bytes.split_off(HEADER_LEN);
@@ -187,8 +186,14 @@ impl<'a> Sweeper<'a> {
         let store = self.store;
         match check_record(store, &header, payload.clone()) {
             Ok(()) => {}
+            Err(RecordFault::Damaged(_)) if self.any_elsewhere(id, (found.kind, found.digest))? => {
+                return Ok(Copied::IsElsewhere);
+            }
             Err(RecordFault::Damaged(what)) => return Ok(Copied::Damaged(what)),
             Err(RecordFault::Other(error)) => return Err(error),
+        }
+        if self.elsewhere(id, &header, &payload)? {
+            return Ok(Copied::IsElsewhere);
         }
         if let Some(Dependency { base, .. }) = Dependency::of(header.codec, &payload)
             && self.victims.contains(&base)
@@ -248,17 +253,31 @@ impl<'a> Sweeper<'a> {
         Ok(damaged)
     }
 
-    /// Whether a good copy of a record lies in another pack and stays there; it is on disk then.
-    fn elsewhere(&self, found: &Found, id: PackId) -> Result<bool> {
+    /// Whether a copy that is as good as the one at hand lies in another pack and stays there; it is on disk then.
+    fn elsewhere(&self, id: PackId, header: &Header, payload: &[u8]) -> Result<bool> {
+        let own_base = Dependency::of(header.codec, payload).map(|dependency| dependency.base);
+        self.another(id, (header.kind, header.digest), |other, others| match other.kind {
+            // one that depends on another base may depend, through it, on the very copy that is to go
+            Kind::Chunk => Dependency::of(other.codec, others).is_none_or(|depends| Some(depends.base) == own_base),
+            // other recipes of a content have other parts
+            Kind::Blob | Kind::Tree => others == payload,
+            Kind::Page | Kind::Commit => true,
+        })
+    }
+
+    /// The same for a copy that can't be read, so that nothing can depend on it.
+    fn any_elsewhere(&self, id: PackId, record: Key) -> Result<bool> {
+        self.another(id, record, |_, _| true)
+    }
+
+    fn another(&self, id: PackId, record: Key, accept: impl Fn(&Header, &[u8]) -> bool) -> Result<bool> {
         let index = self.store.index();
-        let check = |header: &Header, payload: Vec<u8>| {
+        let accept = |header: &Header, payload: Vec<u8>| {
             let base = Dependency::of(header.codec, &payload).map(|dependency| dependency.base);
-            match base.is_some_and(|base| self.victims.contains(&base)) {
-                true => Err(RecordFault::Damaged("it depends on what is to go".to_owned())),
-                false => check_record(self.store, header, payload),
-            }
+            let stays = base.is_none_or(|base| !self.victims.contains(&base));
+            stays && accept(header, &payload) && check_record(self.store, header, payload).is_ok()
         };
-        match index.another_copy(found, id, self.marks, check) {
+        match index.another_copy(record, id, self.marks, accept) {
             Some(other) => index.sync_pack(other).map(|()| true),
             None => Ok(false),
         }
