@@ -127,12 +127,12 @@ impl Batch {
 
     /// Content that is cut by headers which may lie at its end comes by way of a file without a name.
     fn put_spooled(&mut self, beginning: &[u8], reader: &mut dyn Read) -> Result<BlobInfo> {
-        let dir = self.store.root();
+        let dir = &self.store.root().to_owned();
         let mut file = tempfile::tempfile_in(dir).at(dir)?;
         file.write_all(beginning).at(dir)?;
         copy(reader, &mut file, dir)?;
         file.rewind().at(dir)?;
-        self.put_open_file(file, &dir.to_owned(), None, &mut |_| {})
+        self.put_open_file(file, dir, None, &mut |_| {})
     }
 
     /// Adds a tree, but not the blobs it names.

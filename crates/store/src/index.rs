@@ -85,6 +85,9 @@ struct PackFile {
     direct: Option<File>,
 }
 
+/// Whether a copy of a record is a delta, and the pack and offset where it lies.
+pub(crate) type CopyPlace = (bool, PackId, u64);
+
 /// What somebody who adds content goes by, and what of it must be on disk before it counts.
 pub(crate) struct Reliance<'a> {
     pub marks: &'a Marks,
@@ -267,8 +270,8 @@ impl Index {
         }
     }
 
-    /// All places of the records that have several: whether the copy there is a delta, pack and offset.
-    pub fn copies(&self) -> HashMap<(Kind, Digest), Vec<(bool, PackId, u64)>> {
+    /// All places of the records that have several.
+    pub fn copies(&self) -> HashMap<(Kind, Digest), Vec<CopyPlace>> {
         let state = self.read();
         let shown = |place: &Place| (codec::is_delta(place.codec), state.packs[place.pack as usize].id, place.offset);
         let all = |(key, copies): (&(Kind, Digest), &Vec<Place>)| {

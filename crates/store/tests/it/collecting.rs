@@ -100,7 +100,7 @@ fn add_for_ever(place: &Place, who: u64, done: &mut dyn FnMut()) {
         let reference = place.reference(who, number, &digest);
         if reference.exists() {
             assert!(store.read(&digest, u64::MAX).unwrap() == content, "content {number}");
-            if draw[1] % 2 == 0 {
+            if draw[1].is_multiple_of(2) {
                 fs::remove_file(reference).unwrap();
             }
         } else {
@@ -232,7 +232,7 @@ fn kills_of_writers_and_collectors_lose_nothing() {
         let draw = noise(round, 2);
         collecting.wait_for(1 + usize::from(draw[0]) % 2);
         // who is killed is not who was heard last, so it is anywhere in what it does
-        if draw[1] % 2 == 0 {
+        if draw[1].is_multiple_of(2) {
             drop(adding);
             collecting.wait_for(1);
         } else {
@@ -242,7 +242,7 @@ fn kills_of_writers_and_collectors_lose_nothing() {
         }
         // the dead give nothing up any more, so half of what they hold goes with them
         for (number, digest) in place.referenced() {
-            if (number + round) % 2 == 0 {
+            if (number + round).is_multiple_of(2) {
                 let _ = fs::remove_file(place.reference(round, number, &digest));
             }
         }
