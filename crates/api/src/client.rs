@@ -146,6 +146,22 @@ impl Client {
         self.get(&format!("{}?{}", fill(pattern::BLAME, &[project, dataset]), key.join("&"))).await
     }
 
+    pub async fn content_usage(&self, project: &ProjectName) -> Result<ContentUsage, Problem> {
+        self.get(&fill(pattern::CONTENT_USAGE, &[project])).await
+    }
+
+    pub async fn collect_garbage(
+        &self,
+        project: &ProjectName,
+        ask: &CollectGarbage,
+    ) -> Result<GarbageCollected, Problem> {
+        self.post(&fill(pattern::CONTENT_COLLECT, &[project]), ask).await
+    }
+
+    pub async fn purge(&self, project: &ProjectName, ask: &Purge) -> Result<Purged, Problem> {
+        self.post(&fill(pattern::CONTENT_PURGE, &[project]), ask).await
+    }
+
     pub async fn resolve(&self, project: &ProjectName, reference: &str) -> Result<Resolved, Problem> {
         let path = format!("{}?ref={}", fill(pattern::RESOLVE, &[project]), encode(reference));
         self.get(&path).await

@@ -17,6 +17,9 @@ pub mod pattern {
     pub const CONTENT_MISSING: &str = "/api/v1/projects/{project}/content/missing";
     pub const CONTENT_CLAIM: &str = "/api/v1/projects/{project}/content/claim";
     pub const CONTENT_ROWS: &str = "/api/v1/projects/{project}/content/{digest}/rows";
+    pub const CONTENT_USAGE: &str = "/api/v1/projects/{project}/content/usage";
+    pub const CONTENT_COLLECT: &str = "/api/v1/projects/{project}/content/collect";
+    pub const CONTENT_PURGE: &str = "/api/v1/projects/{project}/content/purge";
     pub const RESOLVE: &str = "/api/v1/projects/{project}/resolve";
     pub const DATASETS: &str = "/api/v1/projects/{project}/datasets";
     pub const DATASET_VERSIONS: &str = "/api/v1/projects/{project}/datasets/{dataset}/versions";

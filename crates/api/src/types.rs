@@ -1,5 +1,6 @@
 //! Request and response bodies of `/api/v1`. Pages are drawn from the same structs.
 
+mod care;
 mod compare;
 mod delivery;
 mod gate;
@@ -26,7 +27,7 @@ use stemma_core::{
     version::{Step, VersionNumber},
 };
 
-pub use self::{compare::*, delivery::*, gate::*, history::*, lineage::*, reproduction::*};
+pub use self::{care::*, compare::*, delivery::*, gate::*, history::*, lineage::*, reproduction::*};
 
 /// Who made a governed fact, when, and under which number in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -10,10 +10,12 @@ mod compare;
 mod completions;
 mod deploy;
 pub mod diff;
+mod du;
 mod endpoints;
 mod evaluate;
 mod feedback;
 mod gate;
+mod gc;
 mod get;
 mod impact;
 mod init;
@@ -24,6 +26,7 @@ mod models;
 mod policy;
 pub mod predict;
 mod promote;
+mod purge;
 mod register;
 mod replay;
 mod reproduce;
@@ -115,6 +118,9 @@ enum Command {
     Undo(undo::UndoArgs),
     Get(get::GetArgs),
     Verify(verify::VerifyArgs),
+    Du(du::DuArgs),
+    Gc(gc::GcArgs),
+    Purge(purge::PurgeArgs),
     Run(run::RunArgs),
     Runs(runs::RunsArgs),
     Show(show::ShowArgs),
@@ -165,6 +171,9 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Undo(args) => undo::run(args, global, output).await,
         Command::Get(args) => get::run(args, global, output).await,
         Command::Verify(args) => verify::run(args, global, output).await,
+        Command::Du(args) => du::run(args, global, output).await,
+        Command::Gc(args) => gc::run(args, global, output).await,
+        Command::Purge(args) => purge::run(args, global, output).await,
         Command::Run(args) => run::run(args, global, output).await,
         Command::Runs(args) => runs::run(args, global, output).await,
         Command::Show(args) => show::run(args, global, output).await,

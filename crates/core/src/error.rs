@@ -17,6 +17,8 @@ pub enum ErrorKind {
     Forbidden,
     /// The thing does not exist. Exit 3, HTTP 404.
     NotFound,
+    /// It was here and was removed for good. Exit 3, HTTP 410.
+    Gone,
     /// It exists already, or somebody else changed it meanwhile. Exit 5, HTTP 409.
     Conflict,
     /// A rule of governance says no; the message lists what is missing. Exit 6, HTTP 422.
@@ -36,7 +38,7 @@ impl ErrorKind {
         match self {
             Self::Internal => 1,
             Self::Invalid => 2,
-            Self::NotFound => 3,
+            Self::NotFound | Self::Gone => 3,
             Self::Unauthenticated | Self::Forbidden => 4,
             Self::Conflict => 5,
             Self::Refused => 6,
@@ -52,6 +54,7 @@ impl ErrorKind {
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
+            Self::Gone => 410,
             Self::Conflict => 409,
             Self::Refused => 422,
             Self::Config | Self::Corrupt | Self::Internal => 500,

@@ -52,6 +52,12 @@ pub enum Event {
         token: TokenId,
     },
     DatasetVersionAdded(DatasetVersionAdded),
+    /// Content was removed for good, with a reason: from then on nobody can read it or bring it back.
+    ContentPurged {
+        project: ProjectName,
+        digest: Digest,
+        reason: String,
+    },
     /// A person says how two things are connected.
     EdgeDeclared(DeclaredEdge),
     /// A declared connection no longer holds.
@@ -276,6 +282,7 @@ impl Event {
             Self::TokenIssued { .. } => "token_issued",
             Self::TokenRevoked { .. } => "token_revoked",
             Self::DatasetVersionAdded(_) => "dataset_version_added",
+            Self::ContentPurged { .. } => "content_purged",
             Self::EdgeDeclared(_) => "edge_declared",
             Self::EdgeWithdrawn(_) => "edge_withdrawn",
             Self::ModelCreated { .. } => "model_created",
@@ -304,6 +311,7 @@ impl Event {
             | Self::TokenIssued { principal, .. } => principal.to_string(),
             Self::TokenRevoked { token } => token.to_string(),
             Self::DatasetVersionAdded(added) => format!("{}@{}", added.dataset, added.number),
+            Self::ContentPurged { digest, .. } => digest.to_string(),
             Self::EdgeDeclared(edge) | Self::EdgeWithdrawn(edge) => edge.to.key.clone(),
             Self::ModelCreated { model, .. } | Self::PolicySet { model, .. } => model.to_string(),
             Self::VersionRegistered(version) => format!("{}@{}", version.model, version.number),

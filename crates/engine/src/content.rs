@@ -1,6 +1,6 @@
 //! Content in a project: a digest grants nothing, only a reference in a project that the caller may read does.
 
-use std::{io::Read as _, sync::Arc};
+use std::{collections::HashSet, io::Read as _, sync::Arc};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -38,7 +38,31 @@ impl Engine {
             return Err(Problem::invalid(format!("more than {LIST_MAX} digests in one question")));
         }
         let digests: Vec<Digest> = list.iter().map(|claim| claim.digest).collect();
-        self.ungranted(project, &digests).await
+        let missing = self.ungranted(project, &digests).await?;
+        let unknown: HashSet<Digest> = missing.iter().copied().collect();
+        let granted: Vec<Digest> = digests.iter().copied().filter(|digest| !unknown.contains(digest)).collect();
+        let gone = self.keep_content(granted).await?;
+        Ok(digests.into_iter().filter(|digest| unknown.contains(digest) || gone.contains(digest)).collect())
+    }
+
+    /// Makes sure that contents stay for a caller who is told that they need not be sent; returns what is not here.
+    async fn keep_content(&self, digests: Vec<Digest>) -> Result<HashSet<Digest>, Problem> {
+        if digests.is_empty() {
+            return Ok(HashSet::new());
+        }
+        self.promise_content().await?;
+        let store = self.store().clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            let mut batch = store.batch();
+            let mut gone = HashSet::new();
+            for digest in digests {
+                if !batch.keep(&digest)? {
+                    gone.insert(digest);
+                }
+            }
+            batch.commit().map(|()| gone)
+        });
+        kept.await.map_err(internal)?.map_err(store_problem)
     }
 
     /// Lets the project read contents that lie in the store already. For callers who can read the store's files anyway.
@@ -62,6 +86,8 @@ impl Engine {
         announced: Digest,
         stream: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     ) -> Result<ContentStored, Problem> {
+        self.check_not_purged(announced).await?;
+        self.promise_content().await?;
         let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(8);
         let store = self.store().clone();
         let writer = tokio::task::spawn_blocking(move || {
@@ -98,6 +124,9 @@ impl Engine {
         id: ContentId,
     ) -> Result<(u64, impl Stream<Item = Result<Bytes, std::io::Error>> + Send + use<>), Problem> {
         let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
+        if let ContentId::Blake3(digest) = id {
+            self.check_not_purged(digest).await?;
+        }
         let digest = self.resolve_content(id).await?.ok_or_else(unknown)?;
         let content = self.readable_content(project, digest).await?;
         let store = self.store().clone();
@@ -119,6 +148,7 @@ impl Engine {
             Problem::not_found(format!("there is no content `{digest}` in project `{project}`"))
                 .hint("upload it first; `stemma add` and `stemma register` do so")
         };
+        self.check_not_purged(digest).await?;
         if !self.ungranted(project, &[digest]).await?.is_empty() {
             return Err(unknown());
         }
@@ -142,6 +172,7 @@ impl Engine {
 
     /// Stores bytes that we made ourselves and grants them to the project.
     pub(crate) async fn put_content(&self, project: &ProjectName, bytes: Vec<u8>) -> Result<Digest, Problem> {
+        self.promise_content().await?;
         let store = self.store().clone();
         let stored = tokio::task::spawn_blocking(move || store.put_bytes(&bytes));
         let info = stored.await.map_err(internal)?.map_err(store_problem)?;

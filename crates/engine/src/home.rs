@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use crate::{
     Engine, Inner,
     access::{AccessTable, NewToken, new_token},
+    collect::Promises,
     content::store_problem,
     facts::ledger_problem,
     layout::{HOME_FORMAT, HomeFile, Layout},
@@ -104,6 +105,7 @@ impl Engine {
             access: RwLock::new(Arc::new(AccessTable::default())),
             model_server: std::sync::OnceLock::new(),
             models: Mutex::new(HashMap::new()),
+            promises: Promises::default(),
         }));
         engine.reload_access().await?;
         Ok(engine)

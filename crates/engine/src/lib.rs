@@ -8,6 +8,7 @@ mod approve;
 mod audit;
 mod blame;
 mod cases;
+mod collect;
 mod compare;
 mod content;
 mod data_test;
@@ -28,6 +29,7 @@ mod link;
 mod problem;
 mod promote;
 mod publish;
+mod purge;
 mod reference;
 mod register;
 mod replay;
@@ -63,6 +65,7 @@ use tokio::sync::watch;
 
 use crate::{
     access::AccessTable,
+    collect::Promises,
     facts::{Moved, ledger_problem},
 };
 pub use crate::{
@@ -98,6 +101,7 @@ struct Inner {
     model_server: std::sync::OnceLock<Vec<std::ffi::OsString>>,
     /// Models in use by digest; forgotten when nobody holds them any more.
     models: Mutex<HashMap<Digest, Weak<Model>>>,
+    promises: Promises,
 }
 
 impl Engine {
@@ -134,6 +138,10 @@ impl Engine {
 
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    pub(crate) fn promises(&self) -> &Promises {
+        &self.0.promises
     }
 
     pub(crate) fn log(&self) -> &PredictionLog {

@@ -9,6 +9,7 @@ mod checkpoint;
 mod commit;
 mod error;
 mod lineage;
+mod mentions;
 mod migrate;
 mod projection;
 mod query;
@@ -27,6 +28,7 @@ pub use crate::{
     commit::{Commit, Outcome},
     error::LedgerError,
     lineage::Side,
+    mentions::Tombstone,
     query::{EndpointRow, EventRow, Fact, GrantRow, Head, PrincipalRow, Recorded, RevisionRow, TokenRow, VersionRow},
     tree::{Hash, inclusion_proof, leaf_hash, root_of},
     verify::{BadEvent, VerifyReport},

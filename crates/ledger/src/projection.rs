@@ -16,13 +16,14 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 20] = [
+pub const TABLES: [(&str, &str); 21] = [
     ("home", "home"),
     ("project", "project"),
     ("principal", "principal"),
     ("role_grant", "principal, project, role"),
     ("token", "token, principal, label, expires, hash_check"),
     ("dataset_version", "project, dataset, number, digest, body"),
+    ("purged", "project, digest, reason"),
     ("model", "project, model"),
     ("policy", "project, model, body"),
     ("model_version", "project, model, number, digest, facts, run, body"),
@@ -65,6 +66,9 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
             let number = Value::Int(i64::from(added.number));
             let row = vec![text(&added.project), text(&added.dataset), number, text(added.digest), json(added)?];
             to.insert("dataset_version", row).await
+        }
+        Event::ContentPurged { project, digest, reason } => {
+            to.insert("purged", vec![text(project), text(digest), text(reason)]).await
         }
         // a row of `fact_edge`, made above
         Event::EdgeDeclared(_) => Ok(()),

@@ -99,14 +99,14 @@ pub struct Head {
 }
 
 /// A table joined with the leaves that made its rows. `$1…` are the conditions' values.
-fn recorded_sql(columns: &str, table: &str, wheres: &str) -> String {
+pub(crate) fn recorded_sql(columns: &str, table: &str, wheres: &str) -> String {
     format!(
         "SELECT {columns}, t.from_seq AS from_seq, leaf.entry AS entry FROM {table} t JOIN leaf ON leaf.seq = t.from_seq \
          WHERE {wheres} ORDER BY t.from_seq LIMIT {ROWS_MAX}"
     )
 }
 
-fn recorded<T>(row: &Row, value: T) -> Result<Recorded<T>, LedgerError> {
+pub(crate) fn recorded<T>(row: &Row, value: T) -> Result<Recorded<T>, LedgerError> {
     let leaf: Leaf = row.json("entry")?;
     Ok(Recorded { value, fact: Fact { seq: leaf.seq, time: leaf.time, actor: leaf.actor } })
 }

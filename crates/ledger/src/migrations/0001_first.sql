@@ -13,6 +13,8 @@ CREATE TABLE token (token TEXT NOT NULL, principal TEXT NOT NULL, label TEXT NOT
 CREATE TABLE dataset_version (project TEXT NOT NULL, dataset TEXT NOT NULL, number BIGINT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE INDEX dataset_version_by_name ON dataset_version (project, dataset, number);
 CREATE INDEX dataset_version_by_digest ON dataset_version (project, digest);
+CREATE TABLE purged (project TEXT NOT NULL, digest TEXT NOT NULL, reason TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
+CREATE INDEX purged_by_digest ON purged (digest);
 CREATE TABLE model (project TEXT NOT NULL, model TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE TABLE policy (project TEXT NOT NULL, model TEXT NOT NULL, body TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
 CREATE INDEX policy_by_model ON policy (project, model);

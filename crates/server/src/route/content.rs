@@ -4,9 +4,12 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, header};
 use stemma_api::{
     paths::pattern,
-    types::{ContentList, ContentStored, MissingContent, Resolved},
+    types::{
+        CollectGarbage, ContentList, ContentStored, ContentUsage, GarbageCollected, MissingContent, Purge, Purged,
+        Resolved,
+    },
 };
-use stemma_core::{ContentId, Digest, ErrorKind, Problem};
+use stemma_core::{ContentId, Digest, ErrorKind, Problem, policy::Action};
 
 use super::{Route, json_route, raw_route};
 use crate::{app::Peer, context::Context};
@@ -15,6 +18,9 @@ pub fn routes() -> Vec<Route> {
     vec![
         json_route!(POST pattern::CONTENT_MISSING, Track, "which contents this project can't read yet", missing, ContentList => MissingContent),
         json_route!(POST pattern::CONTENT_CLAIM, Track, "give the project contents that lie in the shared local store", claim, ContentList => MissingContent),
+        json_route!(GET pattern::CONTENT_USAGE, Read, "what versions take up", usage, => ContentUsage),
+        json_route!(POST pattern::CONTENT_COLLECT, Track, "remove content that nobody needs; for owners, or who owns the store's files", collect, CollectGarbage => GarbageCollected),
+        json_route!(POST pattern::CONTENT_PURGE, ManageRights, "remove content for good, with a reason", purge, Purge => Purged),
         json_route!(PUT pattern::CONTENT, Track, "upload content; the digest is checked", upload, => ContentStored),
         raw_route!(GET pattern::CONTENT, Read, "download content", download),
         raw_route!(GET pattern::CONTENT_ROWS, Read, "rows of a table, as `rows=0..5000`", rows),
@@ -39,6 +45,25 @@ async fn claim(mut context: Context) -> Result<MissingContent, Problem> {
     let list: ContentList = context.json().await?;
     let missing = context.app.engine.claim_content(&project, &list.contents).await?;
     Ok(MissingContent { missing })
+}
+
+async fn usage(context: Context) -> Result<ContentUsage, Problem> {
+    context.app.engine.content_usage(&context.project()?).await
+}
+
+/// Collects for all projects at once. Who owns the files may: they could as well remove them.
+async fn collect(mut context: Context) -> Result<GarbageCollected, Problem> {
+    if context.peer != Peer::SameUser {
+        context.caller.may(Action::ManageRights, None)?;
+    }
+    let ask: CollectGarbage = context.json().await?;
+    context.app.engine.collect_garbage(ask).await
+}
+
+async fn purge(mut context: Context) -> Result<Purged, Problem> {
+    let project = context.project()?;
+    let ask: Purge = context.json().await?;
+    context.app.engine.purge(&context.caller, context.request, &project, ask).await
 }
 
 async fn upload(mut context: Context) -> Result<ContentStored, Problem> {

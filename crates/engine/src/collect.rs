@@ -1,0 +1,185 @@
+//! Collect: what no fact names and nobody is about to name goes; what content takes up is said by version.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    io,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use stemma_api::types::{CollectGarbage, ContentUsage, GarbageCollected, GarbageContent, VersionUsage};
+use stemma_core::{Digest, ErrorKind, Problem, name::ProjectName};
+use stemma_store::{GcOptions, GcReport, Lease, Store, StoreError};
+use tokio::runtime::Handle;
+
+use crate::{Engine, content::store_problem, facts::ledger_problem, problem::internal};
+
+/// A caller that was told that content is here has so long to record a reference to it.
+const PROMISE: Duration = Duration::from_secs(15 * 60);
+/// Promises of so long a time are kept by one lease.
+const PROMISES_TOGETHER: Duration = Duration::from_secs(30);
+/// Longer contents are data and name no others.
+const NAMING_BYTES_MAX: u64 = 4 << 20;
+
+/// Leases that keep content for callers who come in several requests.
+#[derive(Default)]
+pub(crate) struct Promises(Mutex<Vec<(Instant, Lease)>>);
+
+impl Promises {
+    /// From now on, and for [`PROMISE`], nothing that is found present is removed.
+    fn give(&self, store: &Store, now: Instant) -> Result<(), StoreError> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|(since, _)| now.duration_since(*since) < PROMISE + PROMISES_TOGETHER);
+        let is_covered = held.last().is_some_and(|(since, _)| now.duration_since(*since) < PROMISES_TOGETHER);
+        if !is_covered {
+            held.push((now, store.lease()?));
+        }
+        Ok(())
+    }
+
+    pub fn forget_old(&self, now: Instant) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|(since, _)| now.duration_since(*since) < PROMISE + PROMISES_TOGETHER);
+    }
+}
+
+impl Engine {
+    /// Called before content is put or said to be here, for somebody who will record a reference to it.
+    pub(crate) async fn promise_content(&self) -> Result<(), Problem> {
+        let engine = self.clone();
+        let given = tokio::task::spawn_blocking(move || engine.promises().give(engine.store(), Instant::now()));
+        given.await.map_err(internal)?.map_err(store_problem)
+    }
+
+    /// Removes content that is named by no fact of the home, by nothing that facts name, and not by the caller.
+    pub async fn collect_garbage(&self, ask: CollectGarbage) -> Result<GarbageCollected, Problem> {
+        let CollectGarbage { dry_run, grace_seconds, keep } = ask;
+        let options = GcOptions { grace: Duration::from_secs(grace_seconds), now: SystemTime::now() };
+        let (engine, handle) = (self.clone(), Handle::current());
+        let collected = tokio::task::spawn_blocking(move || {
+            engine.promises().forget_old(Instant::now());
+            let mut roots = || engine.content_roots(&handle, &keep);
+            match dry_run {
+                true => engine.store().gc_plan(&roots().map_err(StoreError::Roots)?, &options),
+                false => engine.store().gc(&mut roots, &options, &mut |_| {}),
+            }
+        });
+        let report = collected.await.map_err(internal)?.map_err(collect_problem)?;
+        if !dry_run {
+            self.withdraw_grants_of_absent().await?;
+        }
+        Ok(answer(dry_run, report))
+    }
+
+    /// What the facts name, what that names in turn, and what the caller needs. Read anew each time.
+    pub(crate) fn content_roots(&self, handle: &Handle, keep: &[Digest]) -> io::Result<Vec<Digest>> {
+        let mentioned = handle.block_on(self.ledger().mentioned_content()).map_err(io::Error::other)?;
+        let mut roots: BTreeSet<Digest> = mentioned;
+        roots.extend(keep);
+        let mut waiting: Vec<Digest> = roots.iter().copied().collect();
+        while let Some(digest) = waiting.pop() {
+            let named = named_by(self.store(), &digest).map_err(io::Error::other)?;
+            waiting.extend(named.into_iter().filter(|named| roots.insert(*named)));
+        }
+        Ok(roots.into_iter().collect())
+    }
+
+    /// A grant of what is gone must not make a caller believe that it need not be sent.
+    pub(crate) async fn withdraw_grants_of_absent(&self) -> Result<(), Problem> {
+        let mut after = None;
+        loop {
+            let granted = self.ledger().granted_content(after).await.map_err(ledger_problem)?;
+            let Some(last) = granted.last().copied() else { return Ok(()) };
+            after = Some(last);
+            let store = self.store().clone();
+            let absent = tokio::task::spawn_blocking(move || store.missing(&granted)).await.map_err(internal)?;
+            if !absent.is_empty() {
+                self.ledger().withdraw_grants(&absent).await.map_err(ledger_problem)?;
+            }
+        }
+    }
+
+    /// What the versions of a project take up, and how much of that each has to itself.
+    pub async fn content_usage(&self, project: &ProjectName) -> Result<ContentUsage, Problem> {
+        let names = self.version_names(project).await?;
+        let contents: Vec<Digest> = names.keys().copied().collect();
+        let store = self.store().clone();
+        let measured = tokio::task::spawn_blocking(move || Ok((store.stored_sizes(&contents)?, store.usage()?)));
+        let (sizes, total) = measured.await.map_err(internal)?.map_err(store_problem)?;
+        let row = |size: stemma_store::ContentSize| VersionUsage {
+            names: names.get(&size.digest).cloned().unwrap_or_default(),
+            digest: size.digest,
+            size: size.plain,
+            stored: size.stored,
+            own: size.own,
+            absent: size.is_absent,
+        };
+        let mut versions: Vec<VersionUsage> = sizes.into_iter().map(row).collect();
+        versions.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.names.cmp(&b.names)));
+        Ok(ContentUsage { versions, size: total.plain_bytes, stored: total.bytes_on_disk })
+    }
+
+    /// The versions of datasets and models by their content.
+    pub(crate) async fn version_names(&self, project: &ProjectName) -> Result<BTreeMap<Digest, Vec<String>>, Problem> {
+        let mut names: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
+        for version in self.ledger().dataset_versions(project, None).await.map_err(ledger_problem)? {
+            let version = version.value;
+            names.entry(version.digest).or_default().push(format!("{}@{}", version.dataset, version.number));
+        }
+        for model in self.ledger().models(project).await.map_err(ledger_problem)? {
+            let versions = self.ledger().versions(project, &model.value).await.map_err(ledger_problem)?;
+            for version in versions.unwrap_or_default() {
+                let version = version.value.version;
+                names.entry(version.digest).or_default().push(format!("{}@{}", version.model, version.number));
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// What a content names, if it is one of those that name others: records and reports (JSON), and texts of a lock.
+fn named_by(store: &Store, digest: &Digest) -> Result<HashSet<Digest>, StoreError> {
+    let reader = match store.open_blob(digest) {
+        Ok(reader) => reader,
+        Err(StoreError::NotFound(_)) => return Ok(HashSet::new()),
+        Err(error) => return Err(error),
+    };
+    if reader.len() > NAMING_BYTES_MAX || !matches!(reader.read_at(0, 1)?.first(), Some(b'{' | b'[' | b'#')) {
+        return Ok(HashSet::new());
+    }
+    Ok(Digest::named_in(&store.read(digest, NAMING_BYTES_MAX)?).collect())
+}
+
+fn answer(dry_run: bool, report: GcReport) -> GarbageCollected {
+    let content = |content: stemma_store::ContentSize| GarbageContent {
+        digest: content.digest,
+        is_tree: content.is_tree,
+        size: content.plain,
+        own: content.own,
+    };
+    GarbageCollected {
+        dry_run,
+        needed: report.live.bytes,
+        garbage: report.garbage.bytes,
+        freed: report.freed.bytes,
+        marked: report.marked.bytes,
+        waiting: report.waiting.bytes,
+        kept: report.kept.bytes,
+        writers: report.leases,
+        contents: report.contents.into_iter().take(CONTENTS_SHOWN).map(content).collect(),
+        contents_total: report.contents_total,
+        damaged: report.damaged.into_iter().map(|damage| damage.what).collect(),
+    }
+}
+
+const CONTENTS_SHOWN: usize = 1000;
+
+pub(crate) fn collect_problem(error: StoreError) -> Problem {
+    match error {
+        StoreError::Needed { .. } => Problem::new(ErrorKind::Corrupt, error.to_string())
+            .hint("nothing was removed; `stemma verify --repair` brings back what it can, then collect again"),
+        StoreError::InUse(_) | StoreError::Collecting(_) => Problem::new(ErrorKind::Unavailable, error.to_string())
+            .hint("wait until others have finished, then try again"),
+        other => store_problem(other),
+    }
+}

@@ -1,0 +1,111 @@
+//! Purge: content that must go, with the reason for it; the tombstone stays.
+
+use std::time::SystemTime;
+
+use stemma_api::types::{Purge, Purged};
+use stemma_core::{
+    Digest, ErrorKind, Problem, event::Event, id::RequestId, name::ProjectName, policy::Action, record::Auth,
+};
+use stemma_ledger::{Recorded, Tombstone};
+use tokio::runtime::Handle;
+
+use crate::{Caller, Engine, collect::collect_problem, facts::ledger_problem, problem::internal};
+
+const REASON_CHARS_MAX: usize = 2_000;
+
+impl Engine {
+    /// Removes content for good. The fact comes first: from then on nobody reads it, whatever becomes of the rest, and
+    /// purging again finishes what was cut short.
+    pub async fn purge(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        ask: Purge,
+    ) -> Result<Purged, Problem> {
+        let reason = reason(&ask.reason)?;
+        if caller.actor.auth != Auth::Authenticated {
+            let problem = Problem::new(ErrorKind::Unauthenticated, "to purge content needs a credential");
+            return Err(problem.hint("set STEMMA_TOKEN"));
+        }
+        caller.may(Action::ManageRights, None)?;
+        let digest = self.purgeable(project, &ask.content).await?;
+        let named_by = self.version_names(project).await?.remove(&digest).unwrap_or_default();
+        if !ask.force {
+            self.check_not_live(digest).await?;
+        }
+        if self.tombstone(digest).await?.is_none() {
+            let event = || async move {
+                Ok(vec![Event::ContentPurged { project: project.clone(), digest, reason: reason.to_owned() }])
+            };
+            self.change(caller, request, event).await?;
+        }
+        let tombstone = self.tombstone(digest).await?;
+        let tombstone = tombstone.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
+        let report = self.remove_content(digest).await?;
+        self.withdraw_grants_of_absent().await?;
+        Ok(Purged {
+            digest,
+            reason: tombstone.value.reason,
+            by: tombstone.fact.actor.principal,
+            at: tombstone.fact.time,
+            named_by,
+            freed: report.freed.bytes,
+            shared: report.shared.bytes,
+            complete: report.is_complete(),
+        })
+    }
+
+    async fn purgeable(&self, project: &ProjectName, content: &str) -> Result<Digest, Problem> {
+        if let Ok(digest) = content.parse::<Digest>()
+            && self.tombstone(digest).await?.is_some()
+        {
+            return Ok(digest);
+        }
+        Ok(self.resolve(project, content).await?.digest)
+    }
+
+    /// What answers requests must not vanish under them.
+    async fn check_not_live(&self, digest: Digest) -> Result<(), Problem> {
+        let live = self.ledger().current_revisions().await.map_err(ledger_problem)?;
+        let serving = live.iter().find(|row| {
+            let body = serde_json::to_vec(&row.value.revision).unwrap_or_default();
+            Digest::named_in(&body).any(|named| named == digest)
+        });
+        let Some(row) = serving else { return Ok(()) };
+        let what = format!("`{digest}` is served by `{}#{}`", row.value.revision.endpoint, row.value.revision.number);
+        Err(Problem::new(ErrorKind::Refused, what).hint("deploy another version first, or say `--force`"))
+    }
+
+    async fn remove_content(&self, digest: Digest) -> Result<stemma_store::PurgeReport, Problem> {
+        let (engine, handle) = (self.clone(), Handle::current());
+        let removed = tokio::task::spawn_blocking(move || {
+            engine.promises().forget_old(std::time::Instant::now());
+            let mut roots = || engine.content_roots(&handle, &[]);
+            engine.store().purge(&[digest], &mut roots, SystemTime::now(), &mut |_| {})
+        });
+        removed.await.map_err(internal)?.map_err(collect_problem)
+    }
+
+    pub(crate) async fn tombstone(&self, digest: Digest) -> Result<Option<Recorded<Tombstone>>, Problem> {
+        self.ledger().tombstone(digest).await.map_err(ledger_problem)
+    }
+
+    /// Refuses to hand out or take in what was removed for good.
+    pub(crate) async fn check_not_purged(&self, digest: Digest) -> Result<(), Problem> {
+        let Some(Recorded { value, fact }) = self.tombstone(digest).await? else { return Ok(()) };
+        let (by, at, reason) = (fact.actor.principal, fact.time, value.reason);
+        Err(Problem::new(ErrorKind::Gone, format!("content `{digest}` was purged on {at} by {by}: {reason}")))
+    }
+}
+
+fn reason(given: &str) -> Result<&str, Problem> {
+    let reason = given.trim();
+    if reason.is_empty() {
+        return Err(Problem::invalid("purging needs a reason").hint("say it with `--reason`"));
+    }
+    if reason.chars().count() > REASON_CHARS_MAX {
+        return Err(Problem::invalid(format!("the reason is longer than {REASON_CHARS_MAX} characters")));
+    }
+    Ok(reason)
+}

@@ -1,0 +1,92 @@
+//! Which contents the facts name, and which they no longer may: what a collection of garbage goes by.
+
+use std::collections::BTreeSet;
+
+use stemma_core::{Digest, name::ProjectName};
+
+use crate::{
+    Ledger, LedgerError,
+    query::{Recorded, recorded, recorded_sql},
+    sql::{Row, Session, Value},
+};
+
+/// Rows read at a time.
+const PAGE: i64 = 1000;
+
+/// Every text from which tables are made, with its key. Whatever else the database says of contents is derived from
+/// these, but for the grants, which name content and need none.
+const TEXTS: [(&str, &str, &str); 3] =
+    [("event_body", "seq", "body"), ("run", "place", "record"), ("feedback", "place", "body")];
+
+/// Content that was removed for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    pub digest: Digest,
+    pub reason: String,
+}
+
+impl Ledger {
+    /// Every content that any fact of the home names, of all projects and all times.
+    pub async fn mentioned_content(&self) -> Result<BTreeSet<Digest>, LedgerError> {
+        let mut session = self.read().await?;
+        let mut mentioned = BTreeSet::new();
+        for (table, key, column) in TEXTS {
+            let mut last = i64::MIN;
+            loop {
+                let sql = format!(
+                    "SELECT {key} AS place, {column} AS text FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT {PAGE}"
+                );
+                let rows = session.rows(&sql, &[Value::Int(last)]).await?;
+                for row in &rows {
+                    mentioned.extend(Digest::named_in(row.text("text")?.as_bytes()));
+                }
+                let Some(row) = rows.last() else { break };
+                last = row.int("place")?;
+            }
+        }
+        Ok(mentioned)
+    }
+
+    /// The contents that any project may read, each once, in order, behind `after`.
+    pub async fn granted_content(&self, after: Option<Digest>) -> Result<Vec<Digest>, LedgerError> {
+        let sql = format!("SELECT DISTINCT digest FROM content_grant WHERE digest > $1 ORDER BY digest LIMIT {PAGE}");
+        let after = after.map(|digest| digest.to_string()).unwrap_or_default();
+        let rows = self.read().await?.rows(&sql, &[Value::Text(after)]).await?;
+        rows.iter().map(|row| row.parsed("digest")).collect()
+    }
+
+    /// No project may read these any more.
+    pub async fn withdraw_grants(&self, digests: &[Digest]) -> Result<(), LedgerError> {
+        let mut session = self.database().begin().await?;
+        for digest in digests {
+            session.execute("DELETE FROM content_grant WHERE digest = $1", &[Value::Text(digest.to_string())]).await?;
+        }
+        session.commit().await
+    }
+
+    /// Who removed content for good, when and why.
+    pub async fn tombstone(&self, digest: Digest) -> Result<Option<Recorded<Tombstone>>, LedgerError> {
+        let mut session = self.read().await?;
+        let rows = tombstones(&mut session, "t.digest = $1", &[Value::Text(digest.to_string())]).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// What was removed for good in a project.
+    pub async fn tombstones(&self, project: &ProjectName) -> Result<Vec<Recorded<Tombstone>>, LedgerError> {
+        let mut session = self.read().await?;
+        tombstones(&mut session, "t.project = $1", &[Value::Text(project.to_string())]).await
+    }
+}
+
+async fn tombstones(
+    session: &mut Session,
+    wheres: &str,
+    values: &[Value],
+) -> Result<Vec<Recorded<Tombstone>>, LedgerError> {
+    let sql = recorded_sql("t.digest AS digest, t.reason AS reason", "purged", wheres);
+    let made = |row: &Row| {
+        let tombstone = Tombstone { digest: row.parsed("digest")?, reason: row.text("reason")? };
+        recorded(row, tombstone)
+    };
+    session.rows(&sql, values).await?.iter().map(made).collect()
+}
