@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod batch;
+mod care;
 mod cases;
 mod data;
 mod delivery;
