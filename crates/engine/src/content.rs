@@ -124,9 +124,6 @@ impl Engine {
         id: ContentId,
     ) -> Result<(u64, impl Stream<Item = Result<Bytes, std::io::Error>> + Send + use<>), Problem> {
         let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
-        if let ContentId::Blake3(digest) = id {
-            self.check_not_purged(digest).await?;
-        }
         let digest = self.resolve_content(id).await?.ok_or_else(unknown)?;
         let content = self.readable_content(project, digest).await?;
         let store = self.store().clone();
@@ -155,7 +152,11 @@ impl Engine {
         self.store_info(digest).await?.ok_or_else(unknown)
     }
 
+    /// The digest of content that is here; says so if it was removed for good.
     pub(crate) async fn resolve_content(&self, id: ContentId) -> Result<Option<Digest>, Problem> {
+        if let ContentId::Blake3(digest) = id {
+            self.check_not_purged(digest).await?;
+        }
         let store = self.store().clone();
         let resolved = tokio::task::spawn_blocking(move || store.resolve(&id));
         resolved.await.map_err(internal)?.map_err(store_problem)
