@@ -128,6 +128,9 @@ fn a_folder_is_one_version_with_all_that_is_in_it() {
     assert_eq!(desk.read("old/0/0.txt"), "picture 0\n");
     assert_eq!(desk.read("old/best"), "picture 0\n");
     assert!(!desk.work().join("old/new.txt").exists());
+    // a folder that is there is one to put it into, as for files
+    desk.ok(&["get", "images@2", "-o", "old"]);
+    assert_eq!(desk.read("old/images/new.txt"), "new\n");
     let (code, _) = desk.fails(&["get", "images@2", "-o", "old"]);
     assert_eq!(code, 5);
     // every file in it is content of the project, too
