@@ -24,8 +24,11 @@ use crate::{
 };
 
 const ZSTD_LEVEL: i32 = 3;
-/// Of planes and of differences, where a higher one gains next to nothing.
+/// For planes and differences, where a higher one gains next to nothing, and for most tables.
 const ZSTD_LEVEL_FAST: i32 = 1;
+/// Chunks from this length on show by a part of them whether the higher level is worth twice the time.
+const LEVEL_MATTERS: usize = 128 << 10;
+const LEVEL_SAMPLE: usize = 16 << 10;
 /// Shorter chunks can't win back a frame's overhead.
 const COMPRESSIBLE_MIN: usize = 64;
 /// After this many chunks in a row that gained nothing, most attempts are skipped.
@@ -141,6 +144,7 @@ fn encode_bytes(plain: &[u8], base: Option<&Base>) -> Option<Encoded> {
     let delta = base.and_then(|base| {
         let mut payload = Vec::new();
         Dependency { depth: base.depth + 1, base: base.digest }.encode(&mut payload);
+        // the lower level looks back too seldom to find its place again behind an insert
         payload.extend(compress(plain, ZSTD_LEVEL, &base.plain)?);
         Some(Encoded { codec: CODEC_ZSTD_DELTA, payload })
     });
@@ -148,8 +152,20 @@ fn encode_bytes(plain: &[u8], base: Option<&Base>) -> Option<Encoded> {
     if delta.as_ref().is_some_and(|delta| delta.payload.len() <= plain.len() / 10) {
         return delta;
     }
-    let alone = compress(plain, ZSTD_LEVEL, &[]).map(|payload| Encoded { codec: CODEC_ZSTD, payload });
+    let alone = compress(plain, level_for(plain), &[]).map(|payload| Encoded { codec: CODEC_ZSTD, payload });
     worth_depending(alone, delta, plain.len())
+}
+
+/// The higher level only where it saves a twentieth: of columns of numbers it often makes more bytes, not fewer.
+fn level_for(plain: &[u8]) -> i32 {
+    if plain.len() < LEVEL_MATTERS {
+        return ZSTD_LEVEL;
+    }
+    let start = (plain.len() - LEVEL_SAMPLE) / 2;
+    let sample = &plain[start..start + LEVEL_SAMPLE];
+    let len = |level| compress(sample, level, &[]).map_or(LEVEL_SAMPLE, |packed| packed.len());
+    let (fast, high) = (len(ZSTD_LEVEL_FAST), len(ZSTD_LEVEL));
+    if high < fast - fast / 20 { ZSTD_LEVEL } else { ZSTD_LEVEL_FAST }
 }
 
 /// Chooses between the two forms; a missing one is as long as the plain bytes.
