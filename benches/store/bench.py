@@ -377,7 +377,7 @@ def main():
     rows = run_all(args, list(found))
     limits.append(probe())
     report = {
-        "command": f"cargo xtask bench store --scale {args.scale} --rounds {args.rounds}",
+        "command": command_line(args),
         "machine": about,
         "versions": found,
         "not_installed": missing,
@@ -391,6 +391,15 @@ def main():
     text = written(report)
     (args.folder / "store.md").write_text(text)
     print(text)
+
+
+def command_line(args):
+    """What gives this report again, as it would be typed."""
+    words = ["cargo xtask bench store"]
+    words += [f"--scale {args.scale:g}"] if args.scale != 1 else []
+    words += [f"--only {','.join(args.only)}"] if args.only != list(WORKLOADS) else []
+    words += [f"--peers {','.join(args.peers)}"] if args.peers != list(stores.PEERS) else []
+    return " ".join(words + ([f"--rounds {args.rounds}"] if args.rounds != 1 else []))
 
 
 def written(report):
