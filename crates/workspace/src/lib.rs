@@ -18,6 +18,7 @@ pub mod operations;
 pub mod path;
 mod problem;
 mod references;
+pub mod remotes;
 pub mod reproduce;
 mod run;
 pub mod settings;

@@ -19,7 +19,10 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use crate::file;
+use crate::{
+    file,
+    remotes::{RemoteSettings, is_remote_name},
+};
 
 /// Name of the file in the project's folder.
 pub const SETTINGS_FILE: &str = "stemma.toml";
@@ -44,6 +47,9 @@ pub struct Settings {
     pub endpoints: BTreeMap<EndpointName, EndpointSpec>,
     #[serde(default)]
     pub run: RunSettings,
+    /// Where content is pushed to and pulled from.
+    #[serde(default, rename = "remote", skip_serializing_if = "BTreeMap::is_empty")]
+    pub remotes: BTreeMap<String, RemoteSettings>,
 }
 
 /// `[run]`
@@ -226,6 +232,13 @@ impl Settings {
         }
         for name in &self.run.variables {
             check_variable(name)?;
+        }
+        for name in self.remotes.keys().filter(|name| !is_remote_name(name)) {
+            return Err(Wrong {
+                keys: vec!["remote".into(), name.clone()],
+                message: format!("`{name}` is no name of a remote"),
+                hint: Some("up to 64 of `a-z`, `0-9`, `-` and `_`, as in `origin`".into()),
+            });
         }
         for (model, policy) in &self.models {
             check_policy(policy).map_err(|mut wrong| {
