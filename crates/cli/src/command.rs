@@ -26,8 +26,11 @@ mod models;
 mod policy;
 pub mod predict;
 mod promote;
+mod pull;
 mod purge;
+mod push;
 mod register;
+mod remote;
 mod replay;
 mod reproduce;
 mod rollback;
@@ -42,6 +45,8 @@ mod user;
 mod validate;
 mod verify;
 mod why;
+
+pub use add::absolute;
 
 use std::process::ExitCode;
 
@@ -84,7 +89,7 @@ Exit codes:
 /// Heading of the options that every command has.
 const GLOBAL: &str = "Global options";
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Print results as JSON
     #[arg(long, global = true, help_heading = GLOBAL)]
@@ -117,6 +122,9 @@ enum Command {
     Blame(blame::BlameArgs),
     Undo(undo::UndoArgs),
     Get(get::GetArgs),
+    Remote(remote::RemoteArgs),
+    Push(push::PushArgs),
+    Pull(pull::PullArgs),
     Verify(verify::VerifyArgs),
     Du(du::DuArgs),
     Gc(gc::GcArgs),
@@ -170,6 +178,9 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Blame(args) => blame::run(args, global, output).await,
         Command::Undo(args) => undo::run(args, global, output).await,
         Command::Get(args) => get::run(args, global, output).await,
+        Command::Remote(args) => remote::run(args, global, output).await,
+        Command::Push(args) => push::run(args, global, output).await,
+        Command::Pull(args) => pull::run(args, global, output).await,
         Command::Verify(args) => verify::run(args, global, output).await,
         Command::Du(args) => du::run(args, global, output).await,
         Command::Gc(args) => gc::run(args, global, output).await,

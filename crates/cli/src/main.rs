@@ -6,6 +6,7 @@ mod declared;
 mod difference;
 mod error;
 mod print;
+mod remotes;
 mod session;
 mod settings;
 mod tensors;

@@ -64,6 +64,11 @@ pub(crate) struct Located {
     pub file: PathBuf,
 }
 
+/// How a path that somebody gave is called in `stemma.lock`.
+pub fn tracked(root: &Path, given: &Path) -> Result<TreePath, PathError> {
+    Ok(locate(root, given)?.path)
+}
+
 /// Finds the place that a path means; nothing need be there. Relative paths are seen from the root.
 ///
 /// `root` must be canonical. Links on the way are followed, one at the very end is not.

@@ -63,7 +63,9 @@ impl From<RemotesError> for Problem {
             RemotesError::Name(_) => {
                 Self::invalid(message).hint(format!("up to {NAME_MAX} of `a-z`, `0-9`, `-` and `_`, as in `origin`"))
             }
-            RemotesError::Exists(_) => Self::new(ErrorKind::Conflict, message).hint("remove it first, or take another name"),
+            RemotesError::Exists(_) => {
+                Self::new(ErrorKind::Conflict, message).hint("remove it first, or take another name")
+            }
             RemotesError::NotFound(_) => Self::not_found(message).hint("see `stemma remote list`"),
             RemotesError::ByHand { .. } => Self::new(ErrorKind::Config, message).hint("change it with an editor"),
             RemotesError::Io { .. } => Self::new(ErrorKind::Config, message),

@@ -53,6 +53,16 @@ impl Session {
         Ok(())
     }
 
+    /// Those of the contents that this project can't read at the home yet.
+    pub async fn missing(&self, contents: &[ContentClaim]) -> Result<Vec<ContentClaim>, Problem> {
+        let mut missing = Vec::new();
+        for part in contents.chunks(CLAIMS_MAX) {
+            let answer = self.client.missing_content(&self.project, &ContentList { contents: part.to_vec() }).await?;
+            missing.extend(part.iter().filter(|content| answer.missing.contains(&content.digest)).cloned());
+        }
+        Ok(missing)
+    }
+
     /// The same for contents of another store, such as that of a scratch folder.
     pub async fn ensure_content_of(
         &self,

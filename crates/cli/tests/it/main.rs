@@ -14,6 +14,7 @@ mod lineage;
 mod models;
 mod onnx;
 mod owner;
+mod remotes;
 mod reproduction;
 mod runs;
 mod serving;
