@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct PullArgs {
     /// The remote, if there are several; then files or folders
-    #[arg(value_name = "[REMOTE] PATH")]
+    #[arg(value_name = "REMOTE|PATH")]
     what: Vec<PathBuf>,
     /// Bring also what any commit's `stemma.lock` names
     #[arg(long)]
@@ -125,7 +125,8 @@ fn result(
 fn text(pulled: &PullResult) -> String {
     let PullResult { remote, contents, bytes, absent, absent_paths } = pulled;
     let mut text = match contents {
-        0 if absent.is_empty() => format!("everything of `{remote}` that is tracked is here"),
+        0 if absent.is_empty() => "everything that is tracked is here".to_owned(),
+        0 => format!("nothing of `{remote}` was needed"),
         _ => {
             let count = view::count(*contents, "content");
             format!("brought {count}, {} from `{remote}`; `stemma checkout` writes files", print::bytes(*bytes))

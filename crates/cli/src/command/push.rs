@@ -24,7 +24,7 @@ const MOVES_MAX: usize = 10;
 #[derive(Debug, Args)]
 pub struct PushArgs {
     /// The remote, if there are several; then files or folders
-    #[arg(value_name = "[REMOTE] PATH")]
+    #[arg(value_name = "REMOTE|PATH")]
     what: Vec<PathBuf>,
     /// Send also what any commit's `stemma.lock` names
     #[arg(long)]

@@ -26,6 +26,7 @@ enum Act {
     List,
     /// Take a remote out of `stemma.toml`; its content stays
     Remove {
+        /// What it is called
         name: String,
     },
 }
@@ -44,6 +45,7 @@ struct AddArgs {
     /// Address of a server that speaks the cloud's protocol
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
+    /// The cloud's region
     #[arg(long)]
     region: Option<String>,
     /// Allow transfers without encryption

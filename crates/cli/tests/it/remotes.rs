@@ -67,8 +67,9 @@ fn what_a_remote_lacks_or_has_damaged_is_said_by_path() {
     desk.ok(&["remote", "add", "origin", url.to_str().unwrap()]);
     fs::create_dir(&url).unwrap();
     let fresh = clone(&desk);
-    let (code, _) = fresh.fails(&["pull"]);
-    assert_eq!(code, 3);
+    let done = fresh.run(&["pull"]);
+    assert_eq!(done.code, 3, "{done:#?}");
+    assert!(done.stdout.ends_with("neither here nor at the remote: data/applications.csv\n"), "{done:#?}");
 
     desk.ok(&["push", "data/applications.csv"]);
     for entry in fs::read_dir(url.join("packs")).unwrap() {
