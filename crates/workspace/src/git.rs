@@ -4,7 +4,7 @@
 //! questions together. What runs still is what the repository's attributes name as content filters.
 
 use std::{
-    io::{self, Read},
+    io::{self, Read, Write as _},
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
@@ -20,6 +20,7 @@ const POLL: Duration = Duration::from_millis(2);
 pub(crate) struct Git<'a> {
     folder: &'a Path,
     deadline: Instant,
+    pathspecs: &'static str,
 }
 
 /// Why Git gave no answer.
@@ -39,17 +40,26 @@ pub(crate) enum GitError {
 
 impl<'a> Git<'a> {
     pub fn new(folder: &'a Path, time_max: Duration) -> Self {
-        Self { folder, deadline: Instant::now() + time_max }
+        Self { folder, deadline: Instant::now() + time_max, pathspecs: "--literal-pathspecs" }
+    }
+
+    /// The same, with paths in questions taken for patterns.
+    pub fn with_patterns(self) -> Self {
+        Self { pathspecs: "--glob-pathspecs", ..self }
     }
 
     /// Asks one question.
     pub fn ask(&self, args: &[&str], bytes_max: u64) -> Result<Vec<u8>, GitError> {
-        let mut child = match self.command(args).spawn() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.folder.is_dir() => {
-                return Err(GitError::NotInstalled);
-            }
-            spawned => spawned?,
-        };
+        self.converse(args, None, bytes_max)
+    }
+
+    /// Asks one question that is longer than a command line.
+    pub fn ask_with(&self, args: &[&str], input: Vec<u8>, bytes_max: u64) -> Result<Vec<u8>, GitError> {
+        self.converse(args, Some(input), bytes_max)
+    }
+
+    fn converse(&self, args: &[&str], input: Option<Vec<u8>>, bytes_max: u64) -> Result<Vec<u8>, GitError> {
+        let mut child = self.start(args, input)?;
         let answer = read_in_background(child.stdout.take(), bytes_max + 1);
         let complaint = read_in_background(child.stderr.take(), STDERR_BYTES_MAX);
         let answer = answer.recv_timeout(self.remaining());
@@ -86,6 +96,24 @@ impl<'a> Git<'a> {
         }
     }
 
+    fn start(&self, args: &[&str], input: Option<Vec<u8>>) -> Result<Child, GitError> {
+        let mut command = self.command(args);
+        if input.is_some() {
+            command.stdin(Stdio::piped());
+        }
+        let mut child = match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.folder.is_dir() => {
+                return Err(GitError::NotInstalled);
+            }
+            spawned => spawned?,
+        };
+        if let Some((input, mut pipe)) = input.zip(child.stdin.take()) {
+            // beside the reading of the answer: each side would wait for the other. Git says why it reads no more
+            thread::spawn(move || pipe.write_all(&input));
+        }
+        Ok(child)
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("git");
         // a hook or an alias that called us has set these for another repository
@@ -99,7 +127,7 @@ impl<'a> Git<'a> {
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_NO_LAZY_FETCH", "1")
-            .args(["--no-pager", "--literal-pathspecs"])
+            .args(["--no-pager", self.pathspecs])
             .args(["-c", "core.fsmonitor=false"])
             .args(["-c", "core.hooksPath=/dev/null"])
             .args(args)

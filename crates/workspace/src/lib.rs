@@ -12,6 +12,7 @@ mod file;
 mod folder;
 mod git;
 pub mod home;
+pub mod import;
 mod init;
 pub mod lock;
 pub mod operations;
