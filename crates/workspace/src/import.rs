@@ -33,8 +33,6 @@ pub struct Found {
     /// A blob, or a tree for a folder.
     pub digest: Digest,
     pub size: u64,
-    /// The contents of a folder's files, each once; empty for a file.
-    pub files: Vec<(Digest, u64)>,
     /// The tool, the object, and the commit.
     pub source: String,
     /// The commit's subject.

@@ -8,6 +8,7 @@ mod cases;
 mod checkout;
 mod code;
 pub mod credentials;
+pub mod export;
 mod file;
 mod folder;
 mod git;

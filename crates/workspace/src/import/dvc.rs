@@ -6,7 +6,7 @@ mod pointer;
 mod scan;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -172,10 +172,10 @@ impl Tracked {
         }
     }
 
-    fn found(&self, digest: Digest, size: u64, files: Vec<(Digest, u64)>, object: &str) -> Found {
+    fn found(&self, digest: Digest, size: u64, object: &str) -> Found {
         let revision = self.revision.as_ref();
         let (path, source) = (self.path.clone(), super::source("dvc", object, revision));
-        Found { path, digest, size, files, source, why: super::why(revision), current: self.current }
+        Found { path, digest, size, source, why: super::why(revision), current: self.current }
     }
 }
 
@@ -206,6 +206,11 @@ enum Previous {
 
 impl Import<'_> {
     fn take(&mut self, tracked: &Tracked) -> Taken<Found> {
+        if tracked.out.place == Place::Git {
+            // its object may be in the cache all the same, for the run cache, until DVC collects its garbage
+            let reason = "DVC does not keep it (`cache: false`): it is in Git";
+            return Ok(Err(Trouble::new(FaultKind::Skipped, reason)));
+        }
         match &tracked.out.content {
             Content::File(id) => {
                 let like = match self.previous.get(&tracked.path) {
@@ -217,7 +222,7 @@ impl Import<'_> {
                     Err(trouble) => return Ok(Err(self.explained(trouble, tracked))),
                 };
                 self.previous.insert(tracked.path.clone(), Previous::File(info.digest));
-                Ok(Ok(tracked.found(info.digest, info.size, Vec::new(), &id.to_string())))
+                Ok(Ok(tracked.found(info.digest, info.size, &id.to_string())))
             }
             Content::Folder(id) => {
                 let legacy = matches!(id, ObjectId::Md5Dos2Unix(_));
@@ -257,8 +262,7 @@ impl Import<'_> {
             digest => digest?,
         };
         self.taker.put_tree(&tree)?;
-        let contents: BTreeMap<Digest, u64> = tree.entries.values().filter_map(content).collect();
-        let found = tracked.found(digest, tree.size(), contents.into_iter().collect(), object);
+        let found = tracked.found(digest, tree.size(), object);
         self.previous.insert(tracked.path.clone(), Previous::Folder(tree));
         Ok(Ok(found))
     }
@@ -273,7 +277,7 @@ impl Import<'_> {
             Err(reason) => return Ok(Err(Trouble::refused(reason.clone()))),
         };
         let like = match self.previous.get(&tracked.path) {
-            Some(Previous::Folder(tree)) => tree.entries.get(&path).and_then(content).map(|(digest, _)| digest),
+            Some(Previous::Folder(tree)) => tree.entries.get(&path).and_then(TreeEntry::digest),
             _ => None,
         };
         let executable = file.executable;
@@ -287,9 +291,6 @@ impl Import<'_> {
             return trouble;
         }
         match tracked.out.place {
-            Place::Git => {
-                trouble = Trouble::new(FaultKind::Skipped, "DVC does not keep it (`cache: false`): it is in Git");
-            }
             Place::OtherRepository => trouble
                 .reason
                 .push_str("; it comes from another DVC repository, whose remote has it: `dvc fetch` brings it here"),
@@ -300,16 +301,9 @@ impl Import<'_> {
                 let elsewhere = self.stores.elsewhere.join(", ");
                 trouble.reason.push_str(&format!("; not looked at, as they are no folders: {elsewhere}"));
             }
-            Place::Stores => {}
+            Place::Stores | Place::Git => {}
         }
         trouble
-    }
-}
-
-fn content(entry: &TreeEntry) -> Option<(Digest, u64)> {
-    match entry {
-        TreeEntry::File { digest, size, .. } => Some((*digest, *size)),
-        TreeEntry::Symlink { .. } | TreeEntry::EmptyDirectory => None,
     }
 }
 

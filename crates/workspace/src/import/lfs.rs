@@ -221,7 +221,7 @@ fn take(taker: &mut Taker<'_>, tracked: &Tracked, like: Option<Digest>) -> Resul
     let revision = tracked.revision.as_ref();
     let (source, why) = (super::source("git-lfs", &id.to_string(), revision), super::why(revision));
     let (digest, size, current) = (info.digest, info.size, tracked.current);
-    Ok(Ok(Found { path, digest, size, files: Vec::new(), source, why, current }))
+    Ok(Ok(Found { path, digest, size, source, why, current }))
 }
 
 impl Tracked {

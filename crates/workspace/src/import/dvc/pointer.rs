@@ -214,6 +214,7 @@ struct Pipeline {
 struct Declared {
     wdir: Option<String>,
     uncached: Vec<String>,
+    cached: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -255,26 +256,33 @@ fn stage_parts(wdir: Option<String>, lists: [Option<Value>; 3]) -> Declared {
         Value::Array(entries) => Some(entries),
         _ => None,
     });
-    let uncached = entries.flatten().filter_map(|entry| match entry {
-        Value::Object(flags) => {
-            let (path, flags) = flags.into_iter().next()?;
-            (flags.get("cache") == Some(&Value::Bool(false))).then_some(path)
+    let (mut uncached, mut cached) = (Vec::new(), Vec::new());
+    for entry in entries.flatten() {
+        match entry {
+            Value::String(path) => cached.push(path),
+            Value::Object(flags) => {
+                for (path, flags) in flags {
+                    let kept = flags.get("cache") != Some(&Value::Bool(false));
+                    if kept { cached.push(path) } else { uncached.push(path) }
+                }
+            }
+            _ => {}
         }
-        _ => None,
-    });
-    Declared { wdir, uncached: uncached.collect() }
+    }
+    Declared { wdir, uncached, cached }
 }
 
 impl Declared {
-    /// Whether the stage says `cache: false` of a path, or of a template that the path may come from.
+    /// Whether the stage says `cache: false` of a path, or of a template that it must come from.
     fn is_in_git(&self, path: &str) -> bool {
-        self.uncached.iter().any(|declared| match declared.split_once("${") {
+        let fits = |declared: &String| match declared.split_once("${") {
             None => declared == path,
             Some((start, rest)) => {
                 let end = rest.rsplit_once('}').map_or("", |(_, end)| end);
                 path.len() >= start.len() + end.len() && path.starts_with(start) && path.ends_with(end)
             }
-        })
+        };
+        self.uncached.iter().any(fits) && !self.cached.iter().any(fits)
     }
 }
 

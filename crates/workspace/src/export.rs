@@ -1,0 +1,5 @@
+//! Taking content out in the forms of other tools.
+
+mod oci;
+
+pub use oci::{About, ExportError, Exported, OciLayout};
