@@ -13,11 +13,13 @@ pub mod diff;
 mod du;
 mod endpoints;
 mod evaluate;
+mod export;
 mod feedback;
 mod gate;
 mod gc;
 mod get;
 mod impact;
+mod import;
 mod init;
 mod lineage;
 mod link;
@@ -155,6 +157,8 @@ enum Command {
     Unlink(link::UnlinkArgs),
     Replay(replay::ReplayArgs),
     Reproduce(reproduce::ReproduceArgs),
+    Import(import::ImportArgs),
+    Export(export::ExportArgs),
     Audit(audit::AuditArgs),
     User(user::UserArgs),
     Serve(serve::ServeArgs),
@@ -211,6 +215,8 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Unlink(args) => link::unlink(args, global, output).await,
         Command::Replay(args) => replay::run(args, global, output).await,
         Command::Reproduce(args) => reproduce::run(args, global, output).await,
+        Command::Import(args) => import::run(args, global, output).await,
+        Command::Export(args) => export::run(args, global, output).await,
         Command::Audit(args) => audit::run(args, global, output).await,
         Command::User(args) => user::run(args, global, output).await,
         Command::Serve(args) => serve::run(args, global, output).await,

@@ -10,6 +10,7 @@ mod desk;
 mod diff;
 mod help;
 mod history;
+mod imports;
 mod lineage;
 mod models;
 mod onnx;
