@@ -176,13 +176,16 @@ impl Iterator for Differences {
     }
 }
 
+/// Gets each path and the bytes of it that were read.
+type Progress<'a> = &'a mut dyn FnMut(&TreePath, u64);
+
 /// Tells the reading of a folder what is remembered of it, and remembers what is found.
 struct Watch<'a> {
     remembered: Option<Peekable<Records>>,
     writer: Writer,
     /// Set if the name of the tree is wanted.
     tree: Option<TreeBuilder>,
-    progress: Option<&'a mut dyn FnMut(&TreePath, u64)>,
+    progress: Option<Progress<'a>>,
 }
 
 impl<'a> Watch<'a> {
@@ -190,7 +193,7 @@ impl<'a> Watch<'a> {
         home: &Path,
         folder: &Path,
         tree: Option<TreeBuilder>,
-        progress: Option<&'a mut dyn FnMut(&TreePath, u64)>,
+        progress: Option<Progress<'a>>,
     ) -> Result<Self, StoreError> {
         let remembered = Records::remembered(home, folder).map(Iterator::peekable);
         Ok(Self { remembered, writer: Writer::new(home)?, tree, progress })

@@ -233,7 +233,7 @@ impl Settings {
         for name in &self.run.variables {
             check_variable(name)?;
         }
-        for name in self.remotes.keys().filter(|name| !is_remote_name(name)) {
+        if let Some(name) = self.remotes.keys().find(|name| !is_remote_name(name)) {
             return Err(Wrong {
                 keys: vec!["remote".into(), name.clone()],
                 message: format!("`{name}` is no name of a remote"),

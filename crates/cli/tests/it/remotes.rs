@@ -8,7 +8,7 @@ use crate::desk::Desk;
 fn clone(from: &Desk) -> Desk {
     let clone = Desk::new();
     for name in ["stemma.toml", "stemma.lock"] {
-        clone.write(name, &from.read(name));
+        clone.write(name, from.read(name));
     }
     clone
 }
@@ -29,7 +29,7 @@ fn content_goes_to_a_folder_and_comes_back_into_a_fresh_clone() {
     git(&desk, &["add", "stemma.toml", "stemma.lock"]);
     git(&desk, &["commit", "-qm", "one"]);
     let first = desk.read("data/applications.csv");
-    desk.write("data/applications.csv", &format!("{first}50,good\n"));
+    desk.write("data/applications.csv", format!("{first}50,good\n"));
     desk.ok(&["add", "data/applications.csv"]);
 
     let (code, stderr) = desk.fails(&["push"]);

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_path_gets_a_name() {
-        let odd = paths(&[".hidden", "a/.hidden", "--/@", "@", &"long/".repeat(40).trim_end_matches('/'), "@@"]);
+        let odd = paths(&[".hidden", "a/.hidden", "--/@", "@", "long/".repeat(40).trim_end_matches('/'), "@@"]);
         let names = choose_names(&odd, &Lock::default(), &BTreeMap::new());
         let mut different: Vec<&str> = names.values().map(DatasetName::as_str).collect();
         assert!(different.iter().all(|name| !name.contains(' ')));

@@ -31,6 +31,9 @@ pub struct Tally {
     pub stored_bytes: u64,
 }
 
+/// Says where an object may lie; the flag tells the listing of a folder from other objects.
+type Places<'a> = dyn Fn(&ObjectId, bool) -> Vec<Place> + 'a;
+
 /// Takes objects of one store of another tool.
 pub struct Taker<'a> {
     store: &'a Store,
@@ -39,7 +42,7 @@ pub struct Taker<'a> {
     batch: Batch,
     in_batch: (u64, u64),
     /// The files in which an object may lie, the likeliest first; below each folder, links are followed.
-    places: Box<dyn Fn(&ObjectId, bool) -> Vec<Place> + 'a>,
+    places: Box<Places<'a>>,
     known: HashMap<ObjectId, Result<BlobInfo, Trouble>>,
     pub tally: Tally,
     /// What went well only at a second place.
