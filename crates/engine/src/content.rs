@@ -67,9 +67,11 @@ impl Engine {
 
     /// Lets the project read contents that lie in the store already. For callers who can read the store's files anyway.
     pub async fn claim_content(&self, project: &ProjectName, list: &[ContentClaim]) -> Result<Vec<Digest>, Problem> {
+        let wanted = self.missing_content(project, list).await?;
+        let gone = self.keep_content(wanted.clone()).await?;
         let (mut present, mut absent) = (Vec::new(), Vec::new());
-        for digest in self.missing_content(project, list).await? {
-            match self.store_info(digest).await? {
+        for digest in wanted {
+            match self.store_info(digest).await?.filter(|_| !gone.contains(&digest)) {
                 Some(content) if content.is_folder => present.extend(self.below(project, digest).await?),
                 Some(content) => present.push((digest, content.size)),
                 None => absent.push(digest),
