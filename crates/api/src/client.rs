@@ -79,6 +79,15 @@ impl Client {
         self.post(&fill(pattern::CONTENT_CLAIM, &[project]), list).await
     }
 
+    /// Which versions need contents.
+    pub async fn content_versions(
+        &self,
+        project: &ProjectName,
+        list: &ContentList,
+    ) -> Result<ContentVersions, Problem> {
+        self.post(&fill(pattern::CONTENT_VERSIONS, &[project]), list).await
+    }
+
     pub async fn upload_content(
         &self,
         project: &ProjectName,
@@ -475,6 +484,11 @@ impl Client {
 
     pub async fn audit_events(&self, after: u64, limit: u32) -> Result<Page<AuditEvent>, Problem> {
         self.get(&format!("{}?after={after}&limit={limit}", paths::AUDIT_EVENTS)).await
+    }
+
+    /// What the server found when it read stored content back.
+    pub async fn content_health(&self) -> Result<ContentHealth, Problem> {
+        self.get(paths::AUDIT_CONTENT).await
     }
 
     pub async fn checkpoint(&self) -> Result<Checkpoint, Problem> {

@@ -9,6 +9,7 @@ pub const PRINCIPALS: &str = "/api/v1/principals";
 pub const AUDIT_EVENTS: &str = "/api/v1/audit/events";
 pub const AUDIT_VERIFY: &str = "/api/v1/audit/verify";
 pub const AUDIT_CHECKPOINT: &str = "/api/v1/audit/checkpoint";
+pub const AUDIT_CONTENT: &str = "/api/v1/audit/content";
 pub const OPENAPI: &str = "/api/v1/openapi.json";
 
 /// Server route patterns.
@@ -16,6 +17,7 @@ pub mod pattern {
     pub const CONTENT: &str = "/api/v1/projects/{project}/content/{digest}";
     pub const CONTENT_MISSING: &str = "/api/v1/projects/{project}/content/missing";
     pub const CONTENT_CLAIM: &str = "/api/v1/projects/{project}/content/claim";
+    pub const CONTENT_VERSIONS: &str = "/api/v1/projects/{project}/content/versions";
     pub const CONTENT_ROWS: &str = "/api/v1/projects/{project}/content/{digest}/rows";
     pub const CONTENT_USAGE: &str = "/api/v1/projects/{project}/content/usage";
     pub const CONTENT_COLLECT: &str = "/api/v1/projects/{project}/content/collect";

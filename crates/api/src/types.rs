@@ -2,6 +2,7 @@
 
 mod care;
 mod compare;
+mod content_check;
 mod delivery;
 mod gate;
 mod history;
@@ -27,7 +28,7 @@ use stemma_core::{
     version::{Step, VersionNumber},
 };
 
-pub use self::{care::*, compare::*, delivery::*, gate::*, history::*, lineage::*, reproduction::*};
+pub use self::{care::*, compare::*, content_check::*, delivery::*, gate::*, history::*, lineage::*, reproduction::*};
 
 /// Who made a governed fact, when, and under which number in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -9,6 +9,7 @@ mod print;
 mod remotes;
 mod session;
 mod settings;
+mod sources;
 mod tensors;
 mod view;
 

@@ -107,6 +107,11 @@ impl Session {
         }
     }
 
+    /// Whether another process answers for the home.
+    pub const fn is_served(&self) -> bool {
+        !matches!(self.home, Home::Owned(_))
+    }
+
     pub fn workspace(&self) -> Result<&Workspace, Problem> {
         self.workspace.as_ref().ok_or_else(no_workspace)
     }
@@ -230,6 +235,15 @@ async fn from_operations(session: &Session, path: &TreePath, time: Timestamp) ->
         file_name: path.file_name().to_owned(),
         ..resolved
     }))
+}
+
+/// Whether another process would answer for the home.
+pub async fn is_served(global: &Global, workspace: &Workspace) -> bool {
+    match HomePlace::of(workspace) {
+        _ if global.server.is_some() => true,
+        Ok(place) => place.has_answering_owner().await,
+        Err(_) => false,
+    }
 }
 
 /// The folder that the command works in.

@@ -218,7 +218,7 @@ impl Engine {
         Ok(newest.into_values().collect())
     }
 
-    async fn all_dataset_versions(&self, project: &ProjectName) -> Result<Vec<DatasetVersion>, Problem> {
+    pub(crate) async fn all_dataset_versions(&self, project: &ProjectName) -> Result<Vec<DatasetVersion>, Problem> {
         let rows = self.ledger().dataset_versions(project, None).await.map_err(ledger_problem)?;
         Ok(rows.into_iter().map(dataset_version).collect())
     }

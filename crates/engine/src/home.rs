@@ -106,6 +106,7 @@ impl Engine {
             model_server: std::sync::OnceLock::new(),
             models: Mutex::new(HashMap::new()),
             promises: Promises::default(),
+            health: Mutex::default(),
         }));
         engine.reload_access().await?;
         Ok(engine)

@@ -44,6 +44,7 @@ mod seal;
 mod table;
 mod track;
 pub mod validate;
+mod verify;
 
 use std::{
     collections::HashMap,
@@ -102,6 +103,8 @@ struct Inner {
     /// Models in use by digest; forgotten when nobody holds them any more.
     models: Mutex<HashMap<Digest, Weak<Model>>>,
     promises: Promises,
+    /// What reading content back has found.
+    health: Mutex<stemma_api::types::ContentHealth>,
 }
 
 impl Engine {

@@ -31,6 +31,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct ServeOptions {
     pub listen: SocketAddr,
     pub socket: Option<PathBuf>,
+    /// Stored bytes to be read back in an hour, to notice damage before somebody needs the content; 0 for none.
+    pub verify_rate: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,7 @@ pub struct Server {
     app: App,
     tcp: TcpListener,
     unix: Option<UnixListener>,
+    verify_rate: u64,
 }
 
 impl Server {
@@ -72,7 +75,7 @@ impl Server {
             None => None,
             Some(path) => Some(bind_socket(path).map_err(|error| ListenError::Socket(path.clone(), error))?),
         };
-        Ok(Self { app, tcp, unix })
+        Ok(Self { app, tcp, unix, verify_rate: options.verify_rate })
     }
 
     pub fn address(&self) -> io::Result<SocketAddr> {
@@ -81,7 +84,9 @@ impl Server {
 
     /// Answers until `stop` resolves, then lets requests under way finish.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let housekeeping = tokio::spawn(self.app.engine.clone().keep_house());
+        let engine = self.app.engine.clone();
+        let housekeeping = tokio::spawn(engine.clone().keep_house());
+        let verification = tokio::spawn(engine.keep_verified(self.verify_rate));
         let router = router(self.app);
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let (stopping, stopped) = watch::channel(false);
@@ -113,8 +118,9 @@ impl Server {
             while connections.try_join_next().is_some() {}
         }
         housekeeping.abort();
-        // it holds the home; whoever waits for this server to be gone must find it free
-        let _ = housekeeping.await;
+        verification.abort();
+        // they hold the home; whoever waits for this server to be gone must find it free
+        let _ = (housekeeping.await, verification.await);
         let _ = stopping.send(true);
         let drained = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Global;
 use crate::{
-    print::Output,
+    print::{self, Output},
     session::{self, HomePlace, OwnedHome},
 };
 
@@ -27,6 +27,9 @@ pub struct ServeArgs {
     /// Let callers without a token in although other machines reach the address
     #[arg(long)]
     insecure_anonymous: bool,
+    /// How much stored content to read back in an hour, to find damage before somebody needs the content; 0 for none
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = print::parse_bytes)]
+    verify_rate: u64,
 }
 
 #[derive(Serialize)]
@@ -73,7 +76,8 @@ async fn serve(
     if !args.listen.ip().is_unspecified() {
         hosts.push(args.listen.ip().to_string());
     }
-    let options = ServeOptions { listen: args.listen, socket: Some(place.socket().to_owned()) };
+    let socket = Some(place.socket().to_owned());
+    let options = ServeOptions { listen: args.listen, socket, verify_rate: args.verify_rate };
     let server = Server::bind(owned.app(AccessRules { hosts, anonymous }), &options).await?;
     let address = server.address().map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
     let address = format!("http://{address}");

@@ -1,63 +1,110 @@
-use std::process::ExitCode;
+use std::{collections::BTreeSet, path::Path, process::ExitCode};
 
 use clap::Args;
 use serde::Serialize;
-use stemma_core::{Digest, ErrorKind, Problem, name::TreePath};
-use stemma_store::{Store, StoreError, VerifyReport};
-use stemma_workspace::{State, StatusEntry, Workspace, WorkspaceError};
+use stemma_api::types::{ContentClaim, ContentHealth, ContentList};
+use stemma_core::{Clock as _, Digest, ErrorKind, Problem, SystemClock, name::TreePath};
+use stemma_store::{Damage, Store, StoreError, Tree};
+use stemma_workspace::WorkspaceError;
 
 use super::Global;
 use crate::{
     print::{self, Output},
-    session, view,
+    session::{self, Session},
+    sources::{Sources, TrackedContents},
+    view,
 };
 
 /// Read all content in this workspace back and check that it is what it was
 ///
-/// Ends with exit code 8 if anything that is stored is damaged.
+/// Ends with exit code 8 if anything that is stored is damaged. Where a server answers for the home, what it found by
+/// itself is shown too.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Put damaged content back from tracked files that still have it
+    /// Put damaged content back from tracked files that still have it, and from the server
     #[arg(long)]
     repair: bool,
+    /// Read only about so much of what is stored, other parts each time
+    #[arg(long, value_name = "SIZE", value_parser = print::parse_bytes)]
+    sample: Option<u64>,
+}
+
+/// What was read, and what is wrong with it.
+#[derive(Default, Serialize)]
+struct Verified {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blobs: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trees: Option<u64>,
+    /// Parts of contents, if only a sample was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<u64>,
+    bytes: u64,
+    /// What is damaged still.
+    damaged: Vec<NamedDamage>,
+    /// Tracked paths whose content is damaged, or not here.
+    lost: Vec<TreePath>,
+    /// What was damaged before.
+    repaired: Vec<Repaired>,
+    /// What the server found by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<ContentHealth>,
 }
 
 #[derive(Serialize)]
-struct Verified {
+struct NamedDamage {
     #[serde(flatten)]
-    report: VerifyReport,
-    /// Tracked files whose content is damaged.
-    lost: Vec<TreePath>,
-    /// Tracked files whose content was put back before.
-    repaired: Vec<TreePath>,
+    damage: Damage,
+    /// Tracked paths that need it.
+    paths: BTreeSet<TreePath>,
+    /// Versions that need it, as in `applications@3`.
+    versions: Vec<String>,
 }
 
-pub async fn run(args: VerifyArgs, _global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+#[derive(Serialize)]
+struct Repaired {
+    digest: Digest,
+    /// For people: which file, or the server.
+    from: String,
+}
+
+pub async fn run(args: VerifyArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let workspace = session::require_workspace()?;
     let store = workspace.open_store()?;
-    let verified = tokio::task::block_in_place(|| verify(&args, &workspace, &store, output))?;
+    let mut verified = tokio::task::block_in_place(|| read_back(&args, &store, output))?;
+    let tracked = tokio::task::block_in_place(|| TrackedContents::read(&workspace, &store))?;
+    let is_sound = verified.damaged.is_empty() && tracked.absent(&store).is_empty();
+    // a home that can't be asked must not keep anybody from reading content back
+    let session = match is_sound && !session::is_served(global, &workspace).await {
+        true => None,
+        false => open_or_say(global, output).await,
+    };
+    if args.repair && !is_sound {
+        repair(&mut verified, &store, &tracked, session.as_ref(), output)?;
+    }
+    name(&mut verified, &tracked, session.as_ref(), output).await;
+    verified.lost = lost(&verified, &tracked, &store);
+    if let Some(session) = session {
+        if session.is_served() {
+            verified.server = session.client.content_health().await.ok();
+        }
+        session.close().await;
+    }
     output.result(&verified, || text(&verified, output));
-    if verified.report.damaged.is_empty() {
-        Ok(ExitCode::SUCCESS)
-    } else {
-        Ok(ExitCode::from(ErrorKind::Corrupt.exit_code()))
-    }
+    let is_damaged =
+        !verified.damaged.is_empty() || verified.server.as_ref().is_some_and(|server| !server.damaged.is_empty());
+    Ok(if is_damaged { ExitCode::from(ErrorKind::Corrupt.exit_code()) } else { ExitCode::SUCCESS })
 }
 
-fn verify(args: &VerifyArgs, workspace: &Workspace, store: &Store, output: &Output) -> Result<Verified, Problem> {
-    let mut report = read_back(store, output)?;
-    let mut repaired = Vec::new();
-    if args.repair && !report.damaged.is_empty() {
-        repaired = repair(workspace, store, &report)?;
-        report = read_back(store, output)?;
+fn read_back(args: &VerifyArgs, store: &Store, output: &Output) -> Result<Verified, Problem> {
+    if let Some(budget) = args.sample {
+        let spinner = output.spinner();
+        spinner.set_message("reading a sample");
+        let sample = store.verify_sample(SystemClock.now().micros() as u64, budget).map_err(WorkspaceError::from)?;
+        spinner.finish_and_clear();
+        let damaged = sample.damaged.into_iter().map(unnamed).collect();
+        return Ok(Verified { records: Some(sample.records), bytes: sample.bytes, damaged, ..Verified::default() });
     }
-    let lock = workspace.lock()?;
-    let lost = lock.entries().filter(|(_, entry)| is_lost(store, &report, &entry.digest));
-    let lost = lost.map(|(path, _)| path.clone()).collect();
-    Ok(Verified { report, lost, repaired })
-}
-
-fn read_back(store: &Store, output: &Output) -> Result<VerifyReport, Problem> {
     let bar = output.progress(0, "reading");
     let mut progress = |done, total| {
         bar.set_length(total);
@@ -65,54 +112,150 @@ fn read_back(store: &Store, output: &Output) -> Result<VerifyReport, Problem> {
     };
     let report = store.verify(&mut progress).map_err(WorkspaceError::from)?;
     bar.finish_and_clear();
-    Ok(report)
+    let damaged = report.damaged.into_iter().map(unnamed).collect();
+    let (blobs, trees) = (Some(report.blobs), Some(report.trees));
+    Ok(Verified { blobs, trees, bytes: report.bytes, damaged, ..Verified::default() })
 }
 
-fn is_lost(store: &Store, report: &VerifyReport, digest: &Digest) -> bool {
-    report.damaged.iter().any(|damage| damage.digest == Some(*digest)) || !store.contains(digest)
+fn unnamed(damage: Damage) -> NamedDamage {
+    NamedDamage { damage, paths: BTreeSet::new(), versions: Vec::new() }
 }
 
-/// Adds tracked files again whose content is damaged in the store and whole in the folder.
-fn repair(workspace: &Workspace, store: &Store, report: &VerifyReport) -> Result<Vec<TreePath>, Problem> {
-    let files = stemma_workspace::status(workspace)?;
-    let is_cure = |file: &&StatusEntry| file.state == State::Unchanged && is_lost(store, report, &file.digest);
-    let cures: Vec<&StatusEntry> = files.iter().filter(is_cure).collect();
-    let put = || -> Result<(), StoreError> {
-        let mut batch = store.repairing_batch();
-        for file in &cures {
-            let path = workspace.root().join(file.path.as_str());
-            if path.is_dir() {
-                stemma_store::Tree::from_directory(&mut batch, &path)?;
-            } else {
-                batch.put_file(&path, &mut |_| {})?;
-            }
+async fn open_or_say(global: &Global, output: &Output) -> Option<Session> {
+    match Session::open(global).await {
+        Ok(session) => Some(session),
+        Err(problem) => {
+            output.note(format!("the home can't be asked which versions are hit: {problem}"));
+            None
         }
-        batch.commit()
-    };
-    put().map_err(WorkspaceError::from)?;
-    Ok(cures.into_iter().map(|file| file.path.clone()).collect())
+    }
+}
+
+/// Puts back what can be had elsewhere; only what could not stays in the list of damage.
+fn repair(
+    verified: &mut Verified,
+    store: &Store,
+    tracked: &TrackedContents,
+    session: Option<&Session>,
+    output: &Output,
+) -> Result<(), Problem> {
+    let mut damaged: Vec<Damage> = verified.damaged.drain(..).map(|one| one.damage).collect();
+    let absent = tracked.absent(store).into_iter().map(|digest| Damage {
+        digest: Some(digest),
+        pack: None,
+        offset: None,
+        what: "it is not here".to_owned(),
+    });
+    let absent: Vec<Damage> = absent.collect();
+    verified.repaired = put_folders_back(&mut damaged, store, tracked)?;
+    let found = damaged.len();
+    damaged.extend(absent);
+    let mut sources = Sources::new(tracked, session, output);
+    let repair = || store.repair(&damaged, &mut |digest| sources.fetch(digest));
+    let report = tokio::task::block_in_place(repair).map_err(WorkspaceError::from)?;
+    // content that was never here is no damage
+    let still = damaged.into_iter().take(found);
+    let still = still.filter(|damage| damage.digest.is_some_and(|digest| report.lost.contains(&digest)));
+    verified.damaged = still.chain(report.failed).map(unnamed).collect();
+    let cured = report.repaired.into_iter().map(|digest| Repaired { digest, from: sources.origin(&digest) });
+    verified.repaired.extend(cured);
+    Ok(())
+}
+
+/// The list of a folder is no file anywhere, but comes of reading the folder again.
+fn put_folders_back(
+    damaged: &mut Vec<Damage>,
+    store: &Store,
+    tracked: &TrackedContents,
+) -> Result<Vec<Repaired>, Problem> {
+    let mut repaired = Vec::new();
+    let mut left = Vec::new();
+    for damage in damaged.drain(..) {
+        let folder = damage.digest.and_then(|digest| Some((digest, tracked.folder(&digest)?)));
+        match folder {
+            Some((digest, (path, folder))) if is_put_back(store, &digest, &folder).map_err(WorkspaceError::from)? => {
+                repaired.push(Repaired { digest, from: format!("the folder: {path}") });
+            }
+            _ => left.push(damage),
+        }
+    }
+    *damaged = left;
+    Ok(repaired)
+}
+
+fn is_put_back(store: &Store, digest: &Digest, folder: &Path) -> Result<bool, StoreError> {
+    let mut batch = store.repairing_batch();
+    Tree::from_directory(&mut batch, folder)?;
+    batch.commit()?;
+    Ok(store.tree_children(digest).is_ok())
+}
+
+/// Says of each damage which paths and versions need what is damaged.
+async fn name(verified: &mut Verified, tracked: &TrackedContents, session: Option<&Session>, output: &Output) {
+    let digests: BTreeSet<Digest> = verified.damaged.iter().filter_map(|one| one.damage.digest).collect();
+    let mut versions = Vec::new();
+    if let Some(session) = session.filter(|_| !digests.is_empty()) {
+        let contents = digests.iter().map(|digest| ContentClaim { digest: *digest, size: 0 }).collect();
+        match session.client.content_versions(&session.project, &ContentList { contents }).await {
+            Ok(found) => versions = found.contents,
+            Err(problem) => output.note(format!("the home does not say which versions are hit: {problem}")),
+        }
+    }
+    for one in &mut verified.damaged {
+        let Some(digest) = one.damage.digest else {
+            continue;
+        };
+        one.paths = tracked.paths(&digest);
+        let named = versions.iter().filter(|found| found.digest == digest);
+        one.versions = named.flat_map(|found| found.versions.clone()).collect();
+    }
+}
+
+fn lost(verified: &Verified, tracked: &TrackedContents, store: &Store) -> Vec<TreePath> {
+    let damaged = verified.damaged.iter().flat_map(|one| one.paths.iter().cloned());
+    let absent = tracked.absent(store).into_iter().flat_map(|digest| tracked.paths(&digest));
+    damaged.chain(absent).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn text(verified: &Verified, output: &Output) -> String {
-    let VerifyReport { blobs, bytes, damaged, .. } = &verified.report;
-    let all = format!("{}, {}", view::count(*blobs, "content"), print::bytes(*bytes));
-    let mut text = match damaged.len() as u64 {
+    let what = match (verified.blobs, verified.records) {
+        (Some(blobs), _) => view::count(blobs + verified.trees.unwrap_or_default(), "content"),
+        (None, records) => view::count(records.unwrap_or_default(), "sampled part"),
+    };
+    let all = format!("{what}, {}", print::bytes(verified.bytes));
+    let mut text = match verified.damaged.len() as u64 {
         0 => format!("{all}: {}\n", output.green("all as it was")),
         number => format!("{all}: {}\n", output.red(view::count(number, "damage"))),
     };
-    for damage in damaged {
-        let pack = damage.pack.as_ref().map(|pack| match damage.offset {
-            Some(offset) => format!("{pack} at {offset}"),
-            None => pack.clone(),
-        });
-        let place = damage.digest.map(|digest| digest.to_string()).or(pack).unwrap_or_default();
+    for NamedDamage { damage, paths, versions } in &verified.damaged {
+        let place = place(damage.digest, damage.pack.as_deref(), damage.offset);
         text.push_str(&format!("  {place}: {}\n", damage.what));
+        let names: Vec<String> = paths.iter().map(TreePath::to_string).chain(versions.iter().cloned()).collect();
+        if !names.is_empty() {
+            text.push_str(&format!("    needed by {}\n", names.join(", ")));
+        }
     }
-    for path in &verified.repaired {
-        text.push_str(&format!("repaired from the file: {path}\n"));
+    for one in &verified.repaired {
+        text.push_str(&format!("repaired from {}\n", one.from));
     }
     for path in &verified.lost {
         text.push_str(&format!("the content of a tracked file is damaged: {path}\n"));
     }
+    for one in verified.server.iter().flat_map(|server| &server.damaged) {
+        let place = place(one.digest, one.pack.as_deref(), one.offset);
+        text.push_str(&format!("the server found at {}: {place}: {}\n", print::time(one.found), one.what));
+        for version in &one.versions {
+            text.push_str(&format!("    needed by {} of {}\n", version.version, version.project));
+        }
+    }
     text
+}
+
+/// Where a damage is, for people.
+fn place(digest: Option<Digest>, pack: Option<&str>, offset: Option<u64>) -> String {
+    let in_pack = pack.map(|pack| match offset {
+        Some(offset) => format!("{pack} at {offset}"),
+        None => pack.to_owned(),
+    });
+    digest.map(|digest| digest.to_string()).or(in_pack).unwrap_or_default()
 }

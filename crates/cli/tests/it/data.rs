@@ -91,10 +91,18 @@ fn damaged_content_is_found_and_repaired_from_the_file() {
     assert_eq!(code, 8, "{stderr}");
     assert!(!desk.work().join("copy.csv").exists());
 
+    assert!(done.stdout.contains("needed by data/applications.csv, applications@1"), "{done:#?}");
+    let sampled = desk.run(&["verify", "--sample", "1GiB", "--json"]);
+    assert_eq!(sampled.code, 8, "{sampled:#?}");
+    let sampled: serde_json::Value = serde_json::from_str(&sampled.stdout).unwrap();
+    assert!(sampled["damaged"].as_array().unwrap().iter().any(|one| one["versions"][0] == "applications@1"));
+
     let done = desk.run(&["verify", "--repair"]);
+    assert_eq!(done.code, 0, "{done:#?}");
     assert!(done.stdout.contains("repaired from the file: data/applications.csv"), "{done:#?}");
     assert!(!done.stdout.contains("tracked file is damaged"), "{done:#?}");
     desk.ok(&["get", "applications@1", "-o", "copy.csv"]);
+    assert!(desk.ok(&["verify"]).contains("all as it was"));
 }
 
 fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {

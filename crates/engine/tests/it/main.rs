@@ -10,4 +10,5 @@ mod promotion;
 mod reproduction;
 mod serving;
 mod validate;
+mod verify;
 mod world;

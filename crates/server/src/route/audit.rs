@@ -2,7 +2,7 @@
 
 use stemma_api::{
     paths,
-    types::{AuditEvent, AuditReport, Checkpoint, Page},
+    types::{AuditEvent, AuditReport, Checkpoint, ContentHealth, Page},
 };
 use stemma_core::Problem;
 
@@ -14,6 +14,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(GET paths::AUDIT_EVENTS, Audit, "governed changes in order", events, => Page<AuditEvent>),
         json_route!(POST paths::AUDIT_VERIFY, Audit, "check the ledger against itself, its signature and its tables", verify, => AuditReport),
         json_route!(GET paths::AUDIT_CHECKPOINT, Audit, "the signed head of the ledger", checkpoint, => Checkpoint),
+        json_route!(GET paths::AUDIT_CONTENT, Audit, "what was found when stored content was read back", content, => ContentHealth),
     ]
 }
 
@@ -32,4 +33,8 @@ async fn verify(context: Context) -> Result<AuditReport, Problem> {
 
 async fn checkpoint(context: Context) -> Result<Checkpoint, Problem> {
     context.app.engine.checkpoint().await
+}
+
+async fn content(context: Context) -> Result<ContentHealth, Problem> {
+    Ok(context.app.engine.content_health())
 }

@@ -5,8 +5,8 @@ use http::{HeaderValue, header};
 use stemma_api::{
     paths::pattern,
     types::{
-        CollectGarbage, ContentList, ContentStored, ContentUsage, GarbageCollected, MissingContent, Purge, Purged,
-        Resolved,
+        CollectGarbage, ContentList, ContentStored, ContentUsage, ContentVersions, GarbageCollected, MissingContent,
+        Purge, Purged, Resolved,
     },
 };
 use stemma_core::{ContentId, Digest, ErrorKind, Problem, policy::Action};
@@ -21,6 +21,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(GET pattern::CONTENT_USAGE, Read, "what versions take up", usage, => ContentUsage),
         json_route!(POST pattern::CONTENT_COLLECT, Track, "remove content that nobody needs; for owners, or who owns the store's files", collect, CollectGarbage => GarbageCollected),
         json_route!(POST pattern::CONTENT_PURGE, ManageRights, "remove content for good, with a reason", purge, Purge => Purged),
+        json_route!(POST pattern::CONTENT_VERSIONS, Read, "which versions need contents", versions, ContentList => ContentVersions),
         json_route!(PUT pattern::CONTENT, Track, "upload content; the digest is checked", upload, => ContentStored),
         raw_route!(GET pattern::CONTENT, Read, "download content", download),
         raw_route!(GET pattern::CONTENT_ROWS, Read, "rows of a table, as `rows=0..5000`", rows),
@@ -33,6 +34,12 @@ async fn missing(mut context: Context) -> Result<MissingContent, Problem> {
     let list: ContentList = context.json().await?;
     let missing = context.app.engine.missing_content(&project, &list.contents).await?;
     Ok(MissingContent { missing })
+}
+
+async fn versions(mut context: Context) -> Result<ContentVersions, Problem> {
+    let project = context.project()?;
+    let list: ContentList = context.json().await?;
+    context.app.engine.content_versions(&project, &list.contents).await
 }
 
 /// Only who can read our files anyway may claim without sending: a digest alone grants nothing.
