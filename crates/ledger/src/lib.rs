@@ -119,11 +119,13 @@ impl Ledger {
     /// Signs the head as it is now, after checking that it continues the last signed one.
     pub async fn checkpoint(&self) -> Result<Checkpoint, LedgerError> {
         let _alone = self.0.signing.lock().await;
+        // before the head: another process may sign a later one between the two readings
+        let last_signed = self.0.signer.last()?;
         let mut session = self.0.database.read().await?;
         let row = session.row("SELECT size FROM head WHERE id = 1", &[]).await?;
         let size = row.ok_or_else(|| LedgerError::Damaged("the ledger has no head".to_owned()))?.int("size")? as u64;
         let root = commit::read_frontier(&mut session, size).await?.root();
-        if let Some(signed) = self.0.signer.last()? {
+        if let Some(signed) = last_signed {
             if signed.size > size {
                 return Err(LedgerError::Rewound { signed: signed.size, found: size });
             }

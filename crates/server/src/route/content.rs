@@ -19,7 +19,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(POST pattern::CONTENT_MISSING, Track, "which contents this project can't read yet", missing, ContentList => MissingContent),
         json_route!(POST pattern::CONTENT_CLAIM, Track, "give the project contents that lie in the shared local store", claim, ContentList => MissingContent),
         json_route!(GET pattern::CONTENT_USAGE, Read, "what versions take up", usage, => ContentUsage),
-        json_route!(POST pattern::CONTENT_COLLECT, Track, "remove content that nobody needs; for owners, or who owns the store's files", collect, CollectGarbage => GarbageCollected),
+        json_route!(POST pattern::CONTENT_COLLECT, ManageRights, "remove content that nobody needs, of all projects", collect, CollectGarbage => GarbageCollected),
         json_route!(POST pattern::CONTENT_PURGE, ManageRights, "remove content for good, with a reason", purge, Purge => Purged),
         json_route!(POST pattern::CONTENT_VERSIONS, Read, "which versions need contents", versions, ContentList => ContentVersions),
         json_route!(PUT pattern::CONTENT, Track, "upload content; the digest is checked", upload, => ContentStored),
@@ -58,11 +58,9 @@ async fn usage(context: Context) -> Result<ContentUsage, Problem> {
     context.app.engine.content_usage(&context.project()?).await
 }
 
-/// Collects for all projects at once. Who owns the files may: they could as well remove them.
+/// Collects for all projects at once: a right in one of them is not enough.
 async fn collect(mut context: Context) -> Result<GarbageCollected, Problem> {
-    if context.peer != Peer::SameUser {
-        context.caller.may(Action::ManageRights, None)?;
-    }
+    context.caller.may(Action::ManageRights, None)?;
     let ask: CollectGarbage = context.json().await?;
     context.app.engine.collect_garbage(ask).await
 }
