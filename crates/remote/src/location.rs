@@ -223,7 +223,7 @@ mod tests {
         let (container, prefix) = named("data");
         assert_eq!(Location::parse("az://data/a/b").unwrap(), Location::Azure { container, prefix });
         assert_eq!(Location::parse("file:///srv/data").unwrap(), Location::Folder("/srv/data".into()));
-        assert_eq!(Location::parse("../shared").unwrap(), Location::Folder("../shared".into()));
+        assert_eq!(Location::parse("../team").unwrap(), Location::Folder("../team".into()));
         assert_eq!(Location::parse("https://a.b:8/").unwrap(), Location::Server("https://a.b:8".into()));
     }
 

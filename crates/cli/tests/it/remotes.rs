@@ -22,8 +22,8 @@ fn git(desk: &Desk, args: &[&str]) {
 #[test]
 fn content_goes_to_a_folder_and_comes_back_into_a_fresh_clone() {
     let desk = Desk::with_project();
-    let shared = desk.work().join("../shared");
-    let url = fs::canonicalize(desk.work()).unwrap().parent().unwrap().join("shared");
+    let shared = desk.work().join("../team");
+    let url = fs::canonicalize(desk.work()).unwrap().parent().unwrap().join("team");
     git(&desk, &["init", "-q"]);
     desk.ok(&["add", "data/applications.csv"]);
     git(&desk, &["add", "stemma.toml", "stemma.lock"]);
@@ -62,7 +62,7 @@ fn content_goes_to_a_folder_and_comes_back_into_a_fresh_clone() {
 #[test]
 fn what_a_remote_lacks_or_has_damaged_is_said_by_path() {
     let desk = Desk::with_project();
-    let url = fs::canonicalize(desk.work()).unwrap().parent().unwrap().join("shared");
+    let url = fs::canonicalize(desk.work()).unwrap().parent().unwrap().join("team");
     desk.ok(&["add", "data/applications.csv"]);
     desk.ok(&["remote", "add", "origin", url.to_str().unwrap()]);
     fs::create_dir(&url).unwrap();
