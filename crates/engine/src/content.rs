@@ -88,7 +88,7 @@ impl Engine {
         announced: Digest,
         stream: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     ) -> Result<ContentStored, Problem> {
-        self.check_not_purged(announced).await?;
+        self.check_not_purged(project, announced).await?;
         self.promise_content().await?;
         let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(8);
         let store = self.store().clone();
@@ -126,7 +126,7 @@ impl Engine {
         id: ContentId,
     ) -> Result<(u64, impl Stream<Item = Result<Bytes, std::io::Error>> + Send + use<>), Problem> {
         let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
-        let digest = self.resolve_content(id).await?.ok_or_else(unknown)?;
+        let digest = self.resolve_content(project, id).await?.ok_or_else(unknown)?;
         let content = self.readable_content(project, digest).await?;
         let store = self.store().clone();
         let (sender, receiver) = tokio::sync::mpsc::channel(4);
@@ -147,7 +147,7 @@ impl Engine {
             Problem::not_found(format!("there is no content `{digest}` in project `{project}`"))
                 .hint("upload it first; `stemma add` and `stemma register` do so")
         };
-        self.check_not_purged(digest).await?;
+        self.check_not_purged(project, digest).await?;
         if !self.ungranted(project, &[digest]).await?.is_empty() {
             return Err(unknown());
         }
@@ -155,9 +155,13 @@ impl Engine {
     }
 
     /// The digest of content that is here; says so if it was removed for good.
-    pub(crate) async fn resolve_content(&self, id: ContentId) -> Result<Option<Digest>, Problem> {
+    pub(crate) async fn resolve_content(
+        &self,
+        project: &ProjectName,
+        id: ContentId,
+    ) -> Result<Option<Digest>, Problem> {
         if let ContentId::Blake3(digest) = id {
-            self.check_not_purged(digest).await?;
+            self.check_not_purged(project, digest).await?;
         }
         let store = self.store().clone();
         let resolved = tokio::task::spawn_blocking(move || store.resolve(&id));

@@ -91,9 +91,12 @@ impl Engine {
         self.ledger().tombstone(digest).await.map_err(ledger_problem)
     }
 
-    /// Refuses to hand out or take in what was removed for good.
-    pub(crate) async fn check_not_purged(&self, digest: Digest) -> Result<(), Problem> {
+    /// Refuses to hand out or take in what was removed for good. Who, when and why is for the project where it was.
+    pub(crate) async fn check_not_purged(&self, project: &ProjectName, digest: Digest) -> Result<(), Problem> {
         let Some(Recorded { value, fact }) = self.tombstone(digest).await? else { return Ok(()) };
+        if value.project != *project {
+            return Err(Problem::not_found(format!("there is no content `{digest}` in project `{project}`")));
+        }
         let (by, at, reason) = (fact.actor.principal, fact.time, value.reason);
         Err(Problem::new(ErrorKind::Gone, format!("content `{digest}` was purged on {at} by {by}: {reason}")))
     }

@@ -19,7 +19,7 @@ impl Engine {
         match reference.parse()? {
             Reference::Content(id) => {
                 let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
-                let digest = self.resolve_content(id).await?.ok_or_else(unknown)?;
+                let digest = self.resolve_content(project, id).await?.ok_or_else(unknown)?;
                 let content = self.readable_content(project, digest).await?;
                 Ok(Resolved {
                     name: digest.to_string(),

@@ -94,7 +94,7 @@ impl Engine {
 
     pub(crate) async fn open_readable(&self, project: &ProjectName, id: ContentId) -> Result<Arc<BlobReader>, Problem> {
         let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
-        let digest = self.resolve_content(id).await?.ok_or_else(unknown)?;
+        let digest = self.resolve_content(project, id).await?.ok_or_else(unknown)?;
         self.readable_content(project, digest).await?;
         let store = self.store().clone();
         let opened = tokio::task::spawn_blocking(move || store.open_blob(&digest)).await.map_err(internal)?;

@@ -21,6 +21,7 @@ const TEXTS: [(&str, &str, &str); 3] =
 /// Content that was removed for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {
+    pub project: ProjectName,
     pub digest: Digest,
     pub reason: String,
 }
@@ -83,9 +84,10 @@ async fn tombstones(
     wheres: &str,
     values: &[Value],
 ) -> Result<Vec<Recorded<Tombstone>>, LedgerError> {
-    let sql = recorded_sql("t.digest AS digest, t.reason AS reason", "purged", wheres);
+    let sql = recorded_sql("t.project AS project, t.digest AS digest, t.reason AS reason", "purged", wheres);
     let made = |row: &Row| {
-        let tombstone = Tombstone { digest: row.parsed("digest")?, reason: row.text("reason")? };
+        let (project, digest) = (row.parsed("project")?, row.parsed("digest")?);
+        let tombstone = Tombstone { project, digest, reason: row.text("reason")? };
         recorded(row, tombstone)
     };
     session.rows(&sql, values).await?.iter().map(made).collect()
