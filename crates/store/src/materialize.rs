@@ -7,14 +7,15 @@ use std::{
     collections::HashMap,
     ffi::OsStr,
     fs::File,
-    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     path::Path,
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use rustix::{
     fs::{
-        AtFlags, FallocateFlags, Mode, OFlags, fallocate, fstat, mkdirat, openat, renameat, statat, symlinkat, unlinkat,
+        AtFlags, FallocateFlags, Mode, OFlags, fallocate, fstat, linkat, mkdirat, openat, renameat, statat, symlinkat,
+        unlinkat,
     },
     io::Errno,
 };
@@ -274,23 +275,78 @@ fn write_file(
     shown: &Path,
     mode: Mode,
 ) -> Result<FileStamp> {
-    let temporary = temporary_name();
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(openat(parent, temporary.as_str(), flags, mode).at(shown)?);
-    let written = make_room(&file, reader.len(), shown).and_then(|()| write_blob(reader, &file, shown));
-    match written {
-        Ok(()) => {
-            put_in_place(parent, &temporary, name, shown)?;
-            // of the handle: what was renamed into the place meanwhile is not what was written
-            Ok(FileStamp::of_stat(&fstat(&file).at(shown)?))
+    let mut new = NewFile::create(parent, mode, shown)?;
+    make_room(&new.file, reader.len(), shown)?;
+    write_blob(reader, &new.file, shown)?;
+    new.put_in_place(name, shown)?;
+    // of the handle: what was renamed into the place meanwhile is not what was written
+    Ok(FileStamp::of_stat(&fstat(&new.file).at(shown)?))
+}
+
+/// A file that is being written. If it is dropped before it is at its place, nothing of it stays.
+struct NewFile<'a> {
+    parent: BorrowedFd<'a>,
+    file: File,
+    /// `None` while it has no name at all, which spares the directory an entry: threads that write into one directory
+    /// wait for each other there.
+    temporary: Option<String>,
+}
+
+impl<'a> NewFile<'a> {
+    fn create(parent: BorrowedFd<'a>, mode: Mode, shown: &Path) -> Result<Self> {
+        // not every file system can do without a name
+        let unnamed = if *CAN_NAME_LATER { Self::create_unnamed(parent, mode).ok() } else { None };
+        unnamed.map_or_else(|| Self::create_named(parent, mode).at(shown), Ok)
+    }
+
+    fn create_unnamed(parent: BorrowedFd<'a>, mode: Mode) -> rustix::io::Result<Self> {
+        let file = openat(parent, ".", OFlags::WRONLY | OFlags::CLOEXEC | OFlags::TMPFILE, mode)?;
+        Ok(Self { parent, file: file.into(), temporary: None })
+    }
+
+    fn create_named(parent: BorrowedFd<'a>, mode: Mode) -> rustix::io::Result<Self> {
+        let temporary = temporary_name();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(parent, temporary.as_str(), flags, mode)?;
+        Ok(Self { parent, file: file.into(), temporary: Some(temporary) })
+    }
+
+    /// Gives it its name, in place of what has that name now.
+    fn put_in_place(&mut self, name: &OsStr, shown: &Path) -> Result<()> {
+        if self.temporary.is_none() {
+            match self.link(name) {
+                Err(Errno::EXIST) => {
+                    let temporary = temporary_name();
+                    self.link(OsStr::new(&temporary)).at(shown)?;
+                    self.temporary = Some(temporary);
+                }
+                linked => return linked.at(shown),
+            }
         }
-        Err(error) => {
-            // the first error tells more than a failure to clean up
-            let _ = unlinkat(parent, temporary.as_str(), AtFlags::empty());
-            Err(error)
+        let temporary = self.temporary.as_deref().expect("it was set above");
+        renameat(self.parent, temporary, self.parent, name).at(shown)?;
+        self.temporary = None;
+        Ok(())
+    }
+
+    fn link(&self, name: &OsStr) -> rustix::io::Result<()> {
+        let handle = format!("{HANDLES}/{}", self.file.as_raw_fd());
+        linkat(rustix::fs::CWD, handle, self.parent, name, AtFlags::SYMLINK_FOLLOW)
+    }
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            // what went wrong before tells more than a failure to clean up
+            let _ = unlinkat(self.parent, temporary.as_str(), AtFlags::empty());
         }
     }
 }
+
+/// Where a process finds the files that it has open; a file without a name gets one by way of it.
+const HANDLES: &str = "/proc/self/fd";
+static CAN_NAME_LATER: LazyLock<bool> = LazyLock::new(|| Path::new(HANDLES).is_dir());
 
 /// Finds out before a long file is written that the disk is too full for it.
 fn make_room(file: &File, len: u64, shown: &Path) -> Result<()> {
@@ -359,6 +415,30 @@ mod tests {
         }
         for path in ["A/d", "a/B", "é", "X/y"] {
             assert!(folded.check(&path.parse().unwrap()).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_at_its_place_whole_or_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let parent = rustix::fs::open(folder.path(), DIRECTORY, Mode::empty()).unwrap();
+        let names =
+            || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        for create in [NewFile::create_unnamed, NewFile::create_named] {
+            drop(create(parent.as_fd(), PLAIN_FILE).unwrap());
+            assert!(names().is_empty());
+            for content in ["first", "second"] {
+                let mut new = create(parent.as_fd(), PLAIN_FILE).unwrap();
+                rustix::io::write(&new.file, content.as_bytes()).unwrap();
+                new.put_in_place(OsStr::new("a"), Path::new("a")).unwrap();
+                assert_eq!(std::fs::read_to_string(folder.path().join("a")).unwrap(), content);
+                assert_eq!(names(), ["a"]);
+            }
+            std::fs::remove_file(folder.path().join("a")).unwrap();
+            std::fs::create_dir(folder.path().join("a")).unwrap();
+            assert!(create(parent.as_fd(), PLAIN_FILE).unwrap().put_in_place(OsStr::new("a"), Path::new("a")).is_err());
+            assert_eq!(names(), ["a"]);
+            std::fs::remove_dir(folder.path().join("a")).unwrap();
         }
     }
 
