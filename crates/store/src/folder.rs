@@ -8,7 +8,6 @@ use std::{
     os::fd::OwnedFd,
     path::Path,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
@@ -20,7 +19,7 @@ use crate::{
     in_order::in_order,
     prepare::{PREPARED_MAX, Prepared, prepare},
     record::Kind,
-    stamp::FileStamp,
+    stamp::{FileStamp, Moment},
     store::Store,
     tree::{Tree, TreeEntry, check_target},
     tree_node::{TreeBuilder, TreeSummary},
@@ -48,8 +47,8 @@ pub struct FolderEntry {
     pub entry: TreeEntry,
     /// Of a file.
     pub stamp: Option<FileStamp>,
-    /// When the first byte of a file was read, in nanoseconds since 1970; `None` if it was known.
-    pub read_began: Option<i64>,
+    /// From before the first byte of a file was read; `None` if it was known.
+    pub read_began: Option<Moment>,
 }
 
 /// What one asks for of a folder, and what one is told while it is read.
@@ -282,7 +281,7 @@ fn look_at_one(
     if let Some(known) = known.filter(|known| known.stamp == stamp && is_held(&known.digest)) {
         return Ok(Looked { content: Content::Known(known.digest), rest, place: Some(place), like: None });
     }
-    rest.read_began = Some(now());
+    rest.read_began = Some(Moment::to_read(&stamp));
     let file = open(Some(&place), &shown)?;
     if FileStamp::of_open(&file, &shown)? != stamp {
         return Err(StoreError::Changed(shown));
@@ -347,9 +346,4 @@ fn read_short(store: &Store, mut file: OpenFile<'_>) -> Result<Content> {
     (&mut file.file).take(PREPARED_MAX + 1).read_to_end(&mut plain).at(file.shown)?;
     file.check_unchanged(plain.len() as u64)?;
     Ok(Content::Prepared(prepare(store, plain)))
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -81,7 +81,7 @@ pub use lease::Lease;
 pub use materialize::remove_entries;
 pub use pack::PackId;
 pub use repair::{RepairReport, Source};
-pub use stamp::FileStamp;
+pub use stamp::{FileStamp, Moment, tick_ns};
 pub use store::{BlobInfo, Store, Usage};
 pub use tree::{Tree, TreeEntry};
 pub use tree_node::{HashOnly, TreeBuilder, TreeNodes, TreeSummary};

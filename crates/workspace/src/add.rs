@@ -15,7 +15,7 @@ use crate::{
     lock::{Lock, LockEntry, LockError, default_name},
     path::{Kind, Located, PathError, locate, look},
     problem,
-    stat_cache::{Moment, StatCache},
+    stat_cache::{StatCache, moment_to_read},
     workspace::make_home,
 };
 
@@ -186,10 +186,9 @@ struct Putting<'a> {
 impl Putting<'_> {
     fn file(&mut self, batch: &mut Batch, located: &Located, like: Option<Digest>) -> Result<Put, StoreError> {
         let Located { path, file } = located;
-        let read_began = Moment::now();
-        let before = stamp_of(file);
+        let before = stamp_of(file).map(|stamp| (stamp, moment_to_read(&stamp)));
         let info = batch.put_file_like(file, like, &mut |done| (self.progress)(path, done))?;
-        if let Some(stamp) = before.filter(|before| stamp_of(file) == Some(*before)) {
+        if let Some((stamp, read_began)) = before.filter(|(before, _)| stamp_of(file) == Some(*before)) {
             self.cache.insert(file, stamp, info.digest, read_began);
         }
         Ok(Put { digest: info.digest, sha256: Some(info.sha256), size: info.size })

@@ -14,19 +14,16 @@ use std::{cmp::Ordering, iter::Peekable, path::Path};
 use serde::Serialize;
 use stemma_core::{Digest, name::TreePath};
 use stemma_store::{
-    Batch, FileStamp, FolderEntry, FolderWatch, HashOnly, KnownFile, Store, StoreError, TreeBuilder, TreeEntry,
+    Batch, FolderEntry, FolderWatch, HashOnly, KnownFile, Moment, Store, StoreError, TreeBuilder, TreeEntry,
     TreeSummary, scan_folder,
 };
 
 pub(crate) use self::bring::bring;
 use self::listing::{Listing, Record, Records, Writer};
+use crate::settled::{Settled, is_past};
 
 /// Paths inside a folder that are named one by one.
 const NAMED_MAX: usize = 1000;
-/// Coarsest stamps of a file system with fine ones: a tick of the kernel's clock, and some.
-const FINE_TICK_NS: i64 = 20_000_000;
-/// Coarsest stamps of others (FAT).
-const COARSE_TICK_NS: i64 = 2_000_000_000;
 
 /// What became of a path inside a tracked folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -181,6 +178,9 @@ type Progress<'a> = &'a mut dyn FnMut(&TreePath, u64);
 
 /// Tells the reading of a folder what is remembered of it, and remembers what is found.
 struct Watch<'a> {
+    folder: &'a Path,
+    now: Moment,
+    settled: Settled,
     remembered: Option<Peekable<Records>>,
     writer: Writer,
     /// Set if the name of the tree is wanted.
@@ -191,12 +191,13 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn new(
         home: &Path,
-        folder: &Path,
+        folder: &'a Path,
         tree: Option<TreeBuilder>,
         progress: Option<Progress<'a>>,
     ) -> Result<Self, StoreError> {
         let remembered = Records::remembered(home, folder).map(Iterator::peekable);
-        Ok(Self { remembered, writer: Writer::new(home)?, tree, progress })
+        let writer = Writer::new(home)?;
+        Ok(Self { folder, now: Moment::now(), settled: Settled::default(), remembered, writer, tree, progress })
     }
 }
 
@@ -206,7 +207,7 @@ impl FolderWatch for Watch<'_> {
         while remembered.next_if(|record| record.path < *path).is_some() {}
         let record = remembered.next_if(|record| record.path == *path)?;
         let (digest, mut stamp) = (record.entry.digest()?, record.stamp?);
-        if !record.is_settled {
+        if !record.is_settled || !is_past(&stamp, self.now) {
             // what it was is worth knowing; that it still is can't be told
             stamp.ctime_ns = i64::MIN;
         }
@@ -222,7 +223,7 @@ impl FolderWatch for Watch<'_> {
             progress(&path, entry.size());
         }
         let is_settled = match (read_began, stamp) {
-            (Some(began), Some(stamp)) => is_settled(&stamp, began),
+            (Some(began), Some(stamp)) => self.settled.is(&self.folder.join(path.as_str()), &stamp, began),
             _ => true,
         };
         self.writer.push(&Record { path, entry, stamp, is_settled })
@@ -232,28 +233,5 @@ impl FolderWatch for Watch<'_> {
         if let Some(progress) = &mut self.progress {
             progress(path, done);
         }
-    }
-}
-
-/// Whether a file whose content was looked at from a moment on would have another stamp if it had changed since.
-fn is_settled(stamp: &FileStamp, moment: i64) -> bool {
-    let is_coarse = stamp.ctime_ns % 1_000_000 == 0;
-    let tick = if is_coarse { COARSE_TICK_NS } else { FINE_TICK_NS };
-    stamp.ctime_ns.saturating_add(tick) < moment
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stamp_of_the_same_tick_says_nothing() {
-        let stamp = |ctime_ns| FileStamp { device: 1, inode: 1, size: 1, mtime_ns: 0, ctime_ns };
-        let second = 1_000_000_000;
-        assert!(is_settled(&stamp(second + 1), second + 30_000_000));
-        assert!(!is_settled(&stamp(second + 1), second + 10_000_000));
-        assert!(!is_settled(&stamp(second), 2 * second), "a file system with whole seconds");
-        assert!(is_settled(&stamp(second), 4 * second));
-        assert!(!is_settled(&stamp(i64::MAX), i64::MAX));
     }
 }

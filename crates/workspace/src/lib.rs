@@ -24,6 +24,7 @@ pub mod remotes;
 pub mod reproduce;
 mod run;
 pub mod settings;
+mod settled;
 mod stat_cache;
 mod status;
 mod travel;

@@ -11,24 +11,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use stemma_core::{Clock as _, Digest, SystemClock};
+use stemma_core::Digest;
 use stemma_runner::Stamp;
+use stemma_store::{FileStamp, Moment};
 
-use crate::file;
+use crate::{
+    file,
+    settled::{Settled, is_past},
+};
 
 const CACHE_FILE: &str = "stat-cache";
 const HEADER: &str = "# stemma stat-cache v1";
 const CACHE_BYTES_MAX: u64 = 64 << 20;
 const ENTRIES_MAX: usize = 200_000;
-/// Coarsest time stamps of a file system (FAT). A file that was changed less than this before it was read may be
-/// changed again without getting a different stamp.
-const SAME_TICK_NS: i64 = 2_000_000_000;
 
 /// What is known of files, by absolute path.
 #[derive(Debug, Default)]
 pub(crate) struct StatCache {
     entries: BTreeMap<PathBuf, (Stamp, Digest)>,
     changed: bool,
+    settled: Settled,
 }
 
 impl StatCache {
@@ -36,20 +38,20 @@ impl StatCache {
     pub fn read(home: &Path) -> Self {
         let text = file::read(&home.join(CACHE_FILE), CACHE_BYTES_MAX);
         let entries = text.ok().flatten().and_then(|text| parse(&text));
-        Self { entries: entries.unwrap_or_default(), changed: false }
+        Self { entries: entries.unwrap_or_default(), ..Self::default() }
     }
 
     /// Returns the digest of a file that looks like this.
     pub fn get(&self, path: &Path, stamp: &Stamp) -> Option<Digest> {
         let (known, digest) = self.entries.get(path)?;
-        (known == stamp).then_some(*digest)
+        (known == stamp && is_past(&file_stamp(stamp), Moment::now())).then_some(*digest)
     }
 
     /// Remembers what was read of a file, unless it was changed so lately that its stamp says nothing.
     ///
-    /// `read_began` is from before the first byte was read.
+    /// `read_began` is from before the first byte was read. To know the file after all, it has to be read once more.
     pub fn insert(&mut self, path: &Path, stamp: Stamp, digest: Digest, read_began: Moment) {
-        let is_settled = stamp.ctime_ns.saturating_add(SAME_TICK_NS) < read_began.0;
+        let is_settled = self.settled.is(path, &file_stamp(&stamp), read_began);
         let is_a_line = path.to_str().is_some_and(|text| !text.contains('\n'));
         if is_settled && is_a_line {
             let known = self.entries.insert(path.to_owned(), (stamp, digest));
@@ -75,14 +77,14 @@ impl StatCache {
     }
 }
 
-/// A time to compare stamps of files with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment(i64);
+/// The moment to begin the reading of a file at that looks like this.
+pub(crate) fn moment_to_read(stamp: &Stamp) -> Moment {
+    Moment::to_read(&file_stamp(stamp))
+}
 
-impl Moment {
-    pub fn now() -> Self {
-        Self(SystemClock.now().micros().saturating_mul(1000))
-    }
+fn file_stamp(stamp: &Stamp) -> FileStamp {
+    let Stamp { device, inode, size, mtime_ns, ctime_ns } = *stamp;
+    FileStamp { device, inode, size, mtime_ns, ctime_ns }
 }
 
 fn parse(text: &str) -> Option<BTreeMap<PathBuf, (Stamp, Digest)>> {
@@ -110,7 +112,6 @@ fn parse_line(line: &str) -> Option<(PathBuf, (Stamp, Digest))> {
 ///
 /// A file that changes while it is read gets the digest of what was read, and is not remembered.
 pub(crate) fn digest_of(path: &Path, cache: &mut StatCache) -> io::Result<Digest> {
-    let read_began = Moment::now();
     // without O_NONBLOCK the opening of a pipe would wait for its writer
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
@@ -123,6 +124,7 @@ pub(crate) fn digest_of(path: &Path, cache: &mut StatCache) -> io::Result<Digest
     if let Some(digest) = cache.get(path, &before) {
         return Ok(digest);
     }
+    let read_began = moment_to_read(&before);
     let mut hasher = blake3::Hasher::new();
     io::copy(&mut file, &mut hasher)?;
     let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
@@ -138,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    const LATER: Moment = Moment(i64::MAX);
+    const LATER: Moment = Moment { ns: i64::MAX };
 
     fn stamp(path: &Path) -> Stamp {
         Stamp::of(&fs::metadata(path).unwrap())
@@ -170,9 +172,23 @@ mod tests {
         cache.insert(&path, stamp(&path), Digest::of(b"old"), LATER);
         let trusted = digest_of(&path, &mut cache).unwrap();
         assert_eq!(trusted, Digest::of(b"old"), "a settled stamp is trusted");
-        cache.insert(&path, stamp(&path), Digest::of(b"one"), Moment::now());
+        let read_began = Moment { ns: stamp(&path).ctime_ns };
+        cache.insert(&path, stamp(&path), Digest::of(b"one"), read_began);
         assert_eq!(cache.get(&path, &stamp(&path)), None);
         assert_eq!(digest_of(&path, &mut cache).unwrap(), Digest::of(b"one"));
+    }
+
+    #[test]
+    fn a_file_from_the_future_is_read_each_time() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a");
+        fs::write(&path, "one").unwrap();
+        let future = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+        File::options().write(true).open(&path).unwrap().set_modified(future).unwrap();
+        let mut cache = StatCache::default();
+        cache.insert(&path, stamp(&path), Digest::of(b"old"), LATER);
+        assert_eq!(digest_of(&path, &mut cache).unwrap(), Digest::of(b"one"), "a clock was set back since");
+        assert!(cache.entries.is_empty());
     }
 
     #[test]

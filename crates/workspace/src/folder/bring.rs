@@ -1,15 +1,12 @@
 //! Bringing a folder to what a tree says: what differs is removed and written, nothing else is touched.
 
-use std::{
-    fs, io,
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fs, io, path::Path};
 
 use stemma_core::{Digest, name::TreePath};
-use stemma_store::{Store, StoreError, TreeEntry, remove_entries};
+use stemma_store::{Moment, Store, StoreError, TreeEntry, remove_entries};
 
-use super::{Difference, Differences, Present, Record, Writer, is_settled, look};
+use super::{Difference, Differences, Present, Record, Writer, look};
+use crate::settled::Settled;
 
 /// Writes content to a place: a tree as a folder, anything else as a file. The folder above is there.
 ///
@@ -77,10 +74,11 @@ fn write(home: &Path, store: &Store, digest: &Digest, folder: &Path, present: &P
     let mut unchanged = present.listing.records()?.peekable();
     let mut written = written.records()?.peekable();
     let mut listing = Writer::new(home)?;
+    let mut settled = Settled::default();
     for entry in store.tree_entries(digest)?.ok_or(StoreError::NotFound(*digest))? {
         let (path, _) = entry?;
         while unchanged.next_if(|record| record.path < path).is_some() {}
-        let new = written.next_if(|record| record.path == path).map(settle);
+        let new = written.next_if(|record| record.path == path).map(|record| settle(&mut settled, folder, record));
         if let Some(record) = new.or_else(|| unchanged.next_if(|record| record.path == path)) {
             listing.push(&record)?;
         }
@@ -90,14 +88,9 @@ fn write(home: &Path, store: &Store, digest: &Digest, folder: &Path, present: &P
 }
 
 /// What we wrote can be told from what anybody writes from now on, unless that is within the same tick.
-fn settle(record: Record) -> Record {
-    let is_settled = record.stamp.is_some_and(|stamp| is_settled(&stamp, now()));
+fn settle(settled: &mut Settled, folder: &Path, record: Record) -> Record {
+    let is_settled = record.stamp.is_some_and(|stamp| settled.is(folder, &stamp, Moment::now()));
     Record { is_settled, ..record }
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
 fn failed(path: &Path, source: io::Error) -> StoreError {

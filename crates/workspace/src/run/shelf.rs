@@ -16,7 +16,7 @@ use super::{Content, ContentKind, sensitive};
 use crate::{
     Workspace,
     file::stamp_of,
-    stat_cache::{Moment, StatCache},
+    stat_cache::{StatCache, moment_to_read},
 };
 
 const NOTES_MAX: usize = 100;
@@ -159,7 +159,7 @@ impl<'a> Shelf<'a> {
             if let Some(info) = known {
                 return Ok(Put::Stored(info));
             }
-            let read_began = Moment::now();
+            let read_began = moment_to_read(&stamp);
             match self.batch.put_file(path, &mut |_| {}) {
                 Ok(info) => {
                     if stamp_of(path) == Some(stamp) {

@@ -227,3 +227,40 @@ fn a_change_of_the_same_length_right_after_is_seen() {
         assert_eq!(states(&scene)[0].1, State::Modified);
     }
 }
+
+/// Whether the workspace remembers what was read of a file.
+fn is_remembered(scene: &Scene, path: &str) -> bool {
+    fs::read_to_string(scene.path(".stemma/stat-cache")).is_ok_and(|text| text.contains(&format!("/{path}\n")))
+}
+
+#[test]
+fn a_file_that_was_added_too_early_is_read_once_more_and_then_remembered() {
+    let scene = Scene::new();
+    scene.write("a.csv", "age\n30\n");
+    scene.add("a.csv");
+    let looks = (0..100_000).take_while(|_| {
+        assert_eq!(states(&scene)[0].1, State::Unchanged);
+        !is_remembered(&scene, "a.csv")
+    });
+    assert!(looks.count() < 100_000);
+}
+
+#[test]
+fn a_long_file_that_was_just_written_is_added_so_that_it_need_not_be_read_again() {
+    let scene = Scene::new();
+    let mut long = vec![7; 17 << 20];
+    scene.write("long.bin", &long);
+    scene.add("long.bin");
+    assert!(is_remembered(&scene, "long.bin"));
+    assert_eq!(states(&scene)[0].1, State::Unchanged);
+
+    long[1 << 20] = 8;
+    write_in_place(&scene, "long.bin", &long);
+    assert_eq!(states(&scene)[0].1, State::Modified, "changed in place, with the same length");
+}
+
+fn write_in_place(scene: &Scene, path: &str, bytes: &[u8]) {
+    use std::io::Write as _;
+    let mut file = fs::File::options().write(true).open(scene.path(path)).unwrap();
+    file.write_all(bytes).unwrap();
+}
