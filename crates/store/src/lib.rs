@@ -48,6 +48,7 @@ mod error;
 mod exchange;
 mod folder;
 mod gc;
+mod guess;
 mod in_order;
 mod index;
 mod ingest;
