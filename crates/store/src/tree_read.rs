@@ -103,6 +103,15 @@ impl Store {
         parse_node(bytes).and_then(children_of).map_err(|fault| self.tree_fault(digest, fault))
     }
 
+    /// What a node of a tree that comes from elsewhere refers to; refuses what is no node, or not the one that was
+    /// announced. Nothing is stored.
+    pub fn check_tree_node(&self, announced: &Digest, bytes: Vec<u8>) -> Result<Vec<TreeChild>> {
+        if Digest::of(&bytes) != *announced {
+            return Err(StoreError::corrupt(*announced, "what came is other content"));
+        }
+        self.children_in(announced, bytes)
+    }
+
     /// The bytes of one node of a tree, verified.
     pub fn tree_node(&self, digest: &Digest) -> Result<Vec<u8>> {
         BlobReader::open(self.clone(), Kind::Tree, digest)?.into_vec(LEAF_BYTES_MAX)
@@ -160,12 +169,7 @@ impl Batch {
         announced: &Digest,
         bytes: Vec<u8>,
     ) -> std::result::Result<Vec<TreeChild>, StoreError> {
-        if Digest::of(&bytes) != *announced {
-            return Err(StoreError::corrupt(*announced, "what came is other content"));
-        }
-        let root = self.store().root().to_owned();
-        let node = parse_node(bytes.clone()).and_then(children_of);
-        let children = node.map_err(|fault| fault.into_error(*announced, &root))?;
+        let children = self.store().check_tree_node(announced, bytes.clone())?;
         self.put_node(&bytes)?;
         Ok(children)
     }
