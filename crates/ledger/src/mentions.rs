@@ -12,6 +12,8 @@ use crate::{
 
 /// Rows read at a time.
 const PAGE: i64 = 1000;
+/// Contents named in one question to the database.
+const NAMES_MAX: usize = 500;
 
 /// Every text from which tables are made, with its key. Whatever else the database says of contents is derived from
 /// these, but for the grants, which name content and need none.
@@ -70,6 +72,20 @@ impl Ledger {
         let mut session = self.read().await?;
         let rows = tombstones(&mut session, "t.digest = $1", &[Value::Text(digest.to_string())]).await?;
         Ok(rows.into_iter().next())
+    }
+
+    /// The first of these that was removed for good.
+    pub async fn any_tombstone(&self, digests: &[Digest]) -> Result<Option<Recorded<Tombstone>>, LedgerError> {
+        let mut session = self.read().await?;
+        for part in digests.chunks(NAMES_MAX) {
+            let places: Vec<String> = (1..=part.len()).map(|place| format!("${place}")).collect();
+            let names: Vec<Value> = part.iter().map(|digest| Value::Text(digest.to_string())).collect();
+            let found = tombstones(&mut session, &format!("t.digest IN ({})", places.join(", ")), &names).await?;
+            if let Some(found) = found.into_iter().next() {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// What was removed for good in a project.
