@@ -1,6 +1,12 @@
 //! The typed client. One method per act; the transport is TCP, a Unix socket or a router in this process.
 
+mod stall;
 mod transport;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
@@ -16,8 +22,11 @@ use stemma_core::{
     span::Span,
 };
 
-use self::transport::Idle;
 pub use self::transport::{Body, BoxError, LocalService, Transport, body_from, empty_body};
+use self::{
+    stall::{Awaited, Pulse},
+    transport::Idle,
+};
 use crate::{
     paths::{self, encode, fill, pattern},
     types::*,
@@ -25,6 +34,9 @@ use crate::{
 
 /// Longest JSON answer that is read into memory.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// The type of a body that is content.
+const OCTETS: Option<&str> = Some("application/octet-stream");
 
 /// Name of the header with which a caller asserts who it is.
 pub const ACTOR_HEADER: &str = "x-stemma-actor";
@@ -48,6 +60,7 @@ pub struct Client {
     transport: Transport,
     idle: Idle,
     identification: Identification,
+    requests: Arc<AtomicU64>,
 }
 
 /// What an endpoint answered to a prediction request, as it came.
@@ -59,7 +72,7 @@ pub struct RawAnswer {
 
 impl Client {
     pub fn new(transport: Transport, identification: Identification) -> Self {
-        Self { transport, idle: Idle::default(), identification }
+        Self { transport, idle: Idle::default(), identification, requests: Arc::default() }
     }
 
     /// True if server and caller share a file system and a user: content need not be sent, only claimed.
@@ -67,12 +80,18 @@ impl Client {
         !matches!(self.transport, Transport::Tcp { .. })
     }
 
+    /// How many requests were sent by this client and its clones.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
     pub async fn home(&self) -> Result<HomeInfo, Problem> {
         self.get(paths::HOME).await
     }
 
     pub async fn missing_content(&self, project: &ProjectName, list: &ContentList) -> Result<MissingContent, Problem> {
-        self.post(&fill(pattern::CONTENT_MISSING, &[project]), list).await
+        let path = fill(pattern::CONTENT_MISSING, &[project]);
+        read_json(self.transfer(Method::POST, &path, Some("application/json"), json_body(list)?).await?).await
     }
 
     pub async fn claim_content(&self, project: &ProjectName, list: &ContentList) -> Result<MissingContent, Problem> {
@@ -95,8 +114,7 @@ impl Client {
         body: Body,
     ) -> Result<ContentStored, Problem> {
         let path = fill(pattern::CONTENT, &[project, digest]);
-        let response = self.send(Method::PUT, &path, Some("application/octet-stream"), body).await?;
-        read_json(response).await
+        read_json(self.transfer(Method::PUT, &path, OCTETS, body).await?).await
     }
 
     /// Sends one node of a folder's tree; what it names must be there.
@@ -107,13 +125,26 @@ impl Client {
         body: Body,
     ) -> Result<ContentStored, Problem> {
         let path = format!("{}?kind=tree", fill(pattern::CONTENT, &[project, digest]));
-        let response = self.send(Method::PUT, &path, Some("application/octet-stream"), body).await?;
-        read_json(response).await
+        read_json(self.transfer(Method::PUT, &path, OCTETS, body).await?).await
+    }
+
+    /// Sends many small contents as a [`bundle`](crate::bundle); what nodes of folders name comes before them.
+    pub async fn upload_contents(&self, project: &ProjectName, bundle: Bytes) -> Result<ContentsStored, Problem> {
+        let path = fill(pattern::CONTENT_UPLOAD, &[project]);
+        let body = body_from(Full::new(bundle));
+        read_json(self.transfer(Method::POST, &path, OCTETS, body).await?).await
+    }
+
+    /// Opens a [`bundle`](crate::bundle) of contents; it ends where it is full, and what is missing is asked for again.
+    pub async fn download_contents(&self, project: &ProjectName, list: &ContentList) -> Result<Body, Problem> {
+        let path = fill(pattern::CONTENT_DOWNLOAD, &[project]);
+        opened(self.transfer(Method::POST, &path, Some("application/json"), json_body(list)?).await?).await
     }
 
     /// Opens content as a stream; the caller hashes what it reads.
     pub async fn download_content(&self, project: &ProjectName, digest: &Digest) -> Result<Body, Problem> {
-        self.download(&fill(pattern::CONTENT, &[project, digest])).await
+        let path = fill(pattern::CONTENT, &[project, digest]);
+        opened(self.transfer(Method::GET, &path, None, empty_body()).await?).await
     }
 
     /// Opens a stretch of content's bytes.
@@ -135,8 +166,7 @@ impl Client {
     }
 
     async fn download(&self, path: &str) -> Result<Body, Problem> {
-        let response = self.send(Method::GET, path, None, empty_body()).await?;
-        if response.status().is_success() { Ok(response.into_body()) } else { Err(read_problem(response).await) }
+        opened(self.send(Method::GET, path, None, empty_body()).await?).await
     }
 
     /// Adds a version of data that is kept elsewhere.
@@ -517,12 +547,26 @@ impl Client {
         self.send_request(http::Request::builder().method(method).uri(path), content_type, body).await
     }
 
+    /// Sends or fetches content, and gives up when nothing moves.
+    async fn transfer(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: Body,
+    ) -> Result<http::Response<Body>, Problem> {
+        let pulse = Pulse::new();
+        let response = pulse.watch(self.send(method, path, content_type, pulse.of(body))).await?;
+        Ok(response.map(Awaited::body))
+    }
+
     async fn send_request(
         &self,
         mut request: http::request::Builder,
         content_type: Option<&str>,
         body: Body,
     ) -> Result<http::Response<Body>, Problem> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         request = request.header(header::HOST, self.transport.host());
         if let Some(content_type) = content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
@@ -555,6 +599,11 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         Problem::new(ErrorKind::Internal, format!("the answer of the server is not what was expected: {error}"))
             .hint("is it a Stemma server, and of this version?")
     })
+}
+
+/// The body of an answer, unless it is a failure.
+async fn opened(response: http::Response<Body>) -> Result<Body, Problem> {
+    if response.status().is_success() { Ok(response.into_body()) } else { Err(read_problem(response).await) }
 }
 
 async fn read_json<T: DeserializeOwned>(response: http::Response<Body>) -> Result<T, Problem> {

@@ -17,6 +17,8 @@ pub mod pattern {
     pub const CONTENT: &str = "/api/v1/projects/{project}/content/{digest}";
     pub const CONTENT_MISSING: &str = "/api/v1/projects/{project}/content/missing";
     pub const CONTENT_CLAIM: &str = "/api/v1/projects/{project}/content/claim";
+    pub const CONTENT_UPLOAD: &str = "/api/v1/projects/{project}/content/upload";
+    pub const CONTENT_DOWNLOAD: &str = "/api/v1/projects/{project}/content/download";
     pub const CONTENT_VERSIONS: &str = "/api/v1/projects/{project}/content/versions";
     pub const CONTENT_ROWS: &str = "/api/v1/projects/{project}/content/{digest}/rows";
     pub const CONTENT_USAGE: &str = "/api/v1/projects/{project}/content/usage";

@@ -73,7 +73,7 @@ pub struct ContentClaim {
     pub size: u64,
 }
 
-/// `POST …/content/missing` and `…/content/claim`
+/// `POST …/content/missing`, `…/content/claim` and `…/content/download`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContentList {
     pub contents: Vec<ContentClaim>,
@@ -91,6 +91,13 @@ pub struct ContentStored {
     pub digest: Digest,
     pub sha256: Option<Sha256>,
     pub size: u64,
+}
+
+/// Answer to an upload of many contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ContentsStored {
+    pub contents: u64,
+    pub bytes: u64,
 }
 
 /// `GET …/resolve?ref=…`: what a reference that a person typed stands for.

@@ -2,9 +2,10 @@
 
 use std::{
     convert::Infallible,
-    fmt,
+    fmt, io,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -50,6 +51,8 @@ pub enum Transport {
 
 type Connection = hyper::client::conn::http1::SendRequest<Body>;
 
+/// A server that can be reached is reached in this time.
+const CONNECT_MAX: Duration = Duration::from_secs(15);
 /// Most connections that are kept open without a request.
 const IDLE_MAX: usize = 64;
 
@@ -144,7 +147,9 @@ impl Transport {
     async fn connect(&self) -> Result<Connection, Problem> {
         match self {
             Self::Tcp { authority } => {
-                let stream = TcpStream::connect(authority).await.map_err(|error| self.unreachable(&error))?;
+                let connected = tokio::time::timeout(CONNECT_MAX, TcpStream::connect(authority)).await;
+                let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+                let stream = connected.map_err(|error| self.unreachable(&error))?;
                 let _ = stream.set_nodelay(true);
                 self.speak(stream).await
             }
