@@ -222,7 +222,7 @@ impl Content {
     }
 }
 
-fn receive(
+pub(crate) fn receive(
     receiver: tokio::sync::mpsc::Receiver<Result<Bytes, std::io::Error>>,
 ) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + use<> {
     futures::stream::unfold(receiver, |mut receiver| async move {

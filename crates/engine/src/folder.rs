@@ -65,6 +65,8 @@ impl Engine {
         announced: Digest,
         stream: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
     ) -> Result<ContentStored, Problem> {
+        self.check_not_purged(project, announced).await?;
+        self.promise_content().await?;
         let bytes = read_node(stream).await?;
         let size = bytes.len() as u64;
         let store = self.store().clone();
@@ -78,16 +80,17 @@ impl Engine {
         let digests: Vec<Digest> = children.iter().map(TreeChild::digest).collect();
         // a tree is no way to content of other projects
         if let Some(missing) = self.ungranted(project, &digests).await?.first() {
-            return Err(Problem::new(
-                ErrorKind::Conflict,
-                format!("the project has no `{missing}`, which the folder names"),
-            )
-            .hint("send what is in a folder before the folder"));
+            return Err(names_what_the_project_lacks(missing));
         }
         tokio::task::spawn_blocking(move || batch.commit()).await.map_err(internal)?.map_err(store_problem)?;
         self.grant_all(project, &[(announced, 0)]).await?;
         Ok(ContentStored { digest: announced, sha256: None, size })
     }
+}
+
+pub(crate) fn names_what_the_project_lacks(missing: &Digest) -> Problem {
+    Problem::new(ErrorKind::Conflict, format!("the project has no `{missing}`, which the folder names"))
+        .hint("send what is in a folder before the folder")
 }
 
 async fn read_node<E: std::fmt::Display>(stream: impl Stream<Item = Result<Bytes, E>>) -> Result<Vec<u8>, Problem> {

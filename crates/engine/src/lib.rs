@@ -7,6 +7,7 @@ mod access;
 mod approve;
 mod audit;
 mod blame;
+mod bundle;
 mod cases;
 mod collect;
 mod compare;

@@ -93,7 +93,13 @@ impl Engine {
 
     /// Refuses to hand out or take in what was removed for good. Who, when and why is for the project where it was.
     pub(crate) async fn check_not_purged(&self, project: &ProjectName, digest: Digest) -> Result<(), Problem> {
-        let Some(Recorded { value, fact }) = self.tombstone(digest).await? else { return Ok(()) };
+        self.check_none_purged(project, &[digest]).await
+    }
+
+    pub(crate) async fn check_none_purged(&self, project: &ProjectName, digests: &[Digest]) -> Result<(), Problem> {
+        let found = self.ledger().any_tombstone(digests).await.map_err(ledger_problem)?;
+        let Some(Recorded { value, fact }) = found else { return Ok(()) };
+        let digest = value.digest;
         if value.project != *project {
             return Err(Problem::not_found(format!("there is no content `{digest}` in project `{project}`")));
         }

@@ -3,10 +3,11 @@
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, header};
 use stemma_api::{
+    bundle::{BUNDLE_BYTES_MAX, Record},
     paths::pattern,
     types::{
-        CollectGarbage, ContentList, ContentStored, ContentUsage, ContentVersions, GarbageCollected, MissingContent,
-        Purge, Purged, Resolved,
+        CollectGarbage, ContentList, ContentStored, ContentUsage, ContentVersions, ContentsStored, GarbageCollected,
+        MissingContent, Purge, Purged, Resolved,
     },
 };
 use stemma_core::{ContentId, Digest, ErrorKind, Problem, policy::Action};
@@ -22,6 +23,8 @@ pub fn routes() -> Vec<Route> {
         json_route!(POST pattern::CONTENT_COLLECT, ManageRights, "remove content that nobody needs, of all projects", collect, CollectGarbage => GarbageCollected),
         json_route!(POST pattern::CONTENT_PURGE, ManageRights, "remove content for good, with a reason", purge, Purge => Purged),
         json_route!(POST pattern::CONTENT_VERSIONS, Read, "which versions need contents", versions, ContentList => ContentVersions),
+        json_route!(POST pattern::CONTENT_UPLOAD, Track, "upload many small contents; every digest is checked", upload_many, => ContentsStored),
+        raw_route!(POST pattern::CONTENT_DOWNLOAD, Read, "download many small contents", download_many),
         json_route!(PUT pattern::CONTENT, Track, "upload content; the digest is checked", upload, => ContentStored),
         raw_route!(GET pattern::CONTENT, Read, "download content", download),
         raw_route!(GET pattern::CONTENT_ROWS, Read, "rows of a table, as `rows=0..5000`", rows),
@@ -79,6 +82,21 @@ async fn upload(mut context: Context) -> Result<ContentStored, Problem> {
         return context.app.engine.upload_tree_node(&project, digest, body.into_data_stream()).await;
     }
     context.app.engine.upload_content(&project, digest, body.into_data_stream()).await
+}
+
+/// A bundle that is cut keeps nothing: its sender begins it again.
+async fn upload_many(mut context: Context) -> Result<ContentsStored, Problem> {
+    let project = context.project()?;
+    let records = Record::read_all(context.bytes(BUNDLE_BYTES_MAX).await?)?;
+    context.app.engine.upload_bundle(&project, records).await
+}
+
+async fn download_many(mut context: Context) -> Result<Response, Problem> {
+    let project = context.project()?;
+    let list: ContentList = context.json().await?;
+    let digests = list.contents.iter().map(|claim| claim.digest).collect();
+    let records = context.app.engine.download_bundle(&project, digests).await?;
+    Ok(foreign("application/octet-stream", Body::from_stream(records)))
 }
 
 async fn download(context: Context) -> Result<Response, Problem> {

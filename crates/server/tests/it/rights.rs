@@ -3,8 +3,14 @@
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use serde_json::json;
-use stemma_core::policy::{Action, Role};
+use stemma_api::bundle::{BUNDLE_BYTES_MAX, Item, RECORDS_MAX, Record};
+use stemma_core::{
+    Digest,
+    name::TreePath,
+    policy::{Action, Role},
+};
 use stemma_server::{app::Peer, route};
+use stemma_store::{Store, Tree, TreeEntry};
 
 use crate::world::World;
 
@@ -88,7 +94,7 @@ async fn a_digest_grants_nothing() {
     let world = World::new(false).await;
     let (ours, theirs) =
         (world.token(Role::Contributor, Some("ours")).await, world.token(Role::Contributor, Some("theirs")).await);
-    let digest = stemma_core::Digest::of(b"secret").to_string();
+    let digest = Digest::of(b"secret").to_string();
     let put = |project: &str, token: &str, bytes: &'static [u8]| {
         let request = Request::put(format!("/api/v1/projects/{project}/content/{digest}"))
             .header(header::HOST, "localhost")
@@ -127,4 +133,83 @@ async fn the_owner_of_a_project_does_not_own_the_home() {
         let answer = world.send(Method::GET, path, Some(&token), None).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
     }
+}
+
+/// A folder with one file in it.
+fn node_naming(digest: Digest, size: u64) -> Record {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let mut tree = Tree::default();
+    tree.entries.insert(TreePath::new("a").unwrap(), TreeEntry::File { digest, size, executable: false });
+    let mut batch = store.batch();
+    let digest = batch.put_tree(&tree).unwrap();
+    batch.commit().unwrap();
+    Record { digest, item: Item::Node(store.tree_node(&digest).unwrap().into()) }
+}
+
+#[tokio::test]
+async fn many_contents_at_once_grant_no_more_than_one() {
+    let world = World::new(false).await;
+    let ours = world.token(Role::Contributor, Some("ours")).await;
+    let theirs = world.token(Role::Contributor, Some("theirs")).await;
+    let send = |project: &str, token: &str, records: Vec<Record>| {
+        let mut body = Vec::new();
+        records.iter().for_each(|record| record.write(&mut body));
+        let request = Request::post(format!("/api/v1/projects/{project}/content/upload"))
+            .header(header::HOST, "localhost")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/octet-stream");
+        world.request(request.body(Body::from(body)).unwrap(), Peer::Network { loopback: true })
+    };
+    let file = |text: &'static str| {
+        let digest = Digest::of(text.as_bytes());
+        Record { digest, item: Item::File(text.into()) }
+    };
+    let node = node_naming(Digest::of(b"secret"), 6);
+    assert_eq!(send("ours", &ours, vec![file("secret"), node.clone()]).await.status, StatusCode::OK);
+
+    // a folder is no way to what it names: not before it, and not by naming it after
+    let refused = send("theirs", &theirs, vec![node.clone()]).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+    let refused = send("theirs", &theirs, vec![file("other"), node.clone(), file("secret")]).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text());
+    let forged = Record { digest: Digest::of(b"secret"), item: Item::File("a guess".into()) };
+    assert_eq!(send("theirs", &theirs, vec![file("other"), forged]).await.status, StatusCode::BAD_REQUEST);
+    let answers = vec![Record { digest: Digest::of(b"secret"), item: Item::Absent }];
+    assert_eq!(send("theirs", &theirs, answers).await.status, StatusCode::BAD_REQUEST);
+
+    let list = json!({ "contents": [
+        { "digest": Digest::of(b"secret"), "size": 6 },
+        { "digest": Digest::of(b"other"), "size": 5 },
+        { "digest": node.digest, "size": 0 },
+    ]});
+    let read = |project: &str, token: String| {
+        let (path, list, world) = (format!("/api/v1/projects/{project}/content/download"), list.clone(), &world);
+        async move { world.send(Method::POST, &path, Some(&token), Some(list)).await }
+    };
+    let items = |answer: crate::world::Answer| -> Vec<Item> {
+        Record::read_all(answer.body.into()).unwrap().into_iter().map(|record| record.item).collect()
+    };
+    // of what was refused nothing was kept
+    assert_eq!(items(read("theirs", theirs.clone()).await), [Item::Absent, Item::Absent, Item::Absent]);
+    assert_eq!(items(read("ours", ours.clone()).await), [Item::File("secret".into()), Item::Absent, node.item]);
+}
+
+#[tokio::test]
+async fn what_is_asked_and_sent_at_once_is_bounded() {
+    let world = World::new(true).await;
+    let post = |act: &str, body: Vec<u8>| {
+        let request = Request::post(format!("/api/v1/projects/default/content/{act}"))
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/octet-stream");
+        world.request(request.body(Body::from(body)).unwrap(), Peer::Network { loopback: true })
+    };
+    assert_eq!(post("upload", vec![0; BUNDLE_BYTES_MAX + 1]).await.status, StatusCode::BAD_REQUEST);
+    let record = Record { digest: Digest::of(b""), item: Item::File(Vec::new().into()) };
+    let mut many = Vec::new();
+    (0..=RECORDS_MAX).for_each(|_| record.write(&mut many));
+    assert_eq!(post("upload", many).await.status, StatusCode::BAD_REQUEST);
+    let claim = json!({ "digest": Digest::of(b""), "size": 0 });
+    let list = json!({ "contents": vec![claim; RECORDS_MAX + 1] });
+    assert_eq!(post("download", list.to_string().into_bytes()).await.status, StatusCode::BAD_REQUEST);
 }
