@@ -121,13 +121,12 @@ fn tracked_path(workspace: &Workspace, path: &Path) -> Result<TreePath, Problem>
     Ok(stemma_workspace::path::tracked(workspace.root(), &absolute(path)?)?)
 }
 
-/// What a server is told about contents that are here; trees are not kept by servers as one thing.
+/// What a server is told about contents that are here.
 pub fn claims(store: &Store, contents: &BTreeSet<Digest>) -> Result<Vec<ContentClaim>, Problem> {
     let claim = |digest: &Digest| match store.info(digest).map_err(WorkspaceError::from)? {
         Some(info) => Ok(ContentClaim { digest: *digest, size: info.size }),
         None if store.recipes(digest).iter().any(|id| id.kind == RecordKind::Tree) => {
-            Err(Problem::invalid(format!("`{digest}` is a folder, which can't be pushed to a server"))
-                .hint("use a remote in a folder or an object store, or name files"))
+            Ok(ContentClaim { digest: *digest, size: 0 })
         }
         None => Err(Problem::not_found(format!("content `{digest}` is not here")).hint("see `stemma pull`")),
     };

@@ -3,7 +3,7 @@
 //! A home has one owner process. If nobody owns the home in `.stemma/`, the command owns it while it runs.
 
 mod download;
-mod folder;
+mod fetch;
 mod identity;
 mod local;
 mod upload;

@@ -27,7 +27,7 @@ const LOCK_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteSettings {
-    /// A folder, `s3://…`, `gs://…`, `az://…`, or a server's `https://…`.
+    /// A folder, `s3://…`, `gs://…`, `az://…`, or a server's `http://…`.
     pub url: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,

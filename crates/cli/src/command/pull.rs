@@ -41,6 +41,9 @@ struct PullResult {
     absent: Vec<Digest>,
     /// Paths in `stemma.lock` that have such content.
     absent_paths: Vec<String>,
+    /// What it took of requests to a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests: Option<u64>,
 }
 
 pub async fn run(args: PullArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
@@ -90,23 +93,13 @@ async fn from_server(
     output: &Output,
 ) -> Result<PullResult, Problem> {
     let global = Global { server: Some(url.to_owned()), ..global.clone() };
-    let (brought, bytes, absent) = session::with(&global, async |session| {
-        let (mut brought, mut bytes, mut absent) = (0, 0, Vec::new());
-        for digest in contents.iter().filter(|digest| !session.store().is_ok_and(|store| store.contains(digest))) {
-            match session.fetch(digest, output).await {
-                Ok(()) => {
-                    brought += 1;
-                    let info = session.store()?.info(digest).map_err(stemma_workspace::WorkspaceError::from)?;
-                    bytes += info.map_or(0, |info| info.size);
-                }
-                Err(problem) if problem.kind == ErrorKind::NotFound => absent.push(*digest),
-                Err(problem) => return Err(problem),
-            }
-        }
-        Ok((brought, bytes, absent))
+    let (fetched, requests) = session::with(&global, async |session| {
+        let fetched = session.fetch_all(contents, output).await?;
+        Ok((fetched, session.client.requests()))
     })
     .await?;
-    result(workspace, chosen, brought, bytes, absent)
+    let pulled = result(workspace, chosen, fetched.contents, fetched.bytes, fetched.absent)?;
+    Ok(PullResult { requests: Some(requests), ..pulled })
 }
 
 fn result(
@@ -119,11 +112,11 @@ fn result(
     let lock = workspace.lock()?;
     let paths = lock.entries().filter(|(_, entry)| absent.contains(&entry.digest));
     let absent_paths = paths.map(|(path, _)| path.to_string()).collect();
-    Ok(PullResult { remote: chosen.name.clone(), contents, bytes, absent, absent_paths })
+    Ok(PullResult { remote: chosen.name.clone(), contents, bytes, absent, absent_paths, requests: None })
 }
 
 fn text(pulled: &PullResult) -> String {
-    let PullResult { remote, contents, bytes, absent, absent_paths } = pulled;
+    let PullResult { remote, contents, bytes, absent, absent_paths, .. } = pulled;
     let mut text = match contents {
         0 if absent.is_empty() => "everything that is tracked is here".to_owned(),
         0 => format!("nothing of `{remote}` was needed"),

@@ -45,6 +45,9 @@ struct PushResult {
     /// The reference that was moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
+    /// What it took of requests to a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests: Option<u64>,
 }
 
 pub async fn run(args: PushArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
@@ -82,6 +85,7 @@ async fn to_objects(
         contents: plan.contents,
         bytes: plan.bytes,
         reference: None,
+        requests: None,
     };
     if args.dry_run {
         return Ok(result);
@@ -128,7 +132,7 @@ async fn point(remote: &Remote, project: &str, lock: Digest) -> Result<(), Probl
     Ok(moved?)
 }
 
-/// A server is told which contents there are and sent those that it lacks.
+/// A server is told which contents there are, folders level by level, and sent those that it lacks.
 async fn to_server(
     args: &PushArgs,
     url: &str,
@@ -138,22 +142,23 @@ async fn to_server(
     output: &Output,
 ) -> Result<PushResult, Problem> {
     let global = Global { server: Some(url.to_owned()), ..global.clone() };
-    let missing = session::with(&global, async |session| {
-        let claims = remotes::claims(session.store()?, contents)?;
-        let missing = session.missing(&claims).await?;
+    session::with(&global, async |session| {
+        let store = session.store()?;
+        let lacking = session.lacking(store, &remotes::claims(store, contents)?).await?;
+        let (count, bytes) = (lacking.len() as u64, lacking.iter().map(|piece| piece.size).sum());
         if !args.dry_run {
-            session.ensure_content(&claims, output).await?;
+            session.send(store, lacking, output).await?;
         }
-        Ok(missing)
+        Ok(PushResult {
+            remote: chosen.name.clone(),
+            dry_run: args.dry_run,
+            contents: count,
+            bytes,
+            reference: None,
+            requests: Some(session.client.requests()),
+        })
     })
-    .await?;
-    Ok(PushResult {
-        remote: chosen.name.clone(),
-        dry_run: args.dry_run,
-        contents: missing.len() as u64,
-        bytes: missing.iter().map(|claim| claim.size).sum(),
-        reference: None,
-    })
+    .await
 }
 
 fn text(pushed: &PushResult) -> String {

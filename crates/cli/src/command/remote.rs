@@ -40,7 +40,7 @@ enum Act {
 struct AddArgs {
     /// What to call it, as in `origin`
     name: String,
-    /// A folder, `s3://BUCKET/PREFIX`, `gs://…`, `az://CONTAINER/PREFIX`, or a server's `https://…`
+    /// A folder, `s3://BUCKET/PREFIX`, `gs://…`, `az://CONTAINER/PREFIX`, or a server's `http://…`
     url: String,
     /// Address of a server that speaks the cloud's protocol
     #[arg(long, value_name = "URL")]

@@ -1,8 +1,26 @@
 //! Content that goes to a remote and comes back into a fresh clone.
 
-use std::{fs, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpListener, TcpStream},
+    os::unix::{
+        ffi::OsStringExt as _,
+        fs::{PermissionsExt as _, symlink},
+    },
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    thread,
+};
 
-use crate::desk::Desk;
+use serde_json::json;
+
+use crate::{desk::Desk, serving::Serving};
 
 /// What a fresh clone gets from Git: the project's files without its home.
 fn clone(from: &Desk) -> Desk {
@@ -90,4 +108,172 @@ fn what_a_remote_lacks_or_has_damaged_is_said_by_path() {
     }
     let (code, stderr) = desk.fails(&["push", "orgin"]);
     assert_eq!(code, 3, "{stderr}");
+}
+
+/// What lies in a folder: each path with its kind, its bytes and whether it can be executed.
+fn listing(root: &Path) -> BTreeMap<PathBuf, (char, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let what = match meta.file_type() {
+                kind if kind.is_dir() => ('d', Vec::new()),
+                kind if kind.is_symlink() => ('l', fs::read_link(&path).unwrap().into_os_string().into_vec()),
+                _ if meta.permissions().mode() & 0o100 != 0 => ('x', fs::read(&path).unwrap()),
+                _ => ('f', fs::read(&path).unwrap()),
+            };
+            if what.0 == 'd' {
+                folders.push(path.clone());
+            }
+            found.insert(path.strip_prefix(root).unwrap().to_owned(), what);
+        }
+    }
+    found
+}
+
+/// A folder with everything that a folder may hold, some of it several hundred times.
+fn fill_folder(desk: &Desk) {
+    for n in 0..300 {
+        desk.write(&format!("images/class-{}/{n}.txt", n % 7), format!("picture {n}\n").repeat(1 + n % 5));
+    }
+    desk.write("images/deep/er/run.sh", "#!/bin/sh\necho hello\n");
+    let images = desk.work().join("images");
+    fs::set_permissions(images.join("deep/er/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("er/run.sh", images.join("deep/link")).unwrap();
+    fs::create_dir(images.join("empty")).unwrap();
+    desk.write("images/long.bin", noise(3 << 20));
+}
+
+/// Bytes that don't compress, always the same.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..length / 8).flat_map(|_| next()).collect()
+}
+
+#[test]
+fn a_folder_goes_to_a_server_and_comes_back_elsewhere_in_a_few_requests() {
+    let (home, desk) = (Desk::with_home(), Desk::with_project());
+    let serving = Serving::start(&home);
+    fill_folder(&desk);
+    desk.ok(&["add", "data/applications.csv", "images"]);
+    desk.ok(&["remote", "add", "origin", &serving.address]);
+
+    let planned = desk.json(&["push", "--dry-run"]);
+    let pushed = desk.json(&["push"]);
+    assert_eq!((&pushed["contents"], &pushed["bytes"]), (&planned["contents"], &planned["bytes"]));
+    assert!(pushed["contents"].as_u64().unwrap() > 300, "{pushed}");
+    assert!(pushed["requests"].as_u64().unwrap() < 10, "{pushed}");
+    let again = desk.json(&["push"]);
+    assert_eq!((&again["contents"], &again["bytes"]), (&json!(0), &json!(0)));
+
+    let first = clone(&desk);
+    let pulled = first.json(&["pull"]);
+    assert_eq!((&pulled["contents"], &pulled["absent"]), (&pushed["contents"], &json!([])));
+    assert!(pulled["requests"].as_u64().unwrap() < 10, "{pulled}");
+    first.ok(&["checkout"]);
+    assert_eq!(listing(&first.work().join("images")), listing(&desk.work().join("images")));
+    assert_eq!(first.read("data/applications.csv"), desk.read("data/applications.csv"));
+
+    // of a second version only what is new goes: one file, and the nodes above it
+    desk.write("images/class-3/3.txt", "another picture\n");
+    desk.ok(&["add", "images"]);
+    let pushed = desk.json(&["push"]);
+    assert!((2..=4).contains(&pushed["contents"].as_u64().unwrap()), "{pushed}");
+    assert!(pushed["bytes"].as_u64().unwrap() < 100_000, "{pushed}");
+    assert!(pushed["requests"].as_u64().unwrap() < 6, "{pushed}");
+    first.write("stemma.lock", desk.read("stemma.lock"));
+    let pulled = first.json(&["pull"]);
+    assert_eq!((&pulled["contents"], &pulled["bytes"]), (&pushed["contents"], &pushed["bytes"]));
+    first.ok(&["checkout"]);
+    assert_eq!(listing(&first.work().join("images")), listing(&desk.work().join("images")));
+}
+
+#[test]
+fn what_one_project_sent_to_a_server_is_not_there_for_another() {
+    let (home, desk) = (Desk::with_home(), Desk::with_project());
+    let serving = Serving::start(&home);
+    desk.write("images/a.txt", "a");
+    desk.ok(&["add", "images"]);
+    desk.ok(&["remote", "add", "origin", &serving.address]);
+    let pushed = desk.json(&["push"]);
+    assert_eq!(desk.json(&["push", "--project", "other", "--dry-run"])["contents"], pushed["contents"]);
+    let stranger = clone(&desk);
+    let done = stranger.run(&["pull", "--project", "other"]);
+    assert_eq!((done.code, done.stdout.ends_with("neither here nor at the remote: images\n")), (3, true), "{done:#?}");
+    assert_eq!(stranger.json(&["pull"])["absent"], json!([]));
+}
+
+/// A way to a server on which only so many bytes pass in each direction, until it is mended.
+struct Cable {
+    address: String,
+    left: Arc<AtomicI64>,
+}
+
+impl Cable {
+    fn to(server: &str, bytes: i64) -> Self {
+        let (listener, server) = (TcpListener::bind("127.0.0.1:0").unwrap(), server.replace("http://", ""));
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let left = Arc::new(AtomicI64::new(bytes));
+        let passes = left.clone();
+        thread::spawn(move || {
+            for here in listener.incoming() {
+                let (here, there) = (here.unwrap(), TcpStream::connect(&server).unwrap());
+                for (from, to) in [(&here, &there), (&there, &here)] {
+                    let (from, to, passes) = (from.try_clone().unwrap(), to.try_clone().unwrap(), passes.clone());
+                    thread::spawn(move || pass(&from, &to, &passes));
+                }
+            }
+        });
+        Self { address, left }
+    }
+
+    fn set(&self, bytes: i64) {
+        self.left.store(bytes, Ordering::SeqCst);
+    }
+}
+
+fn pass(mut from: &TcpStream, mut to: &TcpStream, left: &AtomicI64) {
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        if left.fetch_sub(read as i64, Ordering::SeqCst) < read as i64 || to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+#[test]
+fn a_transfer_that_was_cut_goes_on_where_it_was() {
+    let (home, desk) = (Desk::with_home(), Desk::with_project());
+    let serving = Serving::start(&home);
+    let bytes = noise(20 << 20);
+    for (n, part) in bytes.chunks(512 << 10).enumerate() {
+        desk.write(&format!("parts/{n}.bin"), part);
+    }
+    desk.ok(&["add", "parts"]);
+    let cable = Cable::to(&serving.address, 12 << 20);
+    desk.ok(&["remote", "add", "origin", &cable.address]);
+    let (code, stderr) = desk.fails(&["push"]);
+    assert_eq!(code, 9, "{stderr}");
+    cable.set(i64::MAX);
+    let rest = desk.json(&["push"]);
+    assert!((5 << 20..14 << 20).contains(&rest["bytes"].as_u64().unwrap()), "{rest}");
+
+    let other = clone(&desk);
+    cable.set(12 << 20);
+    let done = other.run(&["pull"]);
+    assert_eq!(done.code, 9, "{done:#?}");
+    cable.set(i64::MAX);
+    let rest = other.json(&["pull"]);
+    assert!((5 << 20..10 << 20).contains(&rest["bytes"].as_u64().unwrap()), "{rest}");
+    other.ok(&["checkout"]);
+    assert_eq!(listing(&other.work().join("parts")), listing(&desk.work().join("parts")));
 }
