@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering},
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -16,6 +16,7 @@ use crate::{
     desk::Desk,
     http::{Answer, Connection},
     payload,
+    random::Random,
     server::Server,
 };
 
@@ -235,23 +236,6 @@ fn get(connection: &mut Connection, path: &str) -> Result<Value> {
     let answer = connection.get(path)?;
     ensure!(answer.status == 200, "{path} was acknowledged and answers {}: {}", answer.status, answer.text());
     Ok(answer.json())
-}
-
-/// Moments to kill at; they need no quality, only variety.
-struct Random(u64);
-
-impl Random {
-    fn seeded() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64);
-        Self(now | 1)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
 }
 
 #[cfg(test)]

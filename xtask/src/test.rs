@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     checkout::{Checkout, Profile},
-    demo, kill,
+    demo, interrupt, kill,
     postgres::Postgres,
     process,
     setup::{self, Python},
@@ -18,7 +18,7 @@ use crate::{
 const KILLS: u32 = 50;
 const SWAPS: u32 = 1000;
 
-/// Set up and run all tests, then the demo, then a server killed under requests
+/// Set up and run all tests, then kill commands at their work, then the demo and a server killed under requests
 #[derive(Debug, Args)]
 pub struct TestArgs {
     /// Only the tests whose names contain one of these; no demo and no kills then
@@ -41,10 +41,12 @@ pub fn run(args: &TestArgs) -> Result<()> {
         return Ok(());
     }
     doc_tests(&checkout)?;
+    kill_commands(&checkout, Profile::Dev, KILLS)?;
     play_and_kill(&checkout, Profile::Dev, KILLS)?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "\ntest: passed in {seconds:.0} s: all tests, the demo, {SWAPS} swaps and {KILLS} kills of a server under requests"
+        "\ntest: passed in {seconds:.0} s: all tests, the demo, {SWAPS} swaps, {KILLS} kills of commands and {KILLS} of a \
+         server under requests"
     );
     Ok(())
 }
@@ -98,6 +100,13 @@ pub fn doc_tests(checkout: &Checkout) -> Result<()> {
     let mut command = quiet_in_ci(checkout.cargo());
     command.args(["test", "--workspace", "--doc", "--quiet"]);
     process::run(&mut command).context("not all examples in the documentation hold")
+}
+
+/// Kills commands that add, push and collect while they are at it.
+pub fn kill_commands(checkout: &Checkout, profile: Profile, kills: u32) -> Result<()> {
+    let stemma = checkout.build_product(profile)?;
+    println!("\nCommands that add, push and collect are killed {kills} times.");
+    interrupt::rounds(&stemma, &checkout.target.join("test-interrupt"), kills)
 }
 
 /// Plays the demo and then kills its server again and again.
