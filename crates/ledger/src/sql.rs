@@ -22,6 +22,14 @@ pub enum Value {
     NullInt,
 }
 
+impl Value {
+    /// Many rows as one value, each a tuple or an array.
+    pub fn list(rows: impl IntoIterator<Item: serde::Serialize>) -> Result<Self, LedgerError> {
+        let rows: Vec<_> = rows.into_iter().collect();
+        Ok(Self::Text(serde_json::to_string(&rows)?))
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -219,6 +227,15 @@ macro_rules! bind_all {
 }
 
 impl Session {
+    /// What to select from for the rows of a list (see [`Value::list`]) that is bound at a place: `list.value->>0` is the
+    /// first column. One value stands for thousands, which the drivers would otherwise bind one by one.
+    pub fn list_at(&self, place: u8) -> String {
+        match self {
+            Self::Sqlite(_) => format!("json_each(${place}) AS list"),
+            Self::Postgres(_) => format!("jsonb_array_elements(CAST(${place} AS jsonb)) AS list(value)"),
+        }
+    }
+
     /// Runs one statement; returns how many rows it changed.
     pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, LedgerError> {
         let text = AssertSqlSafe(sql.to_owned());

@@ -15,8 +15,8 @@ use crate::{
     sql::{Session, Value},
 };
 
-/// Values in one `IN (…)`.
-const CHUNK: usize = 500;
+/// Rows in one statement.
+const CHUNK: usize = 5000;
 
 impl Ledger {
     /// Writes a run, its files and its edges, all or nothing. A run that is there already is left as it is; returns
@@ -127,17 +127,14 @@ impl Ledger {
     /// Lets a project read contents, all of them or, on a failure, none.
     pub async fn grant_contents(&self, project: &ProjectName, contents: &[(Digest, u64)]) -> Result<(), LedgerError> {
         let mut session = self.database().begin().await?;
+        let sql = format!(
+            "INSERT INTO content_grant (project, digest, size) \
+             SELECT $1, list.value->>0, CAST(list.value->>1 AS BIGINT) FROM {} WHERE true \
+             ON CONFLICT (project, digest) DO NOTHING",
+            session.list_at(2)
+        );
         for chunk in contents.chunks(CHUNK) {
-            let places: Vec<String> =
-                (0..chunk.len()).map(|n| format!("($1, ${}, ${})", 2 * n + 2, 2 * n + 3)).collect();
-            let sql = format!(
-                "INSERT INTO content_grant (project, digest, size) VALUES {} ON CONFLICT (project, digest) DO NOTHING",
-                places.join(", ")
-            );
-            let mut values = vec![Value::Text(project.to_string())];
-            for (digest, size) in chunk {
-                values.extend([Value::Text(digest.to_string()), Value::Int(*size as i64)]);
-            }
+            let values = [Value::Text(project.to_string()), Value::list(chunk)?];
             session.execute(&sql, &values).await?;
         }
         session.commit().await
@@ -146,13 +143,13 @@ impl Ledger {
     /// Which of the digests the project may not read.
     pub async fn ungranted(&self, project: &ProjectName, digests: &[Digest]) -> Result<Vec<Digest>, LedgerError> {
         let mut session = self.read().await?;
+        let sql = format!(
+            "SELECT digest FROM content_grant WHERE project = $1 AND digest IN (SELECT list.value->>0 FROM {})",
+            session.list_at(2)
+        );
         let mut missing = Vec::new();
         for chunk in digests.chunks(CHUNK) {
-            let places: Vec<String> = (0..chunk.len()).map(|n| format!("${}", n + 2)).collect();
-            let sql =
-                format!("SELECT digest FROM content_grant WHERE project = $1 AND digest IN ({})", places.join(", "));
-            let mut values = vec![Value::Text(project.to_string())];
-            values.extend(chunk.iter().map(|digest| Value::Text(digest.to_string())));
+            let values = [Value::Text(project.to_string()), Value::list(chunk.iter().map(|digest| [digest]))?];
             let mut granted = std::collections::HashSet::new();
             for row in session.rows(&sql, &values).await? {
                 granted.insert(row.text("digest")?);
