@@ -71,6 +71,9 @@ pub struct Grant {
 pub struct ContentClaim {
     pub digest: Digest,
     pub size: u64,
+    /// Of a folder: an earlier state of it. If the project can read that one, only what is new is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<Digest>,
 }
 
 /// `POST …/content/missing`, `…/content/claim` and `…/content/download`

@@ -65,7 +65,7 @@ async fn send_cases(session: &Session, folder: &TreePath, output: &Output) -> Re
     let size = bytes.len() as u64;
     let store = session.store()?.clone();
     let info = blocking(move || store.put_bytes(&bytes)).await?;
-    session.ensure_content(&[ContentClaim { digest: info.digest, size }], output).await?;
+    session.ensure_content(&[ContentClaim { digest: info.digest, size, like: None }], output).await?;
     Ok(info.digest)
 }
 

@@ -124,9 +124,9 @@ fn tracked_path(workspace: &Workspace, path: &Path) -> Result<TreePath, Problem>
 /// What a server is told about contents that are here.
 pub fn claims(store: &Store, contents: &BTreeSet<Digest>) -> Result<Vec<ContentClaim>, Problem> {
     let claim = |digest: &Digest| match store.info(digest).map_err(WorkspaceError::from)? {
-        Some(info) => Ok(ContentClaim { digest: *digest, size: info.size }),
+        Some(info) => Ok(ContentClaim { digest: *digest, size: info.size, like: None }),
         None if store.recipes(digest).iter().any(|id| id.kind == RecordKind::Tree) => {
-            Ok(ContentClaim { digest: *digest, size: 0 })
+            Ok(ContentClaim { digest: *digest, size: 0, like: None })
         }
         None => Err(Problem::not_found(format!("content `{digest}` is not here")).hint("see `stemma pull`")),
     };

@@ -121,7 +121,11 @@ impl Session {
         match self.store.get() {
             Some(store) => Ok(store),
             None => {
-                let store = self.workspace()?.open_store()?;
+                let store = match &self.home {
+                    // what it knows of the content need not be read twice
+                    Home::Owned(owned) => owned.engine().store().clone(),
+                    Home::Server { .. } | Home::Beside { .. } => self.workspace()?.open_store()?,
+                };
                 Ok(self.store.get_or_init(|| store))
             }
         }
@@ -228,7 +232,7 @@ async fn from_operations(session: &Session, path: &TreePath, time: Timestamp) ->
         return Ok(None);
     }
     let size = store.info(&digest).map_err(WorkspaceError::from)?.map_or(0, |info| info.size);
-    session.ensure_content(&[ContentClaim { digest, size }], &Output::quiet()).await?;
+    session.ensure_content(&[ContentClaim { digest, size, like: None }], &Output::quiet()).await?;
     let resolved = session.client.resolve(&session.project, &digest.to_string()).await?;
     Ok(Some(Resolved {
         name: format!("{path}@{}", At::Time(time)),

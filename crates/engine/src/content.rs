@@ -72,7 +72,10 @@ impl Engine {
         let (mut present, mut absent) = (Vec::new(), Vec::new());
         for digest in wanted {
             match self.store_info(digest).await?.filter(|_| !gone.contains(&digest)) {
-                Some(content) if content.is_folder => present.extend(self.below(project, digest).await?),
+                Some(content) if content.is_folder => {
+                    let like = list.iter().find(|claim| claim.digest == digest).and_then(|claim| claim.like);
+                    present.extend(self.below(project, digest, like).await?);
+                }
                 Some(content) => present.push((digest, content.size)),
                 None => absent.push(digest),
             }

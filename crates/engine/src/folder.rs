@@ -17,32 +17,60 @@ impl Engine {
     /// All of a tree that the project can't read yet, with the tree itself, all of it in the store.
     ///
     /// What a node names is granted before the node or with it, so nothing below a granted node need be looked at.
-    pub(crate) async fn below(&self, project: &ProjectName, tree: Digest) -> Result<Vec<(Digest, u64)>, Problem> {
-        let mut found: HashSet<(Digest, u64)> = HashSet::new();
-        let mut files: Vec<(Digest, u64)> = Vec::new();
+    ///
+    /// `like` is another state of the folder, of which nothing is looked at that both have.
+    pub(crate) async fn below(
+        &self,
+        project: &ProjectName,
+        tree: Digest,
+        like: Option<Digest>,
+    ) -> Result<Vec<(Digest, u64)>, Problem> {
+        if let Some(like) = like
+            && self.ungranted(project, &[like]).await?.is_empty()
+            && let Some(news) = self.tree_news(like, tree).await?
+        {
+            return self.present(tree, news).await;
+        }
+        let mut found: HashSet<TreeChild> = HashSet::new();
         let mut nodes = vec![tree];
         while !nodes.is_empty() {
             let ungranted = self.ungranted(project, &nodes).await?;
             nodes.clear();
             for (node, children) in self.tree_children(ungranted).await? {
-                found.insert((node, 0));
+                found.insert(TreeChild::Node(node));
                 for child in children {
                     match child {
                         TreeChild::Node(digest) => nodes.push(digest),
-                        TreeChild::File { digest, size } => files.push((digest, size)),
+                        file @ TreeChild::File { .. } => _ = found.insert(file),
                     }
                 }
             }
         }
-        let digests: Vec<Digest> = files.iter().map(|(digest, _)| *digest).collect();
+        self.present(tree, found.into_iter().collect()).await
+    }
+
+    /// Parts of a tree with their sizes, if the store has all its files.
+    async fn present(&self, tree: Digest, parts: Vec<TreeChild>) -> Result<Vec<(Digest, u64)>, Problem> {
+        let files = parts.iter().filter(|part| matches!(part, TreeChild::File { .. }));
+        let digests: Vec<Digest> = files.map(TreeChild::digest).collect();
         let store = self.store().clone();
         let absent = tokio::task::spawn_blocking(move || store.missing(&digests)).await.map_err(internal)?;
         if let Some(absent) = absent.first() {
             return Err(Problem::not_found(format!("content `{absent}` of the folder `{tree}` is not in the store"))
                 .hint("add the folder again, and see `stemma verify`"));
         }
-        found.extend(files);
-        Ok(found.into_iter().collect())
+        let size = |part: &TreeChild| match part {
+            TreeChild::Node(_) => 0,
+            TreeChild::File { size, .. } => *size,
+        };
+        Ok(parts.iter().map(|part| (part.digest(), size(part))).collect())
+    }
+
+    /// What a tree has that another one lacks; `None` if the other one is of no help: no tree, not here, or damaged.
+    async fn tree_news(&self, before: Digest, after: Digest) -> Result<Option<Vec<TreeChild>>, Problem> {
+        let store = self.store().clone();
+        let read = tokio::task::spawn_blocking(move || store.tree_news(&before, &after));
+        Ok(read.await.map_err(internal)?.ok())
     }
 
     async fn tree_children(&self, nodes: Vec<Digest>) -> Result<Vec<(Digest, Vec<TreeChild>)>, Problem> {

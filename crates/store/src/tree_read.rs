@@ -121,7 +121,21 @@ impl Store {
     pub fn diff_trees(&self, before: &Digest, after: &Digest) -> Result<TreeDiff> {
         let sides =
             if before == after { None } else { Some((Cursor::open(self, before)?, Cursor::open(self, after)?)) };
-        Ok(TreeDiff { sides })
+        Ok(TreeDiff { sides, opened: Vec::new() })
+    }
+
+    /// What a tree has that another one lacks: the nodes that had to be opened to find out, and files. Some of it may be
+    /// elsewhere in the other one after all.
+    pub fn tree_news(&self, before: &Digest, after: &Digest) -> Result<Vec<TreeChild>> {
+        let mut diff = self.diff_trees(before, after)?;
+        let mut news = Vec::new();
+        for change in &mut diff {
+            if let Some(TreeEntry::File { digest, size, .. }) = change?.after {
+                news.push(TreeChild::File { digest, size });
+            }
+        }
+        news.extend(diff.opened.into_iter().map(TreeChild::Node));
+        Ok(news)
     }
 
     fn node(&self, digest: &Digest) -> Result<Node> {
@@ -187,6 +201,8 @@ struct Cursor {
     next: Option<(TreePath, TreeEntry)>,
     /// The last path that was passed.
     passed: Option<TreePath>,
+    /// All nodes that were read.
+    opened: Vec<Digest>,
 }
 
 #[derive(Debug, Clone)]
@@ -210,8 +226,15 @@ struct Promise {
 impl Cursor {
     fn open(store: &Store, root: &Digest) -> Result<Self> {
         let top = Closed { digest: *root, promised: None, level_max: u8::MAX };
-        let mut cursor =
-            Self { store: store.clone(), root: *root, closed: vec![top], leaf: None, next: None, passed: None };
+        let mut cursor = Self {
+            store: store.clone(),
+            root: *root,
+            closed: vec![top],
+            leaf: None,
+            next: None,
+            passed: None,
+            opened: Vec::new(),
+        };
         cursor.open_next()?;
         Ok(cursor)
     }
@@ -232,6 +255,7 @@ impl Cursor {
             }
             (error, _) => error,
         })?;
+        self.opened.push(node.digest);
         match opened {
             Node::Leaf(leaf) => {
                 let Closed { digest, promised, .. } = node;
@@ -351,6 +375,8 @@ impl Iterator for TreeEntries {
 /// The differences of two stored trees, in order. Ends at the first damage.
 pub struct TreeDiff {
     sides: Option<(Cursor, Cursor)>,
+    /// At the end: the nodes of the later tree that were read.
+    opened: Vec<Digest>,
 }
 
 impl TreeDiff {
@@ -423,8 +449,10 @@ impl Iterator for TreeDiff {
 
     fn next(&mut self) -> Option<Self::Item> {
         let change = self.read().transpose();
-        if !matches!(change, Some(Ok(_))) {
-            self.sides = None;
+        if !matches!(change, Some(Ok(_)))
+            && let Some((_, after)) = self.sides.take()
+        {
+            self.opened = after.opened;
         }
         change
     }

@@ -25,6 +25,8 @@ pub struct Added {
     pub path: TreePath,
     pub name: DatasetName,
     pub digest: Digest,
+    /// The content that the lock had at this path.
+    pub before: Option<Digest>,
     /// Of a file.
     pub sha256: Option<Sha256>,
     /// Bytes of all files of a folder.
@@ -207,7 +209,8 @@ impl Putting<'_> {
 fn enter(lock: &mut Lock, path: TreePath, name: DatasetName, put: Put) -> Result<Added, AddError> {
     let Put { digest, sha256, size } = put;
     let entry = LockEntry { digest, name: name.clone() };
-    let unchanged = lock.get(path.as_str()) == Some(&entry);
+    let held = lock.get(path.as_str());
+    let (unchanged, before) = (held == Some(&entry), held.map(|held| held.digest));
     lock.insert(path.clone(), entry)?;
-    Ok(Added { path, name, digest, sha256, size, is_folder: sha256.is_none(), unchanged })
+    Ok(Added { path, name, digest, before, sha256, size, is_folder: sha256.is_none(), unchanged })
 }

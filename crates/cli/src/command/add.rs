@@ -89,8 +89,8 @@ pub async fn run(args: AddArgs, global: &Global, output: &Output) -> Result<Exit
 
 async fn add(args: &AddArgs, session: &Session, output: &Output) -> Result<Vec<DatasetVersionAdded>, Problem> {
     let files = put(args, session, output)?;
-    let claims: Vec<ContentClaim> =
-        files.iter().map(|file| ContentClaim { digest: file.digest, size: file.size }).collect();
+    let claim = |file: &Added| ContentClaim { digest: file.digest, size: file.size, like: file.before };
+    let claims: Vec<ContentClaim> = files.iter().map(claim).collect();
     session.ensure_content(&claims, output).await?;
     let mut added = Vec::with_capacity(files.len());
     for file in files {

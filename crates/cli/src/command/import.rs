@@ -97,8 +97,11 @@ pub async fn run(args: ImportArgs, global: &Global, output: &Output) -> Result<E
 async fn import(args: &ImportArgs, session: &Session, output: &Output) -> Result<Report, Problem> {
     let imported = read(args, session, output)?;
     let names = names(&imported.found, session).await?;
-    let mut claims: Vec<ContentClaim> =
-        imported.found.iter().map(|found| ContentClaim { digest: found.digest, size: found.size }).collect();
+    let mut claims: Vec<ContentClaim> = imported
+        .found
+        .iter()
+        .map(|found| ContentClaim { digest: found.digest, size: found.size, like: None })
+        .collect();
     claims.sort_by_key(|claim| claim.digest);
     claims.dedup_by_key(|claim| claim.digest);
     session.ensure_content(&claims, output).await?;

@@ -44,7 +44,7 @@ async fn register(args: &RegisterArgs, session: &Session, output: &Output) -> Re
     bring_policy_up_to_date(session, &args.model, output).await?;
     let (store, path) = (session.store()?.clone(), args.path.clone());
     let info = blocking(move || store.put_file(&path)).await?;
-    session.ensure_content(&[ContentClaim { digest: info.digest, size: info.size }], output).await?;
+    session.ensure_content(&[ContentClaim { digest: info.digest, size: info.size, like: None }], output).await?;
     let register = RegisterVersion { digest: info.digest, file_name, run: args.run };
     session.client.register(&session.project, &args.model, &register).await
 }

@@ -362,11 +362,15 @@ impl Work {
             let mut contents: Vec<ContentClaim> = Vec::new();
             if let Some(model) = trained.model {
                 let info = store.info(&model).map_err(stemma_workspace::WorkspaceError::from)?;
-                contents.push(ContentClaim { digest: model, size: info.map_or(0, |info| info.size) });
+                contents.push(ContentClaim { digest: model, size: info.map_or(0, |info| info.size), like: None });
             }
             if args.record {
                 let all = trained.captured.contents.iter();
-                contents.extend(all.map(|content| ContentClaim { digest: content.digest, size: content.size }));
+                contents.extend(all.map(|content| ContentClaim {
+                    digest: content.digest,
+                    size: content.size,
+                    like: None,
+                }));
             }
             session.ensure_content_of(&store, &contents, output).await?;
             let record = &trained.captured.record;

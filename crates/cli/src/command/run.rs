@@ -94,7 +94,8 @@ async fn watch(workspace: Workspace, request: RunRequest) -> Result<CapturedRun,
 }
 
 async fn record(session: &Session, captured: &CapturedRun, output: &Output) -> Result<RunDetail, Problem> {
-    let contents = captured.contents.iter().map(|content| ContentClaim { digest: content.digest, size: content.size });
+    let contents =
+        captured.contents.iter().map(|content| ContentClaim { digest: content.digest, size: content.size, like: None });
     session.ensure_content(&contents.collect::<Vec<_>>(), output).await?;
     let run = RecordRun { record: captured.record.clone(), digest: captured.record_digest };
     session.client.record_run(&session.project, &run).await
@@ -131,7 +132,7 @@ fn contents(store: &Store, digest: Digest, record: &RunRecord) -> Result<Vec<Con
     digests.sort();
     digests.dedup();
     let claim = |digest: Digest| match store.info(&digest).map_err(WorkspaceError::from)? {
-        Some(info) => Ok(ContentClaim { digest, size: info.size }),
+        Some(info) => Ok(ContentClaim { digest, size: info.size, like: None }),
         None => Err(Problem::not_found(format!("content `{digest}` of the run is not in the store any more"))),
     };
     digests.into_iter().map(claim).collect()

@@ -195,7 +195,7 @@ async fn name(verified: &mut Verified, tracked: &TrackedContents, session: Optio
     let digests: BTreeSet<Digest> = verified.damaged.iter().filter_map(|one| one.damage.digest).collect();
     let mut versions = Vec::new();
     if let Some(session) = session.filter(|_| !digests.is_empty()) {
-        let contents = digests.iter().map(|digest| ContentClaim { digest: *digest, size: 0 }).collect();
+        let contents = digests.iter().map(|digest| ContentClaim { digest: *digest, size: 0, like: None }).collect();
         match session.client.content_versions(&session.project, &ContentList { contents }).await {
             Ok(found) => versions = found.contents,
             Err(problem) => output.note(format!("the home does not say which versions are hit: {problem}")),

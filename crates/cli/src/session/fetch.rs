@@ -105,7 +105,11 @@ impl Session {
 
     /// The records that came, and why no more came.
     async fn records(&self, asked: &[(Digest, Option<u64>)]) -> (Vec<Record>, Result<(), Problem>) {
-        let claim = |(digest, size): &(Digest, Option<u64>)| ContentClaim { digest: *digest, size: size.unwrap_or(0) };
+        let claim = |(digest, size): &(Digest, Option<u64>)| ContentClaim {
+            digest: *digest,
+            size: size.unwrap_or(0),
+            like: None,
+        };
         let list = ContentList { contents: asked.iter().map(claim).collect() };
         let mut records = Vec::new();
         let mut body = match self.client.download_contents(&self.project, &list).await {

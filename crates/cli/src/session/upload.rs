@@ -93,7 +93,8 @@ impl Session {
     async fn missing(&self, pieces: &[Piece]) -> Result<Vec<Piece>, Problem> {
         let mut missing = Vec::new();
         for part in pieces.chunks(ASKED_MAX) {
-            let contents = part.iter().map(|piece| ContentClaim { digest: piece.digest, size: piece.size }).collect();
+            let contents =
+                part.iter().map(|piece| ContentClaim { digest: piece.digest, size: piece.size, like: None }).collect();
             let answer = self.client.missing_content(&self.project, &ContentList { contents }).await?;
             let named: HashSet<Digest> = answer.missing.into_iter().collect();
             missing.extend(part.iter().filter(|piece| named.contains(&piece.digest)));

@@ -63,7 +63,7 @@ async fn versions_are_named_by_what_they_need() {
     let one = world.add_dataset("rows", "a\n1\n".to_owned()).await;
     world.add_dataset("copy", "a\n1\n".to_owned()).await;
     let unnamed = world.upload("b\n").await.digest;
-    let list = [one, unnamed].map(|digest| ContentClaim { digest, size: 0 });
+    let list = [one, unnamed].map(|digest| ContentClaim { digest, size: 0, like: None });
     let found = world.engine.content_versions(&project(), &list).await.unwrap().contents;
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].digest, found[0].versions.as_slice()), (one, &["copy@1".to_owned(), "rows@1".to_owned()][..]));

@@ -338,6 +338,21 @@ fn a_big_tree_is_many_nodes_and_a_small_change_few_new_ones() {
     assert_eq!(paths, ["d00000/f00000000", "d00300/f00030000", "d00400/g"]);
     assert_eq!((changes[0].after.clone(), changes[2].before.clone()), (None, None));
     assert_eq!(changes[1].after, Some(file(Digest::of(b"other"), 5)));
+
+    let parts = |tree: Digest| {
+        let mut parts = std::collections::HashSet::from([TreeChild::Node(tree)]);
+        let mut open = vec![tree];
+        while let Some(node) = open.pop() {
+            let children = fixture.store.tree_children(&node).unwrap();
+            open.extend(children.iter().filter(|child| matches!(child, TreeChild::Node(_))).map(TreeChild::digest));
+            parts.extend(children);
+        }
+        parts
+    };
+    let news = fixture.store.tree_news(&before.digest, &after.digest).unwrap();
+    assert!(news.len() <= 14, "{} news", news.len());
+    let known: std::collections::HashSet<TreeChild> = parts(before.digest).into_iter().chain(news).collect();
+    assert!(parts(after.digest).is_subset(&known), "what is new and what was there is all there is");
 }
 
 #[test]
