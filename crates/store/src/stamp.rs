@@ -70,6 +70,12 @@ impl Moment {
         Self { ns: of_clock(clock_gettime(ClockId::RealtimeCoarse)) }
     }
 
+    /// By the clock that never stands still: no stamp made on this machine by now is later, while a stamp may well be some
+    /// ticks ahead of [`Self::now`] on newer kernels.
+    pub fn precise() -> Self {
+        Self { ns: of_clock(clock_gettime(ClockId::Realtime)) }
+    }
+
     /// The moment to begin the reading of a file at.
     ///
     /// A long file that was changed in this very tick of the clock is left alone until the next one: what is read now
@@ -79,7 +85,7 @@ impl Moment {
             for _ in 0..WAITS_MAX {
                 let ahead = stamp.changed_ns().saturating_add(tick_ns()).saturating_sub(Self::now().ns);
                 // a stamp far ahead is no matter of ticks
-                if !(0..=2 * tick_ns()).contains(&ahead) {
+                if !(0..=WAITS_MAX * tick_ns()).contains(&ahead) {
                     break;
                 }
                 std::thread::sleep(Duration::from_nanos(tick_ns().cast_unsigned()));
@@ -91,7 +97,7 @@ impl Moment {
 
 /// Reading so much takes longer than to wait for the next tick.
 const LONG_FILE: u64 = 16 << 20;
-const WAITS_MAX: usize = 4;
+const WAITS_MAX: i64 = 10;
 
 /// How long the clock that files are stamped with stands still.
 pub fn tick_ns() -> i64 {

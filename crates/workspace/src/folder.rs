@@ -197,7 +197,7 @@ impl<'a> Watch<'a> {
     ) -> Result<Self, StoreError> {
         let remembered = Records::remembered(home, folder).map(Iterator::peekable);
         let writer = Writer::new(home)?;
-        Ok(Self { folder, now: Moment::now(), settled: Settled::default(), remembered, writer, tree, progress })
+        Ok(Self { folder, now: Moment::precise(), settled: Settled::default(), remembered, writer, tree, progress })
     }
 }
 

@@ -36,10 +36,9 @@ impl Settled {
     }
 }
 
-/// Whether a stamp is of use at all: one from the future may come again. Newer kernels stamp up to a tick ahead of their
-/// coarse clock.
+/// Whether a stamp is of use at all: one from the future may come again. `now` is a precise moment.
 pub(crate) fn is_past(stamp: &FileStamp, now: Moment) -> bool {
-    stamp.changed_ns() <= now.ns.saturating_add(tick_ns())
+    stamp.changed_ns() <= now.ns
 }
 
 fn is_older(stamp: &FileStamp, moment: Moment, by_ns: i64) -> bool {
@@ -118,6 +117,5 @@ mod tests {
             assert!(!is_past(&stamp(later, at), Moment { ns: at }));
         }
         assert!(is_past(&stamp(at, at), Moment { ns: at }));
-        assert!(is_past(&stamp(at, at), Moment { ns: at - tick_ns() }));
     }
 }

@@ -44,7 +44,7 @@ impl StatCache {
     /// Returns the digest of a file that looks like this.
     pub fn get(&self, path: &Path, stamp: &Stamp) -> Option<Digest> {
         let (known, digest) = self.entries.get(path)?;
-        (known == stamp && is_past(&file_stamp(stamp), Moment::now())).then_some(*digest)
+        (known == stamp && is_past(&file_stamp(stamp), Moment::precise())).then_some(*digest)
     }
 
     /// Remembers what was read of a file, unless it was changed so lately that its stamp says nothing.
