@@ -26,8 +26,9 @@ use crate::{
     walk::{Step, Walk, gone_is_changed},
 };
 
-/// Paths that one job looks at.
-const JOB_PATHS: usize = 32;
+/// What one job weighs at most: to look at a path whose content is known is little work, to read it is more.
+const JOB_WEIGHT: usize = 256;
+const READ_WEIGHT: usize = 8;
 /// Bytes that are hashed at a time.
 const HASH_BLOCK: usize = 256 << 10;
 /// Directories that one job may hold open.
@@ -101,15 +102,16 @@ impl Batch {
     /// Stores what a thread has read, or reads what was left to this one.
     fn take(&mut self, directory: &Path, looked: Looked, watch: &mut dyn FolderWatch) -> Result<FolderEntry> {
         let Looked { content, rest, place, like } = looked;
-        let shown = directory.join(rest.path.as_str());
+        let shown = |rest: &FolderEntry| directory.join(rest.path.as_str());
         let file = match content {
             Content::Other(entry) => return Ok(FolderEntry { entry, ..rest }),
             Content::Prepared(prepared) => return Ok(rest.with_content(prepared.append(self)?.digest)),
             // asked again: another writer's record may have to be synced, or was found damaged meanwhile
             Content::Known(digest) if self.holds(Kind::Blob, &digest) => return Ok(rest.with_content(digest)),
-            Content::Known(_) => open(place.as_ref(), &shown)?,
+            Content::Known(_) => open(place.as_ref(), &shown(&rest))?,
             Content::Long(file) => file,
         };
+        let shown = shown(&rest);
         if rest.stamp != Some(FileStamp::of_open(&file, &shown)?) {
             return Err(StoreError::Changed(shown));
         }
@@ -219,8 +221,8 @@ fn go_through(
 
 fn next_job(walk: &mut Walk, watch: &mut dyn FolderWatch) -> Result<Option<Job>> {
     let mut job = Job::new();
-    let mut directories = 0;
-    while job.len() < JOB_PATHS && directories < JOB_DIRECTORIES {
+    let (mut weight, mut directories) = (0, 0);
+    while weight < JOB_WEIGHT && directories < JOB_DIRECTORIES {
         let item = match walk.next()? {
             None => break,
             Some(Step::EmptyDirectory(path)) => Item { path, place: None, known: None },
@@ -233,6 +235,7 @@ fn next_job(walk: &mut Walk, watch: &mut dyn FolderWatch) -> Result<Option<Job>>
                 Item { path, place: Some(Place { parent, name }), known }
             }
         };
+        weight += if item.known.is_some() { 1 } else { READ_WEIGHT };
         job.push(item);
     }
     Ok((!job.is_empty()).then_some(job))
@@ -255,39 +258,48 @@ fn look_at_one(
     read: &dyn Fn(OpenFile<'_>) -> Result<Content>,
 ) -> Result<Looked> {
     let Item { path, place, known } = item;
-    let shown = directory.join(path.as_str());
-    let rest = |stamp, entry| FolderEntry { path: path.clone(), entry, stamp, read_began: None };
-    let other = |entry: TreeEntry| Looked {
-        content: Content::Other(entry.clone()),
-        rest: rest(None, entry),
-        place: None,
-        like: None,
-    };
+    let shown = || directory.join(path.as_str());
     let Some(place) = place else {
-        return Ok(other(TreeEntry::EmptyDirectory));
+        return Ok(Looked::other(path, TreeEntry::EmptyDirectory));
     };
     let Place { parent, name } = &place;
-    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| gone_is_changed(errno, &shown))?;
+    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| gone_is_changed(errno, &shown()))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}
-        FileType::Symlink => return link(parent, name, &path, &shown).map(other),
-        FileType::Directory => return Err(StoreError::Changed(shown)),
-        _ => return Err(StoreError::refused(shown, "it is not a file, a directory or a link")),
+        FileType::Symlink => {
+            let entry = link(parent, name, &path, &shown())?;
+            return Ok(Looked::other(path, entry));
+        }
+        FileType::Directory => return Err(StoreError::Changed(shown())),
+        _ => return Err(StoreError::refused(shown(), "it is not a file, a directory or a link")),
     }
     let stamp = FileStamp::of_stat(&stat);
     let no_digest = Digest::from_bytes([0; 32]);
     let entry = TreeEntry::File { digest: no_digest, size: stamp.size, executable: stat.st_mode & 0o100 != 0 };
-    let mut rest = rest(Some(stamp), entry);
+    let rest = |path, read_began| FolderEntry { path, entry, stamp: Some(stamp), read_began };
     if let Some(known) = known.filter(|known| known.stamp == stamp && is_held(&known.digest)) {
-        return Ok(Looked { content: Content::Known(known.digest), rest, place: Some(place), like: None });
+        return Ok(Looked {
+            content: Content::Known(known.digest),
+            rest: rest(path, None),
+            place: Some(place),
+            like: None,
+        });
     }
-    rest.read_began = Some(Moment::to_read(&stamp));
+    let (shown, read_began) = (shown(), Moment::to_read(&stamp));
     let file = open(Some(&place), &shown)?;
     if FileStamp::of_open(&file, &shown)? != stamp {
         return Err(StoreError::Changed(shown));
     }
     let content = read(OpenFile { file, shown: &shown, stamp })?;
-    Ok(Looked { content, rest, place: Some(place), like: known.map(|known| known.digest) })
+    let like = known.map(|known| known.digest);
+    Ok(Looked { content, rest: rest(path, Some(read_began)), place: Some(place), like })
+}
+
+impl Looked {
+    fn other(path: TreePath, entry: TreeEntry) -> Self {
+        let rest = FolderEntry { path, entry: entry.clone(), stamp: None, read_began: None };
+        Self { content: Content::Other(entry), rest, place: None, like: None }
+    }
 }
 
 fn link(parent: &OwnedFd, name: &CStr, path: &TreePath, shown: &Path) -> Result<TreeEntry> {

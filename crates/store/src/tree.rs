@@ -111,7 +111,7 @@ impl Tree {
 /// that nothing could lead out of the folder that they are written to, or into a tool's own files.
 #[derive(Debug, Default)]
 pub(crate) struct OrderCheck {
-    last: Option<TreePath>,
+    last: String,
     /// Lengths of the beginnings of the last path that are entries themselves: every entry that can be above what follows.
     beginnings: Vec<usize>,
 }
@@ -120,11 +120,13 @@ impl OrderCheck {
     pub fn check(&mut self, path: &TreePath, entry: &TreeEntry) -> std::result::Result<(), String> {
         check_entry(path, entry)?;
         let text = path.as_str();
-        if let Some(last) = &self.last {
-            if last >= path {
+        // no path is empty
+        if !self.last.is_empty() {
+            let last = &self.last;
+            if last.as_str() >= text {
                 return Err(format!("`{path}` does not stand behind `{last}`"));
             }
-            let common = last.as_str().bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+            let common = last.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
             while self.beginnings.last().is_some_and(|len| *len > common) {
                 self.beginnings.pop();
             }
@@ -134,7 +136,8 @@ impl OrderCheck {
             }
         }
         self.beginnings.push(text.len());
-        self.last = Some(path.clone());
+        self.last.clear();
+        self.last.push_str(text);
         Ok(())
     }
 }

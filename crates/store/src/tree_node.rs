@@ -45,9 +45,9 @@ impl Cut {
         if level == 0 { LEAF } else { INNER }
     }
 
-    fn ends_behind(&self, last: &TreePath, level: usize, count: u64, bytes: usize) -> bool {
+    fn ends_behind(&self, last: &str, level: usize, count: u64, bytes: usize) -> bool {
         let is_full = count >= self.count_max || bytes >= self.bytes_max;
-        let hash = xxhash_rust::xxh3::xxh3_64_with_seed(last.as_str().as_bytes(), level as u64);
+        let hash = xxhash_rust::xxh3::xxh3_64_with_seed(last.as_bytes(), level as u64);
         is_full || (count >= self.count_min && hash.is_multiple_of(self.one_in))
     }
 }
@@ -99,7 +99,8 @@ pub struct TreeBuilder {
 struct Level {
     body: Vec<u8>,
     count: u64,
-    last: Option<TreePath>,
+    /// Empty as long as nothing was counted.
+    last: String,
     entries: u64,
     size: u64,
     /// The last node of this level that was finished.
@@ -150,8 +151,11 @@ impl TreeBuilder {
 
     fn cut(&mut self, nodes: &mut dyn TreeNodes, level: usize) -> Result<()> {
         let Level { last, count, body, .. } = &self.levels[level];
-        let ends = last.as_ref().is_some_and(|last| Cut::of(level).ends_behind(last, level, *count, body.len()));
-        if ends { self.flush(nodes, level) } else { Ok(()) }
+        if !last.is_empty() && Cut::of(level).ends_behind(last, level, *count, body.len()) {
+            self.flush(nodes, level)
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self, nodes: &mut dyn TreeNodes, level: usize) -> Result<()> {
@@ -167,7 +171,8 @@ impl TreeBuilder {
 impl Level {
     fn count_in(&mut self, last: &TreePath, entries: u64, size: u64) {
         self.count += 1;
-        self.last = Some(last.clone());
+        self.last.clear();
+        self.last.push_str(last.as_str());
         self.entries += entries;
         self.size = self.size.saturating_add(size);
     }
@@ -177,7 +182,8 @@ impl Level {
         let version = if level == 0 { VERSION_LEAF } else { VERSION_INNER };
         let Self { body, count, last, entries, size, .. } = std::mem::take(self);
         let digest = nodes.put_node(&encode_node(version, level as u8, count, &body))?;
-        let last = last.unwrap_or_else(|| TreePath::new("-").expect("it is a path"));
+        let last = if last.is_empty() { "-" } else { &last };
+        let last = TreePath::new(last).expect("only paths were counted");
         Ok(Child { last, digest, entries, size })
     }
 }

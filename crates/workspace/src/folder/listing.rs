@@ -188,13 +188,16 @@ impl Records {
         Some(u64::from_le_bytes(self.bytes()?))
     }
 
-    fn text(&mut self) -> Option<String> {
+    /// Reads a text of which the beginning is known.
+    fn text(&mut self, beginning: usize) -> Option<String> {
         let len = usize::from(u16::from_le_bytes(self.bytes()?));
         if len > TEXT_LEN_MAX {
             return None;
         }
-        let mut bytes = vec![0; len];
-        self.input.read_exact(&mut bytes).ok()?;
+        let mut bytes = Vec::with_capacity(beginning + len);
+        bytes.extend_from_slice(self.last.as_bytes().get(..beginning)?);
+        bytes.resize(beginning + len, 0);
+        self.input.read_exact(&mut bytes[beginning..]).ok()?;
         String::from_utf8(bytes).ok()
     }
 
@@ -214,9 +217,7 @@ impl Iterator for Records {
             return None;
         }
         let shared = usize::from(u16::from_le_bytes(self.bytes()?));
-        let mut text = self.last.get(..shared)?.to_owned();
-        text.push_str(&self.text()?);
-        let path = TreePath::new(text).ok()?;
+        let path = TreePath::new(self.text(shared)?).ok()?;
         let (mut stamp, mut is_settled) = (None, false);
         let entry = match kind {
             1 | 2 => {
@@ -226,7 +227,7 @@ impl Iterator for Records {
                 stamp = Some(found);
                 TreeEntry::File { digest, size: found.size, executable: kind == 2 }
             }
-            3 => TreeEntry::Symlink { target: self.text()? },
+            3 => TreeEntry::Symlink { target: self.text(0)? },
             4 => TreeEntry::EmptyDirectory,
             _ => return None,
         };
