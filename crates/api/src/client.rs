@@ -98,6 +98,11 @@ impl Client {
         self.post(&fill(pattern::CONTENT_CLAIM, &[project]), list).await
     }
 
+    /// Says that contents which the project has are to stay.
+    pub async fn keep_content(&self, project: &ProjectName, list: &ContentList) -> Result<ContentsKept, Problem> {
+        self.post(&fill(pattern::CONTENT_KEEP, &[project]), list).await
+    }
+
     /// Which versions need contents.
     pub async fn content_versions(
         &self,

@@ -19,6 +19,7 @@ pub mod pattern {
     pub const CONTENT_CLAIM: &str = "/api/v1/projects/{project}/content/claim";
     pub const CONTENT_UPLOAD: &str = "/api/v1/projects/{project}/content/upload";
     pub const CONTENT_DOWNLOAD: &str = "/api/v1/projects/{project}/content/download";
+    pub const CONTENT_KEEP: &str = "/api/v1/projects/{project}/content/keep";
     pub const CONTENT_VERSIONS: &str = "/api/v1/projects/{project}/content/versions";
     pub const CONTENT_ROWS: &str = "/api/v1/projects/{project}/content/{digest}/rows";
     pub const CONTENT_USAGE: &str = "/api/v1/projects/{project}/content/usage";

@@ -76,7 +76,7 @@ pub struct ContentClaim {
     pub like: Option<Digest>,
 }
 
-/// `POST …/content/missing`, `…/content/claim` and `…/content/download`
+/// `POST …/content/missing`, `…/content/claim`, `…/content/keep` and `…/content/download`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContentList {
     pub contents: Vec<ContentClaim>,
@@ -101,6 +101,14 @@ pub struct ContentStored {
 pub struct ContentsStored {
     pub contents: u64,
     pub bytes: u64,
+}
+
+/// Answer to `POST …/content/keep`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ContentsKept {
+    /// Content that names them, and that a fact names.
+    pub list: Digest,
+    pub contents: u64,
 }
 
 /// `GET …/resolve?ref=…`: what a reference that a person typed stands for.

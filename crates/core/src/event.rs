@@ -58,6 +58,12 @@ pub enum Event {
         digest: Digest,
         reason: String,
     },
+    /// Contents were pushed here and are to stay, although nothing else may name them; the list is content.
+    ContentKept {
+        project: ProjectName,
+        list: Digest,
+        contents: u64,
+    },
     /// A person says how two things are connected.
     EdgeDeclared(DeclaredEdge),
     /// A declared connection no longer holds.
@@ -283,6 +289,7 @@ impl Event {
             Self::TokenRevoked { .. } => "token_revoked",
             Self::DatasetVersionAdded(_) => "dataset_version_added",
             Self::ContentPurged { .. } => "content_purged",
+            Self::ContentKept { .. } => "content_kept",
             Self::EdgeDeclared(_) => "edge_declared",
             Self::EdgeWithdrawn(_) => "edge_withdrawn",
             Self::ModelCreated { .. } => "model_created",
@@ -312,6 +319,7 @@ impl Event {
             Self::TokenRevoked { token } => token.to_string(),
             Self::DatasetVersionAdded(added) => format!("{}@{}", added.dataset, added.number),
             Self::ContentPurged { digest, .. } => digest.to_string(),
+            Self::ContentKept { list, .. } => list.to_string(),
             Self::EdgeDeclared(edge) | Self::EdgeWithdrawn(edge) => edge.to.key.clone(),
             Self::ModelCreated { model, .. } | Self::PolicySet { model, .. } => model.to_string(),
             Self::VersionRegistered(version) => format!("{}@{}", version.model, version.number),

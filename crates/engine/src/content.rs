@@ -46,7 +46,7 @@ impl Engine {
     }
 
     /// Makes sure that contents stay for a caller who is told that they need not be sent; returns what is not here.
-    async fn keep_content(&self, digests: Vec<Digest>) -> Result<HashSet<Digest>, Problem> {
+    pub(crate) async fn keep_content(&self, digests: Vec<Digest>) -> Result<HashSet<Digest>, Problem> {
         if digests.is_empty() {
             return Ok(HashSet::new());
         }

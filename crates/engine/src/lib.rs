@@ -24,6 +24,7 @@ mod folder;
 mod gate;
 mod home;
 mod impact;
+mod keep;
 mod layout;
 mod lineage;
 mod link;

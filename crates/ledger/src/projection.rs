@@ -70,6 +70,8 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
         Event::ContentPurged { project, digest, reason } => {
             to.insert("purged", vec![text(project), text(digest), text(reason)]).await
         }
+        // the event says it all, and a collection of garbage reads it there
+        Event::ContentKept { .. } => Ok(()),
         // a row of `fact_edge`, made above
         Event::EdgeDeclared(_) => Ok(()),
         Event::EdgeWithdrawn(edge) => to.end("fact_edge", &edges::key(edge)).await,

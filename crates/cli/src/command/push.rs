@@ -2,6 +2,7 @@ use std::{collections::BTreeSet, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use serde::Serialize;
+use stemma_api::types::{ContentClaim, ContentList};
 use stemma_core::{Clock as _, Digest, Problem, SystemClock};
 use stemma_remote::{PushPlan, Remote, RemoteError};
 use stemma_store::Store;
@@ -11,11 +12,14 @@ use super::Global;
 use crate::{
     print::{self, Output},
     remotes::{self, Chosen},
-    session, view,
+    session::{self, Session},
+    view,
 };
 
 /// Attempts to move a reference that others move too.
 const MOVES_MAX: usize = 10;
+/// Contents that a server is told at a time to keep.
+const KEPT_MAX: usize = 50_000;
 
 /// Send content to a remote: what it lacks, and nothing else
 ///
@@ -144,10 +148,12 @@ async fn to_server(
     let global = Global { server: Some(url.to_owned()), ..global.clone() };
     session::with(&global, async |session| {
         let store = session.store()?;
-        let lacking = session.lacking(store, &remotes::claims(store, contents)?).await?;
+        let claims = remotes::claims(store, contents)?;
+        let lacking = session.lacking(store, &claims).await?;
         let (count, bytes) = (lacking.len() as u64, lacking.iter().map(|piece| piece.size).sum());
         if !args.dry_run {
             session.send(store, lacking, output).await?;
+            keep(session, claims).await?;
         }
         Ok(PushResult {
             remote: chosen.name.clone(),
@@ -159,6 +165,16 @@ async fn to_server(
         })
     })
     .await
+}
+
+/// What nobody names is garbage: a push makes a fact of it that its contents are to stay.
+async fn keep(session: &Session, mut claims: Vec<ContentClaim>) -> Result<(), Problem> {
+    while !claims.is_empty() {
+        let rest = claims.split_off(claims.len().min(KEPT_MAX));
+        session.client.keep_content(&session.project, &ContentList { contents: claims }).await?;
+        claims = rest;
+    }
+    Ok(())
 }
 
 fn text(pushed: &PushResult) -> String {

@@ -277,3 +277,27 @@ fn a_transfer_that_was_cut_goes_on_where_it_was() {
     other.ok(&["checkout"]);
     assert_eq!(listing(&other.work().join("parts")), listing(&desk.work().join("parts")));
 }
+
+#[test]
+fn what_was_pushed_to_a_server_is_no_garbage_there() {
+    let (home, desk) = (Desk::with_home(), Desk::with_project());
+    desk.write("images/a.txt", "a");
+    desk.ok(&["add", "data/applications.csv", "images"]);
+    let serving = Serving::start(&home);
+    desk.ok(&["remote", "add", "origin", &serving.address]);
+    desk.ok(&["push"]);
+    let events = || home.json(&["audit", "verify"])["events"].clone();
+    let once = events();
+    desk.ok(&["push"]);
+    assert_eq!(events(), once, "that it stays is one fact");
+    drop(serving);
+    for _ in 0..3 {
+        home.ok(&["gc", "--yes", "--grace", "0"]);
+    }
+    let serving = Serving::start(&home);
+    let clone = clone(&desk);
+    clone.write("stemma.toml", format!("[remote.origin]\nurl = \"{}\"\n", serving.address));
+    assert_eq!(clone.json(&["pull"])["absent"], json!([]));
+    clone.ok(&["checkout"]);
+    assert_eq!(clone.read("images/a.txt"), "a");
+}

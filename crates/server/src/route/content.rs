@@ -6,8 +6,8 @@ use stemma_api::{
     bundle::{BUNDLE_BYTES_MAX, Record},
     paths::pattern,
     types::{
-        CollectGarbage, ContentList, ContentStored, ContentUsage, ContentVersions, ContentsStored, GarbageCollected,
-        MissingContent, Purge, Purged, Resolved,
+        CollectGarbage, ContentList, ContentStored, ContentUsage, ContentVersions, ContentsKept, ContentsStored,
+        GarbageCollected, MissingContent, Purge, Purged, Resolved,
     },
 };
 use stemma_core::{ContentId, Digest, ErrorKind, Problem, policy::Action};
@@ -25,6 +25,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(POST pattern::CONTENT_VERSIONS, Read, "which versions need contents", versions, ContentList => ContentVersions),
         json_route!(POST pattern::CONTENT_UPLOAD, Track, "upload many small contents; every digest is checked", upload_many, => ContentsStored),
         raw_route!(POST pattern::CONTENT_DOWNLOAD, Read, "download many small contents", download_many),
+        json_route!(POST pattern::CONTENT_KEEP, Track, "keep contents although no version or run names them", keep, ContentList => ContentsKept),
         json_route!(PUT pattern::CONTENT, Track, "upload content; the digest is checked", upload, => ContentStored),
         raw_route!(GET pattern::CONTENT, Read, "download content", download),
         raw_route!(GET pattern::CONTENT_ROWS, Read, "rows of a table, as `rows=0..5000`", rows),
@@ -89,6 +90,13 @@ async fn upload_many(mut context: Context) -> Result<ContentsStored, Problem> {
     let project = context.project()?;
     let records = Record::read_all(context.bytes(BUNDLE_BYTES_MAX).await?)?;
     context.app.engine.upload_bundle(&project, records).await
+}
+
+async fn keep(mut context: Context) -> Result<ContentsKept, Problem> {
+    let project = context.project()?;
+    let list: ContentList = context.json().await?;
+    let contents = list.contents.iter().map(|claim| claim.digest).collect();
+    context.app.engine.keep_pushed(&context.caller, &project, contents).await
 }
 
 async fn download_many(mut context: Context) -> Result<Response, Problem> {
