@@ -100,7 +100,8 @@ impl Client {
 
     /// Says that contents which the project has are to stay.
     pub async fn keep_content(&self, project: &ProjectName, list: &ContentList) -> Result<ContentsKept, Problem> {
-        self.post(&fill(pattern::CONTENT_KEEP, &[project]), list).await
+        let path = fill(pattern::CONTENT_KEEP, &[project]);
+        read_json(self.transfer(Method::POST, &path, Some("application/json"), json_body(list)?).await?).await
     }
 
     /// Which versions need contents.
