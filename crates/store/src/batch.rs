@@ -21,8 +21,8 @@ use crate::{
     ingest::{self, Guide},
     lease::Lease,
     pack::{PACK_MAX, PackId, PackWriter},
-    recipe::Recipe,
-    record::{CODEC_RAW, Header, Kind},
+    recipe::{INLINE_MAX, Layout, Recipe},
+    record::{CODEC_INLINE, CODEC_RAW, Header, Kind},
     stamp::FileStamp,
     store::{BlobInfo, Store},
     tree::Tree,
@@ -202,6 +202,20 @@ impl Batch {
         self.store.index().holds((kind, *digest), &mut reliance)
     }
 
+    /// Whether short content that is only in memory so far is to be kept in its recipe: not if it has a chunk already,
+    /// which may be damaged and waiting to be written again.
+    pub(crate) fn may_be_inline(&self, kind: Kind, digest: &Digest, len: usize) -> bool {
+        let held = self.store.index().content(kind, digest);
+        (1..=INLINE_MAX).contains(&len) && held.is_none_or(|held| held.is_inline())
+    }
+
+    /// Whether the recipe of short content need not be written, and what it names neither.
+    pub(crate) fn holds_short(&mut self, kind: Kind, digest: &Digest) -> bool {
+        let held = self.store.index().content(kind, digest);
+        let is_inline = held.is_some_and(|held| held.is_inline());
+        self.holds(kind, digest) && (is_inline || self.holds(Kind::Chunk, digest))
+    }
+
     /// The same for a record together with all that it takes to read it, by recipes: what is marked of that may go
     /// although the recipe stays.
     pub(crate) fn holds_all(&mut self, kind: Kind, digest: &Digest) -> bool {
@@ -299,7 +313,8 @@ impl Batch {
                 return Ok(());
             }
         }
-        let header = Header::for_payload(kind, CODEC_RAW, digest, payload.len() as u64, &payload);
+        let codec = if matches!(recipe.layout, Layout::Inline { .. }) { CODEC_INLINE } else { CODEC_RAW };
+        let header = Header::for_payload(kind, codec, digest, payload.len() as u64, &payload);
         self.append_record(&header, &payload, Some((recipe.size, recipe.sha256)))
     }
 

@@ -33,9 +33,19 @@ pub(crate) const READ_DEPTH_MAX: u8 = 16;
 pub struct BlobReader {
     store: Store,
     info: BlobInfo,
-    layout: Layout,
+    content: Content,
     cache: Mutex<Cache>,
     position: u64,
+}
+
+/// What a recipe leads to.
+enum Content {
+    /// All of it, checked.
+    Here(Vec<u8>),
+    /// A chunk named like the blob.
+    Chunk,
+    Chunks(Vec<Piece>),
+    Pages(Vec<Piece>),
 }
 
 #[derive(Default)]
@@ -47,16 +57,24 @@ struct Cache {
 
 impl BlobReader {
     pub(crate) fn open(store: Store, kind: Kind, digest: &Digest) -> Result<Self> {
-        let recipe = read_recipe(&store, kind, digest)?;
-        let recipe = recipe.ok_or(StoreError::NotFound(*digest))?;
-        Ok(Self::of_recipe(store, digest, recipe))
+        let opened = store.index().fetch(kind, digest, |_, payload| {
+            let recipe = Recipe::decode(*digest, &payload).map_err(|fault| recipe_fault(&store, fault))?;
+            Self::of_recipe(&store, digest, recipe)
+        })?;
+        opened.ok_or(StoreError::NotFound(*digest))
     }
 
     /// Reads content by a recipe that need not be stored.
-    pub(crate) fn of_recipe(store: Store, digest: &Digest, recipe: Recipe) -> Self {
+    pub(crate) fn of_recipe(store: &Store, digest: &Digest, recipe: Recipe) -> std::result::Result<Self, RecordFault> {
         let Recipe { size, sha256, layout } = recipe;
+        let content = match layout {
+            Layout::Inline { codec, stored } => Content::Here(unpack(store, digest, codec, stored, size)?),
+            Layout::Whole => Content::Chunk,
+            Layout::Chunks(chunks) => Content::Chunks(chunks),
+            Layout::Pages(pages) => Content::Pages(pages),
+        };
         let info = BlobInfo { digest: *digest, sha256, size };
-        Self { store, info, layout, cache: Mutex::default(), position: 0 }
+        Ok(Self { store: store.clone(), info, content, cache: Mutex::default(), position: 0 })
     }
 
     pub fn digest(&self) -> Digest {
@@ -98,6 +116,12 @@ impl BlobReader {
 
     /// The whole of `buffer` lies within the blob.
     fn fill_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        if let Content::Here(bytes) = &self.content
+            && !buffer.is_empty()
+        {
+            buffer.copy_from_slice(&bytes[offset as usize..][..buffer.len()]);
+            return Ok(());
+        }
         let mut filled = 0;
         while filled < buffer.len() {
             let at = offset + filled as u64;
@@ -114,9 +138,11 @@ impl BlobReader {
     /// Copies the whole blob and checks its own digest at the end, after the last byte was written: what `sink` got
     /// counts only if this succeeds.
     pub(crate) fn copy_to(&self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        if self.layout == Layout::Whole {
-            // its one chunk has been checked against the same digest
-            return read_ahead::chunks(self, sink);
+        match &self.content {
+            Content::Here(bytes) => return sink(bytes),
+            // it has been checked against the same digest
+            Content::Chunk => return read_ahead::chunks(self, sink),
+            Content::Chunks(_) | Content::Pages(_) => {}
         }
         let mut hasher = blake3::Hasher::new();
         read_ahead::chunks(self, &mut |chunk| {
@@ -149,10 +175,10 @@ impl BlobReader {
 
     /// The chunk that covers the byte at `offset`, which lies within the blob.
     pub(crate) fn piece_at(&self, offset: u64) -> Result<Piece> {
-        match &self.layout {
-            Layout::Whole => Ok(Piece { start: 0, len: self.info.size, digest: self.info.digest }),
-            Layout::Chunks(chunks) => self.piece_among(chunks, offset),
-            Layout::Pages(pages) => {
+        match &self.content {
+            Content::Here(_) | Content::Chunk => Ok(Piece { start: 0, len: self.info.size, digest: self.info.digest }),
+            Content::Chunks(chunks) => self.piece_among(chunks, offset),
+            Content::Pages(pages) => {
                 let page = self.piece_among(pages, offset)?;
                 self.piece_among(&self.page(&page)?, offset)
             }
@@ -253,7 +279,8 @@ pub(crate) fn check_record(store: &Store, header: &Header, payload: Vec<u8>) -> 
             Err(RecordFault::Damaged("its bytes are other content".to_owned()))
         }
         Kind::Blob | Kind::Tree => {
-            Recipe::decode(header.digest, &payload).map(drop).map_err(|fault| recipe_fault(store, fault))
+            let recipe = Recipe::decode(header.digest, &payload).map_err(|fault| recipe_fault(store, fault))?;
+            BlobReader::of_recipe(store, &header.digest, recipe).map(drop)
         }
         Kind::Page | Kind::Commit => Ok(()),
     }
@@ -303,6 +330,18 @@ pub(crate) fn decode_with_base(
         return Err(RecordFault::Damaged("its bytes are other content".to_owned()));
     }
     Ok(plain)
+}
+
+/// Returns the plain bytes that a recipe holds if they are what its name says.
+fn unpack(
+    store: &Store,
+    digest: &Digest,
+    codec: u8,
+    stored: Vec<u8>,
+    size: u64,
+) -> std::result::Result<Vec<u8>, RecordFault> {
+    let header = Header { codec, plain: size, ..Header::for_payload(Kind::Chunk, codec, *digest, size, &[]) };
+    decode_with_base(store, &header, stored, &[])
 }
 
 /// Reads what a delta depends on; what is wrong with that is wrong with the delta.

@@ -9,7 +9,7 @@ use stemma_core::{Digest, Sha256};
 
 use crate::{
     batch::Batch,
-    blob::{BlobReader, decode_chunk, decode_with_base, read_base, recipe_fault},
+    blob::{BlobReader, check_record, decode_chunk, decode_with_base, read_base, recipe_fault},
     codec::{self, DEPTH_MAX, Dependency, Hint},
     error::{Result, StoreError},
     index,
@@ -153,6 +153,7 @@ fn parts(digest: &Digest, layout: &Layout) -> Vec<RecordId> {
         pieces.iter().map(|piece| RecordId::new(kind, piece.digest)).collect::<Vec<_>>()
     };
     match layout {
+        Layout::Inline { .. } => Vec::new(),
         Layout::Whole => vec![RecordId::new(RecordKind::Chunk, *digest)],
         Layout::Chunks(chunks) => named(RecordKind::Chunk, chunks),
         Layout::Pages(pages) => named(RecordKind::Page, pages),
@@ -165,12 +166,7 @@ impl Store {
     /// Takes a record out after checking that it is what its name says; damage does not travel.
     pub fn export(&self, id: &RecordId) -> Result<Option<Record>> {
         self.index().fetch(id.kind.inner(), &id.digest, |header, payload| {
-            if id.kind == RecordKind::Chunk {
-                decode_chunk(self, header, payload.clone(), 0)?;
-            }
-            if id.kind == RecordKind::Page && Digest::of(&payload) != id.digest {
-                return Err(index::RecordFault::Damaged("its bytes are other content".to_owned()));
-            }
+            check_record(self, header, payload.clone())?;
             Record::new(*header, payload).map_err(|fault| match fault {
                 RecordFault::Damaged(what) => index::RecordFault::Damaged(what.to_owned()),
                 RecordFault::Unknown(version) => recipe_fault(self, RecipeFault::Unknown(version)),
@@ -204,7 +200,7 @@ impl Store {
         let digest = recipe.header.digest;
         let decoded = Recipe::decode(digest, &recipe.payload);
         let decoded = decoded.map_err(|_| StoreError::corrupt(digest, "its recipe is damaged"))?;
-        let bytes = BlobReader::of_recipe(self.clone(), &digest, decoded).into_vec(LEAF_BYTES_MAX)?;
+        let bytes = reader_by(self, &digest, decoded)?.into_vec(LEAF_BYTES_MAX)?;
         Ok(self.children_in(&digest, bytes)?.iter().map(member).collect())
     }
 }
@@ -417,11 +413,18 @@ impl Batch {
     }
 }
 
+fn reader_by(store: &Store, digest: &Digest, recipe: Recipe) -> Result<BlobReader> {
+    BlobReader::of_recipe(store, digest, recipe).map_err(|fault| match fault {
+        index::RecordFault::Damaged(what) => StoreError::corrupt(*digest, what),
+        index::RecordFault::Other(error) => error,
+    })
+}
+
 /// Reads the content by the recipe: a recipe's own check proves only that somebody wrote it for this name.
 fn check_recipe(store: &Store, digest: &Digest, recipe: Recipe) -> Result<()> {
     let expected = recipe.sha256;
     let mut sha256 = sha2::Sha256::new();
-    BlobReader::of_recipe(store.clone(), digest, recipe).copy_to(&mut |chunk| {
+    reader_by(store, digest, recipe)?.copy_to(&mut |chunk| {
         sha256.update(chunk);
         Ok(())
     })?;

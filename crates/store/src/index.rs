@@ -21,7 +21,7 @@ use crate::{
     gc::marks::Marks,
     pack::{self, Adoption, Found, PackId, PackWriter, SEAL_AT, Scan},
     pack_index::PackIndex,
-    record::{HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
+    record::{CODEC_INLINE, HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
 };
 
 /// Pack files kept open for reading.
@@ -42,6 +42,13 @@ pub(crate) struct Content {
     place: Place,
     pub size: u64,
     pub sha256: Sha256,
+}
+
+impl Content {
+    /// Whether the content is in its recipe, so that there is nothing else to look for.
+    pub fn is_inline(&self) -> bool {
+        self.place.codec == CODEC_INLINE
+    }
 }
 
 struct Pack {
@@ -200,7 +207,10 @@ impl Index {
     fn places(&self, kind: Kind, digest: &Digest) -> Vec<Place> {
         let state = self.read();
         let copies = state.copies.get(&(kind, *digest)).into_iter().flatten();
-        state.place(kind, digest).into_iter().chain(copies.copied()).collect()
+        let mut places: Vec<Place> = state.place(kind, digest).into_iter().chain(copies.copied()).collect();
+        // what another recipe lists may be gone
+        places.sort_by_key(|place| place.codec != CODEC_INLINE);
+        places
     }
 
     pub fn has(&self, kind: Kind, digest: &Digest) -> bool {
@@ -515,7 +525,7 @@ impl Index {
             self.close(id, &file)?;
         } else {
             // whoever holds the lock is writing the index
-            let (records, committed_end) = pack::survey(&file, &path, id)?;
+            let Scan { records, committed_end, .. } = pack::survey(&file, &path, id)?;
             self.absorb(id, records, committed_end);
         }
         self.mark_sealed(id);
@@ -525,7 +535,7 @@ impl Index {
     /// Ends a pack: nobody will append to it once it has an index. The caller holds its lock.
     fn close(&self, id: PackId, file: &File) -> Result<()> {
         let path = id.pack_path(&self.dir);
-        let (records, committed_end) = pack::survey(file, &path, id)?;
+        let Scan { records, committed_end, .. } = pack::survey(file, &path, id)?;
         self.absorb(id, records.clone(), committed_end);
         file.sync_data().at(&path)?;
         // without an index the pack is only slower to open; a full or read-only disk must not stop a reader

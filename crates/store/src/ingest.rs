@@ -22,7 +22,7 @@ use crate::{
     base::BaseBlob,
     batch::Batch,
     blob::read_base,
-    codec::{self, Base, Encoded, Hint, Sampler},
+    codec::{self, Array, Base, Encoded, Hint, Sampler},
     cut::{Cut, Cutter, LONGEST},
     error::{Result, StoreError},
     recipe::{Layout, PAGE_CHUNKS, PAGES_MAX, Piece, Recipe, encode_page},
@@ -58,7 +58,7 @@ pub(crate) fn ingest(
     batch.check_usable()?;
     let first = read_block(source)?;
     let (info, layout) = if first.len() < BLOCK {
-        ingest_block(batch, &first, guide)?
+        ingest_block(batch, kind, &first, guide)?
     } else {
         ingest_stream(batch, first, guide, source, progress)?
     };
@@ -81,7 +81,7 @@ fn read_block_into(source: &mut dyn Read, mut block: Vec<u8>) -> Result<Vec<u8>>
 }
 
 /// Adds content that is in memory as a whole.
-fn ingest_block(batch: &mut Batch, content: &[u8], guide: Guide) -> Result<(BlobInfo, Layout)> {
+fn ingest_block(batch: &mut Batch, kind: Kind, content: &[u8], guide: Guide) -> Result<(BlobInfo, Layout)> {
     let info = BlobInfo { digest: Digest::of(content), sha256: Sha256::of(content), size: content.len() as u64 };
     let is_single = !content.is_empty() && content.len() <= SINGLE_CHUNK_MAX;
     if is_single && batch.holds(Kind::Chunk, &info.digest) {
@@ -92,6 +92,10 @@ fn ingest_block(batch: &mut Batch, content: &[u8], guide: Guide) -> Result<(Blob
     let mut cutter = Cutter::new(content, guide.outline, base);
     if is_single {
         let array = cutter.only_array(content.len());
+        // what is a version of something may get further versions, which can be differences to a chunk only
+        if guide.like.is_none() && batch.may_be_inline(kind, &info.digest, content.len()) {
+            return Ok((info, inline(content, array)));
+        }
         let hint = Hint { array, base: cutter.neighbour(&info.digest) };
         put_chunk(batch, &mut sampler, info.digest, content, hint)?;
         return Ok((info, Layout::Whole));
@@ -109,6 +113,13 @@ fn ingest_block(batch: &mut Batch, content: &[u8], guide: Guide) -> Result<(Blob
         rest = behind;
     }
     Ok((info, pieces.finish(batch, info.digest)?))
+}
+
+fn inline(content: &[u8], array: Option<Array>) -> Layout {
+    match codec::encode(content, &Hint { array, base: None }, None) {
+        Some(Encoded { codec, payload }) => Layout::Inline { codec, stored: payload },
+        None => Layout::Inline { codec: CODEC_RAW, stored: content.to_vec() },
+    }
 }
 
 fn put_chunk(batch: &mut Batch, sampler: &mut Sampler, digest: Digest, chunk: &[u8], hint: Hint) -> Result<()> {

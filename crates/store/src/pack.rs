@@ -105,6 +105,25 @@ pub(crate) struct Scan {
     pub records: Vec<Found>,
     /// End of the last committed group; 0 if not even the pack's header is there.
     pub committed_end: u64,
+    /// Recipes whose bytes do not match their check. They are none of the records, so that their content is written
+    /// again when it is next added.
+    pub rotten: Vec<Injury>,
+}
+
+/// Damage in a pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Injury {
+    pub offset: u64,
+    /// What lies there, if its header is whole.
+    pub record: Option<(Kind, Digest)>,
+    pub what: String,
+}
+
+impl Injury {
+    fn of(header: &Header, offset: u64) -> Self {
+        let what = format!("the bytes of {} do not match their check", header.digest);
+        Self { offset, record: Some((header.kind, header.digest)), what }
+    }
 }
 
 /// Reads the committed groups from `start` (0 or the end of a group) on, headers only.
@@ -121,7 +140,7 @@ pub(crate) fn scan(file: &File, path: &Path, id: PackId, start: u64) -> Result<S
         scan.committed_end = PACK_HEADER_LEN as u64;
     }
     let mut group = Group::starting_at(scan.committed_end);
-    let mut records = Vec::new();
+    let (mut records, mut rotten) = (Vec::new(), Vec::new());
     let mut at = scan.committed_end;
     while let Some((header, bytes)) = window.header(at)? {
         if window.len - at < header.record_len() {
@@ -137,12 +156,15 @@ pub(crate) fn scan(file: &File, path: &Path, id: PackId, start: u64) -> Result<S
                 break;
             }
             scan.records.append(&mut records);
+            scan.rotten.append(&mut rotten);
             scan.committed_end = end;
             group = Group::starting_at(end);
         } else {
             group.add(&bytes);
-            // a recipe that has rotted is left out, so that its content is written again when it is next added
-            records.extend(window.found(&header, at)?);
+            match window.found(&header, at)? {
+                Some(found) => records.push(found),
+                None => rotten.push(Injury::of(&header, at)),
+            }
         }
         at = end;
     }
@@ -161,18 +183,21 @@ pub(crate) struct Salvage {
 #[derive(Debug, Default)]
 pub(crate) struct Survivors {
     pub records: Vec<Found>,
-    /// Where something is wrong, and what.
-    pub damage: Vec<(u64, String)>,
+    pub damage: Vec<Injury>,
 }
 
 /// Most damages that are listed one by one for a pack.
 const DAMAGE_LISTED_MAX: usize = 1000;
 
 impl Survivors {
-    fn damaged(&mut self, offset: u64, what: String) {
+    fn damaged(&mut self, injury: Injury) {
         if self.damage.len() < DAMAGE_LISTED_MAX {
-            self.damage.push((offset, what));
+            self.damage.push(injury);
         }
+    }
+
+    fn damaged_at(&mut self, offset: u64, what: &str) {
+        self.damaged(Injury { offset, record: None, what: what.to_owned() });
     }
 
     fn append(&mut self, later: &mut Self) {
@@ -189,26 +214,27 @@ pub(crate) fn salvage(file: &File, path: &Path, id: PackId, start: u64, end: u64
     let mut at = start;
     if start == 0 {
         if !window.pack_header_is_whole()? {
-            salvage.tail.damaged(0, "the pack's header is damaged".to_owned());
+            salvage.tail.damaged_at(0, "the pack's header is damaged");
         }
         at = PACK_HEADER_LEN as u64;
     }
     while at < end {
         let header = window.header(at)?.map(|(header, _)| header);
         let Some(header) = header.filter(|header| header.record_len() <= end - at) else {
-            salvage.tail.damaged(at, "no record starts where one should".to_owned());
+            salvage.tail.damaged_at(at, "no record starts where one should");
             at = window.next_header(at + 1, end)?;
             continue;
         };
         if !window.payload_is_whole(&header, at)? {
-            salvage.tail.damaged(at, format!("the bytes of {} do not match their check", header.digest));
+            salvage.tail.damaged(Injury::of(&header, at));
         } else if header.kind == Kind::Commit {
             salvage.committed.append(&mut salvage.tail);
             salvage.last_commit_end = Some(at + header.record_len());
         } else if let Some(found) = window.found(&header, at)? {
             salvage.tail.records.push(found);
         } else {
-            salvage.tail.damaged(at, format!("the recipe of {} is damaged", header.digest));
+            let what = format!("the recipe of {} is damaged", header.digest);
+            salvage.tail.damaged(Injury { what, ..Injury::of(&header, at) });
         }
         at += header.record_len();
     }
@@ -216,15 +242,16 @@ pub(crate) fn salvage(file: &File, path: &Path, id: PackId, start: u64, end: u64
 }
 
 /// All that counts in a pack that nobody writes to, damaged or not, and where its last group ends.
-pub(crate) fn survey(file: &File, path: &Path, id: PackId) -> Result<(Vec<Found>, u64)> {
-    let Scan { mut records, mut committed_end, .. } = scan(file, path, id, 0)?;
+pub(crate) fn survey(file: &File, path: &Path, id: PackId) -> Result<Scan> {
+    let mut scan = scan(file, path, id, 0)?;
     let len = file.metadata().at(path)?.len();
-    if committed_end < len {
-        let rest = salvage(file, path, id, committed_end, len)?;
-        records.extend(rest.committed.records);
-        committed_end = rest.last_commit_end.unwrap_or(committed_end);
+    if scan.committed_end < len {
+        let rest = salvage(file, path, id, scan.committed_end, len)?;
+        scan.records.extend(rest.committed.records);
+        scan.rotten.extend(rest.committed.damage);
+        scan.committed_end = rest.last_commit_end.unwrap_or(scan.committed_end);
     }
-    Ok((records, committed_end))
+    Ok(scan)
 }
 
 /// The records since the last commit, as the next commit record describes them.

@@ -47,19 +47,20 @@ impl Prepared {
         let Self { info, plain, form } = self;
         let encoded = match form {
             Form::Chosen(encoded) => encoded,
-            Form::Held if batch.holds(Kind::Blob, &info.digest) && batch.holds(Kind::Chunk, &info.digest) => {
-                return Ok(info);
-            }
+            Form::Held if batch.holds_short(Kind::Blob, &info.digest) => return Ok(info),
             Form::Held | Form::Open => return batch.put_bytes(&plain),
         };
-        if !batch.holds(Kind::Chunk, &info.digest) {
-            let (codec, payload) = match &encoded {
-                Some(Encoded { codec, payload }) => (*codec, payload),
-                None => (CODEC_RAW, &plain),
-            };
-            batch.append(Kind::Chunk, info.digest, codec, info.size, payload)?;
-        }
-        let recipe = Recipe { size: info.size, sha256: info.sha256, layout: Layout::Whole };
+        let may_be_inline = batch.may_be_inline(Kind::Blob, &info.digest, plain.len());
+        let (codec, stored) = encoded.map_or((CODEC_RAW, plain), |encoded| (encoded.codec, encoded.payload));
+        let layout = if may_be_inline {
+            Layout::Inline { codec, stored }
+        } else {
+            if !batch.holds(Kind::Chunk, &info.digest) {
+                batch.append(Kind::Chunk, info.digest, codec, info.size, &stored)?;
+            }
+            Layout::Whole
+        };
+        let recipe = Recipe { size: info.size, sha256: info.sha256, layout };
         batch.append_recipe(Kind::Blob, info.digest, &recipe)?;
         Ok(info)
     }

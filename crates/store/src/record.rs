@@ -35,6 +35,8 @@ pub(crate) const CODEC_ZSTD: u8 = 1;
 pub(crate) const CODEC_PLANES: u8 = 2;
 pub(crate) const CODEC_PLANES_DELTA: u8 = 3;
 pub(crate) const CODEC_ZSTD_DELTA: u8 = 4;
+/// Of a recipe that holds the content; how that is packed it says itself.
+pub(crate) const CODEC_INLINE: u8 = 5;
 
 /// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

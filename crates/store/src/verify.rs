@@ -10,7 +10,7 @@ use crate::{
     error::{IoContext as _, Result, StoreError},
     gc::{self, marks::MarksId},
     index::RecordFault,
-    pack::{self, Found, PackId},
+    pack::{self, Found, Injury, PackId},
     pack_index::PackIndex,
     record::{HEADER_LEN, Header, Kind, PAYLOAD_MAX, le_u64},
     store::Store,
@@ -128,7 +128,11 @@ impl Store {
         };
         let mut records = match PackIndex::load(self.index().dir(), id)? {
             Some(index) => index.records,
-            None => pack::survey(&file, &path, id)?.0,
+            None => {
+                let survey = pack::survey(&file, &path, id)?;
+                report.damaged.extend(survey.rotten.into_iter().map(|injury| self.of_injury(id, injury)));
+                survey.records
+            }
         };
         records.sort_unstable_by_key(|found| (found.offset < from, found.offset));
         for found in records {
@@ -219,9 +223,18 @@ impl Store {
             report.damaged.push(damage(Some(len), format!("the pack is {} bytes too short", committed_end - len)));
         }
         let found = pack::salvage(&file, &path, id, 0, committed_end)?;
-        let damages = found.committed.damage.into_iter().chain(found.tail.damage);
-        report.damaged.extend(damages.map(|(offset, what)| damage(Some(offset), what)));
+        let injuries = found.committed.damage.into_iter().chain(found.tail.damage);
+        report.damaged.extend(injuries.map(|injury| self.of_injury(id, injury)));
         Ok(())
+    }
+
+    /// Names the content too if nothing else will: one whose only recipe rotted is not known to be here.
+    fn of_injury(&self, id: PackId, injury: Injury) -> Damage {
+        let Injury { offset, record, what } = injury;
+        let lost = record.filter(|(kind, digest)| {
+            matches!(kind, Kind::Blob | Kind::Tree) && self.index().content(*kind, digest).is_none()
+        });
+        Damage { digest: lost.map(|(_, digest)| digest), pack: Some(format!("{id}.pack")), offset: Some(offset), what }
     }
 
     pub(crate) fn verify_content(

@@ -31,9 +31,12 @@ pub(super) fn contents_named(store: &Store, digest: &Digest) -> impl Iterator<It
 pub(crate) fn each_record(store: &Store, content: ContentKey, visit: &mut dyn FnMut(Key)) -> Result<()> {
     let (kind, digest) = content;
     visit(content);
+    let places = store.index().places_of(kind, &digest);
+    if places.len() == 1 && store.index().content(kind, &digest).is_some_and(|content| content.is_inline()) {
+        return Ok(());
+    }
     let recipe = read_recipe(store, kind, &digest)?.ok_or(StoreError::NotFound(digest))?;
     let first = each_part(store, digest, &recipe, visit);
-    let places = store.index().places_of(kind, &digest);
     if places.len() < 2 {
         return first;
     }
@@ -59,6 +62,7 @@ fn each_part(store: &Store, content: Digest, recipe: &Recipe, visit: &mut dyn Fn
         false => missing = Err(StoreError::corrupt(content, format!("its {name} {} is missing", key.1))),
     };
     let pages = match &recipe.layout {
+        Layout::Inline { .. } => return missing,
         Layout::Whole => {
             part((Kind::Chunk, content), "chunk");
             return missing;

@@ -20,7 +20,7 @@ use crate::{
     codec::{self, Dependency},
     error::{IoContext as _, Result, StoreError},
     index::RecordFault,
-    pack::{self, Found, PackId, PackWriter, SEAL_AT},
+    pack::{self, Found, Injury, PackId, PackWriter, SEAL_AT},
     pack_index::PackIndex,
     record::{CODEC_RAW, HEADER_LEN, Header, Kind},
     store::Store,
@@ -110,7 +110,7 @@ impl<'a> Sweeper<'a> {
         let whole: HashSet<u64> = records.iter().map(|found| found.offset).collect();
         let known = match PackIndex::load(self.store.index().dir(), id)? {
             Some(index) => index.records,
-            None => pack::survey(file, path, id)?.0,
+            None => pack::survey(file, path, id)?.records,
         };
         let known_at: HashSet<u64> = known.iter().map(|found| found.offset).collect();
         // written again behind the damage
@@ -124,8 +124,10 @@ impl<'a> Sweeper<'a> {
             }
             damaged.push(damage(id, found, "its stored bytes do not match their check"));
         }
-        for (offset, what) in salvage.committed.damage {
-            if !known_at.contains(&offset) {
+        for Injury { offset, record, what } in salvage.committed.damage {
+            let is_fine = known_at.contains(&offset) || record.is_some_and(|key| again.contains(&key));
+            let is_elsewhere = || record.map_or(Ok(false), |key| self.any_elsewhere(id, key));
+            if !is_fine && !is_elsewhere()? {
                 damaged.push(Damage { digest: None, pack: Some(format!("{id}.pack")), offset: Some(offset), what });
             }
         }

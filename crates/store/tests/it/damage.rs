@@ -18,7 +18,7 @@ fn small_store() -> (Fixture, Contents, Digest) {
     let fixture = Fixture::new();
     let mut contents = Vec::new();
     let mut batch = fixture.store.batch();
-    for content in [b"".to_vec(), b"one chunk".to_vec(), table(1, 600)] {
+    for content in [b"".to_vec(), b"in its recipe".to_vec(), table(1, 600), vec![b'y'; 50_000]] {
         contents.push((batch.put_bytes(&content).unwrap().digest, content));
     }
     batch.commit().unwrap();

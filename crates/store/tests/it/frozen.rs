@@ -1,7 +1,7 @@
 //! A store written by the first version of the formats is read for ever.
 //!
 //! `tests/data/v1` holds a pack that is open and one that is closed and has its index; `tests/data/v2` a closed pack
-//! with all codecs and an index that has them. If one of these tests fails, the
+//! with all codecs and an index that has them, `tests/data/v3` an open one with short content in its recipes. If one of these tests fails, the
 //! change breaks the stores that people have: raise the version and keep reading the old one.
 
 use std::{fs, path::Path};
@@ -90,6 +90,23 @@ fn the_name_of_a_tree_is_frozen() {
         tree().digest().unwrap().to_string(),
         "b3:a48a654fe1c936285aa723a93d7a57db3dbdb6a4999f5f9a6f70a48b2f0738a4"
     );
+}
+
+#[test]
+fn recipes_of_the_second_version_hold_their_content() {
+    let (folder, store) = frozen_store("v3");
+    let [model, _, text, _] = versions();
+    for content in [b"kept in its recipe\n".to_vec(), model, text] {
+        assert_eq!(store.read(&Digest::of(&content), u64::MAX).unwrap(), content);
+    }
+    assert_eq!(store.tree(&tree().digest().unwrap()).unwrap(), Some(tree()));
+    let pack = fs::read(files(folder.path(), "pack").pop().unwrap()).unwrap();
+    for codec in 0..=2 {
+        assert!(pack.windows(4).any(|window| window == [2, 1, 3, codec]), "codec {codec}");
+    }
+    // the files of the tree were not added
+    let report = store.verify(&mut |_, _| {}).unwrap();
+    assert_eq!((report.blobs, report.trees, report.damaged.len()), (3, 1, 1));
 }
 
 /// 500 numbers behind a header, and the same a little later; a text, and the same with an edit.

@@ -374,10 +374,10 @@ fn a_tree_stays_with_its_files_and_goes_with_them() {
 /// The bytes of the only tree in a pack, which are short enough to be kept as they are.
 fn tree_bytes(pack: &[u8]) -> Vec<u8> {
     let at = pack.windows(8).position(|window| window == b"\x9dSTMTRE\n").unwrap();
-    let header = &pack[at - 60..at];
-    assert_eq!(header[5], 0, "it is not compressed");
+    let (header, recipe) = pack[at - 60 - 44..at].split_at(60);
+    assert_eq!(recipe[..4], [2, 1, 3, 0], "they are in the recipe and not compressed");
     let len = u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize;
-    pack[at..at + len].to_vec()
+    pack[at..at + len - 44].to_vec()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use proptest::prelude::*;
 use stemma_core::{ContentId, Digest, Sha256};
-use stemma_store::{Batch, BlobReader, Store, StoreError};
+use stemma_store::{Batch, BlobReader, RecordId, RecordKind, Store, StoreError};
 
 use crate::{Fixture, files, noise, table};
 
@@ -89,6 +89,40 @@ fn equal_content_is_stored_once_and_appending_costs_the_end_only() {
     fixture.store.put_bytes(&content).unwrap();
     let second = fixture.store.usage().unwrap();
     assert!(second.bytes_on_disk - first.bytes_on_disk < 300_000, "{second:?}");
+}
+
+#[test]
+fn short_content_is_one_record_unless_it_is_a_version_of_other_content() {
+    let fixture = Fixture::new();
+    let content = table(1, 20_000);
+    let records = |content: &[u8]| {
+        let digest = Digest::of(content);
+        let kinds = [RecordKind::Blob, RecordKind::Chunk];
+        kinds.map(|kind| fixture.store.record_len(&RecordId::new(kind, digest)).unwrap_or(0))
+    };
+    let first = fixture.store.put_bytes(&content).unwrap();
+    let [inline, chunk] = records(&content);
+    assert!(chunk == 0 && inline < 10_000, "{inline}");
+
+    let path = fixture.store.root().join("file");
+    let mut like = first.digest;
+    for version in 1..4 {
+        let content = [format!("{version}\n").as_bytes(), &content].concat();
+        fs::write(&path, &content).unwrap();
+        let mut batch = fixture.store.batch();
+        like = batch.put_file_like(&path, Some(like), &mut |_| {}).unwrap().digest;
+        batch.commit().unwrap();
+        let [recipe, chunk] = records(&content);
+        let limit = if version == 1 { inline } else { 300 };
+        assert!(recipe < 200 && (1..limit).contains(&chunk), "version {version}: {recipe} {chunk}");
+        assert_eq!(fixture.reopened().read(&like, u64::MAX).unwrap(), content);
+    }
+    // added again, it stays in the form that it has
+    let before = fixture.store.usage().unwrap().bytes_on_disk;
+    for content in [content.clone(), [b"1\n", &content[..]].concat()] {
+        fixture.store.put_bytes(&content).unwrap();
+    }
+    assert_eq!(fixture.store.usage().unwrap().bytes_on_disk, before);
 }
 
 #[test]
