@@ -26,7 +26,7 @@ pub(crate) fn array(plain: &[u8]) -> Option<Array> {
     let mut best: Option<(f64, Array)> = None;
     for width in WIDTHS.into_iter().filter(|width| sample.len() / width >= PLANE_MIN) {
         let at_place: Vec<f64> = (0..width).map(|place| bits(sample.iter().skip(place).step_by(width))).collect();
-        let in_a_row = sample.chunks_exact(sample.len() / width).map(|row| bits(row));
+        let in_a_row = sample.chunks_exact(sample.len() / width).map(bits);
         let told = (in_a_row.sum::<f64>() - at_place.iter().sum::<f64>()) / width as f64;
         if told >= best.as_ref().map_or(TOLD_MIN, |(most, _)| most + TOLD_MORE) {
             let is_float = at_place[..width - 1].iter().all(|bits| *bits > at_place[width - 1]);

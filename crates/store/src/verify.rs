@@ -130,6 +130,7 @@ impl Store {
             Some(index) => index.records,
             None => {
                 let survey = pack::survey(&file, &path, id)?;
+                hit.extend(survey.rotten.iter().filter_map(|injury| injury.record));
                 report.damaged.extend(survey.rotten.into_iter().map(|injury| self.of_injury(id, injury)));
                 survey.records
             }
