@@ -9,7 +9,8 @@ use crate::{
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("migrations/0001_first.sql"))];
+const MIGRATIONS: [(i64, &str); 2] =
+    [(1, include_str!("migrations/0001_first.sql")), (2, include_str!("migrations/0002_grants_in_one_tree.sql"))];
 
 /// Brings a database to the newest migration.
 pub async fn migrate(database: &Database) -> Result<(), LedgerError> {
@@ -47,7 +48,32 @@ pub async fn create_tables(session: &mut Session) -> Result<(), LedgerError> {
 
 async fn run(session: &mut Session, sql: &str) -> Result<(), LedgerError> {
     for statement in sql.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
-        session.execute(statement, &[]).await?;
+        let statement = session.table_definition(statement);
+        session.execute(&statement, &[]).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn grants_of_the_first_tables_are_kept() {
+        let database = Database::open_memory().await.unwrap();
+        let mut session = database.begin().await.unwrap();
+        let (number, sql) = MIGRATIONS[0];
+        run(&mut session, "CREATE TABLE migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)").await.unwrap();
+        run(&mut session, sql).await.unwrap();
+        let values = [Value::Int(number), Value::Text(Digest::of(sql.as_bytes()).to_string())];
+        session.execute("INSERT INTO migration (number, checksum) VALUES ($1, $2)", &values).await.unwrap();
+        run(&mut session, "INSERT INTO content_grant (project, digest, size) VALUES ('p', 'b3:1', 7)").await.unwrap();
+        session.commit().await.unwrap();
+
+        migrate(&database).await.unwrap();
+        let mut session = database.begin().await.unwrap();
+        let rows = session.rows("SELECT project, digest, size FROM content_grant", &[]).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].text("digest").unwrap(), rows[0].int("size").unwrap()), ("b3:1", 7));
+    }
 }

@@ -1,6 +1,6 @@
 //! One SQL text for SQLite and PostgreSQL, over sqlx's two concrete drivers. All dialect differences live here.
 
-use std::{path::Path, str::FromStr as _, time::Duration};
+use std::{borrow::Cow, path::Path, str::FromStr as _, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Column as _, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo as _,
@@ -233,6 +233,15 @@ impl Session {
         match self {
             Self::Sqlite(_) => format!("json_each(${place}) AS list"),
             Self::Postgres(_) => format!("jsonb_array_elements(CAST(${place} AS jsonb)) AS list(value)"),
+        }
+    }
+
+    /// A statement of a migration, written for SQLite. There a table `WITHOUT ROWID` is kept once, in the order of its key;
+    /// PostgreSQL has no such thing.
+    pub fn table_definition<'a>(&self, sql: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Sqlite(_) => Cow::Borrowed(sql),
+            Self::Postgres(_) => Cow::Owned(sql.replace(" WITHOUT ROWID", "")),
         }
     }
 
