@@ -34,6 +34,8 @@ class Workload:
     restored: list
     what: str
     paths: dict = field(default_factory=dict)
+    # so many files that removing them would slow down whoever makes files next; they go when all turns are over
+    is_many: bool = False
 
     def paths_of(self, version):
         return self.paths.get(version, self.paths[""])
@@ -48,7 +50,9 @@ CHECKPOINT = dict(
 WORKLOADS = {
     "checkpoint-fp32": Workload(what="a decoder's weights in one safetensors file, float32", **CHECKPOINT),
     "checkpoint-bf16": Workload(what="the same with twice the weights in bfloat16", **CHECKPOINT),
-    "files": Workload(["base", "changed"], ["base", "changed"], "files of 1 to 16 KiB in folders", {"": ["data/files"]}),
+    "files": Workload(
+        ["base", "changed"], ["base", "changed"], "files of 1 to 16 KiB in folders", {"": ["data/files"]}, is_many=True
+    ),
     "csv": Workload(
         ["base", "appended", "inserted", "edited"], ["base", "edited"], "a table in CSV", {"": ["data/table.csv"]}
     ),
@@ -114,7 +118,7 @@ class Turn:
 
     def __init__(self, name, workload, scale, folder, record):
         self.workload, self.plan, self.scale, self.record = workload, WORKLOADS[workload], scale, record
-        self.peer = stores.PEERS[name](folder)
+        self.peer = stores.PEERS[name](folder, keeps_removed=self.plan.is_many)
         self.stored, self.digests, self.added = occupied(folder / self.peer.store), {}, set()
 
     def run(self):
@@ -177,11 +181,14 @@ def run_all(args, names):
             # the order turns, so that a slow minute of the machine hits another one
             for name in names[number % len(names) :] + names[: number % len(names)]:
                 rows += one_turn(args, workload, number, name)
+        if WORKLOADS[workload].is_many:
+            for folder in args.folder.glob(f"{workload}-*"):
+                shutil.rmtree(folder, ignore_errors=True)
     return rows
 
 
 def one_turn(args, workload, number, name):
-    folder, rows = args.folder / f"{workload}-{name}", []
+    folder, rows = args.folder / f"{workload}-{name}-{number}", []
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
@@ -195,7 +202,8 @@ def one_turn(args, workload, number, name):
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         record("set up", "", error=str(error))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not WORKLOADS[workload].is_many:
+            shutil.rmtree(folder, ignore_errors=True)
         settle()
     return rows
 
