@@ -1,0 +1,211 @@
+//! Following what other processes commit, and tidying up behind those that died.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    io,
+    path::Path,
+    sync::PoisonError,
+};
+
+use super::Index;
+use crate::{
+    error::{IoContext as _, Result, StoreError},
+    pack::{self, Found, PackId, SEAL_AT, Scan},
+    pack_index::PackIndex,
+};
+
+/// As often the folder is read again because a pack went away meanwhile.
+const REFRESH_ROUNDS: usize = 10;
+
+impl Index {
+    /// Looks at the folder for what other processes have committed since.
+    pub fn refresh(&self) -> Result<()> {
+        let _one_at_a_time = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where a pack went away its records were copied into another one before, which a listing that was begun
+        // earlier may not have.
+        for _ in 0..REFRESH_ROUNDS {
+            if self.follow_folder()? == Look::Complete {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn follow_folder(&self) -> Result<Look> {
+        let known: Vec<PackId> = self.packs().into_iter().map(|(id, _)| id).collect();
+        let listing = Listing::read(&self.dir)?;
+        let gone: HashSet<PackId> = known.into_iter().filter(|id| !listing.packs.contains(id)).collect();
+        let mut look = if gone.is_empty() { Look::Complete } else { Look::PackGone };
+        for id in &listing.packs {
+            let followed = match self.known(*id) {
+                Some(Known { sealed: true, .. }) => Look::Complete,
+                _ if listing.indexes.contains(id) => self.load_sealed(*id)?,
+                known => self.follow(*id, known.map_or(0, |known| known.committed_end))?,
+            };
+            if followed == Look::PackGone {
+                look = Look::PackGone;
+            }
+        }
+        // only now, so that what was moved is never absent in between
+        self.forget(gone);
+        Ok(look)
+    }
+
+    pub(super) fn known(&self, id: PackId) -> Option<Known> {
+        let state = self.read();
+        let pack = &state.packs[*state.by_id.get(&id)? as usize];
+        Some(Known { committed_end: pack.committed_end, sealed: pack.sealed })
+    }
+
+    /// Reads what was appended to a pack that is still open.
+    fn follow(&self, id: PackId, committed_end: u64) -> Result<Look> {
+        let path = id.pack_path(&self.dir);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::PackGone),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        };
+        let committed_end = self.catch_up(id, &file, &path, committed_end)?;
+        let len = file.metadata().at(&path)?.len();
+        // What lies behind the last group is work in progress if somebody holds the lock.
+        if (committed_end < SEAL_AT && len <= committed_end) || file.try_lock().is_err() {
+            return Ok(Look::Complete);
+        }
+        self.finish_dead(id, &file, &path, committed_end)?;
+        Ok(Look::Complete)
+    }
+
+    /// Tidies up behind a writer that died. The caller holds the pack's lock.
+    fn finish_dead(&self, id: PackId, file: &File, path: &Path, committed_end: u64) -> Result<()> {
+        if pack::is_unlinked(file, path)? {
+            return Ok(());
+        }
+        let committed_end = self.catch_up(id, file, path, committed_end)?;
+        if committed_end >= SEAL_AT {
+            // its writer died between the last commit and the index
+            return self.close(id, file);
+        }
+        let len = file.metadata().at(path)?.len();
+        let tail = pack::salvage(file, path, id, committed_end, len)?;
+        if tail.last_commit_end.is_some() {
+            return self.close(id, file);
+        }
+        if len > committed_end {
+            // The rest of a crash. It does no harm, so being unable to cut it off does none either.
+            let _ = File::options().write(true).open(path).and_then(|file| file.set_len(committed_end));
+        }
+        Ok(())
+    }
+
+    fn catch_up(&self, id: PackId, file: &File, path: &Path, committed_end: u64) -> Result<u64> {
+        let scan = pack::scan(file, path, id, committed_end)?;
+        self.absorb(id, scan.records, scan.committed_end);
+        Ok(scan.committed_end)
+    }
+
+    /// Takes in a pack by its index, or makes the index anew.
+    pub(super) fn load_sealed(&self, id: PackId) -> Result<Look> {
+        if let Some(index) = PackIndex::load(&self.dir, id)? {
+            self.absorb(id, index.records, index.committed_end);
+            self.mark_sealed(id);
+            return Ok(Look::Complete);
+        }
+        let path = id.pack_path(&self.dir);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::PackGone),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        };
+        if file.try_lock().is_ok() {
+            if pack::is_unlinked(&file, &path)? {
+                return Ok(Look::PackGone);
+            }
+            self.close(id, &file)?;
+        } else {
+            // whoever holds the lock is writing the index
+            let Scan { records, committed_end, .. } = pack::survey(&file, &path, id)?;
+            self.absorb(id, records, committed_end);
+        }
+        self.mark_sealed(id);
+        Ok(Look::Complete)
+    }
+
+    /// Ends a pack: nobody will append to it once it has an index. The caller holds its lock.
+    pub(super) fn close(&self, id: PackId, file: &File) -> Result<()> {
+        let path = id.pack_path(&self.dir);
+        let Scan { records, committed_end, .. } = pack::survey(file, &path, id)?;
+        self.absorb(id, records.clone(), committed_end);
+        file.sync_data().at(&path)?;
+        // without an index the pack is only slower to open; a full or read-only disk must not stop a reader
+        if (PackIndex { records, committed_end }).write(&self.dir, id).is_ok() {
+            self.mark_sealed(id);
+        }
+        Ok(())
+    }
+
+    pub(super) fn absorb(&self, id: PackId, records: Vec<Found>, committed_end: u64) {
+        let mut state = self.write();
+        let number = state.pack_number(id);
+        state.reserve(&records);
+        for found in records {
+            state.insert(number, found);
+        }
+        let pack = &mut state.packs[number as usize];
+        pack.committed_end = pack.committed_end.max(committed_end);
+    }
+
+    fn mark_sealed(&self, id: PackId) {
+        let mut state = self.write();
+        let number = state.pack_number(id);
+        state.packs[number as usize].sealed = true;
+    }
+
+    pub fn forget(&self, ids: HashSet<PackId>) {
+        if ids.is_empty() {
+            return;
+        }
+        let mut state = self.write();
+        state.forget(&ids);
+        let gone: HashSet<u32> = (0..).zip(&state.packs).filter(|(_, p)| p.gone).map(|(n, _)| n).collect();
+        self.files().retain(|(number, _)| !gone.contains(number));
+    }
+}
+
+/// Whether all of the folder was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    Complete,
+    /// A pack went away, since the last look or during this one.
+    PackGone,
+}
+
+pub(super) struct Known {
+    pub committed_end: u64,
+    sealed: bool,
+}
+
+#[derive(Default)]
+struct Listing {
+    packs: HashSet<PackId>,
+    indexes: HashSet<PackId>,
+}
+
+impl Listing {
+    fn read(dir: &Path) -> Result<Self> {
+        let mut listing = Self::default();
+        for entry in fs::read_dir(dir).at(dir)? {
+            let name = entry.at(dir)?.file_name();
+            let Some((stem, extension)) = name.to_str().and_then(|name| name.split_once('.')) else {
+                continue;
+            };
+            let Ok(id) = stem.parse() else { continue };
+            match extension {
+                "pack" => listing.packs.insert(id),
+                "idx" => listing.indexes.insert(id),
+                _ => continue,
+            };
+        }
+        Ok(listing)
+    }
+}

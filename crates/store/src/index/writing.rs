@@ -1,0 +1,132 @@
+//! Packs to write to, and what was committed to them.
+
+use std::{fs::File, io, path::Path};
+
+use super::Index;
+use crate::{
+    error::{Result, StoreError},
+    pack::{self, Adoption, PackId, PackWriter, SEAL_AT, Scan},
+};
+
+/// One look without the folder, one after reading it, the rest with a new pack each.
+const ADOPTION_ATTEMPTS: usize = 100;
+
+impl Index {
+    /// Finds a pack that is open and not locked, or makes one.
+    ///
+    /// So there are never more open packs than there were writers at once, however many batches they commit.
+    pub fn writer(&self) -> Result<Box<PackWriter>> {
+        for attempt in 0..ADOPTION_ATTEMPTS {
+            if attempt == 1 {
+                self.refresh()?;
+            } else if attempt > 1 {
+                let id = PackWriter::create_file(&self.dir)?;
+                self.absorb(id, Vec::new(), 0);
+            }
+            for id in self.open_packs() {
+                if let Some(writer) = self.adopt(id)? {
+                    return Ok(writer);
+                }
+            }
+        }
+        let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new pack was taken by another writer");
+        Err(StoreError::io(&self.dir, busy))
+    }
+
+    /// Makes a pack that nobody else has written to.
+    pub fn writer_of_new_pack(&self) -> Result<Box<PackWriter>> {
+        for _ in 0..ADOPTION_ATTEMPTS {
+            let id = PackWriter::create_file(&self.dir)?;
+            self.absorb(id, Vec::new(), 0);
+            if let Some(writer) = self.adopt(id)?
+                && writer.is_empty()
+            {
+                return Ok(writer);
+            }
+        }
+        let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new pack was taken by another writer");
+        Err(StoreError::io(&self.dir, busy))
+    }
+
+    fn open_packs(&self) -> Vec<PackId> {
+        let state = self.read();
+        let open = state.packs.iter().filter(|pack| !pack.sealed && !pack.gone && pack.committed_end < SEAL_AT);
+        let mut ids: Vec<PackId> = open.map(|pack| pack.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn adopt(&self, id: PackId) -> Result<Option<Box<PackWriter>>> {
+        let known_end = self.known(id).map_or(0, |known| known.committed_end);
+        let mut seen = Scan::default();
+        let adoption = PackWriter::adopt(&self.dir, id, known_end, &mut seen)?;
+        self.absorb(id, seen.records, seen.committed_end);
+        match adoption {
+            Adoption::Writer(writer) => {
+                self.sync_name(id)?;
+                Ok(Some(writer))
+            }
+            Adoption::Taken => Ok(None),
+            Adoption::Damaged(locked) => {
+                self.close(id, &locked)?;
+                Ok(None)
+            }
+            Adoption::Closed => {
+                if id.index_path(&self.dir).exists() {
+                    self.load_sealed(id)?;
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Makes a pack's name, and the folders above it, survive a power loss before the first record is acknowledged:
+    /// their maker may have died too early to do it.
+    fn sync_name(&self, id: PackId) -> Result<()> {
+        let number = self.write().pack_number(id) as usize;
+        if self.read().packs[number].name_synced {
+            return Ok(());
+        }
+        for folder in self.dir.ancestors().take(3) {
+            let is_here = folder.as_os_str().is_empty();
+            pack::sync_dir(if is_here { Path::new(".") } else { folder })?;
+        }
+        self.write().packs[number].name_synced = true;
+        Ok(())
+    }
+
+    /// Commits what the writer appended, and ends the pack if it is long enough.
+    pub fn commit(&self, writer: &mut PackWriter) -> Result<()> {
+        let records = writer.commit()?;
+        self.absorb(writer.id, records, writer.len());
+        self.mark_synced(writer.id, writer.len());
+        if writer.len() >= SEAL_AT {
+            self.close(writer.id, writer.file())?;
+        }
+        Ok(())
+    }
+
+    /// Makes the groups of another writer's open pack survive a power loss: that writer may be between its commit
+    /// record and the disk.
+    pub fn sync_pack(&self, id: PackId) -> Result<()> {
+        let Some(known) = self.known(id) else {
+            return Ok(());
+        };
+        let path = id.pack_path(&self.dir);
+        match File::open(&path).and_then(|file| file.sync_data()) {
+            Ok(()) => {}
+            // a collection removed it after bringing to disk elsewhere what somebody may rely on
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::io(&path, error)),
+        }
+        self.mark_synced(id, known.committed_end);
+        Ok(())
+    }
+
+    fn mark_synced(&self, id: PackId, end: u64) {
+        let mut state = self.write();
+        let number = state.pack_number(id);
+        let pack = &mut state.packs[number as usize];
+        pack.synced_end = pack.synced_end.max(end);
+    }
+}
