@@ -53,6 +53,7 @@ mod in_order;
 mod index;
 mod ingest;
 mod lease;
+mod lock;
 mod materialize;
 mod pack;
 mod pack_index;

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     error::{IoContext as _, Result, StoreError},
     lease::Leases,
+    lock::try_lock,
     pack::PackId,
     store::Store,
     verify::Damage,
@@ -33,7 +34,7 @@ impl<'a> Collector<'a> {
     pub fn begin(store: &'a Store) -> Result<Self> {
         let path = marks::make_dir(store.root())?.join("lock");
         let lock = File::options().write(true).create(true).truncate(false).open(&path).at(&path)?;
-        match lock.try_lock() {
+        match try_lock(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::Collecting(store.root().to_owned())),
             Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),

@@ -20,6 +20,7 @@ use crate::{
     codec::{self, Dependency},
     error::{IoContext as _, Result, StoreError},
     index::RecordFault,
+    lock::try_lock,
     pack::{self, Found, Injury, PackId, PackWriter, SEAL_AT},
     pack_index::PackIndex,
     record::{CODEC_RAW, HEADER_LEN, Header, Kind},
@@ -75,7 +76,7 @@ impl<'a> Sweeper<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Outcome::Gone),
             Err(error) => return Err(StoreError::io(&path, error)),
         };
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Outcome::Busy),
             Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
