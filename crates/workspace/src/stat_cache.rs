@@ -47,6 +47,11 @@ impl StatCache {
         (known == stamp && is_past(&file_stamp(stamp), Moment::precise())).then_some(*digest)
     }
 
+    /// What was last read at a path, whatever is there now.
+    pub fn last(&self, path: &Path) -> Option<Digest> {
+        self.entries.get(path).map(|(_, digest)| *digest)
+    }
+
     /// Remembers what was read of a file, unless it was changed so lately that its stamp says nothing.
     ///
     /// `read_began` is from before the first byte was read. To know the file after all, it has to be read once more.

@@ -23,6 +23,33 @@ fn a_run_is_recorded_with_what_it_read_and_wrote() {
     assert!(desk.ok(&["runs", "--failed"]).starts_with("nothing yet"));
 }
 
+/// Writes weights that depend little on the argument.
+const FINE_TUNE: &str = r#"
+import json, random, struct, sys
+draw = random.Random(1)
+weights = [draw.gauss(0, 0.02) * (1 + float(sys.argv[1]) * draw.random() / 16384) for _ in range(200_000)]
+header = json.dumps({"w": {"dtype": "F32", "shape": [200_000], "data_offsets": [0, 800_000]}}).encode()
+with open("model.safetensors", "wb") as out:
+    out.write(struct.pack("<Q", len(header)) + header + struct.pack("<200000f", *weights))
+"#;
+
+#[test]
+fn what_a_run_writes_again_is_kept_as_its_difference_to_the_last() {
+    let desk = Desk::with_project();
+    fs::write(desk.work().join("tune.py"), FINE_TUNE).unwrap();
+    let stored = || {
+        let packs = fs::read_dir(desk.work().join(".stemma/content/packs")).unwrap();
+        packs.map(|pack| pack.unwrap().metadata().unwrap().len()).sum::<u64>()
+    };
+    let grown_by = |step: &str| {
+        let before = stored();
+        assert_eq!(desk.run(&["run", "--", "python3", "tune.py", step]).code, 0);
+        stored() - before
+    };
+    let (first, second) = (grown_by("0"), grown_by("1"));
+    assert!(first > 600_000 && second < 400_000, "{first}, then {second}");
+}
+
 #[test]
 fn a_failing_command_is_recorded_and_its_exit_code_handed_on() {
     let desk = Desk::with_project();

@@ -160,7 +160,8 @@ impl<'a> Shelf<'a> {
                 return Ok(Put::Stored(info));
             }
             let read_began = moment_to_read(&stamp);
-            match self.batch.put_file(path, &mut |_| {}) {
+            // what the run before this one left there is likely to be much the same
+            match self.batch.put_file_like(path, self.cache.last(path), &mut |_| {}) {
                 Ok(info) => {
                     if stamp_of(path) == Some(stamp) {
                         self.cache.insert(path, stamp, info.digest, read_began);
