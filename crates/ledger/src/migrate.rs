@@ -74,6 +74,6 @@ mod tests {
         let mut session = database.begin().await.unwrap();
         let rows = session.rows("SELECT project, digest, size FROM content_grant", &[]).await.unwrap();
         assert_eq!(rows.len(), 1);
-        assert_eq!((rows[0].text("digest").unwrap(), rows[0].int("size").unwrap()), ("b3:1", 7));
+        assert_eq!((rows[0].text("digest").unwrap(), rows[0].int("size").unwrap()), ("b3:1".to_owned(), 7));
     }
 }
