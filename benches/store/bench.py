@@ -102,7 +102,10 @@ def occupied(folder):
     seen, total = set(), 0
     for where, _, names in os.walk(folder):
         for name in [".", *names]:
-            entry = os.lstat(os.path.join(where, name))
+            try:
+                entry = os.lstat(os.path.join(where, name))
+            except FileNotFoundError:
+                continue  # git tidies up in the background
             if entry.st_ino not in seen:
                 seen.add(entry.st_ino)
                 total += entry.st_blocks * 512
