@@ -180,8 +180,11 @@ fn is_cured(store: &Store, found: &FoundDamage, budget_bytes: u64) -> Result<boo
     let Some(digest) = found.digest else {
         return Ok(false);
     };
-    if store.info(&digest)?.is_some_and(|blob| blob.size > budget_bytes) {
-        return Ok(false);
+    match store.info(&digest) {
+        Ok(Some(blob)) if blob.size > budget_bytes => return Ok(false),
+        Ok(_) => {}
+        Err(StoreError::Corrupt { .. }) => return Ok(false),
+        Err(error) => return Err(error),
     }
     let whole = store.open_blob(&digest).and_then(|mut reader| {
         io::copy(&mut reader, &mut io::sink()).map_err(StoreError::Source)?;

@@ -26,7 +26,7 @@ use crate::{
     record::{CODEC_INLINE, Kind},
 };
 
-pub(crate) use reading::RecordFault;
+pub(crate) use reading::{ROTTEN, RecordFault};
 use state::State;
 
 /// Where a record lies.

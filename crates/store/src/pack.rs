@@ -140,7 +140,7 @@ pub(crate) fn scan(file: &File, path: &Path, id: PackId, start: u64) -> Result<S
         scan.committed_end = PACK_HEADER_LEN as u64;
     }
     let mut group = Group::starting_at(scan.committed_end);
-    let (mut records, mut rotten) = (Vec::new(), Vec::new());
+    let (mut records, mut doubtful) = (Vec::new(), Vec::new());
     let mut at = scan.committed_end;
     while let Some((header, bytes)) = window.header(at)? {
         if window.len - at < header.record_len() {
@@ -156,14 +156,21 @@ pub(crate) fn scan(file: &File, path: &Path, id: PackId, start: u64) -> Result<S
                 break;
             }
             scan.records.append(&mut records);
-            scan.rotten.append(&mut rotten);
+            // What could not be read may just not have been written then. Now that the group is whole it must be there.
+            window.forget();
+            for (header, at) in doubtful.drain(..) {
+                match window.found(&header, at)? {
+                    Some(found) => scan.records.push(found),
+                    None => scan.rotten.push(Injury::of(&header, at)),
+                }
+            }
             scan.committed_end = end;
             group = Group::starting_at(end);
         } else {
             group.add(&bytes);
             match window.found(&header, at)? {
                 Some(found) => records.push(found),
-                None => rotten.push(Injury::of(&header, at)),
+                None => doubtful.push((header, at)),
             }
         }
         at = end;
@@ -328,6 +335,11 @@ impl<'a> Window<'a> {
     fn new(file: &'a File, path: &'a Path, id: PackId) -> Result<Self> {
         let len = file.metadata().at(path)?.len();
         Ok(Self { file, path, id, len, start: 0, bytes: Vec::new() })
+    }
+
+    /// Reads anew from here on.
+    fn forget(&mut self) {
+        self.bytes.clear();
     }
 
     /// Returns `len` bytes at `at`; `None` if the file ends before.

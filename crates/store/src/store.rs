@@ -17,7 +17,7 @@ use crate::{
     blob::BlobReader,
     error::{IoContext as _, Result, StoreError},
     gc::marks::{self, Marks},
-    index::Index,
+    index::{Index, ROTTEN},
     lease::Lease,
     record::Kind,
     tree::Tree,
@@ -126,11 +126,12 @@ impl Store {
         Ok(digest)
     }
 
-    /// What is known of a blob, without reading it; `None` if the store has no such blob.
+    /// What is known of a blob, without reading it; `None` if the store has no such blob. Fails if it had one that rotted.
     pub fn info(&self, digest: &Digest) -> Result<Option<BlobInfo>> {
         let find = || self.index.content(Kind::Blob, digest);
         let Some(content) = self.after_a_second_look(find)? else {
-            return Ok(None);
+            let is_rotten = self.index.is_rotten(digest);
+            return if is_rotten { Err(StoreError::corrupt(*digest, ROTTEN)) } else { Ok(None) };
         };
         Ok(Some(BlobInfo { digest: *digest, sha256: content.sha256, size: content.size }))
     }

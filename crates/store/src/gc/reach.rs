@@ -7,6 +7,7 @@ use stemma_core::Digest;
 use crate::{
     blob::{read_page, read_recipe},
     error::{Result, StoreError},
+    index::ROTTEN,
     recipe::{Layout, Recipe},
     record::Kind,
     store::Store,
@@ -82,20 +83,26 @@ fn each_part(store: &Store, content: Digest, recipe: &Recipe, visit: &mut dyn Fn
 }
 
 /// Visits the chunks that one depends on, through however many others.
+///
+/// A copy that depends on what was collected is garbage that was left where it lay. It matters only if there is no other.
 pub(super) fn each_base(
     store: &Store,
     content: Digest,
     chunk: Digest,
     visit: &mut dyn FnMut(Key) -> bool,
 ) -> Result<()> {
-    let mut waiting = vec![chunk];
-    while let Some(chunk) = waiting.pop() {
-        for base in store.index().bases(&chunk)? {
-            if !store.index().has(Kind::Chunk, &base) {
-                return Err(StoreError::corrupt(content, format!("its chunk {base} is missing")));
-            }
+    let index = store.index();
+    let mut waiting = vec![(chunk, true)];
+    while let Some((chunk, is_needed)) = waiting.pop() {
+        let (here, gone): (Vec<Digest>, Vec<Digest>) =
+            index.bases(&chunk)?.into_iter().partition(|base| index.has(Kind::Chunk, base));
+        let must_follow = is_needed && !index.stands_alone(&chunk);
+        if let Some(base) = gone.first().filter(|_| must_follow && here.is_empty()) {
+            return Err(StoreError::corrupt(content, format!("its chunk {base} is missing")));
+        }
+        for base in here {
             if visit((Kind::Chunk, base)) {
-                waiting.push(base);
+                waiting.push((base, must_follow));
             }
         }
     }
@@ -154,6 +161,10 @@ pub(super) fn reach(
                 seen += 1;
                 progress(seen);
             }
+        }
+        if !is_here && store.index().is_rotten(&digest) {
+            // what hangs on it can't be known
+            return Err(StoreError::Needed { digest, what: ROTTEN.to_owned() });
         }
         if !is_here {
             reach.absent.insert(digest);

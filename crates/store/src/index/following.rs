@@ -13,6 +13,7 @@ use crate::{
     error::{IoContext as _, Result, StoreError},
     pack::{self, Found, PackId, SEAL_AT, Scan},
     pack_index::PackIndex,
+    record::Kind,
 };
 
 /// As often the folder is read again because a pack went away meanwhile.
@@ -100,8 +101,9 @@ impl Index {
 
     fn catch_up(&self, id: PackId, file: &File, path: &Path, committed_end: u64) -> Result<u64> {
         let scan = pack::scan(file, path, id, committed_end)?;
-        self.absorb(id, scan.records, scan.committed_end);
-        Ok(scan.committed_end)
+        let committed_end = scan.committed_end;
+        self.absorb_scan(id, scan);
+        Ok(committed_end)
     }
 
     /// Takes in a pack by its index, or makes the index anew.
@@ -124,8 +126,7 @@ impl Index {
             self.close(id, &file)?;
         } else {
             // whoever holds the lock is writing the index
-            let Scan { records, committed_end, .. } = pack::survey(&file, &path, id)?;
-            self.absorb(id, records, committed_end);
+            self.absorb_scan(id, pack::survey(&file, &path, id)?);
         }
         self.mark_sealed(id);
         Ok(Look::Complete)
@@ -134,14 +135,30 @@ impl Index {
     /// Ends a pack: nobody will append to it once it has an index. The caller holds its lock.
     pub(super) fn close(&self, id: PackId, file: &File) -> Result<()> {
         let path = id.pack_path(&self.dir);
-        let Scan { records, committed_end, .. } = pack::survey(file, &path, id)?;
-        self.absorb(id, records.clone(), committed_end);
+        let scan = pack::survey(file, &path, id)?;
+        let (records, committed_end) = (scan.records.clone(), scan.committed_end);
+        self.absorb_scan(id, scan);
         file.sync_data().at(&path)?;
         // without an index the pack is only slower to open; a full or read-only disk must not stop a reader
         if (PackIndex { records, committed_end }).write(&self.dir, id).is_ok() {
             self.mark_sealed(id);
         }
         Ok(())
+    }
+
+    pub(super) fn absorb_scan(&self, id: PackId, scan: Scan) {
+        self.absorb(id, scan.records, scan.committed_end);
+        let lost = scan.rotten.into_iter().filter_map(|injury| injury.record);
+        let lost: Vec<_> = lost.filter(|(kind, _)| matches!(kind, Kind::Blob | Kind::Tree)).collect();
+        if !lost.is_empty() {
+            let mut state = self.write();
+            let number = state.pack_number(id);
+            for (kind, digest) in lost {
+                if state.place(kind, &digest).is_none() {
+                    state.rotten.insert((kind, digest), number);
+                }
+            }
+        }
     }
 
     pub(super) fn absorb(&self, id: PackId, records: Vec<Found>, committed_end: u64) {

@@ -99,9 +99,20 @@ impl Index {
         self.read().place(kind, digest).is_some()
     }
 
+    /// Whether a blob or tree of this name was here, and what is left of it can't be read.
+    pub fn is_rotten(&self, digest: &Digest) -> bool {
+        let state = self.read();
+        [Kind::Blob, Kind::Tree].iter().any(|kind| state.rotten.contains_key(&(*kind, *digest)))
+    }
+
     /// Bytes that a record takes in its pack; 0 if there is none of this name.
     pub fn stored_len(&self, kind: Kind, digest: &Digest) -> u64 {
         self.read().place(kind, digest).map_or(0, |place| HEADER_LEN as u64 + u64::from(place.stored))
+    }
+
+    /// Whether a copy of a chunk depends on no other.
+    pub fn stands_alone(&self, chunk: &Digest) -> bool {
+        self.places(Kind::Chunk, chunk).iter().any(|place| !codec::is_delta(place.codec))
     }
 
     /// The chunks that copies of a chunk are kept as differences to.

@@ -14,6 +14,8 @@ use crate::{
 
 /// Pack files kept open for reading.
 const OPEN_FILES_MAX: usize = 64;
+/// What is wrong with content whose recipe rotted before this process came to know it.
+pub(crate) const ROTTEN: &str = "its stored bytes do not match their check";
 /// One look without the folder, one after reading it, the rest because collections moved the record meanwhile.
 const READ_ATTEMPTS: usize = 10;
 
@@ -53,8 +55,11 @@ impl Index {
             }
         }
         match fault {
+            None if self.read().rotten.contains_key(&(kind, *digest)) => Err(StoreError::corrupt(*digest, ROTTEN)),
             None => Ok(None),
             Some(RecordFault::Other(error)) => Err(error),
+            // its packs are gone: a collection took it away
+            Some(RecordFault::Damaged(_)) if self.places(kind, digest).is_empty() => Ok(None),
             Some(RecordFault::Damaged(what)) => {
                 self.write().damaged.insert((kind, *digest));
                 Err(StoreError::corrupt(*digest, what))

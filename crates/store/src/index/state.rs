@@ -34,6 +34,9 @@ pub(super) struct State {
     pub sha256: HashMap<Sha256, Digest>,
     /// Further copies of records, written by processes that did not see each other or over a damaged one.
     pub copies: HashMap<(Kind, Digest), Vec<Place>>,
+    /// Recipes that are in these packs and can't be read, of contents that are nowhere else. They count as absent for who
+    /// adds them, not for who wants them.
+    pub rotten: HashMap<(Kind, Digest), u32>,
     /// Records of which no good copy was found when they were last read.
     pub damaged: HashSet<(Kind, Digest)>,
 }
@@ -85,6 +88,7 @@ impl State {
 
     pub fn insert(&mut self, pack: u32, found: Found) {
         let key = (found.kind, found.digest);
+        self.rotten.remove(&key);
         let place = Place { pack, stored: found.stored, codec: found.codec, offset: found.offset };
         match self.place_mut(found.kind, &found.digest) {
             Some(held) if *held == place => {}
@@ -145,6 +149,7 @@ impl State {
         self.pages.retain(|_, place| is_there(place));
         self.blobs.retain(|_, content| is_there(&content.place));
         self.trees.retain(|_, content| is_there(&content.place));
+        self.rotten.retain(|_, pack| !packs[*pack as usize].gone);
         let blobs = &self.blobs;
         self.sha256.retain(|_, digest| blobs.contains_key(digest));
     }

@@ -60,7 +60,7 @@ impl Index {
         let known_end = self.known(id).map_or(0, |known| known.committed_end);
         let mut seen = Scan::default();
         let adoption = PackWriter::adopt(&self.dir, id, known_end, &mut seen)?;
-        self.absorb(id, seen.records, seen.committed_end);
+        self.absorb_scan(id, seen);
         match adoption {
             Adoption::Writer(writer) => {
                 self.sync_name(id)?;

@@ -9,7 +9,7 @@ use std::{
 use stemma_core::Digest;
 use stemma_store::{GcOptions, GcReport, Store, StoreError, Tree, TreeEntry};
 
-use crate::{Fixture, files, noise, only_pack};
+use crate::{Fixture, files, noise, only_pack, table};
 
 fn after(hours: u64) -> GcOptions {
     GcOptions::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + hours * 3600))
@@ -378,6 +378,64 @@ fn tree_bytes(pack: &[u8]) -> Vec<u8> {
     assert_eq!(recipe[..4], [2, 1, 3, 0], "they are in the recipe and not compressed");
     let len = u32::from_le_bytes(header[8..12].try_into().unwrap()) as usize;
     pack[at..at + len - 44].to_vec()
+}
+
+#[test]
+fn a_left_over_difference_to_what_was_collected_is_in_nobodys_way() {
+    let fixture = Fixture::new();
+    let store = &fixture.store;
+    let before = table(1, 150_000);
+    let after = [&before[..70_000], b"1,2\n", &before[70_000..]].concat();
+    let base = store.put_bytes(&before).unwrap().digest;
+    // the difference goes into another pack, where it is too little garbage to be worth rewriting
+    let mut elsewhere = store.batch();
+    elsewhere.put_bytes(&noise(8, 100)).unwrap();
+    let path = store.root().join("file");
+    fs::write(&path, &after).unwrap();
+    let mut batch = store.batch();
+    let large = batch.put_bytes(&noise(9, 2_000_000)).unwrap().digest;
+    let like = batch.put_file_like(&path, Some(base), &mut |_| {}).unwrap().digest;
+    batch.commit().unwrap();
+    drop(elsewhere);
+    for _ in 0..2 {
+        collect(store, &[large], &at_once());
+    }
+    assert!(matches!(store.read(&base, u64::MAX), Err(StoreError::NotFound(_))));
+
+    assert_eq!(store.put_bytes(&after).unwrap().digest, like);
+    for _ in 0..3 {
+        collect(store, &[large, like], &at_once());
+        assert_eq!(fixture.reopened().read(&like, u64::MAX).unwrap(), after);
+    }
+    assert_eq!(fixture.reopened().verify(&mut |_, _| {}).unwrap().damaged, []);
+}
+
+#[test]
+fn a_folder_whose_list_rotted_stops_a_collection() {
+    let fixture = Fixture::new();
+    let file = fixture.store.put_bytes(&noise(1, 90_000)).unwrap();
+    let entry = TreeEntry::File { digest: file.digest, size: file.size, executable: false };
+    let tree = Tree { entries: [("a".parse().unwrap(), entry)].into() };
+    let name = fixture.store.put_tree(&tree).unwrap();
+    let pack = only_pack(fixture.store.root());
+    let mut bytes = fs::read(&pack).unwrap();
+    let node = tree_bytes(&bytes);
+    let at = bytes.windows(node.len()).position(|window| window == node).unwrap();
+    bytes[at + 20] ^= 1;
+    fs::write(&pack, &bytes).unwrap();
+    // whether it rotted before the store was opened or since
+    for store in [fixture.reopened(), fixture.store.clone()] {
+        let refused = store.gc(&mut || Ok(vec![name]), &at_once(), &mut |_| {});
+        assert!(matches!(&refused, Err(StoreError::Needed { digest, .. }) if *digest == name), "{refused:?}");
+        assert!(matches!(store.tree(&name), Err(StoreError::Corrupt { .. })));
+        assert_eq!(store.read(&file.digest, u64::MAX).unwrap(), noise(1, 90_000));
+    }
+    let store = fixture.reopened();
+    let mut batch = store.repairing_batch();
+    batch.put_tree(&tree).unwrap();
+    batch.commit().unwrap();
+    collect(&store, &[name], &at_once());
+    assert_eq!(fixture.reopened().tree(&name).unwrap(), Some(tree));
 }
 
 #[test]

@@ -169,7 +169,8 @@ impl<'a> Taker<'a> {
     fn keep(&mut self, file: &Path, digest: Digest, size: u64, like: Option<Digest>) -> Result<BlobInfo, StoreError> {
         self.tally.objects += 1;
         self.tally.bytes += size;
-        if let Some(info) = self.store.info(&digest)? {
+        // what rotted is stored again
+        if let Some(info) = self.store.info(&digest).ok().flatten() {
             return Ok(info);
         }
         let like = like.filter(|like| *like != digest);
