@@ -25,7 +25,7 @@ const INFER: &str = "/v2/models/credit-decision/infer";
 const ENDPOINT_API: &str = "/api/v1/projects/default/endpoints/credit-decision";
 const CLIENTS: usize = 4;
 /// The server is killed a moment after a random number of answers below this: enough for some deployments as well.
-const ANSWERS_MAX: u64 = 150;
+const ANSWERS_MAX: u64 = 60;
 const MOMENT_US_MAX: u64 = 5000;
 /// How long the answers may take to come.
 const PATIENCE: Duration = Duration::from_secs(60);
