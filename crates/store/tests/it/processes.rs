@@ -12,8 +12,8 @@ use stemma_store::Store;
 
 use crate::{Fixture, files, noise, table};
 
-#[test]
-fn what_one_process_commits_another_finds() {
+/// Two writers in turns; returns how many packs that took.
+fn write_in_turns() -> usize {
     let fixture = Fixture::new();
     let other = fixture.reopened();
     for seed in 0..5 {
@@ -24,8 +24,14 @@ fn what_one_process_commits_another_finds() {
         assert_eq!(reader.read(&info.digest, 1000).unwrap(), content);
         assert_eq!(reader.resolve(&info.sha256.into_content_id()).unwrap(), Some(info.digest));
     }
-    // a process that another test starts at that moment holds the lock of a pack until it runs its own program
-    assert!(files(fixture.store.root(), "pack").len() < 5, "they take turns in one pack");
+    files(fixture.store.root(), "pack").len()
+}
+
+#[test]
+fn what_one_process_commits_another_finds() {
+    // a process that another test starts at that moment holds the lock of a pack until it runs its own program, and
+    // then the next writer takes another pack: what is always so must be so in one of several attempts
+    assert!((0..10).any(|_| write_in_turns() == 1), "they take turns in one pack");
 }
 
 trait IntoContentId {

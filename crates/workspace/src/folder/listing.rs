@@ -1,7 +1,7 @@
 //! The file that remembers a folder: written while the folder is read, and read in the same order.
 //!
 //! Neighbours have much in common, so of a path only its end is kept, and of a stamp its differences to the one before:
-//! 60 bytes for a file where all would take 130.
+//! some 50 bytes for a file, most of them its digest.
 
 use std::{
     fs::{self, File},
