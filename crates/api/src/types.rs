@@ -202,6 +202,9 @@ pub struct RunDetail {
     pub record: RunRecord,
     pub digest: Digest,
     pub hermetic_grade: char,
+    /// Why the grade is no better, the weightiest first.
+    #[serde(default)]
+    pub hermetic_reasons: Vec<String>,
     /// `name@number` of the dataset versions that inputs and outputs are, by digest.
     pub datasets: BTreeMap<Digest, Vec<String>>,
     /// `model@version` of what was registered from this run.

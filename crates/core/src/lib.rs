@@ -11,6 +11,7 @@ pub mod digest;
 pub mod error;
 pub mod event;
 pub mod external;
+pub mod hermetic;
 pub mod id;
 pub mod lineage;
 pub mod name;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest, Sha256, Timestamp,
+    hermetic::{Gap, Hermetic},
     id::RunId,
     lineage::Certainty,
     name::{PrincipalName, ProjectName},
@@ -98,6 +99,12 @@ pub struct FileRef {
     /// Changed between the first open and the end of the run, so the digest may not be what was read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mutated: bool,
+    /// Of an input: when the run first opened it to read what was there from before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Timestamp>,
+    /// Of an output: when the run last wrote it, as far as the file system says; never after the run's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Timestamp>,
 }
 
 /// What kind of execution a run is.
@@ -137,22 +144,12 @@ pub struct CaptureSummary {
     /// The list of files was cut at its bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
-    /// Something was used that the tracer can't see through (io_uring).
+    /// Something was used that the tracer can't see through; `gaps` say what.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_bypass: bool,
-}
-
-impl CaptureSummary {
-    /// A: no network, all inputs hashed · C: hosts contacted or inputs changed meanwhile · D: capture incomplete.
-    pub fn hermetic_grade(&self, inputs: &[FileRef]) -> char {
-        if self.level < 4 || self.truncated || self.may_bypass {
-            'D'
-        } else if !self.hosts.is_empty() || inputs.iter().any(|file| file.mutated) {
-            'C'
-        } else {
-            'A'
-        }
-    }
+    /// What was not seen, or is not held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
 }
 
 /// One execution, whole. Stored-format version 1; kept as content and in the run's row.
@@ -182,6 +179,9 @@ pub struct RunRecord {
     /// Numbers from `metrics.json`, as the script claims them.
     #[serde(default)]
     pub claimed_metrics: BTreeMap<String, f64>,
+    /// What of `metrics.json` is no claim, and why: one line each, the name first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored_metrics: Vec<String>,
     pub cpu_us: u64,
     pub max_rss_bytes: u64,
     /// What kinds of secrets were redacted from the command and the diff.
@@ -190,6 +190,11 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// How sealed off the run was, and why it was no more so.
+    pub fn hermetic(&self) -> Hermetic {
+        Hermetic::of(&self.capture, &self.inputs)
+    }
+
     /// Hash of command, code, environment and inputs: equal for two runs of the same recipe.
     pub fn input_key(&self) -> Digest {
         let inputs: Vec<(&str, &Digest)> = self.inputs.iter().map(|f| (f.path.as_str(), &f.digest)).collect();

@@ -97,9 +97,11 @@ impl Engine {
             }
         }
         let environment = self.read_content(record.environment, ENVIRONMENT_BYTES_MAX).await.ok();
+        let hermetic = record.hermetic();
         Ok(RunDetail {
             digest,
-            hermetic_grade: record.capture.hermetic_grade(&record.inputs),
+            hermetic_grade: hermetic.grade,
+            hermetic_reasons: hermetic.reasons.iter().map(ToString::to_string).collect(),
             datasets,
             versions: self.versions_of_run(project, run).await?,
             environment: environment.and_then(|bytes| serde_json::from_slice(&bytes).ok()),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use stemma_core::Digest;
+use stemma_core::{Digest, Timestamp, hermetic::Gap};
 
 /// How a run was watched. Higher sees more; policies may demand a least level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -154,6 +154,12 @@ pub struct FileAccess {
     pub last: Option<Stamp>,
     /// Read, and not the same at the end: its content at the time of reading can't be known afterwards.
     pub mutated: bool,
+    /// When it was first opened to read what was there from before; known at level 4 only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Timestamp>,
+    /// When it was last opened to be written or got its name; known at level 4 only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Timestamp>,
 }
 
 /// A directory whose entries were listed: which files exist in it may have influenced the run.
@@ -181,12 +187,11 @@ pub struct Capture {
     pub programs: Vec<PathBuf>,
     /// `address:port` that were connected or sent to, sorted.
     pub hosts: Vec<String>,
-    /// Something ran that can reach files unseen (io_uring, a 32-bit program, unreadable memory).
-    pub may_bypass: bool,
     /// More paths were touched than are kept.
     pub truncated: bool,
-    /// Processes that were still alive when the main one had ended; known at level 4 only.
-    pub left_running: u32,
+    /// What was not seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
 }
 
 impl Capture {
@@ -199,10 +204,23 @@ impl Capture {
             directories: Vec::new(),
             programs: Vec::new(),
             hosts: Vec::new(),
-            may_bypass: false,
             truncated: false,
-            left_running: 0,
+            gaps: Vec::new(),
         }
+    }
+
+    /// Something ran that can reach files unseen.
+    pub fn may_bypass(&self) -> bool {
+        self.gaps.iter().any(|gap| matches!(gap, Gap::Bypass { .. }))
+    }
+
+    /// Processes that were still alive when the main one had ended; known at level 4 only.
+    pub fn left_running(&self) -> u32 {
+        let outlived = self.gaps.iter().find_map(|gap| match gap {
+            Gap::Outlived { count, .. } => Some(*count),
+            _ => None,
+        });
+        outlived.unwrap_or(0)
     }
 
     /// Returns what is known of one absolute path.

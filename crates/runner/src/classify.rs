@@ -414,6 +414,8 @@ mod tests {
             first: Some(STAMP),
             last: Some(STAMP),
             mutated: false,
+            read_at: None,
+            written_at: None,
         }
     }
 

@@ -369,6 +369,8 @@ mod tests {
                 first: stamp,
                 last: stamp,
                 mutated: false,
+                read_at: None,
+                written_at: None,
             });
         }
         assert_eq!(blas_libraries(&seen), ["libmkl_core.so.2", "libscipy_openblas64_-6b.so"]);

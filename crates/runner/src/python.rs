@@ -76,7 +76,7 @@ impl Hook {
                 replay(act, self.directory.path(), &mut recorder);
             }
         }
-        if has_spoken { recorder.finish(0) } else { Capture::empty(CaptureLevel::Declared) }
+        if has_spoken { recorder.finish() } else { Capture::empty(CaptureLevel::Declared) }
     }
 }
 

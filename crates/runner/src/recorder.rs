@@ -8,6 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use stemma_core::{
+    Clock, SystemClock, Timestamp,
+    hermetic::{Bypass, Gap},
+};
+
 use crate::capture::{Capture, CaptureLevel, DirectoryAccess, FileAccess, FileKind, Stamp, listing_digest_within};
 
 const PATHS_MAX: usize = 200_000;
@@ -45,13 +50,20 @@ struct Entry {
     fresh: bool,
 }
 
+impl Entry {
+    fn reads_prior(&mut self, now: Option<Timestamp>) {
+        self.access.prior_read = true;
+        self.access.read_at = self.access.read_at.or(now);
+    }
+}
+
 pub(crate) struct Recorder {
     level: CaptureLevel,
     files: HashMap<PathBuf, Entry>,
     directories: BTreeSet<PathBuf>,
     programs: BTreeSet<PathBuf>,
     hosts: BTreeSet<String>,
-    may_bypass: bool,
+    gaps: BTreeSet<Gap>,
     truncated: bool,
     paths_max: usize,
 }
@@ -64,7 +76,7 @@ impl Recorder {
             directories: BTreeSet::new(),
             programs: BTreeSet::new(),
             hosts: BTreeSet::new(),
-            may_bypass: false,
+            gaps: BTreeSet::new(),
             truncated: false,
             paths_max: PATHS_MAX,
         }
@@ -76,6 +88,7 @@ impl Recorder {
             return;
         }
         let is_new = !self.files.contains_key(path);
+        let now = self.now();
         let Some(entry) = self.entry(path, stat) else {
             return;
         };
@@ -85,6 +98,7 @@ impl Recorder {
         }
         if opening.write {
             entry.access.written = true;
+            entry.access.written_at = now;
             entry.access.removed = false;
         }
         if opening.create && !entry.fresh {
@@ -95,7 +109,9 @@ impl Recorder {
         }
         if opening.read {
             entry.access.read = true;
-            entry.access.prior_read |= !entry.fresh;
+            if !entry.fresh {
+                entry.reads_prior(now);
+            }
         }
     }
 
@@ -110,11 +126,13 @@ impl Recorder {
         }
         self.leave(from, stat.as_ref(), old_name);
         let kind = stat.as_ref().map_or(FileKind::Regular, FileKind::of);
+        let now = self.now();
         let Some(target) = self.entry(to, || stat) else {
             return;
         };
         target.access.kind = kind;
         target.access.written = true;
+        target.access.written_at = now;
         target.access.removed = false;
         target.access.created |= !replaced && !target.access.prior_read;
         target.access.renamed_from = Some(from.to_owned());
@@ -125,12 +143,13 @@ impl Recorder {
     ///
     /// Content from before the run that gets a new name has flowed into that name: it is an input.
     fn leave(&mut self, from: &Path, stat: Option<&Metadata>, old_name: OldName) {
+        let now = self.now();
         let Some(source) = self.entry(from, || stat.cloned()) else {
             return;
         };
         if !source.fresh {
             source.access.read = true;
-            source.access.prior_read = true;
+            source.reads_prior(now);
         }
         source.access.removed |= old_name == OldName::Gone;
         source.fresh |= old_name == OldName::Gone;
@@ -175,8 +194,10 @@ impl Recorder {
 
     /// Records a truncation by name.
     pub fn truncated(&mut self, path: &Path, before: Option<Metadata>) {
+        let now = self.now();
         if let Some(entry) = self.entry(path, || before) {
             entry.access.written = true;
+            entry.access.written_at = now;
         }
     }
 
@@ -212,8 +233,18 @@ impl Recorder {
         self.truncated = true;
     }
 
-    pub fn may_bypass(&mut self) {
-        self.may_bypass = true;
+    pub fn bypassed(&mut self, how: Bypass) {
+        self.missed(Gap::Bypass { how });
+    }
+
+    /// Notes something that was not seen.
+    pub fn missed(&mut self, gap: Gap) {
+        self.gaps.insert(gap);
+    }
+
+    /// The time of an act that is recorded now. The hook's acts are recorded when all is over.
+    fn now(&self) -> Option<Timestamp> {
+        (self.level == CaptureLevel::Ptrace).then(|| SystemClock.now())
     }
 
     fn entry(&mut self, path: &Path, stat: impl FnOnce() -> Option<Metadata>) -> Option<&mut Entry> {
@@ -228,8 +259,9 @@ impl Recorder {
     }
 
     /// Looks at every path once more and closes the record.
-    pub fn finish(self, left_running: u32) -> Capture {
-        let mut files: Vec<FileAccess> = self.files.into_values().map(|entry| close(entry.access)).collect();
+    pub fn finish(self) -> Capture {
+        let now = self.now();
+        let mut files: Vec<FileAccess> = self.files.into_values().map(|entry| close(entry.access, now)).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Capture {
             level: self.level,
@@ -238,9 +270,8 @@ impl Recorder {
             directories: with_listings(self.directories),
             programs: self.programs.into_iter().collect(),
             hosts: self.hosts.into_iter().collect(),
-            may_bypass: self.may_bypass,
             truncated: self.truncated,
-            left_running,
+            gaps: self.gaps.into_iter().collect(),
         }
     }
 }
@@ -258,11 +289,13 @@ fn new_entry(path: &Path, stat: Option<Metadata>) -> Entry {
         first: stat.as_ref().map(Stamp::of),
         last: None,
         mutated: false,
+        read_at: None,
+        written_at: None,
     };
     Entry { access, fresh: false }
 }
 
-fn close(mut access: FileAccess) -> FileAccess {
+fn close(mut access: FileAccess, ended: Option<Timestamp>) -> FileAccess {
     let now = std::fs::symlink_metadata(&access.path).ok();
     access.last = now.as_ref().map(Stamp::of);
     access.removed = now.is_none();
@@ -270,6 +303,9 @@ fn close(mut access: FileAccess) -> FileAccess {
     if left_as_it_was && !access.created && access.renamed_from.is_none() {
         access.written = false;
     }
+    // the bytes come after the open; a time that somebody set says nothing unless it lies in between
+    let modified = access.last.map(|stamp| Timestamp(stamp.mtime_ns / 1_000)).filter(|at| Some(*at) <= ended);
+    access.written_at = access.written_at.max(modified.filter(|_| access.written_at.is_some()));
     access.mutated = access.kind == FileKind::Regular && access.prior_read && !left_as_it_was;
     access
 }
@@ -327,7 +363,7 @@ mod tests {
         }
 
         fn finish(self) -> Capture {
-            self.recorder.finish(0)
+            self.recorder.finish()
         }
     }
 

@@ -113,7 +113,7 @@ fn reap(tracer: i32, last: &Option<Report>) {
             && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
         {}
     };
-    let serves_on = matches!(last, Some(Report::Finished { capture }) if capture.left_running > 0);
+    let serves_on = matches!(last, Some(Report::Finished { capture }) if capture.left_running() > 0);
     if serves_on {
         std::thread::spawn(wait);
     } else {

@@ -33,6 +33,7 @@ use stemma_store::{Store, StoreError};
 use crate::{
     Workspace, WorkspaceError, code, code::Code, file::stamp_of, problem, stat_cache::StatCache, workspace::make_home,
 };
+use metrics::Metrics;
 use shelf::{Seen, Shelf, shown_path};
 
 const RECORD_VERSION: u32 = 1;
@@ -278,7 +279,7 @@ impl Declared {
             } else {
                 (ContentKind::Output, Certainty::Inferred)
             };
-            Some(Seen { path, what, certainty, first: *first, last: Some(last), mutated: false })
+            Some(Seen { certainty, first: *first, last: Some(last), ..Seen::unseen(path, what) })
         })
     }
 }
@@ -322,7 +323,10 @@ impl Run<'_> {
             canonical::to_bytes(&self.environment).expect("the record has text keys and no floating-point numbers");
         let environment = shelf.keep_bytes(&environment, ContentKind::Environment)?;
         self.keep_lock_files(shelf)?;
-        let claimed_metrics = self.metrics(&files.outputs, shelf);
+        let metrics = self.metrics(&files.outputs);
+        if !metrics.ignored.is_empty() {
+            shelf.note(format!("not taken for claims: {}", metrics.ignored.join("; ")));
+        }
         let Execution { exit, started, ended, usage, capture, .. } = &self.execution;
         Ok(RunRecord {
             v: RECORD_VERSION,
@@ -344,7 +348,8 @@ impl Run<'_> {
             capture: self.summary(capture, files.truncated),
             inputs: files.inputs,
             outputs: files.outputs,
-            claimed_metrics,
+            claimed_metrics: metrics.claimed,
+            ignored_metrics: metrics.ignored,
             cpu_us: usage.user_cpu_us.saturating_add(usage.system_cpu_us),
             max_rss_bytes: usage.max_rss_bytes,
             redactions: shelf.redacted.iter().map(|kind| kind.name().to_owned()).collect(),
@@ -370,13 +375,10 @@ impl Run<'_> {
         for problem in &self.environment.problems {
             shelf.note(problem.clone());
         }
-        let Capture { level, fallback, left_running, .. } = &self.execution.capture;
+        let Capture { level, fallback, .. } = &self.execution.capture;
         if let Some(reason) = fallback {
             let method = level.name();
             shelf.note(format!("system calls could not be watched ({reason}); captured by {method}"));
-        }
-        if *left_running > 0 {
-            shelf.note(format!("{left_running} processes outlive the command; what they do from now on is not seen"));
         }
         for used in self.classified.hub.iter().take(HUB_NOTES_MAX) {
             let (kind, repository, blob) = (&used.kind, &used.repository, &used.blob);
@@ -438,20 +440,17 @@ impl Run<'_> {
             hosts: capture.hosts.clone(),
             environment_files: environment.packages + environment.system + environment.caches,
             truncated: capture.truncated || truncated,
-            may_bypass: capture.may_bypass,
+            may_bypass: capture.may_bypass(),
+            gaps: capture.gaps.clone(),
         }
     }
 
     /// Reads the numbers that the run left in its metrics file.
-    fn metrics(&self, outputs: &[FileRef], shelf: &mut Shelf<'_>) -> BTreeMap<String, f64> {
-        let Some(output) = self.metrics_file(outputs) else {
-            return BTreeMap::new();
-        };
-        let parsed = read_metrics(self.workspace.root(), output);
-        parsed.unwrap_or_else(|why| {
-            shelf.note(format!("`{}` holds no metrics: {why}", output.path));
-            BTreeMap::new()
-        })
+    fn metrics(&self, outputs: &[FileRef]) -> Metrics {
+        match self.metrics_file(outputs) {
+            Some(output) => Metrics::read(self.workspace.root(), output),
+            None => Metrics::default(),
+        }
     }
 
     /// The output that `stemma.toml` names, else the `metrics.json` nearest to where the command ran.
@@ -471,15 +470,10 @@ fn observed(list: &[FileAccess], what: ContentKind) -> Vec<Seen<'_>> {
     list.iter().map(|access| Seen::observed(access, what)).collect()
 }
 
-fn code_seen<'a>(capture: &Capture, path: &'a Path) -> Seen<'a> {
-    let access = capture.file(path);
-    Seen {
-        path,
-        what: ContentKind::Code,
-        certainty: Certainty::Observed,
-        first: access.and_then(|access| access.first),
-        last: access.and_then(|access| access.last),
-        mutated: access.is_some_and(|access| access.mutated),
+fn code_seen<'a>(capture: &'a Capture, path: &'a Path) -> Seen<'a> {
+    match capture.file(path) {
+        Some(access) => Seen::observed(access, ContentKind::Code),
+        None => Seen::unseen(path, ContentKind::Code),
     }
 }
 
@@ -503,16 +497,6 @@ fn keep_all(shelf: &mut Shelf<'_>, list: &[Seen<'_>], budget: &mut usize) -> Res
         kept.push(file);
     }
     Ok(kept)
-}
-
-fn read_metrics(root: &Path, output: &FileRef) -> Result<BTreeMap<String, f64>, String> {
-    let text = crate::file::read(&root.join(&output.path), metrics::METRICS_BYTES_MAX)
-        .map_err(|error| error.to_string())?
-        .unwrap_or_default();
-    if Digest::of(text.as_bytes()) != output.digest {
-        return Err("it changed after the run had ended".into());
-    }
-    metrics::parse(text.as_bytes())
 }
 
 impl Files {

@@ -13,6 +13,8 @@ use crate::print;
 
 /// Files shown of each kind; the rest is counted.
 const FILES_SHOWN: usize = 20;
+/// Reasons of a grade that are shown; the rest is counted.
+const REASONS_SHOWN: usize = 5;
 
 pub fn text(detail: &RunDetail) -> String {
     let record = &detail.record;
@@ -30,6 +32,7 @@ pub fn text(detail: &RunDetail) -> String {
         ("contacted", record.capture.hosts.join(", ")),
         ("parameters", pairs(&record.params, |value| value.clone())),
         ("claims", pairs(&record.claimed_metrics, |value| value.to_string())),
+        ("no claims", record.ignored_metrics.join("; ")),
         ("redacted", record.redactions.join(", ")),
         ("versions", detail.versions.join(", ")),
     ]));
@@ -94,15 +97,11 @@ pub fn code(code: &CodeVersion) -> String {
 
 pub fn capture(detail: &RunDetail) -> String {
     let capture = &detail.record.capture;
-    let grade = detail.hermetic_grade;
-    let mut text = format!("level {} ({}), hermetic grade {grade}", capture.level, capture.method);
-    if capture.truncated {
-        text.push_str(", list of files cut");
+    let grade = format!("level {} ({}), hermetic grade {}", capture.level, capture.method, detail.hermetic_grade);
+    match detail.record.hermetic().why(REASONS_SHOWN) {
+        Some(why) => format!("{grade}: {why}"),
+        None => grade,
     }
-    if capture.may_bypass {
-        text.push_str(", io_uring was used");
-    }
-    text
 }
 
 /// Interpreter and packages in one line.

@@ -10,6 +10,7 @@ use stemma_api::types::TreeNode;
 use stemma_core::{
     Digest, Problem,
     event::EvidenceKind,
+    hermetic::Reason,
     lineage::{Node, NodeKind},
     name::{DatasetName, ProjectName},
     record::RunRecord,
@@ -99,16 +100,7 @@ fn of_run(run: &RunRecord) -> Words {
 
 /// A weak capture may have missed what the run read.
 fn weakness(run: &RunRecord) -> Option<String> {
-    let capture = &run.capture;
-    let why = if capture.truncated {
-        "its list of files was cut".to_owned()
-    } else if capture.may_bypass {
-        "it used what the tracer can't see through".to_owned()
-    } else if capture.level < 4 {
-        format!("it was captured at level {} of 4", capture.level)
-    } else {
-        return None;
-    };
+    let why = run.hermetic().reasons.into_iter().find(Reason::may_hide_inputs)?;
     Some(format!("run {} may have read more: {why}", run.id))
 }
 

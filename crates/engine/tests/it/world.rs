@@ -128,6 +128,8 @@ impl World {
             role: None,
             certainty: Certainty::Observed,
             mutated: false,
+            read_at: None,
+            written_at: None,
         };
         let record = RunRecord {
             v: 1,
@@ -149,11 +151,13 @@ impl World {
                 environment_files: 0,
                 truncated: false,
                 may_bypass: false,
+                gaps: vec![],
             },
             inputs: inputs.iter().map(|(path, digest)| file(path, *digest)).collect(),
             outputs: vec![file("model.onnx", output)],
             params: Default::default(),
             claimed_metrics: Default::default(),
+            ignored_metrics: vec![],
             cpu_us: 1,
             max_rss_bytes: 1,
             redactions: vec![],

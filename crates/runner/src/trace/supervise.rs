@@ -1,17 +1,22 @@
 //! The tracer process: starts the child, follows it and all it starts, and reports.
 
 use std::{
-    collections::HashMap,
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
     fs::File,
     io::{self, BufWriter, Write},
     mem,
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+    path::PathBuf,
     ptr,
     time::{Duration, Instant},
 };
 
 use libc::sock_filter;
-use stemma_core::{Clock, SystemClock};
+use stemma_core::{
+    Clock, SystemClock,
+    hermetic::{Bypass, Gap},
+};
 
 use super::{
     Child, Report, filter,
@@ -100,9 +105,11 @@ impl Supervisor {
         }
         let ended = SystemClock.now();
         report(&mut self.reports, &Report::Exited { exit, ended, usage });
-        let left_running = self.follow_rest(Instant::now() + settle);
+        if let Some(outlived) = self.follow_rest(Instant::now() + settle) {
+            self.recorder.missed(outlived);
+        }
         let Self { recorder, mut reports, .. } = self;
-        report(&mut reports, &Report::Finished { capture: recorder.finish(left_running) });
+        report(&mut reports, &Report::Finished { capture: recorder.finish() });
         drop(reports);
         serve_the_rest();
     }
@@ -123,17 +130,21 @@ impl Supervisor {
         }
     }
 
-    /// Follows those that outlive the main process, for a while; returns how many processes are left.
-    fn follow_rest(&mut self, until: Instant) -> u32 {
+    /// Follows those that outlive the main process, for a while; returns what is left of them then.
+    fn follow_rest(&mut self, until: Instant) -> Option<Gap> {
         loop {
             match wait(Some(until)) {
                 Waited::Changed { tracee, status, .. } => self.handle(tracee, status),
-                Waited::NothingLeft => return 0,
+                Waited::NothingLeft => return None,
                 Waited::TimeUp => break,
             }
         }
-        let is_process = |tracee: &&Tracee| thread_group(tracee.0) == Some(tracee.0);
-        self.tracees.keys().filter(is_process).count() as u32
+        let processes = self.tracees.keys().filter(|tracee| thread_group(tracee.0) == Some(tracee.0));
+        let programs: Vec<Option<PathBuf>> = processes.map(|tracee| tracee.executable()).collect();
+        let names = programs.iter().flatten().filter_map(|program| Some(program.file_name()?.to_string_lossy()));
+        let names: BTreeSet<String> = names.map(Cow::into_owned).collect();
+        let gap = Gap::Outlived { count: programs.len() as u32, programs: names.into_iter().collect() };
+        (!programs.is_empty()).then_some(gap)
     }
 
     fn handle(&mut self, tracee: Tracee, status: i32) {
@@ -171,7 +182,7 @@ impl Supervisor {
         let pending = match tracee.syscall() {
             Some(call) => syscall::before(tracee, call, &mut self.recorder),
             None => {
-                self.recorder.may_bypass();
+                self.recorder.bypassed(Bypass::UnreadableCall);
                 None
             }
         };
@@ -202,7 +213,7 @@ impl Supervisor {
             self.recorder.executed(executable);
         }
         if tracee.is_foreign() {
-            self.recorder.may_bypass();
+            self.recorder.bypassed(Bypass::ForeignProgram);
         }
         if tracee.0 == self.main && !self.is_started {
             self.is_started = true;

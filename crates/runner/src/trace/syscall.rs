@@ -2,6 +2,8 @@
 
 use std::{fs::Metadata, path::PathBuf};
 
+use stemma_core::hermetic::Bypass;
+
 use super::tracee::{Syscall, Tracee, canonical};
 use crate::{
     capture::Stamp,
@@ -76,7 +78,7 @@ pub(super) fn before(tracee: Tracee, call: Syscall, recorder: &mut Recorder) -> 
             None
         }
         libc::SYS_io_uring_setup => {
-            recorder.may_bypass();
+            recorder.bypassed(Bypass::IoUring);
             None
         }
         _ => None,
@@ -122,7 +124,7 @@ fn opened(tracee: Tracee, asked: &Asked, descriptor: i64, recorder: &mut Recorde
         return;
     }
     let Some(path) = tracee.descriptor(descriptor) else {
-        return recorder.may_bypass();
+        return recorder.bypassed(Bypass::UnreadableCall);
     };
     let is_named = path.is_absolute() && !path.as_os_str().as_encoded_bytes().ends_with(b" (deleted)");
     if !is_named {
@@ -151,7 +153,7 @@ type NameArgument = (u64, u64);
 fn name(tracee: Tracee, recorder: &mut Recorder, (directory, address): NameArgument) -> Option<PathBuf> {
     let path = tracee.path(address).and_then(|path| tracee.resolve_entry(directory, &path));
     if path.is_none() {
-        recorder.may_bypass();
+        recorder.bypassed(Bypass::UnreadableCall);
     }
     path
 }

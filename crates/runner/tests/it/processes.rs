@@ -145,7 +145,7 @@ fn multiprocessing_works_unchanged_and_is_seen() {
             assert!(file(&execution, &room.path(&format!("part{number}"))).prior_read, "{method}");
             assert!(file(&execution, &room.path(&format!("done{number}"))).created, "{method}");
         }
-        assert_eq!(execution.capture.left_running, 0, "{method}");
+        assert_eq!(execution.capture.left_running(), 0, "{method}");
     }
 }
 
@@ -219,7 +219,7 @@ fn a_process_that_is_left_behind_is_counted_and_lives_on() {
     command.settle = Duration::from_millis(50);
     let execution = run(&command, |_| {}).unwrap();
     assert_eq!(execution.exit, Exit::Code(0));
-    assert_eq!(execution.capture.left_running, 1);
+    assert_eq!(execution.capture.left_running(), 1);
     assert!(!is_seen(&execution, &room.path("late")));
     fs::write(room.path("go"), "now\n").unwrap();
     assert_eq!(room.read("answer"), "x");

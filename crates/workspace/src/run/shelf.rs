@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use stemma_core::{Digest, lineage::Certainty, record::FileRef};
+use stemma_core::{Digest, Timestamp, lineage::Certainty, record::FileRef};
 use stemma_runner::{
     FileAccess, Stamp,
     redact::{SecretKind, redact_text},
@@ -53,17 +53,34 @@ pub(super) struct Seen<'a> {
     /// When the run ended; if the file is different by now, something else has changed it.
     pub last: Option<Stamp>,
     pub mutated: bool,
+    pub read_at: Option<Timestamp>,
+    pub written_at: Option<Timestamp>,
 }
 
 impl<'a> Seen<'a> {
-    pub fn observed(access: &'a FileAccess, what: ContentKind) -> Self {
+    /// A file of which nothing is known but that it is one.
+    pub fn unseen(path: &'a Path, what: ContentKind) -> Self {
         Self {
-            path: &access.path,
+            path,
             what,
             certainty: Certainty::Observed,
+            first: None,
+            last: None,
+            mutated: false,
+            read_at: None,
+            written_at: None,
+        }
+    }
+
+    pub fn observed(access: &'a FileAccess, what: ContentKind) -> Self {
+        let is_output = what == ContentKind::Output;
+        Self {
             first: access.first,
             last: access.last,
-            mutated: access.mutated && what != ContentKind::Output,
+            mutated: access.mutated && !is_output,
+            read_at: access.read_at.filter(|_| !is_output),
+            written_at: access.written_at.filter(|_| is_output),
+            ..Self::unseen(&access.path, what)
         }
     }
 }
@@ -225,6 +242,8 @@ fn file_ref(seen: &Seen<'_>, path: String, info: BlobInfo, mutated: bool) -> Fil
         role: None,
         certainty: seen.certainty,
         mutated,
+        read_at: seen.read_at,
+        written_at: seen.written_at,
     }
 }
 

@@ -34,7 +34,7 @@ fn a_training_is_recorded_with_what_it_read_and_wrote() {
     assert_eq!(input.role.as_deref(), Some("train"));
     assert_eq!(input.certainty, Certainty::Observed);
     assert!(!input.mutated);
-    assert_eq!(record.capture.hermetic_grade(&record.inputs), 'A');
+    assert_eq!(record.hermetic().grade, 'A');
 
     assert_eq!(record.code.commit.as_deref(), Some(commit.as_str()));
     assert_eq!(record.code.branch.as_deref(), Some("main"));
@@ -192,10 +192,20 @@ fn a_run_in_a_folder_finds_its_own_metrics() {
 #[test]
 fn metrics_that_are_none_are_noted() {
     let scene = Scene::with_settings("[run]\nmetrics = \"out/numbers.json\"");
-    let script = "import os\nos.mkdir('out')\nopen('out/numbers.json', 'w').write('{\"auc\": NaN}')\n";
+    let script = "import os\nos.mkdir('out')\nopen('out/numbers.json', 'w').write('[0.5]')\n";
     let captured = scene.python(script, &[]);
     assert!(captured.record.claimed_metrics.is_empty());
+    assert_eq!(captured.record.ignored_metrics, ["`out/numbers.json` holds no metrics: it is not a JSON object"]);
     assert!(captured.notes.iter().any(|note| note.contains("out/numbers.json")));
+}
+
+#[test]
+fn a_loss_that_diverged_takes_no_other_number_along() {
+    let scene = Scene::new();
+    let script = "import json\njson.dump({'auc': 0.91, 'loss': float('nan'), 'f1': 0.5}, open('metrics.json', 'w'))\n";
+    let record = scene.python(script, &[]).record;
+    assert_eq!(record.claimed_metrics, [("auc".to_owned(), 0.91), ("f1".to_owned(), 0.5)].into());
+    assert_eq!(record.ignored_metrics, ["`loss`: it is NaN"]);
 }
 
 #[test]
@@ -208,7 +218,7 @@ fn an_input_that_the_run_overwrites_is_marked() {
     let output = file(&captured.record.outputs, "state.csv");
     assert_eq!(output.digest, Digest::of(b"1\n2\n"));
     assert!(!output.mutated);
-    assert_eq!(captured.record.capture.hermetic_grade(&captured.record.inputs), 'C');
+    assert_eq!(captured.record.hermetic().grade, 'C');
 }
 
 #[test]
@@ -278,7 +288,7 @@ fn where_nobody_watches_what_is_declared_counts() {
     assert_eq!(record.outputs[0].certainty, Certainty::Inferred);
     assert_eq!(record.outputs[0].role.as_deref(), Some("model"));
     assert_eq!(record.claimed_metrics["auc"], 0.75);
-    assert_eq!(record.capture.hermetic_grade(&record.inputs), 'D');
+    assert_eq!(record.hermetic().grade, 'D');
 }
 
 #[test]
