@@ -141,6 +141,11 @@ pub fn outline_of_all(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
     checked(source, parse(source, 1)?)
 }
 
+/// How deep the columns of a Parquet file are nested; `None` if its footer makes no sense.
+pub fn parquet_nesting(source: &dyn ReadAt) -> io::Result<Option<u32>> {
+    parquet::nesting(source)
+}
+
 fn checked(source: &dyn ReadAt, found: Option<Outline>) -> io::Result<Option<Outline>> {
     Ok(found
         .filter(Outline::is_sound)

@@ -16,8 +16,13 @@ pub(crate) const MAGIC: &[u8] = b"PAR1";
 const TAIL_LEN: u64 = 8;
 const NAME_LEN_MAX: usize = 64 << 10;
 
+/// Elements of a schema; wider tables are not read.
+const ELEMENTS_MAX: usize = 1 << 20;
+
 /// Numbers of fields.
 mod field {
+    pub const FILE_SCHEMA: i64 = 2;
+    pub const ELEMENT_CHILDREN: i64 = 5;
     pub const FILE_ROW_GROUPS: i64 = 4;
     pub const GROUP_COLUMNS: i64 = 1;
     pub const CHUNK_META: i64 = 3;
@@ -36,13 +41,68 @@ pub(crate) fn outline(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
     settle(walk(source))
 }
 
-fn walk(source: &dyn ReadAt) -> Walk<Outline> {
+/// How deep groups are nested in each other, so that a decoder that calls itself for each need not find out; `None` if
+/// the footer makes no sense.
+pub(crate) fn nesting(source: &dyn ReadAt) -> io::Result<Option<u32>> {
+    settle(walk_schema(source))
+}
+
+fn walk_schema(source: &dyn ReadAt) -> Walk<u32> {
+    let (start, end) = footer(source)?;
+    let mut children = Vec::new();
+    thrift::fields(&mut Cursor::new(source, start, end), |cursor, id, kind| match (id, kind) {
+        (field::FILE_SCHEMA, Kind::List) => thrift::structs(cursor, |cursor| {
+            ensure(children.len() < ELEMENTS_MAX)?;
+            children.push(element_children(cursor)?);
+            Ok(())
+        }),
+        (_, kind) => thrift::skip(cursor, kind),
+    })?;
+    depth(&children)
+}
+
+/// The elements stand in the order of a walk through the tree, each with the number of its children.
+fn depth(children: &[u64]) -> Walk<u32> {
+    // what is still to come of each group that was entered
+    let mut open: Vec<u64> = Vec::new();
+    let mut deepest = 0;
+    for count in children {
+        while open.last() == Some(&0) {
+            open.pop();
+        }
+        if let Some(left) = open.last_mut() {
+            *left -= 1;
+        }
+        open.push(*count);
+        deepest = deepest.max(open.len());
+    }
+    u32::try_from(deepest).map_err(|_| Stop::Malformed)
+}
+
+fn element_children(cursor: &mut Cursor<'_>) -> Walk<u64> {
+    let mut children = 0;
+    thrift::fields(cursor, |cursor, id, kind| {
+        match (id, kind) {
+            (field::ELEMENT_CHILDREN, kind) => children = thrift::count(cursor, kind)?,
+            (_, kind) => thrift::skip(cursor, kind)?,
+        }
+        Ok(())
+    })?;
+    Ok(children)
+}
+
+/// Where the footer lies.
+fn footer(source: &dyn ReadAt) -> Walk<(u64, u64)> {
     let footer_end = source.len().checked_sub(TAIL_LEN).ok_or(Stop::Malformed)?;
     let mut tail = Cursor::new(source, footer_end, source.len());
     let footer_len = u64::from(tail.u32()?);
     ensure(tail.array::<4>()? == MAGIC && footer_len <= HEADER_MAX)?;
-    let start = footer_end.checked_sub(footer_len).ok_or(Stop::Malformed)?;
-    let chunks = chunks(&mut Cursor::new(source, start, footer_end))?;
+    Ok((footer_end.checked_sub(footer_len).ok_or(Stop::Malformed)?, footer_end))
+}
+
+fn walk(source: &dyn ReadAt) -> Walk<Outline> {
+    let (start, end) = footer(source)?;
+    let chunks = chunks(&mut Cursor::new(source, start, end))?;
     let mut parts = Vec::new();
     // all page indexes together have one budget
     let mut index = Cursor::new(source, 0, start);
