@@ -4,7 +4,6 @@
 //! the requests, this task has a bounded number of them under way, and a thread writes finished chunks.
 
 mod ask;
-mod cell;
 mod journal;
 mod question;
 mod read;
@@ -158,9 +157,12 @@ async fn prepare(
     let job = match begun {
         Some(job) => job,
         None => {
-            let revision = session.client.endpoint(&session.project, &order.endpoint).await?.live;
             let metadata = session.client.endpoint_metadata(&order.endpoint).await?;
             let metadata = answered(metadata.status.as_u16(), metadata.body)?;
+            let live = session.client.endpoint(&session.project, &order.endpoint).await?.live;
+            let revision = live.ok_or_else(|| {
+                Problem::new(ErrorKind::Gone, format!("endpoint `{}` was taken down", order.endpoint))
+            })?;
             let signature = Signature::deserialize(&metadata)
                 .map_err(|error| Problem::invalid(format!("the endpoint does not say what it wants: {error}")))?;
             Job::new(RequestId::generate().to_string(), order, revision, signature)
@@ -204,6 +206,12 @@ impl Prepared {
             output.note(format!("goes on from row {row}, with revision {} of `{}`", job.revision, job.order.endpoint));
         }
         let table = Table::open(&wanted.input, input, before.rows)?;
+        for (input, columns) in questions.gathered(&table.schema) {
+            output.note(format!(
+                "input `{input}` is put together from the columns {}, in this order",
+                columns.join(", ")
+            ));
+        }
         let bar = output.row_progress(overview.rows, "predicting");
         bar.set_position(before.rows);
         let asked = Asked {

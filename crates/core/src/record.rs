@@ -313,6 +313,9 @@ pub struct EvaluationReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive: Option<String>,
     pub primary: String,
+    /// Inputs that several columns of the data were put together for → those columns in their order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gathered: BTreeMap<String, Vec<String>>,
     pub overall: Metrics,
     pub slices: Vec<SliceSummary>,
     /// Rows of the data that the producing run read for training; they are left out of the metrics.

@@ -11,10 +11,10 @@ use stemma_core::{
     near,
     prediction::LoggedTensor,
     record::CheckResult,
-    signature::{Datatype, Field},
+    signature::Field,
 };
-use stemma_gateway::logged;
 use stemma_onnx::Model;
+use stemma_tensor::{Tensor, logged};
 
 use crate::{Engine, problem::internal};
 
@@ -90,45 +90,18 @@ fn run_case(model: &Model, case: &RegressionCase) -> CaseResult {
 fn answer(model: &Model, case: &RegressionCase) -> Result<Vec<LoggedTensor>, String> {
     let mut inputs = Vec::new();
     for field in &model.signature().inputs {
-        let value = case.input.get(&field.name);
-        inputs.push(tensor(field, value.ok_or_else(|| format!("the case has no input `{}`", field.name))?)?);
+        match case.input.get(&field.name) {
+            Some(value) => inputs.push((field.name.clone(), tensor(field, value)?)),
+            None if field.optional => {}
+            None => return Err(format!("the case has no input `{}`", field.name)),
+        }
     }
-    let tensors = logged::to_tensors(&inputs).map_err(|error| format!("input `{}`: {}", error.name, error.reason))?;
-    let outputs = model.run(tensors).map_err(|error| format!("the version fails: {error}"))?;
+    let outputs = model.run(inputs).map_err(|error| format!("the version fails: {error}"))?;
     Ok(logged::from_tensors(&outputs))
 }
 
-/// One row of an input: the first dimension counts rows, another open one takes what is there.
-fn tensor(field: &Field, value: &Value) -> Result<LoggedTensor, String> {
-    let elements = match value {
-        Value::Array(elements) => elements.as_slice(),
-        value => std::slice::from_ref(value),
-    };
-    let mut shape = Vec::with_capacity(field.shape.len());
-    for (at, size) in field.shape.iter().enumerate() {
-        shape.push(match usize::try_from(*size) {
-            Ok(size) => size,
-            Err(_) if at == 0 => 1,
-            Err(_) => elements.len(),
-        });
-    }
-    let data = elements.iter().map(|element| element_of(field.datatype, element)).collect();
-    Ok(LoggedTensor { name: field.name.clone(), datatype: field.datatype, shape, data: Value::Array(data) })
-}
-
-/// As predictions are logged: a missing number is `NaN`, and a whole number may have been written as `1.0`.
-fn element_of(datatype: Datatype, element: &Value) -> Value {
-    let is_real = matches!(datatype, Datatype::Fp16 | Datatype::Fp32 | Datatype::Fp64);
-    match element {
-        Value::Null if is_real => Value::from("NaN"),
-        Value::Number(number) if !is_real && datatype != Datatype::Bytes => match number.as_f64() {
-            Some(whole) if number.is_f64() && whole.fract() == 0.0 && whole.abs() < 2f64.powi(53) => {
-                Value::from(whole as i64)
-            }
-            _ => element.clone(),
-        },
-        _ => element.clone(),
-    }
+fn tensor(field: &Field, value: &Value) -> Result<Tensor, String> {
+    stemma_tensor::of_json_rows(field, &[value]).map_err(|error| format!("input `{}`: {error}", field.name))
 }
 
 /// Finds `output`, `output.class` or `output.position` among the outputs.
@@ -237,10 +210,10 @@ mod tests {
         assert_eq!(told(without, json!({ "x": 1 })), "the case has no input `age`");
         let mut mistyped = row();
         mistyped["age"] = json!("thirty");
-        assert_eq!(told(mistyped, json!({ "x": 1 })), "input `age`: element 0 has another type");
+        assert_eq!(told(mistyped, json!({ "x": 1 })), "input `age`: `\"thirty\"` is not a number");
         let mut wide = row();
         wide["age"] = json!([1, 2]);
-        assert!(told(wide, json!({ "x": 1 })).contains("age"));
+        assert_eq!(told(wide, json!({ "x": 1 })), "input `age`: it takes one value in each row, not 2");
     }
 
     #[test]

@@ -7,7 +7,10 @@ pub mod metrics;
 pub mod predictions;
 mod score;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use stemma_core::{
     Digest, Problem, canonical,
@@ -15,14 +18,17 @@ use stemma_core::{
     id::{EvidenceId, RequestId},
     name::{ModelName, ProjectName},
     policy::{EvaluationSpec, SliceSpec},
-    record::{EvaluationReport, RunRecord},
+    record::{EvaluationReport, Metrics, RunRecord, SliceSummary},
+    signature::Signature,
     version::{Comparison, VersionNumber},
 };
 use stemma_onnx::Model;
 use stemma_stats::{Bootstrap, Metric, paired_bootstrap, paired_bootstrap_of_numbers};
+use stemma_tensor::Tensor;
 
 pub use self::score::read_scores;
 use self::{
+    inputs::InputPlan,
     metrics::{Judged, Judgements},
     predictions::RowPrediction,
     score::{Scored, score},
@@ -64,11 +70,12 @@ impl EvaluationData {
 
 /// The tensors of some rows of a table, as a signature asks for them.
 pub fn inputs_of(
-    signature: &stemma_core::signature::Signature,
+    signature: &Signature,
     table: &Table,
+    target: &str,
     rows: &[usize],
-) -> Result<Vec<(String, stemma_onnx::Tensor)>, Problem> {
-    inputs::InputPlan::new(signature, table)?.batch(rows)
+) -> Result<Vec<(String, Tensor)>, Problem> {
+    InputPlan::new(signature, table, target)?.batch(rows)
 }
 
 /// The digest under which evidence of an evaluation on some data is recorded.
@@ -137,7 +144,7 @@ impl Engine {
             });
         }
         let (model, table, spec) = (model.clone(), data.table.clone(), data.spec.clone());
-        let (scored, overall, slices) =
+        let Summaries { gathered, scored, overall, slices } =
             tokio::task::spawn_blocking(move || summarise(&model, &table, &spec, &rows)).await.map_err(internal)??;
         let target = data.table.column(&data.spec.target)?;
         let predictions: Vec<RowPrediction> = scored
@@ -158,6 +165,7 @@ impl Engine {
             target: data.spec.target.clone(),
             positive: data.spec.positive.clone(),
             primary: data.spec.primary.clone(),
+            gathered,
             overall,
             slices,
             leaky_rows,
@@ -169,10 +177,17 @@ impl Engine {
     }
 }
 
-type Summaries = (Vec<Scored>, stemma_core::record::Metrics, Vec<stemma_core::record::SliceSummary>);
+struct Summaries {
+    /// As in the report.
+    gathered: BTreeMap<String, Vec<String>>,
+    scored: Vec<Scored>,
+    overall: Metrics,
+    slices: Vec<SliceSummary>,
+}
 
 fn summarise(model: &Model, table: &Table, spec: &EvaluationSpec, rows: &[usize]) -> Result<Summaries, Problem> {
-    let scored = score(model, table, rows, spec.positive.as_deref())?;
+    let plan = InputPlan::new(model.signature(), table, &spec.target)?;
+    let scored = score(model, &plan, rows, spec.positive.as_deref())?;
     let target = table.column(&spec.target)?;
     let truth = |one: &Scored| table.rows[one.row].get(target).unwrap_or_default();
     let judged = match &spec.positive {
@@ -191,7 +206,7 @@ fn summarise(model: &Model, table: &Table, spec: &EvaluationSpec, rows: &[usize]
     };
     let overall = judged.overall()?;
     let slices = metrics::slices(spec, table, &judged, &scored)?;
-    Ok((scored, overall, slices))
+    Ok(Summaries { gathered: plan.gathered(), scored, overall, slices })
 }
 
 fn number_of(cell: &str, row: usize, target: &str) -> Result<f64, Problem> {

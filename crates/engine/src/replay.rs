@@ -9,8 +9,8 @@ use stemma_core::{
 use stemma_gateway::{
     Overrides, Program,
     compose::{Failure, Ran, StepRan},
-    logged,
 };
+use stemma_tensor::logged;
 
 use crate::{Caller, Engine, problem::internal};
 

@@ -16,9 +16,8 @@ use stemma_core::{
     record::{CheckResult, EvaluationReport, GateReport},
     signature::{Datatype, Field, Signature},
 };
-use stemma_gateway::logged;
-use stemma_onnx::Tensor;
 use stemma_runner::sandbox::{Contained, Ending, Outcome, Reads, Sandbox, system_paths};
+use stemma_tensor::{Tensor, logged};
 
 use self::child::{Answers, Asked};
 use crate::{
@@ -169,7 +168,7 @@ impl Engine {
     ) -> Result<Rows, Problem> {
         let table = self.read_table(&report.data, report.data_digest).await?;
         let bytes = self.read_content(report.predictions, PREDICTIONS_BYTES_MAX).await?;
-        let signature = version.signature.clone();
+        let (signature, target) = (version.signature.clone(), report.target.clone());
         let most = usize::try_from(spec.rows).unwrap_or(usize::MAX);
         let read = tokio::task::spawn_blocking(move || {
             let recorded = predictions::read(bytes)?;
@@ -178,7 +177,7 @@ impl Engine {
             if places.iter().any(|place| *place >= table.rows.len()) {
                 return Err(Problem::new(ErrorKind::Corrupt, "the evaluation names rows that its data lacks"));
             }
-            let inputs = inputs_of(&signature, &table, &places)?;
+            let inputs = inputs_of(&signature, &table, &target, &places)?;
             Ok((inputs, chosen.into_iter().map(|row| (row.score, row.predicted)).collect::<Vec<_>>()))
         });
         let (inputs, recorded) = read.await.map_err(internal)??;

@@ -11,17 +11,16 @@ use stemma_core::{
     prediction::{LoggedTensor, NodeRecord, Outcome, OverrideEffect, PredictionId, PredictionRecord},
     route::{LogMode, Target},
 };
-use stemma_onnx::Tensor;
+use stemma_tensor::{Tensor, logged};
 
 use crate::{
     access::{AccessError, Caller},
     compose::{Failure, Ran, StepRan},
     gateway::Gateway,
     log::{AppendError, EncodedRecord, NewRecord},
-    logged,
     protocol::oip::{self, InferRequest, Invalid},
     stats::{AllCounters, Ending},
-    table::{Endpoint, LoadedArm, RouteTable},
+    table::{Endpoint, LoadedArm, RouteTable, TakenDown},
 };
 
 /// A request as it came in.
@@ -65,6 +64,8 @@ pub(crate) enum Refused {
     NoVersion { endpoint: EndpointName, version: String, live: String },
     #[error("revision {wanted} of endpoint `{endpoint}` is not served any more; revision {live} answers now")]
     RevisionGone { endpoint: EndpointName, wanted: u32, live: u32 },
+    #[error("endpoint `{endpoint}` was taken down at {time}: {reason}")]
+    TakenDown { endpoint: EndpointName, time: Timestamp, reason: String },
     #[error("endpoint `{0}` is not ready: its model could not be loaded")]
     NotReady(EndpointName),
     #[error("too many requests at once")]
@@ -108,6 +109,10 @@ pub(crate) fn enter<'a>(
     if let Some(project) = table.unavailable.get(ask.endpoint) {
         caller.check(project)?;
         return Err(Refused::NotReady(ask.endpoint.clone()));
+    }
+    if let Some(TakenDown { project, time, reason }) = table.taken_down.get(ask.endpoint) {
+        caller.check(project)?;
+        return Err(Refused::TakenDown { endpoint: ask.endpoint.clone(), time: *time, reason: reason.clone() });
     }
     let Some(endpoint) = table.endpoints.get(ask.endpoint) else {
         return Err(no_endpoint(table, &caller, ask.endpoint));

@@ -14,7 +14,7 @@ use stemma_core::{
     route::Target,
     signature::{Datatype, Signature},
 };
-use stemma_onnx::{Tensor, TensorData};
+use stemma_tensor::{Tensor, TensorData};
 
 use crate::{
     overrule::{self, Overrides},

@@ -241,6 +241,7 @@ impl From<Refused> for HttpProblem {
             Refused::Access(_) => Self::new(StatusCode::UNAUTHORIZED, message)
                 .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Refused::NoEndpoint { .. } | Refused::NoVersion { .. } => Self::new(StatusCode::NOT_FOUND, message),
+            Refused::TakenDown { .. } => Self::new(StatusCode::GONE, message),
             Refused::RevisionGone { .. } => Self::new(StatusCode::CONFLICT, message),
             Refused::Invalid(_) => Self::new(StatusCode::BAD_REQUEST, message),
             Refused::Log(AppendError::TooLarge { .. }) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, message),

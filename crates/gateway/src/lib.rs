@@ -9,7 +9,6 @@ pub mod compose;
 mod gateway;
 pub mod http;
 pub mod log;
-pub mod logged;
 pub mod overrule;
 pub mod protocol;
 pub mod runtime;

@@ -7,12 +7,9 @@ use stemma_core::{
     prediction::{OVERRIDDEN_ROWS_MAX, OverrideEffect, OverrideRecord},
     route::Revision,
 };
-use stemma_onnx::{Tensor, TensorData};
+use stemma_tensor::{Tensor, TensorData, logged};
 
-use crate::{
-    compose::{From, Values, place_of},
-    logged,
-};
+use crate::compose::{From, Values, place_of};
 
 /// The overrides of one arm, their sources looked up.
 pub struct Overrides(Vec<Loaded>);

@@ -1,7 +1,8 @@
 //! The seam to whatever computes: a model in this process, later also a child process or another server.
 
 use stemma_core::signature::Signature;
-use stemma_onnx::{Model, RunError, Tensor};
+use stemma_onnx::{Model, RunError};
+use stemma_tensor::Tensor;
 
 /// Something that turns input tensors into output tensors.
 pub trait Runtime: Send + Sync + 'static {

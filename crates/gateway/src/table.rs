@@ -3,7 +3,7 @@
 use std::{collections::HashMap, error::Error, sync::Arc};
 
 use stemma_core::{
-    Digest,
+    Digest, Timestamp,
     name::{EndpointName, ProjectName},
     route::{Arm, Revision, Target},
 };
@@ -23,7 +23,17 @@ pub struct RouteTable {
     pub earlier: HashMap<EndpointName, Vec<Arc<Endpoint>>>,
     /// Deployed endpoints whose live model could not be loaded; they answer 503.
     pub unavailable: HashMap<EndpointName, ProjectName>,
+    /// Endpoints that were taken down; they answer 410.
+    pub taken_down: HashMap<EndpointName, TakenDown>,
     pub access: Access,
+}
+
+/// Why nothing answers for an endpoint any more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakenDown {
+    pub project: ProjectName,
+    pub time: Timestamp,
+    pub reason: String,
 }
 
 impl RouteTable {

@@ -23,11 +23,12 @@ mod model;
 mod observe;
 mod plan;
 mod proto;
-mod tensor;
+
+use stemma_tensor as tensor;
 
 pub use canonical::{Canonical, Distance, TOLERANCE_DOUBLE, TOLERANCE_SINGLE};
 pub use decode::MODEL_BYTES_MAX;
 pub use error::{OnnxError, RunError};
-pub use kernel::{RUN_BYTES_MAX, TENSOR_ELEMENTS_MAX, supported_operators};
+pub use kernel::{RUN_BYTES_MAX, supported_operators};
 pub use model::{Model, ProbabilityOutput};
-pub use tensor::{Tensor, TensorData, TensorError};
+pub use stemma_tensor::{TENSOR_ELEMENTS_MAX, Tensor, TensorData, TensorError};

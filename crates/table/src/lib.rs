@@ -11,6 +11,7 @@ mod dialect;
 mod error;
 mod expand;
 mod form;
+mod given;
 mod json;
 mod number;
 mod numpy;

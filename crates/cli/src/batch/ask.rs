@@ -80,6 +80,7 @@ impl Asker<'_> {
             401 => stop(ErrorKind::Unauthenticated, message),
             403 => stop(ErrorKind::Forbidden, message),
             404 => stop(ErrorKind::NotFound, message),
+            410 => stop(ErrorKind::Gone, message),
             429 | 502 | 503 => stop(ErrorKind::Unavailable, message),
             _ => Ok(Answer::Failed(message)),
         }

@@ -1,14 +1,14 @@
 //! From the rows of a table to one request for each.
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use serde_json::{Map, Value, json};
 use stemma_core::{
     Problem, near,
-    signature::{Datatype, Signature},
+    signature::{Field, Signature},
 };
-
-use super::cell::{Cell, is_readable};
+use stemma_table::{Cell, is_readable};
+use stemma_tensor::{Columns, Tensor, logged, of_rows};
 
 /// Which columns of a table make a request.
 pub struct Questions {
@@ -18,21 +18,12 @@ pub struct Questions {
 }
 
 struct Input {
-    name: String,
-    datatype: Datatype,
-    /// Of one row.
-    shape: Vec<usize>,
+    field: Field,
     columns: Columns,
 }
 
-enum Columns {
-    One(usize),
-    /// `name[0]`, `name[1]`, …
-    Each(Vec<usize>),
-}
-
 impl Questions {
-    /// Finds the columns of all inputs by name.
+    /// Finds the columns of all inputs; the column of the units feeds none unless it is named like it.
     pub fn of(
         table: &str,
         schema: &Schema,
@@ -40,43 +31,28 @@ impl Questions {
         unit: Option<&str>,
         job: &str,
     ) -> Result<Self, Problem> {
-        let mut inputs = Vec::new();
-        let mut missing = Vec::new();
-        for field in &signature.inputs {
-            let fixed: Option<Vec<usize>> =
-                field.shape.iter().skip(1).map(|size| usize::try_from(*size).ok()).collect();
-            let fixed = fixed.ok_or_else(|| {
-                let shape = &field.shape;
-                Problem::invalid(format!("input `{}` has more than one open dimension: {shape:?}", field.name))
-                    .hint("a row of a table can't say how large it is; send requests with `--input-json`")
-            })?;
-            match columns(schema, &field.name, fixed.iter().product()) {
-                Some(columns) => inputs.push(Input {
-                    name: field.name.clone(),
-                    datatype: field.datatype,
-                    shape: std::iter::once(1).chain(fixed).collect(),
-                    columns,
-                }),
-                None => missing.push(field.name.as_str()),
-            }
-        }
-        if let Some(first) = missing.first() {
-            let all = format!("its columns are {}", names(schema).collect::<Vec<_>>().join(", "));
-            let hint = near::hint(first, names(schema), &all);
-            let missing = missing.join("`, `");
-            return Err(Problem::invalid(format!("`{table}` has no column for the input `{missing}`")).hint(hint));
-        }
         let unit = unit.map(|name| column(table, schema, name)).transpose()?;
-        let questions = Self { inputs, unit, job: job.to_owned() };
+        let columns: Vec<&str> = names(schema).collect();
+        let feeds = stemma_tensor::feeds(signature, table, &columns, unit.as_slice())?;
+        let inputs = feeds.into_iter().map(|feed| Input { field: feed.field.clone(), columns: feed.columns });
+        let questions = Self { inputs: inputs.collect(), unit, job: job.to_owned() };
         questions.check_types(table, schema)?;
         Ok(questions)
     }
 
+    /// Inputs that several columns are put together for, with those columns in their order.
+    pub fn gathered<'a>(&'a self, schema: &'a Schema) -> impl Iterator<Item = (&'a str, Vec<&'a str>)> {
+        self.inputs.iter().filter_map(|input| match &input.columns {
+            Columns::One(_) => None,
+            Columns::Each(columns) => {
+                let columns = columns.iter().map(|column| schema.field(*column).name().as_str());
+                Some((input.field.name.as_str(), columns.collect()))
+            }
+        })
+    }
+
     fn check_types(&self, table: &str, schema: &Schema) -> Result<(), Problem> {
-        let read = self.inputs.iter().flat_map(|input| match &input.columns {
-            Columns::One(column) => std::slice::from_ref(column),
-            Columns::Each(columns) => columns.as_slice(),
-        });
+        let read = self.inputs.iter().flat_map(|input| input.columns.as_slice());
         for column in read.chain(&self.unit) {
             let field = schema.field(*column);
             if !is_readable(field.data_type()) {
@@ -100,16 +76,16 @@ impl Questions {
     fn request(&self, batch: &RecordBatch, row: usize, number: u64) -> Result<Value, String> {
         let mut inputs = Vec::with_capacity(self.inputs.len());
         for input in &self.inputs {
-            let data = input.data(batch, row)?;
-            inputs.push(json!({ "name": input.name, "datatype": input.datatype, "shape": input.shape, "data": data }));
+            inputs.push(json!(logged::from_tensor(&input.field.name, &input.tensor(batch, row)?)));
         }
         let mut request = Map::new();
         request.insert("id".to_owned(), Value::from(format!("{}:{number}", self.job)));
         if let Some(unit) = self.unit {
-            let text = Cell::at(batch.column(unit), row).text();
-            if text.is_empty() {
-                return Err(format!("column `{}` holds no unit", batch.schema_ref().field(unit).name()));
-            }
+            let name = name_of(batch, unit);
+            let cell = Cell::at(batch.column(unit), row);
+            let given = cell.given().ok_or_else(|| format!("column `{name}` holds no unit: it is a list"))?;
+            let text =
+                stemma_tensor::unit(&given).map_err(|reason| format!("column `{name}` holds no unit: {reason}"))?;
             request.insert("parameters".to_owned(), json!({ "stemma_unit": text }));
         }
         request.insert("inputs".to_owned(), Value::Array(inputs));
@@ -118,33 +94,25 @@ impl Questions {
 }
 
 impl Input {
-    fn data(&self, batch: &RecordBatch, row: usize) -> Result<Vec<Value>, String> {
-        let cell = |column: usize, count: usize| {
-            let array: &dyn Array = batch.column(column).as_ref();
-            Cell::at(array, row).elements(self.datatype, count).map_err(|reason| {
-                let name = batch.schema_ref().field(column).name().clone();
-                format!("column `{name}` {reason}")
-            })
+    fn tensor(&self, batch: &RecordBatch, row: usize) -> Result<Tensor, String> {
+        let names: Vec<&str> = self.columns.as_slice().iter().map(|at| name_of(batch, *at)).collect();
+        let told = |reason: String| match names.as_slice() {
+            [one] => format!("column `{one}`: {reason}"),
+            several => format!("columns `{}`: {reason}", several.join("`, `")),
         };
-        match &self.columns {
-            Columns::One(column) => cell(*column, self.shape.iter().product()),
-            Columns::Each(columns) => {
-                let cells: Result<Vec<Vec<Value>>, String> = columns.iter().map(|column| cell(*column, 1)).collect();
-                Ok(cells?.concat())
-            }
-        }
+        let cells: Vec<Cell<'_>> =
+            self.columns.as_slice().iter().map(|column| Cell::at(batch.column(*column), row)).collect();
+        let values = match (&self.columns, cells.as_slice()) {
+            (Columns::One(_), [cell]) => cell.values(&self.field),
+            _ => cells.iter().map(Cell::given).collect(),
+        };
+        let values = values.ok_or_else(|| told("it is neither a value nor a flat list of values".to_owned()))?;
+        of_rows(&self.field, vec![values]).map_err(|error| told(error.to_string()))
     }
 }
 
-fn columns(schema: &Schema, name: &str, count: usize) -> Option<Columns> {
-    if let Ok(column) = schema.index_of(name) {
-        return Some(Columns::One(column));
-    }
-    if count <= 1 || count > schema.fields().len() {
-        return None;
-    }
-    let each: Option<Vec<usize>> = (0..count).map(|at| schema.index_of(&format!("{name}[{at}]")).ok()).collect();
-    each.map(Columns::Each)
+fn name_of(batch: &RecordBatch, column: usize) -> &str {
+    batch.schema_ref().field(column).name()
 }
 
 /// The position of a column that somebody named.
@@ -190,7 +158,7 @@ mod tests {
             ("x[0]", text(["1", "3"])),
             ("who", text(["ada", "bob"])),
             ("age", age),
-            ("x[1]", text(["2", "4"])),
+            ("x[1]", text(["2", "b"])),
         ]);
         let questions = Questions::of("t", batch.schema_ref(), &signature(), Some("who"), "job").unwrap();
         let asked = questions.ask(&batch, 7);
@@ -199,14 +167,16 @@ mod tests {
             { "name": "x", "datatype": "INT64", "shape": [1, 2], "data": [1, 2] },
         ]});
         assert_eq!(asked[0], Ok(expected));
-        assert_eq!(asked[1], Err("row 8: column `age` must be a finite number, and is missing".to_owned()));
+        let reason = "row 8: columns `x[0]`, `x[1]`: `b` is not a whole number";
+        assert_eq!(asked[1], Err(reason.to_owned()));
+        assert_eq!(questions.gathered(batch.schema_ref()).collect::<Vec<_>>(), [("x", vec!["x[0]", "x[1]"])]);
     }
 
     #[test]
     fn missing_columns_are_named() {
         let batch = batch(vec![("agee", text(["1", "2"]))]);
         let problem = Questions::of("t", batch.schema_ref(), &signature(), None, "job").err().unwrap();
-        assert_eq!(problem.message, "`t` has no column for the input `age`, `x`");
+        assert_eq!(problem.message, "`t` has no column for the inputs `age`, `x`");
         assert_eq!(problem.hint.unwrap(), "did you mean `agee`?");
     }
 }

@@ -22,14 +22,9 @@ use stemma_core::{
     ErrorKind, Problem,
     signature::{Datatype, Signature},
 };
+use stemma_table::{Cell, is_plain};
 
-use super::{
-    ask::Answer,
-    cell::{Cell, is_plain},
-    journal::Tally,
-    question::column,
-    read::Format,
-};
+use super::{ask::Answer, journal::Tally, question::column, read::Format};
 
 const ROW_GROUP_ROWS: usize = 64 << 10;
 /// Columns that every output ends with.
@@ -227,7 +222,7 @@ pub fn encode(format: Format, rows: &RecordBatch) -> Result<Vec<u8>, Problem> {
 fn write_csv(to: impl Write, rows: &RecordBatch) -> Result<(), Problem> {
     let mut writer = csv::Writer::from_writer(to);
     for row in 0..rows.num_rows() {
-        let cells = rows.columns().iter().map(|column| Cell::at(column, row).text());
+        let cells = rows.columns().iter().map(|column| Cell::at(column, row).text().into_owned());
         writer.write_record(cells).map_err(|error| failed(&error))?;
     }
     writer.flush().map_err(|error| failed(&error))

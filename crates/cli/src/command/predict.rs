@@ -132,6 +132,7 @@ pub(crate) fn answered(status: u16, body: Value) -> Result<Value, Problem> {
         401 => ErrorKind::Unauthenticated,
         403 => ErrorKind::Forbidden,
         404 => ErrorKind::NotFound,
+        410 => ErrorKind::Gone,
         429 | 502..=504 => ErrorKind::Unavailable,
         _ => ErrorKind::Internal,
     };

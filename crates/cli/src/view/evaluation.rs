@@ -29,6 +29,9 @@ pub fn table(report: &EvaluationReport) -> String {
     if hidden > 0 {
         text.push_str(&format!("\n… and {} that did better", count(hidden as u64, "slice")));
     }
+    for (input, columns) in &report.gathered {
+        text.push_str(&format!("\ninput `{input}` was put together from the columns {}", columns.join(", ")));
+    }
     if report.is_leaky() {
         let rows = count(report.leaky_rows, "row");
         text.push_str(&format!("\nleft out: {rows} that the model was trained on"));
@@ -117,6 +120,7 @@ mod tests {
             target: "risk".into(),
             positive: Some("bad".into()),
             primary: primary.into(),
+            gathered: Default::default(),
             overall: metrics(Some(0.8), 0.2),
             slices: vec![slice("good", Some(0.9), 0.1), slice("one-class", None, 0.3), slice("poor", Some(0.5), 0.2)],
             leaky_rows: 0,

@@ -98,13 +98,13 @@ fn parquet_keeps_the_types_and_comes_back_as_csv() {
 #[test]
 fn a_row_that_fails_says_why_and_the_others_go_on() {
     let desk = desk();
-    desk.write("x.csv", "name,x\na,1\nb,much\nc,\nd,4\n");
+    desk.write("x.csv", "name,x\na,1\nb,much\nc,1e39\nd,4\n");
     let summary = desk.json(&PREDICT);
     assert_eq!((&summary["rows"], &summary["errors"]), (&4.into(), &2.into()));
     let rows = [
         "a,1,2.0,m@1.0.0,",
-        "b,much,,,row 2: column `x` must be a finite number, not `much`",
-        "c,,,,row 3: column `x` must be a finite number, and is empty",
+        "b,much,,,row 2: column `x`: `much` is not a number",
+        "c,1e39,,,row 3: column `x`: `1e39` is out of range for FP32",
         "d,4,8.0,m@1.0.0,",
     ];
     let output = desk.read("y.csv");
@@ -112,7 +112,7 @@ fn a_row_that_fails_says_why_and_the_others_go_on() {
     assert_eq!(without_ids, rows);
     let (code, stderr) = desk.fails(&[&PREDICT[..], &["--restart", "--max-errors", "1"]].concat());
     assert_eq!(code, 2);
-    assert!(stderr.contains("error: more rows failed than 1, the last with: row 3: column `x` must be"), "{stderr}");
+    assert!(stderr.contains("error: more rows failed than 1, the last with: row 3: column `x`: `1e39` is"), "{stderr}");
 }
 
 #[test]

@@ -20,3 +20,4 @@ mod reproduction;
 mod runs;
 mod serving;
 mod validate;
+mod values;

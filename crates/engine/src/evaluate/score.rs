@@ -7,8 +7,6 @@ use stemma_core::{
 use stemma_onnx::{Model, Tensor, TensorData};
 
 use super::inputs::InputPlan;
-use crate::table::Table;
-
 /// Rows per call of the model; bounds memory.
 const BATCH_ROWS: usize = 1024;
 
@@ -24,11 +22,15 @@ pub struct Scored {
 }
 
 /// Scores the given rows; blocks, and may take long.
-pub fn score(model: &Model, table: &Table, rows: &[usize], positive: Option<&str>) -> Result<Vec<Scored>, Problem> {
-    let plan = InputPlan::new(model.signature(), table)?;
+pub fn score(
+    model: &Model,
+    plan: &InputPlan<'_>,
+    rows: &[usize],
+    positive: Option<&str>,
+) -> Result<Vec<Scored>, Problem> {
     match positive {
-        Some(positive) => score_class(model, &plan, rows, positive),
-        None => score_number(model, &plan, rows),
+        Some(positive) => score_class(model, plan, rows, positive),
+        None => score_number(model, plan, rows),
     }
 }
 

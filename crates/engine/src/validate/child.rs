@@ -9,8 +9,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use stemma_core::{prediction::LoggedTensor, signature::Signature};
-use stemma_gateway::logged;
 use stemma_onnx::Model;
+use stemma_tensor::logged;
 
 /// What the model is asked.
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 //!
 //! The binary tensor extension is not spoken yet; a request that uses it is told to send JSON.
 
+mod bare;
 mod elements;
 mod request;
 mod response;

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::json;
 use stemma_core::{
-    Digest,
+    Digest, Timestamp,
     composition::Sequence,
+    name::ProjectName,
     policy::Action,
     route::{LogMode, Route},
     signature::{Datatype, Field, Signature},
 };
-use stemma_gateway::{Access, Endpoint, Grant, LoadError, Projects, http::routes};
+use stemma_gateway::{Access, Endpoint, Grant, LoadError, Projects, http::routes, table::TakenDown};
 
 use crate::support::{
     Echo, House, echo_endpoint, echo_signature, post, request, revision, status_and_json, table, target,
@@ -264,4 +265,46 @@ async fn a_unit_comes_by_header_or_parameter_and_must_be_readable() {
             assert_eq!(recent[0].1.unit.as_deref(), expected);
         }
     }
+}
+
+#[tokio::test]
+async fn a_unit_is_a_text_or_a_whole_number_and_nothing_is_dropped() {
+    let house = House::echo();
+    for (unit, expected) in [
+        ("17", Ok("17")),
+        ("17.0", Ok("17")),
+        ("\"17\"", Ok("17")),
+        ("\"017\"", Ok("017")),
+        ("9007199254740993", Ok("9007199254740993")),
+        ("17.5", Err("parameter `stemma_unit`: `17.5` is not a whole number")),
+        ("true", Err("parameter `stemma_unit`: `true` is neither a text nor a whole number")),
+        ("[17]", Err("parameter `stemma_unit`: it is neither a text nor a whole number")),
+        ("null", Err("parameter `stemma_unit`: it is null")),
+        ("\"\"", Err("parameter `stemma_unit`: it is empty")),
+    ] {
+        let input = r#"{"name":"uint8","datatype":"UINT8","shape":[1],"data":[1]}"#;
+        let body = format!(r#"{{"parameters":{{"stemma_unit":{unit}}},"inputs":[{input}]}}"#);
+        let (status, answer) = house.post("/v2/models/echo/infer", body).await;
+        match expected {
+            Ok(expected) => {
+                assert_eq!(status, 200, "{unit}: {answer}");
+                assert_eq!(house.log.recent(3, 1).unwrap()[0].1.unit.as_deref(), Some(expected), "{unit}");
+            }
+            Err(expected) => assert_eq!((status, answer["error"].as_str()), (400, Some(expected)), "{unit}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_was_taken_down_says_so_to_whoever_may_ask_it() {
+    let mut routes = table(Vec::new());
+    let taken_down =
+        TakenDown { project: ProjectName::default_project(), time: Timestamp(0), reason: "it erred".into() };
+    routes.taken_down.insert("echo".parse().unwrap(), taken_down);
+    let house = House::new(routes);
+    let expected = "endpoint `echo` was taken down at 1970-01-01T00:00:00Z: it erred";
+    let body = request("uint8", "UINT8", json!([1]), json!([1]));
+    assert_eq!(house.infer(&body).await, (410, json!({ "error": expected })));
+    assert_eq!(house.get("/v2/models/echo").await.0, 410);
+    assert_eq!(house.get("/v2/models/eco").await.0, 404);
 }

@@ -9,8 +9,9 @@ use stemma_core::{
     prediction::{Outcome, PredictionId, PredictionRecord},
     route::{LogMode, Revision, Route, Target},
 };
-use stemma_gateway::{Endpoint, logged};
+use stemma_gateway::Endpoint;
 use stemma_onnx::Model;
+use stemma_tensor::logged;
 
 use crate::support::{House, echo_endpoint, post, request, revision, status_and_json, table, target};
 
@@ -198,7 +199,7 @@ async fn wrong_requests_are_refused_with_400_and_the_reason() {
         (format!("{} x", good()), "trailing characters"),
         (
             r#"{"inputs":[{"name":"uint8","datatype":"UINT8","shape":[1],"data":[NaN]}]}"#.to_owned(),
-            "not an inference request",
+            "input `uint8`: a value is missing where a whole number must be",
         ),
         (with("id", json!(7)), "invalid type"),
         (with("id", json!("x".repeat(1025))), "id is longer than 1024 bytes"),
@@ -220,9 +221,9 @@ async fn wrong_requests_are_refused_with_400_and_the_reason() {
         (with("/inputs/0/shape", json!([100_001, 2])), "100001 rows in one request; at most 100000"),
         (with("/inputs/0/shape", json!([i64::MAX, 2])), "rows in one request"),
         (with("/inputs/0/data", json!(5)), "`data` is not an array"),
-        (with("/inputs/0/data", json!([1, 2, 3, "4"])), "\"4\" is a string"),
-        (with("/inputs/0/data", json!([1, 2, 3, 4.5])), "4.5 is not an integer"),
-        (with("/inputs/0/data", json!([1, 2, 3, null])), "input `matrix`"),
+        (with("/inputs/0/data", json!([1, 2, 3, "4"])), "`\"4\"` is not a whole number"),
+        (with("/inputs/0/data", json!([1, 2, 3, 4.5])), "element 3: `4.5` is not a whole number"),
+        (with("/inputs/0/data", json!([1, 2, 3, null])), "input `matrix`: element 3: a value is missing"),
         (with("/inputs/0/data", json!([1, 2, 3, u64::MAX])), "is out of range"),
         (with("outputs", json!([{ "name": "metrix" }])), "there is no output `metrix`; did you mean `matrix`"),
         (with("outputs", json!([{ "name": "matrix" }, { "name": "matrix" }])), "asked for twice"),
@@ -353,4 +354,33 @@ async fn a_model_answers_a_batch_and_its_record_replays() {
     let inputs = logged::to_tensors(&record.inputs).unwrap();
     let replayed = model.run(inputs).unwrap();
     assert_eq!(logged::from_tensors(&replayed), record.outputs);
+}
+
+/// A model that fills in what is missing: the record holds that it was, and replays to the same bits.
+#[tokio::test]
+async fn a_missing_number_is_asked_about_in_every_spelling_and_kept() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/imputer.onnx");
+    let model = Arc::new(Model::parse(&std::fs::read(path).unwrap()).unwrap());
+    let revision = Revision {
+        signature: model.signature().clone(),
+        route: Route::Single { serves: Sequence::of_one(target("2.0.0"), model.signature()) },
+        ..revision("filled", "2.0.0", LogMode::Durable)
+    };
+    let load = |_: &Target| Ok::<_, std::io::Error>(Arc::clone(&model));
+    let endpoint = Endpoint::load(revision, Digest::of(b"revision"), &load).unwrap();
+    let house = House::new(table(vec![endpoint]));
+    let mut answers = Vec::new();
+    for spelling in ["null", "\"NaN\"", "NaN"] {
+        let body = format!(r#"{{"inputs":[{{"name":"x","datatype":"FP32","shape":[2,1],"data":[{spelling}, 1.5]}}]}}"#);
+        let (status, answer) = house.post("/v2/models/filled/infer", body).await;
+        assert_eq!(status, 200, "{spelling}: {answer}");
+        let record = prediction(&house, &answer);
+        assert_eq!(record.inputs[0].data, json!(["NaN", 1.5]), "{spelling}");
+        let inputs = logged::to_tensors(&record.inputs).unwrap();
+        let stemma_tensor::TensorData::Float(x) = inputs[0].1.data() else { panic!("single precision") };
+        assert_eq!(x[0].to_bits(), f32::NAN.to_bits());
+        assert_eq!(logged::from_tensors(&model.run(inputs).unwrap()), record.outputs);
+        answers.push(answer["outputs"].clone());
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
 }

@@ -176,6 +176,7 @@ pub fn table(endpoints: Vec<Endpoint>) -> RouteTable {
         endpoints: endpoints.into_iter().map(named).collect(),
         earlier: HashMap::new(),
         unavailable: HashMap::new(),
+        taken_down: HashMap::new(),
         access: Access { anonymous_local: true, ..Access::default() },
     }
 }

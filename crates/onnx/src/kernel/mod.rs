@@ -29,8 +29,6 @@ use crate::tensor::{ELEMENT_BYTES, Element, Tensor, TensorData, extent};
 pub use registry::supported_operators;
 pub(crate) use registry::{Domain, Operator, find, opset_range, supported_in};
 
-/// The most elements of one tensor.
-pub const TENSOR_ELEMENTS_MAX: usize = 1 << 26;
 /// The most bytes of tensors that the operators of one run may make together.
 pub const RUN_BYTES_MAX: usize = 2 << 30;
 /// The most elements that the operators of one run may read, multiplications do and steps in trees go, together.

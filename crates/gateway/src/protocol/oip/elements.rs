@@ -4,11 +4,10 @@ use std::fmt;
 
 use data_encoding::BASE64;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess};
+use stemma_tensor::{FromGiven, Given};
 
 /// Deepest nesting of arrays.
 const DEPTH_MAX: usize = 32;
-/// Above it not every integer is a double, so a number written as a fraction or with an exponent may not be exact.
-const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// How strings stand for bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,123 +16,8 @@ pub enum Text {
     Base64,
 }
 
-/// What an element may be made from.
-pub trait Element: Sized {
-    fn from_bool(value: bool) -> Result<Self, String> {
-        Err(format!("{value} is not a number"))
-    }
-
-    fn from_u64(value: u64) -> Result<Self, String>;
-    fn from_i64(value: i64) -> Result<Self, String>;
-    fn from_f64(value: f64) -> Result<Self, String>;
-
-    fn from_text(text: &str) -> Result<Self, String> {
-        let start: String = text.chars().take(32).collect();
-        Err(format!("{start:?} is a string"))
-    }
-}
-
-macro_rules! integers {
-    ($($type:ty),+) => {$(
-        impl Element for $type {
-            fn from_u64(value: u64) -> Result<Self, String> {
-                value.try_into().map_err(|_| format!("{value} is out of range"))
-            }
-
-            fn from_i64(value: i64) -> Result<Self, String> {
-                value.try_into().map_err(|_| format!("{value} is out of range"))
-            }
-
-            fn from_f64(value: f64) -> Result<Self, String> {
-                if value.fract() != 0.0 {
-                    return Err(format!("{value} is not an integer"));
-                }
-                if value.abs() > EXACT_MAX {
-                    return Err(format!("{value:e} is out of range"));
-                }
-                Self::from_i64(value as i64)
-            }
-        }
-    )+};
-}
-
-integers!(u8, u16, u32, u64, i8, i16, i32, i64);
-
-impl Element for f32 {
-    fn from_u64(value: u64) -> Result<Self, String> {
-        Ok(value as f32)
-    }
-
-    fn from_i64(value: i64) -> Result<Self, String> {
-        Ok(value as f32)
-    }
-
-    fn from_f64(value: f64) -> Result<Self, String> {
-        let narrowed = value as f32;
-        if narrowed.is_finite() { Ok(narrowed) } else { Err(format!("{value:e} is out of range")) }
-    }
-}
-
-impl Element for f64 {
-    fn from_u64(value: u64) -> Result<Self, String> {
-        Ok(value as f64)
-    }
-
-    fn from_i64(value: i64) -> Result<Self, String> {
-        Ok(value as f64)
-    }
-
-    fn from_f64(value: f64) -> Result<Self, String> {
-        Ok(value)
-    }
-}
-
-impl Element for bool {
-    fn from_bool(value: bool) -> Result<Self, String> {
-        Ok(value)
-    }
-
-    fn from_u64(value: u64) -> Result<Self, String> {
-        match value {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(format!("{value} is not true or false")),
-        }
-    }
-
-    fn from_i64(value: i64) -> Result<Self, String> {
-        Err(format!("{value} is not true or false"))
-    }
-
-    fn from_f64(value: f64) -> Result<Self, String> {
-        Err(format!("{value} is not true or false"))
-    }
-}
-
-impl Element for String {
-    fn from_bool(value: bool) -> Result<Self, String> {
-        Err(format!("{value} is not a string"))
-    }
-
-    fn from_u64(value: u64) -> Result<Self, String> {
-        Err(format!("{value} is not a string"))
-    }
-
-    fn from_i64(value: i64) -> Result<Self, String> {
-        Err(format!("{value} is not a string"))
-    }
-
-    fn from_f64(value: f64) -> Result<Self, String> {
-        Err(format!("{value} is not a string"))
-    }
-
-    fn from_text(text: &str) -> Result<Self, String> {
-        Ok(text.to_owned())
-    }
-}
-
 /// Returns the leaves of nested or flat arrays in order, which must be as many as expected.
-pub fn read<T: Element>(json: &str, expected: usize) -> Result<Vec<T>, String> {
+pub fn read<T: FromGiven>(json: &str, expected: usize) -> Result<Vec<T>, String> {
     // an element takes at least one byte and a comma, so hostile shapes reserve no more than the body's size
     let mut elements = Vec::with_capacity(expected.min(json.len() / 2 + 1));
     let leaves = Leaves { elements: &mut elements, expected, depth: 0 };
@@ -171,8 +55,8 @@ struct Leaves<'a, T> {
     depth: usize,
 }
 
-impl<T: Element> Leaves<'_, T> {
-    fn push<E: de::Error>(self, element: Result<T, String>) -> Result<(), E> {
+impl<T: FromGiven> Leaves<'_, T> {
+    fn push<E: de::Error>(self, given: Given<'_>) -> Result<(), E> {
         if self.depth == 0 {
             return Err(E::custom("`data` is not an array"));
         }
@@ -180,12 +64,18 @@ impl<T: Element> Leaves<'_, T> {
             let expected = self.expected;
             return Err(E::custom(format!("the shape needs {expected} elements, there are more")));
         }
-        self.elements.push(element.map_err(E::custom)?);
+        let at = self.elements.len();
+        let element = T::from_given(given);
+        let element = element.map_err(|unfit| match self.expected {
+            1 => E::custom(unfit),
+            _ => E::custom(format_args!("element {at}: {unfit}")),
+        })?;
+        self.elements.push(element);
         Ok(())
     }
 }
 
-impl<'de, T: Element> DeserializeSeed<'de> for Leaves<'_, T> {
+impl<'de, T: FromGiven> DeserializeSeed<'de> for Leaves<'_, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -193,7 +83,7 @@ impl<'de, T: Element> DeserializeSeed<'de> for Leaves<'_, T> {
     }
 }
 
-impl<'de, T: Element> de::Visitor<'de> for Leaves<'_, T> {
+impl<'de, T: FromGiven> de::Visitor<'de> for Leaves<'_, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -201,23 +91,27 @@ impl<'de, T: Element> de::Visitor<'de> for Leaves<'_, T> {
     }
 
     fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
-        self.push(T::from_bool(value))
+        self.push(Given::Bool(value))
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
-        self.push(T::from_u64(value))
+        self.push(Given::Unsigned(value))
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
-        self.push(T::from_i64(value))
+        self.push(Given::Signed(value))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
-        self.push(T::from_f64(value))
+        self.push(Given::Float(value))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.push(Given::Missing)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
-        self.push(T::from_text(text))
+        self.push(Given::Text(text.into()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
@@ -238,12 +132,12 @@ impl<'de, T: Element> de::Visitor<'de> for Leaves<'_, T> {
 mod tests {
     use super::*;
 
-    fn check<T: Element + PartialEq + fmt::Debug>(json: &str, expected: &[T]) {
+    fn check<T: FromGiven + PartialEq + fmt::Debug>(json: &str, expected: &[T]) {
         let read = read::<T>(json, expected.len());
         assert_eq!(read.unwrap(), expected, "{json}");
     }
 
-    fn refuse<T: Element + fmt::Debug>(json: &str, count: usize, message: &str) {
+    fn refuse<T: FromGiven + fmt::Debug>(json: &str, count: usize, message: &str) {
         assert_eq!(read::<T>(json, count).unwrap_err(), message, "{json}");
     }
 
@@ -260,33 +154,32 @@ mod tests {
         check::<i64>("[9223372036854775807,-9223372036854775808]", &[i64::MAX, i64::MIN]);
         check::<u64>("[18446744073709551615]", &[u64::MAX]);
         check::<u8>("[1.0, 2e1, 0, -0, -0.0]", &[1, 20, 0, 0, 0]);
-        refuse::<u8>("[1.5]", 1, "1.5 is not an integer");
-        refuse::<u8>("[256]", 1, "256 is out of range");
-        refuse::<u8>("[-1]", 1, "-1 is out of range");
+        refuse::<u8>("[1.5]", 1, "`1.5` is not a whole number");
+        refuse::<u8>("[1, 256]", 2, "element 1: `256` is out of range for UINT8");
         let above = "9223372036854775808";
-        refuse::<i64>(&format!("[{above}]"), 1, &format!("{above} is out of range"));
-        let above = "1.8446744073709552e19 is out of range";
-        refuse::<u64>("[18446744073709551616]", 1, above);
-        refuse::<i64>("[true]", 1, "true is not a number");
-        refuse::<i64>("[\"1\"]", 1, "\"1\" is a string");
-        assert!(read::<i64>("[null]", 1).is_err());
+        refuse::<i64>(&format!("[{above}]"), 1, &format!("`{above}` is out of range for INT64"));
+        assert!(read::<u64>("[18446744073709551616]", 1).unwrap_err().contains("too large to be exact"));
+        assert!(read::<i64>("[null]", 1).unwrap_err().contains("is missing"));
         assert!(read::<i64>("[{}]", 1).is_err());
     }
 
     #[test]
-    fn floats_take_any_finite_number() {
+    fn floats_take_any_number_and_none() {
         check::<f64>("[1, -2, 0.1, 1e300]", &[1.0, -2.0, 0.1, 1e300]);
         check::<f32>("[0.1, 16777217]", &[0.1, 16_777_216.0]);
-        refuse::<f32>("[1e39]", 1, "1e39 is out of range");
+        check::<f32>(r#"["Infinity", "-Infinity"]"#, &[f32::INFINITY, f32::NEG_INFINITY]);
+        for json in ["[null]", r#"["NaN"]"#] {
+            assert!(read::<f32>(json, 1).unwrap()[0].is_nan(), "{json}");
+        }
+        refuse::<f32>("[1e39]", 1, "`1e39` is out of range for FP32");
         assert!(read::<f64>("[1e400]", 1).is_err());
         assert!(read::<f64>("[NaN]", 1).is_err());
     }
 
     #[test]
     fn booleans_may_be_written_as_0_and_1() {
-        check("[true, 0, false, 1]", &[true, false, false, true]);
-        refuse::<bool>("[2]", 1, "2 is not true or false");
-        refuse::<bool>("[\"true\"]", 1, "\"true\" is a string");
+        check("[true, 0, false, 1.0]", &[true, false, false, true]);
+        refuse::<bool>("[2]", 1, "`2` is not true or false");
     }
 
     #[test]
@@ -297,7 +190,7 @@ mod tests {
         assert_eq!(decoded, ["é", ""]);
         assert!(read_text(r#"["w6k"]"#, 1, Text::Base64).is_err());
         assert!(read_text(r#"["/w=="]"#, 1, Text::Base64).is_err());
-        refuse::<String>("[1]", 1, "1 is not a string");
+        refuse::<String>("[1]", 1, "`1` is not a text");
     }
 
     #[test]

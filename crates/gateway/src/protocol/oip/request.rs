@@ -3,14 +3,17 @@
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, de};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use stemma_core::{
     near,
     signature::{Datatype, Field, Signature},
 };
-use stemma_onnx::Tensor;
+use stemma_tensor::{Element as _, Given, Tensor, with_element_type};
 
-use super::elements::{self, Text};
+use super::{
+    bare,
+    elements::{self, Text},
+};
 
 /// Longest body of a request.
 pub const BODY_BYTES_MAX: usize = 16 << 20;
@@ -159,13 +162,20 @@ fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
 
 /// Reads a request and checks it against the contract: names, datatypes, shapes, element counts and ranges.
 pub fn parse(body: &[u8], signature: &Signature) -> Result<InferRequest, Invalid> {
-    let raw: RawRequest<'_> = serde_json::from_slice(body)
-        .map_err(|error| Invalid(format!("the body is not an inference request: {error}")))?;
+    let replaced;
+    let raw: RawRequest<'_> = match serde_json::from_slice(body) {
+        Ok(raw) => raw,
+        Err(error) => {
+            replaced = bare::replaced(body);
+            let invalid = |_| Invalid(format!("the body is not an inference request: {error}"));
+            serde_json::from_slice(&replaced).map_err(invalid)?
+        }
+    };
     let parameters = raw.parameters.unwrap_or_default();
     if parameters.is_true("binary_data_output") {
         return Err(Invalid(USE_JSON.to_owned()));
     }
-    let unit = short_text("parameter `stemma_unit`", parameters.text("stemma_unit"))?;
+    let unit = short_text("parameter `stemma_unit`", unit_of(&parameters)?)?;
     let id = short_text("id", raw.id.map(Cow::into_owned))?;
     Ok(InferRequest {
         id,
@@ -173,6 +183,20 @@ pub fn parse(body: &[u8], signature: &Signature) -> Result<InferRequest, Invalid
         inputs: read_inputs(&raw.inputs, signature)?,
         outputs: raw.outputs.map(|outputs| wanted_outputs(outputs.0, signature)).transpose()?,
     })
+}
+
+/// A unit that can't be read is refused: without it the caller would get another arm than it asked for.
+fn unit_of(parameters: &Parameters<'_>) -> Result<Option<String>, Invalid> {
+    let Some(value) = parameters.get("stemma_unit") else {
+        return Ok(None);
+    };
+    let value: Value = serde_json::from_str(value)
+        .map_err(|error| Invalid(format!("parameter `stemma_unit` can't be read: {error}")))?;
+    let unit = match Given::of_json(&value) {
+        Some(given) => stemma_tensor::unit(&given),
+        None => Err("it is neither a text nor a whole number".to_owned()),
+    };
+    unit.map(Some).map_err(|reason| Invalid(format!("parameter `stemma_unit`: {reason}")))
 }
 
 fn short_text(what: &str, text: Option<String>) -> Result<Option<String>, Invalid> {
@@ -279,19 +303,12 @@ fn read_elements(input: &RawInput<'_>, datatype: Datatype, shape: Vec<usize>) ->
     };
     let count = shape.iter().product();
     let made = match datatype {
-        Datatype::Bool => Tensor::new(shape, elements::read::<bool>(data, count)?),
-        Datatype::Uint8 => Tensor::new(shape, elements::read::<u8>(data, count)?),
-        Datatype::Uint16 => Tensor::new(shape, elements::read::<u16>(data, count)?),
-        Datatype::Uint32 => Tensor::new(shape, elements::read::<u32>(data, count)?),
-        Datatype::Uint64 => Tensor::new(shape, elements::read::<u64>(data, count)?),
-        Datatype::Int8 => Tensor::new(shape, elements::read::<i8>(data, count)?),
-        Datatype::Int16 => Tensor::new(shape, elements::read::<i16>(data, count)?),
-        Datatype::Int32 => Tensor::new(shape, elements::read::<i32>(data, count)?),
-        Datatype::Int64 => Tensor::new(shape, elements::read::<i64>(data, count)?),
-        Datatype::Fp32 => Tensor::new(shape, elements::read::<f32>(data, count)?),
-        Datatype::Fp64 => Tensor::new(shape, elements::read::<f64>(data, count)?),
         Datatype::Bytes => Tensor::new(shape, elements::read_text(data, count, text)?),
-        Datatype::Fp16 => return Err("FP16 cannot be sent as JSON".to_owned()),
+        number => with_element_type!(
+            number,
+            T => Tensor::new(shape, T::wrap(elements::read::<T>(data, count)?)),
+            else return Err("FP16 cannot be sent as JSON".to_owned())
+        ),
     };
     made.map_err(|error| error.to_string())
 }

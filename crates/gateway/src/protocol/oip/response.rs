@@ -76,7 +76,7 @@ pub fn print(answer: &Answer<'_>) -> Result<Vec<u8>, serde_json::Error> {
     })
 }
 
-/// Returns the JSON of the outputs; all of them must be finite, see [`crate::logged::is_finite`].
+/// Returns the JSON of the outputs; all of them must be finite, see [`stemma_tensor::logged::is_finite`].
 pub fn print_outputs(outputs: &[&LoggedTensor]) -> Result<Box<RawValue>, serde_json::Error> {
     to_raw_value(outputs)
 }

@@ -1,8 +1,9 @@
 //! Tensors as they are logged and answered: flat JSON that reads back to the same bits, so that a record can be replayed.
 
 use serde_json::{Number, Value};
-use stemma_core::{prediction::LoggedTensor, signature::Datatype};
-use stemma_onnx::{Tensor, TensorData};
+use stemma_core::prediction::LoggedTensor;
+
+use crate::{Given, Tensor, TensorData, collect};
 
 /// A logged tensor that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +22,8 @@ pub fn from_tensors(tensors: &[(String, Tensor)]) -> Vec<LoggedTensor> {
     logged
 }
 
-fn from_tensor(name: &str, tensor: &Tensor) -> LoggedTensor {
+/// Returns one tensor in its logged form, which is also how a request of the Open Inference Protocol holds it.
+pub fn from_tensor(name: &str, tensor: &Tensor) -> LoggedTensor {
     fn exact<T: Copy + Into<Value>>(elements: &[T]) -> Vec<Value> {
         elements.iter().map(|element| (*element).into()).collect()
     }
@@ -66,7 +68,7 @@ fn float(value: f64) -> Value {
 }
 
 /// Widens so that the shortest digits are printed (0.1, not 0.10000000149011612) and exactly the value reads back.
-pub(crate) fn shortest(value: f32) -> f64 {
+pub fn shortest(value: f32) -> f64 {
     match format!("{value:e}").parse::<f64>() {
         Ok(short) if short as f32 == value => short,
         _ => f64::from(value),
@@ -86,51 +88,16 @@ fn to_tensor(logged: &LoggedTensor) -> Result<Tensor, String> {
     let Value::Array(data) = &logged.data else {
         return Err("its data is not an array".to_owned());
     };
-    let shape = logged.shape.clone();
-    let made = match logged.datatype {
-        Datatype::Bool => Tensor::new(shape, elements(data, Value::as_bool)?),
-        Datatype::Uint8 => Tensor::new(shape, elements(data, unsigned::<u8>)?),
-        Datatype::Uint16 => Tensor::new(shape, elements(data, unsigned::<u16>)?),
-        Datatype::Uint32 => Tensor::new(shape, elements(data, unsigned::<u32>)?),
-        Datatype::Uint64 => Tensor::new(shape, elements(data, unsigned::<u64>)?),
-        Datatype::Int8 => Tensor::new(shape, elements(data, signed::<i8>)?),
-        Datatype::Int16 => Tensor::new(shape, elements(data, signed::<i16>)?),
-        Datatype::Int32 => Tensor::new(shape, elements(data, signed::<i32>)?),
-        Datatype::Int64 => Tensor::new(shape, elements(data, signed::<i64>)?),
-        Datatype::Fp32 => Tensor::new(shape, elements(data, |x| Some(to_float(x)? as f32))?),
-        Datatype::Fp64 => Tensor::new(shape, elements(data, to_float)?),
-        Datatype::Bytes => Tensor::new(shape, elements(data, |x| x.as_str().map(str::to_owned))?),
-        Datatype::Fp16 => return Err("FP16 is never logged".to_owned()),
-    };
-    made.map_err(|error| error.to_string())
-}
-
-fn elements<T>(data: &[Value], read: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>, String> {
-    let read = |(at, value)| read(value).ok_or_else(|| format!("element {at} has another type"));
-    data.iter().enumerate().map(read).collect()
-}
-
-fn unsigned<T: TryFrom<u64>>(value: &Value) -> Option<T> {
-    value.as_u64()?.try_into().ok()
-}
-
-fn signed<T: TryFrom<i64>>(value: &Value) -> Option<T> {
-    value.as_i64()?.try_into().ok()
-}
-
-fn to_float(value: &Value) -> Option<f64> {
-    match value.as_str() {
-        None => value.as_f64(),
-        Some("NaN") => Some(f64::NAN),
-        Some("Infinity") => Some(f64::INFINITY),
-        Some("-Infinity") => Some(f64::NEG_INFINITY),
-        Some(_) => None,
-    }
+    let element = |(at, value)| Given::of_json(value).ok_or_else(|| format!("element {at} is no value"));
+    let given: Vec<Given<'_>> = data.iter().enumerate().map(element).collect::<Result<_, _>>()?;
+    let data = collect(logged.datatype, given).map_err(|misfit| format!("element {}: {misfit}", misfit.at))?;
+    Tensor::new(logged.shape.clone(), data).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use stemma_core::signature::Datatype;
 
     use super::*;
 
@@ -169,8 +136,9 @@ mod tests {
             (Datatype::Fp32, &[2][..], serde_json::json!([1.0])),
             (Datatype::Fp32, &[1], serde_json::json!(["nan"])),
             (Datatype::Uint8, &[1], serde_json::json!([256])),
-            (Datatype::Int64, &[1], serde_json::json!([1.0])),
-            (Datatype::Bool, &[1], serde_json::json!([1])),
+            (Datatype::Int64, &[1], serde_json::json!([1.5])),
+            (Datatype::Bool, &[1], serde_json::json!([2])),
+            (Datatype::Fp32, &[1], serde_json::json!([[1]])),
             (Datatype::Bytes, &[], serde_json::json!("x")),
         ] {
             let logged = logged(datatype, shape, data);

@@ -2,10 +2,10 @@
 
 use stemma_core::signature::Datatype;
 
-use crate::kernel::TENSOR_ELEMENTS_MAX;
-
+/// The most elements of one tensor.
+pub const TENSOR_ELEMENTS_MAX: usize = 1 << 26;
 /// The memory that a number is taken to have, which is that of the largest.
-pub(crate) const ELEMENT_BYTES: usize = 8;
+pub const ELEMENT_BYTES: usize = 8;
 
 /// The elements of a tensor, one variant for each element type.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,28 +25,28 @@ pub enum TensorData {
 }
 
 /// Evaluates one expression with the elements of whichever type, bound to a name.
+#[macro_export]
 macro_rules! with_elements {
     ($data:expr, $elements:ident => $body:expr) => {
         match $data {
-            $crate::tensor::TensorData::Float($elements) => $body,
-            $crate::tensor::TensorData::Double($elements) => $body,
-            $crate::tensor::TensorData::Int8($elements) => $body,
-            $crate::tensor::TensorData::Int16($elements) => $body,
-            $crate::tensor::TensorData::Int32($elements) => $body,
-            $crate::tensor::TensorData::Int64($elements) => $body,
-            $crate::tensor::TensorData::Uint8($elements) => $body,
-            $crate::tensor::TensorData::Uint16($elements) => $body,
-            $crate::tensor::TensorData::Uint32($elements) => $body,
-            $crate::tensor::TensorData::Uint64($elements) => $body,
-            $crate::tensor::TensorData::Bool($elements) => $body,
-            $crate::tensor::TensorData::String($elements) => $body,
+            $crate::TensorData::Float($elements) => $body,
+            $crate::TensorData::Double($elements) => $body,
+            $crate::TensorData::Int8($elements) => $body,
+            $crate::TensorData::Int16($elements) => $body,
+            $crate::TensorData::Int32($elements) => $body,
+            $crate::TensorData::Int64($elements) => $body,
+            $crate::TensorData::Uint8($elements) => $body,
+            $crate::TensorData::Uint16($elements) => $body,
+            $crate::TensorData::Uint32($elements) => $body,
+            $crate::TensorData::Uint64($elements) => $body,
+            $crate::TensorData::Bool($elements) => $body,
+            $crate::TensorData::String($elements) => $body,
         }
     };
 }
-pub(crate) use with_elements;
 
 /// A type of which tensors can be made.
-pub(crate) trait Element: Clone + PartialEq + Default {
+pub trait Element: Clone + PartialEq + Default {
     fn wrap(elements: Vec<Self>) -> TensorData;
     fn view(data: &TensorData) -> Option<&[Self]>;
 
@@ -116,7 +116,7 @@ impl TensorData {
     }
 
     /// The memory that a copy of any one element takes at most.
-    pub(crate) fn element_bytes_max(&self) -> usize {
+    pub fn element_bytes_max(&self) -> usize {
         with_elements!(self, elements => Element::bytes_max(elements.iter()))
     }
 
@@ -168,7 +168,7 @@ impl Tensor {
     }
 
     /// A tensor whose elements a kernel has counted already.
-    pub(crate) fn made(shape: Vec<usize>, data: impl Into<TensorData>) -> Self {
+    pub fn made(shape: Vec<usize>, data: impl Into<TensorData>) -> Self {
         let data = data.into();
         debug_assert_eq!(element_count(&shape), Some(data.len()));
         Self { shape, data }
@@ -204,12 +204,12 @@ impl Tensor {
     }
 
     /// The same elements under another shape with as many elements.
-    pub(crate) fn reshaped(self, shape: Vec<usize>) -> Self {
+    pub fn reshaped(self, shape: Vec<usize>) -> Self {
         Self::made(shape, self.data)
     }
 
     /// Makes all NaN the same one: which one an operation gives is left to the processor and the compiler.
-    pub(crate) fn unify_nan(&mut self) {
+    pub fn unify_nan(&mut self) {
         match &mut self.data {
             TensorData::Float(elements) => {
                 elements.iter_mut().filter(|element| element.is_nan()).for_each(|element| *element = f32::NAN)
@@ -246,13 +246,13 @@ impl Tensor {
     }
 
     /// The elements, if they are of this type.
-    pub(crate) fn view<T: Element>(&self) -> Option<&[T]> {
+    pub fn view<T: Element>(&self) -> Option<&[T]> {
         T::view(&self.data)
     }
 }
 
 /// Returns how many elements a shape has, or nothing if it is beyond the bound.
-pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
+pub fn element_count(shape: &[usize]) -> Option<usize> {
     extent(shape)?;
     Some(shape.iter().product())
 }
@@ -260,7 +260,7 @@ pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
 /// Returns how many elements a shape would have if its sizes of zero were ones, or nothing if it is beyond the bound.
 ///
 /// Work along the other dimensions is done, and must be bounded, even where there are no elements in the end.
-pub(crate) fn extent(shape: &[usize]) -> Option<usize> {
+pub fn extent(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |product, &size| {
         let product = product.checked_mul(size.max(1))?;
         (product <= TENSOR_ELEMENTS_MAX).then_some(product)
