@@ -43,8 +43,12 @@ pub async fn answer(app: App, request: Request<Body>) -> Response {
     response.map(Body::from)
 }
 
-/// An error as inference clients read it.
+/// An error as inference clients read it: one text, with the hint in it.
 fn error(refused: &Problem) -> Response {
     let status = http::StatusCode::from_u16(refused.kind.http_status()).unwrap_or(http::StatusCode::BAD_REQUEST);
-    problem::json(status, &serde_json::json!({ "error": refused.message }))
+    let message = match &refused.hint {
+        Some(hint) => format!("{}; {hint}", refused.message),
+        None => refused.message.clone(),
+    };
+    problem::json(status, &serde_json::json!({ "error": message }))
 }

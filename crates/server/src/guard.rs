@@ -40,6 +40,9 @@ fn check_origin(parts: &Parts, rules: &AccessRules) -> Result<(), Problem> {
     }
 }
 
+const WANTED_TYPES: &str = "send `Content-Type: application/json` (curl: `-H 'Content-Type: application/json'`), or \
+                            `application/octet-stream` for content";
+
 /// A form of another site can't send JSON without asking first, so state changes must declare their type.
 fn check_content_type(parts: &Parts) -> Result<(), Problem> {
     if !matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) {
@@ -52,8 +55,14 @@ fn check_content_type(parts: &Parts) -> Result<(), Problem> {
         "application/json" | "application/octet-stream" => Ok(()),
         // the inference protocol's clients send none; a form of another site always sends one
         "" if inference => Ok(()),
-        _ => Err(Problem::invalid(format!("the content type is `{essence}`"))
-            .hint("send `Content-Type: application/json`, or `application/octet-stream` for content")),
+        "" => Err(Problem::invalid("the request has no content type").hint(WANTED_TYPES)),
+        // what curl says unless told otherwise; it is not taken for JSON, since a form of another site says the same
+        _ => Err(Problem::invalid(format!("the content type is `{essence}`")).hint(match inference {
+            true => {
+                "send JSON and say so: `Content-Type: application/json` (curl: `-H 'Content-Type: application/json'`)"
+            }
+            false => WANTED_TYPES,
+        })),
     }
 }
 
@@ -87,14 +96,18 @@ mod tests {
 
     const NETWORK: Peer = Peer::Network { loopback: true };
 
-    fn verdict(method: &str, path: &str, headers: &[(&str, &str)]) -> Option<u16> {
+    fn refusal(method: &str, path: &str, headers: &[(&str, &str)]) -> Option<Problem> {
         let mut request = http::Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let rules = AccessRules { hosts: vec!["stemma.example".into()], anonymous: true };
-        check(&parts, NETWORK, &rules).err().map(|problem| problem.kind.http_status())
+        check(&parts, NETWORK, &rules).err()
+    }
+
+    fn verdict(method: &str, path: &str, headers: &[(&str, &str)]) -> Option<u16> {
+        refusal(method, path, headers).map(|problem| problem.kind.http_status())
     }
 
     #[test]
@@ -122,6 +135,10 @@ mod tests {
         assert_eq!(verdict("POST", "/x", &[host, json, ("origin", "null")]), Some(403));
         for simple in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
             assert_eq!(verdict("POST", "/v2/models/m/infer", &[host, ("content-type", simple)]), Some(400), "{simple}");
+            for path in ["/v2/models/m/infer", "/api/v1/projects"] {
+                let problem = refusal("POST", path, &[host, ("content-type", simple)]).unwrap();
+                assert!(problem.hint.unwrap().contains("-H 'Content-Type: application/json'"), "{path} {simple}");
+            }
         }
         assert_eq!(verdict("POST", "/x", &[host]), Some(400));
         assert_eq!(verdict("POST", "/v2/models/m/infer", &[host]), None);
