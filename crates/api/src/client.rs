@@ -464,6 +464,15 @@ impl Client {
         self.post(&fill(pattern::ROLLBACK, &[project, endpoint]), rollback).await
     }
 
+    pub async fn undeploy(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        undeploy: &Undeploy,
+    ) -> Result<EndpointDetail, Problem> {
+        self.post(&fill(pattern::UNDEPLOY, &[project, endpoint]), undeploy).await
+    }
+
     /// Asks an endpoint over the Open Inference Protocol; the answer is returned whatever its status.
     pub async fn infer(&self, endpoint: &EndpointName, request: &Value) -> Result<RawAnswer, Problem> {
         self.infer_at(endpoint, request, None).await

@@ -54,6 +54,7 @@ pub mod pattern {
     pub const REVISION: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/revisions/{number}";
     pub const ROLLOUT: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/rollout";
     pub const ROLLBACK: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/rollback";
+    pub const UNDEPLOY: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/undeploy";
     pub const COMPARE: &str = "/api/v1/projects/{project}/compare";
     pub const PREDICTION: &str = "/api/v1/predictions/{prediction}";
     pub const REPLAY: &str = "/api/v1/predictions/{prediction}/replay";

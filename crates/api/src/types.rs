@@ -418,7 +418,11 @@ impl DeployedRevision {
 impl EndpointDetail {
     /// The revision that answers.
     pub fn live_revision(&self) -> Option<&DeployedRevision> {
-        self.revisions.iter().find(|one| one.revision.number == self.live)
+        self.revisions.iter().find(|one| self.is_live(one))
+    }
+
+    pub fn is_live(&self, one: &DeployedRevision) -> bool {
+        Some(one.revision.number) == self.live
     }
 }
 
@@ -428,8 +432,11 @@ pub struct EndpointDetail {
     pub endpoint: EndpointName,
     /// The newest hundred, newest first, and the live one.
     pub revisions: Vec<DeployedRevision>,
-    /// Number of the revision that answers.
-    pub live: u32,
+    /// Number of the revision that answers; absent if the endpoint was taken down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_down: Option<TakenDown>,
     /// The ways to answer that the live revision has.
     pub arms: Vec<ArmStatus>,
     /// What somebody should look at, one line each: overrides whose time is over, versions that were withdrawn.
@@ -448,8 +455,9 @@ pub struct EndpointDetail {
 pub struct EndpointStats {
     pub requests: u64,
     pub errors: u64,
-    pub latency_us_p50: u64,
-    pub latency_us_p99: u64,
+    /// Never too low, and at most 1/32 too high; absent while nothing was measured.
+    pub latency_us_p50: Option<u64>,
+    pub latency_us_p99: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -472,6 +480,9 @@ pub struct SendFeedback {
     pub reward: Option<f64>,
     #[serde(default)]
     pub comment: Option<String>,
+    /// Why an earlier label or reward was wrong; without it another one than the first is refused.
+    #[serde(default)]
+    pub correction: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -479,6 +490,9 @@ pub struct Feedback {
     pub label: Option<String>,
     pub reward: Option<f64>,
     pub comment: Option<String>,
+    /// Why the label or reward before it was wrong: this one holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<String>,
     pub time: Timestamp,
     pub from: PrincipalName,
 }

@@ -42,6 +42,7 @@ mod runs;
 mod serve;
 mod show;
 mod status;
+mod undeploy;
 mod undo;
 mod user;
 mod validate;
@@ -147,6 +148,7 @@ enum Command {
     Deploy(deploy::DeployArgs),
     Rollout(rollout::RolloutArgs),
     Rollback(rollback::RollbackArgs),
+    Undeploy(undeploy::UndeployArgs),
     Endpoints(endpoints::EndpointsArgs),
     Predict(predict::PredictArgs),
     Feedback(feedback::FeedbackArgs),
@@ -205,6 +207,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Deploy(args) => deploy::run(args, global, output).await,
         Command::Rollout(args) => rollout::run(args, global, output).await,
         Command::Rollback(args) => rollback::run(args, global, output).await,
+        Command::Undeploy(args) => undeploy::run(args, global, output).await,
         Command::Endpoints(args) => endpoints::run(args, global, output).await,
         Command::Predict(args) => predict::run(args, global, output).await,
         Command::Feedback(args) => feedback::run(args, global, output).await,

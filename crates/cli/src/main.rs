@@ -2,6 +2,7 @@
 
 mod batch;
 mod command;
+mod confirm;
 mod declared;
 mod difference;
 mod error;

@@ -106,6 +106,13 @@ pub enum Event {
         from: u32,
         reason: String,
     },
+    /// Nothing answers for the endpoint any more; `from` did until then.
+    EndpointTakenDown {
+        project: ProjectName,
+        endpoint: EndpointName,
+        from: u32,
+        reason: String,
+    },
     /// A part of the prediction log left the open segment and is content now.
     SegmentSealed(SegmentSealed),
     /// A batch of run records, in the order in which they were written.
@@ -302,6 +309,7 @@ impl Event {
             Self::EndpointCreated { .. } => "endpoint_created",
             Self::RevisionDeployed { .. } => "revision_deployed",
             Self::RevisionActivated { .. } => "revision_activated",
+            Self::EndpointTakenDown { .. } => "endpoint_taken_down",
             Self::SegmentSealed(_) => "segment_sealed",
             Self::RunsSealed { .. } => "runs_sealed",
         }
@@ -327,7 +335,7 @@ impl Event {
             Self::Approved(approved) => format!("{}@{}", approved.model, approved.version),
             Self::Promoted(promoted) => format!("{}@{}", promoted.model, promoted.version),
             Self::AliasMoved { model, alias, .. } => format!("{model}@{alias}"),
-            Self::EndpointCreated { endpoint, .. } => endpoint.to_string(),
+            Self::EndpointCreated { endpoint, .. } | Self::EndpointTakenDown { endpoint, .. } => endpoint.to_string(),
             Self::RevisionDeployed { revision, .. } => {
                 format!("{}#{}", revision.endpoint, revision.number)
             }

@@ -1,6 +1,6 @@
 //! How an endpoint answers: immutable deployment revisions, and the pure function from a request to an arm.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -156,9 +156,38 @@ impl Revision {
         }
     }
 
+    /// The canary that runs in this revision and would not in one with the other route, or without any.
+    pub fn canary_ended_by(&self, next: Option<&Route>) -> Option<RunningCanary> {
+        let Route::Canary { stable, canary, weight_percent } = &self.route else {
+            return None;
+        };
+        if matches!(next, Some(Route::Canary { canary: kept, .. }) if kept == canary) {
+            return None;
+        }
+        let answering: Vec<&Target> = stable.targets().collect();
+        let tried = canary.targets().filter(|target| !answering.contains(target));
+        let versions = tried.map(|target| format!("{}@{}", target.model, target.version)).collect();
+        Some(RunningCanary { versions, weight_percent: *weight_percent })
+    }
+
     /// The arm of a record.
     pub fn arm(&self, variant: &str) -> Option<Arm<'_>> {
         self.route.arms().into_iter().find(|arm| arm.variant == variant)
+    }
+}
+
+/// What is tried out on a share of the units.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunningCanary {
+    pub versions: Vec<String>,
+    pub weight_percent: f64,
+}
+
+impl fmt::Display for RunningCanary {
+    /// `credit-score@1.1.0, which answers 20 % of the units`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.versions.len() == 1 { "answers" } else { "answer" };
+        write!(f, "{}, which {verb} {} % of the units", self.versions.join(", "), self.weight_percent)
     }
 }
 
@@ -244,6 +273,20 @@ mod tests {
             salt: "credit-offer/new".into(),
             log: LogMode::Durable,
         }
+    }
+
+    #[test]
+    fn a_canary_ends_unless_the_next_route_has_it_too() {
+        let running = canary(20.0);
+        let ended = |next: Option<&Route>| running.canary_ended_by(next).map(|canary| canary.to_string());
+        assert_eq!(ended(None).unwrap(), "new@1.0.0, which answers 20 % of the units");
+        let Route::Canary { stable, canary: tried, .. } = running.route.clone() else { panic!("a canary") };
+        assert!(ended(Some(&Route::Single { serves: tried.clone() })).is_some());
+        let swapped = Route::Canary { stable: tried, canary: stable.clone(), weight_percent: 20.0 };
+        assert!(ended(Some(&swapped)).is_some());
+        assert_eq!(ended(Some(&canary(50.0).route)), None);
+        let single = Revision { route: Route::Single { serves: stable }, ..running.clone() };
+        assert_eq!(single.canary_ended_by(None), None);
     }
 
     #[test]

@@ -17,7 +17,12 @@ use stemma_core::{
 };
 use stemma_gateway::table::arm_key;
 
-use crate::{Caller, Engine, facts::FoundEndpoint, problem::internal, rollout::check_weight};
+use crate::{
+    Caller, Engine,
+    facts::FoundEndpoint,
+    problem::internal,
+    rollout::{check_weight, keeps_canary},
+};
 
 /// Predictions listed on an endpoint's page.
 const RECENT: usize = 20;
@@ -69,6 +74,11 @@ impl Engine {
             }
         };
         let (mut events, ordinal, number) = self.next_place(project, endpoint).await?;
+        if !deploy.end_canary
+            && let Some(live) = self.live_revision_if_any(endpoint).await?
+        {
+            keeps_canary(&live.revision, Some(&route))?;
+        }
         let revision = Revision {
             v: 1,
             project: project.clone(),
@@ -243,11 +253,18 @@ impl Engine {
         endpoint: &EndpointName,
     ) -> Result<EndpointDetail, Problem> {
         let found = self.found_endpoint(project, endpoint).await?;
-        let live = self.live_revision(endpoint).await?;
+        let live = self.live_revision_if_any(endpoint).await?;
         let mut revisions = self.newest_revisions(endpoint).await?;
-        if !revisions.iter().any(|one| one.revision.number == live.revision.number) {
-            revisions.push(live.clone());
+        let is_listed = |live: &DeployedRevision| {
+            revisions.iter().any(|one: &DeployedRevision| one.revision.number == live.revision.number)
+        };
+        if let Some(live) = live.clone().filter(|live| !is_listed(live)) {
+            revisions.push(live);
         }
+        let alarms = match &live {
+            Some(live) => self.alarms(live).await?,
+            None => Vec::new(),
+        };
         let parts = self.sealed_parts(endpoint).await?;
         let may_see = caller.may(Action::ReadPredictions, Some(project)).is_ok();
         let recent = if may_see { self.recent_predictions(found.ordinal, RECENT).await? } else { Vec::new() };
@@ -255,9 +272,10 @@ impl Engine {
             project: project.clone(),
             endpoint: endpoint.clone(),
             revisions,
-            live: live.revision.number,
-            arms: self.arms(&live.revision),
-            alarms: self.alarms(&live).await?,
+            live: live.as_ref().map(|live| live.revision.number),
+            taken_down: self.taken_down(endpoint).await?,
+            arms: live.as_ref().map(|live| self.arms(&live.revision)).unwrap_or_default(),
+            alarms,
             created: found.created,
             stats: self.endpoint_stats(endpoint),
             sealed_parts: parts.len() as u64,
@@ -334,8 +352,8 @@ impl Engine {
         EndpointStats {
             requests: stats.requests(),
             errors: stats.errors(),
-            latency_us_p50: stats.latency_us(0.5).unwrap_or(0),
-            latency_us_p99: stats.latency_us(0.99).unwrap_or(0),
+            latency_us_p50: stats.latency_us(0.5),
+            latency_us_p99: stats.latency_us(0.99),
         }
     }
 }

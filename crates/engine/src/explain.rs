@@ -5,7 +5,7 @@ use stemma_core::{
     Problem,
     name::{ModelName, ProjectName},
     policy::{Action, Stage},
-    prediction::{PredictionId, PredictionRecord},
+    prediction::{PredictionAddress, PredictionId, PredictionRecord},
 };
 
 use crate::{Caller, Engine, family};
@@ -62,13 +62,19 @@ impl Engine {
         let address = prediction.open(self.prediction_key()).ok_or_else(unknown)?;
         let project = self.project_of_endpoint(address.endpoint).await?.ok_or_else(unknown)?;
         caller.may(Action::ReadPredictions, Some(&project)).map_err(|_| unknown())?;
+        self.recorded_prediction(address).await?.ok_or_else(unknown)
+    }
+
+    /// Reads the record at an address. Nobody may be shown it whose right to read it was not checked.
+    pub(crate) async fn recorded_prediction(
+        &self,
+        address: PredictionAddress,
+    ) -> Result<Option<FoundPrediction>, Problem> {
         if let Some(record) = self.unsealed_prediction(address).await? {
-            return Ok(FoundPrediction { record, stored_in: "the open segment of the log".to_owned() });
+            return Ok(Some(FoundPrediction { record, stored_in: "the open segment of the log".to_owned() }));
         }
-        match self.sealed_prediction(address).await? {
-            Some((record, part)) => Ok(FoundPrediction { record, stored_in: format!("{part} (Parquet)") }),
-            None => Err(unknown()),
-        }
+        let sealed = self.sealed_prediction(address).await?;
+        Ok(sealed.map(|(record, part)| FoundPrediction { record, stored_in: format!("{part} (Parquet)") }))
     }
 
     /// A version with its run, evidence, approvals and what it still lacks.

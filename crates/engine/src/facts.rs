@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stemma_api::types::{
     Approval, DatasetVersion, DeployedRevision, Evidence, Fact, Feedback, Grant, ModelDetail, ModelSummary,
-    ModelVersion, PolicyState, PredictionSummary, Principal, Promotion,
+    ModelVersion, PolicyState, PredictionSummary, Principal, Promotion, TakenDown,
 };
 use stemma_core::{
     Digest, ErrorKind, Problem,
@@ -130,14 +130,17 @@ impl Engine {
         self.ledger().seal_runs(&Actor::system()).await.map_err(ledger_problem)
     }
 
+    /// Keeps feedback if there is still as much on the prediction as the caller knows of.
     pub(crate) async fn insert_feedback(
         &self,
         project: &ProjectName,
         prediction: &PredictionId,
+        known: usize,
         feedback: &Feedback,
-    ) -> Result<(), Problem> {
+    ) -> Result<bool, Problem> {
         let body = serde_json::to_string(feedback).map_err(crate::problem::internal)?;
-        self.ledger().insert_feedback(project, &prediction.to_string(), &body).await.map_err(ledger_problem)
+        let prediction = prediction.to_string();
+        self.ledger().insert_feedback(project, &prediction, known, &body).await.map_err(ledger_problem)
     }
 
     // --- content ---
@@ -504,9 +507,57 @@ impl Engine {
 
     /// The revision of an endpoint that answers.
     pub(crate) async fn live_revision(&self, endpoint: &EndpointName) -> Result<DeployedRevision, Problem> {
-        let live = self.activated_revisions(endpoint).await?.pop();
-        let live = live.ok_or_else(|| Problem::not_found(format!("endpoint `{endpoint}` has no revision")))?;
-        self.revision(endpoint, live).await
+        if let Some(live) = self.live_revision_if_any(endpoint).await? {
+            return Ok(live);
+        }
+        let hint = format!("`stemma deploy {endpoint}` lets something answer again");
+        Err(match self.taken_down(endpoint).await? {
+            None => Problem::not_found(format!("endpoint `{endpoint}` has no revision")).hint(hint),
+            Some(TakenDown { reason, fact, .. }) => {
+                let message =
+                    format!("endpoint `{endpoint}` was taken down by {} at {}: {reason}", fact.actor, fact.time);
+                Problem::new(ErrorKind::Gone, message).hint(hint)
+            }
+        })
+    }
+
+    pub(crate) async fn live_revision_if_any(
+        &self,
+        endpoint: &EndpointName,
+    ) -> Result<Option<DeployedRevision>, Problem> {
+        if self.taken_down(endpoint).await?.is_some() {
+            return Ok(None);
+        }
+        self.last_live_revision(endpoint).await
+    }
+
+    /// The revision that answers, or did until the endpoint was taken down.
+    pub(crate) async fn last_live_revision(
+        &self,
+        endpoint: &EndpointName,
+    ) -> Result<Option<DeployedRevision>, Problem> {
+        match self.activated_revisions(endpoint).await?.pop() {
+            Some(number) => self.revision(endpoint, number).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Who took an endpoint down and why, if nothing answers for it any more.
+    pub(crate) async fn taken_down(&self, endpoint: &EndpointName) -> Result<Option<TakenDown>, Problem> {
+        let all = self.all_taken_down().await?;
+        Ok(all.into_iter().find(|(_, name, _)| name == endpoint).map(|(_, _, taken_down)| taken_down))
+    }
+
+    /// The endpoints of this home for which nothing answers any more.
+    pub(crate) async fn all_taken_down(&self) -> Result<Vec<(ProjectName, EndpointName, TakenDown)>, Problem> {
+        let rows = self.ledger().taken_down().await.map_err(ledger_problem)?;
+        let taken_down = |row: Recorded<Event>| match row.value {
+            Event::EndpointTakenDown { project, endpoint, from, reason } => {
+                Some((project, endpoint, TakenDown { from, reason, fact: fact(row.fact) }))
+            }
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(taken_down).collect())
     }
 
     /// The numbers that became live, one after the other.

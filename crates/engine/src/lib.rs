@@ -45,6 +45,7 @@ mod scan;
 mod seal;
 mod table;
 mod track;
+mod undeploy;
 pub mod validate;
 mod verify;
 

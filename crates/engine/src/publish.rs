@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use stemma_api::types::DeployedRevision;
+use stemma_api::types::{DeployedRevision, TakenDown};
 use stemma_core::{
     Digest, Problem,
     route::{Target, standing},
@@ -39,6 +39,10 @@ impl Engine {
                     table.unavailable.insert(name, project);
                 }
             }
+        }
+        for (project, endpoint, TakenDown { reason, fact, .. }) in self.all_taken_down().await? {
+            let taken_down = stemma_gateway::table::TakenDown { project, time: fact.time, reason };
+            table.taken_down.insert(endpoint, taken_down);
         }
         self.send_routes(table);
         Ok(())

@@ -10,7 +10,7 @@ use stemma_core::{
     route::standing,
 };
 
-use crate::{Caller, Engine};
+use crate::{Caller, Engine, rollout::keeps_canary};
 
 impl Engine {
     pub async fn roll_back(
@@ -39,7 +39,8 @@ impl Engine {
         rollback: &Rollback,
     ) -> Result<Vec<Event>, Problem> {
         self.found_endpoint(project, endpoint).await?;
-        let from = self.live_revision(endpoint).await?.revision.number;
+        let live = self.live_revision(endpoint).await?.revision;
+        let from = live.number;
         let number = match rollback.to {
             Some(number) if number == from => {
                 return Err(Refusal::new(format!("revision {endpoint}#{number} answers already")).into());
@@ -54,6 +55,9 @@ impl Engine {
                 let message = format!("{} of revision {endpoint}#{number} is archived", version.name());
                 return Err(Refusal::new(message).hint("go back to another revision with `--to`").into());
             }
+        }
+        if !rollback.end_canary {
+            keeps_canary(&live, Some(&revision.revision.route))?;
         }
         let (project, endpoint) = (project.clone(), endpoint.clone());
         Ok(vec![Event::RevisionActivated { project, endpoint, number, from, reason: rollback.reason.clone() }])

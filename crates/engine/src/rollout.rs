@@ -61,6 +61,19 @@ impl Engine {
     }
 }
 
+/// Refuses what would end a running canary without having been told to.
+pub(crate) fn keeps_canary(live: &Revision, next: Option<&Route>) -> Result<(), Problem> {
+    let Some(canary) = live.canary_ended_by(next) else {
+        return Ok(());
+    };
+    let endpoint = &live.endpoint;
+    Err(Refusal::new(format!("this would end the canary of `{endpoint}`: {canary}"))
+        .hint(format!(
+            "end it with `--end-canary` (`end_canary` of the request); `stemma rollout promote {endpoint}` lets it take over"
+        ))
+        .into())
+}
+
 /// A share of units in percent.
 pub(crate) fn check_weight(percent: f64) -> Result<(), Problem> {
     if (0.0..=100.0).contains(&percent) {

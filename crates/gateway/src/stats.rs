@@ -1,5 +1,7 @@
 //! Counters of each endpoint since the gateway started.
 
+mod histogram;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -11,11 +13,8 @@ use std::{
 
 use stemma_core::name::EndpointName;
 
-/// Upper bounds of the latency buckets in microseconds; one more bucket holds what is slower.
-pub const LATENCY_BOUNDS_US: [u64; 15] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    10_000_000,
-];
+pub use self::histogram::Counts;
+use self::histogram::Histogram;
 
 /// The counters of one arm of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +44,7 @@ pub(crate) struct Counters {
     refused: AtomicU64,
     unavailable: AtomicU64,
     latency_us_sum: AtomicU64,
-    latency: [AtomicU64; LATENCY_BOUNDS_US.len() + 1],
+    latency: Histogram,
 }
 
 /// The counters of one endpoint, read at one moment.
@@ -58,8 +57,8 @@ pub struct EndpointStats {
     pub unavailable: u64,
     /// Over answered and failed requests, from the request's arrival to its answer.
     pub latency_us_sum: u64,
-    /// Counts by [`LATENCY_BOUNDS_US`], not cumulative; the last one is for what is slower than all bounds.
-    pub latency: Vec<u64>,
+    /// Of the same requests.
+    pub latency: Counts,
 }
 
 impl EndpointStats {
@@ -72,18 +71,9 @@ impl EndpointStats {
         self.failed + self.unavailable
     }
 
-    /// Returns the upper bound of the bucket that holds the quantile, if anything was measured.
+    /// A quantile of the latencies, if anything was measured: never too low, and at most 1/32 too high.
     pub fn latency_us(&self, quantile: f64) -> Option<u64> {
-        let total: u64 = self.latency.iter().sum();
-        let rank = (quantile * total as f64).ceil().max(1.0) as u64;
-        let mut seen = 0;
-        for (at, count) in self.latency.iter().enumerate() {
-            seen += count;
-            if total > 0 && seen >= rank {
-                return Some(LATENCY_BOUNDS_US.get(at).copied().unwrap_or(u64::MAX));
-            }
-        }
-        None
+        self.latency.quantile(quantile)
     }
 }
 
@@ -98,8 +88,7 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
         if matches!(ending, Ending::Answered | Ending::Failed) {
             let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-            let bucket = LATENCY_BOUNDS_US.partition_point(|bound| *bound < micros);
-            self.latency[bucket].fetch_add(1, Ordering::Relaxed);
+            self.latency.add(micros);
             self.latency_us_sum.fetch_add(micros, Ordering::Relaxed);
         }
     }
@@ -113,7 +102,7 @@ impl Counters {
             refused: read(&self.refused),
             unavailable: read(&self.unavailable),
             latency_us_sum: read(&self.latency_us_sum),
-            latency: self.latency.iter().map(read).collect(),
+            latency: self.latency.read(),
         }
     }
 }
@@ -183,16 +172,15 @@ mod tests {
         let all = AllCounters::default();
         let name = EndpointName::new("credit-offer").unwrap();
         let counters = all.of(&name);
-        for micros in [50, 100, 101, 20_000_000] {
+        for micros in [50, 60, 101, 20_000_000] {
             counters.count(Ending::Answered, Duration::from_micros(micros));
         }
         all.of(&name).count(Ending::Refused, Duration::ZERO);
         let stats = all.read().remove(0);
         assert_eq!((stats.requests(), stats.answered, stats.refused), (5, 4, 1));
-        assert_eq!((stats.latency[0], stats.latency[1]), (2, 1));
-        assert_eq!(stats.latency_us(0.5), Some(100));
-        assert_eq!(stats.latency_us(0.75), Some(250));
-        assert_eq!(stats.latency_us(1.0), Some(u64::MAX));
+        assert_eq!(stats.latency_us(0.5), Some(60));
+        assert_eq!(stats.latency_us(0.75), Some(101));
+        assert_eq!(stats.latency_us(1.0), Some(20_447_231));
     }
 
     #[test]

@@ -124,6 +124,7 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
             to.make_live(&revision.project, &revision.endpoint, revision.number).await
         }
         Event::RevisionActivated { project, endpoint, number, .. } => to.make_live(project, endpoint, *number).await,
+        Event::EndpointTakenDown { endpoint, .. } => to.end("live_revision", &[("endpoint", text(endpoint))]).await,
         Event::SegmentSealed(part) => {
             let mut row = vec![text(&part.endpoint), Value::Int(i64::from(part.ordinal))];
             row.push(Value::Text(format!("{:016x}", part.segment)));

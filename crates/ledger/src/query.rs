@@ -388,11 +388,29 @@ impl Ledger {
         self.revisions_where(live, &[]).await
     }
 
-    /// The numbers of the revisions of an endpoint that became live, one after the other; the last one answers.
+    /// The endpoints of this home for which nothing answers any more, each with the event that says so.
+    pub async fn taken_down(&self) -> Result<Vec<Recorded<Event>>, LedgerError> {
+        let sql = "SELECT b.body AS body, leaf.entry AS entry FROM live_revision l \
+                   JOIN event_body b ON b.seq = l.to_seq JOIN leaf ON leaf.seq = l.to_seq \
+                   WHERE NOT EXISTS (SELECT 1 FROM live_revision later \
+                                     WHERE later.endpoint = l.endpoint AND later.from_seq > l.from_seq) \
+                   ORDER BY l.to_seq";
+        bodies(&self.read().await?.rows(sql, &[]).await?)
+    }
+
+    /// The numbers of the revisions of an endpoint that became live, one after the other, since nothing answered for it
+    /// the last time; the last one answers unless the endpoint was taken down.
     pub async fn activated_revisions(&self, endpoint: &EndpointName) -> Result<Vec<u32>, LedgerError> {
-        let sql = "SELECT number FROM live_revision WHERE endpoint = $1 ORDER BY from_seq";
-        let rows = self.read().await?.rows(sql, &[text(endpoint)]).await?;
-        rows.iter().map(|row| Ok(row.int("number")? as u32)).collect()
+        let sql = "SELECT number, from_seq, to_seq FROM live_revision WHERE endpoint = $1 ORDER BY from_seq";
+        let (mut activated, mut until) = (Vec::new(), None);
+        for row in &self.read().await?.rows(sql, &[text(endpoint)]).await? {
+            if until != Some(row.int("from_seq")?) {
+                activated.clear();
+            }
+            activated.push(row.int("number")? as u32);
+            until = row.optional_int("to_seq")?;
+        }
+        Ok(activated)
     }
 
     async fn revisions_where(&self, wheres: &str, values: &[Value]) -> Result<Vec<Recorded<RevisionRow>>, LedgerError> {

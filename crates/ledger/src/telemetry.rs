@@ -159,19 +159,29 @@ impl Ledger {
         Ok(missing)
     }
 
-    /// Keeps feedback on a prediction; the body is opaque here.
+    /// Keeps feedback on a prediction, unless there is more or less of it by now than the caller knows of; returns
+    /// whether it was kept. The body is opaque here.
     pub async fn insert_feedback(
         &self,
         project: &ProjectName,
         prediction: &str,
+        known: usize,
         body: &str,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<bool, LedgerError> {
         let mut session = self.database().begin().await?;
+        // keeps others out until the commit, so what is counted now is what there is
         let place = next_place(&mut session, "feedback").await?;
+        let counted = "SELECT COUNT(*) AS there FROM feedback WHERE prediction = $1";
+        let there = session.row(counted, &[prediction.into()]).await?.map(|row| row.int("there")).transpose()?;
+        if there != i64::try_from(known).ok() {
+            session.rollback().await?;
+            return Ok(false);
+        }
         let sql = "INSERT INTO feedback (place, project, prediction, body) VALUES ($1, $2, $3, $4)";
         let values = [Value::Int(place), Value::Text(project.to_string()), prediction.into(), body.into()];
         session.execute(sql, &values).await?;
-        session.commit().await
+        session.commit().await?;
+        Ok(true)
     }
 
     pub async fn feedback(&self, prediction: &str) -> Result<Vec<String>, LedgerError> {

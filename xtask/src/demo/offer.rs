@@ -150,7 +150,7 @@ pub fn batch(story: &mut Story) -> Result<()> {
 
 pub fn roll_back(story: &mut Story) -> Result<()> {
     story.say("Back to what was there before: one pointer moves, nothing is built.");
-    story.stemma(&["rollback", OFFER, "--to", "1", "--reason", "complaints"])?;
+    story.stemma(&["rollback", OFFER, "--to", "1", "--end-canary", "--reason", "complaints"])?;
     let detail = story.desk.ask(&["endpoints", OFFER])?;
     same("the live revision", &detail["live"], &Value::from(1))?;
     ensure!(in_canary(story)?.values().all(|canary| !canary), "the canary still answers");

@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::route::{EndpointSpec, LogMode};
 
+use super::Fact;
+
 /// `POST …/endpoints/{endpoint}/revisions`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Deploy {
     pub spec: EndpointSpec,
     /// A version that is tried out on a share of the units.
@@ -13,12 +15,15 @@ pub struct Deploy {
     pub canary: Option<Canary>,
     #[serde(default)]
     pub reason: String,
+    /// Without it nothing is deployed that would end a running canary.
+    #[serde(default)]
+    pub end_canary: bool,
 }
 
 impl Deploy {
     /// One model for everybody.
     pub fn of_model(model: impl Into<String>) -> Self {
-        Self { spec: EndpointSpec::of_one(model.into(), LogMode::default()), canary: None, reason: String::new() }
+        Self { spec: EndpointSpec::of_one(model.into(), LogMode::default()), ..Self::default() }
     }
 }
 
@@ -58,6 +63,28 @@ pub struct Rollback {
     pub to: Option<u32>,
     #[serde(default)]
     pub reason: String,
+    /// Without it nothing is gone back to that would end a running canary.
+    #[serde(default)]
+    pub end_canary: bool,
+}
+
+/// `POST …/endpoints/{endpoint}/undeploy`: nothing answers any more, until something is deployed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Undeploy {
+    /// Callers are told.
+    pub reason: String,
+    /// Without it an endpoint with a running canary is not taken down.
+    #[serde(default)]
+    pub end_canary: bool,
+}
+
+/// That an endpoint was taken down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TakenDown {
+    /// Number of the revision that answered until then.
+    pub from: u32,
+    pub reason: String,
+    pub fact: Fact,
 }
 
 /// One way to answer of the live revision, and how it fares.
@@ -72,7 +99,7 @@ pub struct ArmStatus {
     /// Answered and failed requests since the process started; a share that changes starts no new count.
     pub answered: u64,
     pub failed: u64,
-    /// Upper bounds of the histogram's buckets.
+    /// Never too low, and at most 1/32 too high; absent while nothing was measured.
     pub latency_us_p50: Option<u64>,
     pub latency_us_p99: Option<u64>,
 }

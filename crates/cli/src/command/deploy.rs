@@ -9,7 +9,7 @@ use stemma_core::{
     route::{EndpointSpec, LogMode},
 };
 
-use super::Global;
+use super::{Global, rollout::EndCanary};
 use crate::{
     print::Output,
     session::{self, Session},
@@ -40,6 +40,8 @@ pub struct DeployArgs {
     /// Why, for those who ask later
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    end_canary: EndCanary,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -68,7 +70,8 @@ pub async fn run(args: DeployArgs, global: &Global, output: &Output) -> Result<E
         spec.log = args.log.map_or(spec.log, LogMode::from);
         let canary = args.canary.clone().zip(args.weight);
         let canary = canary.map(|(model, weight_percent)| Canary { model, weight_percent });
-        let deploy = Deploy { spec, canary, reason: args.reason.clone().unwrap_or_default() };
+        let end_canary = args.end_canary.or_ask(session, &args.endpoint, args.canary.as_deref()).await?;
+        let deploy = Deploy { spec, canary, reason: args.reason.clone().unwrap_or_default(), end_canary };
         session.client.deploy(&session.project, &args.endpoint, &deploy).await
     });
     let deployed = deployed.await?;

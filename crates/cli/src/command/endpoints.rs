@@ -41,7 +41,7 @@ fn list(endpoints: &[EndpointDetail]) -> String {
         vec![
             endpoint.endpoint.to_string(),
             live.map(|revision| revision.revision.number.to_string()).unwrap_or_default(),
-            live.map(view::endpoint::targets).unwrap_or_default(),
+            live.map(view::endpoint::targets).or_else(|| view::endpoint::taken_down(endpoint)).unwrap_or_default(),
             live.map(|revision| view::by(&revision.deployed)).unwrap_or_default(),
         ]
     };

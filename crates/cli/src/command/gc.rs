@@ -1,7 +1,4 @@
-use std::{
-    io::{IsTerminal as _, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::Args;
 use stemma_api::types::{CollectGarbage, GarbageCollected, GarbageContent};
@@ -9,6 +6,7 @@ use stemma_core::{Digest, Problem};
 
 use super::Global;
 use crate::{
+    confirm::{self, Answer},
     print::{self, Output},
     session::{self, Session},
     view,
@@ -78,17 +76,11 @@ async fn collect(args: &GcArgs, session: &Session, output: &Output) -> Result<Ga
 
 /// Asks the person at the terminal; elsewhere `--yes` has to say so.
 fn confirm(plan: &GarbageCollected) -> Result<(), Problem> {
-    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-        return Err(Problem::invalid(format!("{} would be removed", print::bytes(plan.freed)))
-            .hint("look at it with `--dry-run`, then say `--yes`"));
-    }
-    let mut answer = String::new();
-    let mut terminal = std::io::stderr();
-    let asked = writeln!(terminal, "{}", text(plan)).and_then(|()| write!(terminal, "remove it? [y/N] "));
-    let answered = asked.and_then(|()| terminal.flush()).and_then(|()| std::io::stdin().read_line(&mut answer));
-    match answered {
-        Ok(_) if ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()) => Ok(()),
-        _ => Err(Problem::invalid("nothing was removed")),
+    match confirm::ask(&format!("{}\nremove it?", text(plan))) {
+        Answer::Yes => Ok(()),
+        Answer::No => Err(Problem::invalid("nothing was removed")),
+        Answer::NobodyThere => Err(Problem::invalid(format!("{} would be removed", print::bytes(plan.freed)))
+            .hint("look at it with `--dry-run`, then say `--yes`")),
     }
 }
 

@@ -1,9 +1,4 @@
-use std::{
-    io::{IsTerminal as _, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use stemma_api::types::{ContentClaim, RecordReproduction, RecordRun, Reproduced, Resolved, RunDetail, TrainedAgain};
@@ -21,6 +16,7 @@ use stemma_workspace::reproduce::{
 
 use super::{Global, model_and_version};
 use crate::{
+    confirm::{self, Answer},
     print::Output,
     session::{self, Session},
     view,
@@ -157,16 +153,14 @@ fn confirm(args: &ReproduceArgs) -> Result<(), Problem> {
     if args.yes {
         return Ok(());
     }
-    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-        return Err(Problem::invalid("this would run code that other people wrote, and nobody is here to be asked")
-            .hint("look at it with `--plan`, then say `--yes`"));
+    match confirm::ask("run this?") {
+        Answer::Yes => Ok(()),
+        Answer::No => Err(Problem::invalid("nothing was run")),
+        Answer::NobodyThere => {
+            Err(Problem::invalid("this would run code that other people wrote, and nobody is here to be asked")
+                .hint("look at it with `--plan`, then say `--yes`"))
+        }
     }
-    let mut answer = String::new();
-    let mut stderr = std::io::stderr();
-    let asked = write!(stderr, "run this? [y/N] ").and_then(|()| stderr.flush());
-    let answered = asked.and_then(|()| std::io::stdin().read_line(&mut answer));
-    let is_yes = ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str());
-    if answered.is_ok() && is_yes { Ok(()) } else { Err(Problem::invalid("nothing was run")) }
 }
 
 /// Ends when somebody wants this to end while no command of ours runs; those get the signals themselves.

@@ -4,7 +4,7 @@ use clap::Args;
 use stemma_api::types::Rollback;
 use stemma_core::{Problem, name::EndpointName};
 
-use super::Global;
+use super::{Global, rollout::EndCanary};
 use crate::{print::Output, session, view};
 
 /// Let an earlier revision of an endpoint answer again
@@ -21,11 +21,14 @@ pub struct RollbackArgs {
     /// Why, for those who ask later
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    end_canary: EndCanary,
 }
 
 pub async fn run(args: RollbackArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    let rollback = Rollback { to: args.to, reason: args.reason.unwrap_or_default() };
     let live = session::with(global, async |session| {
+        let end_canary = args.end_canary.or_ask(session, &args.endpoint, None).await?;
+        let rollback = Rollback { to: args.to, reason: args.reason.clone().unwrap_or_default(), end_canary };
         session.client.roll_back(&session.project, &args.endpoint, &rollback).await
     });
     let live = live.await?;

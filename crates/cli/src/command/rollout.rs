@@ -2,10 +2,15 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use stemma_api::types::{ChangeRollout, RolloutAct};
-use stemma_core::{Problem, name::EndpointName};
+use stemma_core::{ErrorKind, Problem, name::EndpointName};
 
 use super::Global;
-use crate::{print::Output, session, view};
+use crate::{
+    confirm::{self, Answer},
+    print::Output,
+    session::{self, Session},
+    view,
+};
 
 /// Watch and steer a canary
 ///
@@ -54,6 +59,41 @@ struct Why {
     /// Why, for those who ask later
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+}
+
+/// Whether a running canary may end.
+#[derive(Debug, Args)]
+pub struct EndCanary {
+    /// End a canary that runs; otherwise you are asked, or it is refused
+    #[arg(long)]
+    end_canary: bool,
+}
+
+impl EndCanary {
+    /// Asks the person at the terminal if a canary runs that is not the one to `keep`; the server has the last word.
+    pub async fn or_ask(
+        &self,
+        session: &Session,
+        endpoint: &EndpointName,
+        keep: Option<&str>,
+    ) -> Result<bool, Problem> {
+        if self.end_canary || !confirm::is_possible() {
+            return Ok(self.end_canary);
+        }
+        let detail = match session.client.endpoint(&session.project, endpoint).await {
+            Ok(detail) => detail,
+            Err(problem) if problem.kind == ErrorKind::NotFound => return Ok(false),
+            Err(problem) => return Err(problem),
+        };
+        let canary = detail.live_revision().and_then(|live| live.revision.canary_ended_by(None));
+        match canary.filter(|canary| !canary.versions.iter().any(|version| Some(version.as_str()) == keep)) {
+            None => Ok(false),
+            Some(canary) => match confirm::ask(&format!("this ends the canary of {endpoint}: {canary}. end it?")) {
+                Answer::Yes => Ok(true),
+                Answer::No | Answer::NobodyThere => Err(Problem::invalid("nothing was changed")),
+            },
+        }
+    }
 }
 
 pub async fn run(args: RolloutArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {

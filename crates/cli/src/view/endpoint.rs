@@ -14,24 +14,28 @@ pub const VALUE_CHARS: usize = 60;
 pub fn text(detail: &EndpointDetail, output: &Output) -> String {
     let stats = &detail.stats;
     let served = format!("{} requests, {} errors", stats.requests, stats.errors);
-    let latency = format!("p50 {}, p99 {}", latency(stats.latency_us_p50), latency(stats.latency_us_p99));
+    let latency = stats.latency_us_p50.zip(stats.latency_us_p99);
+    let latency = latency.map(|(p50, p99)| format!("p50 {}, p99 {}", self::latency(p50), self::latency(p99)));
     let log = format!("{} rows sealed in {} files", detail.sealed_rows, detail.sealed_parts);
     let idle = stats.requests == 0;
     let mut text = format!("{}\n", output.bold(detail.endpoint.as_str()));
     text.push_str(&facts(&[
         ("created by", by(&detail.created)),
         ("since start", if idle { String::new() } else { served }),
-        ("latency", if idle { String::new() } else { latency }),
+        ("latency", latency.unwrap_or_default()),
         ("log", log),
     ]));
     text.push_str(&alarms(detail));
+    if let Some(taken_down) = taken_down(detail) {
+        text.push_str(&format!("! {taken_down}\n"));
+    }
     if let Some(live) = detail.live_revision() {
         text.push_str(&format!("\n{}", section("answers with", &steps(live))));
     }
     if detail.arms.len() > 1 {
         text.push_str(&format!("\n{}", section("rollout", &arms(detail))));
     }
-    let revisions = detail.revisions.iter().take(SHOWN).map(|one| revision_row(one, detail.live));
+    let revisions = detail.revisions.iter().take(SHOWN).map(|one| revision_row(one, detail));
     let header = ["revision", "serves", "log", "deployed by", "reason"];
     text.push_str(&format!("\n{}", section("revisions", &print::table(&header, revisions))));
     if !detail.recent.is_empty() {
@@ -42,9 +46,19 @@ pub fn text(detail: &EndpointDetail, output: &Output) -> String {
     text
 }
 
+/// `taken down by bob@example.org, 2026-01-02 03:04: nobody calls it`
+pub fn taken_down(detail: &EndpointDetail) -> Option<String> {
+    let taken_down = detail.taken_down.as_ref()?;
+    Some(format!("taken down by {}: {}", by(&taken_down.fact), taken_down.reason))
+}
+
 /// How the arms of a rollout fare.
 pub fn rollout(detail: &EndpointDetail, output: &Output) -> String {
-    let live = detail.live_revision().map(DeployedRevision::name).unwrap_or_default();
+    let live = match (detail.live_revision(), taken_down(detail)) {
+        (Some(live), _) => live.name(),
+        (None, Some(taken_down)) => return format!("{}  {taken_down}", output.bold(detail.endpoint.as_str())),
+        (None, None) => String::new(),
+    };
     format!("{}\n{}{}", output.bold(live), arms(detail), alarms(detail))
 }
 
@@ -111,13 +125,13 @@ pub fn targets(revision: &DeployedRevision) -> String {
     }
 }
 
-fn revision_row(revision: &DeployedRevision, live: u32) -> Vec<String> {
+fn revision_row(revision: &DeployedRevision, detail: &EndpointDetail) -> Vec<String> {
     let log = match revision.revision.log {
         LogMode::Durable => "durable",
         LogMode::Fast => "fast",
         LogMode::Off => "off",
     };
-    let mark = if revision.revision.number == live { " (live)" } else { "" };
+    let mark = if detail.is_live(revision) { " (live)" } else { "" };
     vec![
         format!("{}{mark}", revision.name()),
         targets(revision),

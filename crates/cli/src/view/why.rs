@@ -114,6 +114,7 @@ pub fn feedback_line(feedback: &stemma_api::types::Feedback) -> String {
         feedback.label.as_ref().map(|label| format!("label `{label}`")),
         feedback.reward.map(|reward| format!("reward {reward}")),
         feedback.comment.clone(),
+        feedback.correction.as_ref().map(|reason| format!("a correction: {reason}")),
         Some(format!("from {}, {}", feedback.from, print::time(feedback.time))),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")

@@ -108,10 +108,47 @@ fn a_canary_is_begun_grown_taken_back_and_never_without_approval() {
     let (code, stderr) = desk.fails(&["rollout", "promote", "offer"]);
     assert_eq!(code, 6);
     assert!(stderr.contains("hint: `stemma promote twice@1.0.1 production`"), "{stderr}");
-    assert_eq!(desk.ok(&["rollback", "offer", "--to", "1"]), "offer#1  answers again: twice@1.0.0\n");
+    for act in [
+        &["rollback", "offer", "--to", "1"][..],
+        &["deploy", "offer", "--model", "twice@champion"],
+        &["undeploy", "offer", "--reason", "nobody calls it"],
+    ] {
+        let (code, stderr) = desk.fails(act);
+        assert_eq!(code, 6, "{act:?}");
+        assert!(
+            stderr.contains("would end the canary of `offer`: twice@1.0.1, which answers 50 % of the units"),
+            "{stderr}"
+        );
+        assert!(stderr.contains("hint: end it with `--end-canary`"), "{stderr}");
+    }
+    let back = desk.ok(&["rollback", "offer", "--to", "1", "--end-canary"]);
+    assert_eq!(back, "offer#1  answers again: twice@1.0.0\n");
     assert!(desk.ok(&["endpoints", "offer"]).contains("offer#1 (live)"));
     let (code, _) = desk.fails(&["rollback", "offer"]);
     assert_eq!(code, 6);
     let (_, stderr) = desk.fails(&["rollout", "abort", "offer"]);
     assert!(stderr.contains("endpoint `offer` has no canary"), "{stderr}");
+}
+
+#[test]
+fn an_endpoint_is_taken_down_explained_and_deployed_again() {
+    let desk = desk();
+    desk.ok(&["deploy", "offer", "--model", "twice@champion"]);
+    let answer = desk.json(&["predict", "offer", "--data", r#"{"x": 1}"#]);
+    let id = answer["parameters"]["prediction_id"].as_str().unwrap();
+    let down = desk.ok(&["undeploy", "offer", "--reason", "nobody calls it"]);
+    assert!(down.starts_with("offer  taken down by ") && down.ends_with(": nobody calls it\n"), "{down}");
+    let (code, stderr) = desk.fails(&["predict", "offer", "--data", r#"{"x": 1}"#]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("endpoint `offer` was taken down at ") && stderr.contains(": nobody calls it"), "{stderr}");
+    desk.write("in.csv", "x\n1\n");
+    let (code, _) = desk.fails(&["predict", "offer", "--input", "in.csv", "--output", "out.csv"]);
+    assert_eq!(code, 3);
+    for shown in [desk.ok(&["endpoints"]), desk.ok(&["endpoints", "offer"]), desk.ok(&["rollout", "status", "offer"])] {
+        assert!(shown.contains("taken down by ") && shown.contains("nobody calls it"), "{shown}");
+    }
+    assert!(desk.ok(&["why", id]).contains("revision offer#1"));
+    assert!(desk.ok(&["replay", id]).starts_with("same bits: "));
+    assert_eq!(desk.ok(&["deploy", "offer", "--model", "twice@champion"]), "offer#2  serves twice@1.0.0\n");
+    assert!(!desk.ok(&["endpoints", "offer"]).contains("taken down"));
 }

@@ -52,11 +52,11 @@ fn a_version_goes_from_a_file_to_production_and_answers() {
     let answer = desk.json(&["predict", "credit-offer", "--data", r#"{"x": 1.5}"#]);
     assert_eq!(answer["outputs"][0]["data"], serde_json::json!([3.0]));
     let id = answer["parameters"]["prediction_id"].as_str().unwrap();
-    desk.ok(&["feedback", id, "--label", "bad", "--reward", "-1"]);
+    desk.ok(&["feedback", id, "--label", "3", "--reward", "-1"]);
 
     let why = desk.ok(&["why", id]);
     for fact in
-        ["credit-score@1.0.0", "revision credit-offer#1", "bob@example.org", "looks right", "label `bad`", "x: [1.5]"]
+        ["credit-score@1.0.0", "revision credit-offer#1", "bob@example.org", "looks right", "label `3`", "x: [1.5]"]
     {
         assert!(why.contains(fact), "{fact} is not in\n{why}");
     }

@@ -79,7 +79,10 @@ impl Engine {
             && let Some(found) = self.endpoint_if_any(&endpoint).await?
             && found.project == *project
         {
-            return Ok(Start::one(NodeKind::Revision, self.live_revision(&endpoint).await?.name()));
+            // also one that was taken down: what it answered is still asked about
+            if let Some(revision) = self.last_live_revision(&endpoint).await? {
+                return Ok(Start::one(NodeKind::Revision, revision.name()));
+            }
         }
         Err(problem)
     }

@@ -1,15 +1,20 @@
 //! Several models behind one endpoint, canaries, and going back.
 
 use serde_json::{Value, json};
-use stemma_api::types::{Approve, Canary, ChangeRollout, Deploy, Promote, Rollback, RolloutAct, RunGates};
+use stemma_api::types::{
+    Approve, Canary, ChangeRollout, Deploy, EndpointDetail, Promote, Rollback, RolloutAct, RunGates, SendFeedback,
+    Undeploy,
+};
 use stemma_core::{
-    Problem,
+    ErrorKind, Problem,
     id::RequestId,
     name::EndpointName,
     policy::Stage,
     prediction::PredictionId,
     route::{EndpointSpec, LogMode},
 };
+
+use stemma_engine::Engine;
 
 use crate::{
     serving::ask_json,
@@ -62,7 +67,7 @@ async fn roll_out(world: &World, act: RolloutAct) -> Result<u32, Problem> {
 }
 
 async fn roll_back(world: &World, to: Option<u32>) -> Result<u32, Problem> {
-    let (request, rollback) = (RequestId::generate(), Rollback { to, reason: "complaints".into() });
+    let (request, rollback) = (RequestId::generate(), Rollback { to, reason: "complaints".into(), end_canary: true });
     let live = world.engine.roll_back(&world.owner, request, &project(), &decision(), rollback).await?;
     Ok(live.revision.number)
 }
@@ -81,7 +86,7 @@ fn sequence(mapped: &str, overrides: Value) -> Deploy {
         "outputs": { "label": "second.output_label", "risk": "second.output_probability[1]" },
         "override": overrides,
     });
-    Deploy { spec: serde_json::from_value::<EndpointSpec>(spec).unwrap(), canary: None, reason: String::new() }
+    Deploy { spec: serde_json::from_value::<EndpointSpec>(spec).unwrap(), ..Deploy::default() }
 }
 
 async fn ask(world: &World, age: f64) -> Value {
@@ -172,14 +177,125 @@ async fn going_back_moves_one_pointer_and_never_to_what_was_abandoned() {
     assert_eq!(roll_back(&world, None).await.unwrap(), 1);
     assert_eq!(ask(&world, 30.0).await["model_version"], "1.0.0");
     let off = EndpointSpec { log: LogMode::Fast, ..EndpointSpec::of_one("score@1.0.0".into(), LogMode::Fast) };
-    assert_eq!(deploy(&world, Deploy { spec: off, canary: None, reason: String::new() }).await.unwrap(), 3);
+    assert_eq!(deploy(&world, Deploy { spec: off, ..Deploy::default() }).await.unwrap(), 3);
     assert_eq!(roll_back(&world, None).await.unwrap(), 1);
     assert_eq!(roll_back(&world, Some(2)).await.unwrap(), 2);
     assert!(roll_back(&world, Some(2)).await.unwrap_err().message.contains("answers already"));
     assert!(roll_back(&world, Some(9)).await.is_err());
     let detail = world.engine.endpoint(&world.owner, &project(), &decision()).await.unwrap();
-    assert_eq!((detail.live, detail.revisions.len()), (2, 3));
+    assert_eq!((detail.live, detail.revisions.len()), (Some(2), 3));
     assert_eq!(world.engine.audit_verify().await.unwrap().first_bad, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_act_ends_a_canary_in_passing() {
+    let world = two_versions().await;
+    approve(&world, "1.0.1").await;
+    deploy(&world, Deploy::of_model("score@champion")).await.unwrap();
+    deploy(&world, canary(20.0)).await.unwrap();
+    let told = "this would end the canary of `decision`: score@1.0.1, which answers 20 % of the units";
+    let refused = deploy(&world, Deploy::of_model("score@champion")).await.unwrap_err();
+    assert_eq!((refused.kind, refused.message.as_str()), (ErrorKind::Refused, told));
+    assert!(refused.hint.unwrap().contains("--end-canary"));
+    let (request, rollback) = (RequestId::generate(), Rollback::default());
+    let refused = world.engine.roll_back(&world.owner, request, &project(), &decision(), rollback).await.unwrap_err();
+    assert_eq!(refused.message, told);
+    assert_eq!(undeploy(&world, false).await.unwrap_err().message, told);
+    // the same canary with another share goes on
+    assert_eq!(deploy(&world, canary(30.0)).await.unwrap(), 3);
+    let end = Deploy { end_canary: true, ..Deploy::of_model("score@champion") };
+    assert_eq!(deploy(&world, end).await.unwrap(), 4);
+    let events = world.engine.audit_verify().await.unwrap();
+    assert_eq!(events.first_bad, None);
+}
+
+async fn undeploy(world: &World, end_canary: bool) -> Result<EndpointDetail, Problem> {
+    let undeploy = Undeploy { reason: "nobody calls it".into(), end_canary };
+    world.engine.undeploy(&world.owner, RequestId::generate(), &project(), &decision(), undeploy).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_is_taken_down_and_deployed_again() {
+    let world = two_versions().await;
+    assert_eq!(undeploy(&world, false).await.unwrap_err().kind, ErrorKind::NotFound);
+    deploy(&world, Deploy::of_model("score@champion")).await.unwrap();
+    deploy(&world, Deploy::of_model("score@1.0.0")).await.unwrap();
+    let answered = id(&ask(&world, 30.0).await);
+    let unsaid = Undeploy { reason: " ".into(), end_canary: false };
+    let unsaid = world.engine.undeploy(&world.owner, RequestId::generate(), &project(), &decision(), unsaid).await;
+    assert!(unsaid.unwrap_err().message.contains("needs a reason"));
+
+    let detail = undeploy(&world, false).await.unwrap();
+    assert_eq!((detail.live, detail.arms.len(), detail.revisions.len()), (None, 0, 2));
+    let taken_down = detail.taken_down.unwrap();
+    assert_eq!((taken_down.from, taken_down.reason.as_str()), (2, "nobody calls it"));
+    assert_eq!(taken_down.fact.actor, world.owner.actor.principal);
+    let told = ask(&world, 30.0).await;
+    assert!(told["error"].as_str().unwrap().ends_with(": nobody calls it"), "{told}");
+    assert!(undeploy(&world, false).await.unwrap_err().message.contains("was taken down by"));
+    assert_eq!(roll_back(&world, None).await.unwrap_err().kind, ErrorKind::Gone);
+    assert_eq!(roll_out(&world, RolloutAct::Abort).await.unwrap_err().kind, ErrorKind::Gone);
+
+    // what it answered can still be asked about
+    let why = world.engine.why(&world.owner, &answered).await.unwrap();
+    assert_eq!(why.revision.name(), "decision#2");
+    assert!(world.engine.replay(&world.owner, &answered).await.unwrap().same_bits);
+    let impact = world.engine.impact(&world.owner, &project(), "score@1.0.0").await.unwrap();
+    let counted: Vec<_> = impact.revisions.iter().map(|one| (one.number, one.live, one.predictions)).collect();
+    assert_eq!(counted, [(1, false, 0), (2, false, 1)]);
+    world.engine.seal_predictions().await.unwrap();
+    assert_eq!(world.engine.audit_verify().await.unwrap().first_bad, None);
+
+    // another process finds it taken down too
+    world.engine.close().await;
+    let World { folder, owner, reviewer, engine, model, classes } = world;
+    drop(engine);
+    let home = folder.path().join("home");
+    let engine = Engine::open(&home, std::sync::Arc::new(stemma_core::SystemClock)).await.unwrap();
+    let world = World { folder, owner, reviewer, engine, model, classes };
+    assert!(ask(&world, 30.0).await["error"].is_string());
+
+    assert_eq!(deploy(&world, Deploy::of_model("score@champion")).await.unwrap(), 3);
+    assert_eq!(ask(&world, 30.0).await["model_version"], "1.0.0");
+    let detail = world.engine.endpoint(&world.owner, &project(), &decision()).await.unwrap();
+    assert_eq!((detail.live, detail.taken_down), (Some(3), None));
+    // not behind the time when nothing answered, unless somebody says so
+    assert!(roll_back(&world, None).await.unwrap_err().message.contains("no revision to go back to"));
+    assert_eq!(roll_back(&world, Some(1)).await.unwrap(), 1);
+    assert_eq!(world.engine.audit_verify().await.unwrap().first_bad, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feedback_is_a_class_and_is_given_once_however_many_send_it() {
+    let world = two_versions().await;
+    deploy(&world, Deploy::of_model("score@champion")).await.unwrap();
+    let answered = id(&ask(&world, 30.0).await);
+    let send = |label: &str, correction: Option<&str>| {
+        let (engine, owner) = (world.engine.clone(), world.owner.clone());
+        let (label, correction) = (Some(label.to_owned()), correction.map(str::to_owned));
+        let send = SendFeedback { label, reward: None, comment: None, correction };
+        async move { engine.feedback(&owner, &answered, send).await }
+    };
+    let classes = world.classes.clone();
+    let refused = send("nobody", None).await.unwrap_err();
+    let listed = format!("is none of the classes `{}`", classes.join("`, `"));
+    assert!(refused.message.contains(&listed), "{refused:?}");
+
+    // ten at once: one of both labels is the first, and all others are told
+    let sent = futures::future::join_all((0..10).map(|turn| send(&classes[turn % 2], None))).await;
+    let kept = world.engine.why(&world.owner, &answered).await.unwrap().feedback;
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let agreeing = sent.iter().filter(|one| one.as_ref().is_ok_and(|one| *one == kept[0])).count();
+    let told = sent.iter().filter(|one| one.as_ref().is_err_and(|one| one.kind == ErrorKind::Conflict)).count();
+    assert_eq!((agreeing, told), (5, 5));
+
+    let first = kept[0].label.clone().unwrap();
+    let other = classes.iter().find(|class| **class != first).unwrap();
+    let corrected = send(other, Some("the wrong file")).await.unwrap();
+    assert_eq!(corrected.correction.as_deref(), Some("the wrong file"));
+    assert!(send(&first, None).await.is_err());
+    let kept = world.engine.why(&world.owner, &answered).await.unwrap().feedback;
+    assert_eq!(kept.iter().map(|one| one.label.clone().unwrap()).collect::<Vec<_>>(), [first, other.clone()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

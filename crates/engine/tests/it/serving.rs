@@ -55,7 +55,7 @@ async fn every_answer_can_be_explained_and_replayed_wherever_its_record_lies() {
     let open = world.engine.why(&world.owner, &ids[1]).await.unwrap();
     assert_eq!(open.models[0].version.name(), "score@1.0.0");
     assert_eq!(open.stored_in, "the open segment of the log");
-    let label = SendFeedback { label: Some("bad".into()), reward: None, comment: None };
+    let label = SendFeedback { label: Some(world.classes[0].clone()), reward: None, comment: None, correction: None };
     world.engine.feedback(&world.owner, &ids[1], label).await.unwrap();
     world.engine.rotate_predictions().await.unwrap();
     assert_eq!(world.engine.seal_predictions().await.unwrap(), 1);

@@ -284,3 +284,42 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn an_endpoint_that_was_taken_down_begins_anew() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let endpoint = "credit-decision".parse().unwrap();
+        let of_kind = |n: u32, kind: &str| every_kind(n).into_iter().find(|event| event.kind() == kind).unwrap();
+        commit(&ledger, vec![of_kind(0, "revision_deployed")]).await;
+        commit(&ledger, vec![of_kind(1, "revision_deployed")]).await;
+        assert_eq!(ledger.taken_down().await.unwrap(), []);
+        let down = of_kind(0, "endpoint_taken_down");
+        commit(&ledger, vec![down.clone()]).await;
+        let found = ledger.taken_down().await.unwrap();
+        assert_eq!((found.len(), &found[0].value, found[0].fact.seq), (1, &down, 2));
+        assert_eq!(found[0].fact.actor.principal.as_str(), "ada@example.org");
+        assert!(ledger.current_revisions().await.unwrap().is_empty());
+        assert_eq!(ledger.activated_revisions(&endpoint).await.unwrap(), [1, 2]);
+        commit(&ledger, vec![of_kind(2, "revision_deployed")]).await;
+        assert_eq!(ledger.taken_down().await.unwrap(), []);
+        assert_eq!(ledger.activated_revisions(&endpoint).await.unwrap(), [3]);
+        assert!(ledger.verify().await.unwrap().first_bad.is_none());
+    });
+}
+
+#[test]
+fn feedback_is_kept_only_by_who_knows_what_is_there() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let project = ProjectName::default_project();
+        assert!(ledger.insert_feedback(&project, "one", 0, "a").await.unwrap());
+        assert!(!ledger.insert_feedback(&project, "one", 0, "b").await.unwrap());
+        assert!(ledger.insert_feedback(&project, "two", 0, "c").await.unwrap());
+        assert!(ledger.insert_feedback(&project, "one", 1, "b").await.unwrap());
+        assert_eq!(ledger.feedback("one").await.unwrap(), ["a", "b"]);
+        let send = || ledger.insert_feedback(&project, "three", 0, "d");
+        let (a, b, c) = tokio::join!(send(), send(), send());
+        assert_eq!([a, b, c].into_iter().filter(|kept| *kept.as_ref().unwrap()).count(), 1);
+    });
+}

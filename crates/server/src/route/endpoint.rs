@@ -2,7 +2,7 @@
 
 use stemma_api::{
     paths::pattern,
-    types::{ChangeRollout, Deploy, DeployedRevision, EndpointDetail, Page, Rollback},
+    types::{ChangeRollout, Deploy, DeployedRevision, EndpointDetail, Page, Rollback, Undeploy},
 };
 use stemma_core::{Problem, name::EndpointName};
 
@@ -17,6 +17,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(GET pattern::REVISION, Read, "a deployment revision", revision, => DeployedRevision),
         json_route!(POST pattern::ROLLOUT, Deploy, "change a canary's share, let it take over, or end it", roll_out, ChangeRollout => DeployedRevision),
         json_route!(POST pattern::ROLLBACK, Deploy, "let an earlier revision answer again", roll_back, Rollback => DeployedRevision),
+        json_route!(POST pattern::UNDEPLOY, Deploy, "take an endpoint down", undeploy, Undeploy => EndpointDetail),
     ]
 }
 
@@ -49,4 +50,10 @@ async fn roll_back(mut context: Context) -> Result<DeployedRevision, Problem> {
     let (project, endpoint): (_, EndpointName) = (context.project()?, context.path("endpoint")?);
     let rollback: Rollback = context.json().await?;
     context.app.engine.roll_back(&context.caller, context.request, &project, &endpoint, rollback).await
+}
+
+async fn undeploy(mut context: Context) -> Result<EndpointDetail, Problem> {
+    let (project, endpoint): (_, EndpointName) = (context.project()?, context.path("endpoint")?);
+    let undeploy: Undeploy = context.json().await?;
+    context.app.engine.undeploy(&context.caller, context.request, &project, &endpoint, undeploy).await
 }
