@@ -43,8 +43,6 @@ pub(crate) struct Place {
     pub pack: u32,
     pub offset: u64,
     pub len: u64,
-    /// Whether it is a chunk that can be read only together with another one.
-    pub depends: bool,
 }
 
 struct Listed {
@@ -142,8 +140,8 @@ impl Catalog {
         let pack = u32::try_from(self.packs.len()).expect("a listing is bounded");
         self.packs.push(id);
         self.places.extend(contents.records.iter().map(|found| {
-            let RecordPlace { id, offset, len, depends } = *found;
-            Place { id, pack, offset, len, depends }
+            let RecordPlace { id, offset, len } = *found;
+            Place { id, pack, offset, len }
         }));
     }
 

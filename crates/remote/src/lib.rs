@@ -9,10 +9,11 @@
 //! What a remote lacks is one round trip: a listing, then the indexes that are new since the last one, then a local
 //! comparison (`catalog`). [`push`](Remote::push) writes what is missing as new packs, what is needed before what needs
 //! it, so a record that is there proves that the rest is there too. [`pull`](Remote::pull) reads the ranges it needs
-//! and takes records in one by one after a check; both go on where an earlier attempt ended.
+//! and takes records in after a check, each decoded once; both go on where an earlier attempt ended.
 //!
 //! All requests go through one policy of attempts, pauses, patience and memory (`wire`, `policy`).
 
+mod buffers;
 mod catalog;
 mod error;
 mod http;

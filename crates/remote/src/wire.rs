@@ -1,11 +1,11 @@
 //! Requests to an object store that survive what networks do: each is watched, tried again, and bounded.
 
-use std::{fmt, future::Future, ops::Range, sync::Arc};
+use std::{fmt, future::Future, io, ops::Range, os::unix::fs::FileExt as _, sync::Arc};
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::{
-    Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload,
+    Error, GetOptions, GetRange, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload,
     multipart::{MultipartStore, PartId},
     path::Path,
 };
@@ -13,6 +13,7 @@ use stemma_core::ErrorKind;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
+    buffers::Buffers,
     error::{RemoteError, Result},
     http::{PULSE, Pulse},
     policy::{Budget, Policy},
@@ -29,6 +30,7 @@ pub(crate) struct Wire {
     multipart: Option<Arc<dyn MultipartStore>>,
     pub policy: Policy,
     pub budget: Budget,
+    buffers: Buffers,
 }
 
 impl fmt::Debug for Wire {
@@ -52,7 +54,7 @@ impl From<Error> for Fault {
 
 impl Wire {
     pub fn new(store: Arc<dyn ObjectStore>, multipart: Option<Arc<dyn MultipartStore>>, policy: Policy) -> Self {
-        Self { store, multipart, policy, budget: Budget::new(policy.budget) }
+        Self { store, multipart, policy, budget: Budget::new(policy.budget), buffers: Buffers::default() }
     }
 
     /// Reads a range of an object, or all of it, which must be `len` bytes.
@@ -62,8 +64,21 @@ impl Wire {
 
     async fn get_once(&self, object: &Path, range: Option<Range<u64>>, len: u64) -> std::result::Result<Bytes, Fault> {
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
-        let mut pieces = self.store.get_opts(object, options).await?.into_stream();
-        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+        let found = self.store.get_opts(object, options).await?;
+        check_len(found.range.end - found.range.start, len)?;
+        let mut bytes = self.buffers.take();
+        // as a stream, a file would come in pieces of 8 KiB, each read by a task of its own
+        if let GetResultPayload::File(file, _) = found.payload {
+            let read = move || {
+                bytes.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
+                file.read_exact_at(&mut bytes, found.range.start).map(|()| bytes)
+            };
+            let read = tokio::task::spawn_blocking(read).await.map_err(Error::from)?;
+            return Ok(self.buffers.lend(read.map_err(local_error)?));
+        }
+        bytes.clear();
+        bytes.reserve_exact(usize::try_from(len).unwrap_or(0));
+        let mut pieces = found.into_stream();
         while let Some(piece) = pieces.try_next().await? {
             beat();
             if bytes.len() as u64 + piece.len() as u64 > len {
@@ -71,10 +86,8 @@ impl Wire {
             }
             bytes.extend_from_slice(&piece);
         }
-        match bytes.len() as u64 {
-            got if got == len => Ok(bytes.into()),
-            got => Err(Fault::Length { expected: len, got }),
-        }
+        check_len(bytes.len() as u64, len)?;
+        Ok(self.buffers.lend(bytes))
     }
 
     /// Lists the objects below a folder; `most` bounds how many there may be.
@@ -194,6 +207,10 @@ impl Wire {
     }
 }
 
+fn check_len(got: u64, expected: u64) -> std::result::Result<(), Fault> {
+    if got == expected { Ok(()) } else { Err(Fault::Length { expected, got }) }
+}
+
 fn beat() {
     let _ = PULSE.try_with(|pulse| pulse.beat());
 }
@@ -232,9 +249,15 @@ fn permanent(error: &Error, status: Option<u16>) -> Option<ErrorKind> {
     }
 }
 
+const LOCAL: &str = "LocalFileSystem";
+
 /// A folder's failure (full, read-only) does not pass by itself within seconds.
 fn is_local(error: &Error) -> bool {
-    matches!(error, Error::Generic { store: "LocalFileSystem", .. })
+    matches!(error, Error::Generic { store: LOCAL, .. })
+}
+
+fn local_error(source: io::Error) -> Error {
+    Error::Generic { store: LOCAL, source: Box::new(source) }
 }
 
 fn reason(error: &Error) -> String {

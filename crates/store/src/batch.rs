@@ -260,7 +260,7 @@ impl Batch {
         Ok(is_here)
     }
 
-    fn keep_record(&mut self, id: &RecordId) -> Result<bool> {
+    pub(crate) fn keep_record(&mut self, id: &RecordId) -> Result<bool> {
         if self.has(id) {
             return Ok(true);
         }
@@ -308,8 +308,8 @@ impl Batch {
             return Ok(());
         }
         if self.holds(kind, &digest) {
-            let stored = self.store.index().fetch(kind, &digest, |_, stored| Ok(stored));
-            if stored.is_ok_and(|stored| stored.as_ref() == Some(&payload)) {
+            let is_it = self.store.index().fetch(kind, &digest, |_, stored| Ok(stored == payload));
+            if is_it.is_ok_and(|is_it| is_it == Some(true)) {
                 return Ok(());
             }
         }

@@ -12,7 +12,7 @@ use stemma_core::{Digest, Sha256};
 use crate::{
     codec::{self, Base, Dependency},
     direct,
-    error::{Result, StoreError},
+    error::{IoContext as _, Result, StoreError},
     index::RecordFault,
     read_ahead,
     recipe::{Layout, Piece, Recipe, RecipeFault, decode_page},
@@ -58,7 +58,7 @@ struct Cache {
 impl BlobReader {
     pub(crate) fn open(store: Store, kind: Kind, digest: &Digest) -> Result<Self> {
         let opened = store.index().fetch(kind, digest, |_, payload| {
-            let recipe = Recipe::decode(*digest, &payload).map_err(|fault| recipe_fault(&store, fault))?;
+            let recipe = Recipe::decode(*digest, payload).map_err(|fault| recipe_fault(&store, fault))?;
             Self::of_recipe(&store, digest, recipe)
         })?;
         opened.ok_or(StoreError::NotFound(*digest))
@@ -244,7 +244,7 @@ impl BlobReader {
 pub(crate) fn read_recipe(store: &Store, kind: Kind, digest: &Digest) -> Result<Option<Recipe>> {
     store
         .index()
-        .fetch(kind, digest, |_, payload| Recipe::decode(*digest, &payload).map_err(|fault| recipe_fault(store, fault)))
+        .fetch(kind, digest, |_, payload| Recipe::decode(*digest, payload).map_err(|fault| recipe_fault(store, fault)))
 }
 
 /// Returns the plain bytes of a chunk; `None` if there is none of this name.
@@ -264,22 +264,22 @@ fn read_dependent(store: &Store, digest: &Digest, dependents: u8) -> Result<Opti
 /// Returns the chunks of a page that begins at `start` of its blob; `None` if there is none of this name.
 pub(crate) fn read_page(store: &Store, digest: &Digest, start: u64) -> Result<Option<Vec<Piece>>> {
     store.index().fetch(Kind::Page, digest, |_, payload| {
-        if Digest::of(&payload) != *digest {
+        if Digest::of(payload) != *digest {
             return Err(RecordFault::Damaged("its bytes are other content".to_owned()));
         }
-        decode_page(&payload, start).map_err(|fault| recipe_fault(store, fault))
+        decode_page(payload, start).map_err(|fault| recipe_fault(store, fault))
     })
 }
 
 /// Checks the bytes of a record in hand, beyond their CRC.
-pub(crate) fn check_record(store: &Store, header: &Header, payload: Vec<u8>) -> std::result::Result<(), RecordFault> {
+pub(crate) fn check_record(store: &Store, header: &Header, payload: &[u8]) -> std::result::Result<(), RecordFault> {
     match header.kind {
         Kind::Chunk => decode_chunk(store, header, payload, 0).map(drop),
-        Kind::Page if Digest::of(&payload) != header.digest => {
+        Kind::Page if Digest::of(payload) != header.digest => {
             Err(RecordFault::Damaged("its bytes are other content".to_owned()))
         }
         Kind::Blob | Kind::Tree => {
-            let recipe = Recipe::decode(header.digest, &payload).map_err(|fault| recipe_fault(store, fault))?;
+            let recipe = Recipe::decode(header.digest, payload).map_err(|fault| recipe_fault(store, fault))?;
             BlobReader::of_recipe(store, &header.digest, recipe).map(drop)
         }
         Kind::Page | Kind::Commit => Ok(()),
@@ -299,10 +299,10 @@ pub(crate) fn read_back(store: &Store, kind: Kind, digest: &Digest) -> Result<()
 pub(crate) fn decode_chunk(
     store: &Store,
     header: &Header,
-    payload: Vec<u8>,
+    payload: &[u8],
     dependents: u8,
 ) -> std::result::Result<Base, RecordFault> {
-    let base = match Dependency::of(header.codec, &payload) {
+    let base = match Dependency::of(header.codec, payload) {
         Some(dependency) => Some(read_dependency(store, &dependency, dependents)?),
         None => None,
     };
@@ -315,7 +315,7 @@ pub(crate) fn decode_chunk(
 pub(crate) fn decode_with_base(
     store: &Store,
     header: &Header,
-    payload: Vec<u8>,
+    payload: &[u8],
     base: &[u8],
 ) -> std::result::Result<Vec<u8>, RecordFault> {
     if header.plain > CHUNK_MAX {
@@ -341,14 +341,14 @@ fn unpack(
     size: u64,
 ) -> std::result::Result<Vec<u8>, RecordFault> {
     let header = Header { codec, plain: size, ..Header::for_payload(Kind::Chunk, codec, *digest, size, &[]) };
-    decode_with_base(store, &header, stored, &[])
+    decode_with_base(store, &header, &stored, &[])
 }
 
 /// Reads what a delta depends on; what is wrong with that is wrong with the delta.
 fn read_dependency(store: &Store, dependency: &Dependency, dependents: u8) -> std::result::Result<Base, RecordFault> {
     let Dependency { base, .. } = dependency;
     if dependents >= READ_DEPTH_MAX {
-        return Err(RecordFault::Damaged(format!("more than {READ_DEPTH_MAX} chunks depend on each other")));
+        return Err(too_deep());
     }
     match read_dependent(store, base, dependents + 1) {
         Ok(Some(base)) => Ok(base),
@@ -358,6 +358,10 @@ fn read_dependency(store: &Store, dependency: &Dependency, dependents: u8) -> st
         }
         Err(error) => Err(RecordFault::Other(error)),
     }
+}
+
+pub(crate) fn too_deep() -> RecordFault {
+    RecordFault::Damaged(format!("more than {READ_DEPTH_MAX} chunks depend on each other"))
 }
 
 pub(crate) fn recipe_fault(store: &Store, fault: RecipeFault) -> RecordFault {
@@ -435,7 +439,7 @@ impl Seek for BlobReader {
 
 /// Copies a blob to a new file; the digest is checked before this returns.
 pub(crate) fn write_blob(reader: &BlobReader, file: &File, path: &std::path::Path) -> Result<()> {
-    let mut output = direct::Sequential::new(file);
-    reader.copy_to(&mut |chunk| output.write(chunk).map_err(|error| StoreError::io(path, error)))?;
-    output.finish().map_err(|error| StoreError::io(path, error))
+    let mut output = direct::Output::starting_at(0);
+    reader.copy_to(&mut |chunk| output.write(file, chunk).at(path))?;
+    output.flush(file).at(path)
 }

@@ -13,7 +13,7 @@
 //! Planes are: width of an element (u8), [`Transform`] (u8), and for each plane its length (u32, highest bit set if it
 //! is a zstd frame), then the planes; then plain bytes that are no whole element.
 
-use std::{cell::RefCell, io};
+use std::{borrow::Cow, cell::RefCell, io};
 
 use stemma_core::Digest;
 use zstd::zstd_safe::{CCtx, CParameter, DCtx};
@@ -72,6 +72,12 @@ pub(crate) struct Base {
     pub digest: Digest,
     pub depth: u8,
     pub plain: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Base {
+    fn as_ref(&self) -> &[u8] {
+        &self.plain
+    }
 }
 
 /// How a chunk is going to be stored, if not as it is.
@@ -305,12 +311,12 @@ fn damaged(what: &str) -> io::Error {
 
 /// Returns the plain bytes; never more than `plain_len`, which the caller has bounded. `base` is what a delta depends
 /// on, and unused otherwise.
-pub(crate) fn decode(codec: u8, stored: Vec<u8>, plain_len: usize, base: &[u8]) -> io::Result<Vec<u8>> {
+pub(crate) fn decode(codec: u8, stored: &[u8], plain_len: usize, base: &[u8]) -> io::Result<Vec<u8>> {
     let behind_dependency = || stored.get(DEPENDENCY_LEN..).ok_or_else(|| damaged("it is cut short"));
     let plain = match codec {
-        CODEC_RAW => stored,
-        CODEC_ZSTD => decompress(&stored, plain_len, &[])?,
-        CODEC_PLANES => decode_planes(&stored, plain_len, &[])?,
+        CODEC_RAW => stored.to_vec(),
+        CODEC_ZSTD => decompress(stored, plain_len, &[])?,
+        CODEC_PLANES => decode_planes(stored, plain_len, &[])?,
         CODEC_PLANES_DELTA => decode_planes(behind_dependency()?, plain_len, base)?,
         CODEC_ZSTD_DELTA => decompress(behind_dependency()?, plain_len, base)?,
         _ => return Err(io::ErrorKind::Unsupported.into()),
@@ -333,19 +339,21 @@ fn decode_planes(stored: &[u8], plain_len: usize, base: &[u8]) -> io::Result<Vec
     }
     let (lengths, behind) = rest.split_at_checked(width * 4).ok_or_else(cut_short)?;
     rest = behind;
-    let mut laid_out = Vec::with_capacity(plane_len * width);
+    let mut laid_out = Vec::with_capacity(width);
     for length in lengths.chunks_exact(4).map(le_u32) {
         let (bytes, behind) = rest.split_at_checked((length & !COMPRESSED) as usize).ok_or_else(cut_short)?;
         rest = behind;
-        match length & COMPRESSED {
-            0 => laid_out.extend_from_slice(bytes),
-            _ => laid_out.extend(decompress(bytes, plane_len, &[])?),
-        }
+        laid_out.push(match length & COMPRESSED {
+            0 => Cow::Borrowed(bytes),
+            _ => Cow::Owned(decompress(bytes, plane_len, &[])?),
+        });
     }
-    if laid_out.len() != plane_len * width {
+    if laid_out.iter().any(|plane| plane.len() != plane_len) {
         return Err(damaged("its planes have another length than recorded"));
     }
-    let mut plain = planes::join(&laid_out, &base[..base.len().min(laid_out.len())], width, transform);
+    let laid_out: Vec<&[u8]> = laid_out.iter().map(|plane| &**plane).collect();
+    let mut plain = Vec::with_capacity(plain_len);
+    planes::join(&laid_out, base, width, transform, &mut plain);
     plain.extend_from_slice(rest);
     Ok(plain)
 }
@@ -379,7 +387,7 @@ mod tests {
     }
 
     fn back(encoded: &Encoded, plain: &[u8], base: &[u8]) -> Vec<u8> {
-        decode(encoded.codec, encoded.payload.clone(), plain.len(), base).unwrap()
+        decode(encoded.codec, &encoded.payload, plain.len(), base).unwrap()
     }
 
     #[test]
@@ -426,7 +434,7 @@ mod tests {
         let ratio = encoded.payload.len() as f64 / plain.len() as f64;
         assert!(ratio < 0.40, "{ratio}");
         assert_eq!(back(&encoded, &plain, &base.plain), plain);
-        assert!(decode(encoded.codec, encoded.payload.clone(), plain.len(), &base.plain[4..]).is_err());
+        assert!(decode(encoded.codec, &encoded.payload, plain.len(), &base.plain[4..]).is_err());
         // other weights have nothing to do with these
         let other = base_of(&bytes(&weights(3, 50_000)));
         assert_eq!(encode(&plain, &hint, Some(&other)).unwrap().codec, CODEC_PLANES);
@@ -456,12 +464,12 @@ mod tests {
     #[test]
     fn a_bomb_stops_at_the_recorded_length() {
         let bomb = zstd::bulk::compress(&vec![0; 10 << 20], 3).unwrap();
-        assert!(decode(CODEC_ZSTD, bomb, 1000, &[]).is_err());
+        assert!(decode(CODEC_ZSTD, &bomb, 1000, &[]).is_err());
     }
 
     #[test]
     fn an_unknown_codec_says_so() {
-        let error = decode(9, vec![1], 1, &[]).unwrap_err();
+        let error = decode(9, &[1], 1, &[]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::Unsupported);
     }
 
@@ -506,7 +514,7 @@ mod tests {
                 stored[head + 1] %= 4;
             }
             let _ = Dependency::of(codec, &stored);
-            let _ = decode(codec, stored, plain_len, &vec![0; plain_len]);
+            let _ = decode(codec, &stored, plain_len, &vec![0; plain_len]);
         }
     }
 }

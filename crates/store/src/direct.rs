@@ -9,7 +9,10 @@ use std::{
     cell::RefCell,
     fs::File,
     io::{self, IoSliceMut},
-    os::unix::fs::FileExt as _,
+    ops::{Deref, Range},
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
 use rustix::{
@@ -20,8 +23,12 @@ use rustix::{
 /// What every disk's blocks divide.
 const BLOCK: usize = 4096;
 /// Less is not worth the system calls.
-pub(crate) const WORTH: usize = 256 << 10;
+const WORTH: usize = 256 << 10;
 const SCRATCH: usize = 2 << 20;
+/// Buffers that a thread keeps for later: a chunk may depend on another one, and that on a third.
+const SPARE_MAX: usize = 3;
+/// Reads of a file past the page cache before it is looked for there again.
+const COLD_READS: u32 = 16;
 
 /// Memory that begins where a block may begin.
 struct Aligned {
@@ -29,128 +36,218 @@ struct Aligned {
     start: usize,
 }
 
+thread_local! {
+    static SPARE: RefCell<Vec<Aligned>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Aligned {
-    fn new(len: usize) -> Self {
-        let bytes = vec![0; len + BLOCK];
-        let start = bytes.as_ptr().align_offset(BLOCK);
-        Self { bytes, start }
+    /// At least so long; what it holds is anything.
+    fn take(len: usize) -> Self {
+        let spare = if len <= SCRATCH { SPARE.with_borrow_mut(Vec::pop) } else { None };
+        spare.unwrap_or_else(|| {
+            let bytes = vec![0; len.max(SCRATCH) + BLOCK];
+            let start = bytes.as_ptr().align_offset(BLOCK);
+            Self { bytes, start }
+        })
     }
 
-    fn get(&mut self, len: usize) -> &mut [u8] {
-        &mut self.bytes[self.start..self.start + len]
+    fn give_back(self) {
+        if self.bytes.len() == SCRATCH + BLOCK {
+            // at the end of a thread there is nobody who keeps it
+            let _ = SPARE.try_with(|spare| {
+                let mut spare = spare.borrow_mut();
+                if spare.len() < SPARE_MAX {
+                    spare.push(self);
+                }
+            });
+        }
+    }
+
+    fn get(&self, range: Range<usize>) -> &[u8] {
+        &self.bytes[self.start..][range]
+    }
+
+    fn get_mut(&mut self, range: Range<usize>) -> &mut [u8] {
+        &mut self.bytes[self.start..][range]
     }
 }
 
-/// Writes one file front to back.
-#[derive(Default)]
-pub(crate) struct Writer {
-    scratch: Option<Aligned>,
+/// Writes a file from some place on to its end.
+pub(crate) struct Output {
+    /// `None` while it is empty.
+    buffer: Option<Aligned>,
+    /// Where in the file the buffer begins; a block begins there.
+    start: u64,
+    /// What of the buffer is still to be written.
+    open: Range<usize>,
     refused: bool,
 }
 
-impl Writer {
-    /// Writes `bytes` at an offset, all but the last few that fill no block; returns how many were written. Those that
-    /// were not are given again with the next ones.
-    pub fn write(&mut self, file: &File, bytes: &[u8], at: u64) -> io::Result<usize> {
-        let head = (at.next_multiple_of(BLOCK as u64) - at) as usize;
-        let whole = bytes.len().saturating_sub(head) / BLOCK * BLOCK;
-        if self.refused || whole < WORTH {
-            file.write_all_at(bytes, at)?;
-            return Ok(bytes.len());
-        }
-        file.write_all_at(&bytes[..head], at)?;
-        let blocks = &bytes[head..head + whole];
-        match self.write_blocks(file, blocks, at + head as u64) {
-            Ok(()) => Ok(head + whole),
-            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-                self.refused = true;
-                file.write_all_at(&bytes[head..], at + head as u64)?;
-                Ok(bytes.len())
+impl Output {
+    pub fn starting_at(at: u64) -> Self {
+        let within = (at % BLOCK as u64) as usize;
+        Self { buffer: None, start: at - within as u64, open: within..within, refused: false }
+    }
+
+    /// Takes bytes; they may be written later.
+    pub fn write(&mut self, file: &File, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let buffer = self.buffer.get_or_insert_with(|| Aligned::take(SCRATCH));
+            let (now, later) = bytes.split_at(bytes.len().min(SCRATCH - self.open.end));
+            buffer.get_mut(self.open.end..self.open.end + now.len()).copy_from_slice(now);
+            self.open.end += now.len();
+            bytes = later;
+            if self.open.end == SCRATCH {
+                self.write_blocks(file)?;
             }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn write_blocks(&mut self, file: &File, blocks: &[u8], at: u64) -> io::Result<()> {
-        let scratch = self.scratch.get_or_insert_with(|| Aligned::new(SCRATCH));
-        let flags = fcntl_getfl(file)?;
-        fcntl_setfl(file, flags | OFlags::DIRECT)?;
-        let mut written = Ok(());
-        let mut offset = at;
-        for piece in blocks.chunks(SCRATCH) {
-            let aligned = scratch.get(piece.len());
-            aligned.copy_from_slice(piece);
-            written = file.write_all_at(aligned, offset);
-            if written.is_err() {
-                break;
-            }
-            offset += piece.len() as u64;
-        }
-        // a file left as it was is written to by others who know nothing of blocks
-        fcntl_setfl(file, flags)?;
-        written
-    }
-}
-
-/// A new file that is written from its beginning to its end.
-pub(crate) struct Sequential<'a> {
-    file: &'a File,
-    writer: Writer,
-    buffer: Vec<u8>,
-    at: u64,
-}
-
-impl<'a> Sequential<'a> {
-    pub fn new(file: &'a File) -> Self {
-        Self { file, writer: Writer::default(), buffer: Vec::new(), at: 0 }
-    }
-
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= SCRATCH {
-            let written = self.writer.write(self.file, &self.buffer, self.at)?;
-            self.buffer.drain(..written);
-            self.at += written as u64;
         }
         Ok(())
     }
 
-    pub fn finish(self) -> io::Result<()> {
-        self.file.write_all_at(&self.buffer, self.at)
+    /// Writes all that was taken.
+    pub fn flush(&mut self, file: &File) -> io::Result<()> {
+        self.write_blocks(file)?;
+        self.write_plain(file, self.open.end)?;
+        if let Some(buffer) = self.buffer.take_if(|_| self.open.end == 0) {
+            buffer.give_back();
+        }
+        Ok(())
+    }
+
+    /// Writes up to the last block that is full.
+    fn write_blocks(&mut self, file: &File) -> io::Result<()> {
+        let first = self.open.start.next_multiple_of(BLOCK);
+        let end = self.open.end / BLOCK * BLOCK;
+        if !self.refused && end.saturating_sub(first) >= WORTH {
+            self.write_plain(file, first)?;
+            self.write_direct(file, end)?;
+        }
+        // what could not be written so; nothing otherwise
+        self.write_plain(file, end)?;
+        if let Some(buffer) = self.buffer.as_mut().filter(|_| end > 0) {
+            buffer.bytes.copy_within(buffer.start + end..buffer.start + self.open.end, buffer.start);
+            self.start += end as u64;
+            self.open = self.open.start.saturating_sub(end)..self.open.end - end;
+        }
+        Ok(())
+    }
+
+    fn write_plain(&mut self, file: &File, end: usize) -> io::Result<()> {
+        if let Some(buffer) = self.buffer.as_ref().filter(|_| self.open.start < end) {
+            file.write_all_at(buffer.get(self.open.start..end), self.start + self.open.start as u64)?;
+            self.open.start = end;
+        }
+        Ok(())
+    }
+
+    fn write_direct(&mut self, file: &File, end: usize) -> io::Result<()> {
+        let Some(buffer) = &self.buffer else { return Ok(()) };
+        let flags = fcntl_getfl(file)?;
+        fcntl_setfl(file, flags | OFlags::DIRECT)?;
+        let written = file.write_all_at(buffer.get(self.open.start..end), self.start + self.open.start as u64);
+        // a file left as it was is written to by others who know nothing of blocks
+        fcntl_setfl(file, flags)?;
+        match written {
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => self.refused = true,
+            written => {
+                written?;
+                self.open.start = end;
+            }
+        }
+        Ok(())
     }
 }
 
-thread_local! {
-    static READ: RefCell<Aligned> = RefCell::new(Aligned::new(SCRATCH));
-}
-
-/// Fills `buffer` from `file`, or past the page cache by way of `direct` (the same file, opened so) what is not in it.
-pub(crate) fn read_exact_at(file: &File, direct: Option<&File>, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    let spanned = buffer.len() + 2 * BLOCK;
-    let Some(direct) = direct.filter(|_| buffer.len() >= WORTH && spanned <= SCRATCH) else {
-        return file.read_exact_at(buffer, offset);
-    };
-    if is_cached(file, buffer, offset) {
-        return Ok(());
-    }
-    match READ.with_borrow_mut(|scratch| read_blocks(direct, scratch, buffer, offset)) {
-        Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => file.read_exact_at(buffer, offset),
-        read => read,
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.buffer.take().into_iter().for_each(Aligned::give_back);
     }
 }
 
-/// Fills the buffer if that takes no waiting for the disk.
-fn is_cached(file: &File, buffer: &mut [u8], offset: u64) -> bool {
-    let len = buffer.len();
-    let read = preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT);
-    read.is_ok_and(|read| read == len)
+/// A file that is read at any place, through the page cache or past it.
+pub(crate) struct Input {
+    plain: File,
+    /// `None` where there is no way past the page cache.
+    direct: Option<File>,
+    /// So many reads are not looked for in the page cache: an attempt in vain makes the kernel read for it all the same.
+    cold: AtomicU32,
 }
 
-fn read_blocks(direct: &File, scratch: &mut Aligned, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    let start = offset / BLOCK as u64 * BLOCK as u64;
-    let skipped = (offset - start) as usize;
-    let wanted = skipped + buffer.len();
-    let blocks = scratch.get(wanted.next_multiple_of(BLOCK));
+/// Bytes that were read.
+pub(crate) struct Piece {
+    /// `None` only while it is dropped.
+    buffer: Option<Aligned>,
+    range: Range<usize>,
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.buffer.as_ref().map_or(&[], |buffer| buffer.get(self.range.clone()))
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.buffer.take().into_iter().for_each(Aligned::give_back);
+    }
+}
+
+impl Input {
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let plain = File::open(path)?;
+        let flags = OFlags::DIRECT.bits().cast_signed();
+        let direct = File::options().read(true).custom_flags(flags).open(path).ok();
+        Ok(Self { plain, direct, cold: AtomicU32::new(0) })
+    }
+
+    pub fn read(&self, offset: u64, len: usize) -> io::Result<Piece> {
+        // where it lies in blocks read from the beginning
+        let within = (offset % BLOCK as u64) as usize;
+        let range = within..within + len;
+        let mut buffer = Aligned::take(range.end.next_multiple_of(BLOCK));
+        let read = self.read_into(&mut buffer, range.clone(), offset);
+        let piece = Piece { buffer: Some(buffer), range };
+        read.map(|()| piece)
+    }
+
+    fn read_into(&self, buffer: &mut Aligned, range: Range<usize>, offset: u64) -> io::Result<()> {
+        let Some(direct) = self.direct.as_ref().filter(|_| range.len() >= WORTH) else {
+            return self.plain.read_exact_at(buffer.get_mut(range), offset);
+        };
+        if self.is_cached(buffer.get_mut(range.clone()), offset) {
+            return Ok(());
+        }
+        match read_blocks(direct, buffer, range.end, offset - range.start as u64) {
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                self.plain.read_exact_at(buffer.get_mut(range), offset)
+            }
+            read => read,
+        }
+    }
+
+    /// Fills the buffer if that takes no waiting for the disk.
+    fn is_cached(&self, buffer: &mut [u8], offset: u64) -> bool {
+        // it is only a guess, so that two threads may take the same turn
+        let cold = self.cold.load(Relaxed);
+        if cold > 0 {
+            self.cold.store(cold - 1, Relaxed);
+            return false;
+        }
+        let len = buffer.len();
+        let read = preadv2(&self.plain, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT);
+        let is_cached = read.is_ok_and(|read| read == len);
+        if !is_cached {
+            self.cold.store(COLD_READS, Relaxed);
+        }
+        is_cached
+    }
+}
+
+/// Fills the first `wanted` bytes of the buffer from `start` on, where a block begins.
+fn read_blocks(direct: &File, buffer: &mut Aligned, wanted: usize, start: u64) -> io::Result<()> {
+    let blocks = buffer.get_mut(0..wanted.next_multiple_of(BLOCK));
     let mut filled = 0;
     while filled < wanted {
         // a read that ends within a block ends at the end of the file
@@ -160,15 +257,7 @@ fn read_blocks(direct: &File, scratch: &mut Aligned, buffer: &mut [u8], offset: 
             read => filled += read,
         }
     }
-    buffer.copy_from_slice(&blocks[skipped..wanted]);
     Ok(())
-}
-
-/// Opens a file for reads past the page cache; `None` where there are none.
-pub(crate) fn open(path: &std::path::Path) -> Option<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let flags = OFlags::DIRECT.bits().cast_signed();
-    File::options().read(true).custom_flags(flags).open(path).ok()
 }
 
 #[cfg(test)]
@@ -190,29 +279,33 @@ mod tests {
         fn what_is_written_in_pieces_of_any_length_is_read_from_any_place(
             start in 0u64..10_000,
             lengths in proptest::collection::vec(0usize..900_000, 1..6),
-            reads in proptest::collection::vec((0u64..3_000_000, 1usize..1_200_000), 1..8),
+            reads in proptest::collection::vec((0u64..3_000_000, 1usize..2_600_000), 1..30),
         ) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("file");
             let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
             let content = noise(lengths.iter().sum());
-            let mut writer = Writer::default();
-            let (mut given, mut written) = (0, 0);
-            for len in lengths {
-                given += len;
-                written += writer.write(&file, &content[written..given], start + written as u64).unwrap();
-                prop_assert!(given - written < BLOCK);
+            let mut output = Output::starting_at(start);
+            let mut written = 0;
+            for (number, len) in lengths.into_iter().enumerate() {
+                output.write(&file, &content[written..written + len]).unwrap();
+                written += len;
+                if number % 2 == 1 {
+                    output.flush(&file).unwrap();
+                    let on_disk = std::fs::read(&path).unwrap();
+                    prop_assert!(on_disk.get(start as usize..).unwrap_or_default() == &content[..written]);
+                }
             }
-            file.write_all_at(&content[written..], start + written as u64).unwrap();
+            output.flush(&file).unwrap();
             let expected = [vec![0; start as usize], content].concat();
             prop_assert!(std::fs::read(&path).unwrap() == expected);
-            let direct = open(&path);
+            let input = Input::open(&path).unwrap();
             for (offset, len) in reads {
-                let mut buffer = vec![0; len];
                 let end = offset as usize + len;
-                let read = read_exact_at(&file, direct.as_ref(), &mut buffer, offset);
-                prop_assert_eq!(read.is_ok(), end <= expected.len());
-                prop_assert!(read.is_err() || buffer == expected[offset as usize..end]);
+                match input.read(offset, len) {
+                    Ok(piece) => prop_assert!(*piece == expected[offset as usize..end]),
+                    Err(_) => prop_assert!(end > expected.len()),
+                }
             }
         }
     }

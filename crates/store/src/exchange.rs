@@ -4,18 +4,21 @@
 //! what it [`needs`](Record::needs); carriers write what is needed before what needs it, so a record that is there
 //! proves that the rest is there too.
 
+use std::collections::HashMap;
+
+use bytes::Bytes;
 use sha2::Digest as _;
 use stemma_core::{Digest, Sha256};
 
 use crate::{
     batch::Batch,
-    blob::{BlobReader, check_record, decode_chunk, decode_with_base, read_base, recipe_fault},
-    codec::{self, DEPTH_MAX, Dependency, Hint},
+    blob::{BlobReader, READ_DEPTH_MAX, check_record, decode_chunk, decode_with_base, recipe_fault, too_deep},
+    codec::{self, Base, DEPTH_MAX, Dependency, Hint},
     error::{Result, StoreError},
     index,
     pack::{Found, Group, PACK_HEADER_LEN, PackId, encode_pack_header},
     pack_index::{self, PackIndex},
-    recipe::{Layout, Recipe, RecipeFault, decode_page},
+    recipe::{Layout, Piece, Recipe, RecipeFault, decode_page},
     record::{CODEC_RAW, HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
     store::Store,
     tree::LEAF_BYTES_MAX,
@@ -67,7 +70,7 @@ impl RecordId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     header: Header,
-    payload: Vec<u8>,
+    payload: Bytes,
     needs: Vec<RecordId>,
     /// Size and SHA-256 of the content of a recipe.
     content: Option<(u64, Sha256)>,
@@ -84,7 +87,7 @@ pub enum RecordFault {
 
 impl Record {
     /// Reads a record that was found at `offset` of a pack. Its name is only claimed until it is imported.
-    pub fn parse(pack: PackId, offset: u64, bytes: &[u8]) -> std::result::Result<Self, RecordFault> {
+    pub fn parse(pack: PackId, offset: u64, bytes: &Bytes) -> std::result::Result<Self, RecordFault> {
         let (head, payload) = bytes.split_at_checked(HEADER_LEN).ok_or(RecordFault::Damaged("it is cut short"))?;
         let header = Header::parse(head, pack, offset).map_err(|fault| match fault {
             HeaderFault::NotARecord => RecordFault::Damaged("its record header is damaged"),
@@ -93,10 +96,10 @@ impl Record {
         if !header.payload_is_whole(payload) {
             return Err(RecordFault::Damaged("its stored bytes do not match their check"));
         }
-        Self::new(header, payload.to_vec())
+        Self::new(header, bytes.slice(HEADER_LEN..))
     }
 
-    fn new(header: Header, payload: Vec<u8>) -> std::result::Result<Self, RecordFault> {
+    fn new(header: Header, payload: Bytes) -> std::result::Result<Self, RecordFault> {
         let fault = |fault| match fault {
             RecipeFault::Damaged(what) => RecordFault::Damaged(what),
             RecipeFault::Unknown(version) => RecordFault::Unknown(version),
@@ -146,12 +149,20 @@ impl Record {
     pub fn content_size(&self) -> Option<u64> {
         self.content.map(|(size, _)| size)
     }
+
+    pub(crate) fn content_sha256(&self) -> Option<Sha256> {
+        self.content.map(|(_, sha256)| sha256)
+    }
+
+    /// The chunk that a chunk is a difference to.
+    pub(crate) fn base(&self) -> Option<Digest> {
+        Dependency::of(self.header.codec, &self.payload).map(|dependency| dependency.base)
+    }
 }
 
 fn parts(digest: &Digest, layout: &Layout) -> Vec<RecordId> {
-    let named = |kind, pieces: &[crate::recipe::Piece]| {
-        pieces.iter().map(|piece| RecordId::new(kind, piece.digest)).collect::<Vec<_>>()
-    };
+    let named =
+        |kind, pieces: &[Piece]| pieces.iter().map(|piece| RecordId::new(kind, piece.digest)).collect::<Vec<_>>();
     match layout {
         Layout::Inline { .. } => Vec::new(),
         Layout::Whole => vec![RecordId::new(RecordKind::Chunk, *digest)],
@@ -166,8 +177,8 @@ impl Store {
     /// Takes a record out after checking that it is what its name says; damage does not travel.
     pub fn export(&self, id: &RecordId) -> Result<Option<Record>> {
         self.index().fetch(id.kind.inner(), &id.digest, |header, payload| {
-            check_record(self, header, payload.clone())?;
-            Record::new(*header, payload).map_err(|fault| match fault {
+            check_record(self, header, payload)?;
+            Record::new(*header, Bytes::copy_from_slice(payload)).map_err(|fault| match fault {
                 RecordFault::Damaged(what) => index::RecordFault::Damaged(what.to_owned()),
                 RecordFault::Unknown(version) => recipe_fault(self, RecipeFault::Unknown(version)),
             })
@@ -300,8 +311,6 @@ pub struct RecordPlace {
     pub offset: u64,
     /// Header and payload.
     pub len: u64,
-    /// Whether it is a chunk that can be read only together with another one.
-    pub depends: bool,
 }
 
 /// What an index says of its pack.
@@ -334,13 +343,7 @@ impl PackContents {
             let lies_within = found.offset >= PACK_HEADER_LEN as u64
                 && u64::from(found.stored) <= PAYLOAD_MAX
                 && found.offset.checked_add(len)? <= index.committed_end;
-            let depends = kind == RecordKind::Chunk && codec::is_delta(found.codec);
-            lies_within.then(|| RecordPlace {
-                id: RecordId::new(kind, found.digest),
-                offset: found.offset,
-                len,
-                depends,
-            })
+            lies_within.then(|| RecordPlace { id: RecordId::new(kind, found.digest), offset: found.offset, len })
         };
         let records = index.records.iter().map(place).collect::<Option<Vec<_>>>().ok_or(IndexFault::Damaged)?;
         Ok(Self { records, len: index.committed_end })
@@ -356,21 +359,22 @@ impl Batch {
     /// Takes a record in if it is what its name says, and does nothing if it is here already.
     ///
     /// What it needs must be here and committed. The content of a recipe is read once by it, and both its digests must
-    /// be right, before the recipe is believed.
+    /// be right, before the recipe is believed. ([`take_in`](crate::take_in) does not read it once more for that.)
     pub fn import(&mut self, record: &Record) -> Result<()> {
         self.check_usable()?;
-        let Header { kind, digest, .. } = record.header;
-        if self.holds_all(kind, &digest) {
+        if self.holds_all(record.header.kind, &record.header.digest) {
             return Ok(());
         }
-        let must_stand_alone = self.check(record)?;
-        match must_stand_alone {
-            None => self.append_record(&record.header, &record.payload, record.content),
-            Some(plain) => {
-                let encoded = codec::encode(&plain, &Hint::default(), None);
-                let (codec, payload) = encoded.map_or((CODEC_RAW, plain), |encoded| (encoded.codec, encoded.payload));
-                self.append(kind, digest, codec, record.header.plain, &payload)
-            }
+        let plain = check(self.store(), record, None)?;
+        self.append_checked(record, plain.as_ref())
+    }
+
+    /// The same for a record that was found right; `plain` is what a chunk holds.
+    pub(crate) fn import_checked(&mut self, record: &Record, plain: Option<&Base>) -> Result<()> {
+        self.check_usable()?;
+        match self.holds_all(record.header.kind, &record.header.digest) {
+            true => Ok(()),
+            false => self.append_checked(record, plain),
         }
     }
 
@@ -379,45 +383,85 @@ impl Batch {
         self.append_record(&record.header, &record.payload, record.content)
     }
 
-    /// Refuses a record that is not what its name says. Returns the plain bytes of a chunk that can't be kept as it
-    /// came, because what it depends on is itself kept in another way here, or about to go.
-    fn check(&mut self, record: &Record) -> Result<Option<Vec<u8>>> {
-        let Header { kind, digest, .. } = record.header;
-        let damaged = |fault| match fault {
-            index::RecordFault::Damaged(what) => StoreError::corrupt(digest, what),
-            index::RecordFault::Other(error) => error,
+    fn append_checked(&mut self, record: &Record, plain: Option<&Base>) -> Result<()> {
+        let Header { kind, codec, digest, plain: len, .. } = record.header;
+        let dependency = Dependency::of(codec, &record.payload);
+        let Some((plain, Dependency { depth, base })) = plain.zip(dependency.filter(|_| kind == Kind::Chunk)) else {
+            return self.import_unread(record);
         };
-        match kind {
-            Kind::Chunk => return self.check_chunk(record).map_err(damaged),
-            Kind::Page if Digest::of(&record.payload) == digest => {}
-            Kind::Page | Kind::Commit => return Err(StoreError::corrupt(digest, "its bytes are other content")),
-            Kind::Blob | Kind::Tree => {
-                let recipe = Recipe::decode(digest, &record.payload);
-                let recipe = recipe.map_err(|fault| damaged(recipe_fault(self.store(), fault)))?;
-                check_recipe(self.store(), &digest, recipe)?;
-            }
+        // what it depends on may itself be kept in another way here, or be about to go
+        if plain.depth <= DEPTH_MAX && depth == plain.depth && self.holds(Kind::Chunk, &base) {
+            return self.import_unread(record);
         }
-        Ok(None)
-    }
-
-    fn check_chunk(&mut self, record: &Record) -> std::result::Result<Option<Vec<u8>>, index::RecordFault> {
-        let Record { header, payload, .. } = record;
-        let Some(Dependency { depth, base }) = Dependency::of(header.codec, payload) else {
-            return decode_chunk(self.store(), header, payload.clone(), 0).map(|_| None);
-        };
-        let found = read_base(self.store(), &base).map_err(index::RecordFault::Other)?;
-        let found = found.ok_or_else(|| index::RecordFault::Damaged(format!("its base {base} is missing")))?;
-        let plain = decode_with_base(self.store(), header, payload.clone(), &found.plain)?;
-        let fits = found.depth < DEPTH_MAX && depth == found.depth + 1 && self.holds(Kind::Chunk, &base);
-        Ok((!fits).then_some(plain))
+        let encoded = codec::encode(&plain.plain, &Hint::default(), None);
+        let (codec, payload) = encoded.as_ref().map_or((CODEC_RAW, &plain.plain), |it| (it.codec, &it.payload));
+        self.append(kind, digest, codec, len, payload)
     }
 }
 
-fn reader_by(store: &Store, digest: &Digest, recipe: Recipe) -> Result<BlobReader> {
-    BlobReader::of_recipe(store, digest, recipe).map_err(|fault| match fault {
-        index::RecordFault::Damaged(what) => StoreError::corrupt(*digest, what),
+/// Refuses a record that is not what its name says; returns what a chunk holds. `base` is what it depends on, if that is
+/// at hand; otherwise it is read from the store.
+pub(crate) fn check(store: &Store, record: &Record, base: Option<&Base>) -> Result<Option<Base>> {
+    let Record { header, payload, .. } = record;
+    let digest = header.digest;
+    match header.kind {
+        Kind::Chunk => return check_chunk(store, record, base).map(Some).map_err(|fault| damaged(digest, fault)),
+        Kind::Page if Digest::of(payload) == digest => {}
+        Kind::Page | Kind::Commit => return Err(StoreError::corrupt(digest, "its bytes are other content")),
+        Kind::Blob | Kind::Tree => {
+            let recipe = Recipe::decode(digest, payload);
+            check_recipe(store, &digest, recipe.map_err(|fault| damaged(digest, recipe_fault(store, fault)))?)?;
+        }
+    }
+    Ok(None)
+}
+
+fn check_chunk(store: &Store, record: &Record, base: Option<&Base>) -> std::result::Result<Base, index::RecordFault> {
+    let Record { header, payload, .. } = record;
+    let Some(base) = base else {
+        return decode_chunk(store, header, payload, 0);
+    };
+    if base.depth >= READ_DEPTH_MAX {
+        return Err(too_deep());
+    }
+    let plain = decode_with_base(store, header, payload, &base.plain)?;
+    Ok(Base { digest: header.digest, depth: base.depth + 1, plain })
+}
+
+fn damaged(digest: Digest, fault: index::RecordFault) -> StoreError {
+    match fault {
+        index::RecordFault::Damaged(what) => StoreError::corrupt(digest, what),
         index::RecordFault::Other(error) => error,
-    })
+    }
+}
+
+/// The chunks that a recipe lists, in order, by way of its pages if it has any.
+pub(crate) fn pieces(recipe: &Record, pages: &HashMap<RecordId, Record>) -> Result<Vec<Piece>> {
+    let digest = recipe.header.digest;
+    let corrupt = |what: &str| StoreError::corrupt(digest, what);
+    let Recipe { size, layout, .. } =
+        Recipe::decode(digest, &recipe.payload).map_err(|_| corrupt("its recipe is damaged"))?;
+    let listed = match layout {
+        Layout::Inline { .. } => return Ok(Vec::new()),
+        Layout::Whole => return Ok(vec![Piece { start: 0, len: size, digest }]),
+        Layout::Chunks(chunks) => return Ok(chunks),
+        Layout::Pages(listed) => listed,
+    };
+    let mut chunks = Vec::new();
+    for page in listed {
+        let found = pages.get(&RecordId::new(RecordKind::Page, page.digest));
+        let found = found.ok_or_else(|| corrupt("a page of its recipe is missing"))?;
+        let found = decode_page(&found.payload, page.start).map_err(|_| corrupt("a page of its recipe is damaged"))?;
+        if found.last().map(Piece::end) != Some(page.end()) {
+            return Err(corrupt("a page of its recipe covers another stretch"));
+        }
+        chunks.extend(found);
+    }
+    Ok(chunks)
+}
+
+fn reader_by(store: &Store, digest: &Digest, recipe: Recipe) -> Result<BlobReader> {
+    BlobReader::of_recipe(store, digest, recipe).map_err(|fault| damaged(*digest, fault))
 }
 
 /// Reads the content by the recipe: a recipe's own check proves only that somebody wrote it for this name.

@@ -11,7 +11,7 @@ mod writing;
 
 use std::{
     collections::HashSet,
-    fs::{self, File},
+    fs,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -20,13 +20,14 @@ use std::{
 use stemma_core::{Digest, Sha256};
 
 use crate::{
+    direct,
     error::{IoContext as _, Result},
     gc::marks::Marks,
     pack::PackId,
     record::{CODEC_INLINE, Kind},
 };
 
-pub(crate) use reading::{ROTTEN, RecordFault};
+pub(crate) use reading::{ROTTEN, RecordFault, Stored};
 use state::State;
 
 /// Where a record lies.
@@ -57,13 +58,7 @@ pub(crate) struct Index {
     dir: PathBuf,
     state: RwLock<State>,
     refreshing: Mutex<()>,
-    files: Mutex<Vec<(u32, Arc<PackFile>)>>,
-}
-
-/// A pack opened for reading, through the page cache and past it.
-struct PackFile {
-    plain: File,
-    direct: Option<File>,
+    files: Mutex<Vec<(u32, Arc<direct::Input>)>>,
 }
 
 /// Whether a copy of a record is a delta, and the pack and offset where it lies.
@@ -95,7 +90,7 @@ impl Index {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn files(&self) -> MutexGuard<'_, Vec<(u32, Arc<PackFile>)>> {
+    fn files(&self) -> MutexGuard<'_, Vec<(u32, Arc<direct::Input>)>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

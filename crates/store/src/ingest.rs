@@ -9,12 +9,11 @@ use std::{
     num::NonZero,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+        mpsc::{Receiver, Sender, channel},
     },
     thread::{self, Scope},
 };
 
-use sha2::Digest as _;
 use stemma_core::{Digest, Sha256};
 use stemma_format::Outline;
 
@@ -27,14 +26,13 @@ use crate::{
     error::{Result, StoreError},
     recipe::{Layout, PAGE_CHUNKS, PAGES_MAX, Piece, Recipe, encode_page},
     record::{CODEC_RAW, Kind},
+    sha256_thread::Sha256Thread,
     store::{BlobInfo, Store},
 };
 
 pub(crate) const BLOCK: usize = 1 << 20;
 /// Content up to this length is a single chunk.
 pub(crate) const SINGLE_CHUNK_MAX: usize = 128 << 10;
-/// Blocks that may wait for the SHA-256 thread.
-const BLOCKS_AHEAD: usize = 4;
 const COMPRESSORS_MAX: usize = 4;
 /// Chunks per compressing thread that are on their way.
 const CHUNKS_AHEAD: usize = 4;
@@ -165,7 +163,7 @@ fn ingest_stream(
     let base = guide.like.and_then(|like| BaseBlob::open(batch.store(), &like));
     let cutter = Cutter::new(&first, guide.outline, base);
     thread::scope(|scope| {
-        let sha256 = Sha256Thread::start(scope);
+        let (sha256, used) = Sha256Thread::start(scope);
         let compressors = Compressors::start(scope, batch.store().clone());
         let mut chunks = ChunkStream::new(batch, cutter, compressors);
         let mut whole = blake3::Hasher::new();
@@ -180,7 +178,7 @@ fn ingest_stream(
             size += shared.len() as u64;
             progress(size);
             drop(shared);
-            block = if is_last { Vec::new() } else { read_block_into(source, sha256.used_block())? };
+            block = if is_last { Vec::new() } else { read_block_into(source, used_block(&used))? };
         }
         let digest = Digest::from_bytes(*whole.finalize().as_bytes());
         let layout = chunks.finish(digest)?;
@@ -188,43 +186,9 @@ fn ingest_stream(
     })
 }
 
-/// Computes the second name of a blob beside everything else.
-struct Sha256Thread<'scope> {
-    blocks: SyncSender<Arc<Vec<u8>>>,
-    used: Receiver<Arc<Vec<u8>>>,
-    thread: thread::ScopedJoinHandle<'scope, Sha256>,
-}
-
-impl<'scope> Sha256Thread<'scope> {
-    fn start<'env>(scope: &'scope Scope<'scope, 'env>) -> Self {
-        let (blocks, received) = sync_channel::<Arc<Vec<u8>>>(BLOCKS_AHEAD);
-        let (done, used) = channel();
-        let thread = scope.spawn(move || {
-            let mut hasher = sha2::Sha256::new();
-            for block in received {
-                hasher.update(block.as_slice());
-                // nobody takes the last ones
-                let _ = done.send(block);
-            }
-            Sha256::from_bytes(hasher.finalize().into())
-        });
-        Self { blocks, used, thread }
-    }
-
-    /// The memory of a block that both threads are done with; it is still in the processor's cache.
-    fn used_block(&self) -> Vec<u8> {
-        let used = self.used.try_recv().ok().and_then(Arc::into_inner);
-        used.unwrap_or_else(|| Vec::with_capacity(BLOCK))
-    }
-
-    fn update(&self, block: &Arc<Vec<u8>>) {
-        self.blocks.send(Arc::clone(block)).expect("the thread receives until the sender is dropped");
-    }
-
-    fn finish(self) -> Sha256 {
-        drop(self.blocks);
-        self.thread.join().expect("hashing does not panic")
-    }
+/// The memory of a block that both threads are done with; it is still in the processor's cache.
+fn used_block(used: &Receiver<Arc<Vec<u8>>>) -> Vec<u8> {
+    used.try_recv().ok().and_then(Arc::into_inner).unwrap_or_else(|| Vec::with_capacity(BLOCK))
 }
 
 /// A chunk on its way to or from a compressing thread; `encoded` is set on the way back if it got shorter.

@@ -16,7 +16,8 @@
 //! a recipe (`recipe`) lists the chunks of a blob. A tree is canonical bytes ([`Tree`]) kept like a blob under a
 //! kind of its own.
 //!
-//! Records also travel between stores, in packs made for that and as opaque bytes (`exchange`).
+//! Records also travel between stores, in packs made for that and as opaque bytes (`exchange`). Contents that arrive so
+//! are read while their parts come (`intake`).
 //!
 //! # How it survives
 //!
@@ -52,6 +53,7 @@ mod guess;
 mod in_order;
 mod index;
 mod ingest;
+mod intake;
 mod lease;
 mod lock;
 mod materialize;
@@ -63,6 +65,7 @@ mod read_ahead;
 mod recipe;
 mod record;
 mod repair;
+mod sha256_thread;
 mod stamp;
 mod store;
 mod tree;
@@ -79,6 +82,7 @@ pub use exchange::{
 };
 pub use folder::{FolderEntry, FolderWatch, KnownFile, scan_folder};
 pub use gc::{Amount, ContentSize, GRACE_DEFAULT, GcOptions, GcProgress, GcReport, PurgeReport, Roots};
+pub use intake::{Delivery, Incoming, Stretch, take_in};
 pub use lease::Lease;
 pub use materialize::remove_entries;
 pub use pack::PackId;

@@ -34,7 +34,6 @@ const PACK_MAGIC: [u8; 8] = *b"\x9dSTMPAK\n";
 const PACK_VERSION: u16 = 1;
 
 const COMMIT_LEN: usize = 16;
-const WRITE_BUFFER: usize = 1 << 20;
 
 /// The name of a pack; later packs sort after earlier ones.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -479,10 +478,9 @@ pub(crate) struct PackWriter {
     path: PathBuf,
     file: File,
     committed_end: u64,
-    /// Where the next record goes; `buffer` holds the last bytes before it.
+    /// Where the next record goes.
     end: u64,
-    buffer: Vec<u8>,
-    output: direct::Writer,
+    output: direct::Output,
     group: Group,
     records: Vec<Found>,
     /// From the first byte of a commit record on, nothing may be cut off: a reader may have seen it.
@@ -534,8 +532,7 @@ impl PackWriter {
             file,
             committed_end: seen.committed_end,
             end: seen.committed_end,
-            buffer: Vec::new(),
-            output: direct::Writer::default(),
+            output: direct::Output::starting_at(seen.committed_end),
             group: Group::starting_at(seen.committed_end),
             records: Vec::new(),
             commit_begun: false,
@@ -552,6 +549,7 @@ impl PackWriter {
         self.file.sync_data().at(&self.path)?;
         self.committed_end = PACK_HEADER_LEN as u64;
         self.end = self.committed_end;
+        self.output = direct::Output::starting_at(self.end);
         self.group = Group::starting_at(self.end);
         Ok(())
     }
@@ -571,9 +569,9 @@ impl PackWriter {
 
     /// Drops what was appended since the last commit.
     pub fn roll_back(&mut self) -> Result<()> {
-        self.buffer.clear();
         self.records.clear();
         self.end = self.committed_end;
+        self.output = direct::Output::starting_at(self.end);
         self.group = Group::starting_at(self.end);
         self.file.set_len(self.end).at(&self.path)
     }
@@ -591,26 +589,13 @@ impl PackWriter {
     }
 
     fn write(&mut self, header: &[u8], payload: &[u8]) -> Result<()> {
-        self.buffer.extend_from_slice(header);
-        self.buffer.extend_from_slice(payload);
         self.end += (header.len() + payload.len()) as u64;
-        if self.buffer.len() >= WRITE_BUFFER { self.flush_blocks() } else { Ok(()) }
-    }
-
-    /// Writes what fills whole blocks of the disk; the rest waits for what comes behind it.
-    fn flush_blocks(&mut self) -> Result<()> {
-        let at = self.end - self.buffer.len() as u64;
-        let written = self.output.write(&self.file, &self.buffer, at).at(&self.path)?;
-        self.buffer.drain(..written);
-        Ok(())
+        self.output.write(&self.file, header).at(&self.path)?;
+        self.output.write(&self.file, payload).at(&self.path)
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.flush_blocks()?;
-        let at = self.end - self.buffer.len() as u64;
-        self.file.write_all_at(&self.buffer, at).at(&self.path)?;
-        self.buffer.clear();
-        Ok(())
+        self.output.flush(&self.file).at(&self.path)
     }
 
     /// Makes all that was appended count: bytes to disk, then the commit record, then that to disk.

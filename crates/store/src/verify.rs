@@ -170,7 +170,7 @@ impl Store {
         let Some(header) = header.filter(|header| header.payload_is_whole(&payload)) else {
             return Ok(Some(format!("the bytes of {} do not match their check", found.digest)));
         };
-        match check_record(self, &header, payload) {
+        match check_record(self, &header, &payload) {
             Ok(()) => Ok(None),
             Err(RecordFault::Damaged(what)) => Ok(Some(format!("{}: {what}", found.digest))),
             Err(RecordFault::Other(error)) => Err(error),

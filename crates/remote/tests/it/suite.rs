@@ -1,7 +1,7 @@
 //! What every remote must do.
 
 use stemma_core::Digest;
-use stemma_remote::{PullOptions, PushPlan, Pushed, Remote, RemoteError};
+use stemma_remote::{Progress, PullOptions, PushPlan, Pushed, Remote, RemoteError};
 use stemma_store::StoreError;
 
 use crate::{Ground, Place, fill, noise};
@@ -10,6 +10,7 @@ use crate::{Ground, Place, fill, noise};
 pub async fn all(remote: &(dyn Fn(&str, &Place) -> Remote + Sync)) {
     everything_comes_back(&|place| remote("everything", place)).await;
     a_single_content_comes_with_what_it_needs(&|place| remote("single", place)).await;
+    long_contents_come_in_stretches(&|place| remote("long", place)).await;
     only_what_is_new_is_sent(&|place| remote("new", place)).await;
     what_is_nowhere_is_said(&|place| remote("nowhere", place)).await;
     damage_here_is_repaired_from_there(&|place| remote("repair", place)).await;
@@ -49,6 +50,31 @@ async fn a_single_content_comes_with_what_it_needs(remote: Make<'_>) {
     there.pull(&remote(&there), &[*last]).await.unwrap();
     assert!(there.read(last).as_ref() == Some(bytes));
     assert_eq!(there.store.usage().unwrap().blobs, 1);
+}
+
+/// Of two versions the later one is brought, as differences to chunks that come along.
+async fn long_contents_come_in_stretches(remote: Make<'_>) {
+    let (here, there) = (Place::new(), Place::new());
+    let mut text: Vec<u8> = noise(9, 3_000_000).iter().flat_map(|byte| format!("{byte},").into_bytes()).collect();
+    let first = here.put(&text, None);
+    here.push(&remote(&here), &[first]).await.unwrap();
+    for at in (0..text.len()).step_by(400_000) {
+        text.splice(at..at, *b"<edited>");
+    }
+    let second = here.put(&text, Some(first));
+    here.push(&remote(&here), &[second]).await.unwrap();
+
+    let other = remote(&there);
+    let (catalog, mut moved) = (other.catalog().await.unwrap(), Progress::default());
+    let mut progress = |now: Progress| {
+        assert!(now.done >= moved.done && now.total >= now.done);
+        moved = now;
+    };
+    other.pull(&there.store, &catalog, &[second], PullOptions::default(), &mut progress).await.unwrap();
+    assert_eq!(moved.done, moved.total);
+    assert!(there.read(&second).unwrap() == text);
+    assert_eq!(there.store.usage().unwrap().blobs, 1);
+    assert!(there.is_clean());
 }
 
 async fn only_what_is_new_is_sent(remote: Make<'_>) {

@@ -17,9 +17,10 @@ use crate::{
     blob::check_record,
     codec::Dependency,
     error::Result,
+    index::Stored,
     lease::Leases,
     pack::PackId,
-    record::{HEADER_LEN, Header, Kind},
+    record::{HEADER_LEN, Kind},
     store::Store,
 };
 
@@ -149,7 +150,7 @@ impl Findings<'_> {
                 (is_delta, self.marks.get(pack, offset).is_some(), pack, offset)
             });
             let read = |place: &(bool, PackId, u64)| store.index().copy_at((kind, digest), place.1, place.2);
-            let is_good = |(header, payload): &(Header, Vec<u8>)| check_record(store, header, payload.clone()).is_ok();
+            let is_good = |copy: &Stored| check_record(store, &copy.header, copy.payload()).is_ok();
             // all stay if none of them can be read
             let copies = places.iter().enumerate().filter_map(|(at, place)| Some((at, read(place).filter(is_good)?)));
             let Some((at, kept)) = copies.take(1).next() else {
@@ -164,13 +165,13 @@ impl Findings<'_> {
 }
 
 /// Whether one good copy of a record is all that another one is.
-fn replaces(kept: &(Header, Vec<u8>), other: &(Header, Vec<u8>)) -> bool {
-    let base = |(header, payload): &(Header, Vec<u8>)| Dependency::of(header.codec, payload).map(|found| found.base);
-    match kept.0.kind {
+fn replaces(kept: &Stored, other: &Stored) -> bool {
+    let base = |copy: &Stored| Dependency::of(copy.header.codec, copy.payload()).map(|found| found.base);
+    match kept.header.kind {
         // a delta may depend, through its base, on the very copy that would go
         Kind::Chunk => base(kept).is_none() || base(kept) == base(other),
         // other recipes of a content have other parts
-        Kind::Blob | Kind::Tree => kept.1 == other.1,
+        Kind::Blob | Kind::Tree => kept.payload() == other.payload(),
         Kind::Page | Kind::Commit => true,
     }
 }

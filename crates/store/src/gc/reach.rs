@@ -43,8 +43,8 @@ pub(crate) fn each_record(store: &Store, content: ContentKey, visit: &mut dyn Fn
     }
     let mut outcome = first;
     for (pack, offset) in places {
-        let payload = store.index().copy_at(content, pack, offset).map(|(_, payload)| payload);
-        let other = payload.and_then(|payload| Recipe::decode(digest, &payload).ok());
+        let other = store.index().copy_at(content, pack, offset);
+        let other = other.and_then(|other| Recipe::decode(digest, other.payload()).ok());
         if let Some(other) = other.filter(|other| *other != recipe) {
             outcome = match (outcome, each_part(store, digest, &other, visit)) {
                 (Err(error), Err(_)) => Err(error),

@@ -187,7 +187,7 @@ impl<'a> Sweeper<'a> {
             return Ok(Copied::Damaged("its record header is damaged".to_owned()));
         };
         let store = self.store;
-        match check_record(store, &header, payload.clone()) {
+        match check_record(store, &header, &payload) {
             Ok(()) => {}
             Err(RecordFault::Damaged(_)) if self.any_elsewhere(id, (found.kind, found.digest))? => {
                 return Ok(Copied::IsElsewhere);
@@ -275,10 +275,10 @@ impl<'a> Sweeper<'a> {
 
     fn another(&self, id: PackId, record: Key, accept: impl Fn(&Header, &[u8]) -> bool) -> Result<bool> {
         let index = self.store.index();
-        let accept = |header: &Header, payload: Vec<u8>| {
-            let base = Dependency::of(header.codec, &payload).map(|dependency| dependency.base);
+        let accept = |header: &Header, payload: &[u8]| {
+            let base = Dependency::of(header.codec, payload).map(|dependency| dependency.base);
             let stays = base.is_none_or(|base| !self.victims.contains(&base));
-            stays && accept(header, &payload) && check_record(self.store, header, payload).is_ok()
+            stays && accept(header, payload) && check_record(self.store, header, payload).is_ok()
         };
         match index.another_copy(record, id, self.marks, accept) {
             Some(other) => index.sync_pack(other).map(|()| true),

@@ -7,7 +7,6 @@ use stemma_core::{Digest, Sha256};
 use super::{Content, CopyPlace, Index, Place, Reliance};
 use crate::{
     codec::{self, DEPENDENCY_LEN, Dependency},
-    direct,
     error::{Result, StoreError},
     gc::marks::Marks,
     pack::PackId,
@@ -74,15 +73,15 @@ impl Index {
         record: (Kind, Digest),
         outside: PackId,
         marks: &Marks,
-        accept: impl Fn(&Header, Vec<u8>) -> bool,
+        accept: impl Fn(&Header, &[u8]) -> bool,
     ) -> Option<PackId> {
         self.places(record.0, &record.1).into_iter().find_map(|place| {
             let id = self.read().packs[place.pack as usize].id;
             if id == outside || marks.get(id, place.offset).is_some() {
                 return None;
             }
-            let (header, payload) = self.record_at(record.0, &record.1, place).ok()?;
-            accept(&header, payload).then_some(id)
+            let found = self.record_at(record.0, &record.1, place).ok()?;
+            accept(&found.header, found.payload()).then_some(id)
         })
     }
 
@@ -131,12 +130,11 @@ impl Index {
         let (Some(file), path) = self.file(place.pack)? else {
             return Ok(None);
         };
-        let mut bytes = [0; HEADER_LEN + DEPENDENCY_LEN];
-        match direct::read_exact_at(&file.plain, file.direct.as_ref(), &mut bytes, place.offset) {
-            Ok(()) => {}
+        let bytes = match file.read(place.offset, HEADER_LEN + DEPENDENCY_LEN) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(error) => return Err(StoreError::io(&path, error)),
-        }
+        };
         let id = self.read().packs[place.pack as usize].id;
         let header = Header::parse(&bytes[..HEADER_LEN], id, place.offset).ok();
         let header = header.filter(|header| header.kind == Kind::Chunk && header.digest == *chunk);

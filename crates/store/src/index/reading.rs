@@ -1,10 +1,10 @@
 //! Reading records where they lie, checked.
 
-use std::{fs::File, io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use stemma_core::Digest;
 
-use super::{Index, PackFile, Place};
+use super::{Index, Place};
 use crate::{
     direct,
     error::{Result, StoreError},
@@ -25,6 +25,18 @@ pub(crate) enum RecordFault {
     Other(StoreError),
 }
 
+/// A record whose checks hold.
+pub(crate) struct Stored {
+    pub header: Header,
+    bytes: direct::Piece,
+}
+
+impl Stored {
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes[HEADER_LEN..]
+    }
+}
+
 impl Index {
     /// Reads a record and makes something of it; tries all copies, and what other processes added since.
     ///
@@ -33,7 +45,7 @@ impl Index {
         &self,
         kind: Kind,
         digest: &Digest,
-        make: impl Fn(&Header, Vec<u8>) -> std::result::Result<T, RecordFault>,
+        make: impl Fn(&Header, &[u8]) -> std::result::Result<T, RecordFault>,
     ) -> Result<Option<T>> {
         let mut tried = Vec::new();
         let mut fault = None;
@@ -48,7 +60,7 @@ impl Index {
             }
             for place in untried {
                 tried.push(place);
-                match self.record_at(kind, digest, place).and_then(|(header, payload)| make(&header, payload)) {
+                match self.record_at(kind, digest, place).and_then(|found| make(&found.header, found.payload())) {
                     Ok(made) => return Ok(Some(made)),
                     Err(next) => fault = Some(next),
                 }
@@ -68,7 +80,7 @@ impl Index {
     }
 
     /// The copy of a record at a place, if it is whole.
-    pub fn copy_at(&self, record: (Kind, Digest), pack: PackId, offset: u64) -> Option<(Header, Vec<u8>)> {
+    pub fn copy_at(&self, record: (Kind, Digest), pack: PackId, offset: u64) -> Option<Stored> {
         let (kind, digest) = record;
         let is_there = |place: &Place| place.offset == offset && self.read().packs[place.pack as usize].id == pack;
         let place = self.places(kind, &digest).into_iter().find(is_there)?;
@@ -80,7 +92,7 @@ impl Index {
         kind: Kind,
         digest: &Digest,
         place: Place,
-    ) -> std::result::Result<(Header, Vec<u8>), RecordFault> {
+    ) -> std::result::Result<Stored, RecordFault> {
         let damaged = |what: &str| {
             let id = self.read().packs[place.pack as usize].id;
             RecordFault::Damaged(format!("{what} (pack {id}, byte {})", place.offset))
@@ -92,17 +104,16 @@ impl Index {
         let Some(file) = file else {
             return Err(damaged("its pack is missing"));
         };
-        let mut bytes = vec![0; HEADER_LEN + place.stored as usize];
-        match direct::read_exact_at(&file.plain, file.direct.as_ref(), &mut bytes, place.offset) {
-            Ok(()) => {}
+        let bytes = match file.read(place.offset, HEADER_LEN + place.stored as usize) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(damaged("its pack ends before it"));
             }
             Err(error) => return Err(RecordFault::Other(StoreError::io(&path, error))),
-        }
-        let payload = bytes.split_off(HEADER_LEN);
+        };
+        let (head, payload) = bytes.split_at(HEADER_LEN);
         let id = self.read().packs[place.pack as usize].id;
-        let header = match Header::parse(&bytes, id, place.offset) {
+        let header = match Header::parse(head, id, place.offset) {
             Ok(header) => header,
             Err(HeaderFault::NotARecord) => return Err(damaged("its record header is damaged")),
             Err(HeaderFault::Unknown(version)) => {
@@ -110,14 +121,14 @@ impl Index {
                 return Err(RecordFault::Other(StoreError::UnsupportedVersion { path, what, version }));
             }
         };
-        if header.kind != kind || header.digest != *digest || !header.payload_is_whole(&payload) {
+        if header.kind != kind || header.digest != *digest || !header.payload_is_whole(payload) {
             return Err(damaged("its stored bytes do not match their check"));
         }
-        Ok((header, payload))
+        Ok(Stored { header, bytes })
     }
 
     /// The pack's file, opened for reading; `None` if it is gone.
-    pub(super) fn file(&self, pack: u32) -> Result<(Option<Arc<PackFile>>, PathBuf)> {
+    pub(super) fn file(&self, pack: u32) -> Result<(Option<Arc<direct::Input>>, PathBuf)> {
         let path = self.read().packs[pack as usize].id.pack_path(&self.dir);
         let mut files = self.files();
         if let Some(index) = files.iter().position(|(number, _)| *number == pack) {
@@ -125,8 +136,8 @@ impl Index {
             files.push(entry.clone());
             return Ok((Some(entry.1), path));
         }
-        let file = match File::open(&path) {
-            Ok(plain) => Arc::new(PackFile { plain, direct: direct::open(&path) }),
+        let file = match direct::Input::open(&path) {
+            Ok(file) => Arc::new(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, path)),
             Err(error) => return Err(StoreError::io(&path, error)),
         };

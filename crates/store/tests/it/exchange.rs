@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, fs};
 
+use bytes::Bytes;
 use stemma_core::Digest;
 use stemma_store::{
     PackBuilder, PackContents, PackId, Record, RecordId, RecordKind, Store, StoreError, Tree, TreeEntry,
@@ -101,7 +102,7 @@ fn records_are_found_by_the_index_and_taken_in() {
     assert_eq!(contents.len, bytes.len() as u64);
     let read = contents.records.iter().map(|place| {
         let (start, len) = (place.offset as usize, place.len as usize);
-        let record = Record::parse(id, place.offset, &bytes[start..start + len]).unwrap();
+        let record = Record::parse(id, place.offset, &Bytes::copy_from_slice(&bytes[start..start + len])).unwrap();
         assert_eq!(record.id(), place.id);
         assert_eq!(store.record_len(&place.id), Some(record.len()));
         record
@@ -148,7 +149,7 @@ fn no_flipped_byte_of_a_pack_or_index_gets_in() {
         bad[at] ^= 0x20;
         for place in &places {
             let (start, end) = (place.offset as usize, (place.offset + place.len) as usize);
-            let parsed = Record::parse(id, place.offset, &bad[start..end]);
+            let parsed = Record::parse(id, place.offset, &Bytes::copy_from_slice(&bad[start..end]));
             assert_eq!(parsed.is_err(), (start..end).contains(&at), "byte {at}");
         }
     }
