@@ -67,6 +67,13 @@ class Peer:
             shutil.rmtree(self.data)
         self.data.mkdir()
 
+    def push(self, version, paths):
+        """Sends the version to a remote in a folder; what `clone` brings comes from there."""
+
+    def clone(self, version, paths, folder):
+        """What a colleague types in a new clone of the Git repository, which is in `folder` when this returns."""
+        return None
+
     def verify(self):
         return None
 
@@ -84,6 +91,7 @@ class Stemma(Peer):
 
     def setup(self):
         self.do(self.binary, "init", "--as", "bench@example.org")
+        self.do(self.binary, "remote", "add", "origin", self.folder / "remote")
 
     def add(self, version, paths):
         return [[self.binary, "add", *paths]]
@@ -100,6 +108,15 @@ class Stemma(Peer):
 
     def restore(self, version, paths):
         return [[self.binary, "checkout", *paths]]
+
+    def push(self, version, paths):
+        self.do(self.binary, "push")
+
+    def clone(self, version, paths, folder):
+        folder.mkdir()
+        shutil.copy(self.work / "stemma.toml", folder)
+        shutil.copy(self.folder / f"lock-{version}", folder / "stemma.lock")
+        return [[self.binary, "pull", *paths], [self.binary, "checkout", *paths]]
 
     def verify(self):
         return [[self.binary, "verify"]]
@@ -120,6 +137,7 @@ class Dvc(Peer):
         self.do("git", "init", "-q")
         self.do(*self.program, "init", "-q")
         self.do(*self.program, "config", "core.analytics", "false")
+        self.do(*self.program, "remote", "add", "-q", "-d", "origin", self.folder / "remote")
 
     def pointers(self, paths):
         return [path + ".dvc" for path in paths]
@@ -148,6 +166,18 @@ class Dvc(Peer):
     def restore(self, version, paths):
         return [[*self.program, "checkout", "-q", *self.pointers(paths)]]
 
+    def push(self, version, paths):
+        self.do(*self.program, "push", "-q", *self.pointers(paths))
+
+    def clone(self, version, paths, folder):
+        shutil.copytree(self.folder / f"pointers-{version}", folder / "data")
+        (folder / ".dvc").mkdir()
+        shutil.copy(self.work / ".dvc/config", folder / ".dvc")
+        self.do("git", "init", "-q", folder)
+        # what dvc knows of the machine beside the clone
+        self.environment["DVC_SITE_CACHE_DIR"] = str(folder) + "-site"
+        return [[*self.program, "pull", "-q"]]
+
 
 class GitLfs(Peer):
     name, store = "git-lfs", "work/.git"
@@ -161,6 +191,8 @@ class GitLfs(Peer):
         self.do("git", "config", "user.name", "Bench")
         self.do("git", "config", "user.email", "bench@example.org")
         self.do("git", "lfs", "install", "--local")
+        self.do("git", "init", "-q", "--bare", self.folder / "remote")
+        self.do("git", "remote", "add", "origin", f"file://{self.folder}/remote")
         (self.work / ".gitattributes").write_text("data/** filter=lfs diff=lfs merge=lfs -text\n")
 
     def add(self, version, paths):
@@ -176,6 +208,14 @@ class GitLfs(Peer):
 
     def restore(self, version, paths):
         return [["git", "checkout", "-q", version, "--", "data"]]
+
+    def push(self, version, paths):
+        self.do("git", "push", "-q", "origin", version)
+
+    def clone(self, version, paths, folder):
+        self.do("env", "GIT_LFS_SKIP_SMUDGE=1", "git", "clone", "-q", "-b", version, f"file://{self.folder}/remote", folder)
+        self.do("git", "-C", folder, "lfs", "install", "--local", "--skip-smudge")
+        return [["git", "lfs", "pull"]]
 
     def verify(self):
         return [["git", "lfs", "fsck"]]
@@ -204,6 +244,13 @@ class Restic(Peer):
     def restore(self, version, paths):
         snapshots = json.loads(self.do("restic", "snapshots", "--json", "--tag", version))
         return [["restic", "restore", "-q", snapshots[-1]["id"], "--target", "."]]
+
+    def clone(self, version, paths, folder):
+        """Its repository is where others would read it; they have no cache of it."""
+        folder.mkdir()
+        commands = self.restore(version, paths)
+        self.environment["RESTIC_CACHE_DIR"] = str(folder) + "-cache"
+        return commands
 
     def verify(self):
         return [["restic", "check", "-q", "--read-data"]]

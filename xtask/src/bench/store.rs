@@ -31,7 +31,7 @@ pub struct StoreArgs {
     /// A binary that is built already
     #[arg(long, value_name = "PATH")]
     stemma: Option<PathBuf>,
-    /// Where data and stores are made, 14 GB at a time; results stay there as `store.json` and `store.md`
+    /// Where data and stores are made, 24 GB at a time; results stay there as `store.json` and `store.md`
     #[arg(long, value_name = "PATH")]
     folder: Option<PathBuf>,
 }
