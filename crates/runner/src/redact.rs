@@ -96,43 +96,82 @@ pub fn is_redacted(text: &str) -> bool {
 /// Redacts a command line: also `--token X`, `KEY=VALUE` and headers.
 pub fn redact_args(args: &[String]) -> RedactedArgs {
     let mut found = Vec::new();
-    let mut awaited = None;
-    let args = args
-        .iter()
-        .map(|argument| {
-            if let Some(kind) = awaited.take()
-                && !argument.starts_with("--")
-                && !is_plain(argument)
-            {
-                found.push(kind);
-                return SecretKind::mark(kind);
-            }
-            awaited = option_kind(argument);
-            redact_argument(argument, &mut found)
-        })
-        .collect();
-    RedactedArgs { args, found }
+    let mut awaited: Option<(SecretKind, &str)> = None;
+    let mut program = "";
+    let mut redacted = Vec::with_capacity(args.len());
+    for argument in args {
+        if let Some((kind, option)) = awaited.take()
+            && !argument.starts_with("--")
+            && !is_harmless(option, argument)
+            && !is_count(kind, argument)
+        {
+            found.push(kind);
+            redacted.push(kind.mark());
+            continue;
+        }
+        program = password_program(argument).unwrap_or(program);
+        awaited = option_kind(argument, program).map(|kind| (kind, argument.as_str()));
+        redacted.push(redact_argument(argument, program, &mut found));
+    }
+    RedactedArgs { args: redacted, found }
+}
+
+/// Programs whose short options take a password: (program, option, whether the next word is meant as well).
+const SHORT_OPTIONS: [(&str, &str, bool); 12] = [
+    ("sshpass", "-p", true),
+    ("mysql", "-p", false),
+    ("mysqldump", "-p", false),
+    ("mariadb", "-p", false),
+    ("mongo", "-p", true),
+    ("mongosh", "-p", true),
+    ("docker", "-p", true),
+    ("podman", "-p", true),
+    ("redis-cli", "-a", true),
+    ("ldapsearch", "-w", true),
+    ("sqlcmd", "-P", true),
+    ("unzip", "-P", true),
+];
+
+/// The program's name, if the argument starts one whose short options take a password.
+fn password_program(argument: &str) -> Option<&'static str> {
+    let name = argument.rsplit('/').next()?;
+    SHORT_OPTIONS.iter().map(|(program, ..)| *program).find(|program| *program == name)
 }
 
 /// What the argument after this one holds, if this is an option that takes a secret.
-fn option_kind(argument: &str) -> Option<SecretKind> {
+fn option_kind(argument: &str, program: &str) -> Option<SecretKind> {
     const SWITCHES: [&str; 9] = ["use", "no", "with", "ask", "prompt", "has", "enable", "disable", "skip"];
-    let is_option = argument.starts_with('-') && !argument.contains(['=', ' ']);
+    if SHORT_OPTIONS.contains(&(program, argument, true)) {
+        return Some(SecretKind::Password);
+    }
+    let is_option = argument.starts_with('-') && !argument.contains(['=', ' ']) && !is_redacted(argument);
     let is_switch = words(argument).first().is_some_and(|first| SWITCHES.contains(&first.as_str()));
     if is_option && !is_switch { key_kind(argument) } else { None }
 }
 
-fn redact_argument(argument: &str, found: &mut Vec<SecretKind>) -> String {
+fn redact_argument(argument: &str, program: &str, found: &mut Vec<SecretKind>) -> String {
+    if let Some(option) = joined_option(argument, program) {
+        found.push(SecretKind::Password);
+        return format!("{option}{}", SecretKind::Password.mark());
+    }
     let argument = formats(argument, found);
     let whole = argument.split_once('=').and_then(|(key, value)| Some((key, value, assigned_kind(key)?)));
     match whole {
-        Some((_, value, kind)) if is_plain(value) || is_count(kind, value) => argument,
+        Some((key, value, kind)) if is_harmless(key, value) || is_count(kind, value) => argument,
         Some((key, _, kind)) => {
             found.push(kind);
             format!("{key}={}", kind.mark())
         }
         None => pairs(&argument, Context::Argument, found),
     }
+}
+
+/// The option of `-pSECRET`, for the programs that read it so.
+fn joined_option(argument: &str, program: &str) -> Option<&'static str> {
+    let (_, option, _) = SHORT_OPTIONS.iter().find(|(name, ..)| *name == program)?;
+    let value = argument.strip_prefix(option)?;
+    let is_another_option = argument.starts_with("--");
+    (!is_another_option && !is_plain(value)).then_some(*option)
 }
 
 /// The kind of a whole `KEY=VALUE` argument; a key with spaces or brackets in it is prose or code.
@@ -144,13 +183,13 @@ fn assigned_kind(key: &str) -> Option<SecretKind> {
 /// Redacts the value of one variable.
 pub fn redact_variable(name: &str, value: &str) -> Redacted {
     match key_kind(name) {
-        Some(kind) if !is_plain(value) => Redacted { text: kind.mark(), found: vec![kind] },
+        Some(kind) if !is_harmless(name, value) => Redacted { text: kind.mark(), found: vec![kind] },
         _ => redact_text(value),
     }
 }
 
 /// Known formats; each has at most one group, and what it captures is taken out, else the whole match.
-const FORMATS: [(SecretKind, &str); 14] = [
+const FORMATS: [(SecretKind, &str); 17] = [
     (
         SecretKind::PrivateKey,
         r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
@@ -166,7 +205,10 @@ const FORMATS: [(SecretKind, &str); 14] = [
     (SecretKind::SkKey, r"\bsk-(?:[a-z]+-)*[A-Za-z0-9_]{20,}[A-Za-z0-9_-]*"),
     (SecretKind::PypiToken, r"\bpypi-[A-Za-z0-9_-]{50,}"),
     (SecretKind::StemmaToken, r"\bstm_[A-Za-z0-9_-]{16,}"),
-    (SecretKind::UrlPassword, r#"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@:"'<>]*:([^\s/@"'<>«»]+)@"#),
+    (SecretKind::UrlPassword, r#"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@:"'<>]*:([^\s/"'<>«»]+)@"#),
+    (SecretKind::Password, r#"\bsshpass[\t ]+-p[\t ]*["']?([^\s"'$«»|;&]+)"#),
+    (SecretKind::Password, r#"\b(?:mysql|mysqldump|mariadb)\b[^\n|;&«»]*?[\t ]-p["']?([^\s"'$«»|;&]+)"#),
+    (SecretKind::Password, r#"\bcurl\b[^\n|;&«»]*?[\t ](?:-u[\t ]*|--user[\t =])["']?[^\s"':$]+:([^\s"'$«»|;&]+)"#),
     (SecretKind::Signature, r"(?i)[?&](?:x-amz-signature|x-goog-signature|signature|sig)=([A-Za-z0-9%+/_-]{16,}=*)"),
 ];
 
@@ -225,7 +267,7 @@ fn pairs(text: &str, context: Context, found: &mut Vec<SecretKind>) -> String {
     while let Some(front) = KEY.captures_at(text, done) {
         let Some(key) = front.name("key") else { break };
         let secret = key_kind(key.as_str()).and_then(|kind| {
-            let pair = Pair::of(&front, text)?;
+            let pair = Pair::of(&front, text).filter(|pair| !is_harmless(key.as_str(), pair.value))?;
             pair.holds_secret(kind, context).then_some((kind, pair))
         });
         match secret {
@@ -286,7 +328,7 @@ impl<'t> Pair<'t> {
 
     fn holds_secret(&self, kind: SecretKind, context: Context) -> bool {
         let is_vague = matches!(kind, SecretKind::Token | SecretKind::Credential);
-        if is_plain(self.value) || is_count(kind, self.value) {
+        if is_count(kind, self.value) {
             return false;
         }
         if self.quote.is_some() {
@@ -340,11 +382,7 @@ fn start_of_line(text: &str) -> &str {
 }
 
 /// The last words of a key that say what it holds.
-const SECRET_WORDS: [(SecretKind, &[&str]); 21] = [
-    (SecretKind::Password, &["password"]),
-    (SecretKind::Password, &["passwd"]),
-    (SecretKind::Password, &["passphrase"]),
-    (SecretKind::Password, &["pwd"]),
+const SECRET_WORDS: [(SecretKind, &[&str]); 17] = [
     (SecretKind::Password, &["pass", "word"]),
     (SecretKind::ApiKey, &["api", "key"]),
     (SecretKind::ApiKey, &["apikey"]),
@@ -370,16 +408,67 @@ const TEXT_TOKENS: [&str; 28] = [
     "video", "vocab", "next", "last", "first", "per", "prompt", "forced", "max", "min", "num", "n", "new", "each",
 ];
 
+/// Words that mean a password also at the end of a longer one, as in `PGPASSWORD`.
+const PASSWORD_WORDS: [&str; 5] = ["password", "passwd", "passphrase", "passcode", "pwd"];
+/// What `pass` may follow in one word and mean a password: `dbpass`, and not `compass` or `bypass`.
+const BEFORE_PASS: [&str; 36] = [
+    "", "db", "sql", "pg", "mysql", "postgres", "mongo", "redis", "oracle", "jdbc", "odbc", "my", "user", "usr",
+    "admin", "root", "login", "auth", "ssh", "ftp", "sftp", "smtp", "imap", "mail", "email", "http", "https", "proxy",
+    "ldap", "vpn", "api", "app", "key", "store", "svc", "sudo",
+];
+/// Words before `pass` that make it a going-through: `forward_pass`, `first_pass`.
+const GOING_THROUGH: [&str; 30] = [
+    "forward", "backward", "first", "second", "third", "last", "next", "final", "single", "one", "two", "three",
+    "multi", "double", "per", "n", "num", "max", "min", "by", "low", "high", "band", "all", "test", "tests", "did",
+    "is", "must", "compiler",
+];
+/// Words behind the name that say which of several it is: `password_prod`.
+const QUALIFIERS: [&str; 14] = [
+    "prod",
+    "production",
+    "dev",
+    "staging",
+    "test",
+    "local",
+    "old",
+    "new",
+    "default",
+    "value",
+    "db",
+    "admin",
+    "root",
+    "user",
+];
+
 /// What a key's name says about its value.
 fn key_kind(key: &str) -> Option<SecretKind> {
     let words = words(key);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut words: Vec<&str> = words.iter().map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit())).collect();
+    while words.len() > 1 && words.last().is_some_and(|word| word.is_empty() || QUALIFIERS.contains(word)) {
+        words.pop();
+    }
+    if is_password(&words) {
+        return Some(SecretKind::Password);
+    }
     let (kind, ending) = SECRET_WORDS.iter().find(|(_, ending)| words.ends_with(ending))?;
     let before = words.len().checked_sub(ending.len() + 1).map(|at| words[at]);
     let is_text = *kind == SecretKind::Token && before.is_some_and(|word| TEXT_TOKENS.contains(&word));
-    // The shell's working folder.
-    let is_folder = words == ["pwd"];
-    (!is_text && !is_folder).then_some(*kind)
+    (!is_text).then_some(*kind)
+}
+
+fn is_password(words: &[&str]) -> bool {
+    let Some((last, before)) = words.split_last() else {
+        return false;
+    };
+    let goes_through = before.last().is_some_and(|word| GOING_THROUGH.contains(word));
+    PASSWORD_WORDS.iter().any(|word| last.ends_with(word))
+        || last.strip_suffix("pass").is_some_and(|rest| BEFORE_PASS.contains(&rest)) && !goes_through
+}
+
+/// A value that hides nothing under this name. The shell's `PWD` is a folder, a database's a password.
+fn is_harmless(key: &str, value: &str) -> bool {
+    let names_a_folder = matches!(words(key).as_slice(), [word] if word == "pwd" || word == "oldpwd");
+    is_plain(value) || names_a_folder && value.trim_start_matches(['"', '\'']).starts_with(['/', '~', '.', '\\'])
 }
 
 /// Splits `AWS_SECRET_ACCESS_KEY`, `x-api-key`, `db.password` and `clientSecret` into lower-case words.
@@ -405,7 +494,7 @@ fn words(key: &str) -> Vec<String> {
 
 /// Values that hide nothing: empty, a constant, a placeholder, a reference to somewhere else.
 fn is_plain(value: &str) -> bool {
-    const CONSTANTS: [&str; 25] = [
+    const CONSTANTS: [&str; 29] = [
         "basic",
         "bearer",
         "token",
@@ -431,6 +520,10 @@ fn is_plain(value: &str) -> bool {
         "prompt",
         "-",
         "env",
+        "ok",
+        "passed",
+        "fail",
+        "failed",
     ];
     let trimmed = value.trim();
     let lower = trimmed.to_ascii_lowercase();
@@ -574,6 +667,20 @@ mod tests {
             ("clientSecret: 'x1'", "clientSecret: '§'"),
             ("config: token=a1b2c3d4e5f6a7b8", "config: token=§"),
             ("postgres://ada:hunter2@db:5432/x", "postgres://ada:§@db:5432/x"),
+            ("postgres://ada:hun@ter2@db:5432/x", "postgres://ada:§@db:5432/x"),
+            ("redis://:hunter2@cache/0", "redis://:§@cache/0"),
+            ("PGPASSWORD=hunter psql", "PGPASSWORD=§ psql"),
+            ("pwd: hunter2", "pwd: §"),
+            ("pass: hunter2", "pass: §"),
+            ("db_pass = 'hunter2'", "db_pass = '§'"),
+            ("{\"dbPass\": \"h1\", \"smtppass\": \"h2\"}", "{\"dbPass\": \"§\", \"smtppass\": \"§\"}"),
+            ("MYSQL_PWD=hunter2", "MYSQL_PWD=§"),
+            ("password_prod = \"x1\"; password2 = \"x2\"", "password_prod = \"§\"; password2 = \"§\""),
+            ("ssh_passphrase: 'a b c'", "ssh_passphrase: '§'"),
+            ("Driver=x;UID=sa;PWD=hunter2;", "Driver=x;UID=sa;PWD=§;"),
+            ("sshpass -p hunter2 ssh x", "sshpass -p § ssh x"),
+            ("mysql -u root -phunter2 credit", "mysql -u root -p§ credit"),
+            ("curl -s -u ada:hunter2 https://x", "curl -s -u ada:§ https://x"),
             ("https://x.blob.net/c?sv=1&sig=AbCd%2B1234567890abcd%3D", "https://x.blob.net/c?sv=1&sig=§"),
         ] {
             check_text(text, expected);
@@ -610,6 +717,17 @@ mod tests {
             "credentials = \"/etc/keys/sa1.json\"",
             "private_key_path = \"/home/ada/.ssh/id_ed25519\"",
             "PWD=/home/ada/credit",
+            "OLDPWD=/home/ada",
+            "pwd = \"/home/ada\"",
+            "compass = \"north42west\"",
+            "passenger: ada77",
+            "bypass=always1",
+            "forward_pass = \"eager2\"",
+            "pass_rate = 0.93125",
+            "tests: pass: ok",
+            "if x: pass",
+            "mysql -u root -p credit",
+            "mkdir -p data/raw",
             "monkey = \"a1b2c3d4e5f6a7b8\"",
             "keyboard: a1b2c3d4e5f6a7b8",
             "https://example.org:8080/a@b",
@@ -640,8 +758,22 @@ mod tests {
             &["x", "db.password=hunter2", "model.max_token=512"],
             &["x", "db.password=§", "model.max_token=512"],
         );
+        check_args(
+            &["x", "--pass=hunter", "--db-pass", "h2", "-pwd", "y"],
+            &["x", "--pass=§", "--db-pass", "§", "-pwd", "§"],
+        );
+        check_args(&["sshpass", "-p", "hunter", "ssh", "-p", "22"], &["sshpass", "-p", "§", "ssh", "-p", "22"]);
+        check_args(&["/usr/bin/mysql", "-phunter", "credit"], &["/usr/bin/mysql", "-p§", "credit"]);
         let harmless = [
             "train.py",
+            "-p",
+            "8080",
+            "--compass",
+            "north",
+            "--two-pass",
+            "x.csv",
+            "--pwd",
+            "/home/ada",
             "--tokenizer",
             "bert",
             "--max-tokens",
@@ -667,6 +799,8 @@ mod tests {
         assert_eq!(redact_variable("AWS_SECRET_ACCESS_KEY", "x1").found.len(), 1);
         assert_eq!(redact_variable("OMP_NUM_THREADS", "2").text, "2");
         assert_eq!(redact_variable("PWD", "/home/ada").text, "/home/ada");
+        assert_eq!(redact_variable("PGPASSWORD", "hunter").text, "«redacted:password»");
+        assert_eq!(redact_variable("DB_PASS", "hunter").text, "«redacted:password»");
     }
 
     proptest! {
