@@ -167,12 +167,25 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
+impl Command {
+    /// Those that make a home, own one for long or only print come too early or must not wait.
+    const fn tells_of_lost_runs(&self) -> bool {
+        !matches!(self, Self::Init(_) | Self::Serve(_) | Self::Completions(_))
+    }
+}
+
 /// Runs the command that was typed.
 pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Problem> {
     let global = &arguments.global;
     if let Some(directory) = &global.directory {
         std::env::set_current_dir(directory)
             .map_err(|error| Problem::invalid(format!("can't work in `{}`: {error}", directory.display())))?;
+    }
+    if arguments.command.tells_of_lost_runs() {
+        // what can't be recorded now is tried again, and the command is not to suffer from it
+        if let Err(problem) = run::record_lost(global, output).await {
+            output.note(format!("a run that was lost could not be recorded: {}", problem.message));
+        }
     }
     match arguments.command {
         Command::Init(args) => init::run(args, global, output).await,

@@ -17,7 +17,7 @@ pub enum Gap {
         /// Of those that live on, each once.
         programs: Vec<String>,
     },
-    /// Stemma was ended before the command was; nothing of what it read and wrote is known.
+    /// Stemma was ended before it could record the run; nothing of what the run read and wrote is known.
     Abandoned,
     /// A way to files that the tracer can't see through.
     Bypass { how: Bypass },
@@ -166,7 +166,7 @@ impl fmt::Display for Gap {
         match self {
             Self::Outlived { count: 1, programs } => write!(f, "a process outlived it ({})", programs.join(", ")),
             Self::Outlived { count, programs } => write!(f, "{count} processes outlived it ({})", programs.join(", ")),
-            Self::Abandoned => f.write_str("`stemma run` was ended before the command"),
+            Self::Abandoned => f.write_str("`stemma run` was ended before it could record it"),
             Self::Bypass { how } => how.fmt(f),
             Self::Stream { descriptor: 0, kind } => write!(f, "standard input came from {kind}"),
             Self::Stream { descriptor, kind } => write!(f, "descriptor {descriptor} was read from {kind}"),
@@ -262,7 +262,7 @@ mod tests {
                 Some(text("it used io_uring, which the tracer can't see through")),
             ),
             (gap(outlived), 'D', Some(text("2 processes outlived it (python3, sh)"))),
-            (gap(Gap::Abandoned), 'D', Some(text("`stemma run` was ended before the command"))),
+            (gap(Gap::Abandoned), 'D', Some(text("`stemma run` was ended before it could record it"))),
             (
                 gap(Gap::Stream { descriptor: 0, kind: StreamKind::Pipe }),
                 'C',

@@ -122,6 +122,8 @@ pub enum RunKind {
 pub enum ExitStatus {
     Code(i32),
     Signal(i32),
+    /// Nobody was there to see it.
+    Unknown,
 }
 
 impl ExitStatus {

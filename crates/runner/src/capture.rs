@@ -154,6 +154,12 @@ pub struct FileAccess {
     pub last: Option<Stamp>,
     /// Read, and not the same at the end: its content at the time of reading can't be known afterwards.
     pub mutated: bool,
+    /// It was executed, mapped as code or read by the interpreter of its language: what it holds is code.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ran: bool,
+    /// Where its content from before the run lies, if the run has changed it.
+    #[serde(with = "path_text::option", default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<PathBuf>,
     /// When it was first opened to read what was there from before; known at level 4 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<Timestamp>,

@@ -2,25 +2,31 @@
 //!
 //! A pure function of the capture: it looks at no file.
 
+mod place;
+
 use std::{
     collections::BTreeSet,
-    ffi::OsStr,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    capture::{Capture, DirectoryAccess, FileAccess, FileKind},
+    capture::{Capture, CaptureLevel, DirectoryAccess, FileAccess, FileKind},
     environment::Interpreter,
+    source::{is_bytecode, is_code_by_name, source_of},
 };
+use place::{Judge, Place};
 
 /// What the paths are judged by. All paths are absolute and without symbolic links.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     pub project: PathBuf,
-    /// Folders of interpreters: virtual environments, conda prefixes, standard libraries, site-packages.
+    /// Prefixes of interpreters: virtual environments, conda prefixes.
     pub interpreter_folders: Vec<PathBuf>,
+    pub standard_libraries: Vec<PathBuf>,
+    /// Folders of programs that choose an interpreter, and keep several.
+    pub version_managers: Vec<PathBuf>,
     pub home: Option<PathBuf>,
     /// Where scratch files go: `/tmp` and what `TMPDIR` names.
     pub temporary_folders: Vec<PathBuf>,
@@ -34,9 +40,16 @@ impl Surroundings {
     /// Adds the folders of an interpreter. A system prefix such as `/usr` is left to the rule for system folders.
     #[must_use]
     pub fn with_interpreter(mut self, interpreter: &Interpreter) -> Self {
-        self.interpreter_folders.extend(interpreter.folders());
+        let prefixes = [&interpreter.prefix, &interpreter.base_prefix].into_iter().filter(|prefix| !is_of_many(prefix));
+        self.interpreter_folders.extend(prefixes.cloned());
+        self.standard_libraries.push(interpreter.standard_library.clone());
         self
     }
+}
+
+/// A prefix that an interpreter shares with everything else of the system.
+fn is_of_many(prefix: &Path) -> bool {
+    ["/", "/usr", "/usr/local"].iter().any(|shared| prefix == Path::new(shared))
 }
 
 /// What a run touched, sorted. Every list is sorted by path.
@@ -53,14 +66,16 @@ pub struct Classified {
     pub temporary: Vec<PathBuf>,
     /// Files from before the run that it removed.
     pub removed: Vec<PathBuf>,
-    /// Source files that were read or whose compiled form was, unless they belong to the environment.
+    /// Files that were run or whose compiled form was read, unless they belong to the environment.
     pub code: Vec<PathBuf>,
     /// Directories of data that were listed.
     pub directories: Vec<ListedDirectory>,
-    /// Models and data sets from a hub's cache.
+    /// Pipes and devices of the file system that were read, and that the run itself didn't write.
+    pub pipes: Vec<PathBuf>,
+    /// Models and data sets from a hub's cache; they are inputs too.
     pub hub: Vec<HubUse>,
     pub environment: EnvironmentUse,
-    /// Files that say nothing: version control, our own, lock files, font caches.
+    /// Files that say nothing: version control, our own, empty lock files, scratch of libraries.
     pub ignored: u64,
 }
 
@@ -101,69 +116,6 @@ pub struct EnvironmentUse {
     pub written: Vec<PathBuf>,
 }
 
-/// Where a path belongs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Ignored,
-    Packages,
-    System,
-    Cache,
-    Project,
-    Outside,
-}
-
-const SYSTEM_FOLDERS: [&str; 20] = [
-    "/usr",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/bin",
-    "/sbin",
-    "/etc",
-    "/proc",
-    "/sys",
-    "/dev",
-    "/run",
-    "/boot",
-    "/snap",
-    "/nix/store",
-    "/var/lib",
-    "/var/cache",
-    "/var/run",
-    "/System",
-    "/Library",
-    "/private/etc",
-];
-/// Parts of a path that make it part of an installation of packages.
-const PACKAGE_PARTS: [&str; 5] = ["site-packages", "dist-packages", "node_modules", ".venv", ".tox"];
-/// Parts of a path that say nothing about a run.
-const IGNORED_PARTS: [&str; 8] =
-    [".git", ".stemma", ".hg", ".svn", ".ipynb_checkpoints", ".pytest_cache", ".mypy_cache", ".ruff_cache"];
-/// Folders of the home that hold caches.
-const HOME_CACHES: [&str; 9] =
-    [".cache", ".config", ".local/share", ".matplotlib", ".keras", ".nv", ".triton", ".ipython", "Library/Caches"];
-/// What libraries make in the folders for temporary files for themselves.
-const SCRATCH_PREFIXES: [&str; 13] = [
-    "matplotlib-",
-    "pymp-",
-    "joblib_",
-    "loky-",
-    "torchinductor_",
-    "torchelastic_",
-    "numba-",
-    "fontconfig",
-    "cupy",
-    "nccl-",
-    "ray",
-    "stemma-",
-    ".X11-unix",
-];
-const LOCK_SUFFIXES: [&str; 4] = [".lock", ".lck", ".lockfile", ".pid"];
-/// Files that databases keep beside themselves while they are open.
-const JOURNAL_SUFFIXES: [&str; 4] = ["-journal", "-wal", "-shm", ".swp"];
-const CODE_EXTENSIONS: [&str; 15] =
-    ["py", "pyi", "pyx", "pyw", "ipynb", "r", "jl", "sh", "so", "pyd", "scala", "lua", "js", "ts", "pl"];
-
 /// Sorts the files and directories of a capture.
 pub fn classify(capture: &Capture, surroundings: &Surroundings) -> Classified {
     let judge = Judge::new(capture, surroundings);
@@ -175,7 +127,6 @@ pub fn classify(capture: &Capture, surroundings: &Surroundings) -> Classified {
             if access.prior_read {
                 hub.insert(used);
             }
-            continue;
         }
         match judge.place(access) {
             Place::Ignored => classified.ignored += 1,
@@ -188,29 +139,27 @@ pub fn classify(capture: &Capture, surroundings: &Surroundings) -> Classified {
                 note_change(access, &mut classified.environment);
             }
             Place::Cache => classified.environment.caches += 1,
-            Place::Project | Place::Outside => sort(access, &mut classified, &mut code),
+            Place::Project | Place::Outside => sort(access, capture.level, &mut classified, &mut code),
         }
     }
     classified.code = code.into_iter().collect();
     classified.hub = hub.into_iter().collect();
-    classified.directories = judge.directories(capture);
+    let listed = |(directory, changed_by_run): (&DirectoryAccess, bool)| ListedDirectory {
+        directory: directory.clone(),
+        changed_by_run,
+    };
+    classified.directories = judge.directories().map(listed).collect();
     classified
 }
 
-/// Devices, shared memory and sockets come and go with any run.
-const VOLATILE_FOLDERS: [&str; 4] = ["/dev", "/proc", "/sys", "/run"];
-
 fn note_change(access: &FileAccess, environment: &mut EnvironmentUse) {
-    if VOLATILE_FOLDERS.iter().any(|folder| access.path.starts_with(folder)) {
-        return;
-    }
     if access.kind == FileKind::Regular && (access.written || access.removed) && !is_bytecode(&access.path) {
         environment.written.push(access.path.clone());
     }
 }
 
 /// Sorts a file of the project, or one outside it that isn't known to be anything else.
-fn sort(access: &FileAccess, classified: &mut Classified, code: &mut BTreeSet<PathBuf>) {
+fn sort(access: &FileAccess, level: CaptureLevel, classified: &mut Classified, code: &mut BTreeSet<PathBuf>) {
     if is_bytecode(&access.path) {
         // Python reads the compiled form alone when it is up to date; what was used is the source.
         match source_of(&access.path) {
@@ -220,6 +169,9 @@ fn sort(access: &FileAccess, classified: &mut Classified, code: &mut BTreeSet<Pa
         return;
     }
     match (access.kind, access.written, access.removed) {
+        (FileKind::Other, false, _) if access.read && !access.path.starts_with("/dev") => {
+            classified.pipes.push(access.path.clone());
+        }
         (FileKind::Other, ..) => classified.ignored += 1,
         (FileKind::Symlink, true, false) => classified.links.push(access.clone()),
         (_, true, true) if access.created => classified.temporary.push(access.path.clone()),
@@ -230,7 +182,7 @@ fn sort(access: &FileAccess, classified: &mut Classified, code: &mut BTreeSet<Pa
                 classified.removed.push(access.path.clone());
             }
             if access.prior_read {
-                if is_code(&access.path) && !written {
+                if is_code(access, level) {
                     code.insert(access.path.clone());
                 } else {
                     classified.inputs.push(access.clone());
@@ -243,141 +195,9 @@ fn sort(access: &FileAccess, classified: &mut Classified, code: &mut BTreeSet<Pa
     }
 }
 
-struct Judge<'a> {
-    surroundings: &'a Surroundings,
-    /// Folders that Python itself took for virtual environments in this run.
-    virtual_environments: Vec<&'a Path>,
-    changed_folders: BTreeSet<&'a Path>,
-}
-
-impl<'a> Judge<'a> {
-    fn new(capture: &'a Capture, surroundings: &'a Surroundings) -> Self {
-        let marker = Some(OsStr::new("pyvenv.cfg"));
-        let virtual_environments = capture
-            .files
-            .iter()
-            .filter(|access| access.read && access.path.file_name() == marker)
-            .filter_map(|access| access.path.parent())
-            .collect();
-        let changed_folders = capture
-            .files
-            .iter()
-            .filter(|access| access.created || access.removed || access.renamed_from.is_some())
-            .filter_map(|access| access.path.parent())
-            .collect();
-        Self { surroundings, virtual_environments, changed_folders }
-    }
-
-    fn place(&self, access: &FileAccess) -> Place {
-        let path = access.path.as_path();
-        let place = self.folder_place(path);
-        let counts = matches!(place, Place::Project | Place::Outside);
-        if counts && (is_lock(access) || has_suffix(path, &JOURNAL_SUFFIXES)) { Place::Ignored } else { place }
-    }
-
-    fn folder_place(&self, path: &Path) -> Place {
-        let project = &self.surroundings.project;
-        let in_project = path.starts_with(project);
-        let below = if in_project { path.strip_prefix(project).unwrap_or(path) } else { path };
-        if has_part(below, &IGNORED_PARTS) {
-            return Place::Ignored;
-        }
-        if has_part(below, &PACKAGE_PARTS) || self.is_of_an_interpreter(path) {
-            return Place::Packages;
-        }
-        if in_project {
-            return Place::Project;
-        }
-        if SYSTEM_FOLDERS.iter().any(|folder| path.starts_with(folder)) || self.is_machine_marker(path) {
-            return Place::System;
-        }
-        if self.is_cache(path) {
-            return Place::Cache;
-        }
-        if self.is_library_scratch(path) { Place::Ignored } else { Place::Outside }
-    }
-
-    /// An interpreter's folder that holds the project (as `/usr` may) says nothing about the project's files.
-    fn is_of_an_interpreter(&self, path: &Path) -> bool {
-        let project = &self.surroundings.project;
-        let folders = self.surroundings.interpreter_folders.iter().map(PathBuf::as_path);
-        folders
-            .chain(self.virtual_environments.iter().copied())
-            .any(|folder| path.starts_with(folder) && !project.starts_with(folder))
-    }
-
-    fn is_cache(&self, path: &Path) -> bool {
-        let Some(home) = &self.surroundings.home else {
-            return has_part(path, &[".cache"]);
-        };
-        path.strip_prefix(home).is_ok_and(|below| HOME_CACHES.iter().any(|cache| below.starts_with(cache)))
-    }
-
-    /// Hidden files right in `/` or a folder for temporary files (`/.dockerenv`) tell libraries where they run.
-    fn is_machine_marker(&self, path: &Path) -> bool {
-        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let holds = |folder: &Path| path.parent() == Some(folder);
-        is_hidden && (holds(Path::new("/")) || self.surroundings.temporary_folders.iter().any(|folder| holds(folder)))
-    }
-
-    fn is_library_scratch(&self, path: &Path) -> bool {
-        let first_below = |folder: &PathBuf| path.strip_prefix(folder).ok()?.components().next();
-        self.surroundings.temporary_folders.iter().filter_map(first_below).any(|first| {
-            let name = first.as_os_str().to_string_lossy();
-            SCRATCH_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        })
-    }
-
-    fn directories(&self, capture: &Capture) -> Vec<ListedDirectory> {
-        capture
-            .directories
-            .iter()
-            .filter(|directory| matches!(self.folder_place(&directory.path), Place::Project | Place::Outside))
-            .filter(|directory| !has_part(&directory.path, &["__pycache__"]) && directory.path != Path::new("/"))
-            .map(|directory| ListedDirectory {
-                directory: directory.clone(),
-                changed_by_run: self.changed_folders.contains(directory.path.as_path()),
-            })
-            .collect()
-    }
-}
-
-fn has_part(path: &Path, parts: &[&str]) -> bool {
-    path.components().any(|component| match component {
-        Component::Normal(name) => parts.iter().any(|part| name == OsStr::new(part)),
-        _ => false,
-    })
-}
-
-fn has_suffix(path: &Path, suffixes: &[&str]) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    suffixes.iter().any(|suffix| name.ends_with(suffix))
-}
-
-/// A lock is an empty file that the run makes or opens for writing; `uv.lock` is text that is read.
-fn is_lock(access: &FileAccess) -> bool {
-    let size = access.last.or(access.first).map_or(0, |stamp| stamp.size);
-    let is_opened_for_writing = access.written || access.created || !access.prior_read;
-    has_suffix(&access.path, &LOCK_SUFFIXES) && size == 0 && (is_opened_for_writing || access.read)
-}
-
-fn is_code(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    CODE_EXTENSIONS.contains(&extension.as_str())
-}
-
-fn is_bytecode(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "pyc") || has_part(path, &["__pycache__"])
-}
-
-/// `pkg/__pycache__/name.cpython-311.pyc` was compiled from `pkg/name.py`.
-fn source_of(bytecode: &Path) -> Option<PathBuf> {
-    let folder = bytecode.parent()?;
-    if folder.file_name()? != "__pycache__" {
-        return None;
-    }
-    let (name, _) = bytecode.file_name()?.to_str()?.split_once('.')?;
-    Some(folder.parent()?.join(format!("{name}.py")))
+/// A file is code because it was run, not because of its name; below the level of system calls only names are known.
+fn is_code(access: &FileAccess, level: CaptureLevel) -> bool {
+    access.ran || level < CaptureLevel::Ptrace && !access.written && is_code_by_name(&access.path)
 }
 
 /// Reads `…/hub/models--org--name/blobs/<blob>`.
@@ -399,6 +219,7 @@ mod tests {
     use super::*;
     use crate::capture::{CaptureLevel, Stamp};
 
+    const EMPTY: Stamp = Stamp { size: 0, ..STAMP };
     const STAMP: Stamp = Stamp { device: 1, inode: 2, size: 3, mtime_ns: 4, ctime_ns: 5 };
 
     fn access(path: &str) -> FileAccess {
@@ -414,6 +235,8 @@ mod tests {
             first: Some(STAMP),
             last: Some(STAMP),
             mutated: false,
+            ran: false,
+            kept: None,
             read_at: None,
             written_at: None,
         }
@@ -421,6 +244,10 @@ mod tests {
 
     fn read(path: &str) -> FileAccess {
         FileAccess { read: true, prior_read: true, ..access(path) }
+    }
+
+    fn ran(path: &str) -> FileAccess {
+        FileAccess { ran: true, ..read(path) }
     }
 
     fn made(path: &str) -> FileAccess {
@@ -433,7 +260,11 @@ mod tests {
     }
 
     fn surroundings() -> Surroundings {
-        Surroundings { home: Some("/home/ada".into()), ..Surroundings::new("/home/ada/credit") }
+        Surroundings {
+            home: Some("/home/ada".into()),
+            version_managers: vec!["/home/ada/.pyenv".into()],
+            ..Surroundings::new("/home/ada/credit")
+        }
     }
 
     /// Where one file lands, as one word.
@@ -451,6 +282,7 @@ mod tests {
             (sorted.temporary.contains(&file.path), "temporary"),
             (sorted.removed.contains(&file.path), "removed"),
             (!sorted.code.is_empty(), "code"),
+            (sorted.pipes.contains(&file.path), "pipe"),
             (!sorted.hub.is_empty(), "hub"),
             (sorted.environment.packages > 0, "packages"),
             (sorted.environment.system > 0, "system"),
@@ -468,10 +300,16 @@ mod tests {
             (read(&project("data/german.csv")), "input"),
             (read(&project("config.yaml")), "input"),
             (read("/mnt/data/big.parquet"), "input"),
-            (read(&project("train.py")), "code"),
+            (ran(&project("train.py")), "code"),
+            (ran(&project("trainer")), "code"),
+            (ran("/srv/lib/libscore.so.3"), "code"),
+            (read(&project("data.py")), "input"),
+            (read(&project("tweets.js")), "input"),
+            (read(&project("query.sql")), "input"),
+            (read(&project("notebook.ipynb")), "input"),
             (read(&project("lib/__pycache__/features.cpython-311.pyc")), "code"),
             (made(&project("lib/__pycache__/features.cpython-311.pyc")), "ignored"),
-            (read(&project("notebook.ipynb")), "code"),
+            (read(&project("lib/__pycache__/train.csv")), "input"),
             (made(&project("generated.py")), "output"),
             (made(&project("model.onnx")), "output"),
             (made("/mnt/out/model.onnx"), "output"),
@@ -480,22 +318,55 @@ mod tests {
             (gone(access(&project("old"))), "removed"),
             (FileAccess { mutated: true, ..gone(read(&project("moved.csv"))) }, "input+removed"),
             (FileAccess { kind: FileKind::Symlink, ..made(&project("latest")) }, "link"),
-            (FileAccess { kind: FileKind::Other, ..read("/home/ada/fifo") }, "ignored"),
+            (FileAccess { kind: FileKind::Other, ..read("/home/ada/fifo") }, "pipe"),
+            (FileAccess { kind: FileKind::Other, written: true, ..read("/home/ada/fifo") }, "ignored"),
+            (FileAccess { kind: FileKind::Other, ..read("/dev/urandom") }, "ignored"),
             (read(&project(".git/config")), "ignored"),
+            (read(&project(".git/annex/objects/a/b/train.csv")), "input"),
+            (read(&project(".git/lfs/objects/a/b/c")), "input"),
             (read(&project(".stemma/home.sqlite")), "ignored"),
-            (made(&project("run.db-journal")), "ignored"),
-            (FileAccess { last: Some(Stamp { size: 0, ..STAMP }), ..made(&project("cache.lock")) }, "ignored"),
+            (read(&project("run.db-wal")), "input"),
+            (made(&project("run.db-journal")), "output"),
+            (read(&project("run.db-shm")), "input"),
+            (FileAccess { first: None, last: Some(EMPTY), ..made(&project("cache.lock")) }, "ignored"),
+            (FileAccess { last: Some(EMPTY), ..read(&project("data.lock")) }, "input"),
             (read(&project("uv.lock")), "input"),
+            (read(&project(".python-version")), "packages"),
             (read(&project(".venv/bin/activate")), "packages"),
+            (read(&project(".venv/train.csv")), "input"),
             (read(&project("env/lib/python3.11/abc.py")), "packages"),
             (read("/opt/conda/lib/python3.11/site-packages/numpy/__init__.py"), "packages"),
+            (read("/home/ada/.pyenv/shims/python3"), "packages"),
             (read("/usr/lib/x86_64-linux-gnu/libc.so.6"), "system"),
+            (read("/usr/share/zoneinfo/Europe/Vienna"), "system"),
+            (read("/usr/share/dict/words"), "input"),
+            (read("/usr/local/share/data/train.csv"), "input"),
             (read("/etc/localtime"), "system"),
+            (read("/etc/ssl/certs/ca-certificates.crt"), "system"),
+            (read("/etc/trainer/params.yaml"), "input"),
+            (read("/var/lib/models/base.bin"), "input"),
             (read("/.dockerenv"), "system"),
-            (read("/tmp/.marker"), "system"),
-            (read("/home/ada/.cache/torch/x.pt"), "caches"),
-            (read("/home/ada/.cache/huggingface/hub/models--org--name/blobs/abc"), "hub"),
-            (made("/tmp/matplotlib-ada/fontlist.json"), "ignored"),
+            (read("/run/media/ada/stick/train.csv"), "input"),
+            (read("/run/user/1000/train.csv"), "input"),
+            (read("/run/systemd/resolve/stub-resolv.conf"), "system"),
+            (read("/dev/shm/train.csv"), "input"),
+            (made("/dev/shm/model.bin"), "output"),
+            (made("/dev/shm/sem.mp-1"), "ignored"),
+            (read("/tmp/.marker"), "input"),
+            (read("/tmp/ray/train.csv"), "input"),
+            (read("/tmp/rays.csv"), "input"),
+            (read("/tmp/joblib_cache/train.pkl"), "input"),
+            (made("/tmp/joblib_memmapping_folder_1/x.pkl"), "ignored"),
+            (made("/tmp/ray_results/model.pkl"), "output"),
+            (read("/home/ada/.cache/torch/x.pt"), "input"),
+            (read("/home/ada/.cache/datasets/train.csv"), "input"),
+            (read("/home/ada/.cache/matplotlib/fontlist-v390.json"), "caches"),
+            (read("/home/ada/.config/app/data.csv"), "input"),
+            (read("/home/ada/.local/share/data/train.csv"), "input"),
+            (read("/home/ada/.keras/datasets/mnist.npz"), "input"),
+            (read("/home/ada/.cache/huggingface/hub/models--org--name/blobs/abc"), "input+hub"),
+            (made("/home/ada/models/x.onnx"), "output"),
+            (made("/tmp/matplotlib-ada/fontlist.json"), "caches"),
             (made("/tmp/result.csv"), "output"),
         ];
         for (file, expected) in table {
@@ -532,8 +403,24 @@ mod tests {
         let path = "/home/ada/credit/.venv/lib/python3.11/site-packages/x.py";
         let sorted = classify(&capture(vec![made(path)]), &surroundings());
         assert_eq!(sorted.environment.written, [PathBuf::from(path)]);
-        let volatile = classify(&capture(vec![made("/dev/shm/x")]), &surroundings());
-        assert!(volatile.environment.written.is_empty());
+    }
+
+    #[test]
+    fn the_index_of_a_journal_is_no_data_and_the_journal_is() {
+        let names = ["run.db", "run.db-shm", "run.db-wal"].map(|name| read(&format!("/home/ada/credit/{name}")));
+        let sorted = classify(&capture(names.into()), &surroundings());
+        let inputs: Vec<_> = sorted.inputs.iter().filter_map(|input| input.path.file_name()).collect();
+        assert_eq!((inputs, sorted.ignored), (vec!["run.db".as_ref(), "run.db-wal".as_ref()], 1));
+    }
+
+    #[test]
+    fn where_only_names_are_known_they_decide() {
+        let by_name = |path: &str| {
+            let capture = Capture { level: CaptureLevel::PythonHook, ..capture(vec![read(path)]) };
+            !classify(&capture, &surroundings()).code.is_empty()
+        };
+        assert!(by_name("/home/ada/credit/train.py") && by_name("/home/ada/credit/fit.R"));
+        assert!(!by_name("/home/ada/credit/query.sql"));
     }
 
     #[test]

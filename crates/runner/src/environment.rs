@@ -97,15 +97,6 @@ pub struct Interpreter {
     pub libc: Option<String>,
 }
 
-impl Interpreter {
-    /// The folders whose files belong to the interpreter and its packages.
-    pub fn folders(&self) -> Vec<PathBuf> {
-        let mut folders = vec![self.standard_library.clone(), self.prefix.clone(), self.base_prefix.clone()];
-        folders.dedup();
-        folders
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
     pub name: String,
@@ -369,6 +360,8 @@ mod tests {
                 first: stamp,
                 last: stamp,
                 mutated: false,
+                ran: false,
+                kept: None,
                 read_at: None,
                 written_at: None,
             });

@@ -5,11 +5,13 @@
 pub mod capture;
 pub mod classify;
 pub mod environment;
+mod keep;
 pub mod process;
 mod python;
 mod recorder;
 pub mod redact;
 pub mod sandbox;
+mod source;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod trace;
 

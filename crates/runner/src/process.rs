@@ -48,6 +48,9 @@ pub struct Command {
     pub capture: CaptureMode,
     /// How long processes that outlive the main one are still watched.
     pub settle: Duration,
+    /// An empty folder for what files that were read held before the command changed them; it must outlive the use of
+    /// the capture. Without one, such files are only marked.
+    pub keep: Option<PathBuf>,
     /// What holds it back, with all that it starts; without one it may do what this process may.
     ///
     /// Its streams and variables are those of this command, and its processes are not counted.
@@ -64,6 +67,7 @@ impl Command {
             streams: Streams::default(),
             capture: CaptureMode::Best,
             settle: Duration::from_secs(1),
+            keep: None,
             sandbox: None,
         }
     }
@@ -274,7 +278,8 @@ impl From<RunError> for Problem {
 /// Runs a command to its end.
 ///
 /// SIGINT, SIGTERM, SIGHUP and SIGQUIT that somebody sends to this process are passed on to the command, and the wait
-/// goes on; those that the terminal sends reach the command by themselves.
+/// goes on; those that the terminal sends reach the command by themselves. The third of them kills the command, so that
+/// one that listens to none still gets a record.
 pub fn run(command: &Command, mut events: impl FnMut(Event)) -> Result<Execution, RunError> {
     let variables = command.environment.resolve();
     let name = command.argv.first().ok_or(RunError::Empty)?;
@@ -348,7 +353,8 @@ fn run_traced(
     let started = SystemClock.now();
     let mut ending = None;
     let mut deadline = None;
-    let report = trace(&launch, prepared.command.settle, |report| match report {
+    let keep = prepared.command.keep.clone();
+    let report = trace(&launch, prepared.command.settle, keep, |report| match report {
         Report::Started { pid } => {
             forwarding.to(*pid);
             deadline = Deadline::of(prepared.command, *pid);

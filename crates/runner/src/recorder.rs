@@ -3,22 +3,27 @@
 //! The tracer and the Python hook both feed it, so that both rungs mean the same by "read" and "written".
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     fs::Metadata,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
 use stemma_core::{
     Clock, SystemClock, Timestamp,
-    hermetic::{Bypass, Gap},
+    hermetic::{Bypass, Gap, StreamKind},
 };
 
-use crate::capture::{Capture, CaptureLevel, DirectoryAccess, FileAccess, FileKind, Stamp, listing_digest_within};
+use crate::{
+    capture::{Capture, CaptureLevel, DirectoryAccess, FileAccess, FileKind, Stamp, listing_digest_within},
+    keep::{Change, Keeper, Kept},
+};
 
 const PATHS_MAX: usize = 200_000;
 const DIRECTORIES_MAX: usize = 20_000;
 const PROGRAMS_MAX: usize = 10_000;
 const HOSTS_MAX: usize = 10_000;
+const NAMES_PORT: u16 = 53;
 /// Entries of listed directories that are looked at when the run is over.
 const LISTED_ENTRIES_MAX: usize = 500_000;
 /// Directories of the system, whose listings say nothing about the data.
@@ -63,6 +68,14 @@ pub(crate) struct Recorder {
     directories: BTreeSet<PathBuf>,
     programs: BTreeSet<PathBuf>,
     hosts: BTreeSet<String>,
+    /// Whom this machine asks for addresses.
+    resolvers: Vec<IpAddr>,
+    /// Inherited streams, by what the process table shows of them.
+    streams: HashMap<PathBuf, (u32, StreamKind)>,
+    /// Files that were run.
+    code: HashSet<PathBuf>,
+    keeper: Option<Keeper>,
+    kept: HashMap<PathBuf, Kept>,
     gaps: BTreeSet<Gap>,
     truncated: bool,
     paths_max: usize,
@@ -76,9 +89,76 @@ impl Recorder {
             directories: BTreeSet::new(),
             programs: BTreeSet::new(),
             hosts: BTreeSet::new(),
+            resolvers: Vec::new(),
+            streams: HashMap::new(),
+            code: HashSet::new(),
+            keeper: None,
+            kept: HashMap::new(),
             gaps: BTreeSet::new(),
             truncated: false,
             paths_max: PATHS_MAX,
+        }
+    }
+
+    /// Keeps in a folder what files hold before they change.
+    pub fn keeping(self, folder: Option<PathBuf>) -> Self {
+        Self { keeper: folder.map(Keeper::new), ..self }
+    }
+
+    /// Takes questions to these addresses for look-ups of names, which bring no data.
+    pub fn asking(self, resolvers: Vec<IpAddr>) -> Self {
+        Self { resolvers, ..self }
+    }
+
+    /// Whether an address is where this machine looks up names, be it over the network or at a service of its own.
+    pub fn is_look_up(&self, address: SocketAddr) -> bool {
+        address.port() == NAMES_PORT && (address.ip().is_loopback() || self.resolvers.contains(&address.ip()))
+    }
+
+    /// Keeps what a file holds, if that is what the run has read or is about to read; must be called before the change.
+    pub fn about_to_change(&mut self, path: &Path, change: Change) {
+        if change == Change::Name && path.is_dir() {
+            return self.about_to_move(path);
+        }
+        let known = self.files.get(path);
+        let is_spoilt = known.is_some_and(|entry| entry.fresh || entry.access.written);
+        let has_been_read = known.is_some_and(|entry| entry.access.prior_read);
+        let will_be_read = matches!(change, Change::ContentThatIsRead | Change::Name);
+        if is_spoilt || !(has_been_read || will_be_read) || self.kept.contains_key(path) || is_kernel_file(path) {
+            return;
+        }
+        if let Some(kept) = self.keeper.as_mut().and_then(|keeper| keeper.keep(path, change)) {
+            self.kept.insert(path.to_owned(), kept);
+        }
+    }
+
+    /// Keeps the files of a directory that gets another name.
+    fn about_to_move(&mut self, directory: &Path) {
+        let read = |(path, entry): &(&PathBuf, &Entry)| path.starts_with(directory) && entry.access.prior_read;
+        let files: Vec<PathBuf> = self.files.iter().filter(read).map(|(path, _)| path.clone()).collect();
+        for file in files {
+            self.about_to_change(&file, Change::Removal);
+        }
+    }
+
+    /// Notes an inherited stream, in case it is read.
+    pub fn watch_stream(&mut self, link: PathBuf, descriptor: i32, kind: StreamKind) {
+        self.streams.entry(link).or_insert((descriptor.unsigned_abs(), kind));
+    }
+
+    /// Notes that something was read from, if it is an inherited stream.
+    pub fn read_stream(&mut self, link: &Path) {
+        if let Some((descriptor, kind)) = self.streams.get(link) {
+            self.gaps.insert(Gap::Stream { descriptor: *descriptor, kind: *kind });
+        }
+    }
+
+    /// Notes that a file is code, because it was run.
+    pub fn ran(&mut self, path: PathBuf) {
+        if self.code.len() < self.paths_max {
+            self.code.insert(path);
+        } else {
+            self.truncated |= !self.code.contains(&path);
         }
     }
 
@@ -144,9 +224,15 @@ impl Recorder {
     /// Content from before the run that gets a new name has flowed into that name: it is an input.
     fn leave(&mut self, from: &Path, stat: Option<&Metadata>, old_name: OldName) {
         let now = self.now();
+        let is_new = !self.files.contains_key(from);
+        let before = self.kept.get(from).map(|kept| kept.stamp);
         let Some(source) = self.entry(from, || stat.cloned()) else {
             return;
         };
+        // to get another name changes what a file looks like
+        if is_new && before.is_some() {
+            source.access.first = before;
+        }
         if !source.fresh {
             source.access.read = true;
             source.reads_prior(now);
@@ -261,7 +347,13 @@ impl Recorder {
     /// Looks at every path once more and closes the record.
     pub fn finish(self) -> Capture {
         let now = self.now();
-        let mut files: Vec<FileAccess> = self.files.into_values().map(|entry| close(entry.access, now)).collect();
+        let Self { code, mut kept, .. } = self;
+        let close = |mut entry: Entry| {
+            entry.access.ran = code.contains(&entry.access.path);
+            let kept = kept.remove(&entry.access.path);
+            close(entry.access, kept, now)
+        };
+        let mut files: Vec<FileAccess> = self.files.into_values().map(close).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Capture {
             level: self.level,
@@ -289,13 +381,15 @@ fn new_entry(path: &Path, stat: Option<Metadata>) -> Entry {
         first: stat.as_ref().map(Stamp::of),
         last: None,
         mutated: false,
+        ran: false,
+        kept: None,
         read_at: None,
         written_at: None,
     };
     Entry { access, fresh: false }
 }
 
-fn close(mut access: FileAccess, ended: Option<Timestamp>) -> FileAccess {
+fn close(mut access: FileAccess, kept: Option<Kept>, ended: Option<Timestamp>) -> FileAccess {
     let now = std::fs::symlink_metadata(&access.path).ok();
     access.last = now.as_ref().map(Stamp::of);
     access.removed = now.is_none();
@@ -303,10 +397,13 @@ fn close(mut access: FileAccess, ended: Option<Timestamp>) -> FileAccess {
     if left_as_it_was && !access.created && access.renamed_from.is_none() {
         access.written = false;
     }
+    let is_input = access.kind == FileKind::Regular && access.prior_read;
+    let is_what_was_read = |kept: &Kept| Some(kept.stamp) == access.first && kept.is_whole();
+    access.kept = kept.filter(|kept| is_input && !left_as_it_was && is_what_was_read(kept)).map(|kept| kept.path);
     // the bytes come after the open; a time that somebody set says nothing unless it lies in between
     let modified = access.last.map(|stamp| Timestamp(stamp.mtime_ns / 1_000)).filter(|at| Some(*at) <= ended);
     access.written_at = access.written_at.max(modified.filter(|_| access.written_at.is_some()));
-    access.mutated = access.kind == FileKind::Regular && access.prior_read && !left_as_it_was;
+    access.mutated = is_input && !left_as_it_was && access.kept.is_none();
     access
 }
 

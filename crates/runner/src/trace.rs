@@ -5,6 +5,8 @@
 //! tracer is gone could open no file any more.
 
 mod filter;
+mod inherited;
+mod program;
 mod supervise;
 mod syscall;
 mod tracee;
@@ -13,6 +15,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
     os::fd::{AsRawFd, OwnedFd, RawFd},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -54,29 +57,41 @@ pub(crate) enum Report {
 
 /// What the traced child does once its tracer is ready.
 pub(crate) trait Child {
+    /// Which of the standard streams it doesn't inherit.
+    fn replaces_streams(&self) -> [bool; 3];
+
     /// Becomes another program or exits; `last` must be called right before and returns an errno.
     fn proceed(&self, failed: RawFd, last: &dyn Fn() -> i32) -> !;
 }
 
 impl Child for Launch {
+    fn replaces_streams(&self) -> [bool; 3] {
+        self.replaces_streams()
+    }
+
     fn proceed(&self, failed: RawFd, last: &dyn Fn() -> i32) -> ! {
         self.become_program(failed, last)
     }
 }
 
 /// Runs a child under the tracer and hands on its reports; returns the last one.
+///
+/// What files hold before they change is kept in the folder `keep`.
 pub(crate) fn trace(
     child: &impl Child,
     settle: Duration,
+    keep: Option<PathBuf>,
     mut on_report: impl FnMut(&Report),
 ) -> io::Result<Option<Report>> {
-    let filter = filter::program();
+    let inherited = inherited::look(child.replaces_streams());
+    let filter = filter::program(&inherited::streams(&inherited));
+    let plan = supervise::Plan { settle, inherited, keep };
     let (reports, writer) = pipe()?;
     let tracer = with_signals_blocked(|| {
         // SAFETY: the tracer keeps to itself: it takes no lock that another thread of ours may hold (allocators are
         // usable after a fork), closes our descriptors and leaves by _exit.
         match unsafe { libc::fork() } {
-            0 => supervise::run(child, &filter, settle, writer.as_raw_fd()),
+            0 => supervise::run(child, &filter, plan, writer.as_raw_fd()),
             pid => pid,
         }
     });
@@ -123,7 +138,7 @@ fn reap(tracer: i32, last: &Option<Report>) {
 
 /// Traces a child that opens one directory, and checks that the open succeeded and was seen.
 pub(crate) fn probe() -> Result<(), String> {
-    let report = trace(&Probe, Duration::ZERO, |_| {}).map_err(|error| error.to_string())?;
+    let report = trace(&Probe, Duration::ZERO, None, |_| {}).map_err(|error| error.to_string())?;
     match report {
         Some(Report::Finished { capture }) if capture.files.iter().any(|file| file.path.ends_with("null")) => Ok(()),
         Some(Report::Finished { .. }) => Err("a traced child's system calls were not seen".into()),
@@ -135,6 +150,10 @@ pub(crate) fn probe() -> Result<(), String> {
 struct Probe;
 
 impl Child for Probe {
+    fn replaces_streams(&self) -> [bool; 3] {
+        [true; 3]
+    }
+
     fn proceed(&self, failed: RawFd, last: &dyn Fn() -> i32) -> ! {
         // SAFETY: only async-signal-safe calls, with constant strings.
         unsafe {

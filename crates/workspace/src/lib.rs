@@ -39,7 +39,7 @@ pub use init::{Initialized, Nesting, init};
 pub use lock::{Lock, LockEntry, LockError};
 pub use path::PathError;
 pub use references::{ReferencesError, references};
-pub use run::{CapturedRun, Content, ContentKind, RunError, RunRequest, run};
+pub use run::{CapturedRun, Content, ContentKind, LostRun, RunError, RunRequest, lost_runs, record_lost, run};
 pub use settings::Settings;
 pub use status::{State, StatusEntry, StatusError, status};
 pub use travel::travel;

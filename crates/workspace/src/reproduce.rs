@@ -99,6 +99,7 @@ fn ended(exit: ExitStatus) -> String {
     match exit {
         ExitStatus::Code(code) => format!("exit code {code}"),
         ExitStatus::Signal(signal) => format!("signal {signal}"),
+        ExitStatus::Unknown => "an exit that nobody saw".to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! whether they are still those that the command saw.
 
 mod metrics;
+mod open;
 mod params;
 mod sensitive;
 mod shelf;
@@ -15,7 +16,8 @@ use std::{
 };
 
 use stemma_core::{
-    Digest, Problem, canonical,
+    Clock as _, Digest, Problem, SystemClock, canonical,
+    hermetic::Gap,
     id::RunId,
     lineage::Certainty,
     name::ProjectName,
@@ -34,11 +36,19 @@ use crate::{
     Workspace, WorkspaceError, code, code::Code, file::stamp_of, problem, stat_cache::StatCache, workspace::make_home,
 };
 use metrics::Metrics;
+use open::OpenRun;
+pub use open::{LostRun, lost_runs};
 use shelf::{Seen, Shelf, shown_path};
 
 const RECORD_VERSION: u32 = 1;
 /// What the files of a record may take up in JSON, so that homes accept it; what is beyond is cut and marked so.
 const FILES_BYTES_MAX: usize = 12 << 20;
+/// The document of an environment that nobody looked at.
+const UNKNOWN_ENVIRONMENT: &[u8] = b"{}";
+/// Gaps of a capture that are kept.
+const GAPS_MAX: usize = 1000;
+/// Files of the environment that a run changed, by name; the rest is counted.
+const ENVIRONMENT_CHANGES_MAX: usize = 20;
 /// Names of hub repositories in the notes.
 const HUB_NOTES_MAX: usize = 10;
 /// Longest lock file that is kept.
@@ -76,6 +86,7 @@ impl CapturedRun {
         match self.record.exit {
             ExitStatus::Code(code) => code,
             ExitStatus::Signal(signal) => 128 + signal,
+            ExitStatus::Unknown => 1,
         }
     }
 }
@@ -166,7 +177,14 @@ pub(crate) fn run_within(
     command.environment = surrounding.variables;
     command.streams = surrounding.streams;
     command.sandbox = surrounding.sandbox;
-    let execution = stemma_runner::run(&command, |_| {})?;
+    let open = OpenRun::begin(workspace, &draft(id, request, shown_path(workspace.root(), &directory), &code))?;
+    command.keep = Some(open.kept());
+    let execution = stemma_runner::run(&command, |_| {}).inspect_err(|error| {
+        let has_begun = matches!(error, stemma_runner::RunError::TracerLost { .. });
+        if !has_begun {
+            open.forget();
+        }
+    })?;
 
     let variables = command.environment.resolve();
     let environment = environment::capture(&Subject {
@@ -184,7 +202,6 @@ pub(crate) fn run_within(
         request,
         directory: shown_path(workspace.root(), &directory),
         classified: classify(&execution.capture, &surroundings),
-        temporary_folders: surroundings.temporary_folders,
         execution,
         environment,
         code,
@@ -193,7 +210,53 @@ pub(crate) fn run_within(
     let exit = run.execution.exit;
     let mut shelf = Shelf::new(workspace, store, cache);
     let record = run.record(&mut shelf).map_err(|source| RunError::Record { exit, source })?;
-    keep_record(record, shelf).map_err(|source| RunError::Record { exit, source })
+    let captured = keep_record(record, shelf).map_err(|source| RunError::Record { exit, source })?;
+    open.forget();
+    Ok(captured)
+}
+
+/// What is known of a run before its command starts: its record, should nobody be there at the end to write another.
+fn draft(id: RunId, request: &RunRequest, directory: String, code: &Code) -> RunRecord {
+    let command = redact_args(&request.argv);
+    let started = SystemClock.now();
+    RunRecord {
+        v: RECORD_VERSION,
+        id,
+        project: request.project.clone(),
+        kind: request.kind,
+        actor: request.actor.clone(),
+        params: params::of_command(&command.args),
+        command: command.args,
+        directory,
+        started,
+        ended: started,
+        exit: ExitStatus::Unknown,
+        code: code.version.clone(),
+        environment: Digest::of(UNKNOWN_ENVIRONMENT),
+        capture: CaptureSummary {
+            level: CaptureLevel::Declared.number(),
+            method: CaptureLevel::Declared.name().to_owned(),
+            hosts: Vec::new(),
+            environment_files: 0,
+            truncated: false,
+            may_bypass: false,
+            gaps: vec![Gap::Abandoned],
+        },
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+        claimed_metrics: BTreeMap::new(),
+        ignored_metrics: Vec::new(),
+        cpu_us: 0,
+        max_rss_bytes: 0,
+        redactions: command.found.iter().map(|kind| kind.name().to_owned()).collect(),
+    }
+}
+
+/// Makes a lost run's record content like any other.
+pub fn record_lost(workspace: &Workspace, store: &Store, lost: &LostRun) -> Result<CapturedRun, WorkspaceError> {
+    let mut shelf = Shelf::new(workspace, store, StatCache::read(&workspace.home_dir()));
+    shelf.keep_bytes(UNKNOWN_ENVIRONMENT, ContentKind::Environment)?;
+    Ok(keep_record(lost.draft.clone(), shelf)?)
 }
 
 fn locate_directory(root: &Path, directory: &Path) -> Result<PathBuf, RunError> {
@@ -231,7 +294,7 @@ fn surroundings(
     let mut surroundings = Surroundings::new(root);
     surroundings.home = folder("HOME");
     surroundings.temporary_folders.extend(folder("TMPDIR"));
-    surroundings.interpreter_folders = version_managers(surroundings.home.as_deref(), program);
+    surroundings.version_managers = version_managers(surroundings.home.as_deref(), program);
     match &environment.interpreter {
         Some(interpreter) => surroundings.with_interpreter(interpreter),
         None => surroundings,
@@ -293,7 +356,6 @@ struct Run<'a> {
     execution: Execution,
     classified: Classified,
     environment: Environment,
-    temporary_folders: Vec<PathBuf>,
     code: Code,
     declared: Declared,
 }
@@ -313,6 +375,7 @@ impl Run<'_> {
         shelf.redacted.extend(command.found);
         shelf.redacted.extend(&self.code.redacted);
         self.note_capture(shelf);
+        self.note_unheld(shelf);
         let diff = match &self.code.changes {
             Some(changes) => Some(shelf.keep_bytes(changes, ContentKind::Diff)?),
             None => None,
@@ -345,7 +408,7 @@ impl Run<'_> {
             },
             code: CodeVersion { diff, files: files.code, ..self.code.version.clone() },
             environment,
-            capture: self.summary(capture, files.truncated),
+            capture: self.summary(capture, files.truncated, &shelf.gaps),
             inputs: files.inputs,
             outputs: files.outputs,
             claimed_metrics: metrics.claimed,
@@ -384,15 +447,25 @@ impl Run<'_> {
             let (kind, repository, blob) = (&used.kind, &used.repository, &used.blob);
             shelf.note(format!("read from a hub's cache: {kind} `{repository}`, blob `{blob}`"));
         }
+    }
+
+    /// Notes what the run read and wrote that nobody can keep.
+    fn note_unheld(&self, shelf: &mut Shelf<'_>) {
+        let shown = |path: &Path| shown_path(self.workspace.root(), path);
+        for pipe in &self.classified.pipes {
+            shelf.miss(shown(pipe), ContentKind::Input, "it is a pipe or a device".into());
+        }
         let written = &self.classified.environment.written;
-        for path in written.iter().filter(|path| !is_of_the_kernel(path)) {
-            shelf.note(format!("the run changed its own environment: `{}`", path.display()));
+        for path in written.iter().take(ENVIRONMENT_CHANGES_MAX) {
+            shelf.miss(shown(path), ContentKind::Output, "it is a part of the environment".into());
+        }
+        if let Some(more) = written.len().checked_sub(ENVIRONMENT_CHANGES_MAX + 1) {
+            shelf.note(format!("the run changed {} more files of its own environment", more + 1));
         }
     }
 
     fn keep_files(&self, shelf: &mut Shelf<'_>) -> Result<Files, StoreError> {
         let mut inputs = observed(&self.classified.inputs, ContentKind::Input);
-        inputs.retain(|seen| !self.is_of_the_machine(seen.path));
         let mut outputs = observed(&self.classified.outputs, ContentKind::Output);
         if self.execution.capture.level < CaptureLevel::Ptrace {
             self.add_declared(&mut inputs, &mut outputs);
@@ -410,14 +483,6 @@ impl Run<'_> {
         Ok(files)
     }
 
-    /// Hidden files right in `/` or in a folder for temporary files (`/.dockerenv`) are what libraries look at to learn
-    /// where they run.
-    fn is_of_the_machine(&self, path: &Path) -> bool {
-        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let folder = path.parent().unwrap_or(path);
-        is_hidden && (folder == Path::new("/") || self.temporary_folders.iter().any(|t| t == folder))
-    }
-
     /// Where system calls are not watched, adds the files of `stemma.toml` that were not seen.
     fn add_declared<'a>(&'a self, inputs: &mut Vec<Seen<'a>>, outputs: &mut Vec<Seen<'a>>) {
         for seen in self.declared.seen() {
@@ -432,16 +497,17 @@ impl Run<'_> {
         }
     }
 
-    fn summary(&self, capture: &Capture, truncated: bool) -> CaptureSummary {
+    fn summary(&self, capture: &Capture, truncated: bool, unheld: &[Gap]) -> CaptureSummary {
         let environment = &self.classified.environment;
+        let gaps = || capture.gaps.iter().chain(unheld);
         CaptureSummary {
             level: capture.level.number(),
             method: capture.level.name().to_owned(),
             hosts: capture.hosts.clone(),
             environment_files: environment.packages + environment.system + environment.caches,
-            truncated: capture.truncated || truncated,
+            truncated: capture.truncated || truncated || gaps().count() > GAPS_MAX,
             may_bypass: capture.may_bypass(),
-            gaps: capture.gaps.clone(),
+            gaps: gaps().take(GAPS_MAX).cloned().collect(),
         }
     }
 
@@ -475,11 +541,6 @@ fn code_seen<'a>(capture: &'a Capture, path: &'a Path) -> Seen<'a> {
         Some(access) => Seen::observed(access, ContentKind::Code),
         None => Seen::unseen(path, ContentKind::Code),
     }
-}
-
-/// Shared memory and the like is gone when the run is.
-fn is_of_the_kernel(path: &Path) -> bool {
-    ["/dev", "/proc", "/sys", "/run"].iter().any(|folder| path.starts_with(folder))
 }
 
 /// Keeps files until the budget is used up; then it is 0.

@@ -79,6 +79,21 @@ pub async fn run(args: RunArgs, global: &Global, output: &Output) -> Result<Exit
     Ok(ExitCode::from(u8::try_from(captured.exit_code()).unwrap_or(u8::MAX)))
 }
 
+/// Records the runs of this workspace that were lost, because Stemma was killed before it could.
+pub async fn record_lost(global: &Global, output: &Output) -> Result<(), Problem> {
+    // one that can't be opened is told of by the command itself
+    let Ok(Some(workspace)) = Workspace::find(&session::current_dir()?) else {
+        return Ok(());
+    };
+    for lost in stemma_workspace::lost_runs(&workspace)? {
+        let captured = stemma_workspace::record_lost(&workspace, &workspace.open_store()?, &lost)?;
+        session::with(global, async |session| record(session, &captured, output).await).await?;
+        lost.forget();
+        output.note(format!("run {} was lost and is recorded as such: `stemma run` was ended", captured.record.id));
+    }
+    Ok(())
+}
+
 /// A run is recorded by who ran it, as the home knows them.
 async fn who(session: &Session) -> Result<Actor, Problem> {
     let you = session.client.home().await?.you;

@@ -129,6 +129,7 @@ fn trainings(report: &ReproductionReport) -> Vec<String> {
             ExitStatus::Code(0) => String::new(),
             ExitStatus::Code(code) => format!(", exit code {code}"),
             ExitStatus::Signal(signal) => format!(", signal {signal}"),
+            ExitStatus::Unknown => ", exit not known".to_owned(),
         };
         let model = training.model.map_or("no model".to_owned(), |model| format!("b3:{}", model.short()));
         let run = training.run.map(|run| format!(", run {run}")).unwrap_or_default();

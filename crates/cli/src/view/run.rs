@@ -83,6 +83,7 @@ pub fn exit(exit: ExitStatus) -> String {
     match exit {
         ExitStatus::Code(code) => format!("exit code {code}"),
         ExitStatus::Signal(signal) => format!("signal {signal}"),
+        ExitStatus::Unknown => "not known".to_owned(),
     }
 }
 

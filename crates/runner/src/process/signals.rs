@@ -1,4 +1,6 @@
-//! Passes signals that are sent to this process on to the commands it runs.
+//! Passes signals that are sent to this process on to the commands it runs; the third one kills.
+//!
+//! What the terminal sends reaches a command by itself and is only counted.
 //!
 //! Handlers are process-wide: they are installed while at least one command runs and put back afterwards.
 
@@ -21,14 +23,19 @@ const RESERVED: i32 = -1;
 /// Taken by a command that has ended already.
 const ENDED: i32 = -2;
 
+/// So often somebody has to ask before a command that goes on is killed.
+const ASKED_MAX: i32 = 3;
+
 struct Slot {
     pid: AtomicI32,
+    /// How often a signal came while the command ran, from whomever.
+    asked: AtomicI32,
     /// A signal that came before the command had started.
     early: AtomicI32,
 }
 
 static SLOTS: [Slot; COMMANDS_MAX] =
-    [const { Slot { pid: AtomicI32::new(FREE), early: AtomicI32::new(0) } }; COMMANDS_MAX];
+    [const { Slot { pid: AtomicI32::new(FREE), asked: AtomicI32::new(0), early: AtomicI32::new(0) } }; COMMANDS_MAX];
 
 struct Installed {
     users: usize,
@@ -49,6 +56,7 @@ impl Forwarding {
             .find(|slot| slot.pid.compare_exchange(FREE, RESERVED, SeqCst, SeqCst).is_ok())
             .ok_or(RunError::TooMany { max: COMMANDS_MAX })?;
         slot.early.store(0, SeqCst);
+        slot.asked.store(0, SeqCst);
         let mut installed = INSTALLED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if installed.users == 0 {
             installed.previous = install();
@@ -110,15 +118,18 @@ fn install_one(signal: i32) -> Option<libc::sigaction> {
 extern "C" fn forward(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the kernel passes a valid siginfo to a handler installed with SA_SIGINFO.
     let sent_by_a_process = unsafe { (*info).si_code } <= 0;
-    if !sent_by_a_process {
-        return;
-    }
     for slot in &SLOTS {
         match slot.pid.load(SeqCst) {
             FREE | ENDED => {}
-            RESERVED => slot.early.store(signal, SeqCst),
-            // SAFETY: kill may be called in a handler and touches no memory of ours.
-            pid => _ = unsafe { libc::kill(pid, signal) },
+            RESERVED if sent_by_a_process => slot.early.store(signal, SeqCst),
+            RESERVED => {}
+            pid => {
+                let is_enough = slot.asked.fetch_add(1, SeqCst) + 1 >= ASKED_MAX;
+                if is_enough || sent_by_a_process {
+                    // SAFETY: kill may be called in a handler and touches no memory of ours.
+                    unsafe { libc::kill(pid, if is_enough { libc::SIGKILL } else { signal }) };
+                }
+            }
         }
     }
 }

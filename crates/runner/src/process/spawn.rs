@@ -72,6 +72,11 @@ impl Launch {
         }
     }
 
+    /// Which of the standard streams are not this process's own.
+    pub fn replaces_streams(&self) -> [bool; 3] {
+        self.streams.map(|stream| stream.is_some())
+    }
+
     /// Starts the program as a child of this process and returns its id.
     pub fn start(&self) -> io::Result<i32> {
         let (failure, failed) = pipe()?;

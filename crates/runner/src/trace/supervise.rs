@@ -6,6 +6,7 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     mem,
+    net::IpAddr,
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
     path::PathBuf,
     ptr,
@@ -20,25 +21,39 @@ use stemma_core::{
 
 use super::{
     Child, Report, filter,
+    inherited::{Inherited, What},
+    program,
     syscall::{self, Pending},
     tracee::{Resume, Tracee, seize},
 };
 use crate::{
     capture::CaptureLevel,
+    keep::Change,
     process::{Exit, Usage, pipe, read_errno},
-    recorder::Recorder,
+    recorder::{Opening, Recorder},
 };
 
 /// Does the whole work of the tracer process, in which it is called right after the fork.
-pub(super) fn run(child: &impl Child, filter: &[sock_filter], settle: Duration, reports: RawFd) -> ! {
+pub(super) fn run(child: &impl Child, filter: &[sock_filter], plan: Plan, reports: RawFd) -> ! {
     // SAFETY: in this process the descriptor belongs to nobody else, and is closed by the writer.
     let reports = BufWriter::new(unsafe { File::from_raw_fd(reports) });
     let supervised = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        Supervisor::start(child, filter, reports).map(|supervisor| supervisor.supervise(settle))
+        let Plan { settle, inherited, keep } = plan;
+        let recorder = Recorder::new(CaptureLevel::Ptrace).keeping(keep).asking(resolvers());
+        Supervisor::start(child, filter, recorder, reports).map(|supervisor| supervisor.supervise(&inherited, settle))
     }));
     let code = i32::from(!matches!(supervised, Ok(Ok(()))));
     // SAFETY: leaves without running what the parent registered for its own exit.
     unsafe { libc::_exit(code) }
+}
+
+/// What the tracer needs to know of a command besides how to start it.
+pub(super) struct Plan {
+    /// How long processes that outlive the command are still watched.
+    pub settle: Duration,
+    pub inherited: Vec<Inherited>,
+    /// Where to keep what files hold before they change.
+    pub keep: Option<PathBuf>,
 }
 
 /// Where a wait led to.
@@ -60,7 +75,12 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn start(child: &impl Child, filter: &[sock_filter], mut reports: BufWriter<File>) -> io::Result<Self> {
+    fn start(
+        child: &impl Child,
+        filter: &[sock_filter],
+        recorder: Recorder,
+        mut reports: BufWriter<File>,
+    ) -> io::Result<Self> {
         prepare_this_process();
         let (gate, opener) = pipe()?;
         let (failure, failed) = pipe()?;
@@ -86,17 +106,11 @@ impl Supervisor {
             return Err(error);
         }
         drop(opener);
-        Ok(Self {
-            main,
-            failure,
-            tracees: HashMap::from([(Tracee(main), None)]),
-            recorder: Recorder::new(CaptureLevel::Ptrace),
-            reports,
-            is_started: false,
-        })
+        Ok(Self { main, failure, tracees: HashMap::from([(Tracee(main), None)]), recorder, reports, is_started: false })
     }
 
-    fn supervise(mut self, settle: Duration) {
+    fn supervise(mut self, inherited: &[Inherited], settle: Duration) {
+        self.note_inherited(inherited);
         let Some((exit, usage)) = self.follow_main() else {
             return;
         };
@@ -112,6 +126,23 @@ impl Supervisor {
         report(&mut reports, &Report::Finished { capture: recorder.finish() });
         drop(reports);
         serve_the_rest();
+    }
+
+    /// Files that are open from the start count as opened by the command.
+    fn note_inherited(&mut self, inherited: &[Inherited]) {
+        for Inherited { descriptor, link, what, read, write } in inherited {
+            match what {
+                What::Stream(kind) => self.recorder.watch_stream(link.clone(), *descriptor, *kind),
+                What::File(stamp) => {
+                    if *read && *write {
+                        self.recorder.about_to_change(link, Change::ContentThatIsRead);
+                    }
+                    let opening =
+                        Opening { read: *read, write: *write, truncate: false, create: false, before: Some(*stamp) };
+                    self.recorder.opened(link, opening, || std::fs::metadata(link).ok());
+                }
+            }
+        }
     }
 
     /// Follows all tracees until the main process has ended.
@@ -193,28 +224,23 @@ impl Supervisor {
 
     fn syscall_ends(&mut self, tracee: Tracee) {
         let pending = self.tracees.insert(tracee, None).flatten();
-        if let Some(pending) = pending
-            && let Some(returned) = tracee.returned()
-        {
-            syscall::after(tracee, pending, returned, &mut self.recorder);
+        match (pending, tracee.returned()) {
+            (Some(pending), Some(returned)) => syscall::after(tracee, pending, returned, &mut self.recorder),
+            (Some(pending), None) => syscall::failed(tracee, &pending, &mut self.recorder),
+            (None, _) => {}
         }
         tracee.resume(Resume::Freely, 0);
     }
 
     /// After an exec the process has one thread, whose number is the process's.
     fn program_starts(&mut self, tracee: Tracee) {
-        if let Some(former) = tracee.event_message()
-            && former != tracee.0
-        {
-            self.tracees.remove(&Tracee(former));
-        }
+        let former = tracee.event_message().map_or(tracee, Tracee);
+        let asked = match self.tracees.remove(&former).flatten() {
+            Some(Pending::Exec { path }) => path,
+            _ => None,
+        };
         self.tracees.insert(tracee, None);
-        if let Some(executable) = tracee.executable() {
-            self.recorder.executed(executable);
-        }
-        if tracee.is_foreign() {
-            self.recorder.bypassed(Bypass::ForeignProgram);
-        }
+        program::started(tracee, asked, &mut self.recorder);
         if tracee.0 == self.main && !self.is_started {
             self.is_started = true;
             report(&mut self.reports, &Report::Started { pid: self.main });
@@ -316,6 +342,13 @@ fn serve_the_rest() {
             _ => tracee.resume(Resume::Freely, 0),
         }
     }
+}
+
+/// Reads `nameserver 192.0.2.1` from the machine's configuration; without it only services of this machine are known.
+fn resolvers() -> Vec<IpAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let addresses = text.lines().filter_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok());
+    addresses.map(|address: IpAddr| address.to_canonical()).collect()
 }
 
 fn thread_group(thread: i32) -> Option<i32> {

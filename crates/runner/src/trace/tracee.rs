@@ -12,6 +12,11 @@ use std::{
 
 const PATH_BYTES_MAX: usize = 4096;
 const PAGE_BYTES: usize = 4096;
+/// Of one part of a message's control data.
+const CONTROL_HEAD_BYTES: usize = 16;
+/// Names that mean something else for each process, and what they stand for below `/proc/<pid>`.
+const OWN_PLACES: [(&str, &str); 5] =
+    [("/proc/self", ""), ("/dev/fd", "fd"), ("/dev/stdin", "fd/0"), ("/dev/stdout", "fd/1"), ("/dev/stderr", "fd/2")];
 
 /// A traced thread's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -179,6 +184,63 @@ impl Tracee {
         std::fs::metadata(self.proc_path(&format!("fd/{descriptor}"))).ok()
     }
 
+    /// The access mode of an open descriptor, as `open` takes it.
+    pub fn descriptor_flags(self, descriptor: i64) -> Option<i32> {
+        let text = std::fs::read_to_string(self.proc_path(&format!("fdinfo/{descriptor}"))).ok()?;
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
+        i32::from_str_radix(flags.trim(), 8).ok()
+    }
+
+    /// The descriptors that a received message brought along, at most those of one page.
+    pub fn received_descriptors(self, message: u64) -> Vec<i64> {
+        let mut control = vec![0; self.control(message).1.min(PAGE_BYTES)];
+        let read = self.read(self.control(message).0, &mut control);
+        let mut rest = &control[..read];
+        let mut descriptors = Vec::new();
+        // each part: length with head (8 bytes), level (4), type (4), then what it brings
+        while let Some((head, _)) = rest.split_at_checked(CONTROL_HEAD_BYTES) {
+            let length = u64::from_ne_bytes(head[..8].try_into().expect("eight bytes")) as usize;
+            let number = |at: usize| i32::from_ne_bytes(head[at..at + 4].try_into().expect("four bytes"));
+            let Some(body) = rest.get(CONTROL_HEAD_BYTES..length) else {
+                break;
+            };
+            if (number(8), number(12)) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                let (numbers, _) = body.as_chunks::<4>();
+                descriptors.extend(numbers.iter().map(|bytes| i64::from(i32::from_ne_bytes(*bytes))));
+            }
+            rest = rest.get(length.next_multiple_of(8)..).unwrap_or_default();
+        }
+        descriptors
+    }
+
+    /// Whether a message has room for descriptors.
+    pub fn may_receive_descriptors(self, message: u64) -> bool {
+        self.control(message).1 > CONTROL_HEAD_BYTES
+    }
+
+    /// Where a `msghdr` has its control part, and how long that is.
+    fn control(self, message: u64) -> (u64, usize) {
+        const ADDRESS_OFFSET: u64 = 32;
+        let word = |offset: u64| self.word(message.wrapping_add(offset)).unwrap_or(0);
+        (word(ADDRESS_OFFSET), word(ADDRESS_OFFSET + 8) as usize)
+    }
+
+    pub fn arguments(self) -> Vec<OsString> {
+        let text = std::fs::read(self.proc_path("cmdline")).unwrap_or_default();
+        let words = text.strip_suffix(&[0]).unwrap_or(&text).split(|byte| *byte == 0);
+        words.map(|word| OsString::from_vec(word.to_vec())).collect()
+    }
+
+    /// Does a path mean another file to it than to us?
+    pub fn sees_other_files(self) -> bool {
+        let differs = |rest: &str| {
+            let own = std::fs::read_link(Path::new("/proc/self").join(rest)).ok();
+            let its = std::fs::read_link(self.proc_path(rest)).ok();
+            its.is_some() && its != own
+        };
+        differs("ns/mnt") || differs("root")
+    }
+
     pub fn executable(self) -> Option<PathBuf> {
         std::fs::read_link(self.proc_path("exe")).ok()
     }
@@ -196,9 +258,11 @@ impl Tracee {
     /// Makes a path argument absolute; links in it are not followed yet.
     pub fn resolve(self, directory: u64, path: &Path) -> Option<PathBuf> {
         if path.is_absolute() {
-            return Some(match path.strip_prefix("/proc/self") {
-                Ok(rest) => self.proc_path("").join(rest),
-                Err(_) => path.to_owned(),
+            let own = OWN_PLACES.iter().find_map(|(place, own)| Some((path.strip_prefix(place).ok()?, own)));
+            return Some(match own {
+                Some((rest, own)) if rest.as_os_str().is_empty() => self.proc_path(own),
+                Some((rest, own)) => self.proc_path(own).join(rest),
+                None => path.to_owned(),
             });
         }
         let base = match directory as i32 {

@@ -13,12 +13,14 @@ use stemma_runner::{
 
 pub struct Room {
     directory: tempfile::TempDir,
+    keep: tempfile::TempDir,
     pub capture: CaptureMode,
 }
 
 impl Room {
     pub fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap(), capture: CaptureMode::Best }
+        let [directory, keep] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        Self { directory, keep, capture: CaptureMode::Best }
     }
 
     pub fn watched(capture: CaptureMode) -> Self {
@@ -44,6 +46,8 @@ impl Room {
         let mut command = Command::new(argv.iter().map(|word| (*word).to_owned()).collect(), self.path(""));
         command.capture = self.capture;
         command.streams = Streams { stdin: Stream::Null, ..Streams::default() };
+        let keep = tempfile::tempdir_in(&self.keep).unwrap().keep();
+        command.keep = Some(keep);
         command
     }
 
@@ -78,6 +82,14 @@ pub fn file<'a>(execution: &'a Execution, path: &Path) -> &'a FileAccess {
             execution.capture.files.iter().filter(|access| access.path.parent() == path.parent()).collect();
         panic!("{} was not seen; seen: {near:#?}", path.display())
     })
+}
+
+/// What a file held before the run changed it.
+#[track_caller]
+pub fn kept(execution: &Execution, path: &Path) -> String {
+    let access = file(execution, path);
+    assert!(access.prior_read && !access.mutated, "{access:?}");
+    fs::read_to_string(access.kept.as_ref().expect("it was kept")).unwrap()
 }
 
 pub fn is_seen(execution: &Execution, path: &Path) -> bool {

@@ -2,9 +2,9 @@
 
 use std::{ffi::OsStr, path::Path};
 
-const FOLDERS: [&str; 9] =
-    [".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".gcloud", ".kaggle", ".password-store"];
-const NAMES: [&str; 11] = [
+const FOLDERS: [&str; 11] =
+    [".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".gcloud", "gcloud", "gh", ".kaggle", ".password-store"];
+const NAMES: [&str; 16] = [
     ".netrc",
     "_netrc",
     ".pgpass",
@@ -16,6 +16,12 @@ const NAMES: [&str; 11] = [
     ".s3cfg",
     "kaggle.json",
     "credentials.toml",
+    ".databrickscfg",
+    "rclone.conf",
+    // of a hub, in `~/.cache/huggingface`
+    "token",
+    "stored_tokens",
+    "application_default_credentials.json",
 ];
 const EXTENSIONS: [&str; 7] = ["pem", "p12", "pfx", "jks", "kdbx", "ppk", "keystore"];
 /// Endings of `.env.…` files that are meant to be shared.
@@ -97,6 +103,8 @@ mod tests {
             "/p/keys/id_ed25519",
             "/p/server.PEM",
             "/home/ada/.kaggle/kaggle.json",
+            "/home/ada/.cache/huggingface/token",
+            "/home/ada/.config/gcloud/credentials.db",
         ] {
             assert!(is_credential_file(Path::new(path)), "{path}");
         }

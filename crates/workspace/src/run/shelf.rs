@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use stemma_core::{Digest, Timestamp, lineage::Certainty, record::FileRef};
+use stemma_core::{Digest, Timestamp, hermetic::Gap, lineage::Certainty, record::FileRef};
 use stemma_runner::{
     FileAccess, Stamp,
     redact::{SecretKind, redact_text},
@@ -34,6 +34,8 @@ pub(super) struct Shelf<'a> {
     contents: BTreeMap<Digest, Content>,
     pub redacted: BTreeSet<SecretKind>,
     pub notes: Vec<String>,
+    /// What could not be kept.
+    pub gaps: Vec<Gap>,
 }
 
 /// All that the shelf has collected, safe in the store.
@@ -53,6 +55,8 @@ pub(super) struct Seen<'a> {
     /// When the run ended; if the file is different by now, something else has changed it.
     pub last: Option<Stamp>,
     pub mutated: bool,
+    /// Where its content lies, if the run has changed the file since it read it.
+    pub kept: Option<&'a Path>,
     pub read_at: Option<Timestamp>,
     pub written_at: Option<Timestamp>,
 }
@@ -67,6 +71,7 @@ impl<'a> Seen<'a> {
             first: None,
             last: None,
             mutated: false,
+            kept: None,
             read_at: None,
             written_at: None,
         }
@@ -78,6 +83,7 @@ impl<'a> Seen<'a> {
             first: access.first,
             last: access.last,
             mutated: access.mutated && !is_output,
+            kept: access.kept.as_deref().filter(|_| !is_output),
             read_at: access.read_at.filter(|_| !is_output),
             written_at: access.written_at.filter(|_| is_output),
             ..Self::unseen(&access.path, what)
@@ -103,7 +109,16 @@ impl<'a> Shelf<'a> {
             contents: BTreeMap::new(),
             redacted: BTreeSet::new(),
             notes: Vec::new(),
+            gaps: Vec::new(),
         }
+    }
+
+    /// Notes a file whose content is not held.
+    pub fn miss(&mut self, path: String, what: ContentKind, why: String) {
+        self.gaps.push(match what {
+            ContentKind::Output => Gap::NotWritten { path, why },
+            _ => Gap::NotRead { path, why },
+        });
     }
 
     pub fn note(&mut self, note: impl Into<String>) {
@@ -119,18 +134,18 @@ impl<'a> Shelf<'a> {
         Ok(info.digest)
     }
 
-    /// Keeps a file; `None`, with a note, if it can't or must not be kept.
+    /// Keeps a file; `None`, with a gap, if it can't or must not be kept.
     pub fn keep(&mut self, seen: Seen<'_>) -> Result<Option<FileRef>, StoreError> {
         let shown = shown_path(self.workspace.root(), seen.path);
         if sensitive::is_credential_file(Path::new(&shown)) {
-            self.note(format!("`{shown}` may hold credentials and was not kept"));
+            self.miss(shown, seen.what, "it may hold credentials".into());
             return Ok(None);
         }
         if let Some(info) = self.known_from_before(&seen) {
             self.remember(info, seen.what);
             return Ok(Some(file_ref(&seen, shown, info, seen.mutated)));
         }
-        let changed_since = seen.last.is_some() && stamp_of(seen.path) != seen.last;
+        let changed_since = seen.kept.is_none() && seen.last.is_some() && stamp_of(seen.path) != seen.last;
         match self.put(&seen)? {
             Put::Stored(info) => {
                 if changed_since {
@@ -145,7 +160,7 @@ impl<'a> Shelf<'a> {
                 Ok(Some(file_ref(&seen, shown, info, true)))
             }
             Put::Skipped(why) => {
-                self.note(format!("`{shown}` was not kept: {why}"));
+                self.miss(shown, seen.what, why);
                 Ok(None)
             }
         }
@@ -159,11 +174,12 @@ impl<'a> Shelf<'a> {
     }
 
     fn put(&mut self, seen: &Seen<'_>) -> Result<Put, StoreError> {
+        let content = seen.kept.unwrap_or(seen.path);
         let is_searched = seen.what != ContentKind::Output && sensitive::is_written_by_hand(seen.path);
-        if is_searched && let Some(put) = self.put_without_secrets(seen.path)? {
+        if is_searched && let Some(put) = self.put_without_secrets(content)? {
             return Ok(put);
         }
-        self.put_file(seen.path)
+        self.put_file(content)
     }
 
     fn put_file(&mut self, path: &Path) -> Result<Put, StoreError> {

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use stemma_core::{Digest, ErrorKind, Problem, lineage::Certainty, record::ExitStatus};
 use stemma_runner::{CaptureLevel, CaptureMode};
-use stemma_workspace::{ContentKind, RunError, RunRequest, run};
+use stemma_workspace::{ContentKind, RunError, RunRequest, lost_runs, record_lost, run};
 
 use crate::scene::{Scene, file, paths};
 
@@ -209,26 +209,67 @@ fn a_loss_that_diverged_takes_no_other_number_along() {
 }
 
 #[test]
-fn an_input_that_the_run_overwrites_is_marked() {
+fn an_input_that_the_run_overwrites_is_held_as_it_was_read() {
     let scene = Scene::new();
     scene.write("state.csv", "1\n");
     let script = "n = open('state.csv').read()\nopen('state.csv', 'w').write(n + '2\\n')\n";
-    let captured = scene.python(script, &[]);
-    assert!(file(&captured.record.inputs, "state.csv").mutated);
-    let output = file(&captured.record.outputs, "state.csv");
+    let record = scene.python(script, &[]).record;
+    let input = file(&record.inputs, "state.csv");
+    assert_eq!((input.digest, input.mutated), (Digest::of(b"1\n"), false));
+    assert_eq!(scene.content(&input.digest), "1\n");
+    let output = file(&record.outputs, "state.csv");
     assert_eq!(output.digest, Digest::of(b"1\n2\n"));
-    assert!(!output.mutated);
-    assert_eq!(captured.record.hermetic().grade, 'C');
+    assert!(record.started <= input.read_at.unwrap() && input.read_at <= output.written_at);
+    assert!(input.written_at.is_none() && output.read_at.is_none() && output.written_at.unwrap() <= record.ended);
+    assert_eq!(record.hermetic().grade, 'A');
 }
 
 #[test]
-fn an_input_that_the_run_removes_is_noted_and_left_out() {
+fn an_input_that_the_run_removes_is_held() {
     let scene = Scene::new();
     scene.write("once.csv", "1\n");
     let script = "import os\nopen('once.csv').read()\nos.remove('once.csv')\n";
     let captured = scene.python(script, &[]);
-    assert!(captured.record.inputs.is_empty());
-    assert!(captured.notes.iter().any(|note| note.contains("once.csv")));
+    assert_eq!(file(&captured.record.inputs, "once.csv").digest, Digest::of(b"1\n"));
+    assert!(captured.notes.is_empty(), "{:?}", captured.notes);
+}
+
+#[test]
+fn what_can_not_be_held_is_named_with_the_grade() {
+    let scene = Scene::new();
+    scene.write(".env", "RATE=0.1\n");
+    let script = "import os\nopen('.env').read()\nos.mkfifo('pipe')\n\
+         os.close(os.open('pipe', os.O_RDONLY | os.O_NONBLOCK))\n";
+    let hermetic = scene.python(script, &[]).record.hermetic();
+    assert_eq!(hermetic.grade, 'C');
+    assert_eq!(
+        hermetic.why(5).unwrap(),
+        "read `pipe`, which is not kept: it is a pipe or a device; \
+         read `.env`, which is not kept: it may hold credentials"
+    );
+}
+
+#[test]
+fn a_run_whose_process_is_killed_is_found_by_the_next_who_looks() {
+    let scene = Scene::new();
+    // the note is there while the command runs, and held: nobody takes it for lost
+    let script = "import glob\nassert glob.glob('.stemma/open-runs/*/note.json')\n";
+    let captured = scene.python(script, &[]);
+    assert_eq!(captured.exit_code(), 0);
+    assert!(lost_runs(&scene.workspace).unwrap().is_empty());
+
+    // as a kill leaves it: the note without its holder
+    let copy = "import glob, shutil\nshutil.copytree(glob.glob('.stemma/open-runs/*')[0], 'aside')\n";
+    let killed = scene.python(copy, &["--token", "k3y-5ecret"]);
+    fs::rename(scene.path("aside"), scene.path(".stemma/open-runs/killed")).unwrap();
+    let [lost] = lost_runs(&scene.workspace).unwrap().try_into().unwrap();
+    let record = record_lost(&scene.workspace, &scene.store, &lost).unwrap().record;
+    assert_eq!((record.id, record.exit), (killed.record.id, ExitStatus::Unknown));
+    assert!(record.command.contains(&"train.py".to_owned()) && !format!("{record:?}").contains("k3y-5ecret"));
+    assert_eq!(record.hermetic().grade, 'D');
+    assert!(record.hermetic().why(5).unwrap().ends_with("`stemma run` was ended before it could record it"));
+    lost.forget();
+    assert!(lost_runs(&scene.workspace).unwrap().is_empty());
 }
 
 #[test]
@@ -292,19 +333,15 @@ fn where_nobody_watches_what_is_declared_counts() {
 }
 
 #[test]
-fn what_tells_of_the_machine_alone_is_no_input() {
+fn data_is_an_input_wherever_it_lies() {
     let scene = Scene::new();
-    let marker = tempfile::Builder::new().prefix(".marker-").tempfile_in("/tmp").unwrap();
-    let shared = tempfile::tempfile_in("/dev/shm").is_ok();
-    let script = format!(
-        "open({:?}).read()\nif {}: open('/dev/shm/stemma-test-{}', 'w').close()\n",
-        marker.path(),
-        if shared { "True" } else { "False" },
-        std::process::id()
-    );
+    let hidden = tempfile::Builder::new().prefix(".hidden-").tempfile_in("/tmp").unwrap();
+    let shared = tempfile::Builder::new().prefix("stemma-test-").tempfile_in("/dev/shm").unwrap();
+    let paths_of = |file: &tempfile::NamedTempFile| file.path().to_str().unwrap().to_owned();
+    let expected = [paths_of(&shared), paths_of(&hidden)];
+    let script = format!("for name in {expected:?}: open(name).read()\n");
     let captured = scene.python(&script, &[]);
-    let _ = fs::remove_file(format!("/dev/shm/stemma-test-{}", std::process::id()));
-    assert!(captured.record.inputs.is_empty(), "{:?}", captured.record.inputs);
+    assert_eq!(paths(&captured.record.inputs), expected);
     assert!(captured.notes.is_empty(), "{:?}", captured.notes);
 }
 
