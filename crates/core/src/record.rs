@@ -405,3 +405,38 @@ pub struct SliceFound {
     /// It has enough rows to decide.
     pub counts: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical;
+
+    /// As `stemma run` wrote it before a capture had gaps and files had times.
+    const OLD: &str = r#"{
+        "v": 1, "id": "01936f3a7c0070008000000000000001", "project": "credit", "kind": "training",
+        "actor": {"principal": "ada@example.org", "auth": "asserted"},
+        "command": ["python", "train.py"], "directory": "", "started": 1, "ended": 2, "exit": {"code": 0},
+        "code": {"files": []},
+        "environment": "b3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+        "capture": {
+            "level": 4, "method": "ptrace+seccomp", "hosts": ["10.0.0.2:53"], "environment_files": 3, "may_bypass": true
+        },
+        "inputs": [{
+            "path": "a.csv", "digest": "b3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+            "size": 0, "certainty": "observed", "mutated": true
+        }],
+        "outputs": [], "params": {}, "claimed_metrics": {}, "cpu_us": 1, "max_rss_bytes": 1, "redactions": []
+    }"#;
+
+    #[test]
+    fn an_old_record_keeps_its_digest_and_its_grade() {
+        let text: serde_json::Value = serde_json::from_str(OLD).unwrap();
+        let record: RunRecord = serde_json::from_value(text.clone()).unwrap();
+        assert_eq!(canonical::to_bytes(&record).unwrap(), canonical::to_bytes(&text).unwrap());
+        let hermetic = record.hermetic();
+        assert_eq!(hermetic.grade, 'D');
+        let why =
+            "it used what the tracer can't see through; contacted 10.0.0.2:53; `a.csv` is not kept as it was read";
+        assert_eq!(hermetic.why(5).unwrap(), why);
+    }
+}

@@ -16,7 +16,7 @@ use crate::{
     environment::Interpreter,
     source::{is_bytecode, is_code_by_name, source_of},
 };
-use place::{Judge, Place};
+use place::{Judge, Place, is_dataless_device};
 
 /// What the paths are judged by. All paths are absolute and without symbolic links.
 #[derive(Debug, Clone, Default)]
@@ -169,7 +169,7 @@ fn sort(access: &FileAccess, level: CaptureLevel, classified: &mut Classified, c
         return;
     }
     match (access.kind, access.written, access.removed) {
-        (FileKind::Other, false, _) if access.read && !access.path.starts_with("/dev") => {
+        (FileKind::Other, false, _) if access.read && !is_dataless_device(&access.path) => {
             classified.pipes.push(access.path.clone());
         }
         (FileKind::Other, ..) => classified.ignored += 1,
@@ -321,6 +321,9 @@ mod tests {
             (FileAccess { kind: FileKind::Other, ..read("/home/ada/fifo") }, "pipe"),
             (FileAccess { kind: FileKind::Other, written: true, ..read("/home/ada/fifo") }, "ignored"),
             (FileAccess { kind: FileKind::Other, ..read("/dev/urandom") }, "ignored"),
+            (FileAccess { kind: FileKind::Other, ..read("/dev/pts/3") }, "ignored"),
+            (FileAccess { kind: FileKind::Other, ..read("/dev/sdb1") }, "pipe"),
+            (FileAccess { kind: FileKind::Other, ..read("/dev/video0") }, "pipe"),
             (read(&project(".git/config")), "ignored"),
             (read(&project(".git/annex/objects/a/b/train.csv")), "input"),
             (read(&project(".git/lfs/objects/a/b/c")), "input"),

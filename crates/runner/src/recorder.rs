@@ -169,7 +169,12 @@ impl Recorder {
         }
         let is_new = !self.files.contains_key(path);
         let now = self.now();
-        let Some(entry) = self.entry(path, stat) else {
+        let found = if is_new { stat() } else { None };
+        // a directory may be opened like a file, and only its listing can be read
+        if found.as_ref().is_some_and(Metadata::is_dir) {
+            return;
+        }
+        let Some(entry) = self.entry(path, || found) else {
             return;
         };
         let changes = opening.write && (opening.truncate || opening.create);

@@ -3,10 +3,20 @@
 //! Three kinds of evidence: the format of a known kind of token, a name beside the value that says "secret", and the
 //! place (the password of a URL). A random-looking value alone is none: digests, ids and seeds look random too.
 
-use std::{borrow::Cow, ops::Range, sync::LazyLock};
+mod format;
+mod name;
+mod option;
+mod value;
+
+use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
+
+use format::formats;
+use name::{key_kind, words};
+use option::{SHORT_OPTIONS, joined_option, password_program};
+use value::{is_count, is_expression, is_harmless, looks_made_up};
 
 /// What a secret was recognised as; stands in its place as `«redacted:kind»`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -116,28 +126,6 @@ pub fn redact_args(args: &[String]) -> RedactedArgs {
     RedactedArgs { args: redacted, found }
 }
 
-/// Programs whose short options take a password: (program, option, whether the next word is meant as well).
-const SHORT_OPTIONS: [(&str, &str, bool); 12] = [
-    ("sshpass", "-p", true),
-    ("mysql", "-p", false),
-    ("mysqldump", "-p", false),
-    ("mariadb", "-p", false),
-    ("mongo", "-p", true),
-    ("mongosh", "-p", true),
-    ("docker", "-p", true),
-    ("podman", "-p", true),
-    ("redis-cli", "-a", true),
-    ("ldapsearch", "-w", true),
-    ("sqlcmd", "-P", true),
-    ("unzip", "-P", true),
-];
-
-/// The program's name, if the argument starts one whose short options take a password.
-fn password_program(argument: &str) -> Option<&'static str> {
-    let name = argument.rsplit('/').next()?;
-    SHORT_OPTIONS.iter().map(|(program, ..)| *program).find(|program| *program == name)
-}
-
 /// What the argument after this one holds, if this is an option that takes a secret.
 fn option_kind(argument: &str, program: &str) -> Option<SecretKind> {
     const SWITCHES: [&str; 9] = ["use", "no", "with", "ask", "prompt", "has", "enable", "disable", "skip"];
@@ -166,14 +154,6 @@ fn redact_argument(argument: &str, program: &str, found: &mut Vec<SecretKind>) -
     }
 }
 
-/// The option of `-pSECRET`, for the programs that read it so.
-fn joined_option(argument: &str, program: &str) -> Option<&'static str> {
-    let (_, option, _) = SHORT_OPTIONS.iter().find(|(name, ..)| *name == program)?;
-    let value = argument.strip_prefix(option)?;
-    let is_another_option = argument.starts_with("--");
-    (!is_another_option && !is_plain(value)).then_some(*option)
-}
-
 /// The kind of a whole `KEY=VALUE` argument; a key with spaces or brackets in it is prose or code.
 fn assigned_kind(key: &str) -> Option<SecretKind> {
     let is_one_word = !key.contains(|letter: char| letter.is_whitespace() || "(){}\"'".contains(letter));
@@ -186,59 +166,6 @@ pub fn redact_variable(name: &str, value: &str) -> Redacted {
         Some(kind) if !is_harmless(name, value) => Redacted { text: kind.mark(), found: vec![kind] },
         _ => redact_text(value),
     }
-}
-
-/// Known formats; each has at most one group, and what it captures is taken out, else the whole match.
-const FORMATS: [(SecretKind, &str); 17] = [
-    (
-        SecretKind::PrivateKey,
-        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
-    ),
-    (SecretKind::Jwt, r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
-    (SecretKind::AwsKey, r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b"),
-    (SecretKind::GithubToken, r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,})"),
-    (SecretKind::GitlabToken, r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    (SecretKind::SlackToken, r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
-    (SecretKind::SlackToken, r"https://hooks\.slack\.com/services/([A-Za-z0-9/]{20,})"),
-    (SecretKind::GoogleKey, r"\bAIza[A-Za-z0-9_-]{35}"),
-    (SecretKind::HuggingFaceToken, r"\bhf_[A-Za-z0-9]{30,}"),
-    (SecretKind::SkKey, r"\bsk-(?:[a-z]+-)*[A-Za-z0-9_]{20,}[A-Za-z0-9_-]*"),
-    (SecretKind::PypiToken, r"\bpypi-[A-Za-z0-9_-]{50,}"),
-    (SecretKind::StemmaToken, r"\bstm_[A-Za-z0-9_-]{16,}"),
-    (SecretKind::UrlPassword, r#"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@:"'<>]*:([^\s/"'<>«»]+)@"#),
-    (SecretKind::Password, r#"\bsshpass[\t ]+-p[\t ]*["']?([^\s"'$«»|;&]+)"#),
-    (SecretKind::Password, r#"\b(?:mysql|mysqldump|mariadb)\b[^\n|;&«»]*?[\t ]-p["']?([^\s"'$«»|;&]+)"#),
-    (SecretKind::Password, r#"\bcurl\b[^\n|;&«»]*?[\t ](?:-u[\t ]*|--user[\t =])["']?[^\s"':$]+:([^\s"'$«»|;&]+)"#),
-    (SecretKind::Signature, r"(?i)[?&](?:x-amz-signature|x-goog-signature|signature|sig)=([A-Za-z0-9%+/_-]{16,}=*)"),
-];
-
-static FORMAT_PATTERNS: LazyLock<Vec<(SecretKind, Regex)>> = LazyLock::new(|| {
-    let compile = |pattern| Regex::new(pattern).expect("the pattern is constant and tested");
-    FORMATS.iter().map(|(kind, pattern)| (*kind, compile(pattern))).collect()
-});
-
-fn formats(text: &str, found: &mut Vec<SecretKind>) -> String {
-    let mut text = Cow::Borrowed(text);
-    for (kind, pattern) in FORMAT_PATTERNS.iter() {
-        let replaced = pattern.replace_all(&text, |captures: &Captures<'_>| {
-            found.push(*kind);
-            replace_in(&captures[0], inner_range(captures), &kind.mark())
-        });
-        if let Cow::Owned(changed) = replaced {
-            text = Cow::Owned(changed);
-        }
-    }
-    text.into_owned()
-}
-
-/// Where the first group lies within the whole match.
-fn inner_range(captures: &Captures<'_>) -> Range<usize> {
-    let start = captures.get(0).map_or(0, |whole| whole.start());
-    captures.get(1).map_or(0..captures[0].len(), |group| group.start() - start..group.end() - start)
-}
-
-fn replace_in(text: &str, range: Range<usize>, replacement: &str) -> String {
-    format!("{}{replacement}{}", &text[..range.start], &text[range.end..])
 }
 
 /// The front of `key = value`, `"key": "value"`, `x["key"] = value` and `Authorization: Bearer value`.
@@ -379,210 +306,6 @@ fn start_of_line(text: &str) -> &str {
     let is_end = |(at, letter): &(usize, char)| *letter == '\n' || *at >= LETTERS_MAX;
     let end = text.char_indices().find(is_end).map_or(text.len(), |(at, _)| at);
     &text[..end]
-}
-
-/// The last words of a key that say what it holds.
-const SECRET_WORDS: [(SecretKind, &[&str]); 17] = [
-    (SecretKind::Password, &["pass", "word"]),
-    (SecretKind::ApiKey, &["api", "key"]),
-    (SecretKind::ApiKey, &["apikey"]),
-    (SecretKind::ApiKey, &["access", "key"]),
-    (SecretKind::ApiKey, &["access", "key", "id"]),
-    (SecretKind::ApiKey, &["accesskey"]),
-    (SecretKind::ApiKey, &["account", "key"]),
-    (SecretKind::Secret, &["secret"]),
-    (SecretKind::Secret, &["secret", "key"]),
-    (SecretKind::Secret, &["secrets"]),
-    (SecretKind::PrivateKey, &["private", "key"]),
-    (SecretKind::PrivateKey, &["encryption", "key"]),
-    (SecretKind::Token, &["token"]),
-    (SecretKind::Token, &["authtoken"]),
-    (SecretKind::Credential, &["credential"]),
-    (SecretKind::Credential, &["credentials"]),
-    (SecretKind::Authorization, &["authorization"]),
-];
-
-/// Words before `token` that make it a piece of text rather than a secret.
-const TEXT_TOKENS: [&str; 28] = [
-    "pad", "eos", "bos", "unk", "cls", "sep", "mask", "sos", "start", "end", "stop", "special", "image", "audio",
-    "video", "vocab", "next", "last", "first", "per", "prompt", "forced", "max", "min", "num", "n", "new", "each",
-];
-
-/// Words that mean a password also at the end of a longer one, as in `PGPASSWORD`.
-const PASSWORD_WORDS: [&str; 5] = ["password", "passwd", "passphrase", "passcode", "pwd"];
-/// What `pass` may follow in one word and mean a password: `dbpass`, and not `compass` or `bypass`.
-const BEFORE_PASS: [&str; 36] = [
-    "", "db", "sql", "pg", "mysql", "postgres", "mongo", "redis", "oracle", "jdbc", "odbc", "my", "user", "usr",
-    "admin", "root", "login", "auth", "ssh", "ftp", "sftp", "smtp", "imap", "mail", "email", "http", "https", "proxy",
-    "ldap", "vpn", "api", "app", "key", "store", "svc", "sudo",
-];
-/// Words before `pass` that make it a going-through: `forward_pass`, `first_pass`.
-const GOING_THROUGH: [&str; 30] = [
-    "forward", "backward", "first", "second", "third", "last", "next", "final", "single", "one", "two", "three",
-    "multi", "double", "per", "n", "num", "max", "min", "by", "low", "high", "band", "all", "test", "tests", "did",
-    "is", "must", "compiler",
-];
-/// Words behind the name that say which of several it is: `password_prod`.
-const QUALIFIERS: [&str; 14] = [
-    "prod",
-    "production",
-    "dev",
-    "staging",
-    "test",
-    "local",
-    "old",
-    "new",
-    "default",
-    "value",
-    "db",
-    "admin",
-    "root",
-    "user",
-];
-
-/// What a key's name says about its value.
-fn key_kind(key: &str) -> Option<SecretKind> {
-    let words = words(key);
-    let mut words: Vec<&str> = words.iter().map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit())).collect();
-    while words.len() > 1 && words.last().is_some_and(|word| word.is_empty() || QUALIFIERS.contains(word)) {
-        words.pop();
-    }
-    if is_password(&words) {
-        return Some(SecretKind::Password);
-    }
-    let (kind, ending) = SECRET_WORDS.iter().find(|(_, ending)| words.ends_with(ending))?;
-    let before = words.len().checked_sub(ending.len() + 1).map(|at| words[at]);
-    let is_text = *kind == SecretKind::Token && before.is_some_and(|word| TEXT_TOKENS.contains(&word));
-    (!is_text).then_some(*kind)
-}
-
-fn is_password(words: &[&str]) -> bool {
-    let Some((last, before)) = words.split_last() else {
-        return false;
-    };
-    let goes_through = before.last().is_some_and(|word| GOING_THROUGH.contains(word));
-    PASSWORD_WORDS.iter().any(|word| last.ends_with(word))
-        || last.strip_suffix("pass").is_some_and(|rest| BEFORE_PASS.contains(&rest)) && !goes_through
-}
-
-/// A value that hides nothing under this name. The shell's `PWD` is a folder, a database's a password.
-fn is_harmless(key: &str, value: &str) -> bool {
-    let names_a_folder = matches!(words(key).as_slice(), [word] if word == "pwd" || word == "oldpwd");
-    is_plain(value) || names_a_folder && value.trim_start_matches(['"', '\'']).starts_with(['/', '~', '.', '\\'])
-}
-
-/// Splits `AWS_SECRET_ACCESS_KEY`, `x-api-key`, `db.password` and `clientSecret` into lower-case words.
-fn words(key: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut before_was_lower = false;
-    for letter in key.chars() {
-        if !letter.is_ascii_alphanumeric() {
-            words.push(String::new());
-        } else {
-            if letter.is_ascii_uppercase() && before_was_lower {
-                words.push(String::new());
-            }
-            if let Some(word) = words.last_mut() {
-                word.push(letter.to_ascii_lowercase());
-            }
-        }
-        before_was_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
-/// Values that hide nothing: empty, a constant, a placeholder, a reference to somewhere else.
-fn is_plain(value: &str) -> bool {
-    const CONSTANTS: [&str; 29] = [
-        "basic",
-        "bearer",
-        "token",
-        "none",
-        "null",
-        "nil",
-        "true",
-        "false",
-        "yes",
-        "no",
-        "on",
-        "off",
-        "str",
-        "string",
-        "int",
-        "bytes",
-        "bool",
-        "optional",
-        "required",
-        "secretstr",
-        "...",
-        "changeme",
-        "prompt",
-        "-",
-        "env",
-        "ok",
-        "passed",
-        "fail",
-        "failed",
-    ];
-    let trimmed = value.trim();
-    let lower = trimmed.to_ascii_lowercase();
-    trimmed.is_empty()
-        || trimmed.starts_with(MARK_START)
-        || CONSTANTS.contains(&lower.as_str())
-        || trimmed.starts_with(['$', '<', '%', '{', '@'])
-        || trimmed.contains("${")
-        || trimmed.chars().all(|letter| "*x.X".contains(letter))
-        || lower.starts_with("os.environ")
-        || lower.starts_with("env:")
-        || lower.starts_with("file:")
-}
-
-/// Code rather than a value: a call, an index, an attribute, a type, or a variable that is itself named a secret.
-fn is_expression(value: &str) -> bool {
-    let is_name = |text: &str| {
-        !text.is_empty()
-            && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-            && !text.starts_with(|letter: char| letter.is_ascii_digit())
-    };
-    value.contains(['(', '['])
-        || (value.contains('.')
-            && value.split('.').all(|part| is_name(part) && !part.chars().any(|c| c.is_ascii_digit())))
-        || (is_name(value) && key_kind(value).is_some())
-        || value.starts_with(['=', '!', '|', '&'])
-}
-
-/// A number too short to hide anything; before `token`, how many there are.
-fn is_count(kind: SecretKind, value: &str) -> bool {
-    let digits_max = if kind == SecretKind::Token { 9 } else { 3 };
-    value.len() <= digits_max && value.chars().all(|letter| letter.is_ascii_digit() || letter == '.')
-}
-
-/// Does a value look as if dice had made it, rather than a person who names things?
-fn looks_made_up(value: &str) -> bool {
-    const LENGTH_MIN: usize = 8;
-    const LENGTH_WITHOUT_DIGITS_MIN: usize = 16;
-    const BITS_PER_LETTER_MIN: f64 = 2.5;
-    let holds = |test: fn(&char) -> bool| value.chars().any(|letter| test(&letter));
-    let is_mixed = holds(char::is_ascii_digit) && holds(char::is_ascii_alphabetic)
-        || holds(char::is_ascii_lowercase)
-            && holds(char::is_ascii_uppercase)
-            && value.len() >= LENGTH_WITHOUT_DIGITS_MIN;
-    let is_location = value.starts_with(['/', '.', '~']) || value.contains("://");
-    is_mixed
-        && !is_location
-        && value.len() >= LENGTH_MIN
-        && !value.contains(char::is_whitespace)
-        && entropy_bits(value) >= BITS_PER_LETTER_MIN
-}
-
-fn entropy_bits(text: &str) -> f64 {
-    let mut counts = [0u32; 256];
-    for byte in text.bytes() {
-        counts[usize::from(byte)] += 1;
-    }
-    let length = text.len() as f64;
-    counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / length).map(|p| -p * p.log2()).sum()
 }
 
 #[cfg(test)]
@@ -763,6 +486,8 @@ mod tests {
             &["x", "--pass=§", "--db-pass", "§", "-pwd", "§"],
         );
         check_args(&["sshpass", "-p", "hunter", "ssh", "-p", "22"], &["sshpass", "-p", "§", "ssh", "-p", "22"]);
+        check_args(&["curl", "-u", "ada:hunter", "https://x"], &["curl", "-u", "§", "https://x"]);
+        check_args(&["docker", "run", "-p", "8080:80"], &["docker", "run", "-p", "8080:80"]);
         check_args(&["/usr/bin/mysql", "-phunter", "credit"], &["/usr/bin/mysql", "-p§", "credit"]);
         let harmless = [
             "train.py",

@@ -255,7 +255,7 @@ const INTERPRETER_CHOICES: [&str; 5] =
     [".python-version", ".tool-versions", ".node-version", ".ruby-version", "pyvenv.cfg"];
 /// Below the home: what libraries compile or look up and would make again, and settings of tools that are no part of
 /// a training. Downloads of data and models are none of these.
-const HOME_CACHES: [&str; 47] = [
+const HOME_CACHES: [&str; 48] = [
     ".cache/matplotlib",
     ".cache/fontconfig",
     ".cache/pip",
@@ -281,6 +281,7 @@ const HOME_CACHES: [&str; 47] = [
     ".cache/yarn",
     ".cache/gstreamer-1.0",
     ".cache/thumbnails",
+    ".cache/Microsoft/DeveloperTools",
     ".cache/huggingface/hub/.locks",
     ".config/matplotlib",
     ".config/pip",
@@ -323,14 +324,35 @@ const HOME_FILES: [&str; 16] = [
     ".keras/keras.json",
     ".ipython/README",
 ];
-/// Signs by which libraries learn where they run.
-const MACHINE_MARKERS: [&str; 1] = ["/.dockerenv"];
+/// Signs by which libraries learn where they run, and that they were here before (ONNX Runtime's telemetry).
+const MACHINE_MARKERS: [&str; 2] = ["/.dockerenv", "/tmp/.ses"];
 /// What libraries make for themselves in the folders for temporary files, and would make again.
 const SCRATCH_CACHES: [&str; 4] = ["matplotlib-", "torchinductor_", "numba-", "stemma-hook-"];
 /// What libraries put there for the time of a run. A file from before the run is none of these, whatever its name.
 const SCRATCH_PREFIXES: [&str; 9] =
     ["pymp-", "joblib_", "loky-", "torchelastic_", "fontconfig", "cupy", "nccl-", ".X11-unix", "sem."];
 const SHARED_MEMORY: &str = "/dev/shm";
+/// Devices that bring no data from outside: nothing, noise, terminals (whose streams are told apart), processors.
+const DATALESS_DEVICES: [&str; 18] = [
+    "null",
+    "zero",
+    "full",
+    "random",
+    "urandom",
+    "tty",
+    "console",
+    "pts",
+    "ptmx",
+    "dri",
+    "kfd",
+    "kvm",
+    "infiniband",
+    "fuse",
+    "log",
+    "cpu",
+    "hugepages",
+    "rtc0",
+];
 const LOCK_SUFFIXES: [&str; 4] = [".lock", ".lck", ".lockfile", ".pid"];
 /// The index that SQLite makes of a journal that lies beside it; the journal itself is data.
 const JOURNAL_INDEX_SUFFIX: &str = "-shm";
@@ -467,6 +489,12 @@ fn is_housekeeping(path: &Path) -> bool {
         return false;
     };
     part != OsStr::new(".git") || !is_one_of(parts.next(), &CONTENT_OF_GIT)
+}
+
+/// Whether a device or pipe is one that brings no data from outside.
+pub(super) fn is_dataless_device(path: &Path) -> bool {
+    let is_one = |name: &Path| is_one_of(name.iter().next(), &DATALESS_DEVICES) || begins_with(name, &["nvidia"]);
+    path.strip_prefix("/dev").is_ok_and(is_one)
 }
 
 fn begins_with(path: &Path, prefixes: &[&str]) -> bool {

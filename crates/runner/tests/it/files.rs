@@ -151,7 +151,8 @@ fn relative_names_are_resolved_from_folders_and_descriptors() {
 fn listed_directories_are_known_with_their_listing() {
     let room = Room::new();
     room.write("images/a.png", "x");
-    let execution = room.python("import os; os.listdir('images'); os.stat('.')");
+    let execution = room.python("import os; os.close(os.open('images', os.O_RDONLY)); os.listdir('images')");
+    assert!(!is_seen(&execution, &room.path("images")), "a directory is no file");
     let found = |name: &str| execution.capture.directories.iter().find(|found| found.path == room.path(name));
     let images = found("images").expect("the folder was listed");
     assert_eq!(images.listing, stemma_runner::capture::listing_digest(&room.path("images")));
