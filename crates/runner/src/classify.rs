@@ -153,7 +153,9 @@ pub fn classify(capture: &Capture, surroundings: &Surroundings) -> Classified {
 }
 
 fn note_change(access: &FileAccess, environment: &mut EnvironmentUse) {
-    if access.kind == FileKind::Regular && (access.written || access.removed) && !is_bytecode(&access.path) {
+    let is_gone_again = access.created && access.removed;
+    let is_changed = (access.written || access.removed) && !is_gone_again;
+    if access.kind == FileKind::Regular && is_changed && !is_bytecode(&access.path) {
         environment.written.push(access.path.clone());
     }
 }
@@ -404,7 +406,9 @@ mod tests {
     #[test]
     fn a_changed_environment_is_said_to_be_changed() {
         let path = "/home/ada/credit/.venv/lib/python3.11/site-packages/x.py";
-        let sorted = classify(&capture(vec![made(path)]), &surroundings());
+        let gone = FileAccess { removed: true, last: None, ..made("/usr/lib/x.tmp") };
+        let cached = made("/var/cache/fontconfig/x-le64.cache-8");
+        let sorted = classify(&capture(vec![made(path), gone, cached]), &surroundings());
         assert_eq!(sorted.environment.written, [PathBuf::from(path)]);
     }
 

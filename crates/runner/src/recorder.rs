@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fs::Metadata,
+    mem,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
@@ -49,6 +50,14 @@ pub(crate) enum OldName {
     Stays,
 }
 
+/// What a thread's last connected datagram socket is for.
+struct Route {
+    descriptor: u64,
+    host: String,
+    /// The thread only asked how to get there.
+    learned: bool,
+}
+
 struct Entry {
     access: FileAccess,
     /// What the path holds now was made by this run, so that reading it reads nothing from before.
@@ -70,6 +79,8 @@ pub(crate) struct Recorder {
     hosts: BTreeSet<String>,
     /// Whom this machine asks for addresses.
     resolvers: Vec<IpAddr>,
+    /// Hosts to which a thread has connected a datagram socket and sent nothing yet, as far as is known.
+    routes: HashMap<i32, Route>,
     /// Inherited streams, by what the process table shows of them.
     streams: HashMap<PathBuf, (u32, StreamKind)>,
     /// Files that were run.
@@ -90,6 +101,7 @@ impl Recorder {
             programs: BTreeSet::new(),
             hosts: BTreeSet::new(),
             resolvers: Vec::new(),
+            routes: HashMap::new(),
             streams: HashMap::new(),
             code: HashSet::new(),
             keeper: None,
@@ -319,6 +331,33 @@ impl Recorder {
         }
     }
 
+    /// Notes that a thread has connected a datagram socket, which sends nothing by itself.
+    ///
+    /// The C library does so with each address that it found for a name, asks which address of this machine would be
+    /// used, and sends nothing. Whatever else a thread does with such a socket counts as a contact.
+    pub fn asked_route(&mut self, thread: i32, descriptor: u64, host: String) {
+        if let Some(Route { host, learned: false, .. }) = self.routes.remove(&thread) {
+            self.connected(host);
+        }
+        self.routes.insert(thread, Route { descriptor, host, learned: false });
+    }
+
+    /// Notes that a thread asked for the near end of a socket.
+    pub fn learned_route(&mut self, thread: i32, descriptor: u64) {
+        if let Some(route) = self.routes.get_mut(&thread).filter(|route| route.descriptor == descriptor) {
+            route.learned = true;
+        }
+    }
+
+    /// Notes that a thread asked for the far end of a socket, which only those do who mean to use it.
+    pub fn looked_at_peer(&mut self, thread: i32, descriptor: u64) {
+        if self.routes.get(&thread).is_some_and(|route| route.descriptor == descriptor)
+            && let Some(route) = self.routes.remove(&thread)
+        {
+            self.connected(route.host);
+        }
+    }
+
     /// Notes that the watcher itself gave up on some paths.
     pub fn lost_some(&mut self) {
         self.truncated = true;
@@ -350,7 +389,10 @@ impl Recorder {
     }
 
     /// Looks at every path once more and closes the record.
-    pub fn finish(self) -> Capture {
+    pub fn finish(mut self) -> Capture {
+        for route in mem::take(&mut self.routes).into_values().filter(|route| !route.learned) {
+            self.connected(route.host);
+        }
         let now = self.now();
         let Self { code, mut kept, .. } = self;
         let close = |mut entry: Entry| {

@@ -294,21 +294,18 @@ fn surroundings(
     let mut surroundings = Surroundings::new(root);
     surroundings.home = folder("HOME");
     surroundings.temporary_folders.extend(folder("TMPDIR"));
-    surroundings.version_managers = version_managers(surroundings.home.as_deref(), program);
+    surroundings.version_managers = version_manager(program).into_iter().collect();
     match &environment.interpreter {
         Some(interpreter) => surroundings.with_interpreter(interpreter),
         None => surroundings,
     }
 }
 
-/// Folders of the programs that choose an interpreter; what they read on the way is no input of the run.
-fn version_managers(home: Option<&Path>, program: &Path) -> Vec<PathBuf> {
-    const IN_HOME: [&str; 6] = [".pyenv", ".asdf", ".rbenv", ".nvm", ".rye", ".sdkman"];
-    let in_home = home.into_iter().flat_map(|home| IN_HOME.map(|name| home.join(name)));
-    // `~/elsewhere/pyenv/shims/python`
-    let shims = program.parent().filter(|folder| folder.ends_with("shims"));
-    let of_program = shims.and_then(Path::parent).map(Path::to_owned);
-    in_home.chain(of_program).collect()
+/// The folder of a program that chooses an interpreter (`~/elsewhere/pyenv/shims/python`), if that is what was started;
+/// what it reads on the way is no input of the run.
+fn version_manager(program: &Path) -> Option<PathBuf> {
+    let shims = program.parent().filter(|folder| folder.ends_with("shims"))?;
+    shims.parent().map(Path::to_owned)
 }
 
 /// Files that `stemma.toml` names, as they were before the run: what is known of them where nobody watches.

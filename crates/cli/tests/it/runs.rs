@@ -223,7 +223,7 @@ fn a_run_whose_stemma_was_killed_is_recorded_by_the_next_command() {
     let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     assert!(!state.contains(") T") && !state.contains(") t"), "nobody is left stopped: {state}");
 
-    let done = desk.run(&["runs", "--json"]);
+    let done = desk.run(&["runs"]);
     assert!(done.stderr.contains("was lost and is recorded as such"), "{done:#?}");
     let record = newest(&desk);
     assert_eq!(record["exit"], "unknown");

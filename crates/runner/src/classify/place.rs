@@ -192,7 +192,7 @@ const CONFIGURATION: [&str; 74] = [
     "mtab",
 ];
 /// States of the system below `/var` and `/run`: what is installed, who is logged in, sockets of services.
-const STATES: [&str; 28] = [
+const STATES: [&str; 23] = [
     "/var/lib/dpkg",
     "/var/lib/apt",
     "/var/lib/rpm",
@@ -203,11 +203,6 @@ const STATES: [&str; 28] = [
     "/var/lib/snapd",
     "/var/lib/texmf",
     "/var/lib/ca-certificates",
-    "/var/cache/fontconfig",
-    "/var/cache/ldconfig",
-    "/var/cache/nscd",
-    "/var/cache/man",
-    "/var/cache/apt",
     "/run/systemd",
     "/run/resolvconf",
     "/run/NetworkManager",
@@ -222,8 +217,13 @@ const STATES: [&str; 28] = [
     "/run/wrappers",
     "/run/.containerenv",
 ];
+/// Looked up and made again by the system.
+const SYSTEM_CACHES: [&str; 5] =
+    ["/var/cache/fontconfig", "/var/cache/ldconfig", "/var/cache/nscd", "/var/cache/man", "/var/cache/apt"];
 /// Parts of a path below which packages are installed; their digests are in the environment.
 const PACKAGE_PARTS: [&str; 3] = ["site-packages", "dist-packages", "node_modules"];
+/// Parts that name a program which keeps interpreters and chooses one; it reads its own files on the way to them.
+const MANAGER_PARTS: [&str; 6] = [".pyenv", ".asdf", ".rbenv", ".nvm", ".rye", ".sdkman"];
 /// Parts that name a virtual environment wherever it lies.
 const ENVIRONMENT_PARTS: [&str; 3] = [".venv", ".tox", ".nox"];
 /// What interpreters have right below their prefix; whatever else lies there was put there by somebody.
@@ -404,7 +404,8 @@ impl<'a> Judge<'a> {
         if is_housekeeping(below) {
             return Place::Ignored;
         }
-        if has_part(below, &PACKAGE_PARTS) || self.is_of_an_interpreter(path, below) {
+        if has_part(below, &PACKAGE_PARTS) || has_part(below, &MANAGER_PARTS) || self.is_of_an_interpreter(path, below)
+        {
             return Place::Packages;
         }
         if in_project {
@@ -439,7 +440,8 @@ impl<'a> Judge<'a> {
             HOME_CACHES.iter().any(|cache| below.starts_with(cache))
                 || HOME_FILES.iter().any(|file| below == Path::new(file))
         });
-        in_home || self.is_temporary(path, &SCRATCH_CACHES)
+        let of_the_system = SYSTEM_CACHES.iter().any(|cache| path.starts_with(cache));
+        in_home || of_the_system || self.is_temporary(path, &SCRATCH_CACHES)
     }
 
     /// Whether a file is one that the run made for its own time; semaphores live in the shared memory.

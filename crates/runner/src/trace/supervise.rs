@@ -170,7 +170,7 @@ impl Supervisor {
                 Waited::TimeUp => break,
             }
         }
-        let processes = self.tracees.keys().filter(|tracee| thread_group(tracee.0) == Some(tracee.0));
+        let processes = self.tracees.keys().filter(|tracee| tracee.process() == tracee.0);
         let programs: Vec<Option<PathBuf>> = processes.map(|tracee| tracee.executable()).collect();
         let names = programs.iter().flatten().filter_map(|program| Some(program.file_name()?.to_string_lossy()));
         let names: BTreeSet<String> = names.map(Cow::into_owned).collect();
@@ -349,11 +349,6 @@ fn resolvers() -> Vec<IpAddr> {
     let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let addresses = text.lines().filter_map(|line| line.strip_prefix("nameserver")?.trim().parse().ok());
     addresses.map(|address: IpAddr| address.to_canonical()).collect()
-}
-
-fn thread_group(thread: i32) -> Option<i32> {
-    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok())
 }
 
 /// Writes one line; nobody may be listening any more, and the tracees go on all the same.

@@ -107,11 +107,25 @@ pub(super) fn before(tracee: Tracee, call: Syscall, recorder: &mut Recorder) -> 
             None
         }
         libc::SYS_connect => {
-            connect(tracee, recorder, b, c);
+            match host(tracee, recorder, b, c) {
+                Some(host) if tracee.is_datagram_socket(a) => recorder.asked_route(tracee.0, a, host),
+                Some(host) => recorder.connected(host),
+                None => {}
+            }
             None
         }
         libc::SYS_sendto => {
-            connect(tracee, recorder, e, f);
+            if let Some(host) = host(tracee, recorder, e, f) {
+                recorder.connected(host);
+            }
+            None
+        }
+        libc::SYS_getsockname => {
+            recorder.learned_route(tracee.0, a);
+            None
+        }
+        libc::SYS_getpeername => {
+            recorder.looked_at_peer(tracee.0, a);
             None
         }
         libc::SYS_io_uring_setup => {
@@ -349,12 +363,8 @@ fn list(tracee: Tracee, recorder: &mut Recorder, descriptor: u64) {
     }
 }
 
-/// Notes a host; port 0 is how resolvers ask for a route without sending anything.
-fn connect(tracee: Tracee, recorder: &mut Recorder, address: u64, length: u64) {
-    if let Some(address) = tracee.socket_address(address, length)
-        && address.port() != 0
-        && !recorder.is_look_up(address)
-    {
-        recorder.connected(address.to_string());
-    }
+/// The host of an address; port 0 is how resolvers ask for a route without sending anything.
+fn host(tracee: Tracee, recorder: &Recorder, address: u64, length: u64) -> Option<String> {
+    let address = tracee.socket_address(address, length)?;
+    (address.port() != 0 && !recorder.is_look_up(address)).then(|| address.to_string())
 }

@@ -5,7 +5,10 @@ use std::{
     fs::Metadata,
     io, mem,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    os::unix::ffi::OsStringExt,
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+        unix::ffi::OsStringExt,
+    },
     path::{Component, Path, PathBuf},
     ptr,
 };
@@ -171,6 +174,32 @@ impl Tracee {
         }
     }
 
+    /// Whether a descriptor is a socket that sends single messages, so that to connect it sends nothing.
+    pub fn is_datagram_socket(self, descriptor: u64) -> bool {
+        let mut kind = 0i32;
+        let mut length = mem::size_of::<i32>() as libc::socklen_t;
+        // SAFETY: the descriptors that the kernel returns are ours and closed by their owners; `kind` has room for what
+        // is written.
+        unsafe {
+            let Ok(process) = owned(libc::syscall(libc::SYS_pidfd_open, self.process(), 0u32)) else {
+                return false;
+            };
+            let Ok(socket) = owned(libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0u32)) else {
+                return false;
+            };
+            let (level, name) = (libc::SOL_SOCKET, libc::SO_TYPE);
+            let asked = libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut kind).cast(), &raw mut length);
+            asked == 0 && kind == libc::SOCK_DGRAM
+        }
+    }
+
+    /// The process that a thread belongs to.
+    pub fn process(self) -> i32 {
+        let status = std::fs::read_to_string(self.proc_path("status")).unwrap_or_default();
+        let group = status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok());
+        group.unwrap_or(self.0)
+    }
+
     fn proc_path(self, rest: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{rest}", self.0))
     }
@@ -276,6 +305,19 @@ impl Tracee {
     pub fn resolve_entry(self, directory: u64, path: &Path) -> Option<PathBuf> {
         let path = self.resolve(directory, path)?;
         Some(canonical_entry(&path))
+    }
+}
+
+/// Takes a descriptor that a system call returned.
+///
+/// # Safety
+///
+/// If the number is not negative, it must be a descriptor that nobody else closes.
+unsafe fn owned(returned: libc::c_long) -> io::Result<OwnedFd> {
+    match i32::try_from(returned) {
+        // SAFETY: as the caller promises.
+        Ok(descriptor) if descriptor >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
