@@ -123,11 +123,7 @@ pub fn classify(capture: &Capture, surroundings: &Surroundings) -> Classified {
     let mut code = BTreeSet::new();
     let mut hub = BTreeSet::new();
     for access in &capture.files {
-        if let Some(used) = hub_use(&access.path) {
-            if access.prior_read {
-                hub.insert(used);
-            }
-        }
+        hub.extend(hub_use(&access.path).filter(|_| access.prior_read));
         match judge.place(access) {
             Place::Ignored => classified.ignored += 1,
             Place::Packages => {

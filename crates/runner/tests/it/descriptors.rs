@@ -62,7 +62,11 @@ fn files_in_the_place_of_streams_are_read_and_written() {
 fn a_pipe_counts_when_it_is_read_and_only_then() {
     let pipe = Gap::Stream { descriptor: 0, kind: StreamKind::Pipe };
     for line in ["cat", "cat /dev/stdin", "cat <&0", "exec 3<&0; cat <&3", "read word; true"] {
-        assert_eq!(seen(line, Stdio::piped(), Stdio::null(), "a\n").gaps, [pipe.clone()], "{line}");
+        assert_eq!(
+            seen(line, Stdio::piped(), Stdio::null(), "a\n").gaps.as_slice(),
+            std::slice::from_ref(&pipe),
+            "{line}"
+        );
     }
     for line in ["true", "cat < /etc/hostname", "echo x | cat", "python3 -c 'print(1)'"] {
         assert_eq!(seen(line, Stdio::piped(), Stdio::null(), "a\n").gaps, [], "{line}");
