@@ -47,7 +47,14 @@ pub(super) fn look(replaced: [bool; 3]) -> Vec<Inherited> {
     };
     let mut found: Vec<Inherited> = numbers.filter(is_passed).filter_map(inherited).collect();
     found.sort_by_key(|inherited| inherited.descriptor);
-    found
+    without_log(found)
+}
+
+/// Leaves out the file that takes the errors: it is a log, to which our own report goes too.
+fn without_log(mut inherited: Vec<Inherited>) -> Vec<Inherited> {
+    let errors = inherited.iter().find(|one| one.descriptor == libc::STDERR_FILENO).map(|one| one.link.clone());
+    inherited.retain(|one| one.read || Some(&one.link) != errors.as_ref());
+    inherited
 }
 
 /// The streams whose reading matters.
