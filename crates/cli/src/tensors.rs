@@ -38,7 +38,14 @@ fn check_columns(rows: &[&Row], inputs: &[Field]) -> Result<(), Problem> {
     for (number, row) in rows.iter().enumerate() {
         let unknown = row.keys().find(|column| !names().any(|name| name == column.as_str()));
         if let Some(unknown) = unknown {
-            let hint = near::hint(unknown, names(), &of_unknown(inputs));
+            let hint = match inputs {
+                // it knows neither the columns that were put together for it, nor their order
+                [only] if is_wide(only) => {
+                    let name = &only.name;
+                    format!("its only input holds a list in each row: write `{{\"{name}\": [value, …]}}`")
+                }
+                _ => near::hint(unknown, names(), "leave it out"),
+            };
             return Err(Problem::invalid(format!("row {number}: the endpoint has no input `{unknown}`")).hint(hint));
         }
         let missing: Vec<&str> = names().filter(|name| !row.contains_key(*name)).collect();
@@ -48,17 +55,6 @@ fn check_columns(rows: &[&Row], inputs: &[Field]) -> Result<(), Problem> {
         }
     }
     Ok(())
-}
-
-/// The endpoint doesn't know the columns that were put together into one wide input, nor their order.
-fn of_unknown(inputs: &[Field]) -> String {
-    match inputs {
-        [only] if is_wide(only) => {
-            let name = &only.name;
-            format!("its only input holds a list in each row: write `{{\"{name}\": [value, …]}}`")
-        }
-        _ => "leave it out".to_owned(),
-    }
 }
 
 /// One input for all rows: the first dimension counts the rows.

@@ -164,18 +164,18 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         }),
         // of no runs at all: real ones are sealed in the suite
         Event::RunsSealed { first: 1, last: 0, count: 0, digest: Digest::of(b"") },
+        Event::EndpointTakenDown {
+            project: parse("default"),
+            endpoint: parse("credit-decision"),
+            from: 1,
+            reason: "nobody calls it".into(),
+        },
         Event::RevisionActivated {
             project: parse("default"),
             endpoint: parse("credit-decision"),
             number: 1,
             from: n + 1,
             reason: "too many complaints".into(),
-        },
-        Event::EndpointTakenDown {
-            project: parse("default"),
-            endpoint: parse("credit-decision"),
-            from: 1,
-            reason: "nobody calls it".into(),
         },
         Event::EdgeDeclared(declared.clone()),
         Event::EdgeWithdrawn(declared),

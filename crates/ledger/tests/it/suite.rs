@@ -93,7 +93,7 @@ const ALTERATIONS: [(&str, u64); 21] = [
     ("UPDATE leaf SET entry = replace(entry, 'ada@', 'eve@') WHERE seq = 9", 9),
     ("DELETE FROM leaf WHERE seq = 4", 4),
     ("DELETE FROM leaf WHERE seq = 20", 20),
-    ("UPDATE head SET size = 19", 24),
+    ("UPDATE head SET size = 19", 25),
     (
         "UPDATE subtree SET hash = (SELECT hash FROM subtree WHERE level = 0 AND place = 0) WHERE level = 1 AND place = 3",
         7,
@@ -109,7 +109,7 @@ const ALTERATIONS: [(&str, u64); 21] = [
     ("UPDATE token SET principal = 'eve@example.org'", 6),
     ("UPDATE dataset_version SET number = 2", 8),
     ("UPDATE revision SET reason = 'never'", 17),
-    ("UPDATE live_revision SET number = 9 WHERE to_seq IS NULL", 20),
+    ("UPDATE live_revision SET number = 9 WHERE to_seq IS NULL", 21),
     ("UPDATE log_part SET last_row = 8", 18),
 ];
 
@@ -297,7 +297,7 @@ fn an_endpoint_that_was_taken_down_begins_anew() {
         let down = of_kind(0, "endpoint_taken_down");
         commit(&ledger, vec![down.clone()]).await;
         let found = ledger.taken_down().await.unwrap();
-        assert_eq!((found.len(), &found[0].value, found[0].fact.seq), (1, &down, 2));
+        assert_eq!((found.len(), &found[0].value, found[0].fact.seq), (1, &down, 3));
         assert_eq!(found[0].fact.actor.principal.as_str(), "ada@example.org");
         assert!(ledger.current_revisions().await.unwrap().is_empty());
         assert_eq!(ledger.activated_revisions(&endpoint).await.unwrap(), [1, 2]);
