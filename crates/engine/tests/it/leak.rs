@@ -46,7 +46,7 @@ async fn what_does_not_fit_is_named() {
     world.set_policy(world.policy()).await;
     let model = world.upload(sample("table_boosting")).await.digest;
     let problem = world.register(model).await.unwrap_err();
-    assert_eq!(problem.message, "`test@1` line 2: column `age` is `old`, expected a number");
+    assert_eq!(problem.message, "`test@1` line 2: column `age`: `old` is not a number");
     let nonsense = world.upload("not a model").await.digest;
     let problem = world.register(nonsense).await.unwrap_err();
     assert!(problem.message.contains("can't be loaded as a model"), "{problem}");
