@@ -5,6 +5,8 @@
 //! can be read with them. Parts are decoded by a few threads; the calling thread keeps them and reads the contents, in
 //! order.
 
+mod reading;
+
 use std::{
     collections::{HashMap, VecDeque},
     ops::Range,
@@ -12,7 +14,7 @@ use std::{
     thread::{self, Scope},
 };
 
-use stemma_core::{Digest, Sha256};
+use stemma_core::Digest;
 
 use crate::{
     batch::Batch,
@@ -21,15 +23,13 @@ use crate::{
     error::{Result, StoreError},
     exchange::{Record, RecordId, RecordKind, check, pieces},
     in_order::in_order,
+    intake::reading::Reading,
     recipe::Piece,
-    sha256_thread::Sha256Thread,
     store::Store,
 };
 
 /// So much is committed at once.
 const COMMIT_BYTES: u64 = 32 << 20;
-/// Of shorter contents the SHA-256 is computed by the calling thread.
-const WORTH_A_THREAD: u64 = 4 << 20;
 
 /// A content whose recipe has come and is not believed yet.
 #[derive(Debug)]
@@ -252,7 +252,7 @@ impl<'scope> Intake<'_, 'scope, '_> {
             }
             Done::Read(content, plain) => self.read(content, plain),
             Done::End(content) => {
-                match self.reading.take().filter(|reading| Arc::ptr_eq(&reading.content, &content)) {
+                match self.reading.take().filter(|reading| reading.is_of(&content)) {
                     Some(reading) => reading.finish()?,
                     None if content.chunks.is_empty() => {}
                     None => return Err(StoreError::corrupt(content.digest(), "it was not read")),
@@ -275,69 +275,16 @@ impl<'scope> Intake<'_, 'scope, '_> {
 
     fn read(&mut self, content: Arc<Incoming>, plain: Arc<Base>) {
         let reading = match self.reading.take() {
-            Some(reading) if Arc::ptr_eq(&reading.content, &content) => reading,
+            Some(reading) if reading.is_of(&content) => reading,
             _ => Reading::start(self.scope, content),
         };
         self.reading.insert(reading).update(plain);
     }
 }
 
-/// A content that is being read by its recipe.
-struct Reading<'scope> {
-    content: Arc<Incoming>,
-    /// `None` for a single chunk of the same name, which has been checked.
-    blake3: Option<blake3::Hasher>,
-    sha256: Hashing<'scope>,
-}
-
-enum Hashing<'scope> {
-    Here(Box<sha2::Sha256>),
-    Beside(Sha256Thread<'scope, Base>),
-}
-
-impl<'scope> Reading<'scope> {
-    fn start<'env>(scope: &'scope Scope<'scope, 'env>, content: Arc<Incoming>) -> Self {
-        let is_its_chunk = matches!(content.chunks[..], [Piece { digest, .. }] if digest == content.digest());
-        let is_long = content.recipe.content_size().is_some_and(|size| size >= WORTH_A_THREAD);
-        let sha256 = match is_long {
-            true => Hashing::Beside(Sha256Thread::start(scope).0),
-            false => Hashing::Here(Box::default()),
-        };
-        Self { content, blake3: (!is_its_chunk).then(blake3::Hasher::new), sha256 }
-    }
-
-    fn update(&mut self, plain: Arc<Base>) {
-        if let Some(blake3) = &mut self.blake3 {
-            blake3.update(&plain.plain);
-        }
-        match &mut self.sha256 {
-            Hashing::Here(sha256) => sha2::Digest::update(&mut **sha256, &plain.plain),
-            Hashing::Beside(thread) => thread.update(&plain),
-        }
-    }
-
-    /// Fails if the content is not what the recipe says.
-    fn finish(self) -> Result<()> {
-        let digest = self.content.digest();
-        let is_it = self.blake3.is_none_or(|blake3| blake3.finalize().as_bytes() == digest.as_bytes());
-        let sha256 = match self.sha256 {
-            Hashing::Here(sha256) => Sha256::from_bytes(sha2::Digest::finalize(*sha256).into()),
-            Hashing::Beside(thread) => thread.finish(),
-        };
-        match () {
-            () if !is_it => {
-                Err(StoreError::corrupt(digest, "its chunks are whole, but together they are other content"))
-            }
-            () if self.content.recipe.content_sha256() != Some(sha256) => {
-                Err(StoreError::corrupt(digest, "its recipe gives it another SHA-256"))
-            }
-            () => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use stemma_core::Sha256;
     use tempfile::TempDir;
 
     use super::*;
