@@ -2,15 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{Problem, Timestamp};
-
-const MICROS_PER_DAY: i64 = 86_400_000_000;
+use crate::{Problem, Timestamp, written_time::WrittenTime};
 
 /// A version of data, as people name it behind `@`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
     Number(u32),
-    /// The version that was current then. A date without a time means the end of that day in UTC.
+    /// The version that was current then. A date without a time means the end of that day, a time without a zone is UTC.
     Time(Timestamp),
 }
 
@@ -37,20 +35,14 @@ impl FromStr for At {
                 Problem::invalid(format!("`@{text}` is not a time"))
                     .hint("write a date or a time, as in `@{2026-03-01}` or `@{2026-03-01T12:30:00Z}`")
             };
-            return time(rest.strip_suffix('}').ok_or_else(invalid)?.trim()).map(Self::Time).ok_or_else(invalid);
+            let written = WrittenTime::parse(rest.strip_suffix('}').ok_or_else(invalid)?).ok_or_else(invalid)?;
+            return Ok(Self::Time(written.last()));
         }
         text.parse().map(Self::Number).map_err(|_| {
             Problem::invalid(format!("`@{text}` is not a version of data"))
                 .hint("versions are numbers, as in `german-credit@3`, or times, as in `german-credit@{2026-03-01}`")
         })
     }
-}
-
-fn time(text: &str) -> Option<Timestamp> {
-    let is_date = text.len() == "2026-03-01".len();
-    let Timestamp(micros) = Timestamp::parse(text)?;
-    let end = if is_date { micros.checked_add(MICROS_PER_DAY - 1)? } else { micros };
-    Some(Timestamp(end))
 }
 
 impl fmt::Display for At {
@@ -88,12 +80,21 @@ mod tests {
             ("ada@example.org@2", "ada@example.org", Some(At::Number(2))),
             ("model@champion", "model@champion", None),
             ("x@{2026-03-01}", "x", Some(At::Time(at("2026-03-01T23:59:59.999999Z")))),
+            ("x@{2026-03-01T12:30}", "x", Some(At::Time(at("2026-03-01T12:30:00Z")))),
             ("x@{ 2026-03-01T12:00:00+02:00 }", "x", Some(At::Time(at("2026-03-01T10:00:00Z")))),
             ("@3", "@3", None),
         ] {
             assert_eq!(split(text).unwrap(), (subject, version), "{text}");
         }
-        for text in ["x@{}", "x@{yesterday}", "x@{2026-02-30}", "x@{2026-03-01", "x@99999999999", "x@{2026-03-01}}"] {
+        for text in [
+            "x@{}",
+            "x@{yesterday}",
+            "x@{2026-02-30}",
+            "x@{2026-03-01",
+            "x@99999999999",
+            "x@{2026-03-01}}",
+            "x@{2026-03-01T12:30[Europe/Berlin]}",
+        ] {
             let problem = split(text).unwrap_err();
             assert!(problem.hint.unwrap().contains("@{2026-03-01}"), "{text}");
         }

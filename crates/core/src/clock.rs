@@ -9,6 +9,8 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::written_time::WrittenTime;
+
 /// Microseconds since 1970-01-01T00:00:00Z; shown as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -28,13 +30,9 @@ impl Timestamp {
         self.0.div_euclid(86_400_000_000) as i32
     }
 
-    /// Reads RFC 3339 (`2026-03-01T12:00:00Z`) or a plain date (midnight UTC).
+    /// Reads a time as [`WrittenTime`] does; a date is its first moment.
     pub fn parse(text: &str) -> Option<Self> {
-        let instant: jiff::Timestamp = match text.parse() {
-            Ok(instant) => instant,
-            Err(_) => text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp(),
-        };
-        Some(Self(instant.as_microsecond()))
+        WrittenTime::parse(text).map(WrittenTime::start)
     }
 }
 

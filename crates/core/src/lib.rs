@@ -17,6 +17,7 @@ pub mod lineage;
 pub mod name;
 pub mod near;
 pub mod overrule;
+pub mod pointer;
 pub mod policy;
 pub mod prediction;
 pub mod recommend;
@@ -27,6 +28,7 @@ pub mod route;
 pub mod signature;
 pub mod span;
 pub mod version;
+pub mod written_time;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use digest::{ContentId, Digest, Sha256};

@@ -31,7 +31,8 @@ pub struct Override {
     /// Who answers for it.
     pub owner: String,
     pub reason: String,
-    /// From then on it is ignored, and every answer says so. In TOML and JSON a date or an RFC 3339 time.
+    /// From then on it is ignored, and every answer says so. In TOML and JSON a date, which lasts the day, or a time;
+    /// both in UTC unless they name a zone's offset.
     #[serde(default, with = "date", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub expires: Option<Timestamp>,
@@ -150,7 +151,7 @@ const fn is_number(datatype: Datatype) -> bool {
 mod date {
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    use crate::Timestamp;
+    use crate::{Timestamp, written_time::WrittenTime};
 
     pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
         match time {
@@ -165,7 +166,7 @@ mod date {
         };
         let wrong =
             || serde::de::Error::custom(format!("`{text}` is neither a date nor a time as in 2026-03-01T12:00:00Z"));
-        Timestamp::parse(&text).map(Some).ok_or_else(wrong)
+        Ok(Some(WrittenTime::parse(&text).ok_or_else(wrong)?.end()))
     }
 }
 
@@ -206,13 +207,20 @@ mod tests {
     }
 
     #[test]
-    fn an_override_ends_at_its_date() {
-        let rule = cap(serde_json::json!({ "output": "limit", "max": 1, "expires": "2026-03-01" }));
-        let at = |text| Timestamp::parse(text).unwrap();
-        assert!(!rule.is_expired(at("2026-02-28T23:59:59Z")));
-        assert!(rule.is_expired(at("2026-03-01T00:00:00Z")));
-        let again: Override = serde_json::from_value(serde_json::to_value(&rule).unwrap()).unwrap();
-        assert_eq!(again, rule);
+    fn an_override_lasts_through_its_last_day_or_to_its_time() {
+        for (expires, last, over) in [
+            ("2026-03-01", "2026-03-01T23:59:59.999999Z", "2026-03-02T00:00:00Z"),
+            ("2024-02-28", "2024-02-28T23:59:59Z", "2024-02-29"),
+            ("2026-03-01T12:30", "2026-03-01T12:29:59Z", "2026-03-01T12:30:00Z"),
+            ("2026-03-01T12:30:00+02:00", "2026-03-01T10:29:59Z", "2026-03-01T10:30:00Z"),
+        ] {
+            let rule = cap(serde_json::json!({ "output": "limit", "max": 1, "expires": expires }));
+            let at = |text| Timestamp::parse(text).unwrap();
+            assert!(!rule.is_expired(at(last)), "{expires}");
+            assert!(rule.is_expired(at(over)), "{expires}");
+            let again: Override = serde_json::from_value(serde_json::to_value(&rule).unwrap()).unwrap();
+            assert_eq!(again, rule, "{expires}");
+        }
     }
 
     #[test]

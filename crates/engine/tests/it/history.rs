@@ -90,7 +90,10 @@ async fn a_version_is_found_by_the_time_at_which_it_was_current() {
     for (reference, digest) in [
         ("people@{2026-03-01}", first),
         ("people@{2026-03-02T11:59:59Z}", first),
+        ("people@{2026-03-02T11:59}", first),
+        ("people@{2026-03-02T12:00}", second),
         ("people@{2026-03-02T12:00:00Z}", second),
+        ("people@{2026-03-02T12:00:00+00:01}", first),
         ("people@{2030-01-01}", second),
         ("people@1", first),
     ] {
