@@ -57,7 +57,10 @@ impl Catalog {
         let mut catalog = Self::default();
         let listed = catalog.list(wire, root).await?;
         fs::create_dir_all(cache).map_err(|source| cache_error(cache, source))?;
-        forget_others(cache, &listed);
+        // an empty listing may be that of a disk which is not mounted
+        if !listed.is_empty() {
+            forget_others(cache, &listed);
+        }
         let mut missing = Vec::new();
         for pack in listed {
             match read_cached(cache, &pack) {
@@ -166,6 +169,11 @@ impl Catalog {
         self.packs.len()
     }
 
+    /// Whether nothing of ours is there, usable or not.
+    pub fn is_empty(&self) -> bool {
+        self.packs.is_empty() && self.unusable.is_empty()
+    }
+
     pub fn records(&self) -> usize {
         self.places.len()
     }
@@ -179,7 +187,7 @@ pub(crate) fn index_path(root: &ObjectPath, id: PackId) -> ObjectPath {
     root.clone().join("packs").join(format!("{id}.idx"))
 }
 
-fn cache_error(path: &Path, source: io::Error) -> RemoteError {
+pub(crate) fn cache_error(path: &Path, source: io::Error) -> RemoteError {
     RemoteError::Cache { path: path.to_owned(), source }
 }
 
@@ -196,7 +204,12 @@ fn read_cached(cache: &Path, pack: &Listed) -> Option<PackContents> {
 }
 
 pub(crate) fn write_cached(cache: &Path, id: PackId, bytes: &[u8]) -> Result<()> {
-    let path = cached_path(cache, id);
+    write_beside(cache, &format!("{id}.idx"), bytes)
+}
+
+/// Writes a file into the cache, whole or not at all.
+pub(crate) fn write_beside(cache: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = cache.join(name);
     let write = || {
         let mut file = tempfile::NamedTempFile::new_in(cache)?;
         file.write_all(bytes)?;

@@ -13,6 +13,8 @@ pub enum RemoteError {
     Url { url: String, reason: String },
     #[error("the settings of `{url}` can't be used: {reason}")]
     Settings { url: String, reason: String },
+    #[error("`{}` is not there", .folder.display())]
+    NotThere { folder: PathBuf },
     /// Nothing moved for so long that waiting on is no use.
     #[error("`{object}` stalled: nothing moved for {} s{}", .idle.as_secs_f32(), because(.last))]
     Stalled { object: String, idle: Duration, last: Option<String> },
@@ -58,6 +60,9 @@ impl From<RemoteError> for Problem {
             RemoteError::Settings { .. } => Self::new(ErrorKind::Config, message).hint(
                 "credentials come from the environment, as in `AWS_ACCESS_KEY_ID`; see `stemma remote add --help`",
             ),
+            RemoteError::NotThere { .. } => {
+                Self::not_found(message).hint("mount its disk, or correct its `url` in stemma.toml")
+            }
             RemoteError::Stalled { .. } | RemoteError::GaveUp { .. } => Self::new(ErrorKind::Unavailable, message)
                 .hint("run the command again: what has arrived is not sent again"),
             RemoteError::Refused { kind, .. } => {

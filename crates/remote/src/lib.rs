@@ -4,6 +4,7 @@
 //! packs/<32 hex>.pack            records in one committed group
 //! packs/<32 hex>.idx             what the pack holds; without it, a pack is garbage that harms nobody
 //! refs/<name>/<20 digits>        one object for each move of a reference       (`refs`)
+//! id/<32 hex>                    which remote it is                            (`identity`)
 //! ```
 //!
 //! What a remote lacks is one round trip: a listing, then the indexes that are new since the last one, then a local
@@ -17,6 +18,7 @@ mod buffers;
 mod catalog;
 mod error;
 mod http;
+mod identity;
 mod location;
 mod policy;
 mod pull;
@@ -36,6 +38,7 @@ use crate::{error::Result, wire::Wire};
 
 pub use catalog::Catalog;
 pub use error::RemoteError;
+pub use identity::{Absence, Standing, remember, remembered, was_met};
 pub use location::{Environment, Location, Target};
 pub use policy::Policy;
 pub use pull::{PullOptions, Pulled};

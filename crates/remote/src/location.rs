@@ -145,6 +145,9 @@ fn folder(path: &Path, make: bool) -> Result<Connected> {
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| failed(error.to_string()))?;
     }
+    if matches!(path.metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
+        return Err(RemoteError::NotThere { folder: path.to_owned() });
+    }
     let store = LocalFileSystem::new_with_prefix(path).map_err(|error| failed(error.to_string()))?;
     Ok(Connected { store: Arc::new(store.with_fsync(true)), multipart: None, prefix: String::new() })
 }

@@ -2,6 +2,7 @@
 
 mod damage;
 mod faults;
+mod identity;
 mod interruption;
 mod proxy;
 mod references;
