@@ -229,6 +229,11 @@ impl Capture {
         outlived.unwrap_or(0)
     }
 
+    /// Whether a file that is not among these was not read.
+    pub fn sees_all_files(&self) -> bool {
+        self.level == CaptureLevel::Ptrace && !self.truncated && self.gaps.is_empty()
+    }
+
     /// Returns what is known of one absolute path.
     pub fn file(&self, path: &Path) -> Option<&FileAccess> {
         let found = self.files.binary_search_by(|access| access.path.as_path().cmp(path)).ok()?;

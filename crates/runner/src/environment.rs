@@ -106,6 +106,9 @@ pub struct Package {
     /// Where it was installed from, if not from an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// It was there, and the command read none of its files; false also where nobody could see that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +137,12 @@ impl Environment {
     pub fn digest(&self) -> Digest {
         let (digest, _) = canonical::digest(self).expect("the record has text keys and no floating-point numbers");
         digest
+    }
+
+    /// The environment without packages that the command did not read.
+    pub fn as_read(&self) -> Self {
+        let packages = self.packages.iter().filter(|package| !package.unread).cloned().collect();
+        Self { packages, ..self.clone() }
     }
 }
 
@@ -190,7 +199,11 @@ pub fn capture(subject: &Subject<'_>) -> Environment {
     let (interpreter, packages) = match asked {
         Some(answer) => {
             let folders = answer.package_folders(subject.variables, subject.project);
-            (Some(answer.interpreter), packages::in_folders(&folders))
+            let mut packages = packages::in_folders(&folders);
+            if let Some(capture) = subject.capture.filter(|capture| capture.sees_all_files()) {
+                packages::mark_unread(&mut packages, &folders, capture);
+            }
+            (Some(answer.interpreter), packages)
         }
         None => (None, Vec::new()),
     };

@@ -1,7 +1,7 @@
 //! Lists installed Python packages by reading their metadata; nothing is imported.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use stemma_core::Sha256;
 
 use super::{Package, read_text};
-use crate::redact::redact_text;
+use crate::{capture::Capture, redact::redact_text};
 
 const METADATA_BYTES_MAX: u64 = 64 << 10;
 const RECORD_BYTES_MAX: u64 = 64 << 20;
@@ -58,7 +58,59 @@ fn read(metadata: &Path) -> Option<Package> {
         version: field("Version")?,
         record_digest: record_digest(&metadata.join("RECORD")),
         origin: origin(&metadata.join("direct_url.json")),
+        unread: false,
     })
+}
+
+/// Marks the packages of which the command read no file. One that does not say which files it has counts as read.
+pub(super) fn mark_unread(packages: &mut [Package], folders: &[PathBuf], capture: &Capture) {
+    let read: HashSet<PathBuf> =
+        capture.files.iter().filter(|file| file.read).map(|file| source_of(&file.path)).collect();
+    let mut unread = BTreeSet::new();
+    for folder in folders {
+        // the kernel's names of what was read have no links in them
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        for metadata in metadata_folders(folder).into_iter().filter(|metadata| !is_linked(metadata)) {
+            let Some(package) = self::read(&metadata) else { continue };
+            let files = files_of(&metadata.join("RECORD"));
+            if !files.is_empty() && !files.iter().any(|file| read.contains(&real.join(file))) {
+                unread.insert((normalised(&package.name), package.version));
+            }
+        }
+    }
+    for package in packages {
+        package.unread = unread.contains(&(normalised(&package.name), package.version.clone()));
+    }
+}
+
+/// Some installers make links to files that several environments share.
+fn is_linked(metadata: &Path) -> bool {
+    [metadata.to_owned(), metadata.join("METADATA")].iter().any(|path| path.is_symlink())
+}
+
+/// The files that RECORD lists, as seen from the folder that the package lies in.
+fn files_of(record: &Path) -> Vec<PathBuf> {
+    let text = read_text(record, RECORD_BYTES_MAX).unwrap_or_default();
+    text.lines().filter_map(path_in).map(PathBuf::from).collect()
+}
+
+/// The first field of a line of CSV; quoted, if it holds a comma.
+fn path_in(line: &str) -> Option<String> {
+    let path = match line.trim().strip_prefix('"') {
+        Some(quoted) => quoted.split("\",").next()?.replace("\"\"", "\""),
+        None => line.trim().split(',').next()?.to_owned(),
+    };
+    (!path.is_empty()).then_some(path)
+}
+
+/// The source that bytecode was made from, which a package lists; of other files, themselves.
+fn source_of(path: &Path) -> PathBuf {
+    let source = || {
+        let folder = path.parent().filter(|folder| folder.ends_with("__pycache__"))?.parent()?;
+        let name = path.file_name()?.to_str()?.strip_suffix(".pyc")?.split('.').next()?;
+        Some(folder.join(format!("{name}.py")))
+    };
+    source().unwrap_or_else(|| path.to_owned())
 }
 
 /// PEP 503: names that differ in case or in `-`, `_`, `.` are the same.
@@ -112,6 +164,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::capture::{CaptureLevel, FileAccess, FileKind};
 
     const RECORD: &str = "demo/__init__.py,sha256=abc,3\ndemo/__pycache__/__init__.cpython-311.pyc,,\n\
          demo-1.0.dist-info/METADATA,sha256=def,9\ndemo-1.0.dist-info/RECORD,,\n../../../bin/demo,sha256=ghi,5\n";
@@ -134,6 +187,47 @@ mod tests {
         let found = in_folders(&[first.path().into(), second.path().into(), "/no/such/folder".into()]);
         let names: Vec<_> = found.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
         assert_eq!(names, ["Demo_A 1.0", "old 0.1", "other 3"]);
+    }
+
+    #[test]
+    fn packages_that_were_not_read_are_known_by_their_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = |name: &str| {
+            format!("{name}/__init__.py,sha256=a,1\n\"{name}/a,b.so\",sha256=b,1\n{name}-1.dist-info/METADATA,,\n")
+        };
+        for name in ["source", "bytecode", "library", "metadata", "idle"] {
+            install(folder.path(), &format!("{name}-1.dist-info"), &format!("Name: {name}\nVersion: 1\n"), &own(name));
+        }
+        install(folder.path(), "silent-1.dist-info", "Name: silent\nVersion: 1\n", "");
+        let mut capture = Capture::empty(CaptureLevel::Ptrace);
+        let root = folder.path().canonicalize().unwrap();
+        let access = |path: &str, read| FileAccess {
+            path: root.join(path),
+            kind: FileKind::Regular,
+            read,
+            prior_read: read,
+            written: false,
+            created: false,
+            removed: false,
+            renamed_from: None,
+            first: None,
+            last: None,
+            mutated: false,
+            read_at: None,
+            written_at: None,
+        };
+        capture.files = vec![
+            access("source/__init__.py", true),
+            access("bytecode/__pycache__/__init__.cpython-311.pyc", true),
+            access("library/a,b.so", true),
+            access("metadata-1.dist-info/METADATA", true),
+            access("idle/__init__.py", false),
+        ];
+        let folders = [folder.path().to_owned()];
+        let mut packages = in_folders(&folders);
+        mark_unread(&mut packages, &folders, &capture);
+        let unread: Vec<&str> = packages.iter().filter(|one| one.unread).map(|one| one.name.as_str()).collect();
+        assert_eq!(unread, ["idle"]);
     }
 
     #[test]
