@@ -185,6 +185,15 @@ impl Client {
         self.post(&fill(pattern::EXTERNAL, &[project, dataset]), add).await
     }
 
+    pub async fn add_imported_version(
+        &self,
+        project: &ProjectName,
+        dataset: &DatasetName,
+        imported: &AddImportedVersion,
+    ) -> Result<DatasetVersionAdded, Problem> {
+        self.post(&fill(pattern::IMPORTED, &[project, dataset]), imported).await
+    }
+
     /// `key` as in `id=42`, one for each column.
     pub async fn blame(&self, project: &ProjectName, dataset: &DatasetName, key: &[String]) -> Result<Blame, Problem> {
         let key: Vec<String> = key.iter().map(|cell| format!("key={}", encode(cell))).collect();
@@ -303,6 +312,11 @@ impl Client {
         set: &SetPolicy,
     ) -> Result<PolicyState, Problem> {
         self.put(&fill(pattern::POLICY, &[project, model]), set).await
+    }
+
+    /// Sets the rules of several models, all or none.
+    pub async fn set_policies(&self, project: &ProjectName, set: &SetPolicies) -> Result<PolicyStates, Problem> {
+        self.put(&fill(pattern::POLICIES, &[project]), set).await
     }
 
     pub async fn policy(&self, project: &ProjectName, model: &ModelName) -> Result<PolicyState, Problem> {

@@ -29,6 +29,7 @@ pub mod pattern {
     pub const DATASETS: &str = "/api/v1/projects/{project}/datasets";
     pub const DATASET_VERSIONS: &str = "/api/v1/projects/{project}/datasets/{dataset}/versions";
     pub const EXTERNAL: &str = "/api/v1/projects/{project}/datasets/{dataset}/external";
+    pub const IMPORTED: &str = "/api/v1/projects/{project}/datasets/{dataset}/imported";
     pub const BLAME: &str = "/api/v1/projects/{project}/datasets/{dataset}/blame";
     pub const LINEAGE: &str = "/api/v1/projects/{project}/lineage";
     pub const IMPACT: &str = "/api/v1/projects/{project}/impact";
@@ -39,6 +40,7 @@ pub mod pattern {
     pub const MODELS: &str = "/api/v1/projects/{project}/models";
     pub const MODEL: &str = "/api/v1/projects/{project}/models/{model}";
     pub const POLICY: &str = "/api/v1/projects/{project}/models/{model}/policy";
+    pub const POLICIES: &str = "/api/v1/projects/{project}/policies";
     pub const VERSIONS: &str = "/api/v1/projects/{project}/models/{model}/versions";
     pub const VERSION: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}";
     pub const REPRODUCTIONS: &str = "/api/v1/projects/{project}/models/{model}/versions/{version}/reproductions";

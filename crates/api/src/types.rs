@@ -7,6 +7,7 @@ mod delivery;
 mod gate;
 mod history;
 mod lineage;
+mod policy;
 mod reproduction;
 
 use std::collections::BTreeMap;
@@ -28,7 +29,9 @@ use stemma_core::{
     version::{Step, VersionNumber},
 };
 
-pub use self::{care::*, compare::*, content_check::*, delivery::*, gate::*, history::*, lineage::*, reproduction::*};
+pub use self::{
+    care::*, compare::*, content_check::*, delivery::*, gate::*, history::*, lineage::*, policy::*, reproduction::*,
+};
 
 /// Who made a governed fact, when, and under which number in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -213,19 +216,6 @@ pub struct RunDetail {
 }
 
 // --- models ---
-
-/// `PUT …/models/{model}/policy`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SetPolicy {
-    pub policy: ModelPolicy,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct PolicyState {
-    pub policy: ModelPolicy,
-    /// False if the policy was so already.
-    pub changed: bool,
-}
 
 /// `POST …/models/{model}/versions`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{external::External, id::RunId, name::DatasetName};
 
-use super::Fact;
+use super::{AddDatasetVersion, Fact};
 
 /// `POST …/datasets/{dataset}/external`; nothing is fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,15 @@ pub struct AddExternalVersion {
     pub why: Option<String>,
     #[serde(default)]
     pub derived_from: Vec<String>,
+}
+
+/// `POST …/datasets/{dataset}/imported`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddImportedVersion {
+    #[serde(flatten)]
+    pub add: AddDatasetVersion,
+    /// How many contents the path has had in the other tool's history, with this one: its number, if that is free.
+    pub place: u32,
 }
 
 /// A column that a record is found by, and its value there.

@@ -2,7 +2,9 @@
 
 use stemma_api::{
     paths::pattern,
-    types::{AddDatasetVersion, AddExternalVersion, Blame, DatasetVersion, DatasetVersionAdded, Page},
+    types::{
+        AddDatasetVersion, AddExternalVersion, AddImportedVersion, Blame, DatasetVersion, DatasetVersionAdded, Page,
+    },
 };
 use stemma_core::{Problem, name::DatasetName};
 
@@ -15,6 +17,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(GET pattern::DATASET_VERSIONS, Read, "all versions of a dataset, newest first", versions, => Page<DatasetVersion>),
         json_route!(POST pattern::DATASET_VERSIONS, Track, "add content as a version of a dataset", add, AddDatasetVersion => DatasetVersionAdded),
         json_route!(POST pattern::EXTERNAL, Track, "add data that is kept elsewhere, by reference", external, AddExternalVersion => DatasetVersionAdded),
+        json_route!(POST pattern::IMPORTED, Track, "add content that another tool kept, by its place in that history", imported, AddImportedVersion => DatasetVersionAdded),
         json_route!(GET pattern::BLAME, Read, "which versions added, changed or removed one record", blame, => Blame),
     ]
 }
@@ -38,6 +41,12 @@ async fn external(mut context: Context) -> Result<DatasetVersionAdded, Problem> 
     let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
     let add: AddExternalVersion = context.json().await?;
     context.app.engine.add_external_version(&context.caller, context.request, &project, &dataset, add).await
+}
+
+async fn imported(mut context: Context) -> Result<DatasetVersionAdded, Problem> {
+    let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
+    let imported: AddImportedVersion = context.json().await?;
+    context.app.engine.add_imported_version(&context.caller, context.request, &project, &dataset, imported).await
 }
 
 async fn blame(context: Context) -> Result<Blame, Problem> {

@@ -4,8 +4,8 @@ use stemma_api::{
     paths::pattern,
     types::{
         Approval, Approve, CaseResults, Evaluated, GateResults, GateStandings, ModelDetail, ModelSummary, Page,
-        PolicyState, Promote, Promoted, RegisterVersion, Registered, RunCases, RunGates, SetPolicy, Validated,
-        VersionDetail,
+        PolicyState, PolicyStates, Promote, Promoted, RegisterVersion, Registered, RunCases, RunGates, SetPolicies,
+        SetPolicy, Validated, VersionDetail,
     },
 };
 use stemma_core::{Problem, name::ModelName, name::ProjectName};
@@ -19,6 +19,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(GET pattern::MODEL, Read, "a model with its versions", show, => ModelDetail),
         json_route!(GET pattern::POLICY, Read, "a model's evaluation, gates and promotion rules", policy, => PolicyState),
         json_route!(PUT pattern::POLICY, SetPolicy, "declare a model's evaluation, gates and promotion rules", set_policy, SetPolicy => PolicyState),
+        json_route!(PUT pattern::POLICIES, SetPolicy, "declare the rules of several models, all or none", set_policies, SetPolicies => PolicyStates),
         json_route!(POST pattern::VERSIONS, Register, "register content as a version; the number is decided", register, RegisterVersion => Registered),
         json_route!(GET pattern::VERSION, Read, "a version with its run, evidence and approvals", version, => VersionDetail),
         json_route!(POST pattern::EVALUATE, Track, "evaluate a version as its model declares", evaluate, => Evaluated),
@@ -52,6 +53,13 @@ async fn set_policy(mut context: Context) -> Result<PolicyState, Problem> {
     let (project, model): (_, ModelName) = (context.project()?, context.path("model")?);
     let set: SetPolicy = context.json().await?;
     context.app.engine.set_policy(&context.caller, context.request, &project, &model, set.policy).await
+}
+
+async fn set_policies(mut context: Context) -> Result<PolicyStates, Problem> {
+    let project = context.project()?;
+    let set: SetPolicies = context.json().await?;
+    let policies = context.app.engine.set_policies(&context.caller, context.request, &project, set.policies).await?;
+    Ok(PolicyStates { policies })
 }
 
 async fn register(mut context: Context) -> Result<Registered, Problem> {
