@@ -5,7 +5,7 @@ use std::{collections::HashSet, io::Read as _, sync::Arc};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use stemma_api::types::{ContentClaim, ContentStored};
-use stemma_core::{ContentId, Digest, ErrorKind, Problem, Sha256, name::ProjectName};
+use stemma_core::{ContentId, Digest, ErrorKind, Problem, Sha256, name::ProjectName, pointer::Pointer};
 use stemma_onnx::Model;
 use stemma_store::{BlobInfo, Store, StoreError};
 
@@ -200,6 +200,7 @@ impl Engine {
 
     pub(crate) async fn read_table(&self, name: &str, digest: Digest) -> Result<Table, Problem> {
         let bytes = self.read_content(digest, TABLE_BYTES_MAX).await?;
+        refuse_pointer(&format!("`{name}`"), &bytes)?;
         let name = name.to_owned();
         tokio::task::spawn_blocking(move || Table::parse(&name, &bytes)).await.map_err(internal)?
     }
@@ -210,6 +211,7 @@ impl Engine {
             return Ok(model);
         }
         let bytes = self.read_content(digest, MODEL_BYTES_MAX).await?;
+        refuse_pointer(&format!("`{digest}`"), &bytes)?;
         let parsed = tokio::task::spawn_blocking(move || Model::parse(&bytes)).await.map_err(internal)?;
         let model = parsed.map_err(|error| {
             let problem = Problem::invalid(format!("`{digest}` can't be loaded as a model: {error}"));
@@ -217,6 +219,11 @@ impl Engine {
         })?;
         Ok(self.keep_model(digest, model))
     }
+}
+
+/// Refuses what another tool left in the place of content.
+pub(crate) fn refuse_pointer(what: &str, bytes: &[u8]) -> Result<(), Problem> {
+    Pointer::read(bytes).map_or(Ok(()), |pointer| Err(pointer.refused(what)))
 }
 
 impl Content {

@@ -1,6 +1,8 @@
 //! Dataset versions: a name and a number pointing at content, with its source.
 
-use stemma_api::types::{AddDatasetVersion, AddExternalVersion, DatasetVersion, DatasetVersionAdded};
+use stemma_api::types::{
+    AddDatasetVersion, AddExternalVersion, AddImportedVersion, DatasetVersion, DatasetVersionAdded,
+};
 use stemma_core::{
     Problem,
     at::{self, At},
@@ -10,15 +12,25 @@ use stemma_core::{
     id::RequestId,
     name::{DatasetName, ProjectName},
     near,
+    pointer::POINTER_BYTES_MAX,
 };
 
-use crate::{Caller, Engine, content::Content, problem::internal};
+use crate::{
+    Caller, Engine,
+    content::{Content, refuse_pointer},
+    problem::internal,
+};
+
+/// More contents of one path than any history has.
+const PLACE_MAX: u32 = 10_000_000;
 
 /// What becomes a version.
 struct Addition {
     add: AddDatasetVersion,
     content: Content,
     external: Option<External>,
+    /// The number that it has by its place in a history, if that is free.
+    place: Option<u32>,
 }
 
 impl Engine {
@@ -31,8 +43,41 @@ impl Engine {
         dataset: &DatasetName,
         add: AddDatasetVersion,
     ) -> Result<DatasetVersionAdded, Problem> {
+        let addition = self.addition(project, add, None).await?;
+        self.add_version(caller, request, project, dataset, addition).await
+    }
+
+    /// Adds content that another tool has kept, under the number that its place in that history gives it; if the number
+    /// is taken by other content, as the next version.
+    ///
+    /// So the numbers are in the order of the history, in whatever order its parts come in.
+    pub async fn add_imported_version(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        dataset: &DatasetName,
+        imported: AddImportedVersion,
+    ) -> Result<DatasetVersionAdded, Problem> {
+        if !(1..=PLACE_MAX).contains(&imported.place) {
+            return Err(Problem::invalid(format!("{} is no place in a history", imported.place)));
+        }
+        let addition = self.addition(project, imported.add, Some(imported.place)).await?;
+        self.add_version(caller, request, project, dataset, addition).await
+    }
+
+    async fn addition(
+        &self,
+        project: &ProjectName,
+        add: AddDatasetVersion,
+        place: Option<u32>,
+    ) -> Result<Addition, Problem> {
         let content = self.readable_content(project, add.digest).await?;
-        self.add_version(caller, request, project, dataset, Addition { add, content, external: None }).await
+        if !content.is_folder && content.size <= POINTER_BYTES_MAX {
+            let bytes = self.read_content(content.digest, POINTER_BYTES_MAX).await?;
+            refuse_pointer(&format!("`{}`", add.path), &bytes)?;
+        }
+        Ok(Addition { add, content, external: None, place })
     }
 
     /// Adds data that is kept elsewhere, by its reference, as the next version of a dataset. Nothing is fetched.
@@ -52,7 +97,8 @@ impl Engine {
         let add = AddDatasetVersion { digest, path: external.to_string(), source, why, derived_from };
         // there is nothing of ours to count
         let content = Content { digest, sha256: None, size: 0, is_folder: false };
-        self.add_version(caller, request, project, dataset, Addition { add, content, external: Some(external) }).await
+        let addition = Addition { add, content, external: Some(external), place: None };
+        self.add_version(caller, request, project, dataset, addition).await
     }
 
     async fn add_version(
@@ -63,7 +109,7 @@ impl Engine {
         dataset: &DatasetName,
         addition: Addition,
     ) -> Result<DatasetVersionAdded, Problem> {
-        let Addition { add, content, external } = addition;
+        let Addition { add, content, external, place } = addition;
         let known = self.dataset_versions_if_any(project, dataset).await?;
         if let Some(version) = known.into_iter().find(|version| version.digest == add.digest) {
             return Ok(DatasetVersionAdded { version, unchanged: true });
@@ -80,7 +126,7 @@ impl Engine {
             Ok(vec![Event::DatasetVersionAdded(event::DatasetVersionAdded {
                 project: project.clone(),
                 dataset: dataset.clone(),
-                number: versions.iter().map(|version| version.number).max().unwrap_or(0) + 1,
+                number: next_number(versions.iter().map(|version| version.number), place),
                 digest: content.digest,
                 sha256: content.sha256,
                 size: content.size,
@@ -164,8 +210,36 @@ impl Engine {
     }
 }
 
+/// The place in a history if it is free, else the number behind all others.
+fn next_number(taken: impl Iterator<Item = u32> + Clone, place: Option<u32>) -> u32 {
+    match place {
+        Some(place) if !taken.clone().any(|number| number == place) => place,
+        _ => taken.max().unwrap_or(0) + 1,
+    }
+}
+
 fn kept_elsewhere(version: &DatasetVersion, external: &External) -> Problem {
     let name = format!("{}@{}", version.dataset, version.number);
     Problem::invalid(format!("`{name}` is kept elsewhere and {NOT_HASHED}: it can't be read"))
         .hint(format!("fetch {} version {} and `stemma add` the file", external.uri, external.version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_a_history_is_taken_if_it_is_free() {
+        for (taken, place, number) in [
+            (&[][..], None, 1),
+            (&[1, 2], None, 3),
+            (&[3], None, 4),
+            (&[], Some(3), 3),
+            (&[3], Some(1), 1),
+            (&[1, 3], Some(2), 2),
+            (&[1, 3], Some(3), 4),
+        ] {
+            assert_eq!(next_number(taken.iter().copied(), place), number, "{taken:?} {place:?}");
+        }
+    }
 }

@@ -1,16 +1,17 @@
 //! A home: made once, opened by its owner process.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{Arc, Mutex, RwLock},
 };
 
+use stemma_api::types::PolicyState;
 use stemma_core::{
     Clock, Digest, ErrorKind, Problem,
     event::Event,
     id::{HomeId, RequestId, TokenId},
-    name::{GateName, PrincipalName, ProjectName},
+    name::{GateName, ModelName, PrincipalName, ProjectName},
     policy::{GateFault, GateSpec, ModelPolicy, Role},
     record::{Actor, Auth},
 };
@@ -94,6 +95,7 @@ impl Engine {
         let gateway = Gateway::new(table, log.clone(), clock.clone());
         let engine = Self(Arc::new(Inner {
             home: home.home,
+            layout,
             clock,
             ledger,
             store,
@@ -109,6 +111,7 @@ impl Engine {
             health: Mutex::default(),
         }));
         engine.reload_access().await?;
+        engine.resume_purges().await?;
         Ok(engine)
     }
 
@@ -118,31 +121,75 @@ impl Engine {
         caller: &crate::Caller,
         request: RequestId,
         project: &ProjectName,
-        model: &stemma_core::name::ModelName,
+        model: &ModelName,
         policy: ModelPolicy,
-    ) -> Result<stemma_api::types::PolicyState, Problem> {
-        if caller.actor.auth != Auth::Authenticated {
-            let problem = Problem::new(ErrorKind::Unauthenticated, "to set a policy needs a credential");
-            return Err(problem.hint("set STEMMA_TOKEN"));
+    ) -> Result<PolicyState, Problem> {
+        check_proved(caller)?;
+        let pinned = BTreeMap::from([(model.clone(), self.pinned(project, policy).await?)]);
+        let mut states = self.set_pinned(caller, request, project, pinned).await?;
+        Ok(states.remove(model).expect("each model has a state"))
+    }
+
+    /// Declares the rules of several models: of all, or of none if one can't be.
+    pub async fn set_policies(
+        &self,
+        caller: &crate::Caller,
+        request: RequestId,
+        project: &ProjectName,
+        policies: BTreeMap<ModelName, ModelPolicy>,
+    ) -> Result<BTreeMap<ModelName, PolicyState>, Problem> {
+        check_proved(caller)?;
+        let mut pinned = BTreeMap::new();
+        for (model, policy) in policies {
+            let policy = self.pinned(project, policy).await.map_err(|problem| {
+                let message = format!("no rules were set, for those of `{model}` can't be: {}", problem.message);
+                Problem { message, ..problem }
+            })?;
+            pinned.insert(model, policy);
         }
-        let policy = self.pinned(project, policy).await?;
-        let policy_wanted = &policy;
+        self.set_pinned(caller, request, project, pinned).await
+    }
+
+    async fn set_pinned(
+        &self,
+        caller: &crate::Caller,
+        request: RequestId,
+        project: &ProjectName,
+        policies: BTreeMap<ModelName, ModelPolicy>,
+    ) -> Result<BTreeMap<ModelName, PolicyState>, Problem> {
+        let wanted = &policies;
         let decide = || async move {
-            let known = self.versions_if_any(project, model).await?.is_some();
-            if known && self.policy_or_default(project, model).await? == *policy_wanted {
-                return Ok(Vec::new());
-            }
-            let (project, model, policy) = (project.clone(), model.clone(), policy_wanted.clone());
             let mut events = Vec::new();
-            if !known {
-                events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
+            for (model, policy) in wanted {
+                let known = self.versions_if_any(project, model).await?.is_some();
+                if known && self.policy_or_default(project, model).await? == *policy {
+                    continue;
+                }
+                let (project, model, policy) = (project.clone(), model.clone(), policy.clone());
+                if !known {
+                    events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
+                }
+                events.push(Event::PolicySet { project, model, policy });
             }
-            events.push(Event::PolicySet { project, model, policy });
             Ok(events)
         };
-        let changed = !self.change(caller, request, decide).await?.is_empty();
-        Ok(stemma_api::types::PolicyState { policy, changed })
+        let events = self.change(caller, request, decide).await?;
+        let is_changed = |wanted: &ModelName| {
+            events.iter().any(|event| matches!(event, Event::PolicySet { model, .. } if model == wanted))
+        };
+        let state = |(model, policy)| {
+            let changed = is_changed(&model);
+            (model, PolicyState { policy, changed })
+        };
+        Ok(policies.into_iter().map(state).collect())
     }
+}
+
+fn check_proved(caller: &crate::Caller) -> Result<(), Problem> {
+    if caller.actor.auth == Auth::Authenticated {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorKind::Unauthenticated, "to set a policy needs a credential").hint("set STEMMA_TOKEN"))
 }
 
 impl Engine {

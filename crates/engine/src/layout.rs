@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use stemma_core::{ErrorKind, Problem, id::HomeId, prediction::PredictionKey};
+use stemma_core::{Digest, ErrorKind, Problem, id::HomeId, prediction::PredictionKey};
 
 /// Layout of a home's folder. A newer one is refused instead of guessed at.
 pub const HOME_FORMAT: u32 = 1;
@@ -49,6 +49,44 @@ impl Layout {
 
     pub fn predictions(&self) -> PathBuf {
         self.root.join("predictions")
+    }
+
+    /// A file for each purge that has begun and is not done, named by the content's digest in hex.
+    fn purging(&self) -> PathBuf {
+        self.root.join("purging")
+    }
+
+    /// Notes that content is about to be purged; the note is on disk when this returns.
+    pub fn begin_purge(&self, digest: Digest) -> Result<(), Problem> {
+        let folder = self.purging();
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|error| unusable(&folder, &error))?;
+        write_private(&folder.join(digest.hex()), b"")
+    }
+
+    /// Takes the note away again.
+    pub fn end_purge(&self, digest: Digest) -> Result<(), Problem> {
+        let path = self.purging().join(digest.hex());
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable(&path, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The contents of which a purge was begun and not ended.
+    pub fn begun_purges(&self) -> Result<Vec<Digest>, Problem> {
+        let folder = self.purging();
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|error| unusable(&folder, &error))?,
+        };
+        let mut begun = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|error| unusable(&folder, &error))?.file_name();
+            // what a dead writer left of a note is no note
+            begun.extend(name.to_str().and_then(|name| format!("b3:{name}").parse::<Digest>().ok()));
+        }
+        Ok(begun)
     }
 
     /// Returns the home's file, or `None` if the folder is no home yet.
@@ -127,5 +165,25 @@ fn unusable(path: &Path, error: &io::Error) -> Problem {
         io::ErrorKind::StorageFull => problem.hint("the disk is full"),
         io::ErrorKind::PermissionDenied => problem.hint("it belongs to somebody else, or is read-only"),
         _ => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn purges_that_were_begun_are_known_until_they_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        assert_eq!(layout.begun_purges().unwrap(), []);
+        let digest = Digest::of(b"secret");
+        layout.begin_purge(digest).unwrap();
+        layout.begin_purge(digest).unwrap();
+        fs::write(layout.purging().join("torn.new"), "").unwrap();
+        assert_eq!(layout.begun_purges().unwrap(), [digest]);
+        layout.end_purge(digest).unwrap();
+        layout.end_purge(digest).unwrap();
+        assert_eq!(layout.begun_purges().unwrap(), []);
     }
 }

@@ -75,7 +75,7 @@ use crate::{
 pub use crate::{
     access::{Caller, RoleGrant, TOKEN_PREFIX},
     blame::key_cell,
-    layout::HOME_FORMAT,
+    layout::{HOME_FORMAT, Layout},
     lineage::AskLineage,
     reference::{Reference, Selector},
     rows::{MAX_SCANS, RowSlice},
@@ -90,6 +90,7 @@ pub struct Engine(Arc<Inner>);
 
 struct Inner {
     home: HomeId,
+    layout: Layout,
     clock: Arc<dyn Clock>,
     ledger: Ledger,
     store: Store,
@@ -140,6 +141,10 @@ impl Engine {
             *published = true;
         }
         Ok(())
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.0.layout
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {

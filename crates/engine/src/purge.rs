@@ -14,8 +14,8 @@ use crate::{Caller, Engine, collect::collect_problem, facts::ledger_problem, pro
 const REASON_CHARS_MAX: usize = 2_000;
 
 impl Engine {
-    /// Removes content for good. The fact comes first: from then on nobody reads it, whatever becomes of the rest, and
-    /// purging again finishes what was cut short.
+    /// Removes content for good. The fact comes first: from then on nobody reads it, whatever becomes of the rest. What was
+    /// cut short is finished when the home is opened next.
     pub async fn purge(
         &self,
         caller: &Caller,
@@ -34,6 +34,7 @@ impl Engine {
         if !ask.force {
             self.check_not_live(digest).await?;
         }
+        self.layout().begin_purge(digest)?;
         if self.tombstone(digest).await?.is_none() {
             let event = || async move {
                 Ok(vec![Event::ContentPurged { project: project.clone(), digest, reason: reason.to_owned() }])
@@ -42,8 +43,7 @@ impl Engine {
         }
         let tombstone = self.tombstone(digest).await?;
         let tombstone = tombstone.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
-        let report = self.remove_content(digest).await?;
-        self.withdraw_grants_of_absent().await?;
+        let report = self.finish_purge(digest).await?;
         Ok(Purged {
             digest,
             reason: tombstone.value.reason,
@@ -54,6 +54,29 @@ impl Engine {
             shared: report.shared.bytes,
             complete: report.is_complete(),
         })
+    }
+
+    /// Finishes the purges that a killed process, a writer or damage has cut short. One that never became a fact has not
+    /// happened. What can't be finished now is tried again at the next opening; nobody reads it meanwhile.
+    pub(crate) async fn resume_purges(&self) -> Result<(), Problem> {
+        for digest in self.layout().begun_purges()? {
+            if self.tombstone(digest).await?.is_none() {
+                self.layout().end_purge(digest)?;
+            } else if let Err(problem) = self.finish_purge(digest).await {
+                tracing::warn!(%digest, %problem, "purged content could not be removed yet; nobody reads it");
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes content that a tombstone names, and the note that it is to be removed once nothing of it is left.
+    async fn finish_purge(&self, digest: Digest) -> Result<stemma_store::PurgeReport, Problem> {
+        let report = self.remove_content(digest).await?;
+        self.withdraw_grants_of_absent().await?;
+        if report.is_complete() {
+            self.layout().end_purge(digest)?;
+        }
+        Ok(report)
     }
 
     async fn purgeable(&self, project: &ProjectName, content: &str) -> Result<Digest, Problem> {

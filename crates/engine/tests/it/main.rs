@@ -8,6 +8,7 @@ mod history;
 mod leak;
 mod lineage;
 mod promotion;
+mod purge;
 mod reproduction;
 mod serving;
 mod validate;
