@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use stemma_core::{
     Digest, ErrorKind, Problem, Sha256,
     name::{DatasetName, NameError, TreePath},
+    pointer::Pointer,
 };
 use stemma_store::{Batch, Store, StoreError};
 
@@ -12,9 +13,11 @@ use crate::{
     Workspace, WorkspaceError,
     file::stamp_of,
     folder,
+    ignore::{self, Asked, InGit},
     lock::{Lock, LockEntry, LockError, default_name},
+    operations::{Change, IgnoreLines, Turn},
     path::{Kind, Located, PathError, locate, look},
-    problem,
+    pointer, problem,
     stat_cache::{StatCache, moment_to_read},
     workspace::make_home,
 };
@@ -34,6 +37,9 @@ pub struct Added {
     pub is_folder: bool,
     /// The lock had this content under this name already.
     pub unchanged: bool,
+    pub in_git: InGit,
+    /// Files of a folder, as seen from it, that only say where content is.
+    pub pointers: Vec<(TreePath, Pointer)>,
 }
 
 /// Why files were not added; the lock is as it was.
@@ -47,6 +53,8 @@ pub enum AddError {
     Inside { path: TreePath, folder: TreePath },
     #[error("`{tracked}`, which is in `{folder}`, is tracked by itself already")]
     Around { folder: TreePath, tracked: TreePath },
+    #[error("`{path}` is {pointer}, not the content")]
+    Pointer { path: TreePath, pointer: Pointer },
     #[error("one name was given for {0} paths")]
     NameForMany(usize),
     #[error("`{path}` gives no dataset name: {source}")]
@@ -71,6 +79,7 @@ impl From<AddError> for Problem {
                 kind: ErrorKind::Conflict,
                 ..invalid.hint(format!("delete the line of `{tracked}` from stemma.lock first; its versions stay"))
             },
+            AddError::Pointer { pointer, .. } => invalid.hint(pointer.hint()),
             AddError::NameForMany(_) => invalid.hint("add one file at a time with `--name`"),
             AddError::NoName { .. } => Self { kind: ErrorKind::Invalid, ..invalid.hint("choose a name with `--name`") },
             AddError::Path(error) => error.into(),
@@ -81,7 +90,8 @@ impl From<AddError> for Problem {
     }
 }
 
-/// Adds files and folders: their content is safe in the store before `stemma.lock` speaks of it.
+/// Adds files and folders: their content is safe in the store before `stemma.lock` speaks of it. Git is told to leave
+/// out what it would take in.
 ///
 /// Relative paths are seen from the workspace's root. `progress` gets each path and the bytes of it read so far.
 pub fn add(
@@ -93,6 +103,7 @@ pub fn add(
 ) -> Result<Vec<Added>, AddError> {
     make_home(&workspace.home_dir())?;
     let found = locate_all(workspace.root(), paths)?;
+    check_pointers(&found)?;
     let lock = workspace.lock()?;
     check_overlap(&found, &lock)?;
     let names = choose_names(&found, name, &lock)?;
@@ -108,10 +119,17 @@ pub fn add(
     }
     batch.commit()?;
     putting.cache.save(&workspace.home_dir());
-    let chosen = found.into_iter().zip(names).zip(puts);
-    Lock::update(workspace, store, |lock| {
-        chosen.map(|(((located, _), name), put)| enter(lock, located.path, name, put)).collect()
-    })
+    let asked = ignore::ask(workspace.root(), found.iter().map(|(located, _)| located));
+    let turn = Turn::take(workspace, store)?;
+    let mut lock = turn.lock().clone();
+    let mut added = Vec::with_capacity(found.len());
+    let mut ignore = IgnoreLines::default();
+    for ((((located, _), name), put), Asked { path, answer }) in found.into_iter().zip(names).zip(puts).zip(asked) {
+        ignore.written.extend(Some(path).filter(|_| answer.needs_line()));
+        added.push(enter(&mut lock, located.path, Version { name, put, in_git: answer })?);
+    }
+    turn.commit(Change { lock, ignore, ..Change::default() })?;
+    Ok(added)
 }
 
 fn locate_all(root: &Path, paths: &[PathBuf]) -> Result<Vec<(Located, Kind)>, AddError> {
@@ -127,6 +145,18 @@ fn locate_all(root: &Path, paths: &[PathBuf]) -> Result<Vec<(Located, Kind)>, Ad
         return Err(AddError::Nothing);
     }
     Ok(found)
+}
+
+/// A file that only says where content is would be the version of nothing.
+fn check_pointers(found: &[(Located, Kind)]) -> Result<(), AddError> {
+    for (Located { path, file }, kind) in found {
+        if *kind == Kind::File
+            && let Some(pointer) = pointer::at(file)
+        {
+            return Err(AddError::Pointer { path: path.clone(), pointer });
+        }
+    }
+    Ok(())
 }
 
 /// A path is tracked once: by itself, or with the folder that it is in.
@@ -177,6 +207,7 @@ struct Put {
     digest: Digest,
     sha256: Option<Sha256>,
     size: u64,
+    pointers: Vec<(TreePath, Pointer)>,
 }
 
 struct Putting<'a> {
@@ -193,7 +224,7 @@ impl Putting<'_> {
         if let Some((stamp, read_began)) = before.filter(|(before, _)| stamp_of(file) == Some(*before)) {
             self.cache.insert(file, stamp, info.digest, read_began);
         }
-        Ok(Put { digest: info.digest, sha256: Some(info.sha256), size: info.size })
+        Ok(Put { digest: info.digest, sha256: Some(info.sha256), size: info.size, pointers: Vec::new() })
     }
 
     fn folder(&mut self, batch: &mut Batch, located: &Located) -> Result<Put, StoreError> {
@@ -201,16 +232,23 @@ impl Putting<'_> {
         let progress = &mut *self.progress;
         let mut watch = |below: &TreePath, done| progress(&path.join(below), done);
         // links on the way to it were followed when it was located; the last one is followed now
-        let tree = folder::put(&self.home, file, batch, &mut watch)?;
-        Ok(Put { digest: tree.digest, sha256: None, size: tree.size })
+        let (tree, pointers) = folder::put(&self.home, file, batch, &mut watch)?;
+        Ok(Put { digest: tree.digest, sha256: None, size: tree.size, pointers })
     }
 }
 
-fn enter(lock: &mut Lock, path: TreePath, name: DatasetName, put: Put) -> Result<Added, AddError> {
-    let Put { digest, sha256, size } = put;
+/// What the lock will say of a path, and what Git does with it.
+struct Version {
+    name: DatasetName,
+    put: Put,
+    in_git: InGit,
+}
+
+fn enter(lock: &mut Lock, path: TreePath, version: Version) -> Result<Added, AddError> {
+    let Version { name, put: Put { digest, sha256, size, pointers }, in_git } = version;
     let entry = LockEntry { digest, name: name.clone() };
     let held = lock.get(path.as_str());
     let (unchanged, before) = (held == Some(&entry), held.map(|held| held.digest));
     lock.insert(path.clone(), entry)?;
-    Ok(Added { path, name, digest, before, sha256, size, is_folder: sha256.is_none(), unchanged })
+    Ok(Added { path, name, digest, before, sha256, size, is_folder: sha256.is_none(), unchanged, in_git, pointers })
 }

@@ -191,7 +191,7 @@ fn record(workspace: &Workspace, store: &Store, changes: &[StatusEntry]) -> Resu
     let turn = Turn::take(workspace, store)?;
     let file =
         |entry: &StatusEntry| FileChange { path: entry.path.clone(), before: entry.present, after: Some(entry.digest) };
-    let change = Change { lock: turn.lock().clone(), files: changes.iter().map(file).collect(), undoes: None };
+    let change = Change { lock: turn.lock().clone(), files: changes.iter().map(file).collect(), ..Change::default() };
     turn.commit(change)?;
     Ok(())
 }

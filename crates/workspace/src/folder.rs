@@ -12,7 +12,7 @@ mod listing;
 use std::{cmp::Ordering, iter::Peekable, path::Path};
 
 use serde::Serialize;
-use stemma_core::{Digest, name::TreePath};
+use stemma_core::{Digest, name::TreePath, pointer::Pointer};
 use stemma_store::{
     Batch, FolderEntry, FolderWatch, HashOnly, KnownFile, Moment, Store, StoreError, TreeBuilder, TreeEntry,
     TreeSummary, scan_folder,
@@ -20,10 +20,15 @@ use stemma_store::{
 
 pub(crate) use self::bring::bring;
 use self::listing::{Listing, Record, Records, Writer};
-use crate::settled::{Settled, is_past};
+use crate::{
+    pointer,
+    settled::{Settled, is_past},
+};
 
 /// Paths inside a folder that are named one by one.
 const NAMED_MAX: usize = 1000;
+/// How long pointers are that others leave in folders: to open every short file for it would take its time.
+const POINTER_BYTES: std::ops::RangeInclusive<u64> = 40..=1023;
 
 /// What became of a path inside a tracked folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -72,17 +77,18 @@ pub(crate) fn look(home: &Path, folder: &Path) -> Result<Present, StoreError> {
 }
 
 /// Adds a folder to a batch; what does not look as it did and is stored is not read. `progress` gets paths as seen from
-/// the folder and the bytes of each that were read so far.
+/// the folder and the bytes of each that were read so far. The first of the files that only say where content is are
+/// returned too.
 pub(crate) fn put(
     home: &Path,
     folder: &Path,
     batch: &mut Batch,
     progress: &mut dyn FnMut(&TreePath, u64),
-) -> Result<TreeSummary, StoreError> {
+) -> Result<(TreeSummary, Vec<(TreePath, Pointer)>), StoreError> {
     let mut watch = Watch::new(home, folder, None, Some(progress))?;
     let summary = batch.put_folder(folder, &mut watch)?;
     watch.writer.finish()?.keep(home, folder);
-    Ok(summary)
+    Ok((summary, watch.pointers))
 }
 
 impl Present {
@@ -186,6 +192,7 @@ struct Watch<'a> {
     /// Set if the name of the tree is wanted.
     tree: Option<TreeBuilder>,
     progress: Option<Progress<'a>>,
+    pointers: Vec<(TreePath, Pointer)>,
 }
 
 impl<'a> Watch<'a> {
@@ -197,7 +204,19 @@ impl<'a> Watch<'a> {
     ) -> Result<Self, StoreError> {
         let remembered = Records::remembered(home, folder).map(Iterator::peekable);
         let writer = Writer::new(home)?;
-        Ok(Self { folder, now: Moment::precise(), settled: Settled::default(), remembered, writer, tree, progress })
+        let (now, settled, pointers) = (Moment::precise(), Settled::default(), Vec::new());
+        Ok(Self { folder, now, settled, remembered, writer, tree, progress, pointers })
+    }
+
+    /// The pointer that an entry is, if it is one. Files that were not read are as they were when it was told.
+    fn pointer(&self, path: &TreePath, entry: &TreeEntry, was_read: bool) -> Option<Pointer> {
+        match entry {
+            TreeEntry::File { size, .. } if was_read && POINTER_BYTES.contains(size) => {
+                pointer::at(&self.folder.join(path.as_str()))
+            }
+            TreeEntry::Symlink { target } => pointer::behind(target),
+            _ => None,
+        }
     }
 }
 
@@ -221,6 +240,10 @@ impl FolderWatch for Watch<'_> {
         }
         if let Some(progress) = &mut self.progress {
             progress(&path, entry.size());
+        }
+        if self.pointers.len() < NAMED_MAX {
+            let pointer = self.pointer(&path, &entry, read_began.is_some());
+            self.pointers.extend(pointer.map(|pointer| (path.clone(), pointer)));
         }
         let is_settled = match (read_began, stamp) {
             (Some(began), Some(stamp)) => self.settled.is(&self.folder.join(path.as_str()), &stamp, began),

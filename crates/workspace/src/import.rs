@@ -39,6 +39,8 @@ pub struct Found {
     pub why: Option<String>,
     /// The repository's folder speaks of it as it stands there now.
     pub current: bool,
+    /// How many contents the path has had in the repository's history, with this one; none if that was not looked up.
+    pub place: Option<u32>,
 }
 
 /// What an import brought in.

@@ -2,20 +2,18 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use crate::{
     HOME_DIR, Workspace, WorkspaceError,
+    ignore::{self, IGNORE_FILE},
     settings::SETTINGS_FILE,
-    workspace::{find_root, make_home},
+    workspace::{find_home, find_root, make_home},
 };
 
 const STARTER: &str = include_str!("starter.toml");
-const IGNORE_FILE: &str = ".gitignore";
-const IGNORE_BYTES_MAX: u64 = 16 << 20;
 
 /// Whether a workspace may lie inside another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +40,7 @@ pub fn init(folder: &Path, nesting: Nesting) -> Result<Initialized, WorkspaceErr
         return Err(WorkspaceError::Nested { folder: root, surrounding });
     }
     let mut changed = Vec::new();
-    let home = root.join(HOME_DIR);
+    let (home, _) = find_home(&root);
     if !home.is_dir() {
         changed.push(HOME_DIR);
     }
@@ -68,24 +66,13 @@ fn write_starter(path: &PathBuf) -> Result<bool, WorkspaceError> {
 }
 
 /// Appends `.stemma/` to `.gitignore` unless a line says so already.
-fn ignore_home(path: &PathBuf) -> Result<bool, WorkspaceError> {
-    let append = || -> io::Result<bool> {
-        // Git doesn't follow a link here either
-        let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-        let mut file = File::options().read(true).append(true).create(true).custom_flags(no_follow).open(path)?;
-        let mut present = Vec::new();
-        (&mut file).take(IGNORE_BYTES_MAX).read_to_end(&mut present)?;
-        if present.split(|b| *b == b'\n').any(ignores_home) {
-            return Ok(false);
-        }
-        let separator = match present.last() {
-            None | Some(b'\n') => "",
-            Some(_) => "\n",
-        };
-        file.write_all(format!("{separator}{HOME_DIR}/\n").as_bytes())?;
-        Ok(true)
+fn ignore_home(path: &Path) -> Result<bool, WorkspaceError> {
+    let ignored = match ignore::read(path) {
+        Ok(present) if ignore::lines_of(&present).any(ignores_home) => Ok(false),
+        Ok(_) => ignore::append(path, &[format!("{HOME_DIR}/")]),
+        Err(error) => Err(error),
     };
-    append().map_err(|error| WorkspaceError::io(path, error))
+    ignored.map_err(|error| WorkspaceError::io(path, error))
 }
 
 fn ignores_home(line: &[u8]) -> bool {

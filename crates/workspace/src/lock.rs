@@ -214,7 +214,7 @@ impl Lock {
         let turn = Turn::take(workspace, store)?;
         let mut lock = turn.lock().clone();
         let result = change(&mut lock)?;
-        turn.commit(Change { lock, files: Vec::new(), undoes: None })?;
+        turn.commit(Change { lock, ..Change::default() })?;
         Ok(result)
     }
 }

@@ -24,7 +24,7 @@ use stemma_store::{Store, StoreError};
 pub use self::journal::{Journal, OPERATIONS_FILE};
 pub(crate) use self::turn::{Change, Turn};
 pub use self::view::{PathOperation, Since, changed_paths, path_operations, path_versions, versions_of_path};
-pub(crate) use self::view::{files_of, lock_of};
+pub(crate) use self::view::{files_of, ignore_lines_of, lock_of};
 
 use crate::{lock::LockError, problem};
 
@@ -57,6 +57,12 @@ pub struct Operation {
     /// Content: canonical JSON of a list of [`FileChange`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<Digest>,
+    /// Content: canonical JSON of [`IgnoreLines`], if Git was told something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore: Option<Digest>,
+    /// The folder that it changed, if the home is that of another one: a worktree's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<String>,
     /// The operation that this one took back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undoes: Option<u64>,
@@ -77,6 +83,19 @@ pub struct FileChange {
     pub before: Option<Digest>,
     /// What it has; none if it was removed.
     pub after: Option<Digest>,
+}
+
+/// Tracked paths that Git was told to leave out, or to leave out no longer, by the lines for them in `.gitignore`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct IgnoreLines {
+    pub written: Vec<TreePath>,
+    pub removed: Vec<TreePath>,
+}
+
+impl IgnoreLines {
+    pub fn is_empty(&self) -> bool {
+        self.written.is_empty() && self.removed.is_empty()
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +164,7 @@ pub fn digests_since(home: &Path, since: Timestamp) -> Result<Vec<Digest>, Opera
                 found.extend(lock.entries().map(|(_, entry)| entry.digest));
             }
         }
-        found.extend(operation.files);
+        found.extend(operation.files.into_iter().chain(operation.ignore));
         let files = view::files_of(&store, operation)?;
         found.extend(files.iter().flat_map(|file| [file.before, file.after]).flatten());
     }

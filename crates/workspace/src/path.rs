@@ -9,7 +9,10 @@ use stemma_core::{
     ErrorKind, Problem,
     name::{NameError, TreePath},
     near,
+    pointer::Pointer,
 };
+
+use crate::pointer;
 
 /// Names that are looked at for a hint.
 const NEIGHBOURS_MAX: usize = 10_000;
@@ -21,6 +24,8 @@ pub enum PathError {
     Outside { path: PathBuf, root: PathBuf },
     #[error("`{}` is a link to `{}`, outside of the workspace", .path.display(), .target.display())]
     LinkOutside { path: PathBuf, target: PathBuf },
+    #[error("`{}` is {pointer}, not the content", .path.display())]
+    Pointer { path: PathBuf, pointer: Pointer },
     /// Inside `.git` or `.stemma`, or the lock file itself.
     #[error("`{}` belongs to {owner} and can't be tracked", .path.display())]
     Reserved { path: PathBuf, owner: &'static str },
@@ -50,6 +55,7 @@ impl From<PathError> for Problem {
             PathError::Outside { .. } | PathError::LinkOutside { .. } => {
                 Self::invalid(message).hint("copy it into the workspace first")
             }
+            PathError::Pointer { pointer, .. } => Self::invalid(message).hint(pointer.hint()),
             PathError::NotUtf8(_) | PathError::Name(_) => Self::invalid(message).hint("rename it first"),
             PathError::Io { .. } => Self::new(ErrorKind::Config, message),
             PathError::Reserved { .. } | PathError::Special { .. } => Self::invalid(message),
@@ -143,6 +149,10 @@ pub(crate) fn look(root: &Path, located: &Located) -> Result<Kind, PathError> {
 
 fn check_link(root: &Path, located: &Located) -> Result<(), PathError> {
     let path = PathBuf::from(located.path.as_str());
+    let link = fs::read_link(&located.file).map_err(|source| PathError::Io { path: path.clone(), source })?;
+    if let Some(pointer) = link.to_str().and_then(pointer::behind) {
+        return Err(PathError::Pointer { path, pointer });
+    }
     let target = match fs::canonicalize(&located.file) {
         Ok(target) => target,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -109,7 +109,12 @@ pub fn add_remote(workspace: &Workspace, name: &str, settings: &RemoteSettings) 
     write(workspace, name, &text, &expected)
 }
 
-/// Takes the section of a remote out of `stemma.toml`.
+/// Where copies of a remote's indexes are kept, and which remote it is.
+pub fn cache_of_remote(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.home_dir().join("remotes").join(name)
+}
+
+/// Takes the section of a remote out of `stemma.toml`, and forgets what is known of it.
 pub fn remove_remote(workspace: &Workspace, name: &str) -> Result<(), RemotesError> {
     let mut expected = workspace.settings().clone();
     if expected.remotes.remove(name).is_none() {
@@ -130,7 +135,14 @@ pub fn remove_remote(workspace: &Workspace, name: &str) -> Result<(), RemotesErr
     }
     let kept = kept.trim_end();
     let kept = if kept.is_empty() { String::new() } else { format!("{kept}\n") };
-    write(workspace, name, &kept, &expected)
+    write(workspace, name, &kept, &expected)?;
+    let cache = cache_of_remote(workspace, name);
+    match std::fs::remove_dir_all(&cache) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(RemotesError::Io { path: cache, source: error })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read(workspace: &Workspace) -> Result<String, RemotesError> {

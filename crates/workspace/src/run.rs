@@ -21,6 +21,7 @@ use stemma_core::{
     id::RunId,
     lineage::Certainty,
     name::ProjectName,
+    pointer::POINTER_BYTES_MAX,
     record::{Actor, CaptureSummary, CodeVersion, ExitStatus, FileRef, RunKind, RunRecord},
 };
 use stemma_runner::{
@@ -33,7 +34,8 @@ use stemma_runner::{
 use stemma_store::{Store, StoreError};
 
 use crate::{
-    Workspace, WorkspaceError, code, code::Code, file::stamp_of, problem, stat_cache::StatCache, workspace::make_home,
+    Workspace, WorkspaceError, code, code::Code, file::stamp_of, pointer, problem, stat_cache::StatCache,
+    workspace::make_home,
 };
 use metrics::Metrics;
 use open::OpenRun;
@@ -379,6 +381,7 @@ impl Run<'_> {
         };
         let mut files = self.keep_files(shelf)?;
         files.give_roles(&self.workspace.settings().roles);
+        self.note_pointers(&files.inputs, shelf);
         let environment =
             canonical::to_bytes(&self.environment).expect("the record has text keys and no floating-point numbers");
         let environment = shelf.keep_bytes(&environment, ContentKind::Environment)?;
@@ -458,6 +461,18 @@ impl Run<'_> {
         }
         if let Some(more) = written.len().checked_sub(ENVIRONMENT_CHANGES_MAX + 1) {
             shelf.note(format!("the run changed {} more files of its own environment", more + 1));
+        }
+    }
+
+    /// Names the inputs that only say where content is.
+    fn note_pointers(&self, inputs: &[FileRef], shelf: &mut Shelf<'_>) {
+        let root = self.workspace.root();
+        // what DVC itself reads is no input that was meant to be something else
+        let is_meant = |path: &str| Path::new(path).extension().is_some_and(|extension| extension == "dvc");
+        for input in inputs.iter().filter(|input| input.size <= POINTER_BYTES_MAX && !is_meant(&input.path)) {
+            if let Some(pointer) = pointer::at(&root.join(&input.path)) {
+                shelf.note(format!("input `{}` is {pointer}, not the content: {}", input.path, pointer.hint()));
+            }
         }
     }
 

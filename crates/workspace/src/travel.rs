@@ -40,7 +40,7 @@ pub fn travel(
     cache.save(&workspace.home_dir());
     let lost = check(store, to, &files, &written, overwrite)?;
     keep(workspace, store, lost.iter())?;
-    turn.commit(Change { lock, files: files.clone(), undoes: None })?;
+    turn.commit(Change { lock, files: files.clone(), ..Change::default() })?;
     for file in &files {
         write(workspace, store, file)?;
     }

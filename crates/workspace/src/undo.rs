@@ -12,7 +12,9 @@ use stemma_store::{Store, StoreError};
 use crate::{
     LockEntry, Overwrite, Workspace, folder,
     lock::{Lock, LockError},
-    operations::{Change, FileChange, Journal, Operation, OperationsError, Turn, files_of, lock_of},
+    operations::{
+        Change, FileChange, IgnoreLines, Journal, Operation, OperationsError, Turn, files_of, ignore_lines_of, lock_of,
+    },
     path::{PathError, locate},
     problem,
     stat_cache::StatCache,
@@ -102,7 +104,7 @@ pub fn undo(
     number: Option<u64>,
     overwrite: Overwrite,
 ) -> Result<Undone, UndoError> {
-    let journal = Journal::read(&workspace.home_dir())?;
+    let journal = Journal::of(workspace)?;
     let operation = choose(&journal, number)?.clone();
     let turn = Turn::take(workspace, store)?;
     let (lock, paths) = lock_before(store, &operation, turn.lock(), overwrite)?;
@@ -114,8 +116,9 @@ pub fn undo(
         (path, digest)
     });
     let changed = changed.collect();
+    let ignore = lines_before(&lock, ignore_lines_of(store, &operation)?);
     let undoes = Some(operation.number);
-    let number = turn.commit(Change { lock, files: files.clone(), undoes })?;
+    let number = turn.commit(Change { lock, files: files.clone(), ignore, undoes })?;
     for file in &files {
         write(workspace, store, file)?;
     }
@@ -160,6 +163,12 @@ fn lock_before(
         }
     }
     Ok((lock, paths))
+}
+
+/// The lines for Git that take back those of an operation: what is tracked still is left out still.
+fn lines_before(lock: &Lock, IgnoreLines { written, removed }: IgnoreLines) -> IgnoreLines {
+    let is_free = |path: &TreePath| lock.get(path.as_str()).is_none();
+    IgnoreLines { written: removed, removed: written.into_iter().filter(is_free).collect() }
 }
 
 /// What has to become of files, after everything that speaks against it was looked for.

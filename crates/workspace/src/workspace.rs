@@ -15,12 +15,16 @@ use crate::{
     operations::Author,
     problem,
     settings::{SETTINGS_FILE, Settings, SettingsError},
+    worktree,
 };
 
 /// A project's folder with its settings.
 #[derive(Debug, Clone)]
 pub struct Workspace {
     root: PathBuf,
+    home: PathBuf,
+    /// What the folder is called in the operations of a home that it shares.
+    worktree: Option<String>,
     settings: Settings,
     author: Option<Author>,
 }
@@ -89,9 +93,10 @@ impl Workspace {
     /// Opens the workspace whose root is this folder.
     pub fn open(root: &Path) -> Result<Self, WorkspaceError> {
         let root = fs::canonicalize(root).map_err(|error| WorkspaceError::io(root, error))?;
-        check_home(&root.join(HOME_DIR))?;
+        let (home, worktree) = find_home(&root);
+        check_home(&home)?;
         let settings = Settings::read(&root.join(SETTINGS_FILE))?;
-        Ok(Self { root, settings, author: None })
+        Ok(Self { root, home, worktree, settings, author: None })
     }
 
     /// Absolute, without links.
@@ -112,9 +117,19 @@ impl Workspace {
         self.author.as_ref()
     }
 
-    /// The folder of the workspace's own home, `.stemma/`.
+    /// The folder of the workspace's home, `.stemma/`: its own, or in a worktree of Git that of the main one.
     pub fn home_dir(&self) -> PathBuf {
-        self.root.join(HOME_DIR)
+        self.home.clone()
+    }
+
+    /// The folder around the home: where relative places of remotes begin, in every worktree.
+    pub fn home_root(&self) -> &Path {
+        self.home.parent().unwrap_or(&self.root)
+    }
+
+    /// What this folder is called in the operations of a home that belongs to another one.
+    pub(crate) fn worktree(&self) -> Option<&str> {
+        self.worktree.as_deref()
     }
 
     /// The folder of the workspace's content.
@@ -139,6 +154,19 @@ pub(crate) fn find_root(start: &Path) -> Result<Option<PathBuf>, WorkspaceError>
     let start = fs::canonicalize(start).map_err(|error| WorkspaceError::io(start, error))?;
     let is_root = |folder: &&Path| folder.join(HOME_DIR).is_dir() || folder.join(SETTINGS_FILE).is_file();
     Ok(start.ancestors().find(is_root).map(Path::to_owned))
+}
+
+/// The home of a workspace: its own, else that of the main worktree if it lies in another worktree of the repository.
+pub(crate) fn find_home(root: &Path) -> (PathBuf, Option<String>) {
+    let own = root.join(HOME_DIR);
+    if own.symlink_metadata().is_ok() {
+        return (own, None);
+    }
+    let shared = worktree::main_of(root).map(|main| main.join(HOME_DIR)).filter(|home| home.is_dir());
+    match shared {
+        Some(home) => (home, Some(root.to_string_lossy().into_owned())),
+        None => (own, None),
+    }
 }
 
 /// Makes `.stemma/`, for its owner only.

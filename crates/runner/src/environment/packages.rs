@@ -213,6 +213,8 @@ mod tests {
             first: None,
             last: None,
             mutated: false,
+            ran: false,
+            kept: None,
             read_at: None,
             written_at: None,
         };

@@ -73,6 +73,7 @@ pub fn import_dvc(
         scan::history(&root, &mut plan)?;
     }
     scan::folder(&root, &mut plan)?;
+    let in_history = places_in_history(&root, &plan, request.all_commits)?;
     let promised = plan.tracked.iter().map(|tracked| tracked.out.size).fold(0, u64::saturating_add);
     let mut watch = |done| progress(done, promised.max(done));
     let taker = Taker::new(store, |id, folder| places(&stores, id, folder), &mut watch)?;
@@ -81,12 +82,29 @@ pub fn import_dvc(
     let (mut found, mut faults) = (Vec::new(), plan.faults);
     for tracked in &plan.tracked {
         match import.take(tracked)? {
-            Ok(taken) => found.push(taken.at(prefix)),
+            Ok(taken) => found.push(Found { place: in_history.get(&tracked.key()).copied(), ..taken }.at(prefix)),
             Err(trouble) => faults.push(tracked.fault(trouble)),
         }
     }
     let (tally, notes, lease) = import.taker.finish()?;
     Ok(Imported { found, faults, notes, tally, revisions: plan.revisions, lease })
+}
+
+/// What a path has had, and as which of its contents, oldest first.
+type Places = HashMap<(TreePath, Content), u32>;
+
+/// What is tracked now has its place in the history, whether the history comes along or not.
+fn places_in_history(root: &Path, plan: &Plan, all_commits: bool) -> Result<Places, ImportError> {
+    if all_commits {
+        return Ok(plan.places());
+    }
+    let mut whole = Plan::default();
+    match scan::history(root, &mut whole) {
+        Err(ImportError::NoGit(_)) => {} // no commits, no history
+        read => read?,
+    }
+    scan::folder(root, &mut whole)?;
+    Ok(whole.places())
 }
 
 /// The nearest folder upwards that holds `.dvc/`.
@@ -113,13 +131,25 @@ fn places(stores: &Stores, id: &ObjectId, folder: bool) -> Vec<take::Place> {
 
 impl Plan {
     fn add(&mut self, tracked: Tracked) {
-        let key = (tracked.path.clone(), tracked.out.content.clone());
+        let key = tracked.key();
         if let Some(index) = self.seen.get(&key) {
             self.tracked[*index].current |= tracked.current;
             return;
         }
         self.seen.insert(key, self.tracked.len());
         self.tracked.push(tracked);
+    }
+
+    /// Counts the contents of each path. One that can't be had now has its place all the same.
+    fn places(&self) -> Places {
+        let mut counts: HashMap<&TreePath, u32> = HashMap::new();
+        let is_kept = |tracked: &&Tracked| tracked.out.place != Place::Git;
+        let counted = self.tracked.iter().filter(is_kept).map(|tracked| {
+            let count = counts.entry(&tracked.path).or_default();
+            *count += 1;
+            (tracked.key(), *count)
+        });
+        counted.collect()
     }
 
     /// Adds what a pointer says; `folder` is where it lies.
@@ -162,6 +192,10 @@ impl Plan {
 }
 
 impl Tracked {
+    fn key(&self) -> (TreePath, Content) {
+        (self.path.clone(), self.out.content.clone())
+    }
+
     fn fault(&self, trouble: Trouble) -> Fault {
         Fault {
             kind: trouble.kind,
@@ -175,7 +209,7 @@ impl Tracked {
     fn found(&self, digest: Digest, size: u64, object: &str) -> Found {
         let revision = self.revision.as_ref();
         let (path, source) = (self.path.clone(), super::source("dvc", object, revision));
-        Found { path, digest, size, source, why: super::why(revision), current: self.current }
+        Found { path, digest, size, source, why: super::why(revision), current: self.current, place: None }
     }
 }
 

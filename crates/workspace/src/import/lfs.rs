@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use stemma_core::{Digest, Sha256, name::TreePath};
+use stemma_core::{Digest, Sha256, name::TreePath, pointer::LfsPointer};
 use stemma_store::{Store, StoreError};
 
 use super::{
@@ -18,14 +18,8 @@ use super::{
 };
 use crate::{Workspace, git::GitError, path::check_reserved};
 
-/// No pointer is as long.
+/// By the specification, no pointer is as long.
 const POINTER_BYTES_MAX: u64 = 1023;
-const VERSIONS: [&str; 3] = [
-    "https://git-lfs.github.com/spec/v1",
-    // what it was before it was a standard
-    "https://hawser.github.com/spec/v1",
-    "http://git-media.io/v/2",
-];
 
 /// What to import.
 #[derive(Debug, Clone, Copy)]
@@ -36,20 +30,11 @@ pub struct LfsRequest<'a> {
     pub all_commits: bool,
 }
 
-/// What a pointer says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Pointer {
-    oid: Sha256,
-    size: u64,
-    /// Programs changed the content on its way in, and would have to change it back.
-    has_extensions: bool,
-}
-
 struct Tracked {
     path: String,
     revision: Option<Arc<Revision>>,
     current: bool,
-    pointer: Pointer,
+    pointer: LfsPointer,
 }
 
 /// Imports a repository's objects. `progress` gets the bytes that were read so far, and how many the pointers promise.
@@ -156,38 +141,22 @@ fn staged(repository: &Repository<'_>) -> Result<Vec<Candidate>, GitError> {
     Ok(repository.staged()?.into_iter().map(candidate).collect())
 }
 
-fn read_pointers(repository: &Repository<'_>, candidates: &[Candidate]) -> Result<HashMap<String, Pointer>, GitError> {
+fn read_pointers(
+    repository: &Repository<'_>,
+    candidates: &[Candidate],
+) -> Result<HashMap<String, LfsPointer>, GitError> {
     let blobs: HashSet<&String> = candidates.iter().map(|candidate| &candidate.blob).collect();
     let blobs: Vec<String> = blobs.into_iter().cloned().collect();
     let mut pointers = HashMap::new();
     repository.read(&blobs, POINTER_BYTES_MAX, |blob, file| {
         if let File::Bytes(bytes) = file
-            && let Some(pointer) = parse(&bytes)
+            && let Some(pointer) = std::str::from_utf8(&bytes).ok().and_then(LfsPointer::parse)
         {
             pointers.insert(blob.to_owned(), pointer);
         }
         Ok(())
     })?;
     Ok(pointers)
-}
-
-/// Reads a pointer; `None` for all other files.
-fn parse(bytes: &[u8]) -> Option<Pointer> {
-    let mut lines = std::str::from_utf8(bytes).ok()?.lines();
-    let version = lines.next()?.strip_prefix("version ")?;
-    if !VERSIONS.contains(&version) {
-        return None;
-    }
-    let (mut oid, mut size, mut has_extensions) = (None, None, false);
-    for line in lines {
-        match line.split_once(' ')? {
-            ("oid", value) if oid.is_none() => oid = Some(Sha256::from_hex(value.strip_prefix("sha256:")?)?),
-            ("size", value) if size.is_none() => size = Some(value.parse().ok()?),
-            ("oid" | "size", _) => return None,
-            (key, _) => has_extensions |= key.starts_with("ext-"),
-        }
-    }
-    Some(Pointer { oid: oid?, size: size?, has_extensions })
 }
 
 fn take(taker: &mut Taker<'_>, tracked: &Tracked, like: Option<Digest>) -> Result<Result<Found, Trouble>, StoreError> {
@@ -221,7 +190,7 @@ fn take(taker: &mut Taker<'_>, tracked: &Tracked, like: Option<Digest>) -> Resul
     let revision = tracked.revision.as_ref();
     let (source, why) = (super::source("git-lfs", &id.to_string(), revision), super::why(revision));
     let (digest, size, current) = (info.digest, info.size, tracked.current);
-    Ok(Ok(Found { path, digest, size, source, why, current }))
+    Ok(Ok(Found { path, digest, size, source, why, current, place: None }))
 }
 
 impl Tracked {
@@ -233,35 +202,5 @@ impl Tracked {
             commit: self.revision.as_ref().map(|revision| revision.commit.clone()),
             reason: trouble.reason,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OID: &str = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393";
-
-    #[test]
-    fn pointers_are_told_from_other_files() {
-        let good = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{OID}\nsize 12345\n");
-        let pointer = parse(good.as_bytes()).unwrap();
-        assert_eq!((pointer.oid.hex().as_str(), pointer.size, pointer.has_extensions), (OID, 12345, false));
-        let extended = good.replace("oid", &format!("ext-0-crypt sha256:{OID}\noid"));
-        assert!(parse(extended.as_bytes()).unwrap().has_extensions);
-        for bad in [
-            "",
-            "id,risk\n1,good\n",
-            "version https://example.org/v9\noid sha256:00\nsize 1\n",
-            &good.replace(OID, "00"),
-            &good.replace("sha256", "md5"),
-            &good.replace("12345", "-1"),
-            &good.replace("size 12345\n", ""),
-            &format!("{good}size 3\n"),
-            &format!("{good}noise\n"),
-        ] {
-            assert_eq!(parse(bad.as_bytes()), None, "{bad}");
-        }
-        assert_eq!(parse(b"version \xff"), None);
     }
 }

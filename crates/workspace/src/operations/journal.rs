@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{Operation, OperationsError};
+use crate::Workspace;
 
 /// Name of the file in the home.
 pub const OPERATIONS_FILE: &str = "operations";
@@ -38,6 +39,13 @@ impl Journal {
             opened => opened.map_err(|source| OperationsError::Io { path: path.clone(), source })?,
         };
         read_lines(&path, BufReader::new(file))
+    }
+
+    /// Reads the operations that changed a workspace's folder, and not another worktree that has the same home.
+    pub fn of(workspace: &Workspace) -> Result<Self, OperationsError> {
+        let mut journal = Self::read(&workspace.home_dir())?;
+        journal.operations.retain(|operation| operation.worktree.as_deref() == workspace.worktree());
+        Ok(journal)
     }
 
     /// The operation of a number.
@@ -201,6 +209,8 @@ mod tests {
             before: Digest::of(b""),
             after: Digest::of(b"1"),
             files: None,
+            ignore: None,
+            worktree: None,
             undoes: None,
         }
     }

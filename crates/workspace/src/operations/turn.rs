@@ -6,9 +6,14 @@ use stemma_core::{Clock as _, Digest, SystemClock, canonical};
 use stemma_runner::redact::redact_args;
 use stemma_store::Store;
 
-use super::{Author, FileChange, Operation, OperationsError, journal::Tail, view};
+use super::{
+    Author, FileChange, IgnoreLines, Operation, OperationsError,
+    journal::{Journal, Tail},
+    view,
+};
 use crate::{
     Workspace, file,
+    ignore::{self, IGNORE_FILE},
     lock::{LOCK_FILE, Lock, LockError},
 };
 
@@ -17,10 +22,11 @@ const ARGUMENT_CHARS_MAX: usize = 4 << 10;
 const COMMAND_CHARS_MAX: usize = 16 << 10;
 
 /// What an operation does.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Change {
     pub lock: Lock,
     pub files: Vec<FileChange>,
+    pub ignore: IgnoreLines,
     pub undoes: Option<u64>,
 }
 
@@ -53,61 +59,88 @@ impl<'a> Turn<'a> {
         &self.lock
     }
 
-    /// Writes the operation down, then changes the lock; nothing if nothing would change. Files are the caller's.
+    /// Writes the operation down, then changes the lock and tells Git; nothing if nothing would change. Files are the
+    /// caller's.
     ///
     /// A process that dies in between leaves an operation that did nothing, which the next one notices.
     pub fn commit(self, change: Change) -> Result<Option<u64>, LockError> {
         let is_changed = change.lock != self.lock;
-        let number = if is_changed || !change.files.is_empty() { Some(self.record(&change)?) } else { None };
+        let does_anything = is_changed || !change.files.is_empty() || !change.ignore.is_empty();
+        let number = if does_anything { Some(self.record(&change)?) } else { None };
         if is_changed || self.text.is_none() {
             let path = self.workspace.root().join(LOCK_FILE);
             let written = file::replace(&path, change.lock.render().as_bytes(), 0o666);
             written.map_err(|source| LockError::Io { path, source })?;
         }
+        let told = ignore::apply(self.workspace.root(), &change.ignore);
+        told.map_err(|source| LockError::Io { path: IGNORE_FILE.into(), source })?;
         Ok(number)
     }
 
     fn record(&self, change: &Change) -> Result<u64, OperationsError> {
         let (before, after) = (self.text.as_deref().unwrap_or_default(), change.lock.render());
-        let files = match change.files.as_slice() {
-            [] => None,
-            files => Some(canonical::to_bytes(&files).map_err(|error| self.io_error(std::io::Error::other(error)))?),
+        let listed = |is_empty: bool, list: &dyn Fn() -> serde_json::Result<Vec<u8>>| match is_empty {
+            true => Ok(None),
+            false => list().map(Some).map_err(|error| self.io_error(std::io::Error::other(error))),
         };
+        let files = listed(change.files.is_empty(), &|| canonical::to_bytes(&change.files))?;
+        let ignore = listed(change.ignore.is_empty(), &|| canonical::to_bytes(&change.ignore))?;
         let mut batch = self.store.batch();
         let before = batch.put_bytes(before.as_bytes())?.digest;
         let after = batch.put_bytes(after.as_bytes())?.digest;
         let files = files.map(|files| batch.put_bytes(&files)).transpose()?.map(|info| info.digest);
+        let ignore = ignore.map(|lines| batch.put_bytes(&lines)).transpose()?.map(|info| info.digest);
         batch.commit()?;
         let author = self.workspace.author().cloned().unwrap_or_else(unknown_author);
         let mut tail = Tail::open(&self.workspace.home_dir())?;
-        self.notice(&mut tail, before, author.time)?;
+        let last = match tail.last() {
+            Some(last) if last.worktree.as_deref() == self.workspace.worktree() => Some(last.clone()),
+            None => None,
+            Some(_) => Journal::of(self.workspace)?.operations.pop(),
+        };
+        if let Some(last) = last {
+            self.notice(&mut tail, &last, before, author.time)?;
+        }
         let number = tail.last().map_or(1, |last| last.number + 1);
         let Author { actor, command, time } = author;
         let command = shorten(redact_args(&command).args);
-        tail.append(Operation { number, time, actor, command, before, after, files, undoes: change.undoes })?;
+        let (worktree, undoes) = (self.worktree(), change.undoes);
+        tail.append(Operation { number, time, actor, command, before, after, files, ignore, worktree, undoes })?;
         Ok(number)
     }
 
     /// Keeps as an operation of its own what happened to the lock since the last one.
-    fn notice(&self, tail: &mut Tail, present: Digest, time: stemma_core::Timestamp) -> Result<(), OperationsError> {
-        let Some(last) = tail.last().filter(|last| last.after != present) else {
+    fn notice(
+        &self,
+        tail: &mut Tail,
+        last: &Operation,
+        present: Digest,
+        time: stemma_core::Timestamp,
+    ) -> Result<(), OperationsError> {
+        if last.after == present {
             return Ok(());
-        };
+        }
         let same = view::lock_of(self.store, last, last.after).is_ok_and(|known| known == self.lock);
         if same {
             return Ok(());
         }
         let noticed = Operation {
-            number: last.number + 1,
+            number: tail.last().map_or(1, |last| last.number + 1),
             time,
             actor: None,
             command: Vec::new(),
             before: last.after,
             after: present,
             files: None,
+            ignore: None,
+            worktree: self.worktree(),
             undoes: None,
         };
         tail.append(noticed)
+    }
+
+    fn worktree(&self) -> Option<String> {
+        self.workspace.worktree().map(str::to_owned)
     }
 
     fn io_error(&self, source: std::io::Error) -> OperationsError {
@@ -145,6 +178,15 @@ fn shorten(args: Vec<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_format_of_lines_for_git_is_frozen() {
+        let lines =
+            IgnoreLines { written: vec!["a b.csv".parse().unwrap()], removed: vec!["x/images".parse().unwrap()] };
+        let text = br#"{"removed":["x/images"],"written":["a b.csv"]}"#;
+        assert_eq!(canonical::to_bytes(&lines).unwrap(), text);
+        assert_eq!(serde_json::from_slice::<IgnoreLines>(text).unwrap(), lines);
+    }
 
     #[test]
     fn a_long_command_is_shortened() {

@@ -5,8 +5,11 @@ use std::{collections::BTreeSet, path::Path};
 use stemma_core::{Digest, Timestamp, name::TreePath};
 use stemma_store::{Store, StoreError};
 
-use super::{FileChange, Journal, Operation, OperationsError, TEXT_BYTES_MAX};
-use crate::lock::{LOCK_FILE, Lock, LockEntry};
+use super::{FileChange, IgnoreLines, Journal, Operation, OperationsError, TEXT_BYTES_MAX};
+use crate::{
+    Workspace,
+    lock::{LOCK_FILE, Lock, LockEntry},
+};
 
 /// The lock as it was before or after an operation.
 pub(crate) fn lock_of(store: &Store, operation: &Operation, text: Digest) -> Result<Lock, OperationsError> {
@@ -22,6 +25,16 @@ pub(crate) fn files_of(store: &Store, operation: &Operation) -> Result<Vec<FileC
         return Ok(Vec::new());
     };
     let unreadable = || OperationsError::Unreadable { number: operation.number, digest, what: "a list of files" };
+    let bytes = read(store, digest, unreadable)?;
+    serde_json::from_slice(&bytes).map_err(|_| unreadable())
+}
+
+/// The lines for Git that an operation wrote and took out.
+pub(crate) fn ignore_lines_of(store: &Store, operation: &Operation) -> Result<IgnoreLines, OperationsError> {
+    let Some(digest) = operation.ignore else {
+        return Ok(IgnoreLines::default());
+    };
+    let unreadable = || OperationsError::Unreadable { number: operation.number, digest, what: "a list of lines" };
     let bytes = read(store, digest, unreadable)?;
     serde_json::from_slice(&bytes).map_err(|_| unreadable())
 }
@@ -105,6 +118,6 @@ pub fn path_versions(operations: &[PathOperation]) -> Vec<Since> {
 }
 
 /// As [`path_versions`], read from a home.
-pub fn versions_of_path(home: &Path, store: &Store, path: &TreePath) -> Result<Vec<Since>, OperationsError> {
-    Ok(path_versions(&path_operations(store, &Journal::read(home)?, path)?))
+pub fn versions_of_path(workspace: &Workspace, store: &Store, path: &TreePath) -> Result<Vec<Since>, OperationsError> {
+    Ok(path_versions(&path_operations(store, &Journal::of(workspace)?, path)?))
 }

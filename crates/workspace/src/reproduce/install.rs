@@ -133,7 +133,7 @@ pub fn install(
     if is_virtual {
         remove_others(plan, scratch, &python, line)?;
     }
-    let differences = environment_differences(recorded, &look(&python));
+    let differences = environment_differences(&recorded.as_read(), &look(&python));
     let differences = differences.into_iter().filter(|difference| difference.part.is_installed());
     // a recorded environment without packages of its own says nothing about those of the base
     let differences = differences.filter(|one| is_virtual || one.recorded.is_some()).collect();
@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     fn package(name: &str, version: &str) -> Package {
-        Package { name: name.into(), version: version.into(), record_digest: None, origin: None }
+        Package { name: name.into(), version: version.into(), record_digest: None, origin: None, unread: false }
     }
 
     #[test]

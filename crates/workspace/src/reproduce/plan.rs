@@ -43,7 +43,7 @@ pub struct Plan {
     /// All that was written.
     pub outputs: Vec<FileRef>,
     pub interpreter: Option<PlannedInterpreter>,
-    /// Sorted by name; empty without an interpreter.
+    /// Those that the run read something of, sorted by name; empty without an interpreter.
     pub packages: Vec<Package>,
     /// Lock files that the project had; they know hashes of packages, if they are kept.
     pub lock_files: Vec<LockFile>,
@@ -161,7 +161,7 @@ pub fn plan(record: &RunRecord, environment: &Environment, model: Digest) -> Res
         files: files(record)?,
         model: model.path.clone(),
         outputs: record.outputs.clone(),
-        packages: if interpreter.is_some() { environment.packages.clone() } else { Vec::new() },
+        packages: if interpreter.is_some() { environment.as_read().packages } else { Vec::new() },
         interpreter,
         lock_files: environment.lock_files.clone(),
         variables: variables(environment),

@@ -161,7 +161,7 @@ fn differences(
     let bytes = store.read(&captured.record.environment, ENVIRONMENT_BYTES_MAX).map_err(WorkspaceError::from)?;
     let now: Environment = serde_json::from_slice(&bytes).expect("this process has written it from the same type");
     let is_virtual = training.plan.interpreter.as_ref().is_none_or(|interpreter| interpreter.is_virtual);
-    let differences = environment_differences(training.environment, &now).into_iter();
+    let differences = environment_differences(&training.environment.as_read(), &now).into_iter();
     let is_of_base = |one: &EnvironmentDifference| !is_virtual && one.part.is_installed() && one.recorded.is_none();
     Ok(differences.filter(|one| !is_of_base(one)).collect())
 }

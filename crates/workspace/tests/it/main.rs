@@ -3,6 +3,7 @@
 mod docs;
 mod files;
 mod folders;
+mod ignore;
 mod imports;
 mod operations;
 mod run;

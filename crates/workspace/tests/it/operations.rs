@@ -143,7 +143,7 @@ fn the_history_of_a_path_and_what_must_be_kept_for_it() {
     let two = add_at(&scene, 30, "a.csv", "2\n");
     take_back(&scene, Some(1), Overwrite::Force).unwrap();
     let home = scene.workspace.home_dir();
-    let versions = operations::versions_of_path(&home, &scene.store, &"a.csv".parse().unwrap()).unwrap();
+    let versions = operations::versions_of_path(&scene.workspace, &scene.store, &"a.csv".parse().unwrap()).unwrap();
     let found: Vec<_> = versions.iter().map(|since| (since.time.0, since.digest)).collect();
     assert_eq!(found, [(10, Some(one)), (30, Some(two)), (99, None)]);
 
