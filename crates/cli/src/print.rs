@@ -153,6 +153,16 @@ pub fn columns(rows: impl IntoIterator<Item = Vec<String>>) -> String {
     table.trim_fmt()
 }
 
+/// The first of many names.
+pub fn names(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let mut shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    if names.len() > SHOWN {
+        shown.push(format!("{} more", names.len() - SHOWN));
+    }
+    shown.join(", ")
+}
+
 /// The time to the second in UTC.
 pub fn time(time: stemma_core::Timestamp) -> String {
     let text = time.to_string();

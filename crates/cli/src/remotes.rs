@@ -7,11 +7,11 @@ use std::{
 
 use stemma_api::types::ContentClaim;
 use stemma_core::{Digest, ErrorKind, Problem, name::TreePath, near};
-use stemma_remote::{Location, Policy, Remote, Target};
+use stemma_remote::{Absence, Location, Policy, Remote, RemoteError, Target};
 use stemma_store::{RecordKind, Store};
 use stemma_workspace::{
     Workspace, WorkspaceError,
-    remotes::{RemoteSettings, contents_of_all_commits},
+    remotes::{RemoteSettings, cache_of_remote, contents_of_all_commits},
 };
 
 use crate::{command::absolute, print::Output, settings};
@@ -64,12 +64,25 @@ impl Chosen {
         }
     }
 
+    /// Where copies of its indexes are kept, and which remote it is.
+    pub fn cache(&self, workspace: &Workspace) -> PathBuf {
+        cache_of_remote(workspace, &self.name)
+    }
+
     /// A client; a folder is made if `make` is set.
-    pub fn connect(&self, workspace: &Workspace, make: bool) -> Result<Remote, Problem> {
+    pub fn connect(&self, workspace: &Workspace, make: bool) -> Result<Remote, RemoteError> {
         let policy = Policy::default().for_memory(settings::memory());
-        let cache = workspace.home_dir().join("remotes").join(&self.name);
         let environment = settings::cloud_variables();
-        Ok(Remote::connect(&self.target(), &environment, workspace.root(), &cache, policy, make)?)
+        Remote::connect(&self.target(), &environment, workspace.home_root(), &self.cache(workspace), policy, make)
+    }
+
+    /// The refusal to take what is in its place for the remote that was pushed to before.
+    pub fn gone(&self, absence: Absence) -> Problem {
+        let Self { name, settings, .. } = self;
+        let message = format!("`{name}` was pushed to before, and {absence}: `{}`", settings.url);
+        Problem::new(ErrorKind::Conflict, message).hint(format!(
+            "mount its disk, or correct its `url` in stemma.toml; `stemma push {name} --create` begins anew there"
+        ))
     }
 
     /// Whether everything that is tracked is meant.

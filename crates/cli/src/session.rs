@@ -223,7 +223,7 @@ async fn from_operations(session: &Session, path: &TreePath, time: Timestamp) ->
     let (Ok(workspace), Ok(store)) = (session.workspace(), session.store()) else {
         return Ok(None);
     };
-    let versions = operations::versions_of_path(&workspace.home_dir(), store, path)?;
+    let versions = operations::versions_of_path(workspace, store, path)?;
     let versions = versions.into_iter().map(|since| (since.time, since.digest));
     let Some(digest) = at::current_at(versions, time).flatten() else {
         return Ok(None);

@@ -40,6 +40,16 @@ pub fn token() -> Option<String> {
     non_empty(env::TOKEN).map(|token| token.trim().to_owned())
 }
 
+/// The author's e-mail as Git reads it from the environment, before its settings.
+pub fn author_email() -> Option<String> {
+    non_empty("GIT_AUTHOR_EMAIL")
+}
+
+/// The user's e-mail as Git reads it from the environment, behind its settings.
+pub fn email() -> Option<String> {
+    non_empty("EMAIL")
+}
+
 /// The user's name on this machine.
 pub fn user() -> Option<String> {
     non_empty("USER")

@@ -10,7 +10,7 @@ use stemma_core::{
     external::{External, ExternalKind},
     name::DatasetName,
 };
-use stemma_workspace::Added;
+use stemma_workspace::{Added, InGit};
 
 use super::Global;
 use crate::{
@@ -21,7 +21,9 @@ use crate::{
 
 /// Version data: its content goes into the store, and one line into `stemma.lock`
 ///
-/// The home numbers the contents of a name: content that it has under that name already keeps its number.
+/// The home numbers the contents of a name: content that it has under that name already keeps its number. In a Git
+/// repository, a line in the `.gitignore` beside it keeps it out of Git, unless Git has it already or `!/NAME` stands
+/// there.
 #[derive(Debug, Args)]
 pub struct AddArgs {
     /// Files, or folders that are one version as a whole
@@ -140,7 +142,38 @@ fn put(args: &AddArgs, session: &Session, output: &Output) -> Result<Vec<Added>,
         stemma_workspace::add(workspace, store, &paths, args.name.as_ref(), &mut progress)
     });
     bar.finish_and_clear();
-    Ok(added?)
+    let added = added?;
+    tell_of_git(&added, output);
+    for added in added.iter().filter(|added| !added.pointers.is_empty()) {
+        let names: Vec<String> = added.pointers.iter().map(|(path, _)| added.path.join(path).to_string()).collect();
+        let (_, pointer) = added.pointers[0];
+        output.note(format!("note: {} only say where content is: {}", print::names(&names), pointer.hint()));
+    }
+    Ok(added)
+}
+
+/// Says what becomes of tracked paths in Git.
+fn tell_of_git(added: &[Added], output: &Output) {
+    let paths = |is: &dyn Fn(&InGit) -> bool| -> Vec<String> {
+        let meant = added.iter().filter(|added| is(&added.in_git));
+        meant.map(|added| added.path.to_string()).collect()
+    };
+    let left_out = paths(&|in_git| matches!(in_git, InGit::LeftOut | InGit::KeptInPart));
+    if !left_out.is_empty() {
+        output.note(format!("note: Git leaves out {} from now on, as `.gitignore` says", print::names(&left_out)));
+    }
+    let kept = paths(&|in_git| matches!(in_git, InGit::Kept | InGit::KeptInPart));
+    if let Some(first) = kept.first() {
+        let names = print::names(&kept);
+        output.note(format!(
+            "note: Git keeps {names} too; to leave it to Stemma: `git rm -r --cached '{first}'`, and add it again"
+        ));
+    }
+    for added in added {
+        if let InGit::Unknown(reason) = &added.in_git {
+            output.note(format!("note: Git may take in `{}`: {reason}", added.path));
+        }
+    }
 }
 
 /// The workspace sees relative paths from its root, a person from where they stand.

@@ -23,8 +23,8 @@ use crate::{
 /// Verified while it is read and put in place whole: a file that is there is the content that was asked for.
 #[derive(Debug, Args)]
 pub struct GetArgs {
-    /// `model@version`, `model@alias`, `dataset@number`, `dataset@{2026-03-01}`, a tracked path with or without
-    /// `@number` or `@{time}`, `b3:…` or `sha256:…`
+    /// `model@version`, `model@alias`, `dataset@number`, `dataset@{2026-03-01}` (the end of that day; times without a
+    /// zone are UTC), a tracked path with or without `@number` or `@{time}`, `b3:…` or `sha256:…`
     #[arg(value_name = "REF")]
     reference: String,
     /// A file, or a folder to put it into; without it, the current folder

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use stemma_api::types::{AddDatasetVersion, ContentClaim, DatasetVersion};
+use stemma_api::types::{AddDatasetVersion, AddImportedVersion, ContentClaim, DatasetVersion};
 use stemma_core::{
     Problem,
     name::{DatasetName, TreePath},
@@ -106,7 +106,7 @@ async fn import(args: &ImportArgs, session: &Session, output: &Output) -> Result
     claims.dedup_by_key(|claim| claim.digest);
     session.ensure_content(&claims, output).await?;
     let bar = output.row_progress(imported.found.len() as u64, "registering");
-    let mut versions = Vec::with_capacity(imported.found.len());
+    let (mut versions, mut displaced) = (Vec::with_capacity(imported.found.len()), 0);
     for found in &imported.found {
         let name = &names[&found.path];
         let add = AddDatasetVersion {
@@ -116,13 +116,25 @@ async fn import(args: &ImportArgs, session: &Session, output: &Output) -> Result
             why: found.why.clone(),
             derived_from: Vec::new(),
         };
-        let added = session.client.add_dataset_version(&session.project, name, &add).await?;
+        let added = match found.place {
+            Some(place) => {
+                let imported = AddImportedVersion { add, place };
+                session.client.add_imported_version(&session.project, name, &imported).await?
+            }
+            None => session.client.add_dataset_version(&session.project, name, &add).await?,
+        };
+        let is_behind = !added.unchanged && found.place.is_some_and(|place| added.version.number != place);
+        displaced += u64::from(is_behind);
         versions.push(Version { version: added.version, unchanged: added.unchanged });
         bar.inc(1);
     }
     bar.finish_and_clear();
     let tracked = track(&imported.found, &names, session)?;
-    let Imported { faults, notes, tally, revisions, .. } = imported;
+    let Imported { faults, mut notes, tally, revisions, .. } = imported;
+    if displaced > 0 {
+        let count = view::count(displaced, "version");
+        notes.push(format!("{count} stand behind the others, not at their place in the history: its number was taken"));
+    }
     Ok(Report { revisions, objects: tally, versions, tracked, left_out: faults, notes })
 }
 

@@ -43,7 +43,7 @@ pub async fn run(args: LogArgs, global: &Global, output: &Output) -> Result<Exit
 }
 
 fn operations_of(workspace: &Workspace, limit: usize) -> Result<Log, Problem> {
-    let journal = Journal::read(&workspace.home_dir())?;
+    let journal = Journal::of(workspace)?;
     if journal.operations.is_empty() {
         return Ok(Log { operations: Vec::new(), damaged: journal.damaged });
     }
@@ -87,7 +87,7 @@ fn done_to(session: &Session, place: &Place) -> Result<Vec<DoneToPath>, Problem>
     let (Some(path), workspace) = (&place.path, session.workspace()?) else {
         return Ok(Vec::new());
     };
-    let journal = Journal::read(&workspace.home_dir())?;
+    let journal = Journal::of(workspace)?;
     let mut done: Vec<DoneToPath> =
         operations::path_operations(session.store()?, &journal, path)?.into_iter().map(DoneToPath::from).collect();
     done.reverse();

@@ -2,6 +2,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use stemma_api::types::{PolicyState, SetPolicies};
 use stemma_core::{ErrorKind, Problem, name::ModelName, policy::ModelPolicy};
 
 use super::Global;
@@ -27,7 +28,7 @@ enum Act {
     },
     /// Make the rules that `stemma.toml` declares hold, for one model or for all that it declares
     ///
-    /// Paths are replaced by the dataset versions that `stemma.lock` has for them now.
+    /// All or none: if those of one model can't be set, none are. Paths are replaced by the dataset versions that `stemma.lock` has for them now.
     Apply {
         /// The model whose rules to apply; without it, all
         model: Option<ModelName>,
@@ -78,14 +79,23 @@ async fn apply(session: &Session, model: Option<&ModelName>, output: &Output) ->
                 .hint(format!("add `[model.{model}.evaluation]`, gates or promotion rules to it")));
         }
     };
-    let mut applied = Vec::new();
+    let mut policies = BTreeMap::new();
     for model in models {
-        if let Some(policy) = declared::policy(session, &model, output).await? {
-            let state = declared::apply(session, &model, policy).await?;
-            applied.push(Applied { model, changed: state.changed, policy: state.policy });
+        if let Some(policy) = declared::policy(session, &model, output).await.map_err(|problem| of(&model, problem))? {
+            policies.insert(model, policy);
         }
     }
-    Ok(applied)
+    if policies.is_empty() {
+        return Ok(Vec::new());
+    }
+    let states = session.client.set_policies(&session.project, &SetPolicies { policies }).await?.policies;
+    let applied = |(model, PolicyState { policy, changed })| Applied { model, changed, policy };
+    Ok(states.into_iter().map(applied).collect())
+}
+
+fn of(model: &ModelName, problem: Problem) -> Problem {
+    let message = format!("no rules were set, for those of `{model}` can't be: {}", problem.message);
+    Problem { message, ..problem }
 }
 
 fn text(applied: &[Applied]) -> String {

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use stemma_api::types::{ContentClaim, ContentList};
 use stemma_core::{Clock as _, Digest, Problem, SystemClock};
-use stemma_remote::{PushPlan, Remote, RemoteError};
+use stemma_remote::{Absence, PushPlan, Remote, RemoteError, Standing};
 use stemma_store::Store;
 use stemma_workspace::Workspace;
 
@@ -36,6 +36,9 @@ pub struct PushArgs {
     /// Only say what would be sent
     #[arg(long)]
     dry_run: bool,
+    /// Begin anew where the remote that was pushed to before is gone, empty, or another one
+    #[arg(long)]
+    create: bool,
 }
 
 #[derive(Serialize)]
@@ -75,10 +78,15 @@ async fn to_objects(
     output: &Output,
 ) -> Result<PushResult, Problem> {
     let store = workspace.open_store()?;
-    let remote = chosen.connect(workspace, true)?;
+    let remote = connect(args, workspace, chosen)?;
     let catalog = remote.catalog().await?;
     for unusable in &catalog.unusable {
         output.note(format!("note: {unusable} at the remote, and counts for nothing"));
+    }
+    if let Standing::Gone(absence) = remote.standing(&catalog).await?
+        && !args.create
+    {
+        return Err(chosen.gone(absence));
     }
     let lock = if chosen.is_whole() { Some(lock_content(workspace, &store)?) } else { None };
     let wanted: Vec<Digest> = contents.into_iter().chain(lock).collect();
@@ -94,6 +102,7 @@ async fn to_objects(
     if args.dry_run {
         return Ok(result);
     }
+    remote.adopt().await?;
     if !plan.is_empty() {
         let bar = output.progress(plan.bytes, "sending");
         let mut progress = |moved: stemma_remote::Progress| {
@@ -110,6 +119,15 @@ async fn to_objects(
         result.reference = Some(project);
     }
     Ok(result)
+}
+
+/// The folder of a remote is made by the first push only: later, one that is not there is on a disk that is not there.
+fn connect(args: &PushArgs, workspace: &Workspace, chosen: &Chosen) -> Result<Remote, Problem> {
+    let is_first = !stemma_remote::was_met(&chosen.cache(workspace))?;
+    match chosen.connect(workspace, args.create || is_first) {
+        Err(RemoteError::NotThere { .. }) => Err(chosen.gone(Absence::NotThere)),
+        connected => Ok(connected?),
+    }
 }
 
 /// Keeps the text of `stemma.lock` as content.
@@ -147,6 +165,7 @@ async fn to_server(
 ) -> Result<PushResult, Problem> {
     let global = Global { server: Some(url.to_owned()), ..global.clone() };
     session::with(&global, async |session| {
+        check_home(args, chosen, session).await?;
         let store = session.store()?;
         let claims = remotes::claims(store, contents)?;
         let lacking = session.lacking(store, &claims).await?;
@@ -165,6 +184,18 @@ async fn to_server(
         })
     })
     .await
+}
+
+/// A server whose home is another one has lost, or never had, what was pushed before.
+async fn check_home(args: &PushArgs, chosen: &Chosen, session: &Session) -> Result<(), Problem> {
+    let cache = chosen.cache(session.workspace()?);
+    let home = session.client.home().await?.home.to_string();
+    match stemma_remote::remembered(&cache)? {
+        Some(known) if known == home => Ok(()),
+        Some(_) if !args.create => Err(chosen.gone(Absence::Another)),
+        _ if args.dry_run => Ok(()),
+        _ => Ok(stemma_remote::remember(&cache, &home)?),
+    }
 }
 
 /// What nobody names is garbage: a push makes a fact of it that its contents are to stay.

@@ -194,12 +194,22 @@ async fn reproduce(
     let mut done = Done::default();
     if missing.is_empty() {
         match work.run(args, global, output, &mut done).await {
-            Err(ReproduceFailure::Missing(what)) => missing = what,
+            Err(ReproduceFailure::Missing(what)) => return Err(not_tried(&work.subject.name(), what)),
             Err(ReproduceFailure::Problem(problem)) => return Err(problem),
             Ok(()) => {}
         }
     }
     session::with(global, async |session| work.record(session, args, missing, done, output).await).await
+}
+
+/// What an index or this machine lacks says nothing of the model: no rung of the ladder is looked at, and nothing is
+/// recorded.
+fn not_tried(version: &str, missing: Vec<String>) -> Problem {
+    let problem = Problem {
+        missing,
+        ..Problem::not_found(format!("`{version}` could not be tried: packages of its run can't be had here"))
+    };
+    problem.hint("nothing was recorded; try again where they can be had, or with another index (`PIP_INDEX_URL`)")
 }
 
 /// What has been trained so far.

@@ -38,15 +38,27 @@ pub async fn author(global: &Global) -> Option<PrincipalName> {
     }
 }
 
-/// The Git e-mail, else the user's name on this machine.
+/// The e-mail that a commit made here would have as its author's, else the user's name on this machine.
+///
+/// In Git's own order: `GIT_AUTHOR_EMAIL`, the settings `author.email` and `user.email`, `EMAIL`. What Git would make up
+/// from the machine's name is nobody's.
 pub async fn asserted_name() -> Option<PrincipalName> {
-    let names = [git_email().await, settings::user()];
-    names.into_iter().flatten().find_map(|name| PrincipalName::new(name).ok())
+    first_name([
+        settings::author_email(),
+        git_setting("author.email").await,
+        git_setting("user.email").await,
+        settings::email(),
+        settings::user(),
+    ])
 }
 
-async fn git_email() -> Option<String> {
+fn first_name(names: [Option<String>; 5]) -> Option<PrincipalName> {
+    names.into_iter().flatten().find_map(|name| PrincipalName::new(name.trim()).ok())
+}
+
+async fn git_setting(name: &str) -> Option<String> {
     let output = tokio::process::Command::new("git")
-        .args(["config", "user.email"])
+        .args(["config", name])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()
@@ -55,4 +67,20 @@ async fn git_email() -> Option<String> {
     let text = String::from_utf8(output.stdout).ok()?;
     let email = text.trim();
     (output.status.success() && !email.is_empty()).then(|| email.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_can_be_a_name_is_taken() {
+        let names = |names: [&str; 5]| first_name(names.map(|name| (!name.is_empty()).then(|| name.to_owned())));
+        let name = |text: &str| Some(PrincipalName::new(text).unwrap());
+        assert_eq!(names(["a@x.org", "b@x.org", "c@x.org", "d@x.org", "e"]), name("a@x.org"));
+        assert_eq!(names(["", "b@x.org", "c@x.org", "d@x.org", "e"]), name("b@x.org"));
+        assert_eq!(names([" ", "", " c@x.org\n", "d@x.org", "e"]), name("c@x.org"));
+        assert_eq!(names(["", "", "", "", "e"]), name("e"));
+        assert_eq!(names(["", "", "", "", ""]), None);
+    }
 }

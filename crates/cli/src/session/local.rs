@@ -33,8 +33,10 @@ impl HomePlace {
         // made by `stemma init`; a workspace without it works on a server
         if !dir.join("home.json").is_file() {
             let message = format!("the workspace `{}` has no home of its own", workspace.root().display());
-            return Err(Problem::new(ErrorKind::Config, message)
-                .hint("make one with `stemma init`, or name a server with `--server URL`"));
+            return Err(Problem::new(ErrorKind::Config, message).hint(
+                "make one with `stemma init`, or name a server with `--server URL`; `stemma pull` and `stemma checkout` \
+                 bring data without one",
+            ));
         }
         let socket = socket_path(&dir, settings::runtime_dir().as_deref())?;
         Ok(Self { dir, socket })

@@ -39,7 +39,8 @@ fn a_workspace_without_a_home_is_told_how_to_get_one() {
     let (code, stderr) = desk.fails(&["models"]);
     assert_eq!(code, 7);
     let expected = "error: the workspace `DESK/project` has no home of its own\n\
-                    hint: make one with `stemma init`, or name a server with `--server URL`\n";
+                    hint: make one with `stemma init`, or name a server with `--server URL`; `stemma pull` and `stemma checkout` \
+                    bring data without one\n";
     assert_eq!(stderr, expected);
 }
 

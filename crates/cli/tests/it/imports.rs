@@ -1,6 +1,6 @@
 //! Moving in from other tools, and out to theirs.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;
 use stemma_core::Sha256;
@@ -51,6 +51,72 @@ fn a_dvc_repository_moves_in_and_what_is_damaged_stays_out() {
     let (code, stderr) = desk.fails(&["import", "lfs"]);
     assert_eq!(code, 3);
     assert!(stderr.starts_with("error: `.` is in no Git repository"), "{stderr}");
+}
+
+fn git(desk: &Desk, args: &[&str]) {
+    let identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "init.defaultBranch=main"];
+    let output = Command::new("git").current_dir(desk.work()).args(identity).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// MD5 of `one\n`, `two\n`, `three\n` and `four\n`.
+const CONTENTS: [(&str, &str); 4] = [
+    ("one\n", "5bbf5a52328e7439ae6e719dfe712200"),
+    ("two\n", "c193497a1a06b2c72230e6146ff47080"),
+    ("three\n", "febe6995bad457991331348f7b9c85fa"),
+    ("four\n", "75ffdb827341e578959bfcabde3789d8"),
+];
+
+/// A repository in which `train.csv` had three contents, the first of them twice, and of which the third is today's.
+fn with_history() -> Desk {
+    let desk = Desk::with_home();
+    git(&desk, &["init", "-q"]);
+    for (number, content) in [0, 1, 0, 2].into_iter().enumerate() {
+        commit(&desk, content, number);
+    }
+    desk
+}
+
+fn commit(desk: &Desk, content: usize, number: usize) {
+    let (text, md5) = CONTENTS[content];
+    object(desk, md5, text);
+    pointer(desk, "train.csv", md5);
+    git(desk, &["add", "-f", "train.csv.dvc"]);
+    let date = format!("17000000{number:02} +0000");
+    git(desk, &["commit", "-q", "-m", "next", "--date", &date]);
+}
+
+fn numbers(imported: &Value) -> Vec<(u64, bool)> {
+    let versions = imported["versions"].as_array().unwrap();
+    versions.iter().map(|one| (one["number"].as_u64().unwrap(), one["unchanged"].as_bool().unwrap())).collect()
+}
+
+#[test]
+fn numbers_follow_the_history_in_whatever_order_it_comes_in() {
+    let all = with_history();
+    assert_eq!(numbers(&all.json(&["import", "dvc", "--all-commits"])), [(1, false), (2, false), (3, false)]);
+    assert_eq!(numbers(&all.json(&["import", "dvc"])), [(3, true)]);
+
+    let desk = with_history();
+    assert_eq!(numbers(&desk.json(&["import", "dvc"])), [(3, false)]);
+    desk.ok(&["checkout"]);
+    assert_eq!(desk.read("train.csv"), "three\n");
+    // what is added here comes behind what was there
+    desk.write("train.csv", "mine\n");
+    assert_eq!(desk.json(&["add", "train.csv"])[0]["version"]["number"], 4);
+    let imported = desk.json(&["import", "dvc", "--all-commits"]);
+    assert_eq!(numbers(&imported), [(1, false), (2, false), (3, true)]);
+    assert_eq!(imported["notes"], serde_json::json!([]));
+    for (number, content) in [(1, "one\n"), (2, "two\n"), (3, "three\n"), (4, "mine\n")] {
+        desk.ok(&["get", &format!("train@{number}"), "-o", "out.csv", "--force"]);
+        assert_eq!(desk.read("out.csv"), content);
+    }
+
+    // a number that is taken stays what it is
+    commit(&desk, 3, 5);
+    let imported = desk.json(&["import", "dvc"]);
+    assert_eq!(numbers(&imported), [(5, false)]);
+    assert!(imported["notes"][0].as_str().unwrap().contains("its number was taken"), "{imported}");
 }
 
 fn json_blob(root: &Path, descriptor: &Value) -> Value {

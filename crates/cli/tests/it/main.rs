@@ -19,5 +19,6 @@ mod remotes;
 mod reproduction;
 mod runs;
 mod serving;
+mod together;
 mod validate;
 mod values;

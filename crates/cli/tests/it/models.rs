@@ -147,3 +147,27 @@ fn an_altered_reason_is_found_in_the_ledger() {
     let expected = format!("first bad event: {}, its body was altered", approved["seq"]);
     assert!(done.stdout.contains(&expected), "{done:#?}");
 }
+
+#[test]
+fn the_rules_of_all_models_are_set_or_those_of_none() {
+    let desk = Desk::with_project();
+    desk.ok(&["add", "data/applications.csv"]);
+    let events = || desk.json(&["audit", "verify"])["events"].as_u64().unwrap();
+    let declare = |data: &str| {
+        let second = RULES.replace("credit-score", "limit").replace("data/applications.csv", data);
+        desk.write("stemma.toml", format!("{RULES}{second}"));
+    };
+    let before = events();
+    // what this folder can tell, and what only the home can
+    for data in ["data/other.csv", "applications@7"] {
+        declare(data);
+        let (_, stderr) = desk.fails(&["policy", "apply"]);
+        assert!(stderr.contains("no rules were set, for those of `limit` can't be: "), "{stderr}");
+        assert_eq!(events(), before, "{data}");
+        assert!(desk.ok(&["models"]).starts_with("nothing yet"));
+    }
+    declare("data/applications.csv");
+    assert_eq!(desk.ok(&["policy", "apply"]), "credit-score  changed\nlimit  changed\n");
+    desk.write("stemma.toml", desk.read("stemma.toml").replacen("min_rows = 3", "min_rows = 2", 1));
+    assert_eq!(desk.ok(&["policy", "apply"]), "credit-score  changed\nlimit  unchanged\n");
+}

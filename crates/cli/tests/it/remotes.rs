@@ -110,6 +110,72 @@ fn what_a_remote_lacks_or_has_damaged_is_said_by_path() {
     assert_eq!(code, 3, "{stderr}");
 }
 
+#[test]
+fn a_remote_that_is_gone_is_not_made_again_in_silence() {
+    let desk = Desk::with_project();
+    let base = fs::canonicalize(desk.work()).unwrap().parent().unwrap().to_owned();
+    let (disk, url) = (base.join("disk"), base.join("disk/team"));
+    fs::create_dir(&disk).unwrap();
+    desk.ok(&["add", "data/applications.csv"]);
+    desk.ok(&["remote", "add", "origin", url.to_str().unwrap()]);
+    desk.ok(&["push"]);
+    assert_eq!(fs::read_dir(url.join("id")).unwrap().count(), 1);
+
+    // the disk is not mounted
+    fs::rename(&disk, base.join("unmounted")).unwrap();
+    fs::create_dir(&disk).unwrap();
+    for arguments in [&["push"][..], &["push"], &["push", "--dry-run"]] {
+        let (code, stderr) = desk.fails(arguments);
+        assert_eq!(code, 5, "{stderr}");
+        assert!(stderr.contains("`origin` was pushed to before, and is not there any more"), "{stderr}");
+        assert!(stderr.contains("--create"), "{stderr}");
+        assert!(!url.exists());
+    }
+    let (code, stderr) = clone(&desk).fails(&["pull"]);
+    assert_eq!((code, stderr.contains("is not there")), (3, true), "{stderr}");
+
+    // another disk is
+    fs::create_dir(&url).unwrap();
+    assert!(desk.fails(&["push"]).1.contains("is empty now"));
+    let other = Desk::with_project();
+    other.ok(&["add", "train.py"]);
+    other.ok(&["remote", "add", "origin", url.to_str().unwrap()]);
+    other.ok(&["push"]);
+    assert!(desk.fails(&["push"]).1.contains("is another one now"));
+
+    // with the right one all is as it was
+    fs::remove_dir_all(&disk).unwrap();
+    fs::rename(base.join("unmounted"), &disk).unwrap();
+    desk.ok(&["push"]);
+
+    // who wants another one says so, or calls it another
+    fs::remove_dir_all(&url).unwrap();
+    desk.ok(&["push", "--create"]);
+    desk.ok(&["push"]);
+    fs::remove_dir_all(&url).unwrap();
+    desk.ok(&["remote", "remove", "origin"]);
+    desk.ok(&["remote", "add", "origin", url.to_str().unwrap()]);
+    desk.ok(&["push"]);
+    assert_eq!(clone(&desk).json(&["pull"])["absent"], json!([]));
+}
+
+#[test]
+fn a_server_with_another_home_is_not_the_remote_that_was() {
+    let desk = Desk::with_project();
+    desk.ok(&["add", "data/applications.csv"]);
+    let (first, second) = (Desk::with_home(), Desk::with_home());
+    let serving = Serving::start(&first);
+    desk.ok(&["remote", "add", "origin", &serving.address]);
+    desk.ok(&["push"]);
+    desk.ok(&["push"]);
+    let other = Serving::start(&second);
+    desk.write("stemma.toml", desk.read("stemma.toml").replace(&serving.address, &other.address));
+    let (code, stderr) = desk.fails(&["push"]);
+    assert_eq!((code, stderr.contains("is another one now")), (5, true), "{stderr}");
+    desk.ok(&["push", "--create"]);
+    desk.ok(&["push"]);
+}
+
 /// What lies in a folder: each path with its kind, its bytes and whether it can be executed.
 fn listing(root: &Path) -> BTreeMap<PathBuf, (char, Vec<u8>)> {
     let mut found = BTreeMap::new();

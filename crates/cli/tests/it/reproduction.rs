@@ -1,6 +1,6 @@
 //! Versions that are trained again elsewhere.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use serde_json::Value;
 
@@ -172,4 +172,50 @@ fn what_cannot_be_repeated_is_refused() {
     assert!(code == 2 && stderr.contains("no run is known"), "{stderr}");
     let done = desk.run(&["run", "--capture", "0", "--", "python3", "train.py"]);
     assert_eq!(done.code, 0, "{done:#?}");
+}
+
+/// A desk with an environment of its own, in which a package lies that no index has.
+fn with_package(script: &str) -> Desk {
+    let desk = Desk::with_home();
+    let made = Command::new("python3").args(["-m", "venv", "--without-pip", "env"]).current_dir(desk.work()).status();
+    assert!(made.unwrap().success());
+    let lib = fs::read_dir(desk.work().join("env/lib")).unwrap().next().unwrap().unwrap().path();
+    let write = |path: &str, text: &str| {
+        let path = lib.join("site-packages").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("own/__init__.py", "");
+    write("own-1.0.dist-info/METADATA", "Name: own\nVersion: 1.0\n");
+    write("own-1.0.dist-info/RECORD", "own/__init__.py,,\nown-1.0.dist-info/METADATA,,\n");
+    write("own-1.0.dist-info/direct_url.json", r#"{"url": "file:///home/ada/own"}"#);
+    let hex: String = onnx::doubling("graphics").iter().map(|byte| format!("{byte:02x}")).collect();
+    desk.write("data/weights.hex", hex);
+    desk.write("train.py", script);
+    let done = desk.run(&["run", "--", "env/bin/python", "train.py"]);
+    assert_eq!(done.code, 0, "{done:#?}");
+    desk.ok(&["register", "score", "out/model.onnx"]);
+    desk
+}
+
+#[test]
+fn a_package_that_the_run_did_not_read_is_not_asked_for() {
+    let desk = with_package(&script(""));
+    let plan = desk.ok(&["reproduce", "score", "--plan"]);
+    assert!(!plan.contains("own 1.0"), "{plan}");
+    let (code, answer) = reproduce(&desk, &[]);
+    assert_eq!((code, &answer["report"]["level"]), (0, &"R1".into()), "{answer:#}");
+    assert_eq!(answer["report"]["environment"], Value::Array(vec![]), "{answer:#}");
+}
+
+#[test]
+fn a_package_that_can_not_be_had_says_nothing_of_the_model() {
+    let desk = with_package(&format!("import own\n{}", script("")));
+    assert!(desk.ok(&["reproduce", "score", "--plan"]).contains("own 1.0"));
+    let (code, stderr) = desk.fails(&["reproduce", "score", "--yes"]);
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("`score@1.0.0` could not be tried") && stderr.contains("file:///home/ada/own"), "{stderr}");
+    let (code, _) = desk.fails(&["reproduce", "score", "--last"]);
+    assert_eq!(code, 3, "nothing was recorded");
+    assert!(!desk.ok(&["show", "score@1.0.0"]).contains("reproduction"));
 }
