@@ -83,7 +83,8 @@ async fn to_objects(
     for unusable in &catalog.unusable {
         output.note(format!("note: {unusable} at the remote, and counts for nothing"));
     }
-    if let Standing::Gone(absence) = remote.standing(&catalog).await?
+    let standing = remote.standing(&catalog).await?;
+    if let Standing::Gone(absence) = standing
         && !args.create
     {
         return Err(chosen.gone(absence));
@@ -102,7 +103,9 @@ async fn to_objects(
     if args.dry_run {
         return Ok(result);
     }
-    remote.adopt().await?;
+    if standing != Standing::Known {
+        remote.adopt().await?;
+    }
     if !plan.is_empty() {
         let bar = output.progress(plan.bytes, "sending");
         let mut progress = |moved: stemma_remote::Progress| {
