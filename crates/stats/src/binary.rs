@@ -89,8 +89,7 @@ impl<'a> Binary<'a> {
 
     /// Returns the area under the ROC curve, ties counting half, or nothing if one class is absent.
     pub fn auc(&self) -> Option<f64> {
-        let once = vec![1; self.labels.len()];
-        Ranking::new(self.labels, self.scores).wins(&once).auc()
+        Ranking::new(self.labels, self.scores).wins(&vec![1; self.labels.len()]).auc()
     }
 
     /// Returns the mean of minus the natural logarithm of the probability given to the true class.
@@ -118,10 +117,6 @@ impl<'a> Binary<'a> {
         rows.map(|(&label, &score)| f64::from(u8::from(label == (score > self.threshold))))
     }
 
-    pub(crate) fn ranking(&self) -> Ranking {
-        Ranking::new(self.labels, self.scores)
-    }
-
     fn mean(&self, of_row: fn(bool, f64) -> f64) -> f64 {
         sum(self.by_row(of_row)) / self.labels.len() as f64
     }
@@ -147,6 +142,21 @@ impl Confusion {
     }
 }
 
+/// Returns the area under the ROC curve of scores of any scale, ties counting half, or nothing if one class is absent.
+pub fn auc(labels: &[bool], scores: &[f64]) -> Result<Option<f64>, StatsError> {
+    Ok(ranking(labels, scores)?.wins(&vec![1; labels.len()]).auc())
+}
+
+/// Ranks rows by scores that may have any scale.
+pub(crate) fn ranking(labels: &[bool], scores: &[f64]) -> Result<Ranking, StatsError> {
+    check_rows(labels.len())?;
+    check_length("scores", labels.len(), scores.len())?;
+    match scores.iter().position(|score| !score.is_finite()) {
+        None => Ok(Ranking::new(labels, scores)),
+        Some(row) => Err(StatsError::NotFinite { row, value: scores[row] }),
+    }
+}
+
 /// Returns the share of rows whose predicted class is the true one.
 pub fn accuracy(labels: &[bool], predicted: &[bool]) -> Result<f64, StatsError> {
     check_rows(labels.len())?;
@@ -155,12 +165,14 @@ pub fn accuracy(labels: &[bool], predicted: &[bool]) -> Result<f64, StatsError> 
     Ok(Confusion::count(rows).accuracy())
 }
 
-pub(crate) fn log_loss_of_row(label: bool, score: f64) -> f64 {
+/// Returns what one row adds to the log loss, see [`Binary::log_loss`].
+pub fn log_loss_of_row(label: bool, score: f64) -> f64 {
     let of_true_class = if label { score } else { 1.0 - score };
     -libm::log(of_true_class.clamp(f64::EPSILON, 1.0 - f64::EPSILON))
 }
 
-pub(crate) fn brier_of_row(label: bool, score: f64) -> f64 {
+/// Returns what one row adds to the Brier score, see [`Binary::brier`].
+pub fn brier_of_row(label: bool, score: f64) -> f64 {
     let distance = score - f64::from(u8::from(label));
     distance * distance
 }

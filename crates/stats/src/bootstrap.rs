@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::panic::resume_unwind;
 use std::thread;
 
-use crate::binary::{DEFAULT_THRESHOLD, brier_of_row, check_length, log_loss_of_row};
+use crate::binary::{DEFAULT_THRESHOLD, brier_of_row, check_length, check_rows, log_loss_of_row, ranking};
+use crate::classes::{Classes, macro_average};
 use crate::draw::Draw;
 use crate::proportion::check_confidence;
 use crate::quantile::quantile_of_sorted;
 use crate::ranking::Ranking;
-use crate::{Binary, Metric, StatsError};
+use crate::{Binary, Metric, StatsError, mean};
 
 /// Fewer resamples leave nothing beyond the ends of the interval.
 pub const RESAMPLES_MIN: u32 = 100;
@@ -80,28 +81,82 @@ pub fn paired_bootstrap(
     scores_new: &[f64],
     bootstrap: &Bootstrap,
 ) -> Result<PairedInterval, StatsError> {
-    let draws = labels.len() as u64 * u64::from(bootstrap.resamples);
-    let threads = if draws < DRAWS_FOR_THREADS { 1 } else { THREADS };
-    paired_bootstrap_on(threads, labels, [scores_old, scores_new], bootstrap)
-}
-
-fn paired_bootstrap_on(
-    threads: usize,
-    labels: &[bool],
-    [scores_old, scores_new]: [&[f64]; 2],
-    bootstrap: &Bootstrap,
-) -> Result<PairedInterval, StatsError> {
-    check(bootstrap)?;
     check_length("old scores", labels.len(), scores_old.len())?;
     check_length("new scores", labels.len(), scores_new.len())?;
     let old = Binary::new(labels, scores_old, bootstrap.threshold)?;
     let new = Binary::new(labels, scores_new, bootstrap.threshold)?;
+    let of_rows = |of_row| -> (Vec<f64>, Vec<f64>) { (old.by_row(of_row).collect(), new.by_row(of_row).collect()) };
+    let (old, new) = match bootstrap.metric {
+        Metric::Auc => return paired_bootstrap_of_rankings(labels, scores_old, scores_new, bootstrap),
+        Metric::Accuracy => (old.hits().collect(), new.hits().collect()),
+        Metric::LogLoss => of_rows(log_loss_of_row),
+        Metric::Brier => of_rows(brier_of_row),
+        Metric::MacroRecall | Metric::MacroPrecision | Metric::MacroF1 => return Err(bootstrap.metric.needs_classes()),
+        Metric::Rmse | Metric::Mae | Metric::R2 => return Err(bootstrap.metric.needs_numbers()),
+    };
+    paired_bootstrap_of_rows(&old, &new, bootstrap)
+}
 
+/// Compares two lists of scores of any scale by how they rank rows: the AUC, see [`paired_bootstrap`].
+pub fn paired_bootstrap_of_rankings(
+    labels: &[bool],
+    scores_old: &[f64],
+    scores_new: &[f64],
+    bootstrap: &Bootstrap,
+) -> Result<PairedInterval, StatsError> {
+    check(bootstrap)?;
     let metric = bootstrap.metric;
-    let value_old = defined(metric, &old)?;
-    let value_new = defined(metric, &new)?;
-    let comparison = Comparison::new(metric, &old, &new)?;
-    interval(value_old, value_new, resample(threads, labels.len(), &comparison, bootstrap)?, bootstrap)
+    if metric != Metric::Auc {
+        return Err(StatsError::WrongTarget { metric, needs: "more than a ranking" });
+    }
+    check_length("old scores", labels.len(), scores_old.len())?;
+    check_length("new scores", labels.len(), scores_new.len())?;
+    let (old, new) = (ranking(labels, scores_old)?, ranking(labels, scores_new)?);
+    let once = vec![1; labels.len()];
+    let value = |ranking: &Ranking| ranking.wins(&once).auc().ok_or(StatsError::OneClass { metric });
+    let values = (value(&old)?, value(&new)?);
+    resampled(values, labels.len(), &Comparison::Auc { old, new }, bootstrap)
+}
+
+/// Compares two lists of one value a row whose mean is the metric, see [`paired_bootstrap`].
+pub fn paired_bootstrap_of_rows(old: &[f64], new: &[f64], bootstrap: &Bootstrap) -> Result<PairedInterval, StatsError> {
+    check(bootstrap)?;
+    check_rows(old.len())?;
+    check_length("new values", old.len(), new.len())?;
+    let metric = bootstrap.metric;
+    if !matches!(metric, Metric::Accuracy | Metric::LogLoss | Metric::Brier | Metric::Mae) {
+        return Err(StatsError::WrongTarget { metric, needs: "more than one value a row" });
+    }
+    let values = (mean(old)?, mean(new)?);
+    let improvements = old.iter().zip(new).map(|(old, new)| metric.improvement(*old, *new)).collect();
+    resampled(values, old.len(), &Comparison::Mean(improvements), bootstrap)
+}
+
+/// Compares two lists of predicted classes by a macro metric, see [`paired_bootstrap`].
+///
+/// The metric of each resample is computed from its own rows. Classes are numbers below `classes`.
+pub fn paired_bootstrap_of_classes(
+    truth: &[usize],
+    [old, new]: [&[usize]; 2],
+    classes: usize,
+    bootstrap: &Bootstrap,
+) -> Result<PairedInterval, StatsError> {
+    check(bootstrap)?;
+    let metric = bootstrap.metric;
+    let (old, new) = (Classes::new(truth, old, classes)?, Classes::new(truth, new, classes)?);
+    let values = (macro_average(metric, &old.counts())?, macro_average(metric, &new.counts())?);
+    resampled(values, truth.len(), &Comparison::Macro { metric, old, new }, bootstrap)
+}
+
+fn resampled(
+    (old, new): (f64, f64),
+    rows: usize,
+    comparison: &Comparison<'_>,
+    bootstrap: &Bootstrap,
+) -> Result<PairedInterval, StatsError> {
+    let draws = rows as u64 * u64::from(bootstrap.resamples);
+    let threads = if draws < DRAWS_FOR_THREADS { 1 } else { THREADS };
+    interval(old, new, resample(threads, rows, comparison, bootstrap)?, bootstrap)
 }
 
 fn interval(
@@ -144,9 +199,7 @@ pub fn paired_bootstrap_of_numbers(
     };
     let (old, new) = (value(predictions_old)?, value(predictions_new)?);
     let comparison = Comparison::of_numbers(metric, targets, predictions_old, predictions_new)?;
-    let draws = targets.len() as u64 * u64::from(bootstrap.resamples);
-    let threads = if draws < DRAWS_FOR_THREADS { 1 } else { THREADS };
-    interval(old, new, resample(threads, targets.len(), &comparison, bootstrap)?, bootstrap)
+    resampled((old, new), targets.len(), &comparison, bootstrap)
 }
 
 fn check(bootstrap: &Bootstrap) -> Result<(), StatsError> {
@@ -157,18 +210,18 @@ fn check(bootstrap: &Bootstrap) -> Result<(), StatsError> {
     Err(StatsError::Resamples { resamples: bootstrap.resamples, min: RESAMPLES_MIN, max: RESAMPLES_MAX })
 }
 
-fn defined(metric: Metric, binary: &Binary<'_>) -> Result<f64, StatsError> {
-    let value = metric.of_binary(binary)?;
-    value.ok_or(StatsError::OneClass { metric })
-}
-
 /// What a resample needs to know of the rows.
-enum Comparison {
+enum Comparison<'a> {
     /// The metric is a mean over rows: the improvement of each row.
     Mean(Vec<f64>),
     Auc {
         old: Ranking,
         new: Ranking,
+    },
+    Macro {
+        metric: Metric,
+        old: Classes<'a>,
+        new: Classes<'a>,
     },
     /// The squared errors of each row.
     RootOfMean {
@@ -182,24 +235,7 @@ enum Comparison {
     },
 }
 
-impl Comparison {
-    fn new(metric: Metric, old: &Binary<'_>, new: &Binary<'_>) -> Result<Self, StatsError> {
-        let of_rows = |of_row| -> Vec<f64> {
-            let rows = old.by_row(of_row).zip(new.by_row(of_row));
-            rows.map(|(old, new)| metric.improvement(old, new)).collect()
-        };
-        match metric {
-            Metric::Accuracy => {
-                let rows = old.hits().zip(new.hits());
-                Ok(Self::Mean(rows.map(|(old, new)| new - old).collect()))
-            }
-            Metric::LogLoss => Ok(Self::Mean(of_rows(log_loss_of_row))),
-            Metric::Brier => Ok(Self::Mean(of_rows(brier_of_row))),
-            Metric::Auc => Ok(Self::Auc { old: old.ranking(), new: new.ranking() }),
-            Metric::Rmse | Metric::Mae | Metric::R2 => Err(metric.needs_numbers()),
-        }
-    }
-
+impl Comparison<'_> {
     fn of_numbers(metric: Metric, targets: &[f64], old: &[f64], new: &[f64]) -> Result<Self, StatsError> {
         let errors = |predictions: &[f64], of: fn(f64) -> f64| -> Vec<f64> {
             targets.iter().zip(predictions).map(|(target, prediction)| of(target - prediction)).collect()
@@ -213,9 +249,7 @@ impl Comparison {
                 shrunk: shrunk(errors(old, squares), errors(new, squares)),
                 targets: targets.to_vec(),
             }),
-            Metric::Accuracy | Metric::Auc | Metric::LogLoss | Metric::Brier => {
-                Err(StatsError::WrongTarget { metric, needs: "labels of two classes" })
-            }
+            _ => Err(StatsError::WrongTarget { metric, needs: "labels of two classes" }),
         }
     }
 
@@ -224,6 +258,10 @@ impl Comparison {
         match self {
             Self::Mean(improvements) => Some(weighted(improvements, weights) / weights.len() as f64),
             Self::Auc { old, new } => new.wins(weights).auc_above(old.wins(weights)),
+            Self::Macro { metric, old, new } => {
+                let value = |of: &Classes<'_>| macro_average(*metric, &of.weighted(|row| weights[row])).ok();
+                Some(value(new)? - value(old)?)
+            }
             Self::RootOfMean { old, new } => {
                 let rows = weights.len() as f64;
                 Some((weighted(old, weights) / rows).sqrt() - (weighted(new, weights) / rows).sqrt())
@@ -248,7 +286,7 @@ fn weighted(values: &[f64], weights: &[u32]) -> f64 {
 fn resample(
     threads: usize,
     rows: usize,
-    comparison: &Comparison,
+    comparison: &Comparison<'_>,
     bootstrap: &Bootstrap,
 ) -> Result<Vec<f64>, StatsError> {
     let resamples = bootstrap.resamples;
@@ -273,7 +311,12 @@ fn resample(
     })
 }
 
-fn resample_part(numbers: Range<u32>, rows: usize, comparison: &Comparison, seed: u64) -> Result<Vec<f64>, StatsError> {
+fn resample_part(
+    numbers: Range<u32>,
+    rows: usize,
+    comparison: &Comparison<'_>,
+    seed: u64,
+) -> Result<Vec<f64>, StatsError> {
     let mut weights = vec![0; rows];
     numbers
         .map(|resample| {
@@ -291,7 +334,10 @@ fn resample_part(numbers: Range<u32>, rows: usize, comparison: &Comparison, seed
 
 #[cfg(test)]
 mod tests {
-    use super::{ATTEMPTS_MAX, Bootstrap, Comparison, paired_bootstrap_of_numbers, paired_bootstrap_on, resample_part};
+    use super::{
+        ATTEMPTS_MAX, Bootstrap, Comparison, paired_bootstrap_of_classes, paired_bootstrap_of_numbers, resample,
+        resample_part,
+    };
     use crate::ranking::Ranking;
     use crate::{Metric, StatsError};
 
@@ -300,14 +346,36 @@ mod tests {
         let labels: Vec<bool> = (0..97).map(|row| row % 3 == 0).collect();
         let old: Vec<f64> = (0..97).map(|row| f64::from(row * 7 % 11) / 11.0).collect();
         let new: Vec<f64> = (0..97).map(|row| f64::from(row * 5 % 13) / 13.0).collect();
-        for metric in [Metric::Auc, Metric::LogLoss] {
-            let bootstrap = Bootstrap { resamples: 101, ..Bootstrap::new(metric, 3) };
-            let on = |threads| paired_bootstrap_on(threads, &labels, [&old, &new], &bootstrap);
+        let improvements = old.iter().zip(&new).map(|(old, new)| new - old).collect();
+        let rankings = Comparison::Auc { old: Ranking::new(&labels, &old), new: Ranking::new(&labels, &new) };
+        for comparison in [rankings, Comparison::Mean(improvements)] {
+            let bootstrap = Bootstrap { resamples: 101, ..Bootstrap::new(Metric::Auc, 3) };
+            let on = |threads| resample(threads, labels.len(), &comparison, &bootstrap);
             let alone = on(1).unwrap();
             for threads in [2, 3, 64, 200] {
                 assert_eq!(on(threads).unwrap(), alone, "{threads} threads");
             }
         }
+    }
+
+    #[test]
+    fn classes_are_compared_by_the_macro_metric_of_each_resample() {
+        let truth: Vec<usize> = (0..120).map(|row| row % 3).collect();
+        let wrong_every = |n: usize| -> Vec<usize> {
+            truth.iter().enumerate().map(|(row, class)| if row % n == 0 { (class + 1) % 3 } else { *class }).collect()
+        };
+        let (bad, good) = (wrong_every(2), wrong_every(7));
+        for metric in [Metric::MacroRecall, Metric::MacroPrecision, Metric::MacroF1] {
+            let bootstrap = Bootstrap::new(metric, 3);
+            let found = paired_bootstrap_of_classes(&truth, [&bad, &good], 3, &bootstrap).unwrap();
+            assert!(found.low > 0.0 && found.low < found.difference && found.difference < found.high, "{metric}");
+            assert!((found.new - found.old - found.difference).abs() < 1e-12);
+            let same = paired_bootstrap_of_classes(&truth, [&good, &good], 3, &bootstrap).unwrap();
+            assert_eq!((same.low, same.high), (0.0, 0.0));
+        }
+        let accuracy = Bootstrap::new(Metric::Accuracy, 3);
+        assert!(paired_bootstrap_of_classes(&truth, [&bad, &good], 3, &accuracy).is_err());
+        assert!(paired_bootstrap_of_classes(&truth, [&bad, &good], 2, &Bootstrap::new(Metric::MacroF1, 3)).is_err());
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub enum StatsError {
     Empty,
     #[error("{expected} rows have a label, but there are {found} {what}")]
     LengthMismatch { what: &'static str, expected: usize, found: usize },
+    #[error("row {row} (counted from 0) has class {class}, but there are {classes}")]
+    NoClass { row: usize, class: usize, classes: usize },
     #[error("{rows} rows are more than the {max} that can be handled")]
     TooManyRows { rows: usize, max: usize },
     #[error("the value {value} in row {row} (counted from 0) is not a finite number")]

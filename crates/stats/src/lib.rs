@@ -6,6 +6,7 @@
 
 mod binary;
 mod bootstrap;
+mod classes;
 mod draw;
 mod drift;
 mod error;
@@ -18,10 +19,12 @@ mod regression;
 mod replicates;
 mod sum;
 
-pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy};
+pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy, auc, brier_of_row, log_loss_of_row};
 pub use bootstrap::{
-    Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, paired_bootstrap, paired_bootstrap_of_numbers,
+    Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, paired_bootstrap, paired_bootstrap_of_classes,
+    paired_bootstrap_of_numbers, paired_bootstrap_of_rankings, paired_bootstrap_of_rows,
 };
+pub use classes::{ClassCounts, Classes, brier_of_classes, macro_average};
 pub use drift::{KolmogorovSmirnov, kolmogorov_smirnov, population_stability_index};
 pub use error::StatsError;
 pub use mean::mean;

@@ -12,16 +12,34 @@ pub enum Metric {
     Auc,
     LogLoss,
     Brier,
+    /// The mean of each class's share of its rows that were called so.
+    MacroRecall,
+    /// The mean of each class's share of right rows among those that were called so.
+    MacroPrecision,
+    /// The mean of each class's harmonic mean of both.
+    MacroF1,
     Rmse,
     Mae,
     R2,
 }
 
 impl Metric {
-    pub const ALL: [Self; 7] = [Self::Accuracy, Self::Auc, Self::LogLoss, Self::Brier, Self::Rmse, Self::Mae, Self::R2];
+    pub const ALL: [Self; 10] = [
+        Self::Accuracy,
+        Self::Auc,
+        Self::LogLoss,
+        Self::Brier,
+        Self::MacroRecall,
+        Self::MacroPrecision,
+        Self::MacroF1,
+        Self::Rmse,
+        Self::Mae,
+        Self::R2,
+    ];
 
     /// All names, for messages.
-    pub(crate) const NAMES: &str = "accuracy, auc, log_loss, brier, rmse, mae, r2";
+    pub(crate) const NAMES: &str =
+        "accuracy, auc, log_loss, brier, macro_recall, macro_precision, macro_f1, rmse, mae, r2";
 
     pub fn parse(name: &str) -> Result<Self, StatsError> {
         let found = Self::ALL.into_iter().find(|metric| metric.as_str() == name);
@@ -34,14 +52,21 @@ impl Metric {
             Self::Auc => "auc",
             Self::LogLoss => "log_loss",
             Self::Brier => "brier",
+            Self::MacroRecall => "macro_recall",
+            Self::MacroPrecision => "macro_precision",
+            Self::MacroF1 => "macro_f1",
             Self::Rmse => "rmse",
             Self::Mae => "mae",
             Self::R2 => "r2",
         }
     }
 
+    pub const fn is_mean_over_classes(self) -> bool {
+        matches!(self, Self::MacroRecall | Self::MacroPrecision | Self::MacroF1)
+    }
+
     pub const fn higher_is_better(self) -> bool {
-        matches!(self, Self::Accuracy | Self::Auc | Self::R2)
+        !matches!(self, Self::LogLoss | Self::Brier | Self::Rmse | Self::Mae)
     }
 
     /// Returns how much better `new` is than `old`: positive is better, for losses too.
@@ -61,6 +86,7 @@ impl Metric {
             Self::Auc => Ok(binary.auc()),
             Self::LogLoss => Ok(Some(binary.log_loss())),
             Self::Brier => Ok(Some(binary.brier())),
+            Self::MacroRecall | Self::MacroPrecision | Self::MacroF1 => Err(self.needs_classes()),
             Self::Rmse | Self::Mae | Self::R2 => Err(self.needs_numbers()),
         }
     }
@@ -73,10 +99,12 @@ impl Metric {
             Self::Rmse => Ok(Some(metrics.rmse)),
             Self::Mae => Ok(Some(metrics.mae)),
             Self::R2 => Ok(metrics.r2),
-            Self::Accuracy | Self::Auc | Self::LogLoss | Self::Brier => {
-                Err(StatsError::WrongTarget { metric: self, needs: "labels of two classes" })
-            }
+            _ => Err(StatsError::WrongTarget { metric: self, needs: "labels of two classes" }),
         }
+    }
+
+    pub(crate) fn needs_classes(self) -> StatsError {
+        StatsError::WrongTarget { metric: self, needs: "predicted classes" }
     }
 
     pub(crate) fn needs_numbers(self) -> StatsError {

@@ -25,6 +25,42 @@ def write(name, value):
     (DATA / name).write_text(text.replace('},{"', '},\n{"') + "\n")
 
 
+# many classes
+
+
+def classes_case(name, classes, truth, probabilities, predicted):
+    every = list(range(classes))
+    macro = dict(average="macro", zero_division=0)
+    brier = metrics.brier_score_loss(truth, probabilities, labels=every, scale_by_half=False)
+    return {
+        "name": name,
+        "classes": classes,
+        "truth": [int(x) for x in truth],
+        "predicted": [int(x) for x in predicted],
+        "probabilities": [[float(x) for x in row] for row in probabilities],
+        "accuracy": float(metrics.accuracy_score(truth, predicted)),
+        "macro_recall": float(metrics.recall_score(truth, predicted, **macro)),
+        "macro_precision": float(metrics.precision_score(truth, predicted, **macro)),
+        "macro_f1": float(metrics.f1_score(truth, predicted, **macro)),
+        "log_loss": float(metrics.log_loss(truth, probabilities, labels=every)),
+        "brier": float(brier),
+    }
+
+
+def classes_cases():
+    random = np.random.default_rng(20261130)
+    for classes, rows in [(2, 9), (3, 15), (3, 200), (5, 60), (8, 12)]:
+        truth = random.integers(0, classes, rows)
+        probabilities = random.dirichlet(np.ones(classes), rows)
+        # the label need not be the likeliest class
+        predicted = np.where(random.random(rows) < 0.8, probabilities.argmax(axis=1), truth)
+        yield classes_case(f"{rows} rows of {classes} classes", classes, truth, probabilities, predicted)
+    third = [0, 1, 2] * 5
+    swapped = np.eye(3)[[0, 2, 1] * 5]
+    yield classes_case("two of three are taken for each other", 3, third, swapped, swapped.argmax(axis=1))
+    yield classes_case("one class occurs", 4, [2, 2, 2], np.full((3, 4), 0.25), [2, 0, 2])
+
+
 # two classes
 
 
@@ -325,6 +361,7 @@ def differences():
 if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)
     write("binary.json", binary())
+    write("classes.json", list(classes_cases()))
     write("regression.json", regression())
     write("proportion.json", proportions())
     write("quantile.json", quantiles())

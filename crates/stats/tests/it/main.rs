@@ -1,5 +1,6 @@
 mod binary;
 mod bootstrap;
+mod classes;
 mod drift;
 mod golden;
 mod metric;

@@ -12,7 +12,8 @@ fn every_name_is_read_back() {
 fn an_unknown_name_is_told_what_is_known() {
     assert_eq!(
         Metric::parse("AUC").unwrap_err().to_string(),
-        "there is no metric `AUC`; known are accuracy, auc, log_loss, brier, rmse, mae, r2"
+        "there is no metric `AUC`; known are accuracy, auc, log_loss, brier, macro_recall, macro_precision, \
+         macro_f1, rmse, mae, r2"
     );
 }
 
@@ -20,7 +21,7 @@ fn an_unknown_name_is_told_what_is_known() {
 fn losses_improve_downwards() {
     let better_when_higher: Vec<&str> =
         Metric::ALL.into_iter().filter(|metric| metric.higher_is_better()).map(Metric::as_str).collect();
-    assert_eq!(better_when_higher, ["accuracy", "auc", "r2"]);
+    assert_eq!(better_when_higher, ["accuracy", "auc", "macro_recall", "macro_precision", "macro_f1", "r2"]);
     assert_eq!(Metric::Auc.improvement(0.5, 0.75), 0.25);
     assert_eq!(Metric::Brier.improvement(0.5, 0.75), -0.25);
 }
