@@ -17,6 +17,7 @@ pub(crate) struct Interface {
     pub(crate) classes: Option<Vec<String>>,
     pub(crate) label_output: Option<usize>,
     pub(crate) probability_output: Option<ProbabilityOutput>,
+    pub(crate) margin_output: Option<usize>,
 }
 
 impl Interface {
@@ -40,6 +41,7 @@ impl Interface {
             classes: None,
             label_output: None,
             probability_output: None,
+            margin_output: None,
         };
         interface.find_classifier(graph, &makers);
         interface.correct_shapes();
@@ -62,6 +64,39 @@ impl Interface {
         }
         if self.probability_output.is_none() {
             self.probability_output = self.probabilities_beside_the_label();
+        }
+        if self.probability_output.is_none() {
+            self.margin_output = self.margin_beside_the_label();
+        }
+        if self.label_output.is_none() && self.probability_output.is_some() {
+            self.label_output = self.label_beside_the_probabilities();
+        }
+    }
+
+    /// The only other output of a classifier of two classes, if it is one real number a row.
+    fn margin_beside_the_label(&self) -> Option<usize> {
+        let (label, classes) = (self.label_output?, self.classes.as_ref()?);
+        let [first, second] = self.signature.outputs.as_slice() else {
+            return None;
+        };
+        let (place, other) = if label == 0 { (1, second) } else { (0, first) };
+        let is_real = matches!(other.datatype, Datatype::Fp32 | Datatype::Fp64);
+        (classes.len() == 2 && is_real && is_one_a_row(other)).then_some(place)
+    }
+
+    /// The only output that names things and has one element a row, or the only one of those that is called a label.
+    ///
+    /// A threshold of one's own is put behind a classifier with plain operators, which say nothing of classes.
+    fn label_beside_the_probabilities(&self) -> Option<usize> {
+        let names_things = |field: &Field| {
+            !matches!(field.datatype, Datatype::Fp16 | Datatype::Fp32 | Datatype::Fp64) && is_one_a_row(field)
+        };
+        let outputs = self.signature.outputs.iter().enumerate().filter(|(_, field)| names_things(field));
+        let outputs: Vec<(usize, &Field)> = outputs.collect();
+        let called = outputs.iter().filter(|(_, field)| field.name.to_ascii_lowercase().contains("label"));
+        match (outputs.as_slice(), called.collect::<Vec<_>>().as_slice()) {
+            ([(only, _)], _) | (_, [(only, _)]) => Some(*only),
+            _ => None,
         }
     }
 
@@ -95,6 +130,10 @@ impl Interface {
             outputs[probabilities.output].shape = vec![rows, probabilities.classes.len() as i64];
         }
     }
+}
+
+fn is_one_a_row(field: &Field) -> bool {
+    matches!(*field.shape, [_] | [_, 1])
 }
 
 #[derive(Clone, Copy, PartialEq)]

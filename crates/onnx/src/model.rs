@@ -21,6 +21,7 @@ pub struct Model {
     classes: Option<Vec<String>>,
     label_output: Option<usize>,
     probability_output: Option<ProbabilityOutput>,
+    margin_output: Option<usize>,
     plan: Plan,
 }
 
@@ -59,6 +60,7 @@ impl Model {
             classes: interface.classes,
             label_output: interface.label_output,
             probability_output: interface.probability_output,
+            margin_output: interface.margin_output,
         })
     }
 
@@ -82,6 +84,11 @@ impl Model {
     /// Which output has the classes' probabilities, if the model is a classifier and has them.
     pub fn probability_output(&self) -> Option<&ProbabilityOutput> {
         self.probability_output.as_ref()
+    }
+
+    /// Which output has the second class's score, if the model is a classifier of two classes and has this score only.
+    pub fn margin_output(&self) -> Option<usize> {
+        self.margin_output
     }
 
     /// Runs the model on inputs given by name, in any order.

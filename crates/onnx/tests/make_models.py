@@ -32,7 +32,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, Ridge, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -45,6 +45,7 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 warnings.filterwarnings("ignore")
@@ -313,6 +314,53 @@ def boosted_models():
     boosted("xgboost", xgboost.XGBClassifier(**small), convert_xgboost, 2)
     boosted("xgboost_three", xgboost.XGBClassifier(**small), convert_xgboost, 3)
     boosted("xgboost_regression", xgboost.XGBRegressor(**small), convert_xgboost, None)
+
+
+# Models whose right answers are those of the trained model, not of ONNX Runtime
+
+
+def trained(name, estimator, convert, share_positive, classes=2, rows=60):
+    """Writes `data/trained/NAME.onnx` with what the estimator itself predicts."""
+    columns = 3
+    x = random.normal(size=(400, columns)).astype(np.float32)
+    signal = x[:, 0] + random.normal(size=400) * 0.8
+    edges = [np.quantile(signal, 1 - share_positive)] if classes == 2 else np.quantile(signal, [1 / 3, 2 / 3])
+    estimator.fit(x, np.searchsorted(edges, signal))
+    model = convert(estimator)
+    model.doc_string, model.graph.name = "", name
+    asked = x[:rows]
+    is_probability = hasattr(estimator, "predict_proba")
+    scores = estimator.predict_proba(asked) if is_probability else estimator.decision_function(asked)
+    if scores.ndim == 1:
+        scores = np.stack([-scores, scores], axis=1)
+    found = {
+        "input": as_json(asked),
+        "labels": as_json(np.asarray(estimator.predict(asked), np.int64)),
+        "scores": as_json(np.asarray(scores, np.float64)),
+    }
+    (DATA / "trained").mkdir(exist_ok=True)
+    (DATA / "trained" / f"{name}.onnx").write_bytes(model.SerializeToString())
+    (DATA / "trained" / f"{name}.json").write_text(json.dumps(found, separators=(",", ":")) + "\n")
+    ours, theirs = estimator.predict(asked), session(model).run(None, {"X": asked})[0].reshape(-1)
+    print(f"{name}: ONNX Runtime answers {np.sum(ours != theirs)} of {rows} labels wrongly")
+
+
+def trained_models():
+    boosted_type = [("X", BoostedFloatTensorType([None, 3]))]
+    plain_type = [("X", FloatTensorType([None, 3]))]
+    of_lightgbm = lambda model: convert_lightgbm(model, initial_types=boosted_type, target_opset=15)
+    of_xgboost = lambda model: convert_xgboost(model, initial_types=boosted_type, target_opset=15)
+    # boosters write the base score into their leaves: with one tree no weight is negative
+    one = dict(n_estimators=1, learning_rate=0.1)
+    trained("lightgbm_nonnegative", lightgbm.LGBMClassifier(**one, num_leaves=6, verbose=-1), of_lightgbm, 0.6)
+    trained("lightgbm_signed", lightgbm.LGBMClassifier(n_estimators=8, num_leaves=6, verbose=-1), of_lightgbm, 0.5)
+    xgb = xgboost.XGBClassifier(n_estimators=1, max_depth=2, base_score=0.5, learning_rate=0.1)
+    trained("xgboost_nonnegative", xgb, of_xgboost, 0.95)
+    for name, estimator in [("svc", LinearSVC()), ("perceptron", Perceptron()), ("hinge", SGDClassifier(random_state=1))]:
+        zip_map = {} if name == "svc" else {id(estimator): no_zip}
+        convert = lambda model: convert_sklearn(model, initial_types=plain_type, options=zip_map, target_opset=15)
+        trained(name, estimator, convert, 0.5)
+        trained(f"{name}_three", estimator, convert, 0.5, classes=3)
 
 
 # Models of one operator
@@ -651,7 +699,8 @@ def tensor_operators(operators):
 def main():
     DATA.mkdir(exist_ok=True)
     for old in DATA.iterdir():
-        old.unlink()
+        if old.is_file():
+            old.unlink()
     numeric_models()
     table_models()
     operators = Operators()
@@ -661,8 +710,9 @@ def main():
     tensor_operators(operators)
     text = json.dumps({"cases": operators.cases}, separators=(",", ":"))
     boosted_models()
+    trained_models()
     (DATA / "operators.json").write_text(text.replace('{"operator"', '\n{"operator"') + "\n")
-    total = sum(file.stat().st_size for file in DATA.iterdir())
+    total = sum(file.stat().st_size for file in DATA.rglob("*.*"))
     print(f"{len(operators.cases)} operators, {total} bytes in all")
 
 

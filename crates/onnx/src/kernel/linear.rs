@@ -1,8 +1,12 @@
 //! Linear models: one row of coefficients for each class or target.
+//!
+//! One row for two classes gives a margin: positive is the second class, as in the models that were trained so. The
+//! margin of the first class is its opposite, and the transform comes after that, as in the reference implementation of
+//! ONNX. ONNX Runtime gives one less the margin and leaves out a softmax; the labels are the same.
 
 use super::matrix::row_times_rows;
 use super::real::Real;
-use super::scores::{Labels, PostTransform};
+use super::scores::{Labels, OnlyScore, PostTransform};
 use super::{Context, Fault, Kernel, Outputs, features, refuse, rows_and_columns};
 use crate::attributes::{Attributes, required};
 use crate::tensor::{Tensor, TensorData};
@@ -84,7 +88,7 @@ impl Kernel for LinearClassifier {
         let mut classes = Vec::with_capacity(context.allocate_each(&[rows], self.labels.bytes_max())?);
         self.coefficients.for_each_row(context, |scores| match *scores {
             [score] => {
-                classes.push(usize::from(score > 0.0));
+                classes.push(usize::from(OnlyScore::Margin.is_of_second_class(score.into())));
                 all.extend(self.both(score));
             }
             _ => {
@@ -100,11 +104,13 @@ impl Kernel for LinearClassifier {
 impl LinearClassifier {
     /// The scores of both classes if only that of the second is computed.
     fn both(&self, score: f32) -> [f32; 2] {
-        let second = match self.post_transform {
-            PostTransform::Logistic => score.logistic(),
-            _ => score,
-        };
-        [1.0 - second, second]
+        match self.post_transform {
+            PostTransform::Logistic => {
+                let second = score.logistic();
+                [1.0 - second, second]
+            }
+            other => other.of_both(OnlyScore::Margin, score),
+        }
     }
 }
 
@@ -209,7 +215,11 @@ mod tests {
         let (labels, scores) = classify(one_row("LOGISTIC"));
         assert_eq!(labels, tensor(&[3], vec![7i64, 3, 7]));
         close(&scores, &[0.425_557_5, 0.574_442_5, 0.645_656_3, 0.354_343_7, 0.398_912_1, 0.601_087_9]);
-        close(&classify(one_row("NONE")).1, &[0.7, 0.3, 1.6, -0.6, 0.59, 0.41]);
+        close(&classify(one_row("NONE")).1, &[-0.3, 0.3, 0.6, -0.6, -0.41, 0.41]);
+        close(
+            &classify(one_row("SOFTMAX")).1,
+            &[0.354_343_7, 0.645_656_3, 0.768_524_8, 0.231_475_2, 0.305_763_7, 0.694_236_4],
+        );
         let refused = refusal("LinearClassifier", one_row("PROBIT"), vec![x()]);
         assert_eq!(refused, "post_transform `PROBIT` of a single score is not supported");
     }

@@ -15,6 +15,30 @@ pub(crate) enum PostTransform {
     Probit,
 }
 
+/// What the only score of two classes is: that of the second class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnlyScore {
+    Probability,
+    /// Positive for the second class, and for the first one its opposite.
+    Margin,
+}
+
+impl OnlyScore {
+    pub(crate) fn is_of_second_class(self, score: f64) -> bool {
+        match self {
+            Self::Probability => score > 0.5,
+            Self::Margin => score > 0.0,
+        }
+    }
+
+    fn of_both(self, score: f32) -> [f32; 2] {
+        match self {
+            Self::Probability => [1.0 - score, score],
+            Self::Margin => [-score, score],
+        }
+    }
+}
+
 impl PostTransform {
     pub(crate) fn read(attributes: &mut Attributes) -> Result<Self, Fault> {
         Ok(match attributes.string("post_transform")?.as_deref() {
@@ -48,6 +72,13 @@ impl PostTransform {
             Self::Logistic => scores.iter_mut().for_each(|score| *score = score.logistic()),
             Self::Probit => scores.iter_mut().for_each(|score| *score = probit(*score)),
         }
+    }
+
+    /// The scores of both classes from the only one there is, changed as the reference implementation of ONNX does.
+    pub(crate) fn of_both(self, kind: OnlyScore, score: f32) -> [f32; 2] {
+        let mut both = kind.of_both(score);
+        self.apply(&mut both);
+        both
     }
 
     /// Changes the score of a single target.

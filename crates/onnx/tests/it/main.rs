@@ -5,3 +5,4 @@ mod contract;
 mod mutation;
 mod replay;
 mod sample;
+mod trained;

@@ -58,6 +58,32 @@ pub fn models() -> Vec<Sample> {
     samples
 }
 
+/// A model with what it predicted itself when it was trained.
+pub struct Trained {
+    pub name: String,
+    pub bytes: Vec<u8>,
+    pub input: Tensor,
+    pub labels: Tensor,
+    pub scores: Tensor,
+}
+
+pub fn trained() -> Vec<Trained> {
+    let files = fs::read_dir(folder().join("trained")).unwrap().map(|entry| entry.unwrap().path());
+    let models = files.filter(|path| path.extension().is_some_and(|extension| extension == "onnx"));
+    models
+        .map(|path| {
+            let recorded = json(path.with_extension("json"));
+            Trained {
+                name: path.file_stem().unwrap().to_str().unwrap().to_owned(),
+                bytes: fs::read(&path).unwrap(),
+                input: tensor(&recorded["input"]),
+                labels: tensor(&recorded["labels"]),
+                scores: tensor(&recorded["scores"]),
+            }
+        })
+        .collect()
+}
+
 pub fn model(name: &str) -> Sample {
     let found = models().into_iter().find(|sample| sample.name == name);
     found.unwrap_or_else(|| panic!("there is no model {name}"))

@@ -1,7 +1,16 @@
 //! Classes from the leaves of trees.
+//!
+//! The operator's text calls the label the top class. If all weights of two classes are for one of them there is only
+//! one score, and the text does not say what it is. The transform tells: `LOGISTIC` and both softmaxes take margins, so
+//! the label is the second class if the score is positive, as in the reference implementation of ONNX (the greatest
+//! score *after* the transform) and in the models that LightGBM, XGBoost and scikit-learn export this way. Without a
+//! transform the score is a probability, cut at one half, if no weight is negative, else a margin: as in ONNX Runtime.
+//!
+//! ONNX Runtime cuts transformed scores at one half too if no weight is negative, which gives the first class to rows
+//! whose second class it calls likelier, and leaves out a softmax. Its answers are not taken over there.
 
 use super::super::real::Real;
-use super::super::scores::{Labels, PostTransform};
+use super::super::scores::{Labels, OnlyScore, PostTransform};
 use super::super::{Context, Fault, Kernel, Outputs, refuse, rows_and_columns};
 use super::listed::{Listed, listed};
 use super::{Aggregate, Built, Forest, RowVisitor, Score};
@@ -21,10 +30,16 @@ struct Classifier {
 enum Decision {
     /// The greatest of those that any leaf had a weight for.
     Greatest,
-    /// Of two classes the second one, if the only score there is lies above the threshold.
-    ///
-    /// Both classes' scores follow from it if the weights are for the first class.
-    Threshold { threshold: f32, both_follow: bool },
+    /// Of two classes the second one, if the only score there is says so.
+    Single { weighted: Weighted, score: OnlyScore },
+}
+
+/// Which of two classes all weights are for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Weighted {
+    /// By convention the score is nevertheless that of the second class, and both follow from it.
+    First,
+    Second,
 }
 
 pub(crate) fn classifier(attributes: &mut Attributes, _: i64) -> Built {
@@ -33,11 +48,11 @@ pub(crate) fn classifier(attributes: &mut Attributes, _: i64) -> Built {
     let labels = Labels::new(strings, integers)?;
     let listed = listed(attributes, "class", labels.len())?;
     let post_transform = PostTransform::read(attributes)?;
-    let decision = listed.decision(&labels);
+    let decision = listed.decision(&labels, post_transform);
     let bases_wanted = match decision {
         Decision::Greatest => labels.len(),
-        Decision::Threshold { both_follow: true, .. } => 1,
-        Decision::Threshold { both_follow: false, .. } => 0,
+        Decision::Single { weighted: Weighted::First, .. } => 1,
+        Decision::Single { weighted: Weighted::Second, .. } => 0,
     };
     if !listed.base_values.is_empty() && listed.base_values.len() != bases_wanted {
         refuse!("{} base values where {bases_wanted} would be clear are not supported", listed.base_values.len());
@@ -55,12 +70,14 @@ pub(crate) fn classifier(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Listed {
-    fn decision(&self, labels: &Labels) -> Decision {
+    fn decision(&self, labels: &Labels, post_transform: PostTransform) -> Decision {
         match (labels.len(), self.weighted_targets.as_slice()) {
-            (2, &[only]) => Decision::Threshold {
-                // scores that are never negative are taken for probabilities
-                threshold: if self.any_weight_is_negative { 0.0 } else { 0.5 },
-                both_follow: only == 0,
+            (2, &[only]) => Decision::Single {
+                weighted: if only == 0 { Weighted::First } else { Weighted::Second },
+                score: match post_transform {
+                    PostTransform::None if !self.any_weight_is_negative => OnlyScore::Probability,
+                    _ => OnlyScore::Margin,
+                },
             },
             _ => Decision::Greatest,
         }
@@ -103,34 +120,18 @@ impl RowVisitor for &mut Classified<'_> {
                 self.classes.push(greatest_seen(scores));
                 self.classifier.post_transform.apply(&mut self.scores[begin..]);
             }
-            Decision::Threshold { threshold, both_follow: false } => {
-                self.classes.push(usize::from(is_above(&scores[1], threshold)));
-                self.classifier.post_transform.apply(&mut self.scores[begin..]);
-            }
-            Decision::Threshold { threshold, both_follow: true } => {
-                let score = self.scores[begin];
-                self.classes.push(usize::from(is_above(&scores[0], threshold)));
-                self.scores.truncate(begin);
-                self.scores.extend(self.classifier.both(score, threshold));
+            Decision::Single { weighted, score: kind } => {
+                let score = &scores[weighted as usize];
+                self.classes.push(usize::from(kind.is_of_second_class(score.total.to_f64())));
+                if (weighted, kind) == (Weighted::Second, OnlyScore::Margin) {
+                    self.classifier.post_transform.apply(&mut self.scores[begin..]);
+                } else {
+                    let both = self.classifier.post_transform.of_both(kind, score.total.to_f64() as f32);
+                    self.scores[begin..].copy_from_slice(&both);
+                }
             }
         }
     }
-}
-
-impl Classifier {
-    /// The scores of both classes from the only one there is, which is that of the second class.
-    fn both(&self, score: f32, threshold: f32) -> [f32; 2] {
-        match self.post_transform {
-            PostTransform::Logistic => [(-score).logistic(), score.logistic()],
-            // scores that are never negative are taken for probabilities
-            _ if threshold > 0.0 => [1.0 - score, score],
-            _ => [-score, score],
-        }
-    }
-}
-
-fn is_above<X: Real>(score: &Score<X>, threshold: f32) -> bool {
-    score.total.to_f64() > f64::from(threshold)
 }
 
 /// The first of the greatest scores that any leaf had a weight for.

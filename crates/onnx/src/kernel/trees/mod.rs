@@ -8,7 +8,7 @@
 //!
 //! Where ONNX Runtime is known to be wrong this does otherwise. A classifier of two classes with scores for both takes
 //! the class of the greater one and gives its own label (ONNX Runtime gives the number 1 whenever the second score is
-//! positive). Combinations of base values and classes that ONNX Runtime adds to the wrong class are refused.
+//! positive). What a single score of two classes means is told in `classifier`. Combinations of base values and classes that ONNX Runtime adds to the wrong class are refused.
 
 mod branches;
 mod classifier;
@@ -323,6 +323,35 @@ mod tests {
         let (labels, scores) = classify(attributes);
         assert_eq!(labels, tensor(&[3], vec![7i64, 3, 3]));
         assert_eq!(scores, [-2.0, 2.0, 4.0, -4.0, 4.0, -4.0]);
+    }
+
+    #[test]
+    fn one_column_before_a_transform_is_cut_at_zero_whatever_the_signs_of_the_weights() {
+        let sigma = |x: f32| 1.0 / (1.0 + libm::expf(-x));
+        for (transform, likelihood) in
+            [("LOGISTIC", sigma as fn(f32) -> f32), ("SOFTMAX", |x| 1.0 / (1.0 + libm::expf(-2.0 * x)))]
+        {
+            for weights in [[0.2, 0.4, 0.1, 0.3], [0.2, -0.4, 0.1, -0.3], [-0.2, -0.4, -0.1, -0.3]] {
+                let mut attributes = two_classes(&[0; 4], &weights);
+                attributes.push(string("post_transform", transform));
+                let (labels, scores) = classify(attributes);
+                // the first row goes right twice, the others left twice
+                let sums = [weights[1] + weights[3], weights[0] + weights[2], weights[0] + weights[2]];
+                let wanted: Vec<i64> = sums.iter().map(|&sum| if sum > 0.0 { 7 } else { 3 }).collect();
+                assert_eq!(labels, tensor(&[3], wanted), "{transform} {weights:?}");
+                for (pair, sum) in scores.chunks(2).zip(sums) {
+                    assert!((pair[1] - likelihood(sum)).abs() < 1e-6 && (pair[0] + pair[1] - 1.0).abs() < 1e-6);
+                }
+            }
+        }
+        // a score of the second class is what it says, and the first class has none
+        let mut attributes = two_classes(&[1; 4], &[0.2, 0.4, 0.1, 0.3]);
+        attributes.push(string("post_transform", "LOGISTIC"));
+        let (labels, scores) = classify(attributes);
+        assert_eq!((labels, scores[0]), (tensor(&[3], vec![7i64; 3]), 0.5));
+        let (labels, scores) = classify(two_classes(&[1; 4], &[0.125, 0.25, 0.25, 0.5]));
+        assert_eq!(labels, tensor(&[3], vec![7i64, 3, 3]));
+        assert_eq!(scores, [0.25, 0.75, 0.625, 0.375, 0.625, 0.375]);
     }
 
     #[test]
