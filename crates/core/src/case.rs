@@ -1,11 +1,14 @@
 //! Regression cases: single decisions that must come out as they should, whatever version makes them.
 
+mod step;
+
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value;
 
+pub use self::step::{StepAsked, step_asked};
 use crate::{Problem, name::CaseName, prediction::PredictionId};
 
 /// Most cases of one gate.

@@ -5,6 +5,7 @@
 pub mod at;
 pub mod canonical;
 pub mod case;
+pub mod class;
 pub mod clock;
 pub mod composition;
 pub mod digest;

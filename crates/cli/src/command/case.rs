@@ -6,7 +6,8 @@ use serde_json::Value;
 use stemma_api::types::{CaseResults, RunCases, Why};
 use stemma_core::{
     ErrorKind, Problem,
-    case::{self, Expectation, RegressionCase, Tolerance},
+    case::{self, Expectation, RegressionCase, StepAsked, Tolerance},
+    composition::Sequence,
     name::{CaseName, ModelName, TreePath},
     policy::GateSpec,
     prediction::{LoggedTensor, PredictionId},
@@ -86,8 +87,8 @@ struct AddArgs {
 struct Added {
     path: String,
     case: RegressionCase,
-    /// What the versions that answered make of it.
-    today: Option<CaseResults>,
+    /// What the version that answered makes of it.
+    today: CaseResults,
 }
 
 pub async fn run(args: CaseArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
@@ -158,20 +159,24 @@ async fn add(args: &AddArgs, session: &Session) -> Result<Added, Problem> {
     let mut expected = BTreeMap::new();
     args.expectations.iter().try_for_each(|text| case::expect(&mut expected, text))?;
     let why = session.client.why(&id).await?;
-    let answered_by = why.models.first().map(|model| model.version.clone());
-    let folder = folder(session.workspace()?, args.path.clone(), answered_by.as_ref().map(|version| &version.model))?;
-    let case = case_from(args, &id, &why, expected)?;
+    let arms = why.revision.revision.route.arms();
+    let arm = arms.iter().find(|arm| arm.variant == why.record.variant).ok_or_else(|| {
+        let (revision, variant) = (why.revision.name(), &why.record.variant);
+        Problem::new(ErrorKind::Corrupt, format!("`{revision}` has no arm `{variant}`, which the record names"))
+    })?;
+    let asked = asked(arm.serves, &why, expected)?;
+    let target = &asked.step.target;
+    let folder = folder(session.workspace()?, args.path.clone(), Some(&target.model))?;
+    let case = case_from(args, &id, &asked)?;
     case.check()?;
-    let today = match answered_by.filter(|_| why.models.len() == 1) {
-        None => None,
-        Some(version) => {
-            let (number, run) = (version.number.to_string(), RunCases { cases: vec![case.clone()] });
-            Some(session.client.run_cases(&session.project, &version.model, &number, &run).await?)
-        }
-    };
+    let (number, run) = (target.version.to_string(), RunCases { cases: vec![case.clone()] });
+    let today = session.client.run_cases(&session.project, &target.model, &number, &run).await?;
     // a case that even the version that answered can't be asked is a mistake
-    let mistake = today.iter().flat_map(|today| &today.results).flat_map(|result| &result.outputs);
-    if let Some(problem) = mistake.filter_map(|output| output.problem.as_ref()).next() {
+    let results = today.results.iter();
+    let mistakes = results.flat_map(|result| {
+        result.problem.iter().chain(result.outputs.iter().filter_map(|output| output.problem.as_ref()))
+    });
+    if let Some(problem) = mistakes.into_iter().next() {
         return Err(Problem::invalid(problem.clone()));
     }
     let replace = if args.force { Replace::Overwrite } else { Replace::Refuse };
@@ -179,13 +184,20 @@ async fn add(args: &AddArgs, session: &Session) -> Result<Added, Problem> {
     Ok(Added { path, case, today })
 }
 
-fn case_from(
-    args: &AddArgs,
-    id: &PredictionId,
+/// The step that a case is about. A model alone is asked what the caller sent: a later version may take more of it.
+fn asked<'a>(
+    serves: &'a Sequence,
     why: &Why,
     expected: BTreeMap<String, Expectation>,
-) -> Result<RegressionCase, Problem> {
-    let input = why.record.inputs.iter().map(|tensor| Ok((tensor.name.clone(), cell(tensor, args.row)?)));
+) -> Result<StepAsked<'a>, Problem> {
+    match serves.steps.as_slice() {
+        [step] => Ok(StepAsked { step, inputs: why.record.inputs.clone(), expected }),
+        _ => case::step_asked(serves, &why.record, expected),
+    }
+}
+
+fn case_from(args: &AddArgs, id: &PredictionId, asked: &StepAsked<'_>) -> Result<RegressionCase, Problem> {
+    let input = asked.inputs.iter().map(|tensor| Ok((tensor.name.clone(), cell(tensor, args.row)?)));
     let text = id.to_string();
     let name = match &args.name {
         Some(name) => name.clone(),
@@ -194,7 +206,7 @@ fn case_from(
     Ok(RegressionCase {
         name,
         input: input.collect::<Result<_, Problem>>()?,
-        expected,
+        expected: asked.expected.clone(),
         tolerance: args.tolerance,
         why: args.why.clone(),
         from: Some(*id),
@@ -229,11 +241,9 @@ fn cell(tensor: &LoggedTensor, row: Option<usize>) -> Result<Value, Problem> {
 fn text(added: &Added, output: &Output) -> String {
     let expected =
         added.case.expected.iter().map(|(name, one)| format!("`{name}` {}", one.describe(added.case.tolerance)));
-    let mut text = format!("{}  {}", output.bold(&added.path), expected.collect::<Vec<_>>().join(", "));
-    if let Some(today) = &added.today {
-        text.push_str(&format!("\n{}", view::gate::case_results(today, output)));
-    }
-    text
+    let expected = expected.collect::<Vec<_>>().join(", ");
+    let today = view::gate::case_results(&added.today, output);
+    format!("{}  {expected}\n{today}", output.bold(&added.path))
 }
 
 #[cfg(test)]

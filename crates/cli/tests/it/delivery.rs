@@ -69,6 +69,15 @@ fn a_sequence_is_deployed_from_its_declaration_and_explained_step_by_step() {
         assert!(why.contains(line), "{line} is not in {why}");
     }
     assert!(desk.ok(&["replay", id]).contains("steps first (same), second (same)"));
+    // a case asks the step that gives what is expected, with what that step was given
+    let add = ["case", "add", id, "--row", "1", "--name", "sixteen", "--expect"];
+    let added = desk.ok(&[&add[..], &["four=16"]].concat());
+    assert!(added.contains("twice@1.0.0  1 case passed"), "{added}");
+    let case: serde_json::Value = serde_json::from_str(&desk.read("tests/cases/sixteen.json")).unwrap();
+    assert_eq!((&case["input"], &case["expected"]), (&serde_json::json!({"x": 8.0}), &serde_json::json!({"y": 16})));
+    let (code, stderr) = desk.fails(&[&add[..], &["fuor=16"]].concat());
+    assert_eq!(code, 2);
+    assert!(stderr.contains("the endpoint has no output `fuor`\nhint: did you mean `four`?"), "{stderr}");
     let shown = desk.ok(&["endpoints", "quadruple"]);
     assert!(shown.contains("override cap: `four` at most 10 (risk@example.org, more was never asked for, until 2999"));
 }
