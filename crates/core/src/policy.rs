@@ -1,6 +1,7 @@
 //! Who may do what, which gates a model has, and what a promotion needs. Decisions only; facts come from the ledger.
 
 mod data_test;
+mod evaluation;
 mod gate_check;
 
 use std::{collections::BTreeMap, fmt};
@@ -15,6 +16,7 @@ use crate::{
     record::Auth,
 };
 pub use data_test::{Bounds, ColumnRule, ColumnType, DataTest, DriftRule, OverlapRule, QuantileRule, compile_pattern};
+pub use evaluation::{CLASS_METRICS, EvaluationSpec, NUMBER_METRICS, SliceSpec};
 pub use gate_check::{GATE_METRICS, GateFault};
 
 /// Everything that a route or command may need the right for. Deny by default.
@@ -187,47 +189,6 @@ impl fmt::Display for Stage {
     }
 }
 
-/// How `register` evaluates a new version: `[model.<name>.evaluation]` of `stemma.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EvaluationSpec {
-    /// Dataset name, path in `stemma.lock`, or `name@number`; resolved to a dataset version when declared.
-    pub data: String,
-    pub target: String,
-    /// The class whose probability is judged; without it the target is a number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub positive: Option<String>,
-    /// `auc`, `accuracy`, `log_loss` or `brier`; for a number `rmse`, `mae` or `r2`.
-    #[serde(default = "default_primary")]
-    pub primary: String,
-    #[serde(default)]
-    pub slices: Vec<SliceSpec>,
-    #[serde(default)]
-    pub min_improvement: f64,
-}
-
-/// A way to cut the evaluation data into slices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum SliceSpec {
-    /// One slice per value of the column.
-    Values(String),
-    /// One slice per interval of a numeric column: below the first bound, between bounds, from the last bound on.
-    Bins { column: String, bins: Vec<f64> },
-}
-
-impl SliceSpec {
-    pub fn column(&self) -> &str {
-        match self {
-            Self::Values(column) | Self::Bins { column, .. } => column,
-        }
-    }
-}
-
-fn default_primary() -> String {
-    "auc".to_owned()
-}
-
 /// A check that a version must pass: `[model.<name>.gate.<gate>]` of `stemma.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -347,18 +308,20 @@ pub struct ModelPolicy {
 }
 
 impl ModelPolicy {
-    /// Digest of what a gate's evidence was made under: its declaration, and for a metric also that of the evaluation.
+    /// Digest of what a gate's evidence was made under: its declaration, and for a metric also that of the evaluation
+    /// and the rules that it follows.
     pub fn gate_digest(&self, gate: &GateName) -> Option<Digest> {
         let spec = self.gates.get(gate)?;
         match spec {
             GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } | GateSpec::Validation(_) => Some(spec.digest()),
             GateSpec::MetricBaseline { .. } | GateSpec::SliceGap { .. } | GateSpec::SliceBaseline { .. } => {
-                let declared = (spec, &self.evaluation);
-                Some(
-                    crate::canonical::digest(&declared)
-                        .expect("declarations read from TOML or JSON have finite numbers")
-                        .0,
-                )
+                let rules = self.evaluation.as_ref().and_then(EvaluationSpec::rules);
+                // what was declared before there were rules of a later version keeps its digest
+                let digest = match rules {
+                    Some(rules) => crate::canonical::digest(&(spec, &self.evaluation, rules)),
+                    None => crate::canonical::digest(&(spec, &self.evaluation)),
+                };
+                Some(digest.expect("declarations read from TOML or JSON have finite numbers").0)
             }
         }
     }

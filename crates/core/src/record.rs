@@ -1,5 +1,7 @@
 //! Records that are stored as canonical JSON and shown as they are: runs, evaluations, data tests.
 
+mod evaluation;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -11,6 +13,11 @@ use crate::{
     id::RunId,
     lineage::Certainty,
     name::{PrincipalName, ProjectName},
+};
+
+pub use self::evaluation::{
+    BinarySummary, ClassJudgement, ClassSummary, DecidesBy, EvaluationReport, Metrics, MulticlassSummary, OneClass,
+    RegressionSummary, ScoreKind, SliceSummary,
 };
 
 /// How a caller's identity is known.
@@ -203,145 +210,6 @@ impl RunRecord {
         let code: Vec<(&str, &Digest)> = self.code.files.iter().map(|f| (f.path.as_str(), &f.digest)).collect();
         let key = (1u32, &self.command, &self.directory, code, self.environment, inputs);
         crate::canonical::digest(&key).expect("strings and digests are always JSON").0
-    }
-}
-
-/// Metrics of a binary classifier on some rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct BinarySummary {
-    pub rows: u64,
-    pub positives: u64,
-    pub accuracy: f64,
-    /// Absent when only one class occurs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auc: Option<f64>,
-    pub log_loss: f64,
-    pub brier: f64,
-    /// True negatives, false positives, false negatives, true positives at threshold 0.5.
-    pub confusion: [u64; 4],
-}
-
-impl BinarySummary {
-    /// A metric that is a share of rows: how many, of how many.
-    pub fn share(&self, metric: &str) -> Option<(u64, u64)> {
-        let [tn, fp, fn_, tp] = self.confusion;
-        Some(match metric {
-            "accuracy" => (tn + tp, self.rows),
-            "selection_rate" => (tp + fp, self.rows),
-            "nonselection_rate" => (tn + fn_, self.rows),
-            "tpr" => (tp, tp + fn_),
-            "fnr" => (fn_, tp + fn_),
-            "tnr" => (tn, tn + fp),
-            "fpr" => (fp, tn + fp),
-            "precision" => (tp, tp + fp),
-            _ => return None,
-        })
-    }
-}
-
-/// Metrics of predicted numbers on some rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RegressionSummary {
-    pub rows: u64,
-    /// In the unit of the target.
-    pub rmse: f64,
-    /// In the unit of the target.
-    pub mae: f64,
-    /// Absent when the target never varies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub r2: Option<f64>,
-}
-
-/// Metrics of whichever kind of model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Metrics {
-    Binary(BinarySummary),
-    Regression(RegressionSummary),
-}
-
-impl Metrics {
-    pub const fn rows(&self) -> u64 {
-        match self {
-            Self::Binary(summary) => summary.rows,
-            Self::Regression(summary) => summary.rows,
-        }
-    }
-
-    /// A metric by its name; nothing if it isn't defined on these rows or for this kind of model.
-    pub fn value(&self, metric: &str) -> Option<f64> {
-        match (self, metric) {
-            (Self::Binary(summary), "auc") => summary.auc,
-            (Self::Binary(summary), "accuracy") => Some(summary.accuracy),
-            (Self::Binary(summary), "log_loss") => Some(summary.log_loss),
-            (Self::Binary(summary), "brier") => Some(summary.brier),
-            (Self::Regression(summary), "rmse") => Some(summary.rmse),
-            (Self::Regression(summary), "mae") => Some(summary.mae),
-            (Self::Regression(summary), "r2") => summary.r2,
-            (metrics, metric) => {
-                metrics.share(metric).filter(|(_, of)| *of > 0).map(|(hits, of)| hits as f64 / of as f64)
-            }
-        }
-    }
-
-    /// A metric that is a share of rows: how many, of how many.
-    pub fn share(&self, metric: &str) -> Option<(u64, u64)> {
-        match self {
-            Self::Binary(summary) => summary.share(metric),
-            Self::Regression(_) => None,
-        }
-    }
-}
-
-/// The metrics of one slice of the evaluation data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SliceSummary {
-    pub column: String,
-    pub value: String,
-    pub metrics: Metrics,
-}
-
-/// What an evaluation found. Stored-format version 1; evidence points at its digest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct EvaluationReport {
-    pub v: u32,
-    /// Content of the model that was evaluated.
-    pub model_digest: Digest,
-    /// For example `german-credit-test@1`.
-    pub data: String,
-    pub data_digest: Digest,
-    pub target: String,
-    /// The positive class; absent for a target that is a number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub positive: Option<String>,
-    pub primary: String,
-    /// Inputs that several columns of the data were put together for → those columns in their order.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub gathered: BTreeMap<String, Vec<String>>,
-    pub overall: Metrics,
-    pub slices: Vec<SliceSummary>,
-    /// Rows of the data that the producing run read for training; they are left out of the metrics.
-    pub leaky_rows: u64,
-    /// Content: Parquet with one row per evaluated row (`row`, `label`, `predicted`, `score`).
-    pub predictions: Digest,
-}
-
-impl EvaluationReport {
-    pub const fn is_leaky(&self) -> bool {
-        self.leaky_rows > 0
-    }
-
-    /// The primary metric on all rows, if it is defined on them.
-    pub fn primary_value(&self) -> Option<f64> {
-        self.overall.value(&self.primary)
-    }
-
-    /// What is predicted, for people: ``creditability` = `bad`` or ``credit_amount``.
-    pub fn question(&self) -> String {
-        match &self.positive {
-            Some(positive) => format!("`{}` = `{positive}`", self.target),
-            None => format!("`{}`", self.target),
-        }
     }
 }
 

@@ -119,25 +119,47 @@ pub struct Comparison {
     pub resamples: u32,
 }
 
+impl Comparison {
+    /// As in `auc +0.021 [0.004, 0.039] over 1.0.0 on test@1`.
+    fn beside(&self, word: &str, reference: VersionNumber) -> String {
+        format!("{} {word} {reference} on {}", self.improvement(), self.data)
+    }
+
+    fn improvement(&self) -> String {
+        let Self { metric, difference, low, high, .. } = self;
+        format!("{metric} {difference:+.3} [{low:.3}, {high:.3}]")
+    }
+}
+
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { metric, difference, low, high, data, .. } = self;
-        write!(f, "{metric} {difference:+.3} [{low:.3}, {high:.3}] on {data}")
+        write!(f, "{} on {}", self.improvement(), self.data)
     }
 }
 
 /// What is known about performance when a number is decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Performance {
-    Compared(Comparison),
+    /// Beside the best of the line.
+    Compared { reference: VersionNumber, comparison: Comparison },
+    /// Whatever that earned before, it can't earn again.
+    Same { reference: VersionNumber, what: Sameness },
     /// No evaluation that we ran ourselves speaks; the text says why.
-    Unknown {
-        why: String,
+    Unknown { why: String },
+}
+
+/// What a new version has in common with an earlier one, which may be archived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sameness {
+    Content,
+    /// On each row of the evaluation data.
+    Answers {
+        rows: u64,
+        data: String,
     },
 }
 
-/// The version that a new one is measured against.
+/// A version that a new one may be measured against.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reference {
     pub number: VersionNumber,
@@ -157,41 +179,55 @@ pub struct Candidate {
 }
 
 /// A number with the reason for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionDecision {
     pub number: VersionNumber,
     pub step: Step,
-    /// One line for people, as in `minor: auc +0.021 [0.004, 0.039] on german-credit-test@1`.
+    /// One line for people, as in `minor: auc +0.021 [0.004, 0.039] over 1.0.0 on german-credit-test@1`.
     pub reason: String,
+    /// What it was measured against.
+    pub reference: Option<VersionNumber>,
 }
 
-/// Chooses the version that a candidate is measured against from those that are not archived, oldest first.
+/// Returns the versions whose callers would move to the candidate, oldest first.
 ///
-/// The newest whose callers the candidate does not break, so that an old line can be continued beside a new one;
-/// if it breaks all of them, the newest.
-pub fn reference<'a>(versions: &'a [Reference], candidate: &Candidate) -> Option<&'a Reference> {
-    let fits = |version: &&Reference| broken_contract(version, candidate).is_empty();
-    versions.iter().rev().find(fits).or(versions.last())
+/// `versions` are those that are not archived, oldest first. Their callers are on one MAJOR: that of the newest version
+/// whose callers the candidate does not break, so that an old line can be continued beside a new one. If it breaks the
+/// callers of all, the line is empty.
+pub fn line<'a>(versions: &'a [Reference], candidate: &Candidate) -> Vec<&'a Reference> {
+    let fitting: Vec<&Reference> =
+        versions.iter().filter(|version| broken_contract(version, candidate).is_empty()).collect();
+    let major = fitting.last().map(|newest| newest.number.major);
+    fitting.into_iter().filter(|version| Some(version.number.major) == major).collect()
 }
 
 /// Decides the number of a new version.
 ///
-/// `reference` comes from [`reference()`]; `used` holds every number ever given, so that none is given twice.
-pub fn decide(reference: Option<&Reference>, used: &[VersionNumber], candidate: &Candidate) -> VersionDecision {
-    let Some(reference) = reference else {
+/// `versions` are those that are not archived, oldest first, and the candidate's performance is measured against the
+/// best of its [`line`]; `used` holds every number ever given, so that none is given twice.
+pub fn decide(versions: &[Reference], used: &[VersionNumber], candidate: &Candidate) -> VersionDecision {
+    let Some(newest) = versions.last() else {
         return VersionDecision {
             number: first_free(used),
             step: Step::First,
             reason: "first: no earlier version to compare with".to_owned(),
+            reference: None,
         };
     };
-    let breaks = broken_contract(reference, candidate);
-    let (step, reason) = if breaks.is_empty() {
-        performance_step(candidate)
-    } else {
-        (Step::Major, format!("major: {}", breaks.join(", ")))
+    let Some(highest) = line(versions, candidate).iter().map(|version| version.number).max() else {
+        return VersionDecision {
+            number: first_free(used),
+            step: Step::Major,
+            reason: format!("major: {}", broken_contract(newest, candidate).join(", ")),
+            reference: Some(newest.number),
+        };
     };
-    VersionDecision { number: next_number(step, reference.number, used), step, reason }
+    let (step, reason) = performance_step(candidate);
+    let reference = match &candidate.performance {
+        Performance::Compared { reference, .. } | Performance::Same { reference, .. } => *reference,
+        Performance::Unknown { .. } => highest,
+    };
+    VersionDecision { number: next_number(step, highest, used), step, reason, reference: Some(reference) }
 }
 
 fn broken_contract(reference: &Reference, candidate: &Candidate) -> Vec<String> {
@@ -211,12 +247,25 @@ fn broken_contract(reference: &Reference, candidate: &Candidate) -> Vec<String> 
 }
 
 fn performance_step(candidate: &Candidate) -> (Step, String) {
+    // equal is never better, whatever is declared
+    let least = candidate.min_improvement.max(0.0);
     match &candidate.performance {
-        Performance::Compared(comparison) if comparison.low > candidate.min_improvement => {
-            (Step::Minor, format!("minor: {comparison}"))
+        Performance::Compared { reference, comparison } if comparison.low > least => {
+            (Step::Minor, format!("minor: {}", comparison.beside("over", *reference)))
         }
-        Performance::Compared(comparison) => {
-            (Step::Pipeline, format!("pipeline: {comparison}, not shown to be better"))
+        Performance::Compared { reference, comparison } => {
+            let shown = match (comparison.low > 0.0, comparison.high < 0.0) {
+                (_, true) => "shown to be worse".to_owned(),
+                (true, _) => format!("not shown to be better by more than {least}"),
+                _ => "not shown to be better".to_owned(),
+            };
+            (Step::Pipeline, format!("pipeline: {}, {shown}", comparison.beside("against", *reference)))
+        }
+        Performance::Same { reference, what: Sameness::Content } => {
+            (Step::Pipeline, format!("pipeline: the same content as {reference}"))
+        }
+        Performance::Same { reference, what: Sameness::Answers { rows, data } } => {
+            (Step::Pipeline, format!("pipeline: the same answers as {reference} on all {rows} rows of {data}"))
         }
         Performance::Unknown { why } => (Step::Pipeline, format!("pipeline: {why}")),
     }
@@ -262,8 +311,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn compared(difference: f64, low: f64, high: f64) -> Performance {
-        Performance::Compared(Comparison {
+    fn compared_with(reference: &str, difference: f64, low: f64, high: f64) -> Performance {
+        let comparison = Comparison {
             metric: "auc".into(),
             data: "german-credit-test@1".into(),
             rows: 300,
@@ -274,101 +323,127 @@ mod tests {
             high,
             confidence: 0.95,
             resamples: 2000,
-        })
+        };
+        Performance::Compared { reference: number(reference), comparison }
     }
 
-    fn check(reference: &str, used: &[&str], inputs: &[&str], performance: Performance, number: &str, reason: &str) {
-        let reference = Reference {
-            number: reference.parse().unwrap(),
-            signature: signature(&["age", "amount"]),
-            target: Some("creditability".into()),
-        };
-        let used: Vec<VersionNumber> = used.iter().map(|text| text.parse().unwrap()).collect();
-        let candidate = Candidate {
-            signature: signature(inputs),
-            target: Some("creditability".into()),
-            performance,
-            min_improvement: 0.0,
-        };
-        let decision = decide(Some(&reference), &used, &candidate);
+    fn compared(difference: f64, low: f64, high: f64) -> Performance {
+        compared_with("1.0.0", difference, low, high)
+    }
+
+    fn version(text: &str, inputs: &[&str]) -> Reference {
+        Reference { number: number(text), signature: signature(inputs), target: Some("creditability".into()) }
+    }
+
+    fn candidate(inputs: &[&str], performance: Performance) -> Candidate {
+        let target = Some("creditability".into());
+        Candidate { signature: signature(inputs), target, performance, min_improvement: 0.0 }
+    }
+
+    /// What a candidate is called after live versions of one line; archived ones have numbers too.
+    fn check(live: &[&str], archived: &[&str], inputs: &[&str], performance: Performance, number: &str, reason: &str) {
+        let versions: Vec<Reference> = live.iter().map(|text| version(text, &["age", "amount"])).collect();
+        let used: Vec<VersionNumber> = live.iter().chain(archived).map(|text| text.parse().unwrap()).collect();
+        let decision = decide(&versions, &used, &candidate(inputs, performance));
         assert_eq!((decision.number.to_string().as_str(), decision.reason.as_str()), (number, reason));
     }
 
+    const BOTH: &[&str] = &["age", "amount"];
+
     #[test]
     fn better_on_the_same_data_is_minor() {
-        let reason = "minor: auc +0.021 [0.004, 0.039] on german-credit-test@1";
-        check("1.0.3", &["1.0.0", "1.0.3"], &["age", "amount"], compared(0.021, 0.004, 0.039), "1.1.0", reason);
+        let reason = "minor: auc +0.021 [0.004, 0.039] over 1.0.0 on german-credit-test@1";
+        check(&["1.0.0", "1.0.3"], &[], BOTH, compared(0.021, 0.004, 0.039), "1.1.0", reason);
     }
 
     #[test]
     fn not_shown_to_be_better_is_pipeline() {
-        let reason = "pipeline: auc +0.005 [-0.012, 0.022] on german-credit-test@1, not shown to be better";
-        check("1.1.0", &["1.0.0", "1.1.0"], &["age", "amount"], compared(0.005, -0.012, 0.022), "1.1.1", reason);
+        let reason =
+            "pipeline: auc +0.005 [-0.012, 0.022] against 1.0.0 on german-credit-test@1, not shown to be better";
+        check(&["1.0.0", "1.1.0"], &[], BOTH, compared(0.005, -0.012, 0.022), "1.1.1", reason);
         // an interval that ends at exactly zero shows nothing
-        let reason = "pipeline: auc +0.005 [0.000, 0.022] on german-credit-test@1, not shown to be better";
-        check("1.1.0", &["1.1.0"], &["age", "amount"], compared(0.005, 0.0, 0.022), "1.1.1", reason);
+        let reason =
+            "pipeline: auc +0.005 [0.000, 0.022] against 1.0.0 on german-credit-test@1, not shown to be better";
+        check(&["1.0.0", "1.1.0"], &[], BOTH, compared(0.005, 0.0, 0.022), "1.1.1", reason);
+    }
+
+    #[test]
+    fn worse_is_said() {
+        let reason = "pipeline: auc -0.051 [-0.090, -0.012] against 1.1.0 on german-credit-test@1, shown to be worse";
+        let worse = compared_with("1.1.0", -0.051, -0.09, -0.012);
+        check(&["1.0.0", "1.1.0"], &[], BOTH, worse, "1.1.1", reason);
+    }
+
+    #[test]
+    fn an_improvement_must_be_as_large_as_declared() {
+        let at_least = |min_improvement: f64, low: f64| {
+            let performance = compared(0.02, low, 0.04);
+            let candidate = Candidate { min_improvement, ..candidate(BOTH, performance) };
+            decide(&[version("1.0.0", BOTH)], &[VersionNumber::FIRST], &candidate).reason
+        };
+        assert!(at_least(0.01, 0.011).starts_with("minor: "));
+        let reason = at_least(0.01, 0.005);
+        assert!(reason.starts_with("pipeline: ") && reason.ends_with("not shown to be better by more than 0.01"));
+        // what is no improvement can't be declared one
+        assert!(at_least(-0.1, 0.0).starts_with("pipeline: "));
+    }
+
+    #[test]
+    fn what_was_there_before_earns_nothing() {
+        let same = |what| Performance::Same { reference: number("1.1.0"), what };
+        check(
+            &["1.0.0", "1.0.1"],
+            &["1.1.0"],
+            BOTH,
+            same(Sameness::Content),
+            "1.0.2",
+            "pipeline: the same content as 1.1.0",
+        );
+        let answers = same(Sameness::Answers { rows: 300, data: "test@1".into() });
+        let reason = "pipeline: the same answers as 1.1.0 on all 300 rows of test@1";
+        check(&["1.1.0", "1.1.1"], &[], BOTH, answers, "1.1.2", reason);
     }
 
     #[test]
     fn a_broken_contract_is_major_however_good_the_model_is() {
-        check("1.1.1", &["1.1.1"], &["amount"], compared(0.2, 0.1, 0.3), "2.0.0", "major: input `age` removed");
+        check(&["1.1.1"], &[], &["amount"], compared(0.2, 0.1, 0.3), "2.0.0", "major: input `age` removed");
     }
 
     #[test]
     fn numbers_of_archived_versions_are_not_given_again() {
-        let reason = "minor: auc +0.021 [0.004, 0.039] on german-credit-test@1";
-        check(
-            "1.0.0",
-            &["1.0.0", "1.1.0", "1.2.0"],
-            &["age", "amount"],
-            compared(0.021, 0.004, 0.039),
-            "1.3.0",
-            reason,
-        );
-        check(
-            "1.0.0",
-            &["1.0.0", "2.0.0"],
-            &["age"],
-            compared(0.0, 0.0, 0.0),
-            "3.0.0",
-            "major: input `amount` removed",
-        );
+        let reason = "minor: auc +0.021 [0.004, 0.039] over 1.0.0 on german-credit-test@1";
+        check(&["1.0.0"], &["1.1.0", "1.2.0"], BOTH, compared(0.021, 0.004, 0.039), "1.3.0", reason);
+        check(&["1.0.0"], &["2.0.0"], &["age"], compared(0.0, 0.0, 0.0), "3.0.0", "major: input `amount` removed");
     }
 
     #[test]
     fn without_an_evaluation_the_reason_says_so() {
         let why = Performance::Unknown { why: "no evaluation is declared".into() };
-        check("1.0.0", &["1.0.0"], &["age", "amount"], why, "1.0.1", "pipeline: no evaluation is declared");
+        check(&["1.0.0"], &[], BOTH, why, "1.0.1", "pipeline: no evaluation is declared");
     }
 
     #[test]
     fn an_old_line_goes_on_beside_a_new_one() {
-        let version = |text: &str, inputs: &[&str]| Reference {
-            number: number(text),
-            signature: signature(inputs),
-            target: None,
+        let versions = [version("1.0.0", BOTH), version("1.1.0", BOTH), version("2.0.0", &["amount"])];
+        let lines = |inputs: &[&str]| {
+            let candidate = candidate(inputs, Performance::Unknown { why: String::new() });
+            line(&versions, &candidate).iter().map(|one| one.number.to_string()).collect::<Vec<_>>().join(" ")
         };
-        let versions = [version("1.1.0", &["age", "amount"]), version("2.0.0", &["amount"])];
-        let chosen = |inputs: &[&str]| {
-            let performance = Performance::Unknown { why: String::new() };
-            let candidate = Candidate { signature: signature(inputs), target: None, performance, min_improvement: 0.0 };
-            reference(&versions, &candidate).map(|reference| reference.number.to_string())
+        assert_eq!(lines(BOTH), "1.0.0 1.1.0");
+        assert_eq!(lines(&["amount"]), "2.0.0");
+        assert_eq!(lines(&["income"]), "");
+        let decided = |inputs: &[&str]| {
+            let used: Vec<VersionNumber> = versions.iter().map(|version| version.number).collect();
+            decide(&versions, &used, &candidate(inputs, Performance::Unknown { why: String::new() })).number.to_string()
         };
-        assert_eq!(chosen(&["age", "amount"]).as_deref(), Some("1.1.0"));
-        assert_eq!(chosen(&["amount"]).as_deref(), Some("2.0.0"));
-        assert_eq!(chosen(&["income"]).as_deref(), Some("2.0.0"));
+        assert_eq!((decided(BOTH), decided(&["income"])), ("1.1.1".to_owned(), "3.0.0".to_owned()));
     }
 
     #[test]
     fn the_first_is_1_0_0() {
-        let candidate = Candidate {
-            signature: signature(&[]),
-            target: None,
-            performance: Performance::Unknown { why: "nothing".into() },
-            min_improvement: 0.0,
-        };
-        assert_eq!(decide(None, &[], &candidate).number, VersionNumber::FIRST);
-        assert_eq!(decide(None, &[number("4.1.0")], &candidate).number, number("5.0.0"));
+        let candidate = candidate(&[], Performance::Unknown { why: "nothing".into() });
+        assert_eq!(decide(&[], &[], &candidate).number, VersionNumber::FIRST);
+        assert_eq!(decide(&[], &[number("4.1.0")], &candidate).number, number("5.0.0"));
     }
 
     #[test]
@@ -380,7 +455,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_decided_number_is_new_and_above_its_reference(
+        fn a_decided_number_is_new_and_above_its_line(
             used in proptest::collection::vec((1u32..4, 0u32..4, 0u32..4), 1..12),
             pick in any::<proptest::sample::Index>(),
             low in -0.1f64..0.1,
@@ -388,15 +463,12 @@ mod tests {
         ) {
             let used: Vec<VersionNumber> =
                 used.into_iter().map(|(major, minor, pipeline)| VersionNumber { major, minor, pipeline }).collect();
-            let number = *pick.get(&used);
-            let reference = Reference { number, signature: signature(&["a", "b"]), target: None };
+            let newest = *pick.get(&used);
+            let versions = [Reference { number: newest, signature: signature(&["a", "b"]), target: None }];
             let inputs: &[&str] = if removes { &["a"] } else { &["a", "b"] };
-            let candidate = Candidate {
-                signature: signature(inputs), target: None, performance: compared(low, low, 0.2), min_improvement: 0.0,
-            };
-            let decision = decide(Some(&reference), &used, &candidate);
+            let decision = decide(&versions, &used, &candidate(inputs, compared(low, low, 0.2)));
             prop_assert!(!used.contains(&decision.number));
-            prop_assert!(decision.number > number);
+            prop_assert!(decision.number > newest);
         }
     }
 }

@@ -4,13 +4,12 @@ pub mod agreement;
 mod inputs;
 mod leak;
 pub mod metrics;
+mod paired;
 pub mod predictions;
 mod score;
+mod target;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use stemma_core::{
     Digest, Problem, canonical,
@@ -18,20 +17,17 @@ use stemma_core::{
     id::{EvidenceId, RequestId},
     name::{ModelName, ProjectName},
     policy::{EvaluationSpec, SliceSpec},
-    record::{EvaluationReport, Metrics, RunRecord, SliceSummary},
+    record::{ClassJudgement, EvaluationReport, Metrics, RunRecord, SliceSummary},
     signature::Signature,
-    version::{Comparison, VersionNumber},
+    version::VersionNumber,
 };
 use stemma_onnx::Model;
-use stemma_stats::{Bootstrap, Metric, paired_bootstrap, paired_bootstrap_of_numbers};
 use stemma_tensor::Tensor;
 
-pub use self::score::read_scores;
-use self::{
-    inputs::InputPlan,
-    metrics::{Judged, Judgements},
-    predictions::RowPrediction,
-    score::{Scored, score},
+use self::{inputs::InputPlan, metrics::Judgements, predictions::RowPrediction, score::score};
+pub use self::{
+    paired::{compare, compare_rows},
+    score::{Wanted, read_answers},
 };
 use crate::{Caller, Engine, problem::internal, table::Table};
 
@@ -62,9 +58,15 @@ impl EvaluationData {
         self.spec.slices.iter().filter_map(part).collect()
     }
 
+    /// Whether a report is of this data, judged for the same target and class.
+    pub fn is_of(&self, report: &EvaluationReport) -> bool {
+        (self.digest, &self.spec.target, &self.spec.positive) == (report.data_digest, &report.target, &report.positive)
+            && self.spec.is_of_classes() == report.judged.is_some()
+    }
+
     /// The declaration with its data pinned; evidence counts only under the same one.
     pub fn spec_digest(&self) -> Digest {
-        spec_digest(&self.spec, self.digest)
+        self.spec.digest(self.digest)
     }
 }
 
@@ -76,11 +78,6 @@ pub fn inputs_of(
     rows: &[usize],
 ) -> Result<Vec<(String, Tensor)>, Problem> {
     InputPlan::new(signature, table, target)?.batch(rows)
-}
-
-/// The digest under which evidence of an evaluation on some data is recorded.
-pub fn spec_digest(spec: &EvaluationSpec, data: Digest) -> Digest {
-    canonical::digest(&(spec, data)).expect("a declaration from JSON has finite numbers").0
 }
 
 impl Engine {
@@ -144,21 +141,11 @@ impl Engine {
             });
         }
         let (model, table, spec) = (model.clone(), data.table.clone(), data.spec.clone());
-        let Summaries { gathered, scored, overall, slices } =
-            tokio::task::spawn_blocking(move || summarise(&model, &table, &spec, &rows)).await.map_err(internal)??;
-        let target = data.table.column(&data.spec.target)?;
-        let predictions: Vec<RowPrediction> = scored
-            .iter()
-            .map(|one| RowPrediction {
-                row: one.row as u64,
-                label: data.table.rows[one.row].get(target).unwrap_or_default().to_owned(),
-                predicted: one.predicted.clone(),
-                score: one.score,
-            })
-            .collect();
+        let judging = tokio::task::spawn_blocking(move || judge(&model, &table, &spec, &rows));
+        let Judged { gathered, predictions, judged, overall, slices } = judging.await.map_err(internal)??;
         let stored = self.put_content(project, predictions::write(&predictions)?).await?;
         let report = EvaluationReport {
-            v: 1,
+            v: EvaluationReport::VERSION,
             model_digest,
             data: data.name.clone(),
             data_digest: data.digest,
@@ -166,6 +153,7 @@ impl Engine {
             positive: data.spec.positive.clone(),
             primary: data.spec.primary.clone(),
             gathered,
+            judged,
             overall,
             slices,
             leaky_rows,
@@ -177,44 +165,39 @@ impl Engine {
     }
 }
 
-struct Summaries {
+/// What came of asking a model about some rows.
+struct Judged {
     /// As in the report.
     gathered: BTreeMap<String, Vec<String>>,
-    scored: Vec<Scored>,
+    predictions: Vec<RowPrediction>,
+    judged: Option<ClassJudgement>,
     overall: Metrics,
     slices: Vec<SliceSummary>,
 }
 
-fn summarise(model: &Model, table: &Table, spec: &EvaluationSpec, rows: &[usize]) -> Result<Summaries, Problem> {
+fn judge(model: &Model, table: &Table, spec: &EvaluationSpec, rows: &[usize]) -> Result<Judged, Problem> {
     let plan = InputPlan::new(model.signature(), table, &spec.target)?;
-    let scored = score(model, &plan, rows, spec.positive.as_deref())?;
-    let target = table.column(&spec.target)?;
-    let truth = |one: &Scored| table.rows[one.row].get(target).unwrap_or_default();
-    let judged = match &spec.positive {
-        Some(positive) => {
-            let judge = |one: &Scored| Judged {
-                positive: truth(one) == positive,
-                score: one.score,
-                predicted: one.predicted == *positive,
-            };
-            Judgements::Classes(scored.iter().map(judge).collect())
-        }
-        None => {
-            let judge = |one: &Scored| Ok((number_of(truth(one), one.row, &spec.target)?, one.score));
-            Judgements::Numbers(scored.iter().map(judge).collect::<Result<_, Problem>>()?)
-        }
+    let answers =
+        score(model, &plan, rows, wanted(spec), |row| format!("line {} of `{}`", table.line(row), table.name))?;
+    let labels = match &answers.judged {
+        Some(judged) => target::classes(table, &spec.target, rows, &judged.classes)?,
+        None => target::numbers(table, &spec.target, rows)?.iter().map(f64::to_string).collect(),
     };
-    let overall = judged.overall()?;
-    let slices = metrics::slices(spec, table, &judged, &scored)?;
-    Ok(Summaries { gathered: plan.gathered(), scored, overall, slices })
+    let said = labels.into_iter().zip(answers.said).zip(rows);
+    let predictions: Vec<RowPrediction> =
+        said.map(|((label, said), row)| RowPrediction { row: *row as u64, label, said }).collect();
+    let judgements = Judgements::of(answers.judged.as_ref(), &predictions)?;
+    let overall = judgements.overall()?;
+    let slices = metrics::slices(spec, table, &judgements, rows)?;
+    Ok(Judged { gathered: plan.gathered(), overall, slices, judged: answers.judged, predictions })
 }
 
-fn number_of(cell: &str, row: usize, target: &str) -> Result<f64, Problem> {
-    cell.trim().parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| {
-        // the first row below the header is line 2
-        Problem::invalid(format!("`{target}` in line {} is `{cell}`, not a number", row + 2))
-            .hint("a target that is a class needs `positive` in the declaration of the evaluation")
-    })
+/// What a declaration wants of the models that it is for.
+pub fn wanted(spec: &EvaluationSpec) -> Wanted<'_> {
+    match spec.is_of_classes() {
+        true => Wanted::Classes { positive: spec.positive.as_deref(), scores: None },
+        false => Wanted::Number,
+    }
 }
 
 /// The evidence of an evaluation; it passed if every row was fair to evaluate on.
@@ -227,9 +210,11 @@ pub fn evidence_event(
     evaluation: &Evaluation,
 ) -> Event {
     let report = &evaluation.report;
-    let value = report.primary_value();
-    let shown = value.map_or("undefined on these rows".to_owned(), |value| format!("{value:.4}"));
-    let mut summary = format!("{} {shown} on {} ({} rows)", report.primary, report.data, report.overall.rows());
+    let shown = match report.primary_value() {
+        Some(value) => format!("{} {value:.4}", report.primary),
+        None => report.why_undefined(&report.primary),
+    };
+    let mut summary = format!("{shown} on {} ({} rows)", report.data, report.overall.rows());
     if report.is_leaky() {
         summary.push_str(&format!(", {} leaky rows left out", report.leaky_rows));
     }
@@ -247,64 +232,5 @@ pub fn evidence_event(
         report: evaluation.report_digest,
         data: Some(report.data.clone()),
         leaky: report.is_leaky(),
-    })
-}
-
-/// Compares two evaluations row by row on the primary metric; `Err` says why that is not possible.
-///
-/// The seed comes from both models and the data, so the interval can be computed again and is always the same.
-pub fn compare(reference: &Evaluation, candidate: &Evaluation) -> Result<Comparison, String> {
-    compare_rows(reference, candidate, &|_| true)
-}
-
-/// The same on some of the rows, by their places in the data.
-pub fn compare_rows(
-    reference: &Evaluation,
-    candidate: &Evaluation,
-    counts: &dyn Fn(u64) -> bool,
-) -> Result<Comparison, String> {
-    let (old, new) = (&reference.report, &candidate.report);
-    if (old.data_digest, &old.target, &old.positive) != (new.data_digest, &new.target, &new.positive) {
-        return Err("the reference was evaluated on other data".to_owned());
-    }
-    let metric = Metric::parse(&new.primary).map_err(|error| error.to_string())?;
-    let scores: HashMap<u64, f64> = reference.predictions.iter().map(|row| (row.row, row.score)).collect();
-    let mut labels: Vec<&str> = Vec::new();
-    let mut paired: (Vec<f64>, Vec<f64>) = Default::default();
-    for row in &candidate.predictions {
-        if let Some(score) = scores.get(&row.row).filter(|_| counts(row.row)) {
-            labels.push(&row.label);
-            paired.0.push(*score);
-            paired.1.push(row.score);
-        }
-    }
-    let seed_of = (old.model_digest, new.model_digest, new.data_digest);
-    let digest = canonical::digest(&seed_of).map_err(|error| error.to_string())?.0;
-    let mut seed = [0u8; 8];
-    seed.copy_from_slice(&digest.as_bytes()[..8]);
-    let bootstrap = Bootstrap::new(metric, u64::from_le_bytes(seed));
-    let interval = match &new.positive {
-        Some(positive) => {
-            let labels: Vec<bool> = labels.iter().map(|label| label == positive).collect();
-            paired_bootstrap(&labels, &paired.0, &paired.1, &bootstrap)
-        }
-        None => {
-            let targets: Result<Vec<f64>, _> = labels.iter().map(|label| label.trim().parse()).collect();
-            let targets = targets.map_err(|_| format!("`{}` is not a number everywhere", new.target))?;
-            paired_bootstrap_of_numbers(&targets, &paired.0, &paired.1, &bootstrap)
-        }
-    };
-    let interval = interval.map_err(|error| error.to_string())?;
-    Ok(Comparison {
-        metric: new.primary.clone(),
-        data: new.data.clone(),
-        rows: labels.len() as u64,
-        reference: interval.old,
-        candidate: interval.new,
-        difference: interval.difference,
-        low: interval.low,
-        high: interval.high,
-        confidence: interval.confidence,
-        resamples: interval.resamples,
     })
 }

@@ -304,7 +304,7 @@ impl Engine {
         versions.reverse();
         let mut primary = BTreeMap::new();
         for version in &versions {
-            let report = self.newest_evaluation_report(project, version).await?;
+            let report = self.newest_evaluation_report(project, version).await?.filter(EvaluationReport::is_current);
             if let Some(value) = report.and_then(|report| report.primary_value()) {
                 primary.insert(version.number.to_string(), value);
             }
@@ -390,36 +390,28 @@ impl Engine {
         project: &ProjectName,
         version: &ModelVersion,
     ) -> Result<Option<EvaluationReport>, Problem> {
-        Ok(self.newest_report(project, version).await?.map(|(_, report)| report))
-    }
-
-    async fn newest_report(
-        &self,
-        project: &ProjectName,
-        version: &ModelVersion,
-    ) -> Result<Option<(Digest, EvaluationReport)>, Problem> {
         let evidence = self.evidence(project, version).await?;
         let ours = |one: &&Evidence| one.kind == EvidenceKind::Evaluation && one.subject == version.digest;
         let Some(newest) = evidence.iter().rev().find(ours) else {
             return Ok(None);
         };
-        let bytes = self.read_content(newest.report, REPORT_BYTES_MAX).await?;
-        let report = serde_json::from_slice(&bytes)
-            .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("a stored evaluation can't be read: {error}")))?;
-        Ok(Some((newest.report, report)))
+        self.evaluation_report(newest.report).await.map(Some)
     }
 
-    /// The newest evaluation with its predictions per row.
-    pub(crate) async fn newest_evaluation(
+    pub(crate) async fn evaluation_report(&self, digest: Digest) -> Result<EvaluationReport, Problem> {
+        let bytes = self.read_content(digest, REPORT_BYTES_MAX).await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("a stored evaluation can't be read: {error}")))
+    }
+
+    /// A stored evaluation with its predictions per row.
+    pub(crate) async fn with_predictions(
         &self,
-        project: &ProjectName,
-        version: &ModelVersion,
-    ) -> Result<Option<Evaluation>, Problem> {
-        let Some((report_digest, report)) = self.newest_report(project, version).await? else {
-            return Ok(None);
-        };
+        report_digest: Digest,
+        report: EvaluationReport,
+    ) -> Result<Evaluation, Problem> {
         let bytes = self.read_content(report.predictions, PREDICTIONS_BYTES_MAX).await?;
-        Ok(Some(Evaluation { predictions: predictions::read(bytes)?, report, report_digest }))
+        Ok(Evaluation { predictions: predictions::read(bytes)?, report, report_digest })
     }
 
     pub(crate) async fn approvals(

@@ -17,7 +17,6 @@ use self::slices::{Asked, Limits};
 use crate::{
     Caller, Engine, cases,
     data_test::{self, Beside},
-    evaluate::spec_digest,
     problem::internal,
     table::Table,
 };
@@ -46,10 +45,21 @@ impl Engine {
     ) -> Result<GateResults, Problem> {
         let version = self.find_version(project, model, version).await?;
         let policy = self.policy(project, model).await?.policy;
+        let wanted = wanted_gates(model, &policy, &run.gates)?;
         let mut results = Vec::new();
         let mut events = Vec::new();
-        for (name, spec) in wanted_gates(model, &policy, &run.gates)? {
-            let (report, data) = self.run_gate(project, &version, &policy, name, spec).await?;
+        let mut stopped = Ok(());
+        for (at, (name, spec)) in wanted.iter().enumerate() {
+            let found = match self.run_gate(project, &version, &policy, spec).await {
+                Ok(found) => found,
+                Err(problem) if is_an_answer(problem.kind) => unanswered(spec, &problem),
+                Err(problem) => {
+                    stopped = Err(did_not_run(problem, &wanted[at..]));
+                    break;
+                }
+            };
+            let data = found.data.clone();
+            let report = report(name, found);
             let bytes = canonical::to_bytes(&report).map_err(internal)?;
             let stored = self.put_content(project, bytes).await?;
             events.push(Event::EvidenceRecorded(EvidenceRecorded {
@@ -59,7 +69,7 @@ impl Engine {
                 model: model.clone(),
                 version: version.number,
                 subject: version.digest,
-                gate: Some(name.clone()),
+                gate: Some((*name).clone()),
                 spec_digest: policy.gate_digest(name).unwrap_or_else(|| spec.digest()),
                 passed: report.passed,
                 summary: summary(&report),
@@ -69,9 +79,12 @@ impl Engine {
             }));
             results.push(report);
         }
-        let events = &events;
-        self.change(caller, request, || async move { Ok(events.clone()) }).await?;
-        Ok(GateResults { version: version.name(), results })
+        // what ran is evidence, whatever came after it
+        if !events.is_empty() {
+            let events = &events;
+            self.change(caller, request, || async move { Ok(events.clone()) }).await?;
+        }
+        stopped.map(|()| GateResults { version: version.name(), results })
     }
 
     async fn run_gate(
@@ -79,55 +92,54 @@ impl Engine {
         project: &ProjectName,
         version: &ModelVersion,
         policy: &ModelPolicy,
-        name: &GateName,
         spec: &GateSpec,
-    ) -> Result<(GateReport, Option<String>), Problem> {
-        let found = match spec {
-            GateSpec::DataTest(test) => self.test_data(project, test).await?,
+    ) -> Result<Found, Problem> {
+        match spec {
+            GateSpec::DataTest(test) => self.test_data(project, test).await,
             GateSpec::MetricBaseline { .. } | GateSpec::SliceGap { .. } | GateSpec::SliceBaseline { .. } => {
                 let evaluation = self.evaluation_for(project, version, spec, policy.evaluation.as_ref()).await?;
-                check_evaluation(spec, evaluation.as_ref(), &version.name())
+                Ok(check_evaluation(spec, evaluation))
             }
             GateSpec::Validation(spec) => {
                 let (checks, data) = self.validation_checks(project, version, spec).await?;
-                Found { checks, data, ..Found::default() }
+                Ok(Found { checks, data, ..Found::default() })
             }
-            GateSpec::RegressionCases { path, cases } => {
-                let Some(cases) = cases else {
-                    let unknown = CheckResult::new(format!("the cases in `{path}` pass"), false, "they were not sent");
-                    return Ok((report(name, Found { checks: vec![unknown], ..Found::default() }), None));
-                };
+            GateSpec::RegressionCases { cases: None, .. } => Ok(fails(spec, "they were not sent".to_owned())),
+            GateSpec::RegressionCases { cases: Some(cases), .. } => {
                 let cases = self.packed_cases(project, *cases).await?;
                 let results = self.case_results(version.digest, cases.clone()).await?;
                 let checks = cases.iter().zip(&results).map(|(case, result)| cases::check(case, result)).collect();
-                Found { checks, ..Found::default() }
+                Ok(Found { checks, ..Found::default() })
             }
-        };
-        let data = found.data.clone();
-        Ok((report(name, found), data))
+        }
     }
 
-    /// The newest evaluation of a version, if it was made as it is declared today. For slices all of the declaration
-    /// counts: they may be cut elsewhere now.
+    /// The newest evaluation of a version, if it was made as it is declared today; or why it does not count. For
+    /// slices all of the declaration counts: they may be cut elsewhere now.
     async fn evaluation_for(
         &self,
         project: &ProjectName,
         version: &ModelVersion,
         spec: &GateSpec,
         declared: Option<&EvaluationSpec>,
-    ) -> Result<Option<EvaluationReport>, Problem> {
+    ) -> Result<Result<EvaluationReport, String>, Problem> {
+        let again = format!("`stemma evaluate {}` does so", version.name());
+        let otherwise = format!("it was not evaluated as it is declared today; {again}");
         let report = self.newest_evaluation_report(project, version).await?;
         let Some((report, declared)) = report.zip(declared) else {
-            return Ok(None);
+            return Ok(Err(otherwise));
         };
+        if !report.is_current() {
+            return Ok(Err(format!("it was not evaluated by the rules of today; {again}")));
+        }
         if matches!(spec, GateSpec::MetricBaseline { .. }) {
-            return Ok(is_as_declared(&report, declared).then_some(report));
+            return Ok(if is_as_declared(&report, declared) { Ok(report) } else { Err(otherwise) });
         }
         let evidence = self.evidence(project, version).await?;
         let newest =
             evidence.iter().rev().find(|one| one.kind == EvidenceKind::Evaluation && one.subject == version.digest);
-        let today = spec_digest(declared, report.data_digest);
-        Ok(newest.is_some_and(|one| one.spec_digest == today).then_some(report))
+        let today = declared.digest(report.data_digest);
+        Ok(if newest.is_some_and(|one| one.spec_digest == today) { Ok(report) } else { Err(otherwise) })
     }
 
     async fn test_data(&self, project: &ProjectName, test: &DataTest) -> Result<Found, Problem> {
@@ -187,27 +199,73 @@ fn report(gate: &GateName, found: Found) -> GateReport {
     GateReport { v: 1, gate: gate.to_string(), passed, checks: found.checks, slices: found.slices }
 }
 
+/// Whether a failure says something about what is checked. Any other is about this installation: the gate did not run.
+const fn is_an_answer(kind: ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Invalid
+        | ErrorKind::NotFound
+        | ErrorKind::Gone
+        | ErrorKind::Conflict
+        | ErrorKind::Refused
+        | ErrorKind::Corrupt => true,
+        ErrorKind::Unauthenticated
+        | ErrorKind::Forbidden
+        | ErrorKind::Config
+        | ErrorKind::Unavailable
+        | ErrorKind::Internal => false,
+    }
+}
+
+/// What can't be answered is not passed.
+fn unanswered(spec: &GateSpec, problem: &Problem) -> Found {
+    fails(spec, problem.message.clone())
+}
+
+fn fails(spec: &GateSpec, found: String) -> Found {
+    Found { checks: vec![CheckResult::new(describe(spec), false, found)], ..Found::default() }
+}
+
+fn did_not_run(problem: Problem, gates: &[(&GateName, &GateSpec)]) -> Problem {
+    let names: Vec<String> = gates.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let gates = if names.len() == 1 { "gate" } else { "gates" };
+    let message = format!("{gates} {} did not run: {}", names.join(", "), problem.message);
+    Problem { message, ..problem }
+}
+
 /// Checks an evaluation, which must have been made on rows that training never read.
-fn check_evaluation(spec: &GateSpec, evaluation: Option<&EvaluationReport>, version: &str) -> Found {
-    let data = evaluation.map(|report| report.data.clone());
-    let fails = |found: String| Found {
-        checks: vec![CheckResult::new(describe(spec), false, found)],
-        data: data.clone(),
-        ..Found::default()
+fn check_evaluation(spec: &GateSpec, evaluation: Result<EvaluationReport, String>) -> Found {
+    let report = match evaluation {
+        Ok(report) => report,
+        Err(why) => return fails(spec, why),
     };
-    match evaluation {
-        None => fails(format!("it was not evaluated as it is declared today; `stemma evaluate {version}` does so")),
-        Some(report) if report.is_leaky() => {
-            fails(format!("the evaluation is leaky: {} rows were read in training", report.leaky_rows))
-        }
-        Some(report) => Found { data, ..check_metrics(spec, report) },
+    let found = if report.is_leaky() {
+        fails(spec, format!("the evaluation is leaky: {} rows were read in training", report.leaky_rows))
+    } else if let Some(why) = metric_of(spec).and_then(|metric| report.never_defined(metric)) {
+        fails(spec, why)
+    } else {
+        check_metrics(spec, &report)
+    };
+    Found { data: Some(report.data), ..found }
+}
+
+fn metric_of(spec: &GateSpec) -> Option<&str> {
+    match spec {
+        GateSpec::MetricBaseline { metric, .. }
+        | GateSpec::SliceGap { metric, .. }
+        | GateSpec::SliceBaseline { metric, .. } => Some(metric),
+        GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } | GateSpec::Validation(_) => None,
     }
 }
 
 fn check_metrics(spec: &GateSpec, report: &EvaluationReport) -> Found {
     let checks = match spec {
         GateSpec::MetricBaseline { metric, min, max } => {
-            vec![check_bounds(metric, *min, *max, report.overall.value(metric))]
+            vec![check_bounds(
+                metric,
+                *min,
+                *max,
+                report.overall.value(metric).ok_or_else(|| report.why_undefined(metric)),
+            )]
         }
         GateSpec::SliceGap { metric, slice, max_gap, min_ratio, min_rows } => {
             let asked = Asked { metric, slice: Some(slice), min_rows: *min_rows };
@@ -227,13 +285,15 @@ fn check_metrics(spec: &GateSpec, report: &EvaluationReport) -> Found {
     Found { checks, ..Found::default() }
 }
 
-/// What a gate on an evaluation wants, in a few words.
+/// What a gate wants, in a few words.
 fn describe(spec: &GateSpec) -> String {
     match spec {
         GateSpec::MetricBaseline { metric, min, max } => bounds(metric, *min, *max),
         GateSpec::SliceGap { metric, slice, .. } => format!("`{metric}` is alike in the slices of `{slice}`"),
         GateSpec::SliceBaseline { metric, min, max, .. } => format!("{} in every slice", bounds(metric, *min, *max)),
-        GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } | GateSpec::Validation(_) => String::new(),
+        GateSpec::DataTest(test) => format!("`{}` is as it must be", test.data),
+        GateSpec::RegressionCases { path, .. } => format!("the cases in `{path}` pass"),
+        GateSpec::Validation(_) => "it loads and answers in a sandbox".to_owned(),
     }
 }
 
@@ -272,11 +332,12 @@ fn bounds(metric: &str, min: Option<f64>, max: Option<f64>) -> String {
     format!("{metric} {}", Bounds { min, max }.describe())
 }
 
-fn check_bounds(metric: &str, min: Option<f64>, max: Option<f64>, value: Option<f64>) -> CheckResult {
+/// Checks a value, or fails with why there is none.
+fn check_bounds(metric: &str, min: Option<f64>, max: Option<f64>, value: Result<f64, String>) -> CheckResult {
     let what = bounds(metric, min, max);
     match value {
-        None => CheckResult::new(what, false, format!("{metric} is not known")),
-        Some(value) => CheckResult::new(what, Bounds { min, max }.hold(value), format!("{metric} {value:.4}")),
+        Err(why) => CheckResult::new(what, false, why),
+        Ok(value) => CheckResult::new(what, Bounds { min, max }.hold(value), format!("{metric} {value:.4}")),
     }
 }
 
@@ -296,9 +357,23 @@ mod tests {
 
     #[test]
     fn bounds_are_inclusive_and_the_unknown_fails() {
-        assert!(check_bounds("auc", Some(0.7), None, Some(0.7)).passed);
-        assert!(!check_bounds("auc", Some(0.7), None, Some(0.69)).passed);
-        assert!(!check_bounds("brier", None, Some(0.2), Some(0.21)).passed);
-        assert!(!check_bounds("auc", None, None, None).passed);
+        assert!(check_bounds("auc", Some(0.7), None, Ok(0.7)).passed);
+        assert!(!check_bounds("auc", Some(0.7), None, Ok(0.69)).passed);
+        assert!(!check_bounds("brier", None, Some(0.2), Ok(0.21)).passed);
+        let unknown = check_bounds("auc", None, None, Err("all rows are good".to_owned()));
+        assert_eq!((unknown.passed, unknown.found.as_str()), (false, "all rows are good"));
+    }
+
+    #[test]
+    fn gates_that_did_not_run_are_named() {
+        let (one, two): (GateName, GateName) = ("one".parse().unwrap(), "two".parse().unwrap());
+        let spec = GateSpec::MetricBaseline { metric: "auc".into(), min: Some(0.5), max: None };
+        let problem = || Problem::new(ErrorKind::Unavailable, "the store is locked");
+        let told = did_not_run(problem(), &[(&one, &spec), (&two, &spec)]);
+        assert_eq!(
+            (told.kind, told.message.as_str()),
+            (ErrorKind::Unavailable, "gates `one`, `two` did not run: the store is locked")
+        );
+        assert!(did_not_run(problem(), &[(&two, &spec)]).message.starts_with("gate `two` did not run"));
     }
 }

@@ -1,5 +1,7 @@
 //! Register: content becomes a model version; its number is decided from facts.
 
+mod performance;
+
 use std::sync::Arc;
 
 use stemma_api::types::{ModelVersion, RegisterVersion, Registered};
@@ -10,13 +12,13 @@ use stemma_core::{
     name::{ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
     record::{Auth, RunRecord},
-    version::{Candidate, Performance, Reference, decide, reference},
+    version::{Candidate, Performance, Reference, decide, line},
 };
 use stemma_onnx::Model;
 
 use crate::{
     Caller, Engine,
-    evaluate::{Evaluation, EvaluationData, compare, evidence_event},
+    evaluate::{Evaluation, EvaluationData, evidence_event},
 };
 
 /// Everything that is known of a candidate before its number is decided.
@@ -133,9 +135,8 @@ impl Engine {
             events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
         }
         let versions = versions.unwrap_or_default();
-        let live: Vec<&ModelVersion> = versions.iter().filter(|version| version.stage != Stage::Archived).collect();
+        let live = versions.iter().filter(|version| version.stage != Stage::Archived);
         let references: Vec<Reference> = live
-            .iter()
             .map(|version| Reference {
                 number: version.number,
                 signature: version.signature.clone(),
@@ -148,11 +149,12 @@ impl Engine {
             performance: Performance::Unknown { why: String::new() },
             min_improvement: prepared.min_improvement,
         };
-        let reference = reference(&references, &candidate);
-        let compared_with = live.iter().find(|version| Some(version.number) == reference.map(|one| one.number));
-        candidate.performance = self.performance(project, compared_with.copied(), prepared).await?;
+        let line: Vec<_> = line(&references, &candidate).iter().map(|version| version.number).collect();
+        if !line.is_empty() {
+            candidate.performance = self.performance(project, &versions, &line, prepared).await?;
+        }
         let used: Vec<_> = versions.iter().map(|version| version.number).collect();
-        let decision = decide(reference, &used, &candidate);
+        let decision = decide(&references, &used, &candidate);
         let evidence = prepared.evaluation.as_ref().map(|_| EvidenceId::generate());
         events.push(Event::VersionRegistered(VersionRegistered {
             project: project.clone(),
@@ -169,7 +171,7 @@ impl Engine {
             signature: candidate.signature,
             run: prepared.run.as_ref().map(|run| run.id),
             trainer: prepared.run.as_ref().map(|run| run.actor.principal.clone()),
-            reference: reference.map(|version| version.number),
+            reference: decision.reference,
             evaluation: evidence,
             target: candidate.target,
             facts: prepared.facts,
@@ -178,61 +180,6 @@ impl Engine {
             events.push(evidence_event(evidence, project, model, decision.number, data, evaluation));
         }
         Ok(events)
-    }
-
-    /// What our own evaluations say about the candidate beside the reference.
-    async fn performance(
-        &self,
-        project: &ProjectName,
-        reference: Option<&ModelVersion>,
-        prepared: &Prepared,
-    ) -> Result<Performance, Problem> {
-        let unknown = |why: &str| Ok(Performance::Unknown { why: why.to_owned() });
-        let Some((data, evaluation)) = &prepared.evaluation else {
-            return unknown("no evaluation is declared, so better performance is not shown");
-        };
-        if evaluation.report.is_leaky() {
-            let why = format!(
-                "{} rows of {} are leaky, so better performance is not shown",
-                evaluation.report.leaky_rows, data.name
-            );
-            return Ok(Performance::Unknown { why });
-        }
-        let Some(reference) = reference else {
-            return unknown("there is no version to compare with");
-        };
-        let earlier = match self.evaluation_of(project, reference, data).await {
-            Ok(earlier) => earlier,
-            // a reference that can't be scored on this data says nothing about the candidate
-            Err(problem) if problem.kind == stemma_core::ErrorKind::Invalid => {
-                let why = format!("{} can't be evaluated on {}: {}", reference.number, data.name, problem.message);
-                return Ok(Performance::Unknown { why });
-            }
-            Err(problem) => return Err(problem),
-        };
-        Ok(match compare(&earlier, evaluation) {
-            Ok(comparison) => Performance::Compared(comparison),
-            Err(why) => Performance::Unknown { why },
-        })
-    }
-
-    /// The reference's evaluation on the same data: the stored one, or a new one.
-    async fn evaluation_of(
-        &self,
-        project: &ProjectName,
-        version: &ModelVersion,
-        data: &EvaluationData,
-    ) -> Result<Evaluation, Problem> {
-        if let Some(stored) = self.newest_evaluation(project, version).await?
-            && stored.report.data_digest == data.digest
-            && stored.report.target == data.spec.target
-            && stored.report.positive == data.spec.positive
-        {
-            return Ok(stored);
-        }
-        let model = self.load_model(version.digest).await?;
-        let run = self.producing_run(project, version.run).await?;
-        self.evaluate_model(project, &model, version.digest, data, run.as_ref()).await
     }
 }
 

@@ -22,7 +22,7 @@ use stemma_tensor::{Tensor, logged};
 use self::child::{Answers, Asked};
 use crate::{
     Caller, Engine,
-    evaluate::{inputs_of, predictions, read_scores},
+    evaluate::{Wanted, inputs_of, predictions, predictions::Said, read_answers},
     problem::internal,
 };
 
@@ -35,12 +35,17 @@ const MADE_UP_ROWS: usize = 4;
 /// What is asked, and what should be answered to it.
 struct Rows {
     inputs: Vec<(String, Tensor)>,
-    /// Score and prediction of each row, where they were recorded.
-    recorded: Option<Vec<(f64, String)>>,
+    /// Absent if it was never evaluated.
+    recorded: Option<Recorded>,
     /// For people: where the rows come from.
     from: String,
     data: Option<String>,
-    positive: Option<String>,
+}
+
+/// Answers as the newest evaluation found them.
+struct Recorded {
+    said: Vec<Said>,
+    report: EvaluationReport,
 }
 
 impl Engine {
@@ -155,7 +160,6 @@ impl Engine {
                 recorded: None,
                 from: format!("{MADE_UP_ROWS} rows made up from the signature: it was never evaluated"),
                 data: None,
-                positive: None,
             }),
         }
     }
@@ -178,15 +182,14 @@ impl Engine {
                 return Err(Problem::new(ErrorKind::Corrupt, "the evaluation names rows that its data lacks"));
             }
             let inputs = inputs_of(&signature, &table, &target, &places)?;
-            Ok((inputs, chosen.into_iter().map(|row| (row.score, row.predicted)).collect::<Vec<_>>()))
+            Ok((inputs, chosen.into_iter().map(|row| row.said).collect::<Vec<_>>()))
         });
-        let (inputs, recorded) = read.await.map_err(internal)??;
+        let (inputs, said) = read.await.map_err(internal)??;
         Ok(Rows {
             inputs,
-            from: format!("{} rows of {}", recorded.len(), report.data),
-            recorded: Some(recorded),
-            data: Some(report.data),
-            positive: report.positive,
+            from: format!("{} rows of {}", said.len(), report.data),
+            data: Some(report.data.clone()),
+            recorded: Some(Recorded { said, report }),
         })
     }
 
@@ -196,21 +199,28 @@ impl Engine {
             return Ok(CheckResult::new("it answers", true, rows.from.clone()));
         };
         let what = format!("it answers {} as its evaluation recorded", rows.from);
+        if !recorded.report.is_current() {
+            let found = "that was judged by an older rule; `stemma evaluate` does so again";
+            return Ok(CheckResult::new(what, false, found));
+        }
         let outputs = match logged::to_tensors(said) {
             Ok(outputs) => outputs,
             Err(error) => return Ok(CheckResult::new(what, false, error.to_string())),
         };
         let loaded = self.load_model(digest).await?;
-        let scores = match read_scores(&loaded, &outputs, recorded.len(), rows.positive.as_deref()) {
-            Ok(scores) => scores,
+        let wanted = match &recorded.report.judged {
+            Some(judged) => Wanted::Classes { positive: judged.positive.as_deref(), scores: Some(judged.scores) },
+            None => Wanted::Number,
+        };
+        let answers = match read_answers(&loaded, &outputs, recorded.said.len(), wanted) {
+            Ok(answers) => answers.said,
             Err(problem) => return Ok(CheckResult::new(what, false, problem.message)),
         };
-        let differ =
-            recorded.iter().zip(&scores).filter(|(then, now)| then.0.to_bits() != now.0.to_bits() || then.1 != now.1);
+        let differ = recorded.said.iter().zip(&answers).filter(|(then, now)| !then.is_bit_equal(now));
         let differ = differ.count();
         let found = match differ {
             0 => "every answer has the same bits".to_owned(),
-            differ => format!("{differ} of {} answers differ", recorded.len()),
+            differ => format!("{differ} of {} answers differ", recorded.said.len()),
         };
         Ok(CheckResult::new(what, differ == 0, found))
     }

@@ -11,7 +11,7 @@ use stemma_core::{
     ErrorKind, Problem,
     name::{EndpointName, ModelName, ProjectName, TreePath},
     near,
-    policy::{ModelPolicy, SliceSpec},
+    policy::{CLASS_METRICS, ModelPolicy, NUMBER_METRICS, SliceSpec},
     route::EndpointSpec,
 };
 use toml::{
@@ -28,8 +28,6 @@ use crate::{
 pub const SETTINGS_FILE: &str = "stemma.toml";
 
 const SETTINGS_BYTES_MAX: u64 = 1 << 20;
-const CLASS_METRICS: [&str; 4] = ["auc", "accuracy", "log_loss", "brier"];
-const NUMBER_METRICS: [&str; 3] = ["rmse", "mae", "r2"];
 
 /// All that `stemma.toml` can say.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -276,12 +274,16 @@ fn check_variable(name: &str) -> Result<(), Wrong> {
 fn check_policy(policy: &ModelPolicy) -> Result<(), Wrong> {
     if let Some(evaluation) = &policy.evaluation {
         let wrong = |key: &str, message, hint| Wrong { keys: vec!["evaluation".into(), key.into()], message, hint };
-        let (known, target) = match evaluation.positive {
-            Some(_) => (&CLASS_METRICS[..], "a class"),
-            None => (&NUMBER_METRICS[..], "a number (no `positive` class is named)"),
+        let of_all_classes = CLASS_METRICS.iter().filter(|metric| **metric != "auc");
+        let (known, target): (Vec<&str>, _) = match evaluation.positive {
+            Some(_) => (CLASS_METRICS.to_vec(), "a class"),
+            None => (
+                of_all_classes.chain(&NUMBER_METRICS).copied().collect(),
+                "a number or of all classes alike (no `positive` class is named)",
+            ),
         };
         if !known.contains(&evaluation.primary.as_str()) {
-            let all = format!("known metrics: {}", quoted(known));
+            let all = format!("known metrics: {}", quoted(&known));
             let hint = near::hint(&evaluation.primary, known.iter().copied(), &all);
             let message = format!("`{}` is not a metric of {target}", evaluation.primary);
             return Err(wrong("primary", message, Some(hint)));

@@ -41,9 +41,13 @@ pub fn check(version: &Value, earlier: &[Value]) -> Result<()> {
             ensure!(low >= 0.0, "MINOR although the interval in `{reason}` does not lie above zero");
         }
         "pipeline" => {
-            ensure!(own[..2] == reference[..2] && own[2] > reference[2], "{own:?} is no PIPELINE of {reference:?}");
-            let (low, _) = interval(reason)?;
-            ensure!(low <= 0.0, "PIPELINE although the interval in `{reason}` lies above zero");
+            // it goes on from the highest of its line, which need not be the best
+            let highest = numbers.iter().filter(|number| number[0] == reference[0]).max().copied().unwrap_or_default();
+            ensure!(own[..2] == highest[..2] && own[2] > highest[2], "{own:?} is no PIPELINE after {highest:?}");
+            if !reason.contains(": the same ") {
+                let (low, _) = interval(reason)?;
+                ensure!(low <= 0.0, "PIPELINE although the interval in `{reason}` lies above zero");
+            }
         }
         "major" => {
             let newest = numbers.iter().map(|number| number[0]).max().unwrap_or_default();
@@ -54,7 +58,7 @@ pub fn check(version: &Value, earlier: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// The paired interval in a reason, as in `minor: auc +0.103 [0.051, 0.155] on german-credit-test@1`.
+/// The paired interval in a reason, as in `minor: auc +0.103 [0.051, 0.155] over 1.0.0 on german-credit-test@1`.
 fn interval(reason: &str) -> Result<(f64, f64)> {
     let inside = reason.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
     let ends = inside.and_then(|(inside, _)| inside.split_once(", "));
@@ -76,8 +80,10 @@ mod tests {
     }
 
     fn holds(number: &str, reference: Option<&str>, reason: &str) -> bool {
-        let earlier =
-            [version("1.0.0", None, "first: x"), version("1.1.0", Some("1.0.0"), "minor: auc +0.1 [0.0, 0.2] on t@1")];
+        let earlier = [
+            version("1.0.0", None, "first: x"),
+            version("1.1.0", Some("1.0.0"), "minor: auc +0.1 [0.0, 0.2] over 1.0.0 on t@1"),
+        ];
         let earlier = if reference.is_none() { &earlier[..0] } else { &earlier[..] };
         check(&version(number, reference, reason), earlier).is_ok()
     }
@@ -85,19 +91,26 @@ mod tests {
     #[test]
     fn numbers_follow_from_their_reasons() {
         assert!(holds("1.0.0", None, "first: no earlier version"));
-        assert!(holds("1.2.0", Some("1.1.0"), "minor: auc +0.103 [0.051, 0.155] on t@1"));
-        assert!(holds("1.1.1", Some("1.1.0"), "pipeline: auc +0.006 [-0.020, 0.033] on t@1, not shown to be better"));
+        assert!(holds("1.2.0", Some("1.1.0"), "minor: auc +0.103 [0.051, 0.155] over 1.1.0 on t@1"));
+        assert!(holds(
+            "1.1.1",
+            Some("1.1.0"),
+            "pipeline: auc +0.006 [-0.020, 0.033] against 1.1.0 on t@1, not shown to be better"
+        ));
+        let worse = "pipeline: auc -0.051 [-0.090, -0.012] against 1.0.0 on t@1, shown to be worse";
+        assert!(holds("1.1.1", Some("1.0.0"), worse));
+        assert!(holds("1.1.1", Some("1.0.0"), "pipeline: the same content as 1.0.0"));
         assert!(holds("2.0.0", Some("1.1.0"), "major: input `age` removed"));
     }
 
     #[test]
     fn what_does_not_fit_is_seen() {
-        assert!(!holds("1.2.0", Some("1.1.0"), "minor: auc +0.006 [-0.020, 0.033] on t@1"));
-        assert!(!holds("1.1.1", Some("1.1.0"), "pipeline: auc +0.103 [0.051, 0.155] on t@1"));
-        assert!(!holds("1.1.0", Some("1.0.0"), "minor: auc +0.103 [0.051, 0.155] on t@1"));
+        assert!(!holds("1.2.0", Some("1.1.0"), "minor: auc +0.006 [-0.020, 0.033] against 1.1.0 on t@1"));
+        assert!(!holds("1.1.1", Some("1.1.0"), "pipeline: auc +0.103 [0.051, 0.155] over 1.1.0 on t@1"));
+        assert!(!holds("1.1.0", Some("1.0.0"), "minor: auc +0.103 [0.051, 0.155] over 1.1.0 on t@1"));
         assert!(!holds("1.1.1", Some("1.1.0"), "major: input `age` removed"));
         assert!(!holds("1.1.1", Some("1.1.0"), "pipeline: nobody knows"));
-        assert!(!holds("1.2.0", Some("1.3.0"), "minor: auc +0.103 [0.051, 0.155] on t@1"));
+        assert!(!holds("1.2.0", Some("1.3.0"), "minor: auc +0.103 [0.051, 0.155] over 1.1.0 on t@1"));
         assert!(!holds("1.0", None, "first: x"));
         assert!(!holds("1.2.0", Some("1.1.0"), "first: again"));
     }

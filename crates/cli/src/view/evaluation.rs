@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 
-use stemma_core::record::{BinarySummary, EvaluationReport, Metrics, RegressionSummary, SliceSummary};
+use stemma_core::record::{
+    BinarySummary, ClassSummary, EvaluationReport, Metrics, MulticlassSummary, RegressionSummary, SliceSummary,
+};
 
 use super::count;
 use crate::print;
@@ -24,6 +26,9 @@ pub fn table(report: &EvaluationReport) -> String {
         Metrics::Binary(_) => {
             print::table(&["slice", "rows", "positive", "auc", "accuracy", "log loss", "brier"], rows)
         }
+        Metrics::Multiclass(_) => {
+            print::table(&["slice", "rows", "accuracy", "macro f1", "auc", "log loss", "brier"], rows)
+        }
         Metrics::Regression(_) => print::table(&["slice", "rows", "rmse", "mae", "r2"], rows),
     };
     if hidden > 0 {
@@ -36,12 +41,27 @@ pub fn table(report: &EvaluationReport) -> String {
         let rows = count(report.leaky_rows, "row");
         text.push_str(&format!("\nleft out: {rows} that the model was trained on"));
     }
+    if let Metrics::Multiclass(found) = &report.overall {
+        text.push_str(&format!("\n\n{}", classes(found)));
+    }
+    for note in report.notes() {
+        text.push_str(&format!("\nnote: {note}"));
+    }
     text
+}
+
+/// How each class fared on all rows.
+fn classes(found: &MulticlassSummary) -> String {
+    let row = |class: &ClassSummary| {
+        let [rows, predicted, right] = [class.rows, class.predicted, class.right].map(|count| count.to_string());
+        vec![class.class.clone(), rows, predicted, right]
+    };
+    print::table(&["class", "rows", "predicted", "right"], found.classes.iter().map(row))
 }
 
 /// On what and for what it was evaluated, in one line.
 pub fn headline(report: &EvaluationReport) -> String {
-    let value = report.primary_value().map_or("–".to_owned(), number);
+    let value = or_dash(report.primary_value());
     format!(
         "{} {value} on {} ({}, {})",
         report.primary,
@@ -54,13 +74,25 @@ pub fn headline(report: &EvaluationReport) -> String {
 fn row(name: &str, metrics: &Metrics) -> Vec<String> {
     match metrics {
         Metrics::Binary(metrics) => binary_row(name, metrics),
+        Metrics::Multiclass(metrics) => multiclass_row(name, metrics),
         Metrics::Regression(metrics) => regression_row(name, metrics),
     }
 }
 
 fn regression_row(name: &str, metrics: &RegressionSummary) -> Vec<String> {
-    let r2 = metrics.r2.map_or("–".to_owned(), number);
-    vec![name.to_owned(), metrics.rows.to_string(), number(metrics.rmse), number(metrics.mae), r2]
+    vec![name.to_owned(), metrics.rows.to_string(), number(metrics.rmse), number(metrics.mae), or_dash(metrics.r2)]
+}
+
+fn multiclass_row(name: &str, metrics: &MulticlassSummary) -> Vec<String> {
+    vec![
+        name.to_owned(),
+        metrics.rows.to_string(),
+        number(metrics.accuracy),
+        number(metrics.macro_f1),
+        or_dash(metrics.positive.as_ref().and_then(|positive| positive.auc)),
+        or_dash(metrics.log_loss),
+        or_dash(metrics.brier),
+    ]
 }
 
 fn binary_row(name: &str, metrics: &BinarySummary) -> Vec<String> {
@@ -68,11 +100,15 @@ fn binary_row(name: &str, metrics: &BinarySummary) -> Vec<String> {
         name.to_owned(),
         metrics.rows.to_string(),
         metrics.positives.to_string(),
-        metrics.auc.map_or("–".to_owned(), number),
+        or_dash(metrics.auc),
         number(metrics.accuracy),
-        number(metrics.log_loss),
-        number(metrics.brier),
+        or_dash(metrics.log_loss),
+        or_dash(metrics.brier),
     ]
+}
+
+fn or_dash(value: Option<f64>) -> String {
+    value.map_or("–".to_owned(), number)
 }
 
 pub fn number(value: f64) -> String {
@@ -101,8 +137,8 @@ mod tests {
             positives: 3,
             accuracy: 0.5,
             auc,
-            log_loss: 0.6,
-            brier,
+            log_loss: Some(0.6),
+            brier: Some(brier),
             confusion: [5, 2, 2, 1],
         })
     }
@@ -113,7 +149,7 @@ mod tests {
 
     fn order(primary: &str) -> Vec<String> {
         let report = EvaluationReport {
-            v: 1,
+            v: EvaluationReport::VERSION,
             model_digest: Digest::of(b"m"),
             data: "test@1".into(),
             data_digest: Digest::of(b"d"),
@@ -121,6 +157,7 @@ mod tests {
             positive: Some("bad".into()),
             primary: primary.into(),
             gathered: Default::default(),
+            judged: None,
             overall: metrics(Some(0.8), 0.2),
             slices: vec![slice("good", Some(0.9), 0.1), slice("one-class", None, 0.3), slice("poor", Some(0.5), 0.2)],
             leaky_rows: 0,

@@ -6,7 +6,7 @@ use super::{EvaluationSpec, GateSpec};
 use crate::near;
 
 /// Metrics of an evaluation that a gate can bound.
-pub const GATE_METRICS: [&str; 14] = [
+pub const GATE_METRICS: [&str; 17] = [
     "auc",
     "accuracy",
     "log_loss",
@@ -18,6 +18,9 @@ pub const GATE_METRICS: [&str; 14] = [
     "tnr",
     "fnr",
     "precision",
+    "macro_recall",
+    "macro_precision",
+    "macro_f1",
     "rmse",
     "mae",
     "r2",

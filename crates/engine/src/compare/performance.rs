@@ -60,12 +60,15 @@ fn measure(data: &EvaluationData, a: &Evaluation, b: &Evaluation) -> Result<Perf
 }
 
 fn metrics(a: &Metrics, b: &Metrics) -> Vec<MetricPair> {
-    let all = Metric::ALL.iter().map(|metric| MetricPair {
-        metric: metric.as_str().to_owned(),
-        higher_is_better: metric.higher_is_better(),
-        a: a.value(metric.as_str()),
-        b: b.value(metric.as_str()),
-    });
+    // of two classes the means say little that accuracy does not
+    let are_two = matches!((a, b), (Metrics::Binary(_), Metrics::Binary(_)));
+    let all =
+        Metric::ALL.iter().filter(|metric| !(are_two && metric.is_mean_over_classes())).map(|metric| MetricPair {
+            metric: metric.as_str().to_owned(),
+            higher_is_better: metric.higher_is_better(),
+            a: a.value(metric.as_str()),
+            b: b.value(metric.as_str()),
+        });
     all.filter(|pair| pair.a.is_some() || pair.b.is_some()).collect()
 }
 

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use stemma_core::Problem;
+use stemma_core::{
+    Problem,
+    record::{ClassJudgement, ScoreKind},
+};
 
-use super::{Evaluation, EvaluationData, metrics::part_of};
+use super::{Evaluation, EvaluationData, metrics::part_of, predictions::Said};
 
 /// Most that the probability of one row may differ between two models that behave the same; for a predicted number
 /// its share of the number.
@@ -57,20 +60,15 @@ pub fn agreement(data: &EvaluationData, one: &Evaluation, two: &Evaluation) -> R
         let Some(again) = other.get(&row.row) else {
             return Err(Problem::invalid("the two evaluations are not of the same rows"));
         };
-        let is_class = one.report.positive.is_some();
-        // numbers have no scale of their own: the larger of the two is theirs
-        let scale = if is_class { 1.0 } else { row.score.abs().max(again.score.abs()).max(f64::MIN_POSITIVE) };
-        let difference = (row.score - again.score).abs() / scale;
-        let flipped = match is_class {
-            true => row.predicted != again.predicted,
+        let difference = score_difference(&row.said, &again.said, one.report.judged.as_ref());
+        let flipped = match one.report.judged.is_some() {
+            true => row.said.predicted != again.said.predicted,
             false => difference > SCORE_DIFFERENCE_MAX,
         };
         let flipped = u64::from(flipped);
         agreement.rows += 1;
         agreement.flips += flipped;
-        if row.score.to_bits() != again.score.to_bits() {
-            // NaN is never within a tolerance
-            let difference = if difference.is_nan() { f64::INFINITY } else { difference };
+        if !row.said.is_bit_equal(&again.said) {
             agreement.score_difference_max = agreement.score_difference_max.max(difference);
         }
         for (place, slice) in data.spec.slices.iter().enumerate() {
@@ -90,6 +88,21 @@ pub fn agreement(data: &EvaluationData, one: &Evaluation, two: &Evaluation) -> R
         flips: *flips,
     });
     Ok(agreement)
+}
+
+/// The largest difference of what two models said of a row, in the scale of its numbers.
+fn score_difference(one: &Said, two: &Said, judged: Option<&ClassJudgement>) -> f64 {
+    let scores = |said: &Said| -> Vec<f64> { said.score.into_iter().chain(said.scores.iter().copied()).collect() };
+    let (one, two) = (scores(one), scores(two));
+    if one.len() != two.len() {
+        return f64::INFINITY;
+    }
+    // what is no probability has no scale of its own: the larger of the two is theirs
+    let has_scale = judged.is_some_and(|judged| judged.scores == ScoreKind::Probability);
+    let scale = |a: f64, b: f64| if has_scale { 1.0 } else { a.abs().max(b.abs()).max(f64::MIN_POSITIVE) };
+    let differences = one.iter().zip(&two).map(|(a, b)| (a - b).abs() / scale(*a, *b));
+    // NaN is never within a tolerance
+    differences.map(|difference| if difference.is_nan() { f64::INFINITY } else { difference }).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

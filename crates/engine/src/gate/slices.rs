@@ -118,7 +118,7 @@ pub fn baseline(slices: &[SliceFound], asked: Asked<'_>, bounds: Bounds) -> Vec<
     let check = |slice: &SliceFound| {
         let what = format!("`{metric}` of `{}` = `{}` {}", slice.column, slice.value, bounds.describe());
         match slice.metric {
-            None => CheckResult::new(what, false, format!("{metric} is not known")),
+            None => CheckResult::new(what, false, format!("{metric} is not defined on these rows")),
             Some(value) => {
                 CheckResult::new(what, bounds.hold(value), format!("{metric} {value:.4} ({} rows)", slice.rows))
             }
@@ -143,8 +143,8 @@ mod tests {
                 positives: confusion[2] + confusion[3],
                 accuracy: (confusion[0] + confusion[3]) as f64 / confusion.iter().sum::<u64>() as f64,
                 auc: None,
-                log_loss: 0.5,
-                brier: 0.2,
+                log_loss: Some(0.5),
+                brier: Some(0.2),
                 confusion: *confusion,
             }),
         };

@@ -35,7 +35,7 @@ async fn the_same_facts_are_the_same_version() {
     let other = world.register(model).await.unwrap();
     assert!(!other.unchanged);
     assert_eq!(other.version.number.to_string(), "1.0.1");
-    assert_eq!(other.version.reason, "pipeline: auc +0.000 [0.000, 0.000] on test@1, not shown to be better");
+    assert_eq!(other.version.reason, "pipeline: the same content as 1.0.0");
 }
 
 #[tokio::test]

@@ -30,6 +30,12 @@ pub fn sample(name: &str) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
+/// A model of this crate's test data: input x, two classes 0 and 1 or three classes a, b and c.
+pub fn own(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/data/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(path).unwrap()
+}
+
 pub fn project() -> ProjectName {
     ProjectName::default_project()
 }

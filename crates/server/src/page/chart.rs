@@ -48,11 +48,11 @@ pub fn versions(detail: &ModelDetail) -> Option<String> {
     Some(svg)
 }
 
-/// The metric by which slices are drawn: AUC for classes, the primary one for numbers.
+/// The metric by which slices are drawn: AUC for two classes where there is one, else the primary one.
 pub fn slice_metric(report: &EvaluationReport) -> &str {
-    match report.overall {
-        Metrics::Binary(_) => "auc",
-        Metrics::Regression(_) => &report.primary,
+    match &report.overall {
+        Metrics::Binary(found) if found.auc.is_some() => "auc",
+        _ => &report.primary,
     }
 }
 
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_interval_of_a_reason_is_drawn() {
-        let svg = interval("minor: auc +0.021 [0.004, 0.039] on german-credit-test@1").unwrap();
+        let svg = interval("minor: auc +0.021 [0.004, 0.039] over 1.0.0 on german-credit-test@1").unwrap();
         assert!(svg.contains("+0.004") && svg.contains("+0.039"));
         assert_eq!(interval("first: no earlier version to compare with"), None);
         assert_eq!(interval("major: input `a [b]` removed"), None);

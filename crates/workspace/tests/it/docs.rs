@@ -34,6 +34,14 @@ fn every_gate_of_the_document_can_be_declared() {
 }
 
 #[test]
+fn the_evaluation_of_the_document_can_be_declared() {
+    let document = include_str!("../../../../docs/evaluation.md");
+    let declared = blocks(document).find(|block| block.contains("[model.")).unwrap();
+    let settings = Settings::parse(Path::new("stemma.toml"), declared).unwrap();
+    assert_eq!(settings.models["credit-score"].evaluation.as_ref().unwrap().slices.len(), 2);
+}
+
+#[test]
 fn the_case_of_the_document_is_one() {
     let document = include_str!("../../../../docs/gates.md");
     let case = blocks(document).find(|block| block.starts_with('{')).unwrap();
