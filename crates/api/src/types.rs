@@ -18,7 +18,7 @@ use stemma_core::{
     Digest, Sha256, Timestamp,
     event::{Event, EvidenceKind},
     external::External,
-    id::{ApprovalId, EvidenceId, HomeId, RequestId, RunId, TokenId},
+    id::{ApprovalId, EvidenceId, HomeId, RequestId, RunId, TokenId, WorkspaceId},
     lineage::Edge,
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, Role, Stage},
@@ -143,6 +143,9 @@ pub struct AddDatasetVersion {
     pub why: Option<String>,
     #[serde(default)]
     pub derived_from: Vec<String>,
+    /// The folder that the path is in, so that it is known which run wrote the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -161,6 +164,9 @@ pub struct DatasetVersion {
     /// Set if the data is kept elsewhere and was not hashed by us; then the digest is that of the reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
+    /// The folder that the path is in; absent if nobody said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
     pub added: Fact,
 }
 
@@ -222,9 +228,14 @@ pub struct RunDetail {
 pub struct RegisterVersion {
     pub digest: Digest,
     pub file_name: String,
-    /// Absent: the newest run that wrote this content.
+    /// Absent: the last run that wrote to the path, else the newest that wrote this content.
     #[serde(default)]
     pub run: Option<RunId>,
+    /// Where the file lies, as runs in this workspace call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -499,6 +510,9 @@ pub struct Why {
     pub models: Vec<VersionDetail>,
     pub feedback: Vec<Feedback>,
     pub tree: FamilyTree,
+    /// Why the tree is not known to be complete; empty if it is.
+    #[serde(default)]
+    pub reasons: Vec<String>,
     /// Size and root of the ledger when this was asked.
     pub ledger_size: u64,
     pub ledger_root: String,
@@ -509,7 +523,7 @@ pub struct Why {
 pub struct FamilyTree {
     pub nodes: Vec<TreeNode>,
     pub edges: Vec<Edge>,
-    /// False if a bound cut it or an edge was only inferred.
+    /// It was shown to be complete; false if there is any reason to doubt it.
     pub complete: bool,
 }
 

@@ -157,7 +157,8 @@ impl Home {
     }
 }
 
-/// A tracked path as its content; anything else as it was typed.
+/// A path as the home knows it: a tracked one with the content that it has here, any other as runs in this workspace call
+/// it if there is a file; anything else as it was typed.
 pub fn thing(session: &Session, typed: &str) -> Result<String, Problem> {
     let Some(workspace) = &session.workspace else {
         return Ok(typed.to_owned());
@@ -165,8 +166,16 @@ pub fn thing(session: &Session, typed: &str) -> Result<String, Problem> {
     let here = current_dir()?.join(typed);
     let below = here.strip_prefix(workspace.root()).ok().and_then(|path| path.to_str());
     let lock = workspace.lock()?;
-    let found = lock.get(below.unwrap_or(typed)).or_else(|| lock.get(typed));
-    Ok(found.map_or(typed.to_owned(), |entry| entry.digest.to_string()))
+    for path in below.into_iter().chain([typed]) {
+        if let Some(entry) = lock.get(path) {
+            return Ok(format!("{}:{path}", entry.digest));
+        }
+    }
+    // a name that is also a folder's is a name
+    if here.is_file() && typed.contains(['/', '.']) {
+        return Ok(workspace.shown_path(&here)?);
+    }
+    Ok(typed.to_owned())
 }
 
 /// What a person may mean by a path or a dataset's name.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest, Sha256, Timestamp,
     external::External,
-    id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
-    lineage::{EdgeKind, Node},
+    id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId, WorkspaceId},
+    lineage::{Certainty, EdgeKind, Node},
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, PromotionGrounds, Role, Stage},
     route::Revision,
@@ -145,6 +145,9 @@ pub struct DatasetVersionAdded {
     /// What it stands for if the data is kept elsewhere: then the digest is that of the reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
+    /// The folder that the path is in; absent if nobody said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
 }
 
 /// A connection that nobody observed, with the reason for saying so.
@@ -176,6 +179,9 @@ pub struct VersionRegistered {
     pub format: String,
     pub signature: Signature,
     pub run: Option<RunId>,
+    /// How surely the run wrote this file and not only the same bytes; absent before that was told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_certainty: Option<Certainty>,
     /// Who executed the producing run; may not approve.
     pub trainer: Option<PrincipalName>,
     /// The version that it was compared with.

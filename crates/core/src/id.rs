@@ -88,6 +88,11 @@ id_type!(
     RunId,
     "run"
 );
+id_type!(
+    /// One folder in which people work, on one machine: paths mean the same only within it.
+    WorkspaceId,
+    "workspace"
+);
 id_type!(HomeId, "home");
 id_type!(TokenId, "token");
 id_type!(EvidenceId, "evidence");

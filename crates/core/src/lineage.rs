@@ -1,5 +1,8 @@
 //! The family tree: nodes, and edges that point the way data flows.
 
+pub mod completeness;
+pub mod origin;
+
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -9,8 +12,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeKind {
-    /// A blob or tree; key `b3:<hex>`.
+    /// A blob or tree; key `b3:<hex>`. Says what bytes are, not who made them.
     Content,
+    /// A file as one run left it, key `<run>:<path>`; or as it lay there when nobody is known who wrote it, key
+    /// `b3:<hex>:<path>`. A path that ends in `/` stands for several files below it.
+    File,
     /// Key `name@number`.
     DatasetVersion,
     /// A Git commit plus uncommitted diff; key `<commit>` or `<commit>+b3:<hex of the diff>`.
@@ -35,6 +41,7 @@ impl NodeKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Content => "content",
+            Self::File => "file",
             Self::DatasetVersion => "dataset_version",
             Self::CodeVersion => "code_version",
             Self::Environment => "environment",
@@ -47,8 +54,9 @@ impl NodeKind {
         }
     }
 
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Content,
+        Self::File,
         Self::DatasetVersion,
         Self::CodeVersion,
         Self::Environment,
@@ -82,16 +90,18 @@ impl Node {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgeKind {
-    /// content → run
+    /// file, dataset version or content → run
     Read,
-    /// code version → run
+    /// code version or file → run
     RanCode,
     /// environment → run
     RanEnvironment,
-    /// run → content
+    /// run → file, dataset version or content
     Wrote,
-    /// content → dataset version or model version
+    /// file → dataset version or model version that it is; content → what has these bytes
     VersionOf,
+    /// file or content → dataset version of a folder that holds it
+    PartOf,
     /// run → model version that it produced
     Produced,
     /// external source → dataset version
@@ -118,6 +128,7 @@ impl EdgeKind {
             Self::RanEnvironment => "ran_environment",
             Self::Wrote => "wrote",
             Self::VersionOf => "version_of",
+            Self::PartOf => "part_of",
             Self::Produced => "produced",
             Self::SourceOf => "source_of",
             Self::Derived => "derived",
@@ -146,6 +157,11 @@ impl EdgeKind {
         }
     }
 
+    /// It connects a thing with another name of it, so a tree is read across it in both directions.
+    pub const fn is_name(self) -> bool {
+        matches!(self, Self::VersionOf | Self::PartOf)
+    }
+
     /// The names under which people declare edges.
     pub const DECLARABLE: [(&'static str, EdgeKind); 5] = [
         ("derived", EdgeKind::Derived),
@@ -156,12 +172,13 @@ impl EdgeKind {
     ];
 
     pub fn parse(text: &str) -> Option<Self> {
-        const ALL: [EdgeKind; 13] = [
+        const ALL: [EdgeKind; 14] = [
             EdgeKind::Read,
             EdgeKind::RanCode,
             EdgeKind::RanEnvironment,
             EdgeKind::Wrote,
             EdgeKind::VersionOf,
+            EdgeKind::PartOf,
             EdgeKind::Produced,
             EdgeKind::SourceOf,
             EdgeKind::Derived,

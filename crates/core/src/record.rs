@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest, Sha256, Timestamp,
     hermetic::{Gap, Hermetic},
-    id::RunId,
+    id::{RunId, WorkspaceId},
     lineage::Certainty,
     name::{PrincipalName, ProjectName},
 };
@@ -173,6 +173,9 @@ pub struct RunRecord {
     pub command: Vec<String>,
     /// Relative to the project's root; empty at the root.
     pub directory: String,
+    /// The folder in which it ran; absent in records from before this was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
     pub started: Timestamp,
     pub ended: Timestamp,
     pub exit: ExitStatus,

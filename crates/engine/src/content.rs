@@ -9,7 +9,7 @@ use stemma_core::{ContentId, Digest, ErrorKind, Problem, Sha256, name::ProjectNa
 use stemma_onnx::Model;
 use stemma_store::{BlobInfo, Store, StoreError};
 
-use crate::{Engine, problem::internal, table::Table};
+use crate::{Caller, Engine, problem::internal, table::Table};
 
 /// Largest model that is loaded into this process.
 const MODEL_BYTES_MAX: u64 = 1 << 30;
@@ -125,12 +125,13 @@ impl Engine {
     /// Opens content as a stream that is verified piece by piece while it is read.
     pub async fn download_content(
         &self,
+        caller: &Caller,
         project: &ProjectName,
         id: ContentId,
     ) -> Result<(u64, impl Stream<Item = Result<Bytes, std::io::Error>> + Send + use<>), Problem> {
         let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
         let digest = self.resolve_content(project, id).await?.ok_or_else(unknown)?;
-        let content = self.readable_content(project, digest).await?;
+        let content = self.content_for(caller, project, digest).await?;
         let store = self.store().clone();
         let (sender, receiver) = tokio::sync::mpsc::channel(4);
         if content.is_folder {
@@ -155,6 +156,21 @@ impl Engine {
             return Err(unknown());
         }
         self.store_info(digest).await?.ok_or_else(unknown)
+    }
+
+    /// The same, and what only some who may read the project may read: the log of its predictions.
+    pub(crate) async fn content_for(
+        &self,
+        caller: &Caller,
+        project: &ProjectName,
+        digest: Digest,
+    ) -> Result<Content, Problem> {
+        match self.readable_content(project, digest).await {
+            Err(problem) if problem.kind == ErrorKind::NotFound => {
+                self.sealed_content(caller, project, digest).await?.ok_or(problem)
+            }
+            found => found,
+        }
     }
 
     /// The digest of content that is here; says so if it was removed for good.

@@ -94,7 +94,7 @@ impl Engine {
         let reference = serde_json::json!({"v": 1, "external": external});
         let reference = canonical::to_bytes(&reference).map_err(internal)?;
         let digest = self.put_content(project, reference).await?;
-        let add = AddDatasetVersion { digest, path: external.to_string(), source, why, derived_from };
+        let add = AddDatasetVersion { digest, path: external.to_string(), source, why, derived_from, workspace: None };
         // there is nothing of ours to count
         let content = Content { digest, sha256: None, size: 0, is_folder: false };
         let addition = Addition { add, content, external: Some(external), place: None };
@@ -119,8 +119,8 @@ impl Engine {
             let parent = self.find_dataset(project, parent).await?;
             parents.push(format!("{}@{}", parent.dataset, parent.number));
         }
-        let run = self.newest_run_that_wrote(project, add.digest).await?;
-        let (add, parents, run, external) = (&add, &parents, run.map(|run| run.id), &external);
+        let run = self.writer_now(project, add.digest, Some(&add.path), add.workspace).await?;
+        let (add, parents, run, external) = (&add, &parents, run.map(|(run, _)| run), &external);
         let decide = || async move {
             let versions = self.dataset_versions_if_any(project, dataset).await?;
             Ok(vec![Event::DatasetVersionAdded(event::DatasetVersionAdded {
@@ -136,6 +136,7 @@ impl Engine {
                 derived_from: parents.clone(),
                 run,
                 external: external.clone(),
+                workspace: add.workspace,
             })])
         };
         self.change(caller, request, decide).await?;

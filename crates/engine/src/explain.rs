@@ -8,7 +8,7 @@ use stemma_core::{
     prediction::{PredictionAddress, PredictionId, PredictionRecord},
 };
 
-use crate::{Caller, Engine, family};
+use crate::{Caller, Engine, lineage::Start};
 
 /// A prediction, found.
 pub(crate) struct FoundPrediction {
@@ -33,7 +33,8 @@ impl Engine {
             }
             models.push(self.version(&project, &node.model, &node.version.to_string()).await?);
         }
-        let tree = family::tree(&self.dataset_index(&project).await?, &revision, &models);
+        let start = Start::answer(prediction, &found.record, &revision);
+        let (tree, reasons) = self.draw_above(&project, &start).await?;
         let head = self.ledger_head().await?;
         Ok(Why {
             prediction: *prediction,
@@ -43,6 +44,7 @@ impl Engine {
             models,
             feedback: self.feedback_for(prediction).await?,
             tree,
+            reasons,
             ledger_size: head.size,
             ledger_root: head.root,
         })

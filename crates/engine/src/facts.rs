@@ -25,7 +25,6 @@ use crate::{
     access::{AccessTable, TokenHolder},
     content::Content,
     evaluate::{Evaluation, predictions},
-    family::DatasetIndex,
     seal::log_problem,
 };
 
@@ -242,19 +241,6 @@ impl Engine {
         Ok(rows.iter().map(|row| format!("{}@{}", row.value.dataset, row.value.number)).collect())
     }
 
-    /// What is known of contents that are dataset versions, and of the runs that wrote them.
-    pub(crate) async fn dataset_index(&self, project: &ProjectName) -> Result<DatasetIndex, Problem> {
-        let mut index = DatasetIndex { by_digest: BTreeMap::new(), runs: BTreeMap::new() };
-        for version in self.all_dataset_versions(project).await? {
-            if let Some(run) = version.run {
-                let run = self.run(project, run).await?;
-                index.runs.insert(version.digest, run);
-            }
-            index.by_digest.entry(version.digest).or_default().push(version);
-        }
-        Ok(index)
-    }
-
     // --- runs ---
 
     pub(crate) async fn run_record(&self, project: &ProjectName, run: RunId) -> Result<RunRecord, Problem> {
@@ -272,14 +258,6 @@ impl Engine {
         limit: u32,
     ) -> Result<Vec<RunRecord>, Problem> {
         self.ledger().runs(project, before, limit).await.map_err(ledger_problem)
-    }
-
-    pub(crate) async fn newest_run_that_wrote(
-        &self,
-        project: &ProjectName,
-        digest: Digest,
-    ) -> Result<Option<RunRecord>, Problem> {
-        self.ledger().newest_run_that_wrote(project, digest).await.map_err(ledger_problem)
     }
 
     // --- models ---
@@ -618,7 +596,7 @@ impl Engine {
     }
 }
 
-fn dataset_version(row: Recorded<stemma_core::event::DatasetVersionAdded>) -> DatasetVersion {
+pub(crate) fn dataset_version(row: Recorded<stemma_core::event::DatasetVersionAdded>) -> DatasetVersion {
     let added = row.value;
     DatasetVersion {
         project: added.project,
@@ -633,6 +611,7 @@ fn dataset_version(row: Recorded<stemma_core::event::DatasetVersionAdded>) -> Da
         derived_from: added.derived_from,
         run: added.run,
         external: added.external,
+        workspace: added.workspace,
         added: fact(row.fact),
     }
 }

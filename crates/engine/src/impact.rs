@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use stemma_api::types::{DeployedRevision, Impact, ImpactedRevision, ImpactedRun, ImpactedVersion};
 use stemma_core::{
     Digest, ErrorKind, Problem, Timestamp,
-    lineage::{Direction, EdgeKind, Node, NodeKind},
+    lineage::{
+        Direction, EdgeKind, Node, NodeKind,
+        completeness::{Gap, weak_parts, weakness},
+    },
     name::{EndpointName, ModelName, ProjectName},
     policy::Stage,
     record::RunRecord,
+    route::LogMode,
 };
 use stemma_gateway::ArmCounts;
 
@@ -22,6 +26,8 @@ use crate::{
 
 /// Sealed files of one endpoint that are counted at most, the newest.
 const PARTS_MAX: usize = 5_000;
+/// Newest runs that are asked whether they may have used a thing unseen.
+const RUNS_LOOKED_AT: u32 = 1_000;
 /// Longest environment document that is read for its packages.
 const ENVIRONMENT_BYTES_MAX: u64 = 8 << 20;
 /// Most packages of one environment.
@@ -43,21 +49,27 @@ struct Package {
 impl Engine {
     /// Finds what depends on a thing, or on a package (`numpy`, `numpy==2.1.0`) of recorded environments.
     pub async fn impact(&self, caller: &Caller, project: &ProjectName, of: &str) -> Result<Impact, Problem> {
-        let start = self.thing_or_package(caller, project, of).await?;
-        let starts: Vec<Node> = start.revision.into_iter().chain(start.nodes).collect();
-        let walk = self.walk(project, &starts, Direction::Down, Bounds::default()).await?;
+        let mut start = self.thing_or_package(caller, project, of).await?;
+        start.nodes.splice(0..0, start.revision.take());
+        let starts = start.nodes.clone();
+        let walk = self.walk(project, &start, Direction::Down, Bounds::default()).await?;
         let made_from = walk.without(&starts, EdgeKind::EvaluatedOn);
-        let mut reasons = walk.reasons();
-        let (_, weak) = self.describe(project, &walk.nodes).await?;
-        reasons.extend(weak);
+        let (_, known) = self.describe(project, &walk).await?;
+        let gaps: BTreeSet<Gap> = walk.cuts().chain(weak_parts(&walk.nodes, &walk.edges, &known)).collect();
+        let mut reasons: Vec<String> = gaps.iter().map(Gap::to_string).collect();
         let versions = self.impacted_versions(project, &walk, &made_from).await?;
         let revisions = self.impacted_revisions(&walk, &starts, &mut reasons).await?;
+        reasons.extend(self.unseen(project, &walk).await?);
+        let predictions = revisions.iter().map(|revision| revision.predictions).sum();
+        if predictions == 0 {
+            reasons.push("only answers of endpoints of this home are counted".to_owned());
+        }
         Ok(Impact {
             of: start.name,
             runs: self.impacted_runs(project, &walk).await?,
             datasets: walk.of_kind(NodeKind::DatasetVersion).map(|node| node.key.clone()).collect(),
             versions,
-            predictions: revisions.iter().map(|revision| revision.predictions).sum(),
+            predictions,
             revisions,
             starts,
             complete: reasons.is_empty(),
@@ -112,7 +124,7 @@ impl Engine {
         let nodes: BTreeSet<Node> =
             found.iter().map(|(_, environment)| Node::new(NodeKind::Environment, environment)).collect();
         let name = format!("package {} {}", package_name(name), versions.join(", "));
-        Ok(Some(Start { name, nodes: nodes.into_iter().collect(), revision: None }))
+        Ok(Some(Start { name, nodes: nodes.into_iter().collect(), revision: None, file: None }))
     }
 
     async fn impacted_runs(&self, project: &ProjectName, walk: &Walk) -> Result<Vec<ImpactedRun>, Problem> {
@@ -168,6 +180,7 @@ impl Engine {
             let since = revisions.iter().map(|(revision, _)| revision.deployed.time).min();
             let ordinal = revisions.first().map_or(0, |(revision, _)| revision.revision.ordinal);
             let counts = self.count_answers(&endpoint, ordinal, since, reasons).await?;
+            reasons.extend(revisions.iter().filter_map(|(revision, _)| not_logged(revision)));
             for (revision, whole) in revisions {
                 let is_live = live.iter().any(|one| one.digest == revision.digest);
                 found.push(impacted_revision(&revision, is_live, &counts, |name| whole || impacted.contains(name)));
@@ -198,12 +211,51 @@ impl Engine {
             ));
             parts.drain(..parts.len() - PARTS_MAX);
         }
+        let mut gone = 0;
         for part in parts {
+            if self.store_info(part.digest).await?.is_none() {
+                gone += part.rows;
+                continue;
+            }
             for (arm, count) in self.count_sealed_part(part.digest).await? {
                 *counts.entry(arm).or_default() += count;
             }
         }
+        if gone > 0 {
+            reasons
+                .push(format!("the log of {gone} answers of `{endpoint}` was removed: whose they were is not known"));
+        }
         Ok(counts)
+    }
+
+    /// What may depend on the thing without any trace of it: uses that no run was there to see.
+    async fn unseen(&self, project: &ProjectName, walk: &Walk) -> Result<Vec<String>, Problem> {
+        let mut unseen = Vec::new();
+        let runs = self.run_records(project, None, RUNS_LOOKED_AT).await?;
+        let seen: HashSet<&str> = walk.of_kind(NodeKind::Run).map(|node| node.key.as_str()).collect();
+        let hides = |run: &&RunRecord| !seen.contains(run.id.to_string().as_str()) && weakness(run).is_some();
+        let weak = runs.iter().filter(hides).count();
+        if weak > 0 {
+            let of = if runs.len() == RUNS_LOOKED_AT as usize { "the newest " } else { "" };
+            unseen.push(format!("{weak} of {of}{} runs were not captured fully and may have used it", runs.len()));
+        }
+        if walk.of_kind(NodeKind::ModelVersion).next().is_none() {
+            unseen.push(
+                "no version is known that it had a part in; what was done outside of `stemma run` is not seen"
+                    .to_owned(),
+            );
+        }
+        Ok(unseen)
+    }
+}
+
+/// Answers that left nothing to count.
+fn not_logged(revision: &DeployedRevision) -> Option<String> {
+    let name = revision.name();
+    match revision.revision.log {
+        LogMode::Durable => None,
+        LogMode::Fast => Some(format!("`{name}` logs after it has answered: a crash may have lost some answers")),
+        LogMode::Off => Some(format!("`{name}` logs nothing: its answers are not counted")),
     }
 }
 

@@ -18,7 +18,6 @@ mod deploy;
 mod evaluate;
 mod explain;
 mod facts;
-mod family;
 mod feedback;
 mod folder;
 mod gate;

@@ -1,13 +1,21 @@
 //! Lineage: the family tree around a thing, up to what it was made from or down to what was made from it.
 
 mod describe;
+mod folders;
 mod start;
+mod step;
+mod trace;
 mod walk;
+
+use std::collections::BTreeSet;
 
 use stemma_api::types::{FamilyTree, Lineage};
 use stemma_core::{
     Problem,
-    lineage::{Certainty, Direction, Edge, EdgeKind, Node, NodeKind},
+    lineage::{
+        Certainty, Direction, Edge, EdgeKind, Node, NodeKind,
+        completeness::{Gap, open_ends, weak_parts},
+    },
     name::ProjectName,
 };
 
@@ -33,16 +41,43 @@ impl Engine {
     pub async fn lineage(&self, caller: &Caller, project: &ProjectName, ask: &AskLineage) -> Result<Lineage, Problem> {
         let bounds = Bounds { depth: depth(ask.depth)?, ..Bounds::default() };
         let start = self.find_thing(caller, project, &ask.of).await?;
-        let mut walk = self.walk(project, &start.nodes, ask.direction, bounds).await?;
+        let mut walk = self.walk(project, &start, ask.direction, bounds).await?;
         let starts = begin(&start, ask.direction, &mut walk);
-        let (nodes, weak) = self.describe(project, &walk.nodes).await?;
-        let mut reasons = walk.reasons();
-        reasons.extend(weak);
-        let mut tree = FamilyTree { nodes, edges: walk.edges, complete: reasons.is_empty() };
+        let (mut tree, reasons) = self.draw(project, walk, ask.direction).await?;
         if !ask.kinds.is_empty() {
             keep_kinds(&mut tree, &ask.kinds, &starts);
         }
         Ok(Lineage { of: start.name, direction: ask.direction, starts, tree, reasons })
+    }
+}
+
+impl Engine {
+    /// The tree of a walk, and why it may not tell everything.
+    pub(crate) async fn draw(
+        &self,
+        project: &ProjectName,
+        walk: Walk,
+        direction: Direction,
+    ) -> Result<(FamilyTree, Vec<String>), Problem> {
+        let (nodes, known) = self.describe(project, &walk).await?;
+        let mut gaps: BTreeSet<Gap> = walk.cuts().collect();
+        gaps.extend(weak_parts(&walk.nodes, &walk.edges, &known));
+        if direction == Direction::Up {
+            gaps.extend(open_ends(&walk.nodes, &walk.edges, &known));
+        }
+        let tree = FamilyTree { nodes, edges: walk.edges, complete: gaps.is_empty() };
+        Ok((tree, gaps.iter().map(Gap::to_string).collect()))
+    }
+
+    /// All that made a prediction what it is.
+    pub(crate) async fn draw_above(
+        &self,
+        project: &ProjectName,
+        start: &Start,
+    ) -> Result<(FamilyTree, Vec<String>), Problem> {
+        let mut walk = self.walk(project, start, Direction::Up, Bounds::default()).await?;
+        begin(start, Direction::Up, &mut walk);
+        self.draw(project, walk, Direction::Up).await
     }
 }
 

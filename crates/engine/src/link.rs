@@ -109,8 +109,8 @@ impl Engine {
             return Err(Problem::invalid("a thing can't be linked with itself"));
         }
         let bounds = Bounds { nodes: CIRCLE_NODES_MAX, depth: CIRCLE_DEPTH_MAX };
-        let starts = std::slice::from_ref(&edge.from);
-        let walk = self.walk(&edge.project, starts, Direction::Up, bounds).await?;
+        let start = Start::of(edge.from.clone());
+        let walk = self.walk(&edge.project, &start, Direction::Up, bounds).await?;
         if walk.nodes.contains(&edge.to) {
             return Err(circle());
         }

@@ -9,7 +9,7 @@ use stemma_core::{
 use stemma_ledger::{Recorded, Tombstone};
 use tokio::runtime::Handle;
 
-use crate::{Caller, Engine, collect::collect_problem, facts::ledger_problem, problem::internal};
+use crate::{Caller, Engine, Reference, collect::collect_problem, facts::ledger_problem, problem::internal};
 
 const REASON_CHARS_MAX: usize = 2_000;
 
@@ -84,6 +84,11 @@ impl Engine {
             && self.tombstone(digest).await?.is_some()
         {
             return Ok(digest);
+        }
+        // that a run happened is not taken back; what it read and wrote is content
+        if let Ok(Reference::Run(run)) = content.parse() {
+            return Err(Problem::invalid(format!("`{run}` is a run, not content"))
+                .hint(format!("`stemma show {run}` lists what it read and wrote")));
         }
         Ok(self.resolve(project, content).await?.digest)
     }

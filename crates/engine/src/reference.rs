@@ -2,13 +2,34 @@
 
 use std::str::FromStr;
 
-use stemma_core::{ContentId, Problem, id::RunId, policy::Stage, prediction::PredictionId, version::VersionNumber};
+use stemma_core::{
+    ContentId, Digest, Problem, id::RunId, policy::Stage, prediction::PredictionId, version::VersionNumber,
+};
+
+/// Fewest digits by which content is found.
+const SHORT_DIGITS_MIN: usize = 6;
+/// Hex digits of a whole digest.
+const DIGITS: usize = 64;
 
 /// A reference, read but not looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
     Content(ContentId),
+    /// The first digits of a digest, as they are printed.
+    ShortContent(String),
+    /// Content that lies, or lay, at a path.
+    ContentAt {
+        digest: Digest,
+        path: String,
+    },
     Run(RunId),
+    /// A file as a run wrote it.
+    WrittenBy {
+        run: RunId,
+        path: String,
+    },
+    /// A URL or the like that data came from.
+    Source(String),
     Prediction(PredictionId),
     /// `name@selector`; a model or a dataset.
     Versioned {
@@ -32,8 +53,19 @@ impl FromStr for Reference {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Self, Problem> {
-        if text.starts_with("b3:") || text.starts_with("sha256:") {
+        if let Some(digits) = text.strip_prefix("b3:") {
+            return content(text, digits);
+        }
+        if text.starts_with("sha256:") {
             return Ok(Self::Content(text.parse()?));
+        }
+        if text.starts_with("external:") || text.contains("://") {
+            return Ok(Self::Source(text.to_owned()));
+        }
+        if let Some((run, path)) = text.split_once(':')
+            && let Ok(run) = run.parse()
+        {
+            return Ok(Self::WrittenBy { run, path: path.to_owned() });
         }
         if text.starts_with("pred_") {
             let parsed = text
@@ -53,6 +85,21 @@ impl FromStr for Reference {
             None => Ok(Self::Name(text.to_owned())),
         }
     }
+}
+
+fn content(text: &str, digits: &str) -> Result<Reference, Problem> {
+    if let Some((digits, path)) = digits.split_once(':') {
+        let digest = format!("b3:{digits}").parse::<ContentId>()?;
+        let ContentId::Blake3(digest) = digest else {
+            return Err(Problem::invalid(format!("`{text}` is not content at a path")));
+        };
+        return Ok(Reference::ContentAt { digest, path: path.to_owned() });
+    }
+    let is_short = (SHORT_DIGITS_MIN..DIGITS).contains(&digits.len());
+    if is_short && digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
+        return Ok(Reference::ShortContent(digits.to_owned()));
+    }
+    Ok(Reference::Content(text.parse()?))
 }
 
 impl Selector {
@@ -83,6 +130,12 @@ mod tests {
         let run = RunId::generate();
         assert_eq!(run.to_string().parse(), Ok(Reference::Run(run)));
         assert!("b3:12".parse::<Reference>().is_err());
+        assert_eq!("b3:2d1e951c271b".parse(), Ok(Reference::ShortContent("2d1e951c271b".into())));
+        assert!("b3:2d1e951c271B".parse::<Reference>().is_err());
+        let digest = Digest::of(b"x");
+        assert_eq!(format!("{digest}:a/b.csv").parse(), Ok(Reference::ContentAt { digest, path: "a/b.csv".into() }));
+        assert_eq!(format!("{run}:a/b.csv").parse(), Ok(Reference::WrittenBy { run, path: "a/b.csv".into() }));
+        assert_eq!("https://x.org/@a".parse(), Ok(Reference::Source("https://x.org/@a".into())));
         assert!("pred_12".parse::<Reference>().is_err());
         assert!("m@".parse::<Reference>().is_err());
         assert_eq!(Selector::parse("production"), Selector::Stage(Stage::Production));

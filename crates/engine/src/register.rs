@@ -9,6 +9,7 @@ use stemma_core::{
     Digest, Problem, canonical,
     event::{Event, VersionRegistered},
     id::{EvidenceId, RequestId},
+    lineage::Certainty,
     name::{ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
     record::{Auth, RunRecord},
@@ -27,6 +28,7 @@ struct Prepared {
     file_name: String,
     model: Arc<Model>,
     run: Option<RunRecord>,
+    run_certainty: Option<Certainty>,
     facts: Digest,
     evaluation: Option<(EvaluationData, Evaluation)>,
     target: Option<String>,
@@ -47,10 +49,7 @@ impl Engine {
     ) -> Result<Registered, Problem> {
         let content = self.readable_content(project, register.digest).await?;
         let loaded = self.load_model(content.digest).await?;
-        let run = match register.run {
-            Some(run) => Some(wrote(self.run_record(project, run).await?, content.digest)?),
-            None => self.newest_run_that_wrote(project, content.digest).await?,
-        };
+        let (run, run_certainty) = self.run_registered(project, &register).await?.unzip();
         let facts = facts_of(content.digest, run.as_ref());
         if let Some(version) = self.same_version(caller, project, model, facts).await? {
             return self.unchanged(project, version).await;
@@ -62,6 +61,7 @@ impl Engine {
             file_name: register.file_name,
             model: loaded,
             run,
+            run_certainty,
             facts,
             target: policy.evaluation.as_ref().map(|spec| spec.target.clone()),
             min_improvement: policy.evaluation.as_ref().map_or(0.0, |spec| spec.min_improvement),
@@ -80,6 +80,23 @@ impl Engine {
         let number = number.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
         let version = self.find_version(project, model, &number.to_string()).await?;
         Ok(Registered { version, unchanged: false, evaluation: prepared.evaluation.map(|(_, found)| found.report) })
+    }
+
+    /// The run that wrote the file, and how surely: the one that was named, else the last that wrote to its path.
+    async fn run_registered(
+        &self,
+        project: &ProjectName,
+        register: &RegisterVersion,
+    ) -> Result<Option<(RunRecord, Certainty)>, Problem> {
+        if let Some(run) = register.run {
+            let run = wrote(self.run_record(project, run).await?, register.digest)?;
+            return Ok(Some((run, Certainty::Observed)));
+        }
+        let RegisterVersion { digest, path, workspace, .. } = register;
+        match self.writer_now(project, *digest, path.as_deref(), *workspace).await? {
+            Some((run, certainty)) => Ok(Some((self.run_record(project, run).await?, certainty))),
+            None => Ok(None),
+        }
     }
 
     /// The version that these facts made before. One registered under an unproved name can't be promoted, so somebody
@@ -170,6 +187,7 @@ impl Engine {
             format: "onnx".to_owned(),
             signature: candidate.signature,
             run: prepared.run.as_ref().map(|run| run.id),
+            run_certainty: prepared.run_certainty,
             trainer: prepared.run.as_ref().map(|run| run.actor.principal.clone()),
             reference: decision.reference,
             evaluation: evidence,

@@ -1,43 +1,89 @@
 //! From what a person typed to the thing itself.
 
-use stemma_api::types::{ModelVersion, Resolved};
+use stemma_api::types::{DatasetVersion, ModelVersion, Resolved};
 use stemma_core::{
-    Problem,
+    Digest, ErrorKind, Problem, canonical,
+    id::RunId,
     name::{ModelName, ProjectName},
     near,
     policy::Stage,
 };
+use stemma_ledger::{Access, RunFile};
 
 use crate::{
-    Engine,
+    Caller, Engine,
+    content::Content,
+    facts::ledger_problem,
+    problem::internal,
     reference::{Reference, Selector},
 };
 
+/// Fewest digits by which a run is found.
+const RUN_DIGITS_MIN: usize = 6;
+/// Things that are named when a few digits stand for several.
+const CANDIDATES_MAX: usize = 10;
+/// Uses of one path that are looked at.
+const FILES_MAX: usize = 100_000;
+
 impl Engine {
+    /// Resolves a reference, also to what only some may read.
+    pub async fn resolve_for(
+        &self,
+        caller: &Caller,
+        project: &ProjectName,
+        reference: &str,
+    ) -> Result<Resolved, Problem> {
+        let problem = match self.resolve(project, reference).await {
+            Err(problem) if problem.kind == ErrorKind::NotFound => problem,
+            resolved => return resolved,
+        };
+        let Ok(Reference::Content(id)) = reference.parse() else { return Err(problem) };
+        let Some(digest) = self.resolve_content(project, id).await? else { return Err(problem) };
+        let content = self.sealed_content(caller, project, digest).await?.ok_or(problem)?;
+        Ok(of_content(&content, digest.short()))
+    }
+
     /// Resolves a reference to content: a model version, a dataset version, or a digest.
     pub async fn resolve(&self, project: &ProjectName, reference: &str) -> Result<Resolved, Problem> {
         match reference.parse()? {
             Reference::Content(id) => {
                 let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
                 let digest = self.resolve_content(project, id).await?.ok_or_else(unknown)?;
-                let content = self.readable_content(project, digest).await?;
-                Ok(Resolved {
-                    name: digest.to_string(),
-                    kind: "content".to_owned(),
-                    digest,
-                    sha256: content.sha256,
-                    size: content.size,
-                    file_name: digest.short(),
-                    is_folder: content.is_folder,
-                })
+                self.resolved_content(project, digest, digest.short()).await
             }
-            Reference::Run(run) => Err(Problem::invalid(format!("`{run}` is a run, not content"))
-                .hint(format!("`stemma show {run}` lists what it read and wrote"))),
+            Reference::ShortContent(digits) => {
+                let digest = self.content_like(project, &digits).await?;
+                self.resolved_content(project, digest, digest.short()).await
+            }
+            Reference::ContentAt { digest, path } => match self.version_at(project, &path, Some(digest)).await? {
+                Some(version) => self.resolved_dataset(&version).await,
+                None => self.resolved_content(project, digest, file_name(&path)).await,
+            },
+            Reference::WrittenBy { run, path } => {
+                let record = self.run_record(project, run).await?;
+                let file = record.outputs.iter().find(|file| file.path == path);
+                let none = || Problem::not_found(format!("run `{run}` wrote no `{path}`"));
+                self.resolved_content(project, file.ok_or_else(none)?.digest, file_name(&path)).await
+            }
+            Reference::Source(source) => {
+                let version = self.version_from(project, &source).await?;
+                self.resolved_dataset(&version).await
+            }
+            // its record is content like any other
+            Reference::Run(run) => {
+                let (digest, _) = canonical::digest(&self.run_record(project, run).await?).map_err(internal)?;
+                self.resolved_content(project, digest, format!("{run}.json")).await
+            }
             Reference::Prediction(prediction) => {
                 Err(Problem::invalid(format!("`{prediction}` is a prediction, not content"))
                     .hint(format!("`stemma why {prediction}`")))
             }
-            Reference::Name(name) => self.resolve_named(project, &name, None).await,
+            Reference::Name(name) => match self.resolve_named(project, &name, None).await {
+                Err(problem) if matches!(problem.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {
+                    self.resolve_path_or_run(project, &name).await?.ok_or(problem)
+                }
+                resolved => resolved,
+            },
             Reference::Versioned { name, selector } => self.resolve_named(project, &name, Some(&selector)).await,
         }
     }
@@ -67,25 +113,112 @@ impl Engine {
         let wanted = selector.map_or(name.to_owned(), |selector| format!("{name}@{selector}"));
         let version = match self.find_dataset(project, &wanted).await {
             Ok(version) => version,
-            Err(problem)
-                if problem.kind == stemma_core::ErrorKind::NotFound && !self.is_dataset(project, name).await? =>
-            {
+            Err(problem) if problem.kind == ErrorKind::NotFound && !self.is_dataset(project, name).await? => {
                 return Err(self.no_such_name(project, name).await?);
             }
             Err(problem) => return Err(problem),
         };
+        self.resolved_dataset(&version).await
+    }
+
+    async fn resolved_dataset(&self, version: &DatasetVersion) -> Result<Resolved, Problem> {
         // a version of which nothing is here any more is still one, and can be named
         let is_folder = self.store_info(version.digest).await?.is_some_and(|content| content.is_folder);
-        let file_name = version.path.rsplit('/').next().unwrap_or(name).to_owned();
         Ok(Resolved {
             name: format!("{}@{}", version.dataset, version.number),
             kind: if version.external.is_some() { "external" } else { "dataset" }.to_owned(),
             digest: version.digest,
             sha256: version.sha256,
             size: version.size,
-            file_name,
+            file_name: file_name(&version.path),
             is_folder,
         })
+    }
+
+    async fn resolved_content(
+        &self,
+        project: &ProjectName,
+        digest: Digest,
+        file_name: String,
+    ) -> Result<Resolved, Problem> {
+        Ok(of_content(&self.readable_content(project, digest).await?, file_name))
+    }
+
+    /// What is no name may be a path that a version was added from or a run used, or the first digits of a run's id.
+    async fn resolve_path_or_run(&self, project: &ProjectName, text: &str) -> Result<Option<Resolved>, Problem> {
+        if let Some(version) = self.version_at(project, text, None).await? {
+            return self.resolved_dataset(&version).await.map(Some);
+        }
+        if let Some(file) = self.newest_file_at(project, text).await? {
+            return self.resolved_content(project, file.digest, self::file_name(text)).await.map(Some);
+        }
+        match self.run_like(project, text).await? {
+            Some(run) => Err(Problem::invalid(format!("`{text}` is the run `{run}`, not content"))
+                .hint(format!("`stemma show {run}` lists what it read and wrote"))),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest dataset version that was added from a path, with some bytes if they are said.
+    pub(crate) async fn version_at(
+        &self,
+        project: &ProjectName,
+        path: &str,
+        digest: Option<Digest>,
+    ) -> Result<Option<DatasetVersion>, Problem> {
+        let is_it = |version: &DatasetVersion| version.path == path && digest.is_none_or(|it| it == version.digest);
+        let versions = self.all_dataset_versions(project).await?.into_iter();
+        Ok(versions.filter(is_it).max_by_key(|version| version.added.seq))
+    }
+
+    /// The last write to a path, else the last read.
+    pub(crate) async fn newest_file_at(&self, project: &ProjectName, path: &str) -> Result<Option<RunFile>, Problem> {
+        for access in [Access::Output, Access::Input, Access::Code] {
+            let files = self.ledger().files_at(project, path, &[access], FILES_MAX).await;
+            let (files, _) = files.map_err(ledger_problem)?;
+            if let Some(file) = files.into_iter().max_by_key(|file| (file.ended, file.run)) {
+                return Ok(Some(file));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The run whose id begins with some digits.
+    pub(crate) async fn run_like(&self, project: &ProjectName, text: &str) -> Result<Option<RunId>, Problem> {
+        let digits = text.strip_prefix("run_").unwrap_or(text);
+        let is_hex = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        if !is_hex || digits.len() < RUN_DIGITS_MIN {
+            return Ok(None);
+        }
+        let found = self.ledger().runs_like(project, digits, CANDIDATES_MAX + 1).await.map_err(ledger_problem)?;
+        only(text, "run", found)
+    }
+
+    /// The one content of the project whose digest begins with some digits.
+    pub(crate) async fn content_like(&self, project: &ProjectName, digits: &str) -> Result<Digest, Problem> {
+        let found = self.ledger().contents_like(project, digits, CANDIDATES_MAX + 1).await.map_err(ledger_problem)?;
+        let unknown = || Problem::not_found(format!("there is no content `b3:{digits}…` in project `{project}`"));
+        only(&format!("b3:{digits}"), "content", found)?.ok_or_else(unknown)
+    }
+
+    /// The one dataset version that came from a source.
+    async fn version_from(&self, project: &ProjectName, source: &str) -> Result<DatasetVersion, Problem> {
+        let wanted = source.strip_prefix("external:").unwrap_or(source);
+        let versions = self.all_dataset_versions(project).await?.into_iter();
+        let mut found: Vec<DatasetVersion> =
+            versions.filter(|version| version.source.as_deref() == Some(wanted)).collect();
+        let newest = found.pop().ok_or_else(|| {
+            Problem::not_found(format!("no dataset version of project `{project}` has the source `{wanted}`"))
+                .hint("sources are declared with `stemma add --source`")
+        })?;
+        if found.is_empty() {
+            return Ok(newest);
+        }
+        found.push(newest);
+        let names: Vec<String> =
+            found.iter().map(|version| format!("`{}@{}`", version.dataset, version.number)).collect();
+        Err(Problem::invalid(format!("{} versions came from `{wanted}`", names.len()))
+            .hint(format!("name one: {}", names.join(", "))))
     }
 
     async fn is_dataset(&self, project: &ProjectName, name: &str) -> Result<bool, Problem> {
@@ -136,6 +269,33 @@ impl Engine {
             None => Err(no_version(model, selector, &versions)),
         }
     }
+}
+
+/// One of what a few digits stand for; several are refused by name.
+fn only<T: std::fmt::Display>(typed: &str, what: &str, mut found: Vec<T>) -> Result<Option<T>, Problem> {
+    if found.len() < 2 {
+        return Ok(found.pop());
+    }
+    let more = if found.len() > CANDIDATES_MAX { ", …" } else { "" };
+    let names: Vec<String> = found.iter().take(CANDIDATES_MAX).map(|one| format!("`{one}`")).collect();
+    Err(Problem::invalid(format!("several {what}s begin with `{typed}`"))
+        .hint(format!("give more digits: {}{more}", names.join(", "))))
+}
+
+fn of_content(content: &Content, file_name: String) -> Resolved {
+    Resolved {
+        name: content.digest.to_string(),
+        kind: "content".to_owned(),
+        digest: content.digest,
+        sha256: content.sha256,
+        size: content.size,
+        file_name,
+        is_folder: content.is_folder,
+    }
+}
+
+fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_owned()
 }
 
 fn no_version(model: &ModelName, selector: &str, versions: &[ModelVersion]) -> Problem {

@@ -11,13 +11,20 @@ use stemma_core::{
     ErrorKind, Problem,
     event::{Event, SegmentSealed},
     id::RequestId,
+    name::ProjectName,
+    policy::Action,
     prediction::{PredictionAddress, PredictionRecord},
     record::Actor,
 };
 use stemma_gateway::{SealedPart, SegmentId};
 use stemma_store::BlobReader;
 
-use crate::{Engine, content::store_problem, problem::internal};
+use crate::{
+    Caller, Engine,
+    content::{Content, store_problem},
+    facts::ledger_problem,
+    problem::internal,
+};
 
 /// How often the housekeeping looks round.
 const ROUND: Duration = Duration::from_secs(2);
@@ -132,6 +139,25 @@ impl Engine {
         };
         let record = tokio::task::spawn_blocking(read).await.map_err(internal)??;
         Ok(Some((record, part.digest)))
+    }
+
+    /// A sealed part of a project's log, for whoever may read its predictions; for others it does not exist.
+    pub(crate) async fn sealed_content(
+        &self,
+        caller: &Caller,
+        project: &ProjectName,
+        digest: stemma_core::Digest,
+    ) -> Result<Option<Content>, Problem> {
+        if caller.may(Action::ReadPredictions, Some(project)).is_err() {
+            return Ok(None);
+        }
+        for endpoint in self.ledger().endpoints(project).await.map_err(ledger_problem)? {
+            let parts = self.sealed_parts(&endpoint.value.endpoint).await?;
+            if parts.iter().any(|part| part.digest == digest) {
+                return self.store_info(digest).await;
+            }
+        }
+        Ok(None)
     }
 
     /// Counts the answers in a sealed file by revision and arm.

@@ -8,7 +8,7 @@ use stemma_core::{
     id::RunId,
     lineage::{Certainty, Edge, EdgeKind, Node, NodeKind},
     name::ProjectName,
-    record::{FileRef, RunRecord},
+    record::RunRecord,
 };
 
 use crate::{Caller, Engine, problem::internal};
@@ -139,22 +139,16 @@ fn summary_of(record: &RunRecord) -> RunSummary {
     }
 }
 
-/// The edges that a run's record proves.
+/// The edges that a run's record proves, besides those of its files.
 fn edges_of(record: &RunRecord) -> Vec<Edge> {
-    let run = Node::new(NodeKind::Run, record.id);
-    let edge = |from: Node, to: Node, kind: EdgeKind, file: Option<&FileRef>| Edge {
+    let edge = |from: Node, kind: EdgeKind| Edge {
         from,
-        to,
+        to: Node::new(NodeKind::Run, record.id),
         kind,
-        role: file.and_then(|file| file.role.clone()),
-        certainty: file.map_or(Certainty::Observed, |file| file.certainty),
+        role: None,
+        certainty: Certainty::Observed,
     };
-    let content = |file: &FileRef| Node::new(NodeKind::Content, file.digest);
-    let mut edges: Vec<Edge> = Vec::new();
-    edges.extend(record.inputs.iter().map(|file| edge(content(file), run.clone(), EdgeKind::Read, Some(file))));
-    edges.extend(record.outputs.iter().map(|file| edge(run.clone(), content(file), EdgeKind::Wrote, Some(file))));
-    edges.extend(record.code.files.iter().map(|file| edge(content(file), run.clone(), EdgeKind::RanCode, Some(file))));
-    edges.push(edge(Node::new(NodeKind::CodeVersion, record.code.key()), run.clone(), EdgeKind::RanCode, None));
-    edges.push(edge(Node::new(NodeKind::Environment, record.environment), run, EdgeKind::RanEnvironment, None));
-    edges
+    let code = Node::new(NodeKind::CodeVersion, record.code.key());
+    let environment = Node::new(NodeKind::Environment, record.environment);
+    vec![edge(code, EdgeKind::RanCode), edge(environment, EdgeKind::RanEnvironment)]
 }

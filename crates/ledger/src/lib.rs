@@ -8,6 +8,7 @@
 mod checkpoint;
 mod commit;
 mod error;
+mod files;
 mod lineage;
 mod mentions;
 mod migrate;
@@ -27,6 +28,7 @@ pub use crate::{
     checkpoint::Checkpoint,
     commit::{Commit, Outcome},
     error::LedgerError,
+    files::{Access, RunFile},
     lineage::Side,
     mentions::Tombstone,
     query::{EndpointRow, EventRow, Fact, GrantRow, Head, PrincipalRow, Recorded, RevisionRow, TokenRow, VersionRow},

@@ -1,7 +1,7 @@
 //! The edges around some nodes, from runs and from events, in one indexed query for hundreds of nodes; and the packages
 //! of environments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use stemma_core::{
     Digest,
@@ -160,31 +160,19 @@ impl Ledger {
         self.bodies_of(sql, project, approvals).await
     }
 
-    /// A path under which runs saw each content.
-    pub async fn paths_of(
-        &self,
-        project: &ProjectName,
-        digests: &[Digest],
-    ) -> Result<BTreeMap<Digest, String>, LedgerError> {
-        let sql = "SELECT digest, MIN(path) AS path FROM run_file WHERE project = $1 AND digest IN";
-        let rows = self.rows_of(sql, " GROUP BY digest", project, digests).await?;
-        rows.iter().map(|row| Ok((row.parsed("digest")?, row.text("path")?))).collect()
-    }
-
     async fn bodies_of<T: serde::de::DeserializeOwned>(
         &self,
         sql: &str,
         project: &ProjectName,
         ids: &[impl std::fmt::Display],
     ) -> Result<Vec<T>, LedgerError> {
-        let rows = self.rows_of(sql, "", project, ids).await?;
+        let rows = self.rows_of(sql, project, ids).await?;
         rows.iter().map(|row| row.json("body")).collect()
     }
 
     async fn rows_of(
         &self,
         sql: &str,
-        end: &str,
         project: &ProjectName,
         ids: &[impl std::fmt::Display],
     ) -> Result<Vec<Row>, LedgerError> {
@@ -194,7 +182,7 @@ impl Ledger {
             let places: Vec<String> = (0..chunk.len()).map(|n| format!("${}", n + 2)).collect();
             let mut values = vec![Value::Text(project.to_string())];
             values.extend(chunk.iter().map(|id| Value::Text(id.to_string())));
-            found.extend(session.rows(&format!("{sql} ({}){end}", places.join(", ")), &values).await?);
+            found.extend(session.rows(&format!("{sql} ({})", places.join(", ")), &values).await?);
         }
         Ok(found)
     }

@@ -17,8 +17,13 @@ const NAMES_MAX: usize = 500;
 
 /// Every text from which tables are made, with its key. Whatever else the database says of contents is derived from
 /// these, but for the grants, which name content and need none.
-const TEXTS: [(&str, &str, &str); 3] =
-    [("event_body", "seq", "body"), ("run", "place", "record"), ("feedback", "place", "body")];
+const TEXTS: [(&str, &str, &str); 4] = [
+    ("event_body", "seq", "body"),
+    ("run", "place", "record"),
+    // the record itself is content, too
+    ("run", "place", "digest"),
+    ("feedback", "place", "body"),
+];
 
 /// Content that was removed for good.
 #[derive(Debug, Clone, PartialEq, Eq)]

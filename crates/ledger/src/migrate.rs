@@ -4,13 +4,19 @@ use stemma_core::Digest;
 
 use crate::{
     LedgerError,
+    files::insert_all_files,
     sql::{Database, Session, Value},
     tree::Frontier,
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 2] =
-    [(1, include_str!("migrations/0001_first.sql")), (2, include_str!("migrations/0002_grants_in_one_tree.sql"))];
+const MIGRATIONS: [(i64, &str); 3] = [
+    (1, include_str!("migrations/0001_first.sql")),
+    (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
+    (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
+];
+/// The migration that lists the files of runs anew, from their records.
+const FILES_OF_RUNS: i64 = 3;
 
 /// Brings a database to the newest migration.
 pub async fn migrate(database: &Database) -> Result<(), LedgerError> {
@@ -30,6 +36,9 @@ pub async fn migrate(database: &Database) -> Result<(), LedgerError> {
     }
     for (number, sql) in MIGRATIONS.iter().skip(applied.len()) {
         run(&mut session, sql).await?;
+        if *number == FILES_OF_RUNS {
+            insert_all_files(&mut session).await?;
+        }
         let values = [Value::Int(*number), Value::Text(Digest::of(sql.as_bytes()).to_string())];
         session.execute("INSERT INTO migration (number, checksum) VALUES ($1, $2)", &values).await?;
     }
@@ -58,15 +67,62 @@ async fn run(session: &mut Session, sql: &str) -> Result<(), LedgerError> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn grants_of_the_first_tables_are_kept() {
+    /// A database as an earlier program left it.
+    async fn with_migrations(count: usize) -> Database {
         let database = Database::open_memory().await.unwrap();
         let mut session = database.begin().await.unwrap();
-        let (number, sql) = MIGRATIONS[0];
         run(&mut session, "CREATE TABLE migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)").await.unwrap();
-        run(&mut session, sql).await.unwrap();
-        let values = [Value::Int(number), Value::Text(Digest::of(sql.as_bytes()).to_string())];
-        session.execute("INSERT INTO migration (number, checksum) VALUES ($1, $2)", &values).await.unwrap();
+        for (number, sql) in &MIGRATIONS[..count] {
+            run(&mut session, sql).await.unwrap();
+            let values = [Value::Int(*number), Value::Text(Digest::of(sql.as_bytes()).to_string())];
+            session.execute("INSERT INTO migration (number, checksum) VALUES ($1, $2)", &values).await.unwrap();
+        }
+        session.commit().await.unwrap();
+        database
+    }
+
+    #[tokio::test]
+    async fn files_of_earlier_runs_are_read_from_their_records() {
+        let database = with_migrations(2).await;
+        let (digest, id) = (Digest::of(b"a"), stemma_core::id::RunId::generate());
+        let file = |path: &str| serde_json::json!({"path": path, "digest": digest, "size": 1, "certainty": "observed"});
+        let record = serde_json::json!({
+            "v": 1, "id": id, "project": "p", "kind": "training", "command": ["python"], "directory": "",
+            "actor": {"principal": "ada@example.org", "auth": "asserted"}, "started": 5, "ended": 9, "exit": {"code": 0},
+            "code": {"files": [file("train.py")]}, "environment": digest, "cpu_us": 1, "max_rss_bytes": 1,
+            "capture": {"level": 4, "method": "ptrace", "environment_files": 0},
+            "inputs": [file("in.csv")], "outputs": [file("out.csv")],
+        });
+        let mut session = database.begin().await.unwrap();
+        let sql = "INSERT INTO run (place, run, project, digest, record) VALUES (1, $1, 'p', $2, $3)";
+        let values = [Value::Text(id.to_string()), Value::Text(digest.to_string()), Value::Text(record.to_string())];
+        session.execute(sql, &values).await.unwrap();
+        run(
+            &mut session,
+            "INSERT INTO node (id, kind, key) VALUES (1, 'content', 'b3:1'), (2, 'run', 'r'), (3, 'environment', 'b3:2');
+             INSERT INTO edge (project, source, kind, target, role, certainty) VALUES ('p', 1, 'read', 2, '', 'observed'),
+             ('p', 2, 'wrote', 1, '', 'observed'), ('p', 1, 'ran_code', 2, '', 'observed'),
+             ('p', 3, 'ran_environment', 2, '', 'observed')",
+        )
+        .await
+        .unwrap();
+        session.commit().await.unwrap();
+
+        migrate(&database).await.unwrap();
+        let mut session = database.begin().await.unwrap();
+        let sql = "SELECT direction || ' ' || path || ' ' || workspace || '|' || started || '-' || ended AS file \
+                   FROM run_file ORDER BY path";
+        let rows = session.rows(sql, &[]).await.unwrap();
+        let files: Vec<String> = rows.iter().map(|row| row.text("file").unwrap()).collect();
+        assert_eq!(files, ["input in.csv |5-9", "output out.csv |5-9", "code train.py |5-9"]);
+        let rows = session.rows("SELECT kind FROM edge", &[]).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.text("kind").unwrap()).collect::<Vec<_>>(), ["ran_environment"]);
+    }
+
+    #[tokio::test]
+    async fn grants_of_the_first_tables_are_kept() {
+        let database = with_migrations(1).await;
+        let mut session = database.begin().await.unwrap();
         run(&mut session, "INSERT INTO content_grant (project, digest, size) VALUES ('p', 'b3:1', 7)").await.unwrap();
         session.commit().await.unwrap();
 

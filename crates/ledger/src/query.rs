@@ -20,6 +20,8 @@ use crate::{
 
 /// Most rows of one list; longer ones come in pages.
 const ROWS_MAX: i64 = 100_000;
+/// Contents named in one question to the database.
+const DIGESTS_CHUNK: usize = 2000;
 
 /// Who made a fact, when, under which number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,6 +198,44 @@ impl Ledger {
         let sql =
             recorded_sql("t.body AS body", "dataset_version", "t.project = $1 AND t.digest = $2 AND t.to_seq IS NULL");
         bodies(&self.read().await?.rows(&sql, &[text(project), text(digest)]).await?)
+    }
+
+    /// Dataset versions that are any of these contents.
+    pub async fn dataset_versions_with(
+        &self,
+        project: &ProjectName,
+        digests: &[Digest],
+    ) -> Result<Vec<Recorded<DatasetVersionAdded>>, LedgerError> {
+        self.versions_with(project, "dataset_version", digests).await
+    }
+
+    /// Model versions that are any of these contents.
+    pub async fn model_versions_with(
+        &self,
+        project: &ProjectName,
+        digests: &[Digest],
+    ) -> Result<Vec<Recorded<VersionRegistered>>, LedgerError> {
+        self.versions_with(project, "model_version", digests).await
+    }
+
+    async fn versions_with<T: serde::de::DeserializeOwned>(
+        &self,
+        project: &ProjectName,
+        table: &str,
+        digests: &[Digest],
+    ) -> Result<Vec<Recorded<T>>, LedgerError> {
+        let mut session = self.read().await?;
+        let wheres = format!(
+            "t.project = $1 AND t.to_seq IS NULL AND t.digest IN (SELECT list.value->>0 FROM {})",
+            session.list_at(2)
+        );
+        let sql = recorded_sql("t.body AS body", table, &wheres);
+        let mut found = Vec::new();
+        for chunk in digests.chunks(DIGESTS_CHUNK) {
+            let list = Value::list(chunk.iter().map(|digest| [digest.to_string()]))?;
+            found.extend(bodies(&session.rows(&sql, &[text(project), list]).await?)?);
+        }
+        Ok(found)
     }
 
     pub async fn models(&self, project: &ProjectName) -> Result<Vec<Recorded<ModelName>>, LedgerError> {

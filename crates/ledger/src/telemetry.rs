@@ -12,6 +12,7 @@ use stemma_core::{
 
 use crate::{
     Commit, Ledger, LedgerError, Outcome,
+    files::insert_files,
     sql::{Session, Value},
 };
 
@@ -38,13 +39,7 @@ impl Ledger {
             session.rollback().await?;
             return Ok(same);
         }
-        let files = record.inputs.iter().map(|file| ("input", file));
-        for (direction, file) in files.chain(record.outputs.iter().map(|file| ("output", file))) {
-            let sql = "INSERT INTO run_file (project, digest, direction, run, path) VALUES ($1, $2, $3, $4, $5)";
-            let digest = Value::Text(file.digest.to_string());
-            let values = [project.clone(), digest, direction.into(), run.clone(), file.path.clone().into()];
-            session.execute(sql, &values).await?;
-        }
+        insert_files(&mut session, record).await?;
         for edge in edges {
             insert_edge(&mut session, &record.project, edge).await?;
         }
@@ -71,20 +66,6 @@ impl Ledger {
         let values = [Value::Text(project.to_string()), before.into(), Value::Int(i64::from(limit))];
         let rows = self.read().await?.rows(sql, &values).await?;
         rows.iter().map(|row| row.json("record")).collect()
-    }
-
-    /// The newest run that wrote some content.
-    pub async fn newest_run_that_wrote(
-        &self,
-        project: &ProjectName,
-        digest: Digest,
-    ) -> Result<Option<RunRecord>, LedgerError> {
-        // by the order of arrival: ids are made by whoever ran it
-        let sql = "SELECT record FROM run WHERE place = (SELECT MAX(place) FROM run JOIN run_file ON run_file.run = run.run \
-                   WHERE run_file.project = $1 AND run_file.digest = $2 AND direction = 'output')";
-        let values = [Value::Text(project.to_string()), Value::Text(digest.to_string())];
-        let row = self.read().await?.row(sql, &values).await?;
-        row.map(|row| row.json("record")).transpose()
     }
 
     /// Seals the runs that are in no seal yet; returns how many.

@@ -9,8 +9,8 @@ use askama::Template;
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use stemma_api::types::{
-    AuditEvent, DatasetVersion, EndpointDetail, GateStanding, ModelDetail, ModelSummary, ModelVersion, Page,
-    Reproduced, RunDetail, RunSummary, VersionComparison, VersionDetail, Why,
+    AuditEvent, DatasetVersion, EndpointDetail, FamilyTree, GateStanding, ModelDetail, ModelSummary, ModelVersion,
+    Page, Reproduced, RunDetail, RunSummary, VersionComparison, VersionDetail, Why,
 };
 use stemma_core::{
     ErrorKind, Problem,
@@ -209,7 +209,10 @@ async fn endpoint(context: Context) -> Result<Response, Problem> {
 #[template(path = "prediction.html")]
 struct PredictionPage {
     sentence: String,
-    tree: String,
+    /// Files that have a name are drawn as the named version.
+    tree: FamilyTree,
+    /// As SVG, unless it is too large for one.
+    picture: Option<String>,
     failure: Option<String>,
     models: Vec<VersionDetail>,
     why: Why,
@@ -217,9 +220,11 @@ struct PredictionPage {
 
 async fn prediction(context: Context) -> Result<Response, Problem> {
     let why = context.app.engine.why(&context.caller, &context.path("prediction")?).await?;
+    let tree = why.tree.merged();
     html(PredictionPage {
         sentence: filters::why_sentence(&why),
-        tree: tree::draw(&why.tree),
+        picture: tree::picture(&tree),
+        tree,
         failure: match &why.record.outcome {
             Outcome::Answered => None,
             Outcome::Failed { message } => Some(message.clone()),

@@ -13,6 +13,7 @@ mod file;
 mod folder;
 mod git;
 pub mod home;
+mod identity;
 mod ignore;
 pub mod import;
 mod init;

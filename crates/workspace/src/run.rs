@@ -18,7 +18,7 @@ use std::{
 use stemma_core::{
     Clock as _, Digest, Problem, SystemClock, canonical,
     hermetic::Gap,
-    id::RunId,
+    id::{RunId, WorkspaceId},
     lineage::Certainty,
     name::ProjectName,
     pointer::POINTER_BYTES_MAX,
@@ -40,7 +40,8 @@ use crate::{
 use metrics::Metrics;
 use open::OpenRun;
 pub use open::{LostRun, lost_runs};
-use shelf::{Seen, Shelf, shown_path};
+pub(crate) use shelf::shown_path;
+use shelf::{Seen, Shelf};
 
 const RECORD_VERSION: u32 = 1;
 /// What the files of a record may take up in JSON, so that homes accept it; what is beyond is cut and marked so.
@@ -169,7 +170,7 @@ pub(crate) fn run_within(
 ) -> Result<CapturedRun, RunError> {
     let directory = locate_directory(workspace.root(), &request.directory)?;
     make_home(&workspace.home_dir())?;
-    let id = RunId::generate();
+    let (id, folder) = (RunId::generate(), workspace.id()?);
     let mut cache = StatCache::read(&workspace.home_dir());
     let code = code::look(workspace.root(), &mut cache);
     let declared = Declared::look(workspace);
@@ -179,7 +180,8 @@ pub(crate) fn run_within(
     command.environment = surrounding.variables;
     command.streams = surrounding.streams;
     command.sandbox = surrounding.sandbox;
-    let open = OpenRun::begin(workspace, &draft(id, request, shown_path(workspace.root(), &directory), &code))?;
+    let draft = draft(id, request, shown_path(workspace.root(), &directory), &code);
+    let open = OpenRun::begin(workspace, &RunRecord { workspace: Some(folder), ..draft })?;
     command.keep = Some(open.kept());
     let execution = stemma_runner::run(&command, |_| {}).inspect_err(|error| {
         let has_begun = matches!(error, stemma_runner::RunError::TracerLost { .. });
@@ -200,6 +202,7 @@ pub(crate) fn run_within(
     let surroundings = surroundings(workspace.root(), &execution.program, &environment, &variables);
     let run = Run {
         id,
+        folder,
         workspace,
         request,
         directory: shown_path(workspace.root(), &directory),
@@ -230,6 +233,7 @@ fn draft(id: RunId, request: &RunRequest, directory: String, code: &Code) -> Run
         params: params::of_command(&command.args),
         command: command.args,
         directory,
+        workspace: None,
         started,
         ended: started,
         exit: ExitStatus::Unknown,
@@ -349,6 +353,8 @@ impl Declared {
 /// All that is known of a run before its contents are kept.
 struct Run<'a> {
     id: RunId,
+    /// Which one it ran in.
+    folder: WorkspaceId,
     workspace: &'a Workspace,
     request: &'a RunRequest,
     directory: String,
@@ -400,6 +406,7 @@ impl Run<'_> {
             params: params::of_command(&command.args),
             command: command.args,
             directory: self.directory.clone(),
+            workspace: Some(self.folder),
             started: *started,
             ended: *ended,
             exit: match exit {

@@ -8,7 +8,7 @@ use stemma_core::{
     Timestamp,
     event::DeclaredEdge,
     id::RunId,
-    lineage::{Direction, Edge, EdgeKind, Node},
+    lineage::{Certainty, Direction, Edge, EdgeKind, Node},
     name::{EndpointName, PrincipalName},
     policy::Stage,
 };
@@ -122,17 +122,24 @@ impl Lineage {
 }
 
 impl FamilyTree {
-    /// Content → the version that it is drawn as.
+    /// File or content → the version that it is drawn as. Where several files have the same name they stay apart: they
+    /// have the same bytes, but not the same history.
     fn names(&self) -> BTreeMap<&Node, &Node> {
-        let mut names: BTreeMap<&Node, &Node> = BTreeMap::new();
+        let is_name = |edge: &&Edge| edge.kind == EdgeKind::VersionOf && edge.certainty == Certainty::Observed;
+        let mut bearers: HashMap<&Node, usize> = HashMap::new();
         for edge in self.edges.iter().filter(|edge| edge.kind == EdgeKind::VersionOf) {
+            *bearers.entry(&edge.to).or_default() += 1;
+        }
+        let mut names: BTreeMap<&Node, &Node> = BTreeMap::new();
+        for edge in self.edges.iter().filter(is_name).filter(|edge| bearers.get(&edge.to) == Some(&1)) {
             let first = names.entry(&edge.from).or_insert(&edge.to);
             *first = (*first).min(&edge.to);
         }
         names
     }
 
-    fn merged(&self) -> FamilyTree {
+    /// As people read it: a file that has a name is drawn as the named version.
+    pub fn merged(&self) -> FamilyTree {
         let names = self.names();
         let named = |node: &Node| names.get(node).map_or(node, |name| *name).clone();
         let produced: HashSet<(&Node, &Node)> = self
@@ -161,7 +168,7 @@ impl FamilyTree {
         for edge in &self.edges {
             let (near, far) = ends(edge, direction);
             beside.entry(near).or_default().push((far, edge));
-            if edge.kind == EdgeKind::VersionOf {
+            if edge.kind.is_name() {
                 beside.entry(far).or_default().push((near, edge));
             }
         }
@@ -178,7 +185,7 @@ impl FamilyTree {
                 }
                 let new = seen.insert(far);
                 // the way back from a thing to its own other name says nothing
-                if new || edge.kind != EdgeKind::VersionOf {
+                if new || !edge.kind.is_name() {
                     below.entry(node).or_default().push((far, edge, new));
                 }
                 if new {
@@ -199,8 +206,7 @@ impl FamilyTree {
         }
         for edge in &self.edges {
             if let (Some(from), Some(to)) = (index.get(&edge.from), index.get(&edge.to)) {
-                let dashed =
-                    if edge.certainty == stemma_core::lineage::Certainty::Observed { "" } else { ", style=dashed" };
+                let dashed = if edge.certainty == Certainty::Observed { "" } else { ", style=dashed" };
                 text.push_str(&format!("  n{from} -> n{to} [label=\"{}\"{dashed}];\n", edge.kind.as_str()));
             }
         }
@@ -248,7 +254,7 @@ fn dot_text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use stemma_core::lineage::{Certainty, NodeKind};
+    use stemma_core::lineage::NodeKind;
 
     use super::*;
 

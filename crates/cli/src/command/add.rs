@@ -95,6 +95,7 @@ async fn add(args: &AddArgs, session: &Session, output: &Output) -> Result<Vec<D
     let claims: Vec<ContentClaim> = files.iter().map(claim).collect();
     session.ensure_content(&claims, output).await?;
     let mut added = Vec::with_capacity(files.len());
+    let workspace = Some(session.workspace()?.id()?);
     for file in files {
         let version = AddDatasetVersion {
             digest: file.digest,
@@ -102,6 +103,7 @@ async fn add(args: &AddArgs, session: &Session, output: &Output) -> Result<Vec<D
             source: args.source.clone(),
             why: args.why.clone(),
             derived_from: args.derived_from.clone(),
+            workspace,
         };
         added.push(session.client.add_dataset_version(&session.project, &file.name, &version).await?);
     }

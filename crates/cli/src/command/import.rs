@@ -115,6 +115,7 @@ async fn import(args: &ImportArgs, session: &Session, output: &Output) -> Result
             source: Some(found.source.clone()),
             why: found.why.clone(),
             derived_from: Vec::new(),
+            workspace: None,
         };
         let added = match found.place {
             Some(place) => {

@@ -32,7 +32,7 @@ pub struct LineageArgs {
     #[arg(long)]
     down: bool,
     /// Steps to go at most
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     depth: Option<u32>,
     /// Only list things of this kind; may be given more than once
     #[arg(long, value_name = "KIND", value_parser = kind())]

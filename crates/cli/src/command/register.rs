@@ -45,7 +45,11 @@ async fn register(args: &RegisterArgs, session: &Session, output: &Output) -> Re
     let (store, path) = (session.store()?.clone(), args.path.clone());
     let info = blocking(move || store.put_file(&path)).await?;
     session.ensure_content(&[ContentClaim { digest: info.digest, size: info.size, like: None }], output).await?;
-    let register = RegisterVersion { digest: info.digest, file_name, run: args.run };
+    let (path, workspace) = match &session.workspace {
+        Some(workspace) => (Some(workspace.shown_path(&args.path)?), Some(workspace.id()?)),
+        None => (None, None),
+    };
+    let register = RegisterVersion { digest: info.digest, file_name, run: args.run, path, workspace };
     session.client.register(&session.project, &args.model, &register).await
 }
 

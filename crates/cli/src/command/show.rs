@@ -11,20 +11,21 @@ use stemma_core::{
 use super::{Global, models, prediction, why};
 use crate::{
     print::{self, Output},
-    session::{self, Session},
+    session::{self, Session, thing},
     view,
 };
 
 /// Show a thing: a run, a model or dataset version, an endpoint, a prediction, content
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// A run's id, `model@version`, `dataset@number`, `endpoint`, `endpoint#revision`, `pred_…`, `b3:…` or `sha256:…`
+    /// A run's id, `model@version`, `dataset@number`, `endpoint`, `endpoint#revision`, `pred_…`, `b3:…` (whole or as
+    /// printed), `sha256:…`, a path, or the URL of a source
     #[arg(value_name = "THING")]
     thing: String,
 }
 
 pub async fn run(args: ShowArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    session::with(global, async |session| show(session, &args.thing, output).await).await?;
+    session::with(global, async |session| show(session, &thing(session, &args.thing)?, output).await).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -37,18 +38,22 @@ async fn show(session: &Session, thing: &str, output: &Output) -> Result<(), Pro
         output.result(&detail, || view::run::text(&detail));
         return Ok(());
     }
-    if let Some((endpoint, _)) = thing.split_once('#') {
+    if let Some((endpoint, _)) = thing.split_once('#').filter(|_| !thing.contains("://")) {
         return show_endpoint(session, &endpoint.parse()?, output).await;
     }
-    if !thing.contains(['@', ':']) {
+    if !thing.contains(['@', ':', '/', '.']) {
         return show_named(session, thing, output).await;
     }
     let resolved = session.client.resolve(&session.project, thing).await?;
+    show_resolved(session, &resolved, output).await
+}
+
+async fn show_resolved(session: &Session, resolved: &Resolved, output: &Output) -> Result<(), Problem> {
     match resolved.kind.as_str() {
-        "model" => show_version(session, &resolved, output).await,
-        "dataset" | "external" => show_dataset(session, &resolved, output).await,
+        "model" => show_version(session, resolved, output).await,
+        "dataset" | "external" => show_dataset(session, resolved, output).await,
         _ => {
-            output.result(&resolved, || content(&resolved));
+            output.result(resolved, || content(resolved));
             Ok(())
         }
     }
@@ -70,7 +75,7 @@ async fn show_named(session: &Session, name: &str, output: &Output) -> Result<()
         shown => return shown,
     }
     let resolved = session.client.resolve(&session.project, name).await?;
-    show_dataset(session, &resolved, output).await
+    show_resolved(session, &resolved, output).await
 }
 
 async fn show_endpoint(session: &Session, endpoint: &EndpointName, output: &Output) -> Result<(), Problem> {

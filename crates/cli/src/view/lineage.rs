@@ -88,7 +88,7 @@ fn revision_row(revision: &ImpactedRevision) -> Vec<String> {
     ]
 }
 
-fn missing(reasons: &[String]) -> String {
+pub fn missing(reasons: &[String]) -> String {
     let mut text = String::new();
     if !reasons.is_empty() {
         let _ = writeln!(text, "not complete:");
@@ -134,6 +134,7 @@ fn relation(edge: &Edge, direction: Direction) -> &'static str {
         (EdgeKind::Wrote, Direction::Up) => "written by",
         (EdgeKind::Wrote, Direction::Down) => "wrote",
         (EdgeKind::VersionOf, _) => "is",
+        (EdgeKind::PartOf, _) => "part of",
         (EdgeKind::Produced, Direction::Up) => "made by",
         (EdgeKind::Produced, Direction::Down) => "made",
         (EdgeKind::SourceOf, Direction::Up) => "from",

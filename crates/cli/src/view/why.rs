@@ -5,17 +5,12 @@ mod origin;
 use std::fmt::Write as _;
 
 use stemma_api::types::{RunDetail, VersionDetail, Why};
-use stemma_core::{
-    prediction::{LoggedTensor, Outcome, OverrideEffect, OverrideRecord},
-    record::FileRef,
-};
+use stemma_core::prediction::{LoggedTensor, Outcome, OverrideEffect, OverrideRecord};
 
 use self::origin::Origins;
-use super::{branch::Branch, by, by_names, count, endpoint, evaluation, run, short, version};
+use super::{branch::Branch, by, endpoint, evaluation, lineage, run, version};
 use crate::print::{self, Output};
 
-/// Input files shown below a run.
-const FILES_SHOWN: usize = 20;
 /// Characters of an input or output shown.
 const VALUE_CHARS: usize = 500;
 
@@ -34,16 +29,15 @@ pub fn text(why: &Why, page: Option<&str>, output: &Output) -> String {
     if why.record.nodes.len() > 1 {
         tree.add(steps(why));
     }
-    let mut origins = Origins::of(&why.tree);
+    let drawn = why.tree.merged();
+    let mut origins = Origins::of(&drawn);
     for model in &why.models {
         tree.add(model_branch(model, &mut origins, output));
     }
     let mut text = format!("{}\n{}", output.bold(&tree.line), tree.draw());
     let _ = writeln!(text, "kept in {}", why.stored_in);
     let _ = writeln!(text, "ledger: {} events, root {}", why.ledger_size, why.ledger_root);
-    if !why.tree.complete {
-        let _ = writeln!(text, "the tree is not complete: a part of it is inferred or was cut");
-    }
+    text.push_str(&lineage::missing(&why.reasons));
     if let Some(page) = page {
         let _ = writeln!(text, "page: {page}");
     }
@@ -169,20 +163,6 @@ fn run_branch(detail: &RunDetail, origins: &mut Origins) -> Branch {
     branch.leaf("code", &run::code(&record.code));
     branch.leaf("environment", &run::environment(detail));
     branch.leaf("capture", &run::capture(detail));
-    for file in record.inputs.iter().take(FILES_SHOWN) {
-        branch.add(data_branch(detail, file, origins));
-    }
-    if let Some(more) = record.inputs.len().checked_sub(FILES_SHOWN + 1) {
-        branch.leaf("data", &format!("{} more", count(more as u64 + 1, "file")));
-    }
-    branch
-}
-
-fn data_branch(run: &RunDetail, file: &FileRef, origins: &mut Origins) -> Branch {
-    let names = run.datasets.get(&file.digest);
-    let mut branch = Branch::new(format!("data: {} {} {}", file.path, short(&file.digest), by_names(names)));
-    if let Some(name) = names.and_then(|names| names.first()) {
-        origins.add_to(&mut branch, name);
-    }
+    origins.add_inputs(&mut branch, record.id);
     branch
 }

@@ -1,7 +1,7 @@
 //! Says what nodes are, hundreds at a time.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt::Display,
     str::FromStr,
 };
@@ -10,12 +10,15 @@ use stemma_api::types::TreeNode;
 use stemma_core::{
     Digest, Problem,
     event::EvidenceKind,
-    hermetic::Reason,
-    lineage::{Node, NodeKind},
+    lineage::{
+        Node, NodeKind,
+        completeness::{Known, weakness},
+    },
     name::{DatasetName, ProjectName},
     record::RunRecord,
 };
 
+use super::walk::{FileNote, Walk};
 use crate::{Engine, facts::ledger_problem};
 
 /// Characters of a command in a label.
@@ -25,21 +28,16 @@ const COMMAND_CHARS: usize = 120;
 type Words = (String, String);
 
 impl Engine {
-    /// The nodes with labels and pages; and which runs were captured too weakly to tell everything.
-    pub(crate) async fn describe(
-        &self,
-        project: &ProjectName,
-        nodes: &[Node],
-    ) -> Result<(Vec<TreeNode>, Vec<String>), Problem> {
-        let mut words: HashMap<Node, Words> = HashMap::new();
-        let mut weak = Vec::new();
+    /// The nodes of a walk with labels and pages; and what decides whether the tree is complete.
+    pub(crate) async fn describe(&self, project: &ProjectName, walk: &Walk) -> Result<(Vec<TreeNode>, Known), Problem> {
+        let nodes = &walk.nodes;
+        let mut words: HashMap<Node, Words> =
+            walk.files.iter().map(|(node, note)| (node.clone(), of_file(note))).collect();
+        let mut known = Known { raw: walk.raw.clone(), ..Known::default() };
         let ledger = self.ledger();
         for run in ledger.runs_by_id(project, &ids(nodes, NodeKind::Run)).await.map_err(ledger_problem)? {
-            weak.extend(weakness(&run));
+            known.runs.insert(run.id.to_string(), weakness(&run));
             words.insert(Node::new(NodeKind::Run, run.id), of_run(&run));
-        }
-        for (digest, path) in ledger.paths_of(project, &ids(nodes, NodeKind::Content)).await.map_err(ledger_problem)? {
-            words.insert(Node::new(NodeKind::Content, digest), (path, format!("b3:{}", digest.short())));
         }
         for one in ledger.evidence_by_id(project, &ids(nodes, NodeKind::Evidence)).await.map_err(ledger_problem)? {
             let label = match (&one.kind, &one.gate) {
@@ -53,35 +51,39 @@ impl Engine {
             let label = format!("approval for {}", one.stage);
             words.insert(Node::new(NodeKind::Approval, one.approval), (label, one.reason));
         }
-        self.describe_external(project, nodes, &mut words).await?;
+        known.not_hashed = self.describe_external(project, nodes, &mut words).await?;
         let node = |node: &Node| {
             let (label, detail) = words.remove(node).unwrap_or_else(|| plain(node));
             TreeNode { href: page(node), node: node.clone(), label, detail }
         };
-        weak.sort();
-        Ok((nodes.iter().map(node).collect(), weak))
+        Ok((nodes.iter().map(node).collect(), known))
     }
 }
 
 impl Engine {
-    /// Marks dataset versions that are kept elsewhere.
+    /// Marks dataset versions that are kept elsewhere, and returns them.
     async fn describe_external(
         &self,
         project: &ProjectName,
         nodes: &[Node],
         words: &mut HashMap<Node, Words>,
-    ) -> Result<(), Problem> {
+    ) -> Result<HashSet<Node>, Problem> {
+        let mut elsewhere = HashSet::new();
         let datasets = nodes.iter().filter(|node| node.kind == NodeKind::DatasetVersion);
         let names: BTreeSet<&str> = datasets.filter_map(|node| Some(node.key.rsplit_once('@')?.0)).collect();
         for name in names.into_iter().filter_map(|name| DatasetName::new(name).ok()) {
             for version in self.dataset_versions_if_any(project, &name).await? {
                 if let Some(external) = version.external {
                     let key = format!("{name}@{}", version.number);
-                    words.insert(Node::new(NodeKind::DatasetVersion, &key), (key, external.to_string()));
+                    let node = Node::new(NodeKind::DatasetVersion, &key);
+                    if nodes.contains(&node) {
+                        elsewhere.insert(node.clone());
+                    }
+                    words.insert(node, (key, external.to_string()));
                 }
             }
         }
-        Ok(())
+        Ok(elsewhere)
     }
 }
 
@@ -90,7 +92,8 @@ fn ids<T: FromStr>(nodes: &[Node], kind: NodeKind) -> Vec<T> {
 }
 
 fn of_run(run: &RunRecord) -> Words {
-    let command = run.command.join(" ");
+    // a script on the command line has lines of its own
+    let command = run.command.iter().flat_map(|word| word.split_whitespace()).collect::<Vec<_>>().join(" ");
     let label = match command.char_indices().nth(COMMAND_CHARS) {
         Some((end, _)) => format!("{}…", &command[..end]),
         None => command,
@@ -98,10 +101,12 @@ fn of_run(run: &RunRecord) -> Words {
     (label, format!("by {}", run.actor.principal))
 }
 
-/// A weak capture may have missed what the run read.
-fn weakness(run: &RunRecord) -> Option<String> {
-    let why = run.hermetic().reasons.into_iter().find(Reason::may_hide_inputs)?;
-    Some(format!("run {} may have read more: {why}", run.id))
+fn of_file(note: &FileNote) -> Words {
+    let detail = match note.digest {
+        Some(digest) => format!("b3:{}", digest.short()),
+        None => format!("{} files", note.files),
+    };
+    (note.path.clone(), detail)
 }
 
 /// Nodes whose key says enough.
@@ -120,6 +125,7 @@ fn plain(node: &Node) -> Words {
                 node.key.parse::<Digest>().map_or(node.key.clone(), |digest| format!("b3:{}", digest.short()));
             (what.to_owned(), short_key)
         }
+        NodeKind::File => short("file", &node.key),
         NodeKind::Run => short("run", &node.key),
         NodeKind::Evidence => short("evidence", &node.key),
         NodeKind::Approval => short("approval", &node.key),

@@ -2,15 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use stemma_api::types::DeployedRevision;
 use stemma_core::{
-    ErrorKind, Problem,
+    Digest, ErrorKind, Problem,
     id::RunId,
     lineage::{Node, NodeKind},
     name::{EndpointName, ProjectName},
-    prediction::PredictionId,
+    prediction::{NodeRecord, PredictionId, PredictionRecord},
 };
-use stemma_ledger::Side;
+use stemma_ledger::{Access, Side};
 
+use super::{
+    trace::{unwritten, version_name, written},
+    walk::FileNote,
+};
 use crate::{Caller, Engine, Reference, facts::ledger_problem};
 
 /// Fewest digits by which a commit is found.
@@ -26,12 +31,31 @@ pub(crate) struct Start {
     pub nodes: Vec<Node>,
     /// Of a prediction: what answered; its versions are the nodes.
     pub revision: Option<Node>,
+    /// Of a file: where it lies, and its bytes.
+    pub file: Option<FileNote>,
 }
 
 impl Start {
+    /// The versions that had a part in an answer.
+    pub fn answer(id: &PredictionId, record: &PredictionRecord, revision: &DeployedRevision) -> Self {
+        let version = |node: &NodeRecord| Node::new(NodeKind::ModelVersion, format!("{}@{}", node.model, node.version));
+        let versions: BTreeSet<Node> = record.nodes.iter().map(version).collect();
+        let revision = Node::new(NodeKind::Revision, revision.name());
+        Self { name: id.to_string(), nodes: versions.into_iter().collect(), revision: Some(revision), file: None }
+    }
+
+    fn file(node: Node, path: &str, digest: Digest) -> Self {
+        let note = FileNote { path: path.to_owned(), digest: Some(digest), files: 1 };
+        Self { name: path.to_owned(), nodes: vec![node], revision: None, file: Some(note) }
+    }
+
     fn one(kind: NodeKind, name: impl std::fmt::Display) -> Self {
-        let node = Node::new(kind, name);
-        Self { name: node.key.clone(), nodes: vec![node], revision: None }
+        Self::of(Node::new(kind, name))
+    }
+
+    /// A thing that is one node.
+    pub fn of(node: Node) -> Self {
+        Self { name: node.key.clone(), nodes: vec![node], revision: None, file: None }
     }
 }
 
@@ -43,8 +67,8 @@ impl Engine {
         project: &ProjectName,
         text: &str,
     ) -> Result<Start, Problem> {
-        if text.starts_with("external:") || text.contains("://") {
-            return self.find_external(project, text).await;
+        if let Ok(Reference::Source(source)) = text.parse() {
+            return self.find_external(project, &source).await;
         }
         if let Some((endpoint, number)) = text.split_once('#') {
             return self.find_revision(project, endpoint, number).await;
@@ -55,7 +79,7 @@ impl Engine {
         match text.strip_prefix("run_").unwrap_or(text).parse()? {
             Reference::Prediction(id) => self.find_answer(caller, project, &id).await,
             Reference::Run(run) => self.find_by_id(project, run).await,
-            Reference::Content(_) => {
+            Reference::Content(_) | Reference::ShortContent(_) => {
                 let digest = self.resolve(project, text).await?.digest;
                 let mut start = Start::one(NodeKind::Content, digest);
                 let environment = Node::new(NodeKind::Environment, digest);
@@ -64,6 +88,15 @@ impl Engine {
                 }
                 Ok(start)
             }
+            Reference::ContentAt { digest, path } => match self.version_at(project, &path, Some(digest)).await? {
+                Some(version) => Ok(Start::one(NodeKind::DatasetVersion, version_name(&version))),
+                None => self.find_file(project, &path, Some(digest)).await,
+            },
+            Reference::WrittenBy { run, path } => {
+                let file = self.resolve(project, text).await?;
+                Ok(Start::file(written(run, &path), &path, file.digest))
+            }
+            Reference::Source(source) => self.find_external(project, &source).await,
             Reference::Name(_) | Reference::Versioned { .. } => self.find_named(project, text).await,
         }
     }
@@ -71,10 +104,14 @@ impl Engine {
     async fn find_named(&self, project: &ProjectName, text: &str) -> Result<Start, Problem> {
         let problem = match self.resolve(project, text).await {
             Ok(found) if found.kind == "model" => return Ok(Start::one(NodeKind::ModelVersion, found.name)),
+            Ok(found) if found.kind == "content" => return self.find_file(project, text, None).await,
             Ok(found) => return Ok(Start::one(NodeKind::DatasetVersion, found.name)),
-            Err(problem) if problem.kind != ErrorKind::NotFound => return Err(problem),
+            Err(problem) if !matches!(problem.kind, ErrorKind::NotFound | ErrorKind::Invalid) => return Err(problem),
             Err(problem) => problem,
         };
+        if let Some(run) = self.run_like(project, text).await? {
+            return Ok(Start::one(NodeKind::Run, run));
+        }
         if let Ok(endpoint) = EndpointName::new(text)
             && let Some(found) = self.endpoint_if_any(&endpoint).await?
             && found.project == *project
@@ -85,6 +122,24 @@ impl Engine {
             }
         }
         Err(problem)
+    }
+
+    /// The file that lies at a path: the last write to it, else as it was last read.
+    async fn find_file(&self, project: &ProjectName, path: &str, digest: Option<Digest>) -> Result<Start, Problem> {
+        let newest = self.newest_file_at(project, path).await?;
+        match (newest, digest) {
+            (Some(file), digest) if digest.is_none_or(|digest| digest == file.digest) => {
+                let node = match file.access {
+                    Access::Output => written(file.run, path),
+                    Access::Input | Access::Code => unwritten(file.digest, path),
+                };
+                Ok(Start::file(node, path, file.digest))
+            }
+            (_, Some(digest)) => {
+                Ok(Start::one(NodeKind::Content, self.readable_content(project, digest).await?.digest))
+            }
+            (_, None) => Err(Problem::not_found(format!("no run of project `{project}` used `{path}`"))),
+        }
     }
 
     async fn find_revision(&self, project: &ProjectName, endpoint: &str, number: &str) -> Result<Start, Problem> {
@@ -113,13 +168,7 @@ impl Engine {
             return Err(Problem::not_found(format!("`{id}` is not of project `{project}`"))
                 .hint(format!("ask with `--project {of}`")));
         }
-        let versions: BTreeSet<Node> = record
-            .nodes
-            .iter()
-            .map(|node| Node::new(NodeKind::ModelVersion, format!("{}@{}", node.model, node.version)))
-            .collect();
-        let revision = Node::new(NodeKind::Revision, revision.name());
-        Ok(Start { name: id.to_string(), nodes: versions.into_iter().collect(), revision: Some(revision) })
+        Ok(Start::answer(id, &record, &revision))
     }
 
     /// 32 digits: a run, a piece of evidence or an approval.
@@ -150,7 +199,7 @@ impl Engine {
             return Ok(None);
         };
         let nodes = keys.iter().map(|key| Node::new(NodeKind::CodeVersion, key)).collect();
-        Ok(Some(Start { name: format!("commit {commit}"), nodes, revision: None }))
+        Ok(Some(Start { name: format!("commit {commit}"), nodes, revision: None, file: None }))
     }
 
     async fn find_external(&self, project: &ProjectName, text: &str) -> Result<Start, Problem> {

@@ -1,21 +1,19 @@
-//! One breadth-first walk over the edges of runs and of facts, with bounds.
+//! One breadth-first walk over what runs and facts tell, with bounds.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use stemma_core::{
-    Problem,
-    lineage::{Certainty, Direction, Edge, EdgeKind, Node, NodeKind},
+    Digest, Problem,
+    lineage::{Certainty, Direction, Edge, EdgeKind, Node, NodeKind, completeness::Gap},
     name::ProjectName,
 };
-use stemma_ledger::Side;
 
-use crate::{Engine, facts::ledger_problem};
+use super::{folders::Folders, start::Start, step::Step};
+use crate::Engine;
 
 /// Most steps of a walk.
-pub(crate) const DEPTH_MAX: u32 = 32;
+pub(crate) const DEPTH_MAX: u32 = 100;
 const NODES_MAX: usize = 2_000;
-/// Edges read at most in one step.
-const STEP_EDGES_MAX: usize = 20_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bounds {
@@ -29,50 +27,65 @@ impl Default for Bounds {
     }
 }
 
+/// How much of a thing a walk is after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Reach {
+    /// Only what was said of it: it is another name of a file that goes its own way.
+    Name,
+    /// Everything.
+    Whole,
+}
+
+/// What a file of the tree is, for people and for questions about its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileNote {
+    pub path: String,
+    /// Absent if several files are drawn as one.
+    pub digest: Option<Digest>,
+    pub files: usize,
+}
+
 /// What a walk found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Walk {
     /// Nearest first, the starts included.
     pub nodes: Vec<Node>,
     pub edges: Vec<Edge>,
+    pub files: HashMap<Node, FileNote>,
+    /// Files and versions that a role declares to be raw data.
+    pub raw: HashSet<Node>,
     /// What stopped it before the end.
-    cut: Option<String>,
+    cut: BTreeSet<String>,
 }
 
 impl Walk {
     pub fn is_cut(&self) -> bool {
-        self.cut.is_some()
+        !self.cut.is_empty()
     }
 
     pub fn of_kind(&self, kind: NodeKind) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(move |node| node.kind == kind)
     }
 
-    /// Why it does not tell everything for sure.
-    pub fn reasons(&self) -> Vec<String> {
-        let mut reasons: Vec<String> = self.cut.iter().cloned().collect();
-        for certainty in [Certainty::Declared, Certainty::Inferred, Certainty::Imported] {
-            let count = self.edges.iter().filter(|edge| edge.certainty == certainty).count();
-            let connections = if count == 1 { "connection is" } else { "connections are" };
-            if count > 0 {
-                reasons.push(format!("{count} {connections} only {}", certainty.as_str()));
-            }
-        }
-        reasons
+    /// What it could not look at.
+    pub fn cuts(&self) -> impl Iterator<Item = Gap> {
+        self.cut.iter().cloned().map(Gap::Cut)
     }
 
     /// The nodes that can be reached from the starts without the edges of some kind.
     pub fn without(&self, starts: &[Node], kind: EdgeKind) -> HashSet<Node> {
+        let mut beside: HashMap<&Node, Vec<&Node>> = HashMap::new();
+        for edge in self.edges.iter().filter(|edge| edge.kind != kind) {
+            beside.entry(&edge.from).or_default().push(&edge.to);
+            if edge.kind.is_name() {
+                beside.entry(&edge.to).or_default().push(&edge.from);
+            }
+        }
         let mut seen: HashSet<Node> = starts.iter().cloned().collect();
         let mut queue: Vec<&Node> = starts.iter().collect();
         while let Some(node) = queue.pop() {
-            for edge in self.edges.iter().filter(|edge| edge.kind != kind) {
-                let far = match (&edge.from == node, &edge.to == node) {
-                    (true, _) => &edge.to,
-                    (_, true) if edge.kind == EdgeKind::VersionOf => &edge.from,
-                    _ => continue,
-                };
-                if seen.insert(far.clone()) {
+            for far in beside.get(node).into_iter().flatten() {
+                if seen.insert((*far).clone()) {
                     queue.push(far);
                 }
             }
@@ -82,75 +95,68 @@ impl Walk {
 }
 
 impl Engine {
-    /// Walks from some nodes. Content and the versions that it is are the same thing: the walk goes between them in
-    /// both directions.
+    /// Walks from some nodes. A file that was used leads to the one write that it goes back to, not to all that have the
+    /// same bytes.
     pub(crate) async fn walk(
         &self,
         project: &ProjectName,
-        starts: &[Node],
+        start: &Start,
         direction: Direction,
         bounds: Bounds,
     ) -> Result<Walk, Problem> {
-        let mut walk = Walk { nodes: starts.to_vec(), ..Walk::default() };
-        let mut seen: HashSet<Node> = starts.iter().cloned().collect();
+        let starts = &start.nodes;
+        let notes = starts.iter().cloned().zip(start.file.clone());
+        let mut walk = Walk { nodes: starts.clone(), files: notes.collect(), ..Walk::default() };
+        let mut folders = Folders::default();
+        let mut seen: HashMap<Node, Reach> = starts.iter().map(|node| (node.clone(), Reach::Whole)).collect();
+        let mut frontier: Vec<(Node, Reach)> = starts.iter().map(|node| (node.clone(), Reach::Whole)).collect();
         let mut edges = BTreeSet::new();
-        let mut frontier = starts.to_vec();
-        for step in 0..=bounds.depth {
+        for depth in 0..=bounds.depth {
             if frontier.is_empty() {
                 break;
             }
-            let (found, cut) = self.step(project, &frontier, direction).await?;
-            if cut {
-                walk.cut = Some(format!("one step has more than {STEP_EDGES_MAX} connections"));
-            }
-            let mut next = BTreeSet::new();
-            for edge in &found {
-                let ends = [&edge.from, &edge.to];
-                next.extend(ends.into_iter().filter(|node| !seen.contains(*node)).cloned());
-            }
-            if step == bounds.depth && !next.is_empty() {
-                walk.cut = Some(format!("it goes on beyond {} steps", bounds.depth));
-                next.clear();
+            let Step { edges: found, next, files, raw, cut } =
+                self.step(project, &frontier, direction, &walk.files, &mut folders).await?;
+            walk.cut.extend(cut);
+            walk.files.extend(files);
+            walk.raw.extend(raw);
+            let mut ahead: Vec<(Node, Reach)> =
+                next.into_iter().filter(|(node, reach)| seen.get(node).is_none_or(|known| known < reach)).collect();
+            if depth == bounds.depth && !ahead.is_empty() {
+                walk.cut.insert(format!("it goes on beyond {} steps", bounds.depth));
+                ahead.clear();
             }
             let room = bounds.nodes.saturating_sub(walk.nodes.len());
-            if next.len() > room {
-                walk.cut = Some(format!("there are more than {} things", bounds.nodes));
+            let is_new = |(node, _): &&(Node, Reach)| !seen.contains_key(node);
+            if ahead.iter().filter(is_new).count() > room {
+                walk.cut.insert(format!("there are more than {} things", bounds.nodes));
+                ahead.truncate(room);
             }
-            frontier = next.into_iter().take(room).collect();
-            seen.extend(frontier.iter().cloned());
-            walk.nodes.extend(frontier.iter().cloned());
+            for (node, reach) in &ahead {
+                if seen.insert(node.clone(), *reach).is_none() {
+                    walk.nodes.push(node.clone());
+                }
+            }
+            frontier = ahead;
             edges.extend(found);
         }
-        edges.retain(|edge| seen.contains(&edge.from) && seen.contains(&edge.to));
-        walk.edges = edges.into_iter().collect();
+        walk.cut.extend(folders.cut);
+        edges.retain(|edge: &Edge| seen.contains_key(&edge.from) && seen.contains_key(&edge.to));
+        walk.edges = strongest(edges);
         Ok(walk)
     }
+}
 
-    /// The edges that lead away from some nodes.
-    async fn step(
-        &self,
-        project: &ProjectName,
-        nodes: &[Node],
-        direction: Direction,
-    ) -> Result<(Vec<Edge>, bool), Problem> {
-        let (ahead, back) = match direction {
-            Direction::Up => (Side::To, Side::From),
-            Direction::Down => (Side::From, Side::To),
-        };
-        let ledger = self.ledger();
-        let (mut found, cut) =
-            ledger.edges(project, nodes, ahead, None, STEP_EDGES_MAX).await.map_err(ledger_problem)?;
-        let faces = |node: &&Node| match direction {
-            Direction::Up => node.kind == NodeKind::Content,
-            Direction::Down => matches!(node.kind, NodeKind::DatasetVersion | NodeKind::ModelVersion),
-        };
-        let faces: Vec<Node> = nodes.iter().filter(faces).cloned().collect();
-        if faces.is_empty() {
-            return Ok((found, cut));
+/// Of connections that differ only in how they are known, the surest.
+fn strongest(edges: BTreeSet<Edge>) -> Vec<Edge> {
+    let mut kept: Vec<Edge> = Vec::with_capacity(edges.len());
+    let same = |a: &Edge, b: &Edge| (&a.from, &a.to, a.kind, &a.role) == (&b.from, &b.to, b.kind, &b.role);
+    // sorted by everything else before the certainty, observed first
+    for edge in edges {
+        if !kept.last().is_some_and(|last| same(last, &edge)) {
+            kept.push(edge);
         }
-        let same = ledger.edges(project, &faces, back, Some(EdgeKind::VersionOf), STEP_EDGES_MAX).await;
-        let (same, cut_too) = same.map_err(ledger_problem)?;
-        found.extend(same);
-        Ok((found, cut || cut_too))
     }
+    debug_assert!(Certainty::Observed < Certainty::Declared);
+    kept
 }

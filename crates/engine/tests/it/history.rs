@@ -46,7 +46,14 @@ impl Archive {
     async fn add(&self, bytes: impl Into<Vec<u8>>, why: &str) -> Digest {
         let digest = self.upload(bytes.into()).await;
         let why = Some(why.to_owned());
-        let add = AddDatasetVersion { digest, path: "people.csv".into(), source: None, why, derived_from: vec![] };
+        let add = AddDatasetVersion {
+            digest,
+            path: "people.csv".into(),
+            source: None,
+            why,
+            derived_from: vec![],
+            workspace: None,
+        };
         let name = "people".parse().unwrap();
         self.engine.add_dataset_version(&self.owner, RequestId::generate(), &project(), &name, add).await.unwrap();
         self.clock.advance_micros(DAY);

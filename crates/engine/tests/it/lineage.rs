@@ -12,7 +12,7 @@ use stemma_engine::AskLineage;
 
 use crate::{
     serving::{ask, deployed},
-    world::{World, project, sample},
+    world::{Ran, World, project, sample},
 };
 
 async fn walk(world: &World, of: &str, direction: Direction, depth: Option<u32>) -> Result<Lineage, Problem> {
@@ -27,9 +27,18 @@ fn keys(lineage: &Lineage) -> Vec<&str> {
 /// `deployed`, where the training table was cut from a raw one by a recorded run.
 async fn with_history() -> World {
     let world = deployed().await;
-    let raw = world.add_dataset("raw", world.csv(0..600)).await;
-    let train = world.upload(world.csv(500..600)).await.digest;
-    world.record_run(&[("data/raw.csv", raw)], train).await;
+    let raw = world.upload(world.csv(0..600)).await.digest;
+    world.add_from("raw", "data/raw.csv", raw, Some("https://bank.example/raw.csv")).await;
+    let cut = |path, rows: std::ops::Range<u32>, started| {
+        let world = &world;
+        async move {
+            let part = world.upload(world.csv(rows)).await.digest;
+            let (inputs, outputs) = ([("data/raw.csv", raw)], [(path, part)]);
+            world.record_ran(Ran { inputs: &inputs, outputs: &outputs, started, ..Ran::default() }).await
+        }
+    };
+    cut("data/train.csv", 500..600, 10).await;
+    cut("data/test.csv", 0..60, 20).await;
     world
 }
 
@@ -66,23 +75,25 @@ impl Draw {
 /// Runs that read some of what was there before, and now and then write it again; half of it has a name.
 async fn generated(seed: u64) -> (World, Vec<Node>) {
     let (world, mut draw) = (World::new().await, Draw(seed));
-    let (mut contents, mut nodes): (Vec<Digest>, Vec<Node>) = (Vec::new(), Vec::new());
+    let (mut contents, mut nodes): (Vec<(String, Digest)>, Vec<Node>) = (Vec::new(), Vec::new());
     for at in 0..10 {
-        let text = format!("a\n{at}\n");
-        let content = if draw.below(2) == 0 {
-            nodes.push(Node::new(NodeKind::DatasetVersion, format!("d{at}@1")));
-            world.add_dataset(&format!("d{at}"), text).await
-        } else {
-            world.upload(text).await.digest
-        };
-        nodes.push(Node::new(NodeKind::Content, content));
+        let path = format!("{at}.csv");
+        let content = world.upload(format!("a\n{at}\n")).await.digest;
         if at > 0 && draw.below(4) > 0 {
-            let (one, two) = (contents[draw.below(at)], contents[draw.below(at)]);
-            let output = if draw.below(6) == 0 { contents[draw.below(at)] } else { content };
-            let run = world.record_run(&[("one.csv", one), ("two.csv", two)], output).await;
+            let (one, two) = (&contents[draw.below(at)], &contents[draw.below(at)]);
+            let again = draw.below(6) == 0;
+            let output = if again { contents[draw.below(at)].clone() } else { (path.clone(), content) };
+            let inputs: Vec<(&str, Digest)> = [one, two].map(|(path, digest)| (path.as_str(), *digest)).into();
+            let outputs = [(output.0.as_str(), output.1)];
+            let started = 10 * (at as i64 + 1);
+            let run = world.record_ran(Ran { inputs: &inputs, outputs: &outputs, started, ..Ran::default() }).await;
             nodes.push(Node::new(NodeKind::Run, run));
         }
-        contents.push(content);
+        if draw.below(2) == 0 {
+            nodes.push(Node::new(NodeKind::DatasetVersion, format!("d{at}@1")));
+            world.add_from(&format!("d{at}"), &path, content, None).await;
+        }
+        contents.push((path, content));
     }
     (world, nodes)
 }
@@ -107,7 +118,7 @@ async fn one_thing_is_above_another_exactly_if_the_other_is_below_it() {
                 assert_eq!(up[b].contains(above), down[a].contains(below), "seed {seed}: {above:?} {below:?}");
             }
         }
-        assert!(up.iter().any(|above| above.len() > 5), "seed {seed} connects nothing");
+        assert!(up.iter().any(|above| above.len() > 8), "seed {seed} connects nothing");
     }
 }
 
@@ -140,8 +151,8 @@ async fn the_answers_of_a_version_are_counted_wherever_they_lie() {
     assert_eq!(impact.predictions, 3, "{impact:#?}");
     let [revision] = impact.revisions.as_slice() else { panic!("{impact:#?}") };
     assert!(revision.live && revision.versions == ["score@1.0.0"], "{revision:?}");
-    assert_eq!(impact.runs.len(), 2);
-    assert_eq!(impact.datasets, ["raw@1", "train@1"]);
+    assert_eq!(impact.runs.len(), 3);
+    assert_eq!(impact.datasets, ["raw@1", "test@1", "train@1"]);
     let evaluated = world.engine.impact(&world.owner, &project(), "test@1").await.unwrap();
     let made_from: Vec<bool> = evaluated.versions.iter().map(|version| version.made_from).collect();
     assert_eq!(made_from, [false, false], "{evaluated:#?}");
@@ -188,20 +199,28 @@ async fn what_people_declare_counts_until_they_withdraw_it_and_closes_no_circle(
     let world = with_history().await;
     let csv = world.csv(0..5);
     let digest = world.upload(csv).await.digest;
-    let add =
-        AddDatasetVersion { digest, path: "e.csv".into(), source: None, why: None, derived_from: vec!["raw".into()] };
+    let add = AddDatasetVersion {
+        digest,
+        path: "e.csv".into(),
+        source: None,
+        why: None,
+        derived_from: vec!["raw".into()],
+        workspace: None,
+    };
     let name = "export".parse().unwrap();
     world.engine.add_dataset_version(&world.owner, RequestId::generate(), &project(), &name, add).await.unwrap();
+    let survey = world.upload("asked").await.digest;
+    world.add_from("survey", "data/survey.csv", survey, Some("https://bank.example/survey")).await;
     let (engine, owner, request) = (&world.engine, &world.owner, RequestId::generate);
-    let ours = link("test@1", "raw@1", EdgeKind::Derived, "cut by hand");
+    let ours = link("survey@1", "raw@1", EdgeKind::Derived, "cut by hand");
     assert!(!engine.link(owner, request(), &project(), ours.clone()).await.unwrap().unchanged);
     assert!(engine.link(owner, request(), &project(), ours.clone()).await.unwrap().unchanged);
     let up = walk(&world, "train@1", Direction::Up, None).await.unwrap();
-    assert!(keys(&up).contains(&"test@1"));
+    assert!(keys(&up).contains(&"survey@1"));
     assert_eq!(up.reasons, ["1 connection is only declared"]);
     assert!(up.tree.edges.iter().any(|edge| edge.certainty == Certainty::Declared));
     for (refused, kind) in [
-        (link("train@1", "test@1", EdgeKind::Derived, "no"), ErrorKind::Conflict),
+        (link("train@1", "survey@1", EdgeKind::Derived, "no"), ErrorKind::Conflict),
         (link("raw@1", "raw@1", EdgeKind::Derived, "no"), ErrorKind::Invalid),
         (link("raw@1", "nothing@1", EdgeKind::Derived, "no"), ErrorKind::NotFound),
         (link("raw@1", "train@1", EdgeKind::Derived, " "), ErrorKind::Invalid),
@@ -212,7 +231,7 @@ async fn what_people_declare_counts_until_they_withdraw_it_and_closes_no_circle(
         assert!(problem.hint.is_some() || kind == ErrorKind::Invalid, "{problem}");
     }
     engine.unlink(owner, request(), &project(), ours.clone()).await.unwrap();
-    assert!(!keys(&walk(&world, "train@1", Direction::Up, None).await.unwrap()).contains(&"test@1"));
+    assert!(!keys(&walk(&world, "train@1", Direction::Up, None).await.unwrap()).contains(&"survey@1"));
     let again = engine.unlink(owner, request(), &project(), ours).await.unwrap_err();
     assert_eq!(again.kind, ErrorKind::NotFound);
     let fixed = engine.unlink(owner, request(), &project(), link("raw@1", "export@1", EdgeKind::Derived, "")).await;

@@ -2,6 +2,7 @@
 
 mod compare;
 mod delivery;
+mod family;
 mod folders;
 mod gates;
 mod history;

@@ -106,7 +106,13 @@ async fn an_unproved_registrant_leads_nowhere_but_may_be_replaced() {
     let (engine, name, request) = (&world.engine, &world.model, RequestId::generate);
     let digest = world.upload(sample("table_boosting")).await.digest;
     let robot = stemma_engine::Caller::uncredentialed(Some("robot".parse().unwrap()));
-    let register = stemma_api::types::RegisterVersion { digest, file_name: "model.onnx".into(), run: None };
+    let register = stemma_api::types::RegisterVersion {
+        digest,
+        file_name: "model.onnx".into(),
+        run: None,
+        path: None,
+        workspace: None,
+    };
     engine.register(&robot, request(), &project(), name, register).await.unwrap();
     engine.run_gates(&world.owner, request(), &project(), name, "1.0.0", RunGates::default()).await.unwrap();
     engine.approve(&world.reviewer, request(), &project(), name, "1.0.0", approve()).await.unwrap();
@@ -122,7 +128,13 @@ async fn only_a_run_that_wrote_it_can_have_made_a_version() {
     let (train, other) = (world.upload(world.csv(500..600)).await.digest, world.upload("other").await.digest);
     let run = world.record_run(&[("train.csv", train)], other).await;
     let digest = world.upload(sample("table_logistic")).await.digest;
-    let register = stemma_api::types::RegisterVersion { digest, file_name: "model.onnx".into(), run: Some(run) };
+    let register = stemma_api::types::RegisterVersion {
+        digest,
+        file_name: "model.onnx".into(),
+        run: Some(run),
+        path: None,
+        workspace: None,
+    };
     let request = RequestId::generate();
     let refused = world.engine.register(&world.owner, request, &project(), &world.model, register).await.unwrap_err();
     assert!(refused.message.contains("did not write this content"), "{refused}");

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use stemma_api::types::{AddDatasetVersion, AddPrincipal, ContentStored, RecordRun, RegisterVersion, Registered};
 use stemma_core::{
     Digest, Problem, SystemClock, Timestamp, canonical,
-    id::{RequestId, RunId},
+    id::{RequestId, RunId, WorkspaceId},
     lineage::Certainty,
     name::{ModelName, ProjectName},
     policy::{EvaluationSpec, GateSpec, ModelPolicy, PromotionRule, Role, Stage},
@@ -15,6 +15,9 @@ use stemma_core::{
 use stemma_engine::{Caller, Engine};
 use stemma_onnx::Model;
 
+/// The folder in which everything happens.
+pub const FOLDER: u128 = 1;
+
 pub struct World {
     pub folder: tempfile::TempDir,
     pub engine: Engine,
@@ -22,6 +25,24 @@ pub struct World {
     pub reviewer: Caller,
     pub model: ModelName,
     pub classes: Vec<String>,
+}
+
+/// What a run did, when and where; in the one folder of this world unless something else is said.
+pub struct Ran<'a> {
+    pub inputs: &'a [(&'a str, Digest)],
+    pub outputs: &'a [(&'a str, Digest)],
+    /// Path → role.
+    pub roles: &'a [(&'a str, &'a str)],
+    /// In microseconds; it takes one.
+    pub started: i64,
+    pub workspace: Option<u128>,
+    pub level: u8,
+}
+
+impl Default for Ran<'_> {
+    fn default() -> Self {
+        Self { inputs: &[], outputs: &[], roles: &[], started: 1000, workspace: Some(FOLDER), level: 4 }
+    }
 }
 
 /// A model of the evaluator's own test data: inputs age, amount, purpose, housing.
@@ -85,10 +106,22 @@ impl World {
     pub async fn add_dataset(&self, name: &str, text: String) -> Digest {
         let digest = self.upload(text).await.digest;
         let path = format!("data/{name}.csv");
-        let add = AddDatasetVersion { digest, path, source: None, why: None, derived_from: vec![] };
+        self.add_from(name, &path, digest, None).await;
+        digest
+    }
+
+    /// Adds content as the next version of a dataset from a path of this world's folder.
+    pub async fn add_from(&self, name: &str, path: &str, digest: Digest, source: Option<&str>) {
+        let add = AddDatasetVersion {
+            digest,
+            path: path.to_owned(),
+            source: source.map(str::to_owned),
+            why: None,
+            derived_from: vec![],
+            workspace: Some(WorkspaceId::from_u128(FOLDER)),
+        };
         let name = name.parse().unwrap();
         self.engine.add_dataset_version(&self.owner, RequestId::generate(), &project(), &name, add).await.unwrap();
-        digest
     }
 
     /// An evaluation on `test`, one gate, one approval for production.
@@ -118,7 +151,7 @@ impl World {
         self.engine.set_policy(&self.owner, request, &project(), &self.model, policy).await.unwrap();
     }
 
-    /// Records a run of the owner that read some files and wrote one.
+    /// Records a run of the owner that read some files and wrote `model.onnx`.
     pub async fn record_run(&self, inputs: &[(&str, Digest)], output: Digest) -> RunId {
         let environment = self.upload("{}").await.digest;
         self.record_run_in(environment, inputs, output).await
@@ -126,12 +159,23 @@ impl World {
 
     /// The same in a given environment, whose document is stored already.
     pub async fn record_run_in(&self, environment: Digest, inputs: &[(&str, Digest)], output: Digest) -> RunId {
-        let file = |path: &str, digest: Digest| FileRef {
-            path: path.to_owned(),
-            digest,
+        let outputs = [("model.onnx", output)];
+        self.record(environment, Ran { inputs, outputs: &outputs, ..Ran::default() }).await
+    }
+
+    /// Records a run whose environment nobody asks for.
+    pub async fn record_ran(&self, ran: Ran<'_>) -> RunId {
+        let environment = self.upload("{}").await.digest;
+        self.record(environment, ran).await
+    }
+
+    async fn record(&self, environment: Digest, ran: Ran<'_>) -> RunId {
+        let file = |(path, digest): &(&str, Digest)| FileRef {
+            path: (*path).to_owned(),
+            digest: *digest,
             sha256: None,
             size: 1,
-            role: None,
+            role: ran.roles.iter().find(|(of, _)| of == path).map(|(_, role)| (*role).to_owned()),
             certainty: Certainty::Observed,
             mutated: false,
             read_at: None,
@@ -145,13 +189,14 @@ impl World {
             actor: Actor { principal: self.owner.actor.principal.clone(), auth: self.owner.actor.auth },
             command: vec!["python".into(), "train.py".into()],
             directory: String::new(),
-            started: Timestamp(1),
-            ended: Timestamp(2),
+            workspace: ran.workspace.map(WorkspaceId::from_u128),
+            started: Timestamp(ran.started),
+            ended: Timestamp(ran.started + 1),
             exit: ExitStatus::Code(0),
             code: CodeVersion::default(),
             environment,
             capture: CaptureSummary {
-                level: 4,
+                level: ran.level,
                 method: "ptrace+seccomp".into(),
                 hosts: vec![],
                 environment_files: 0,
@@ -159,8 +204,8 @@ impl World {
                 may_bypass: false,
                 gaps: vec![],
             },
-            inputs: inputs.iter().map(|(path, digest)| file(path, *digest)).collect(),
-            outputs: vec![file("model.onnx", output)],
+            inputs: ran.inputs.iter().map(file).collect(),
+            outputs: ran.outputs.iter().map(file).collect(),
             params: Default::default(),
             claimed_metrics: Default::default(),
             ignored_metrics: vec![],
@@ -176,7 +221,17 @@ impl World {
     }
 
     pub async fn register(&self, digest: Digest) -> Result<Registered, Problem> {
-        let register = RegisterVersion { digest, file_name: "model.onnx".into(), run: None };
+        self.register_from("model.onnx", digest).await
+    }
+
+    pub async fn register_from(&self, path: &str, digest: Digest) -> Result<Registered, Problem> {
+        let register = RegisterVersion {
+            digest,
+            file_name: "model.onnx".into(),
+            run: None,
+            path: Some(path.to_owned()),
+            workspace: Some(WorkspaceId::from_u128(FOLDER)),
+        };
         self.engine.register(&self.owner, RequestId::generate(), &project(), &self.model, register).await
     }
 }

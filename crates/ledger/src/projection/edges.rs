@@ -54,7 +54,10 @@ fn of_dataset(added: &DatasetVersionAdded) -> Vec<Vec<Value>> {
 fn of_version(version: &VersionRegistered) -> Vec<Vec<Value>> {
     let node = Node::new(NodeKind::ModelVersion, format!("{}@{}", version.model, version.number));
     let mut rows = vec![observed(&version.project, NodeKind::Content, version.digest, EdgeKind::VersionOf, &node)];
-    rows.extend(version.run.map(|run| observed(&version.project, NodeKind::Run, run, EdgeKind::Produced, &node)));
+    let certainty = version.run_certainty.unwrap_or(Certainty::Observed);
+    let produced =
+        |run| row(&version.project, &Node::new(NodeKind::Run, run), EdgeKind::Produced, &node, certainty, "");
+    rows.extend(version.run.map(produced));
     rows
 }
 

@@ -2,13 +2,17 @@
 
 use proptest::prelude::*;
 use stemma_core::{
-    Digest,
+    Digest, Timestamp,
     event::Event,
-    id::RequestId,
-    lineage::{EdgeKind, Node, NodeKind},
+    id::{RequestId, RunId, WorkspaceId},
+    lineage::{
+        EdgeKind, Node, NodeKind,
+        origin::{FileUse, FileWrite},
+    },
     name::ProjectName,
+    record::RunRecord,
 };
-use stemma_ledger::{LedgerError, Outcome, Side};
+use stemma_ledger::{Access, LedgerError, Outcome, Side};
 
 use crate::{
     events::{every_kind, number},
@@ -321,5 +325,71 @@ fn feedback_is_kept_only_by_who_knows_what_is_there() {
         let send = || ledger.insert_feedback(&project, "three", 0, "d");
         let (a, b, c) = tokio::join!(send(), send(), send());
         assert_eq!([a, b, c].into_iter().filter(|kept| *kept.as_ref().unwrap()).count(), 1);
+    });
+}
+
+/// A run as its record tells it.
+fn ran(started: i64, workspace: Option<u128>, inputs: &[(&str, &str)], outputs: &[(&str, &str)]) -> RunRecord {
+    let files = |files: &[(&str, &str)]| -> Vec<serde_json::Value> {
+        let file = |(path, bytes): &(&str, &str)| serde_json::json!({"path": path, "digest": Digest::of(bytes.as_bytes()), "size": 1, "certainty": "observed"});
+        files.iter().map(file).collect()
+    };
+    let record = serde_json::json!({
+        "v": 1, "id": RunId::generate(), "project": "default", "kind": "training", "command": ["python"], "directory": "",
+        "actor": {"principal": "ada@example.org", "auth": "asserted"}, "exit": {"code": 0},
+        "started": started, "ended": started + 1, "workspace": workspace.map(WorkspaceId::from_u128), "code": {},
+        "environment": Digest::of(b"environment"), "cpu_us": 1, "max_rss_bytes": 1,
+        "capture": {"level": 4, "method": "ptrace", "environment_files": 0},
+        "inputs": files(inputs), "outputs": files(outputs),
+    });
+    serde_json::from_value(record).unwrap()
+}
+
+#[test]
+fn a_use_finds_the_writes_it_may_go_back_to() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let project = ProjectName::default_project();
+        let here = Some(1);
+        let runs = [
+            ran(10, here, &[], &[("a.csv", "x")]),
+            ran(20, here, &[("a.csv", "x")], &[("copy.csv", "x")]),
+            ran(30, Some(2), &[], &[("a.csv", "y")]),
+            ran(40, here, &[], &[("a.csv", "z")]),
+            ran(50, here, &[("a.csv", "x")], &[("a.csv", "x"), ("d/b.csv", "w")]),
+        ];
+        for run in &runs {
+            let digest = stemma_core::canonical::digest(run).unwrap().0;
+            assert!(ledger.insert_run(run, digest, &[]).await.unwrap());
+        }
+        let used = |since: i64, until: i64| FileUse {
+            path: "a.csv".into(),
+            digest: Digest::of(b"x"),
+            workspace: here.map(WorkspaceId::from_u128),
+            since: Timestamp(since),
+            until: Timestamp(until),
+            run: Some(runs[4].id),
+        };
+        let uses = [used(12, 13), used(35, 36), used(60, 61), used(5, 11), FileUse { run: None, ..used(60, 61) }];
+        let found = ledger.candidates(&project, &uses).await.unwrap();
+        let told = |write: &Option<FileWrite>| {
+            write.as_ref().and_then(|write| runs.iter().position(|run| run.id == write.run))
+        };
+        let told: Vec<_> =
+            found.iter().map(|one| (told(&one.before), told(&one.meanwhile), told(&one.elsewhere))).collect();
+        let expected = [
+            (Some(0), None, Some(0)),
+            (Some(0), None, Some(0)),
+            // a run does not go back to itself, nor to who only copied
+            (Some(3), None, Some(0)),
+            (None, Some(0), None),
+            (Some(4), None, Some(0)),
+        ];
+        assert_eq!(told, expected);
+        let (below, cut) = ledger.files_below(&project, "d", &[Access::Output], 10).await.unwrap();
+        assert_eq!((below.len(), below[0].path.as_str(), cut), (1, "d/b.csv", false));
+        let (files, cut) = ledger.files_with(&project, &[Digest::of(b"x")], &[Access::Output], 2).await.unwrap();
+        assert_eq!((files.len(), cut), (2, true));
+        assert_eq!(ledger.runs_like(&project, &runs[0].id.to_string()[..32], 5).await.unwrap(), [runs[0].id]);
     });
 }

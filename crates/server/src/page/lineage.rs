@@ -11,9 +11,6 @@ use stemma_core::{Problem, lineage::Direction};
 use super::{html, tree};
 use crate::{context::Context, route::lineage::asked};
 
-/// Nodes in a picture; longer ones are listed.
-const DRAWN_MAX: usize = 250;
-
 #[derive(Template)]
 #[template(path = "lineage.html")]
 struct LineagePage {
@@ -32,6 +29,6 @@ pub async fn lineage(context: Context) -> Result<Response, Problem> {
         Direction::Up => None,
         Direction::Down => Some(engine.impact(&context.caller, &project, &ask.of).await?),
     };
-    let picture = (drawn.tree.nodes.len() <= DRAWN_MAX).then(|| tree::draw(&drawn.tree));
+    let picture = tree::picture(&drawn.tree);
     html(LineagePage { of: encode(&ask.of), picture, impact, lineage: drawn })
 }

@@ -15,13 +15,21 @@ const SWEEPS: usize = 6;
 /// Characters that fit into a box.
 const LABEL_CHARS: usize = 25;
 
+/// Nodes in a picture; more are listed.
+const DRAWN_MAX: usize = 250;
+
 /// Where each node stands: `layers[x]` lists indexes into the tree's nodes from top to bottom.
 struct Placement {
     layers: Vec<Vec<usize>>,
 }
 
-/// Returns an `<svg>` element; every text in it is escaped.
-pub fn draw(tree: &FamilyTree) -> String {
+/// Returns an `<svg>` element, or nothing if the tree is too large for one to be read.
+pub fn picture(tree: &FamilyTree) -> Option<String> {
+    (tree.nodes.len() <= DRAWN_MAX).then(|| draw(tree))
+}
+
+/// Every text in it is escaped.
+fn draw(tree: &FamilyTree) -> String {
     let index: HashMap<&Node, usize> = tree.nodes.iter().enumerate().map(|(i, node)| (&node.node, i)).collect();
     let edges: Vec<(usize, usize, &Edge)> =
         tree.edges.iter().filter_map(|edge| Some((*index.get(&edge.from)?, *index.get(&edge.to)?, edge))).collect();

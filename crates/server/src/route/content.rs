@@ -118,7 +118,7 @@ async fn download(context: Context) -> Result<Response, Problem> {
         response.headers_mut().insert(CONTENT_SIZE, HeaderValue::from(length));
         return Ok(response);
     }
-    let (size, stream) = context.app.engine.download_content(&project, id).await?;
+    let (size, stream) = context.app.engine.download_content(&context.caller, &project, id).await?;
     let mut response = foreign("application/octet-stream", Body::from_stream(stream));
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     Ok(response)
@@ -155,5 +155,5 @@ fn foreign(media_type: &'static str, body: Body) -> Response {
 async fn resolve(context: Context) -> Result<Resolved, Problem> {
     let project = context.project()?;
     let reference = context.query("ref").ok_or_else(|| Problem::invalid("the query parameter `ref` is missing"))?;
-    context.app.engine.resolve(&project, &reference).await
+    context.app.engine.resolve_for(&context.caller, &project, &reference).await
 }

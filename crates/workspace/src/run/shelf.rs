@@ -264,7 +264,7 @@ fn file_ref(seen: &Seen<'_>, path: String, info: BlobInfo, mutated: bool) -> Fil
 }
 
 /// A path as records show it: from the project's root, or absolute outside of it.
-pub(super) fn shown_path(root: &Path, path: &Path) -> String {
+pub(crate) fn shown_path(root: &Path, path: &Path) -> String {
     let shown: PathBuf = path.strip_prefix(root).unwrap_or(path).into();
     shown.to_string_lossy().into_owned()
 }

@@ -3,12 +3,17 @@
 use std::collections::BTreeSet;
 
 use stemma_api::types::FamilyTree;
-use stemma_core::lineage::{Certainty, Edge, EdgeKind, Node, NodeKind};
+use stemma_core::{
+    id::RunId,
+    lineage::{Certainty, Edge, EdgeKind, Node, NodeKind},
+};
 
 use crate::view::branch::Branch;
 
-/// Steps that are followed upwards.
-const HEIGHT_MAX: usize = 50;
+/// Steps that are followed upwards: as many as the home's walk takes.
+const HEIGHT_MAX: usize = 100;
+/// Files shown of one run.
+const FILES_SHOWN: usize = 20;
 
 /// Walks up from things; what was told once is only pointed at the second time.
 pub struct Origins<'a> {
@@ -21,6 +26,11 @@ impl<'a> Origins<'a> {
         Self { tree, told: BTreeSet::new() }
     }
 
+    /// Adds to a branch what a run read, and where that came from.
+    pub fn add_inputs(&mut self, branch: &mut Branch, run: RunId) {
+        self.climb(branch, &Node::new(NodeKind::Run, run), 0);
+    }
+
     /// Adds to a branch what a dataset version came from.
     pub fn add_to(&mut self, branch: &mut Branch, dataset: &str) {
         self.climb(branch, &Node::new(NodeKind::DatasetVersion, dataset), 0);
@@ -28,7 +38,12 @@ impl<'a> Origins<'a> {
 
     fn climb(&mut self, branch: &mut Branch, node: &Node, height: usize) {
         let tree = self.tree;
-        let above = || tree.edges.iter().filter(|edge| edge.to == *node && label(edge.kind).is_some());
+        let is_above = |edge: &&Edge| match edge.kind {
+            // what a file is called says where it came from, too
+            EdgeKind::VersionOf | EdgeKind::PartOf => edge.from == *node,
+            kind => edge.to == *node && label(kind).is_some(),
+        };
+        let above = || tree.edges.iter().filter(is_above);
         if !self.told.insert(node.clone()) {
             if above().next().is_some() {
                 branch.line.push_str(" (see above)");
@@ -39,19 +54,25 @@ impl<'a> Origins<'a> {
             branch.line.push_str(" …");
             return;
         }
-        for edge in above() {
+        let known = above().count();
+        for edge in above().take(FILES_SHOWN) {
             let mut parent = Branch::new(self.line(edge));
-            self.climb(&mut parent, &edge.from, height + 1);
+            let far = if edge.kind.is_name() { &edge.to } else { &edge.from };
+            self.climb(&mut parent, far, height + 1);
             branch.add(parent);
+        }
+        if known > FILES_SHOWN {
+            branch.add(Branch::new(format!("and {} more; `--json` has all", known - FILES_SHOWN)));
         }
     }
 
     fn line(&self, edge: &Edge) -> String {
-        let node = self.tree.nodes.iter().find(|node| node.node == edge.from);
+        let far = if edge.kind.is_name() { &edge.to } else { &edge.from };
+        let node = self.tree.nodes.iter().find(|node| node.node == *far);
         let text = match node {
             Some(node) if node.detail.is_empty() || edge.kind == EdgeKind::SourceOf => node.label.clone(),
             Some(node) => format!("{}, {}", node.label, node.detail),
-            None => edge.from.key.clone(),
+            None => far.key.clone(),
         };
         let unsure = match edge.certainty {
             Certainty::Inferred => " (inferred)",
@@ -69,9 +90,10 @@ const fn label(kind: EdgeKind) -> Option<&'static str> {
         EdgeKind::Derived => Some("derived from"),
         EdgeKind::Wrote => Some("written by"),
         EdgeKind::Read => Some("read"),
-        EdgeKind::RanCode => Some("code"),
-        EdgeKind::VersionOf => Some("content"),
-        EdgeKind::RanEnvironment
+        EdgeKind::VersionOf => Some("is"),
+        EdgeKind::PartOf => Some("part of"),
+        EdgeKind::RanCode
+        | EdgeKind::RanEnvironment
         | EdgeKind::Produced
         | EdgeKind::EvaluatedOn
         | EdgeKind::Evaluated
