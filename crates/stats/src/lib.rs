@@ -5,6 +5,7 @@
 //! the bit (see [`paired_bootstrap`]). The crate knows none of the domain's words.
 
 mod binary;
+mod bins;
 mod bootstrap;
 mod classes;
 mod draw;
@@ -20,6 +21,7 @@ mod replicates;
 mod sum;
 
 pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy, auc, brier_of_row, log_loss_of_row};
+pub use bins::{Bin, Bins};
 pub use bootstrap::{
     Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, paired_bootstrap, paired_bootstrap_of_classes,
     paired_bootstrap_of_numbers, paired_bootstrap_of_rankings, paired_bootstrap_of_rows,
