@@ -48,6 +48,14 @@ pub fn is_plain(datatype: &DataType) -> bool {
     }
 }
 
+/// True for floats of 32 bits and less.
+pub fn is_single(datatype: &DataType) -> bool {
+    match datatype {
+        DataType::Dictionary(_, values) => is_single(values),
+        other => matches!(other, DataType::Float16 | DataType::Float32),
+    }
+}
+
 impl<'a> Cell<'a> {
     /// Types that can't be read give `Null`; [`is_readable`] is asked before.
     pub fn at(array: &'a dyn Array, row: usize) -> Self {
@@ -143,7 +151,7 @@ impl<'a> Cell<'a> {
             // as it is written: the nearest double of 0.1 is not 0.1
             Self::Float32(value) => value.to_string().parse::<f64>().map_or(Value::Null, Value::from),
             Self::Float(value) => Value::from(*value),
-            Self::List(list) => (0..list.len()).map(|at| Cell::at(list, at).json()).collect(),
+            Self::List(list) => (0..list.len()).map(|at| json(list, at)).collect(),
             cell => Value::from(cell.text().into_owned()),
         }
     }
@@ -159,6 +167,25 @@ impl<'a> Cell<'a> {
             Self::Text(text) => Number::parse(text),
             _ => None,
         }
+    }
+}
+
+/// A cell of any type as JSON, also of those that are no cells elsewhere: groups of named values, and maps.
+pub fn json(array: &dyn Array, row: usize) -> Value {
+    use DataType as D;
+    if array.is_null(row) {
+        return Value::Null;
+    }
+    match array.data_type() {
+        D::Struct(fields) => {
+            let columns = fields.iter().zip(array.as_struct().columns());
+            columns.map(|(field, column)| (field.name().clone(), json(column, row))).collect()
+        }
+        D::Map(..) => {
+            let entries = array.as_map().value(row);
+            (0..entries.len()).map(|at| json(&entries, at)).collect()
+        }
+        _ => Cell::at(array, row).json(),
     }
 }
 

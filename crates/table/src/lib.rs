@@ -21,7 +21,7 @@ mod source;
 mod time;
 mod value;
 
-pub use cell::{Cell, is_plain, is_readable};
+pub use cell::{Cell, is_plain, is_readable, is_single, json};
 pub use dialect::Header;
 pub use error::TableError;
 pub use form::{Compression, Form, Format};

@@ -31,8 +31,13 @@ pub struct Key(pub u128);
 
 impl Key {
     pub fn of<'c>(cells: impl IntoIterator<Item = Cell<'c>>, sameness: Sameness) -> Self {
+        Self::of_each(cells.into_iter().map(|cell| (cell, sameness)))
+    }
+
+    /// Of cells that are compared in different ways.
+    pub fn of_each<'c>(cells: impl IntoIterator<Item = (Cell<'c>, Sameness)>) -> Self {
         let mut hash = Hash::new();
-        for cell in cells {
+        for (cell, sameness) in cells {
             cell.hash_into(sameness, &mut hash);
         }
         hash.finish()
