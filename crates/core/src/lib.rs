@@ -14,6 +14,7 @@ pub mod event;
 pub mod external;
 pub mod hermetic;
 pub mod id;
+pub mod leak;
 pub mod lineage;
 pub mod name;
 pub mod near;

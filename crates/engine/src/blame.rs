@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use parquet::record::Row;
+use serde_json::Value;
 use stemma_api::types::{Blame, CellChange, DatasetVersion, KeyCell, RecordChange, RecordFate};
 use stemma_core::{
     ContentId, Problem,
@@ -14,7 +14,8 @@ use crate::{
     Engine,
     problem::internal,
     rows::SCANS,
-    scan::{CsvRows, Format, Lines, json_of, no_column, open_parquet, parquet_rows, text_of},
+    scan::{CsvRows, Format, Lines, columns, open_parquet, parquet_rows, text_of},
+    table::no_column,
 };
 
 /// Most columns of a key.
@@ -236,23 +237,20 @@ fn find_in_lines(name: &str, blob: &Arc<BlobReader>, key: &[KeyCell]) -> Result<
 
 fn find_in_parquet(name: &str, blob: &Arc<BlobReader>, key: &[KeyCell]) -> Result<Found, Problem> {
     let reader = open_parquet(name, blob)?;
-    let schema = parquet::file::reader::FileReader::metadata(&reader).file_metadata().schema_descr_ptr();
-    let columns: Vec<String> = schema.root_schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
+    let columns = columns(&reader);
     let positions = match positions(name, &columns, key) {
         Ok(positions) => positions,
         Err(problem) => return Ok(Found::NoKey(problem)),
     };
     let mut single = Single { name, key, found: None };
-    let mut visit = |number: u64, row: Row| {
-        let cells: Vec<_> = row.get_column_iter().collect();
-        let value = |at: usize| cells.get(at).and_then(|(_, field)| text_of(&json_of(field)));
+    let mut visit = |number: u64, cells: Vec<Value>| {
+        let value = |at: usize| cells.get(at).and_then(text_of);
         if positions.iter().zip(key).all(|(at, cell)| value(*at).as_ref() == Some(&cell.value)) {
-            let record = cells.iter().map(|(column, field)| ((*column).clone(), text_of(&json_of(field))));
-            single.put(number, record.collect())?;
+            single.put(number, columns.iter().cloned().zip(cells.iter().map(text_of)).collect())?;
         }
         Ok(true)
     };
-    parquet_rows(name, &reader, 0, &mut visit)?;
+    parquet_rows(name, reader, 0, &mut visit)?;
     Ok(single.end())
 }
 

@@ -5,16 +5,19 @@ use std::{collections::HashSet, io::Read as _, sync::Arc};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use stemma_api::types::{ContentClaim, ContentStored};
-use stemma_core::{ContentId, Digest, ErrorKind, Problem, Sha256, name::ProjectName, pointer::Pointer};
+use stemma_core::{
+    ContentId, Digest, ErrorKind, Problem, Sha256,
+    name::ProjectName,
+    pointer::{POINTER_BYTES_MAX, Pointer},
+};
 use stemma_onnx::Model;
 use stemma_store::{BlobInfo, Store, StoreError};
+use stemma_table::Source;
 
 use crate::{Caller, Engine, problem::internal, table::Table};
 
 /// Largest model that is loaded into this process.
 const MODEL_BYTES_MAX: u64 = 1 << 30;
-/// Largest table that is read into memory.
-const TABLE_BYTES_MAX: u64 = 2 << 30;
 /// Pieces in which content is sent.
 const SEND_BYTES: usize = 256 << 10;
 /// Most digests in one question.
@@ -215,10 +218,16 @@ impl Engine {
     }
 
     pub(crate) async fn read_table(&self, name: &str, digest: Digest) -> Result<Table, Problem> {
-        let bytes = self.read_content(digest, TABLE_BYTES_MAX).await?;
-        refuse_pointer(&format!("`{name}`"), &bytes)?;
-        let name = name.to_owned();
-        tokio::task::spawn_blocking(move || Table::parse(&name, &bytes)).await.map_err(internal)?
+        let (store, name) = (self.store().clone(), name.to_owned());
+        let read = move || {
+            let blob = store.open_blob(&digest).map_err(store_problem)?;
+            if blob.len() <= POINTER_BYTES_MAX {
+                refuse_pointer(&format!("`{name}`"), &store.read(&digest, POINTER_BYTES_MAX).map_err(store_problem)?)?;
+            }
+            let source: Source = Arc::new(blob);
+            Table::read(&name, &source)
+        };
+        tokio::task::spawn_blocking(read).await.map_err(internal)?
     }
 
     /// Loads a model from its content; loaded ones are kept while an endpoint or an evaluation holds them.

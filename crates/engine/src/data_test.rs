@@ -35,7 +35,7 @@ pub fn check(table: &Table, test: &DataTest, beside: &Beside) -> Vec<CheckResult
     }
     results.extend(test.keys.iter().map(|key| rows::unique_key(table, key)));
     for (rule, other) in test.no_overlap.iter().zip(&beside.overlaps) {
-        results.push(rows::no_overlap(table, rule, other));
+        results.push(rows::no_overlap(table, rule, other, &test.columns));
     }
     if let (Some(rule), Some(reference)) = (&test.drift, &beside.reference) {
         results.extend(drift::check(table, rule, reference, &test.columns));
@@ -232,6 +232,13 @@ mod tests {
         );
         let on = json!({ "data": "t@1", "on": ["a"] });
         assert_eq!(overlap("a,b\n1,x\n2,y\n", on.clone(), "a,b\n1,q\n").len(), 1);
+        let ids = "a,b\n9007199254740993,x\n";
+        assert_eq!(overlap(ids, on.clone(), "a,b\n9007199254740992,x\n"), Vec::<String>::new());
+        assert_eq!(overlap("a,b\n01067,x\n", on.clone(), "a,b\n1067,x\n"), Vec::<String>::new());
+        let texts = json!({ "no_overlap": [{ "data": "t@1", "on": ["a"] }], "columns": { "a": { "type": "text" } } });
+        let beside = |other| Beside { overlaps: vec![table(other)], reference: None };
+        assert_eq!(failed("a\n1e5\n", texts.clone(), beside("a\n100000\n")), Vec::<String>::new());
+        assert_eq!(failed("a\n1e5\n", texts, beside("a\n1e5\n")).len(), 1);
         assert!(overlap("a,b\n1,x\n", on, "b\nx\n")[0].contains("`t@1` has no column `a`"));
         assert!(overlap("a\n1\n", rule(), "b\n1\n")[0].contains("they have no column in common"));
     }
@@ -255,6 +262,25 @@ mod tests {
         assert_eq!(moved.len(), 1, "{moved:?}");
         assert!(moved[0].contains("KS 0.5000 (p 0.0000)"), "{moved:?}");
         assert!(moved[0].starts_with("`a` is as in `r@1`, PSI ≤ 0.2, KS ≤ 0.1: PSI "), "{moved:?}");
+    }
+
+    #[test]
+    fn a_value_that_most_rows_have_hides_nothing() {
+        let limits = || json!({ "psi_max": 0.2 });
+        let rows = |zeros: usize, ones: usize| format!("a\n{}{}", "0\n".repeat(zeros), "1\n".repeat(ones));
+        assert_eq!(drifted(&rows(92, 8), limits(), &rows(92, 8)), Vec::<String>::new());
+        let moved = drifted(&rows(0, 100), limits(), &rows(92, 8));
+        assert!(
+            moved[0].ends_with("most of it 0: 92.0 % then, 0.0 % now | ") || moved[0].contains("0 to 1: 8.0 % then"),
+            "{moved:?}"
+        );
+        let constant = |value: u32| format!("a\n{}", format!("{value}\n").repeat(50));
+        assert_eq!(drifted(&constant(5), limits(), &constant(5)), Vec::<String>::new());
+        assert!(drifted(&constant(6), limits(), &constant(5))[0].contains("PSI"));
+        let outside = format!("{}{}", numbers(0..90), "1000000\n".repeat(10));
+        assert!(drifted(&outside, limits(), &numbers(0..100))[0].contains("above 99: 0.0 % then, 10.0 % now"));
+        let undefined = format!("{}{}", numbers(0..60), "NaN\n".repeat(40));
+        assert!(drifted(&undefined, limits(), &numbers(0..100))[0].contains("empty: 0.0 % then, 40.0 % now"));
     }
 
     #[test]

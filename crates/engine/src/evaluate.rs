@@ -50,9 +50,9 @@ pub struct EvaluationData {
 impl EvaluationData {
     /// The slices that a row of the data falls into, as column and part.
     pub(crate) fn slices_of(&self, row: u64) -> Vec<(String, String)> {
-        let cells = usize::try_from(row).ok().and_then(|row| self.table.rows.get(row));
+        let row = usize::try_from(row).ok().filter(|row| *row < self.table.row_count());
         let part = |slice: &SliceSpec| {
-            let cell = cells?.get(self.table.column(slice.column()).ok()?)?;
+            let cell = self.table.cell(row?, self.table.column(slice.column()).ok()?);
             Some((slice.column().to_owned(), metrics::part_of(slice, cell).1))
         };
         self.spec.slices.iter().filter_map(part).collect()
@@ -128,9 +128,9 @@ impl Engine {
         data: &EvaluationData,
         run: Option<&RunRecord>,
     ) -> Result<Evaluation, Problem> {
-        let leaky = self.leaky_rows(data, run).await?;
-        let rows: Vec<usize> = (0..data.table.rows.len()).filter(|row| !leaky[*row]).collect();
-        let leaky_rows = (data.table.rows.len() - rows.len()) as u64;
+        let leaks = self.leaks(data, run).await?;
+        let rows: Vec<usize> = (0..data.table.row_count()).filter(|row| !leaks.rows[*row]).collect();
+        let leaky_rows = (data.table.row_count() - rows.len()) as u64;
         if rows.is_empty() {
             let problem = Problem::invalid(format!("nothing of `{}` is left to evaluate on", data.name));
             return Err(match leaky_rows {
@@ -157,6 +157,7 @@ impl Engine {
             overall,
             slices,
             leaky_rows,
+            search: Some(leaks.search),
             predictions: stored,
         };
         let bytes = canonical::to_bytes(&report).map_err(internal)?;
@@ -217,6 +218,12 @@ pub fn evidence_event(
     let mut summary = format!("{shown} on {} ({} rows)", report.data, report.overall.rows());
     if report.is_leaky() {
         summary.push_str(&format!(", {} leaky rows left out", report.leaky_rows));
+    }
+    if let Some(doubt) = report.leak_doubt() {
+        summary.push_str(&format!("; {doubt}"));
+    }
+    if let Some(told) = report.search.as_ref().and_then(|search| search.without_target(&report.data)) {
+        summary.push_str(&format!("; {told}"));
     }
     Event::EvidenceRecorded(EvidenceRecorded {
         project: project.clone(),

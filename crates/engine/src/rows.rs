@@ -4,7 +4,6 @@ use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
-use parquet::file::reader::FileReader as _;
 use serde_json::Value;
 use stemma_core::{ContentId, Problem, name::ProjectName, span::Span};
 use stemma_store::BlobReader;
@@ -14,7 +13,7 @@ use crate::{
     Engine,
     content::store_problem,
     problem::internal,
-    scan::{CsvRows, Format, Lines, json_of, open_parquet, parquet_rows},
+    scan::{CsvRows, Format, Lines, columns, open_parquet, parquet_rows},
 };
 
 /// Tables that are read from their beginning at once; others wait.
@@ -128,11 +127,16 @@ fn send_range(blob: &BlobReader, range: Range<u64>, sender: &Sender) {
 
 fn send_parquet(name: &str, blob: &Arc<BlobReader>, rows: Range<u64>, sender: &Sender) {
     let mut piece = Vec::with_capacity(SEND_BYTES);
-    let mut push = |number, row: parquet::record::Row| {
+    let reader = match open_parquet(name, blob) {
+        Ok(reader) => reader,
+        Err(problem) => return drop(sender.blocking_send(Err(std::io::Error::other(problem.to_string())))),
+    };
+    let names = columns(&reader);
+    let mut push = |number, cells: Vec<Value>| {
         if number >= rows.end {
             return Ok(false);
         }
-        let value: Value = row.get_column_iter().map(|(name, field)| (name.clone(), json_of(field))).collect();
+        let value: Value = names.iter().cloned().zip(cells).collect();
         serde_json::to_writer(&mut piece, &value).map_err(internal)?;
         piece.push(b'\n');
         if piece.len() < SEND_BYTES {
@@ -141,7 +145,7 @@ fn send_parquet(name: &str, blob: &Arc<BlobReader>, rows: Range<u64>, sender: &S
         let full = std::mem::replace(&mut piece, Vec::with_capacity(SEND_BYTES));
         Ok(sender.blocking_send(Ok(Bytes::from(full))).is_ok())
     };
-    let sent = open_parquet(name, blob).and_then(|reader| parquet_rows(name, &reader, rows.start, &mut push));
+    let sent = parquet_rows(name, reader, rows.start, &mut push);
     let last = match sent {
         Ok(()) => Ok(Bytes::from(piece)),
         Err(problem) => Err(std::io::Error::other(problem.to_string())),
@@ -155,8 +159,7 @@ fn locate(name: &str, blob: &Arc<BlobReader>, span: Span) -> Result<(Place, Rang
         Format::Csv => locate_csv(name, blob, span),
         Format::JsonLines => locate_lines(name, blob, span),
         Format::Parquet => {
-            let rows = open_parquet(name, blob)?.metadata().file_metadata().num_rows();
-            let rows = u64::try_from(rows).unwrap_or(0);
+            let rows = open_parquet(name, blob)?.count().unwrap_or(0);
             let found = span.within(rows).ok_or_else(|| beyond(name, rows, span))?;
             Ok((Place::Parquet, found))
         }

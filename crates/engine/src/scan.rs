@@ -9,15 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use parquet::{
-    file::reader::{FileReader as _, SerializedFileReader},
-    record::{Field, Row},
-};
 use serde_json::Value;
-use stemma_core::{Problem, near};
+use stemma_core::Problem;
 use stemma_store::BlobReader;
+use stemma_table::{Header, Rows, Source};
 
-use crate::{content::store_problem, seal::BlobChunks};
+use crate::content::store_problem;
 
 /// Longest row of CSV or JSON lines.
 const ROW_BYTES_MAX: u64 = 16 << 20;
@@ -44,14 +41,14 @@ impl Format {
 }
 
 /// Reads a blob from its start, and fails if one row takes too much of it.
-pub struct Source {
+pub struct Bounded {
     blob: Arc<BlobReader>,
     at: u64,
     /// Bytes that may still be read before the next row.
     left: Rc<Cell<u64>>,
 }
 
-impl Read for Source {
+impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.blob.read_into_at(self.at, buffer).map_err(io::Error::other)?;
         self.at += read as u64;
@@ -65,7 +62,7 @@ impl Read for Source {
 /// The rows of a CSV file as they stand in it.
 pub struct CsvRows {
     name: String,
-    reader: csv::Reader<Source>,
+    reader: csv::Reader<Bounded>,
     left: Rc<Cell<u64>>,
     pub columns: Vec<String>,
 }
@@ -73,7 +70,7 @@ pub struct CsvRows {
 impl CsvRows {
     pub fn open(name: &str, blob: &Arc<BlobReader>) -> Result<Self, Problem> {
         let left = Rc::new(Cell::new(ROW_BYTES_MAX));
-        let source = Source { blob: blob.clone(), at: 0, left: left.clone() };
+        let source = Bounded { blob: blob.clone(), at: 0, left: left.clone() };
         let delimiter = delimiter(&blob.read_at(0, BUFFER_BYTES).map_err(store_problem)?);
         let mut builder = csv::ReaderBuilder::new();
         let mut reader = builder.delimiter(delimiter).buffer_capacity(BUFFER_BYTES).from_reader(source);
@@ -109,7 +106,7 @@ fn malformed(name: &str, error: &dyn std::fmt::Display) -> Problem {
 /// The lines of a file of JSON lines that are not empty.
 pub struct Lines {
     name: String,
-    reader: BufReader<Source>,
+    reader: BufReader<Bounded>,
     left: Rc<Cell<u64>>,
     /// Where the next line begins.
     pub position: u64,
@@ -119,7 +116,7 @@ pub struct Lines {
 impl Lines {
     pub fn open(name: &str, blob: &Arc<BlobReader>) -> Self {
         let left = Rc::new(Cell::new(ROW_BYTES_MAX));
-        let source = Source { blob: blob.clone(), at: 0, left: left.clone() };
+        let source = Bounded { blob: blob.clone(), at: 0, left: left.clone() };
         let reader = BufReader::with_capacity(BUFFER_BYTES, source);
         Self { name: name.to_owned(), reader, left, position: 0, number: 0 }
     }
@@ -145,59 +142,35 @@ impl Lines {
     }
 }
 
-pub fn open_parquet(name: &str, blob: &Arc<BlobReader>) -> Result<SerializedFileReader<BlobChunks>, Problem> {
-    SerializedFileReader::new(BlobChunks(blob.clone())).map_err(|error| malformed(name, &error))
+pub fn open_parquet(name: &str, blob: &Arc<BlobReader>) -> Result<Rows, Problem> {
+    let source: Source = blob.clone();
+    Rows::open(&source, Header::First).map_err(|error| malformed(name, &error))
 }
 
-/// Calls `act` with each row from `first` on, and its number, until it says `false`; row groups before it are skipped.
+/// Names of the columns in their order.
+pub fn columns(rows: &Rows) -> Vec<String> {
+    rows.schema.fields().iter().map(|field| field.name().clone()).collect()
+}
+
+/// Calls `act` with each row from `first` on, and its number, until it says `false`; what lies before it is passed over.
 pub fn parquet_rows(
     name: &str,
-    reader: &SerializedFileReader<BlobChunks>,
+    mut rows: Rows,
     first: u64,
-    act: &mut dyn FnMut(u64, Row) -> Result<bool, Problem>,
+    act: &mut dyn FnMut(u64, Vec<Value>) -> Result<bool, Problem>,
 ) -> Result<(), Problem> {
-    let bad = |error: parquet::errors::ParquetError| malformed(name, &error);
-    let mut number = 0;
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(bad)?;
-        let rows = u64::try_from(group.metadata().num_rows()).unwrap_or(0);
-        if number + rows <= first {
-            number += rows;
-            continue;
-        }
-        for row in group.get_row_iter(None).map_err(bad)? {
-            let row = row.map_err(bad)?;
-            if number >= first && !act(number, row)? {
+    let mut number = first;
+    rows.skip(first).map_err(|error| malformed(name, &error))?;
+    while let Some(batch) = rows.next_batch().map_err(|error| malformed(name, &error))? {
+        for row in 0..batch.num_rows() {
+            let cells = batch.columns().iter().map(|column| stemma_table::json(column, row)).collect();
+            if !act(number, cells)? {
                 return Ok(());
             }
             number += 1;
         }
     }
     Ok(())
-}
-
-/// A value of Parquet as JSON; what JSON has no type for is text.
-pub fn json_of(field: &Field) -> Value {
-    match field {
-        Field::Null => Value::Null,
-        Field::Bool(value) => Value::from(*value),
-        Field::Byte(value) => Value::from(*value),
-        Field::Short(value) => Value::from(*value),
-        Field::Int(value) => Value::from(*value),
-        Field::Long(value) => Value::from(*value),
-        Field::UByte(value) => Value::from(*value),
-        Field::UShort(value) => Value::from(*value),
-        Field::UInt(value) => Value::from(*value),
-        Field::ULong(value) => Value::from(*value),
-        // as it is written: the nearest double of 0.1 is not 0.1
-        Field::Float(value) => value.to_string().parse::<f64>().map_or(Value::Null, Value::from),
-        Field::Double(value) => Value::from(*value),
-        Field::Str(text) => Value::from(text.as_str()),
-        Field::Bytes(bytes) => Value::from(String::from_utf8_lossy(bytes.data())),
-        Field::Group(row) => row.get_column_iter().map(|(name, field)| (name.clone(), json_of(field))).collect(),
-        Field::ListInternal(list) => list.elements().iter().map(json_of).collect(),
-        other => Value::from(other.to_string()),
-    }
 }
 
 /// A cell as text; none for null.
@@ -207,15 +180,4 @@ pub fn text_of(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     }
-}
-
-/// A problem that lists near names, or all.
-pub fn no_column(name: &str, wanted: &str, columns: &[String]) -> Problem {
-    const LISTED: usize = 30;
-    let mut all = columns.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if columns.len() > LISTED {
-        all.push_str(&format!(" and {} more", columns.len() - LISTED));
-    }
-    let hint = near::hint(wanted, columns.iter().map(String::as_str), &format!("its columns are {all}"));
-    Problem::invalid(format!("`{name}` has no column `{wanted}`")).hint(hint)
 }

@@ -178,7 +178,7 @@ impl Engine {
             let recorded = predictions::read(bytes)?;
             let chosen: Vec<_> = recorded.into_iter().take(most.max(1)).collect();
             let places: Vec<usize> = chosen.iter().filter_map(|row| usize::try_from(row.row).ok()).collect();
-            if places.iter().any(|place| *place >= table.rows.len()) {
+            if places.iter().any(|place| *place >= table.row_count()) {
                 return Err(Problem::new(ErrorKind::Corrupt, "the evaluation names rows that its data lacks"));
             }
             let inputs = inputs_of(&signature, &table, &target, &places)?;

@@ -47,6 +47,12 @@ pub fn table(report: &EvaluationReport) -> String {
     for note in report.notes() {
         text.push_str(&format!("\nnote: {note}"));
     }
+    if let Some(doubt) = report.leak_doubt() {
+        text.push_str(&format!("\nnot sure: {doubt}"));
+    }
+    if let Some(told) = report.search.as_ref().and_then(|search| search.without_target(&report.data)) {
+        text.push_str(&format!("\nread in training, and left in: {told}"));
+    }
     text
 }
 
@@ -161,6 +167,7 @@ mod tests {
             overall: metrics(Some(0.8), 0.2),
             slices: vec![slice("good", Some(0.9), 0.1), slice("one-class", None, 0.3), slice("poor", Some(0.5), 0.2)],
             leaky_rows: 0,
+            search: None,
             predictions: Digest::of(b"p"),
         };
         let table = table(&report);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Digest;
+use crate::{Digest, leak::LeakSearch};
 
 /// Metrics of a classifier of two classes on some rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -253,6 +253,9 @@ pub struct EvaluationReport {
     pub slices: Vec<SliceSummary>,
     /// Rows of the data that the producing run read for training; they are left out of the metrics.
     pub leaky_rows: u64,
+    /// Where such rows were looked for. An older report lacks it: then nothing is known of what was searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<LeakSearch>,
     /// Content: Parquet with one row per evaluated row (`row`, `label`, `predicted`, `score`, `scores`).
     pub predictions: Digest,
 }
@@ -262,6 +265,14 @@ impl EvaluationReport {
 
     pub const fn is_leaky(&self) -> bool {
         self.leaky_rows > 0
+    }
+
+    /// Why the producing run may have read rows that were not found; nothing if all that it read was looked at.
+    pub fn leak_doubt(&self) -> Option<String> {
+        match &self.search {
+            Some(search) => search.doubt(&self.data),
+            None => Some(format!("it is not known what was searched for rows of {}", self.data)),
+        }
     }
 
     /// Whether it was judged by the rules of today.

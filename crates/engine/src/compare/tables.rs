@@ -4,7 +4,11 @@ use stemma_api::types::{FileDifference, MovedColumn, TableDifference};
 use stemma_core::Problem;
 use stemma_stats::kolmogorov_smirnov;
 
-use crate::{Engine, problem::internal, table::Table};
+use crate::{
+    Engine,
+    problem::internal,
+    table::{Pair, Table},
+};
 
 /// Tables that are compared.
 const TABLES_MAX: usize = 20;
@@ -50,24 +54,19 @@ fn compare_tables(path: String, a: &Table, b: &Table) -> TableDifference {
     let only = |one: &Table, other: &Table| -> Vec<String> {
         one.columns.iter().filter(|column| !other.columns.contains(column)).cloned().collect()
     };
-    let shared: Vec<(usize, usize)> = b
-        .columns
-        .iter()
-        .enumerate()
-        .filter_map(|(mine, name)| Some((mine, a.columns.iter().position(|theirs| theirs == name)?)))
-        .collect();
+    let shared = Pair::shared(b, a);
     let same = if shared.is_empty() { Vec::new() } else { b.rows_in(a, &shared) };
     let mut moved: Vec<MovedColumn> = shared
         .iter()
-        .filter_map(|(in_b, in_a)| moved(&b.columns[*in_b], &numbers(a, *in_a)?, &numbers(b, *in_b)?))
+        .filter_map(|pair| moved(&b.columns[pair.mine], &numbers(a, pair.theirs)?, &numbers(b, pair.mine)?))
         .filter(|column| column.distance >= DISTANCE_MIN)
         .collect();
     moved.sort_by(|one, two| two.distance.total_cmp(&one.distance));
     moved.truncate(MOVED_MAX);
     TableDifference {
         path,
-        a_rows: a.rows.len() as u64,
-        b_rows: b.rows.len() as u64,
+        a_rows: a.row_count() as u64,
+        b_rows: b.row_count() as u64,
         shared_rows: same.iter().filter(|same| **same).count() as u64,
         columns_added: only(b, a),
         columns_removed: only(a, b),
@@ -77,9 +76,8 @@ fn compare_tables(path: String, a: &Table, b: &Table) -> TableDifference {
 
 /// The cells of a column if all of them are numbers.
 fn numbers(table: &Table, column: usize) -> Option<Vec<f64>> {
-    let number =
-        |row: &csv::StringRecord| row.get(column)?.trim().parse().ok().filter(|number: &f64| number.is_finite());
-    table.rows.iter().map(number).collect()
+    let number = |cell: &str| cell.trim().parse().ok().filter(|number: &f64| number.is_finite());
+    table.cells(column).map(number).collect()
 }
 
 fn moved(column: &str, a: &[f64], b: &[f64]) -> Option<MovedColumn> {

@@ -36,7 +36,7 @@ fn of_column(name: &str, result: CheckResult) -> CheckResult {
 }
 
 fn texts(table: &Table, column: usize) -> impl Iterator<Item = (usize, &str)> {
-    table.rows.iter().enumerate().map(move |(row, record)| (row, record.get(column).unwrap_or_default()))
+    table.cells(column).enumerate()
 }
 
 fn cells(table: &Table, name: &str, column: usize, rule: &ColumnRule) -> CheckResult {
@@ -51,7 +51,7 @@ fn cells(table: &Table, name: &str, column: usize, rule: &ColumnRule) -> CheckRe
             faults.add(row, || cell.to_owned(), || why);
         }
     }
-    let rows = table.rows.len() as u64;
+    let rows = table.row_count() as u64;
     faults.result(what, rows, "values don't fit", format!("{rows} values fit"))
 }
 
@@ -102,7 +102,7 @@ fn missing(table: &Table, name: &str, column: usize, most: f64) -> CheckResult {
             faults.add(row, String::new, || "is empty".to_owned());
         }
     }
-    let (empty, rows) = (faults.count, table.rows.len() as u64);
+    let (empty, rows) = (faults.count, table.row_count() as u64);
     if empty as f64 <= most * rows as f64 {
         return CheckResult::new(what, true, format!("{empty} of {rows} cells are ({})", percent(empty, rows)));
     }

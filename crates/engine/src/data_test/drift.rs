@@ -6,13 +6,15 @@ use stemma_core::{
     policy::{ColumnRule, ColumnType, DriftRule},
     record::CheckResult,
 };
-use stemma_stats::{kolmogorov_smirnov, population_stability_index, quantile};
+use stemma_stats::{Bin, Bins, kolmogorov_smirnov, population_stability_index};
 
 use super::{number, percent, shortened};
 use crate::table::Table;
 
 /// Most different values of a column that are compared as categories.
 const CATEGORIES_MAX: usize = 1000;
+/// The bin of what is no value.
+const EMPTY: &str = "empty";
 /// A value that fewer rows have is not named: it could tell who they are.
 const NAMED_ROWS_MIN: u64 = 5;
 
@@ -71,18 +73,19 @@ fn describe(rule: &DriftRule, reference: &str, name: &str, is_number: bool) -> S
 
 fn cells<'a>(table: &'a Table, name: &str) -> Vec<&'a str> {
     match table.column(name) {
-        Ok(column) => table.rows.iter().map(|row| row.get(column).unwrap_or_default().trim()).collect(),
+        Ok(column) => table.cells(column).map(str::trim).collect(),
         Err(_) => Vec::new(),
     }
 }
 
-/// What is declared counts; else a column is one of numbers if each cell of both tables is one or empty.
+/// What is declared counts; else a column is one of numbers if each cell of both tables is one (infinite and NaN, too)
+/// or empty.
 fn is_number(table: &Table, reference: &Table, name: &str, declared: Option<&ColumnRule>) -> bool {
     match declared.and_then(|rule| rule.kind) {
         Some(ColumnType::Number | ColumnType::Integer) => true,
         Some(ColumnType::Text) => false,
         None => {
-            let all = |table| cells(table, name).into_iter().all(|cell| cell.is_empty() || number(cell).is_some());
+            let all = |table| cells(table, name).into_iter().all(|cell| cell.is_empty() || cell.parse::<f64>().is_ok());
             all(table) && all(reference)
         }
     }
@@ -115,17 +118,24 @@ impl Drift {
 fn measure_numbers(now: &[&str], then: &[&str], rule: &DriftRule) -> Result<Drift, String> {
     let numbers = |cells: &[&str]| -> Vec<f64> { cells.iter().filter_map(|cell| number(cell)).collect() };
     let (new, old) = (numbers(now), numbers(then));
-    let edges = edges(&old, rule.bins);
-    let bins = |cells: &[&str]| {
-        let mut counts = vec![0; edges.len() + 2];
+    // without numbers in the reference every number is a new one
+    let bins = Bins::of(&old, rule.bins).ok();
+    let ranges = bins.as_ref().map_or(1, Bins::count);
+    let count = |cells: &[&str]| {
+        let mut counts = vec![0; ranges + 1];
         for cell in cells {
-            let bin = number(cell).map_or(edges.len() + 1, |value| edges.partition_point(|edge| *edge <= value));
-            counts[bin] += 1;
+            let value = cell.parse::<f64>().ok().filter(|value| !value.is_nan());
+            counts[value.map_or(ranges, |value| bins.as_ref().map_or(0, |bins| bins.place(value)))] += 1;
         }
         counts
     };
-    let names: Vec<String> = (0..edges.len() + 2).map(|bin| bin_name(&edges, bin)).collect();
-    let mut drift = measure_bins(&bins(now), &bins(then), &names)?;
+    let name = |place| match &bins {
+        _ if place == ranges => EMPTY.to_owned(),
+        Some(bins) => bin_name(bins.bin(place)),
+        None => "numbers".to_owned(),
+    };
+    let names: Vec<String> = (0..=ranges).map(name).collect();
+    let mut drift = measure_bins(&count(now), &count(then), &names)?;
     if let Ok(distance) = kolmogorov_smirnov(&old, &new) {
         drift.ks = Some((distance.statistic, distance.p_value));
     } else if rule.ks_max.is_some() {
@@ -134,22 +144,12 @@ fn measure_numbers(now: &[&str], then: &[&str], rule: &DriftRule) -> Result<Drif
     Ok(drift)
 }
 
-/// Bounds between bins that hold equally many of the reference's numbers, as far as its values can be told apart.
-fn edges(numbers: &[f64], bins: u32) -> Vec<f64> {
-    let shares = (1..bins).map(|bin| f64::from(bin) / f64::from(bins));
-    let mut edges: Vec<f64> = shares.filter_map(|share| quantile(numbers, share).ok()).collect();
-    edges.dedup();
-    edges
-}
-
-fn bin_name(edges: &[f64], bin: usize) -> String {
-    let below = bin.checked_sub(1).and_then(|at| edges.get(at));
-    match (below, edges.get(bin)) {
-        _ if bin > edges.len() => "empty".to_owned(),
-        (None, Some(high)) => format!("below {high}"),
-        (Some(low), Some(high)) => format!("{low} to {high}"),
-        (Some(low), None) => format!("from {low}"),
-        (None, None) => "numbers".to_owned(),
+fn bin_name(bin: Bin) -> String {
+    match bin {
+        Bin::Below(least) => format!("below {least}"),
+        Bin::Above(greatest) => format!("above {greatest}"),
+        Bin::Range(low, high) => format!("{low} to {high}"),
+        Bin::Point(value) => format!("{value}"),
     }
 }
 
@@ -164,7 +164,7 @@ fn measure_categories(now: &[&str], then: &[&str]) -> Result<Drift, String> {
     if counts.len() > CATEGORIES_MAX {
         return Err(format!("there are more than {CATEGORIES_MAX} different values; leave it out with `except`"));
     }
-    let name = |cell: &&str| if cell.is_empty() { "empty".to_owned() } else { format!("`{}`", shortened(cell)) };
+    let name = |cell: &&str| if cell.is_empty() { EMPTY.to_owned() } else { format!("`{}`", shortened(cell)) };
     let names: Vec<String> = counts.keys().map(name).collect();
     let (now, then): (Vec<u64>, Vec<u64>) = counts.into_values().unzip();
     measure_bins(&now, &then, &names)
@@ -176,7 +176,7 @@ fn measure_bins(now: &[u64], then: &[u64], names: &[String]) -> Result<Drift, St
     let share = |count: u64, of: u64| count as f64 / of as f64;
     let moved = |bin: &usize| (share(now[*bin], new) - share(then[*bin], old)).abs();
     let largest = (0..names.len())
-        .filter(|bin| now[*bin].max(then[*bin]) >= NAMED_ROWS_MIN || names[*bin] == "empty")
+        .filter(|bin| now[*bin].max(then[*bin]) >= NAMED_ROWS_MIN || names[*bin] == EMPTY)
         .max_by(|a, b| moved(a).total_cmp(&moved(b)))
         .map(|bin| format!("{}: {} then, {} now", names[bin], percent(then[bin], old), percent(now[bin], new)));
     Ok(Drift { psi, ks: None, largest })

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, HashMap};
 
 use stemma_core::{
-    policy::{ColumnRule, OverlapRule},
+    policy::{ColumnRule, ColumnType, OverlapRule},
     record::CheckResult,
 };
+use stemma_table::{Key, Sameness};
 
 use super::Faults;
-use crate::table::Table;
+use crate::table::{Pair, Table};
 
 /// Unknown columns that are named.
 const COLUMNS_NAMED: usize = 10;
 
 pub fn count(table: &Table, min: u64, max: Option<u64>) -> CheckResult {
-    let rows = table.rows.len() as u64;
+    let rows = table.row_count() as u64;
     let what = match max {
         None => format!("`{}` has at least {}", table.name, counted(min, "row")),
         Some(max) => format!("`{}` has from {min} to {max} rows", table.name),
@@ -47,20 +48,26 @@ pub fn unique_key(table: &Table, key: &[String]) -> CheckResult {
         Ok(columns) => columns,
         Err(name) => return CheckResult::new(what, false, format!("there is no column `{name}`")),
     };
-    let mut seen: HashMap<u128, usize> = HashMap::new();
+    let mut seen: HashMap<Key, usize> = HashMap::new();
     let mut faults = Faults::new(table);
-    for row in 0..table.rows.len() {
+    for row in 0..table.row_count() {
         let first = *seen.entry(table.text_key(row, &columns)).or_insert(row);
         if first != row {
             let why = || format!("is also in line {}", table.line(first));
             faults.add(row, || cells(table, row, &columns), why);
         }
     }
-    let rows = table.rows.len() as u64;
+    let rows = table.row_count() as u64;
     faults.result(what, rows, "rows occur again", format!("{rows} different rows"))
 }
 
-pub fn no_overlap(table: &Table, rule: &OverlapRule, other: &Table) -> CheckResult {
+/// Numbers are compared as numbers, unless the column is declared as text.
+pub fn no_overlap(
+    table: &Table,
+    rule: &OverlapRule,
+    other: &Table,
+    rules: &BTreeMap<String, ColumnRule>,
+) -> CheckResult {
     let on: Vec<String> = rule.on.iter().map(|name| format!("`{name}`")).collect();
     let what = match on.is_empty() {
         true => format!("no row of `{}` is in `{}`", table.name, other.name),
@@ -80,13 +87,19 @@ pub fn no_overlap(table: &Table, rule: &OverlapRule, other: &Table) -> CheckResu
         (_, Err(name)) => return fails(format!("`{}` has no column `{name}`", other.name)),
     };
     let mut faults = Faults::new(table);
-    let columns: Vec<(usize, usize)> = mine.iter().copied().zip(theirs).collect();
-    for (row, also) in table.rows_in(other, &columns).into_iter().enumerate() {
+    let sameness = |name: &String| match rules.get(name).and_then(|rule| rule.kind) {
+        Some(ColumnType::Text) => Sameness::Text,
+        _ => Sameness::Value,
+    };
+    let pairs = mine.iter().zip(theirs).zip(&shared);
+    let pairs: Vec<Pair> =
+        pairs.map(|((mine, theirs), name)| Pair { mine: *mine, theirs, sameness: sameness(name) }).collect();
+    for (row, also) in table.rows_in(other, &pairs).into_iter().enumerate() {
         if also {
             faults.add(row, || cells(table, row, &mine), || "is in both".to_owned());
         }
     }
-    let rows = table.rows.len() as u64;
+    let rows = table.row_count() as u64;
     faults.result(what, rows, "rows are", format!("none of {rows} rows is"))
 }
 
@@ -96,6 +109,6 @@ fn positions<'a>(table: &Table, names: &'a [String]) -> Result<Vec<usize>, &'a s
 }
 
 fn cells(table: &Table, row: usize, columns: &[usize]) -> String {
-    let cells: Vec<&str> = columns.iter().map(|column| table.rows[row].get(*column).unwrap_or_default()).collect();
+    let cells: Vec<&str> = columns.iter().map(|column| table.cell(row, *column)).collect();
     cells.join(", ")
 }

@@ -72,8 +72,9 @@ pub fn agreement(data: &EvaluationData, one: &Evaluation, two: &Evaluation) -> R
             agreement.score_difference_max = agreement.score_difference_max.max(difference);
         }
         for (place, slice) in data.spec.slices.iter().enumerate() {
-            let cells = usize::try_from(row.row).ok().and_then(|row| data.table.rows.get(row));
-            let cell = cells.and_then(|cells| cells.get(data.table.column(slice.column()).ok()?)).unwrap_or_default();
+            let at = usize::try_from(row.row).ok().filter(|row| *row < data.table.row_count());
+            let cell = at.zip(data.table.column(slice.column()).ok());
+            let cell = cell.map_or("", |(row, column)| data.table.cell(row, column));
             let (order, part) = part_of(slice, cell);
             let counted = slices.entry((place, order, part)).or_default();
             *counted = (counted.0 + 1, counted.1 + flipped);

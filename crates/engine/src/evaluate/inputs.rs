@@ -40,7 +40,7 @@ impl<'a> InputPlan<'a> {
     }
 
     fn values(&self, feed: &Feed<'_>, row: usize) -> Vec<Given<'_>> {
-        let cell = |column: usize| self.table.rows[row].get(column).unwrap_or_default();
+        let cell = |column: usize| self.table.cell(row, column);
         let written = |column: usize| Given::Written(cell(column).into());
         match &feed.columns {
             Columns::One(column) if is_wide(feed.field) => {

@@ -213,7 +213,7 @@ pub fn slices(
         let column = table.column(slice.column())?;
         let mut parts: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
         for (place, row) in rows.iter().enumerate() {
-            let cell = table.rows[*row].get(column).unwrap_or_default();
+            let cell = table.cell(*row, column);
             parts.entry(part_of(slice, cell)).or_default().push(place);
         }
         if found.len() + parts.len() > SLICES_MAX {

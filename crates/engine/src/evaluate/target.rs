@@ -16,7 +16,7 @@ pub fn classes(table: &Table, target: &str, rows: &[usize], classes: &[String]) 
     let mut found = Vec::with_capacity(rows.len());
     let mut none: BTreeMap<&str, NoClass> = BTreeMap::new();
     for &row in rows {
-        let cell = table.rows[row].get(column).unwrap_or_default();
+        let cell = table.cell(row, column);
         match names.find(cell) {
             Some(class) => found.push(classes[class].clone()),
             None => none.entry(cell).or_insert_with(|| NoClass { rows: 0, first_line: table.line(row) }).rows += 1,
@@ -29,7 +29,7 @@ pub fn classes(table: &Table, target: &str, rows: &[usize], classes: &[String]) 
 pub fn numbers(table: &Table, target: &str, rows: &[usize]) -> Result<Vec<f64>, Problem> {
     let column = table.column(target)?;
     let number = |row: &usize| {
-        let cell = table.rows[*row].get(column).unwrap_or_default();
+        let cell = table.cell(*row, column);
         let finite = cell.trim().parse().ok().filter(|number: &f64| number.is_finite());
         finite.ok_or_else(|| {
             let (line, shown) = (table.line(*row), shown(cell));

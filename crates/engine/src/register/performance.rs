@@ -69,6 +69,9 @@ impl Engine {
         if let Some(same) = self.same_answers(project, versions, data, evaluation).await? {
             return Ok(same);
         }
+        if let Some(doubt) = evaluation.report.leak_doubt() {
+            return unknown(format!("{doubt}, so better performance is not shown"));
+        }
         let of_line: Vec<&ModelVersion> = versions.iter().filter(|version| line.contains(&version.number)).collect();
         let line = match self.measure_line(project, &of_line, data).await? {
             Ok(line) => line,

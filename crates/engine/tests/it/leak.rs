@@ -1,6 +1,6 @@
 //! A model is not judged on what it learned from, whatever its script says.
 
-use stemma_core::{ErrorKind, version::Step};
+use stemma_core::{ErrorKind, leak::Outcome, version::Step};
 
 use crate::world::{World, project, sample};
 
@@ -36,6 +36,51 @@ async fn a_run_that_read_the_whole_test_data_can_not_be_judged_on_it() {
     let problem = world.register(model).await.unwrap_err();
     assert_eq!(problem.kind, ErrorKind::Invalid);
     assert!(problem.hint.unwrap().contains("read all 50 rows"));
+}
+
+#[tokio::test]
+async fn what_could_not_be_searched_earns_nothing_and_is_named() {
+    let world = World::new().await;
+    world.add_dataset("test", world.csv(0..120)).await;
+    world.set_policy(world.policy()).await;
+    let train = world.upload(world.csv(120..200)).await.digest;
+    let first = world.upload(sample("table_logistic")).await.digest;
+    world.record_run(&[("train.csv", train)], first).await;
+    let registered = world.register(first).await.unwrap();
+    let search = registered.evaluation.unwrap().search.unwrap();
+    assert_eq!(search.doubt("test@1"), None);
+    let searched = Outcome::Searched { format: "CSV".into(), rows: 80, found: 0, without_target: 0 };
+    assert_eq!(search.inputs[0].outcome, searched);
+    let pickle = world.upload(&b"\x80\x04\x95\x10\0\0\0\0\0\0\0."[..]).await.digest;
+    let second = world.upload(sample("table_boosting")).await.digest;
+    world.record_run(&[("train.csv", train), ("train.pkl", pickle)], second).await;
+    let registered = world.register(second).await.unwrap();
+    let why = "`train.pkl` could not be searched for rows of test@1: it is a Python pickle, so better performance is not shown";
+    assert_eq!(registered.version.step, Step::Pipeline);
+    assert!(registered.version.reason.contains(why), "{}", registered.version.reason);
+    let detail = world.engine.version(&project(), &world.model, "newest").await.unwrap();
+    assert!(detail.evidence[0].summary.contains("`train.pkl` could not be searched"), "{}", detail.evidence[0].summary);
+}
+
+#[tokio::test]
+async fn values_and_labels_in_two_arrays_leak_together() {
+    let world = World::new().await;
+    let rows: Vec<(f64, f64, usize)> =
+        (0..40).map(|row| (f64::from(row) * 1.5, f64::from(row * 7 % 11), row as usize % 2)).collect();
+    let lines = rows.iter().map(|(x, z, y)| format!("{x},{z},car,own,{}\n", world.classes[*y]));
+    world.add_dataset("test", format!("age,amount,purpose,housing,outcome\n{}", lines.collect::<String>())).await;
+    world.set_policy(world.policy()).await;
+    let table = |cells: fn(&(f64, f64, usize)) -> String| rows.iter().map(cells).collect::<String>();
+    let x = world.upload(table(|(x, z, _)| format!("{x},{z},car,own\n"))).await.digest;
+    let y = world.upload(table(|(_, _, y)| format!("{y}\n"))).await.digest;
+    let model = world.upload(sample("table_logistic")).await.digest;
+    world.record_run(&[("x.csv", x)], model).await;
+    let report = world.register(model).await.unwrap().evaluation.unwrap();
+    let without = Outcome::Searched { format: "CSV".into(), rows: 40, found: 0, without_target: 40 };
+    assert_eq!((report.leaky_rows, &report.search.unwrap().inputs[0].outcome), (0, &without));
+    let other = world.upload(sample("table_boosting")).await.digest;
+    world.record_run(&[("x.csv", x), ("y.csv", y)], other).await;
+    assert!(world.register(other).await.unwrap_err().hint.unwrap().contains("read all 40 rows"));
 }
 
 #[tokio::test]

@@ -1,0 +1,231 @@
+//! Rows of the evaluation data in one table.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use arrow_array::RecordBatch;
+use stemma_table::{Cell, Form, Format, Header, Rows, Sameness, Source, TableError, is_single};
+
+use super::{
+    columns::{Lens, Pairs, differences_max, pairs},
+    labels::Carrier,
+    mixed::{Sums, hash},
+};
+use crate::table::Table;
+
+/// Rows of the data that one row of an input is taken for.
+const ALIKE_MAX: usize = 1_000;
+/// Places that are kept of rows without what is to be predicted.
+const UNLABELLED_MAX: usize = 4_000_000;
+
+/// What is looked for.
+pub struct Wanted {
+    pub table: Arc<Table>,
+    /// The column that is to be predicted.
+    pub target: usize,
+}
+
+impl Wanted {
+    pub fn of(table: Arc<Table>, target: usize) -> Self {
+        Self { table, target }
+    }
+
+    pub fn row_count(&self) -> usize {
+        self.table.row_count()
+    }
+
+    pub fn target_of(&self, row: usize, sameness: Sameness) -> u128 {
+        hash(&Cell::Text(self.table.cell(row, self.target)), sameness)
+    }
+}
+
+/// What a table holds of the data.
+pub struct Found {
+    pub format: Format,
+    pub rows: u64,
+    leaky: Vec<bool>,
+    /// Rows without what is to be predicted: where they stand, and which they are.
+    pub unlabelled: Vec<(u64, usize)>,
+    /// What could not be settled by reading it as a table.
+    doubt: Option<&'static str>,
+}
+
+impl Found {
+    pub fn mark(&self, leaky: &mut [bool]) {
+        leaky.iter_mut().zip(&self.leaky).for_each(|(any, this)| *any |= this);
+    }
+
+    pub fn leaky_count(&self) -> u64 {
+        self.leaky.iter().filter(|leaky| **leaky).count() as u64
+    }
+
+    pub fn unlabelled_count(&self) -> u64 {
+        self.unlabelled.iter().map(|(_, row)| *row).collect::<HashSet<_>>().len() as u64
+    }
+
+    /// Whether what was not found is not there.
+    pub fn is_certain(&self) -> bool {
+        self.doubt.is_none() || self.leaky.contains(&true)
+    }
+
+    pub fn doubt(&self) -> String {
+        self.doubt.unwrap_or_default().to_owned()
+    }
+}
+
+/// Reads a table to its end, a batch at a time.
+pub fn search(source: &Source, wanted: &Wanted) -> Result<Found, TableError> {
+    let mut rows = Rows::open(source, Header::Guessed)?;
+    let columns = rows.schema.fields().len();
+    let mut way = Way::of(wanted, &rows);
+    let (mut count, mut hits) = (0, Hits::new(wanted));
+    while let Some(batch) = rows.next_batch()? {
+        for row in 0..batch.num_rows() {
+            way.look(&batch, row, count, wanted, &mut hits);
+            count += 1;
+        }
+    }
+    let is_text = matches!(rows.format.form, Form::Text { .. });
+    let narrow = is_text && columns + differences_max(wanted.table.columns.len()) + 1 < wanted.table.columns.len();
+    let doubt = match () {
+        () if hits.has_oversized => Some("it holds lists that are longer than a row"),
+        // another reading of the text could have more columns
+        () if narrow => Some("it is a text that may be read in more than one way"),
+        () => way.doubt(columns),
+    };
+    let mut found = Found { format: rows.format, rows: count, leaky: hits.leaky, unlabelled: Vec::new(), doubt };
+    if hits.carriers.values().any(Carrier::says_target) {
+        hits.unlabelled.iter().for_each(|(_, row)| found.leaky[*row] = true);
+    } else if !way.names_target() {
+        // rows with another answer than the data's were not learned from it
+        found.unlabelled = hits.unlabelled;
+    }
+    Ok(found)
+}
+
+struct Hits {
+    leaky: Vec<bool>,
+    unlabelled: Vec<(u64, usize)>,
+    /// Columns that are no values of the rows, by their place.
+    carriers: HashMap<usize, Carrier>,
+    has_oversized: bool,
+}
+
+/// How rows are recognised, which the names of the columns decide.
+enum Way {
+    /// The target is among the columns that both have, or nearly all others are.
+    Names { whole: Option<Lens>, features: Option<Features> },
+    /// Too few have the same name.
+    Values(Box<Sums>),
+}
+
+impl Way {
+    fn of(wanted: &Wanted, rows: &Rows) -> Self {
+        let pairs = pairs(wanted, &rows.schema);
+        let features = wanted.table.columns.len() - 1;
+        let has_target = pairs.iter().any(|(mine, ..)| *mine == wanted.target);
+        let whole = (has_target && pairs.len() > 1).then(|| Lens::new(wanted, &pairs));
+        let others: Pairs = pairs.into_iter().filter(|(mine, ..)| *mine != wanted.target).collect();
+        let are_nearly_all = !others.is_empty() && others.len() + differences_max(features) >= features;
+        let features = are_nearly_all.then(|| Features::new(wanted, &others, rows.schema.fields().len()));
+        if whole.is_some() || features.is_some() {
+            return Self::Names { whole, features };
+        }
+        let has_singles = rows.schema.fields().iter().any(|field| is_single(field.data_type()));
+        let sameness = if has_singles { Sameness::Single } else { Sameness::Rounded };
+        Self::Values(Box::new(Sums::new(wanted, sameness)))
+    }
+
+    fn look(&mut self, batch: &RecordBatch, row: usize, number: u64, wanted: &Wanted, hits: &mut Hits) {
+        match self {
+            Self::Names { whole, features } => {
+                whole.iter().for_each(|lens| hits.mark(lens.like(batch, row)));
+                features.iter().for_each(|features| features.look(batch, row, number, wanted, hits));
+            }
+            Self::Values(sums) => hits.look_at_values(sums, batch, row, number, wanted),
+        }
+    }
+
+    const fn names_target(&self) -> bool {
+        matches!(self, Self::Names { whole: Some(_), .. })
+    }
+
+    /// Why values alone may not be enough.
+    fn doubt(&self, columns: usize) -> Option<&'static str> {
+        match self {
+            Self::Values(sums) if !sums.is_telling && sums.could_hold(columns) => {
+                Some("its columns have other names, and the rows are too much alike to be known by their values")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Rows without the target; other columns may say it in a code of their own, whatever they are called.
+struct Features {
+    lens: Lens,
+    others: Vec<usize>,
+}
+
+impl Features {
+    fn new(wanted: &Wanted, pairs: &Pairs, columns: usize) -> Self {
+        let is_other = |column: &usize| !pairs.iter().any(|(_, theirs, _)| theirs == column);
+        Self { lens: Lens::new(wanted, pairs), others: (0..columns).filter(is_other).collect() }
+    }
+
+    fn look(&self, batch: &RecordBatch, row: usize, number: u64, wanted: &Wanted, hits: &mut Hits) {
+        for mine in self.lens.like(batch, row).iter().take(ALIKE_MAX) {
+            hits.add_unlabelled(number, *mine);
+            let target = wanted.target_of(*mine, Sameness::Rounded);
+            for column in &self.others {
+                let value = hash(&Cell::at(batch.column(*column), row), Sameness::Rounded);
+                hits.carriers.entry(*column).or_default().add(value, target);
+            }
+        }
+    }
+}
+
+impl Hits {
+    fn new(wanted: &Wanted) -> Self {
+        let leaky = vec![false; wanted.row_count()];
+        Self { leaky, unlabelled: Vec::new(), carriers: HashMap::new(), has_oversized: false }
+    }
+
+    /// Rows that are alike are always marked together, so that one tells of all.
+    fn mark(&mut self, rows: &[usize]) {
+        if rows.first().is_some_and(|first| !self.leaky[*first]) {
+            rows.iter().for_each(|row| self.leaky[*row] = true);
+        }
+    }
+
+    fn add_unlabelled(&mut self, number: u64, mine: usize) {
+        if self.unlabelled.len() < UNLABELLED_MAX {
+            self.unlabelled.push((number, mine));
+        }
+    }
+
+    fn look_at_values(&mut self, sums: &Sums, batch: &RecordBatch, row: usize, number: u64, wanted: &Wanted) {
+        let cells = sums.cells(batch, row);
+        if sums.is_oversized(cells.len()) {
+            self.has_oversized = true;
+            return;
+        }
+        if !sums.is_telling || !sums.could_hold(cells.len()) {
+            return;
+        }
+        let Some(like) = sums.like(&cells) else { return };
+        if like.is_whole {
+            return self.mark(&like.rows);
+        }
+        for mine in like.rows {
+            self.add_unlabelled(number, mine);
+            for other in &like.others {
+                let column = cells.iter().position(|cell| cell == other).unwrap_or_default();
+                let target = wanted.target_of(mine, sums.sameness());
+                self.carriers.entry(column).or_default().add(*other, target);
+            }
+        }
+    }
+}
