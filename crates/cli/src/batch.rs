@@ -93,7 +93,6 @@ async fn whole(
     output: &Output,
 ) -> Result<Summary, Problem> {
     let began = Instant::now();
-    let input = Format::of(&wanted.input)?;
     let to = if wanted.output == Path::new("-") { None } else { Some(wanted.output.as_path()) };
     let format = to.map_or(Ok(Format::Csv), Format::of)?;
     if let Some(to) = to
@@ -103,7 +102,7 @@ async fn whole(
         return Err(problem.hint("write to another file: the input would be gone"));
     }
     let path = wanted.input.clone();
-    let overview = joined(tokio::task::spawn_blocking(move || read::overview(&path, input))).await?;
+    let overview = joined(tokio::task::spawn_blocking(move || read::overview(&path))).await?;
     let order = Order {
         home: session.client.home().await?.home,
         project: session.project.clone(),
@@ -124,7 +123,7 @@ async fn whole(
             return Err(problem);
         }
     };
-    prepared.carry_out(session, wanted, input, &overview, output, began).await
+    prepared.carry_out(session, wanted, &overview, output, began).await
 }
 
 fn is_same_file(one: &Path, other: &Path) -> bool {
@@ -168,7 +167,7 @@ async fn prepare(
             Job::new(RequestId::generate().to_string(), order, revision, signature)
         }
     };
-    let table = Table::open(&wanted.input, Format::of(&wanted.input)?, 0)?;
+    let table = Table::open(&wanted.input, 0)?;
     let name = wanted.input.display().to_string();
     let questions = Questions::of(&name, &table.schema, &job.signature, wanted.unit.as_deref(), &job.id)?;
     let keep = wanted.keep.as_deref();
@@ -190,7 +189,6 @@ impl Prepared {
         self,
         session: &Session,
         wanted: &Wanted,
-        input: Format,
         overview: &Overview,
         output: &Output,
         began: Instant,
@@ -205,7 +203,7 @@ impl Prepared {
         if let Some(row) = resumed_from {
             output.note(format!("goes on from row {row}, with revision {} of `{}`", job.revision, job.order.endpoint));
         }
-        let table = Table::open(&wanted.input, input, before.rows)?;
+        let table = Table::open(&wanted.input, before.rows)?;
         for (input, columns) in questions.gathered(&table.schema) {
             output.note(format!(
                 "input `{input}` is put together from the columns {}, in this order",

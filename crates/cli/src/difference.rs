@@ -3,16 +3,17 @@
 mod side;
 pub mod trees;
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, sync::Arc};
 
 use serde::Serialize;
 use similar::TextDiff;
 use stemma_core::{ErrorKind, Problem, near};
 use stemma_diff::{
-    Checkpoints, Group, Retyped, TableDiff, TableError, TableOptions, TableSource, TensorChange, diff_checkpoints,
-    diff_tables, groups,
+    Checkpoints, Group, Retyped, TableDiff, TableError, TableOptions, TensorChange, diff_checkpoints, diff_tables,
+    groups,
 };
 use stemma_format::{Format, Outline, ReadAt as _, outline_of_all};
+use stemma_table::Source;
 
 pub use side::{Opened, Place, Side};
 
@@ -72,7 +73,7 @@ pub fn compare(before: &Side, after: &Side, options: &Options, output: &Output) 
         return tensors((&old, one), (&new, other), output).map_err(unreadable);
     }
     if let (Some(one), Some(other)) = (table(before, &outlines.0)?, table(after, &outlines.1)?) {
-        return rows(one, other, options, output);
+        return rows(&one, &other, options, output);
     }
     lines(&old, &new).map_err(unreadable)
 }
@@ -89,18 +90,19 @@ fn tensors(
     Ok(Contents::Tensors { tensors, layers })
 }
 
-/// A side as a table: Parquet by what it is, CSV by its name.
-fn table(side: &Side, outline: &Option<Outline>) -> Result<Option<TableSource>, Problem> {
+/// A side as a table: Parquet by what it is, others by their name.
+fn table(side: &Side, outline: &Option<Outline>) -> Result<Option<Source>, Problem> {
     let is_parquet = outline.as_ref().is_some_and(|outline| outline.format == Format::Parquet);
     let ending = side.file_name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
     match ending.as_deref() {
-        _ if is_parquet => side.file().map(|file| Some(TableSource::Parquet(file))),
-        Some("csv" | "tsv") => side.reader().map(|reader| Some(TableSource::Csv(reader))),
-        _ => Ok(None),
+        Some("csv" | "tsv" | "arrow" | "feather") => {}
+        _ if is_parquet => {}
+        _ => return Ok(None),
     }
+    Ok(Some(Arc::new(side.open()?)))
 }
 
-fn rows(before: TableSource, after: TableSource, options: &Options, output: &Output) -> Result<Contents, Problem> {
+fn rows(before: &Source, after: &Source, options: &Options, output: &Output) -> Result<Contents, Problem> {
     let bar = output.row_progress(0, "comparing");
     let table_options = TableOptions { key: options.key.clone(), examples: options.shown, ..TableOptions::default() };
     let found = diff_tables(before, after, &table_options, |rows| bar.inc(rows));

@@ -12,7 +12,7 @@ mod tensor;
 pub use checkpoint::{Checkpoints, Named, Retyped, TensorChange, diff_checkpoints};
 pub use groups::{Group, groups};
 pub use table::{
-    ChangedCell, ChangedRow, ColumnChanges, DuplicateKey, Row, Side, TableDiff, TableError, TableOptions, TableSource,
-    TypeChange, diff_tables,
+    ChangedCell, ChangedRow, ColumnChanges, DuplicateKey, Row, Side, TableDiff, TableError, TableOptions, TypeChange,
+    diff_tables,
 };
 pub use tensor::{Difference, differ};

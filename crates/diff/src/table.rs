@@ -11,8 +11,8 @@ mod settle;
 use std::{fmt, io, path::PathBuf};
 
 use serde::Serialize;
+use stemma_table::Source;
 
-pub use self::read::TableSource;
 use self::{
     partitions::{Entry, Partitions},
     read::Reader,
@@ -148,8 +148,8 @@ pub struct DuplicateKey {
 
 /// Compares two tables. `progress` is told the rows that were read.
 pub fn diff_tables(
-    before: TableSource,
-    after: TableSource,
+    before: &Source,
+    after: &Source,
     options: &TableOptions,
     mut progress: impl FnMut(u64),
 ) -> Result<TableDiff, TableError> {

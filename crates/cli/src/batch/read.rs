@@ -1,26 +1,14 @@
-//! The input: rows of a CSV or Parquet file, a chunk at a time, whatever the file's size.
+//! The input: rows of a table file in any form, a chunk at a time, whatever the file's size.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-    sync::Arc,
-};
+use std::{fs::File, io::Read as _, path::Path, sync::Arc};
 
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 use stemma_core::{Digest, Problem};
+use stemma_table::{FileSource, Header, Rows, Source};
 
-/// Rows of a chunk.
-pub const CHUNK_ROWS: usize = 1_000;
-/// Longest row of a CSV file.
-const RECORD_BYTES_MAX: usize = 16 << 20;
-/// A chunk of long rows ends before it has its full number.
-const CHUNK_BYTES: usize = 32 << 20;
-
-/// How a table is written.
+/// How an output is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -52,12 +40,12 @@ impl Format {
 #[derive(Debug, Clone)]
 pub struct Overview {
     pub digest: Digest,
-    /// Exact for Parquet; for CSV the lines, which are more than the rows if cells hold line breaks.
+    /// Exact if the file says it, as Parquet does; else the lines, which are more than the rows if cells hold line breaks.
     pub rows: u64,
 }
 
 /// Reads the whole file once.
-pub fn overview(path: &Path, format: Format) -> Result<Overview, Problem> {
+pub fn overview(path: &Path) -> Result<Overview, Problem> {
     let mut file = open(path)?;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 1 << 20];
@@ -69,13 +57,8 @@ pub fn overview(path: &Path, format: Format) -> Result<Overview, Problem> {
         lines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
         last = bytes[bytes.len() - 1];
     }
-    let rows = match format {
-        Format::Csv => (lines + u64::from(last != b'\n')).saturating_sub(1),
-        Format::Parquet => {
-            let rows = parquet_builder(path)?.metadata().file_metadata().num_rows();
-            u64::try_from(rows).map_err(|_| unreadable(path, &"it has fewer than no rows"))?
-        }
-    };
+    let lines = (lines + u64::from(last != b'\n')).saturating_sub(1);
+    let rows = rows_of(path)?.count().unwrap_or(lines);
     Ok(Overview { digest: Digest::from_bytes(*hasher.finalize().as_bytes()), rows })
 }
 
@@ -84,43 +67,17 @@ pub struct Table {
     pub schema: SchemaRef,
     name: String,
     rows: Rows,
-}
-
-enum Rows {
-    Csv(Box<csv::Reader<Bounded<File>>>),
-    Parquet(ParquetRecordBatchReader),
+    /// What is left of a batch that began before the first row.
+    rest: Option<RecordBatch>,
 }
 
 impl Table {
     /// Opens a table after its first rows.
-    pub fn open(path: &Path, format: Format, skip: u64) -> Result<Self, Problem> {
-        match format {
-            Format::Csv => Self::open_csv(path, skip),
-            Format::Parquet => Self::open_parquet(path, skip),
-        }
-    }
-
-    fn open_csv(path: &Path, skip: u64) -> Result<Self, Problem> {
-        let file = Bounded { inner: open(path)?, left: RECORD_BYTES_MAX };
-        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(file);
-        let headers = reader.headers().map_err(|error| unreadable(path, &error))?;
-        let columns: Vec<Field> = headers.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
-        let mut table = Self {
-            schema: Arc::new(Schema::new(columns)),
-            name: path.display().to_string(),
-            rows: Rows::Csv(Box::new(reader)),
-        };
-        table.check_names()?;
-        table.skip_records(skip)?;
-        Ok(table)
-    }
-
-    fn open_parquet(path: &Path, skip: u64) -> Result<Self, Problem> {
-        let skip = usize::try_from(skip).map_err(|error| unreadable(path, &error))?;
-        let builder = parquet_builder(path)?.with_batch_size(CHUNK_ROWS).with_offset(skip);
-        let schema = builder.schema().clone();
-        let reader = builder.build().map_err(|error| unreadable(path, &error))?;
-        let table = Self { schema, name: path.display().to_string(), rows: Rows::Parquet(reader) };
+    pub fn open(path: &Path, skip: u64) -> Result<Self, Problem> {
+        let name = path.display().to_string();
+        let mut rows = rows_of(path)?;
+        let rest = rows.skip(skip).map_err(|error| bad_table(&name, &error))?;
+        let table = Self { schema: rows.schema.clone(), name, rows, rest };
         table.check_names()?;
         Ok(table)
     }
@@ -134,75 +91,19 @@ impl Table {
         }
     }
 
-    fn skip_records(&mut self, rows: u64) -> Result<(), Problem> {
-        let Rows::Csv(reader) = &mut self.rows else { return Ok(()) };
-        let mut record = csv::StringRecord::new();
-        for _ in 0..rows {
-            reader.get_mut().left = RECORD_BYTES_MAX;
-            reader.read_record(&mut record).map_err(|error| bad_table(&self.name, &error))?;
-        }
-        Ok(())
-    }
-
     /// Returns the next rows, `None` after the last.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>, Problem> {
-        match &mut self.rows {
-            Rows::Parquet(reader) => match reader.next() {
-                Some(Ok(batch)) => Ok(Some(batch)),
-                Some(Err(error)) => Err(bad_table(&self.name, &error)),
-                None => Ok(None),
-            },
-            Rows::Csv(reader) => {
-                let records = records(reader).map_err(|error| bad_table(&self.name, &error))?;
-                if records.is_empty() {
-                    return Ok(None);
-                }
-                let column = |at: usize| -> ArrayRef {
-                    let cells = records.iter().map(|record| Some(record.get(at).unwrap_or_default()));
-                    Arc::new(cells.collect::<StringArray>())
-                };
-                let columns = (0..self.schema.fields().len()).map(column).collect();
-                let batch = RecordBatch::try_new(self.schema.clone(), columns);
-                batch.map(Some).map_err(|error| bad_table(&self.name, &error))
-            }
+        match self.rest.take() {
+            Some(rest) => Ok(Some(rest)),
+            None => self.rows.next_batch().map_err(|error| bad_table(&self.name, &error)),
         }
     }
 }
 
-fn records(reader: &mut csv::Reader<Bounded<File>>) -> Result<Vec<csv::StringRecord>, csv::Error> {
-    let mut records = Vec::new();
-    let (mut record, mut bytes) = (csv::StringRecord::new(), 0);
-    while records.len() < CHUNK_ROWS && bytes < CHUNK_BYTES {
-        reader.get_mut().left = RECORD_BYTES_MAX;
-        if !reader.read_record(&mut record)? {
-            break;
-        }
-        bytes += record.as_slice().len();
-        records.push(record.clone());
-    }
-    Ok(records)
-}
-
-/// Gives up on a record that does not end, as after a stray quotation mark, before it fills the memory.
-struct Bounded<R> {
-    inner: R,
-    left: usize,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            let message = format!("a row is longer than {RECORD_BYTES_MAX} bytes; is a quotation mark left open?");
-            return Err(io::Error::other(message));
-        }
-        let read = self.inner.read(buffer)?;
-        self.left = self.left.saturating_sub(read);
-        Ok(read)
-    }
-}
-
-fn parquet_builder(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Problem> {
-    ParquetRecordBatchReaderBuilder::try_new(open(path)?).map_err(|error| unreadable(path, &error))
+fn rows_of(path: &Path) -> Result<Rows, Problem> {
+    let file = FileSource::open(path).map_err(|error| unreadable(path, &error))?;
+    let source: Source = Arc::new(file);
+    Rows::open(&source, Header::First).map_err(|error| unreadable(path, &error))
 }
 
 fn open(path: &Path) -> Result<File, Problem> {
@@ -230,18 +131,18 @@ mod tests {
     }
 
     #[test]
-    fn csv_is_read_in_chunks_and_from_a_row_on() {
+    fn a_table_is_read_in_chunks_and_from_a_row_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.csv");
         let lines: Vec<String> = (1..=2_500).map(|row| row.to_string()).collect();
         std::fs::write(&path, format!("n\n{}", lines.join("\n"))).unwrap();
-        assert_eq!(overview(&path, Format::Csv).unwrap().rows, 2_500);
-        let mut table = Table::open(&path, Format::Csv, 1_000).unwrap();
+        assert_eq!(overview(&path).unwrap().rows, 2_500);
+        let mut table = Table::open(&path, 1_200).unwrap();
         let mut sizes = Vec::new();
         while let Some(batch) = table.next_batch().unwrap() {
             sizes.push(batch.num_rows());
         }
-        assert_eq!(sizes, [1_000, 500]);
+        assert_eq!(sizes, [800, 500]);
     }
 
     #[test]
@@ -249,17 +150,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.csv");
         std::fs::write(&path, "a,a\n1,2\n").unwrap();
-        assert!(Table::open(&path, Format::Csv, 0).is_err());
+        assert!(Table::open(&path, 0).is_err());
         std::fs::write(&path, "a,b\n1\n").unwrap();
-        assert!(Table::open(&path, Format::Csv, 0).unwrap().next_batch().is_err());
-        assert!(Table::open(&path, Format::Parquet, 0).is_err());
-    }
-
-    #[test]
-    fn a_row_without_an_end_is_given_up() {
-        let mut endless = Bounded { inner: io::repeat(b'x'), left: 10 };
-        let mut buffer = [0; 16];
-        assert_eq!(endless.read(&mut buffer).unwrap(), 16);
-        assert!(endless.read(&mut buffer).is_err());
+        assert!(Table::open(&path, 0).unwrap().next_batch().is_err());
+        std::fs::write(&path, b"PAR1 and nothing else").unwrap();
+        assert!(Table::open(&path, 0).is_err());
     }
 }

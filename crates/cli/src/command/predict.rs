@@ -40,7 +40,7 @@ struct Input {
     /// A file with the input; `-` is standard input
     #[arg(long, value_name = "FILE")]
     input_json: Option<PathBuf>,
-    /// A table, `.csv` or `.parquet`, with a column for each input
+    /// A table with a column for each input: CSV, Parquet, Arrow or JSON lines, also in gzip or zstd
     #[arg(long, value_name = "FILE", requires = "output")]
     input: Option<PathBuf>,
 }

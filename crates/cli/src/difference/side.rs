@@ -1,11 +1,6 @@
 //! One of two contents that are compared: stored, or a file in a folder.
 
-use std::{
-    fs::File,
-    io::{self, Read, Seek as _, SeekFrom},
-    os::unix::fs::FileExt as _,
-    path::PathBuf,
-};
+use std::{fs::File, io, os::unix::fs::FileExt as _, path::PathBuf};
 
 use stemma_core::{Digest, ErrorKind, Problem};
 use stemma_format::ReadAt;
@@ -38,46 +33,22 @@ pub enum Opened {
 
 impl Side {
     pub fn open(&self) -> Result<Opened, Problem> {
-        if let Place::Stored(store, digest) = &self.place {
-            return Ok(Opened::Blob(Box::new(store.open_blob(digest).map_err(WorkspaceError::from)?)));
-        }
-        let file = self.file()?;
-        let len = file.metadata().map_err(|error| self.unreadable(&error))?.len();
-        Ok(Opened::File(file, len))
-    }
-
-    pub fn reader(&self) -> Result<Box<dyn Read>, Problem> {
-        Ok(match self.open()? {
-            Opened::Blob(blob) => blob,
-            Opened::File(file, _) => Box::new(file),
-        })
-    }
-
-    /// A file with the bytes: the file itself, or a temporary copy of what is stored.
-    pub fn file(&self) -> Result<File, Problem> {
-        let opened = match &self.place {
-            Place::File(path) => File::open(path),
+        let file = match &self.place {
             Place::Fetched(file) => file.reopen(),
-            Place::Stored(..) => return self.copy(),
+            Place::File(path) => File::open(path),
+            Place::Stored(store, digest) => {
+                return Ok(Opened::Blob(Box::new(store.open_blob(digest).map_err(WorkspaceError::from)?)));
+            }
         };
-        opened.map_err(|error| self.unreadable(&error))
-    }
-
-    fn copy(&self) -> Result<File, Problem> {
-        copy_of(&mut self.reader()?).map_err(|error| self.unreadable(&error))
+        let opened = file.and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (len, file) = opened.map_err(|error| self.unreadable(&error))?;
+        Ok(Opened::File(file, len))
     }
 
     fn unreadable(&self, error: &io::Error) -> Problem {
         let kind = if error.kind() == io::ErrorKind::InvalidData { ErrorKind::Corrupt } else { ErrorKind::Config };
         Problem::new(kind, format!("`{}` can't be read: {error}", self.name))
     }
-}
-
-fn copy_of(reader: &mut dyn Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    io::copy(reader, &mut file)?;
-    file.seek(SeekFrom::Start(0))?;
-    Ok(file)
 }
 
 impl ReadAt for Opened {
