@@ -109,12 +109,12 @@ impl Searching<'_> {
             let digest = search.inputs[at].digest;
             let Some(features) = tables.get(&digest).filter(|found| !found.unlabelled.is_empty()) else { continue };
             let beside = tables.iter().filter(|(other, found)| **other != digest && found.rows == features.rows);
-            let joined = beside.map(|(other, _)| {
+            let mut joined = beside.map(|(other, _)| {
                 self.open(*other).and_then(|source| {
                     labels::carried_at(&source, self.wanted, &features.unlabelled).map_err(|error| error.to_string())
                 })
             });
-            let carried = joined.fold(Ok(false), |any, one| any.and_then(|any| one.map(|one| any || one)));
+            let carried = joined.try_fold(false, |any, one| one.map(|one| any || one));
             match (carried, &mut search.inputs[at].outcome) {
                 (Ok(true), Outcome::Searched { found, without_target, .. }) => {
                     features.unlabelled.iter().for_each(|(_, row)| leaky[*row] = true);

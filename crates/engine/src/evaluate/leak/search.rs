@@ -118,7 +118,7 @@ enum Way {
     /// The target is among the columns that both have, or nearly all others are.
     Names { whole: Option<Lens>, features: Option<Features> },
     /// Too few have the same name.
-    Values(Box<Sums>),
+    Values(Sums),
 }
 
 impl Way {
@@ -135,7 +135,7 @@ impl Way {
         }
         let has_singles = rows.schema.fields().iter().any(|field| is_single(field.data_type()));
         let sameness = if has_singles { Sameness::Single } else { Sameness::Rounded };
-        Self::Values(Box::new(Sums::new(wanted, sameness)))
+        Self::Values(Sums::new(wanted, sameness))
     }
 
     fn look(&mut self, batch: &RecordBatch, row: usize, number: u64, wanted: &Wanted, hits: &mut Hits) {
