@@ -77,7 +77,7 @@ pub fn slices(report: &EvaluationReport) -> String {
             y + 16.0,
             escape(&name.chars().take(52).collect::<String>())
         );
-        let track = WIDTH - LEFT - 60.0;
+        let track = WIDTH - LEFT - 80.0;
         let _ = write!(
             svg,
             "<rect class=\"track\" x=\"{LEFT}\" y=\"{:.1}\" width=\"{track}\" height=\"10\" rx=\"3\"/>",
