@@ -72,6 +72,8 @@ const SECOND: &str =
 /// Three sources, one of them a folder, and five steps to two models.
 struct Flights {
     desk: Desk,
+    /// The token of somebody who lets versions through.
+    approver: String,
 }
 
 impl Flights {
@@ -97,7 +99,8 @@ impl Flights {
             let (path, source) = (format!("data/{name}"), format!("https://data.example/{name}"));
             desk.ok(&["add", &path, "--source", &source]);
         }
-        Self { desk }
+        let approver = desk.ok(&["user", "add", "bob@example.org", "--role", "approver"]);
+        Self { desk, approver }
     }
 
     fn step(&self, script: &str) -> String {
@@ -114,11 +117,21 @@ impl Flights {
     }
 
     fn deploy(&self) {
-        self.desk.ok(&["register", "first", "first.onnx"]);
-        self.desk.ok(&["register", "second", "second.onnx"]);
         for model in ["first", "second"] {
-            self.desk.ok(&["deploy", &format!("{model}-offer"), "--model", &format!("{model}@1.0.0")]);
+            self.serve(model);
         }
+    }
+
+    /// Registers a model's file and lets it answer.
+    fn serve(&self, model: &str) {
+        let desk = &self.desk;
+        let registered = desk.json(&["register", model, &format!("{model}.onnx")]);
+        let version = format!("{model}@{}", registered["version"]["number"].as_str().unwrap());
+        let mut approve = desk.command(&["approve", &version, "--reason", "looks right"]);
+        let approved = approve.env("STEMMA_TOKEN", self.approver.trim()).output().unwrap();
+        assert!(approved.status.success(), "{approved:?}");
+        desk.ok(&["promote", &version, "production", "--reason", "go"]);
+        desk.ok(&["deploy", &format!("{model}-offer"), "--model", &version]);
     }
 
     fn why(&self, endpoint: &str) -> (serde_json::Value, String) {
@@ -189,8 +202,7 @@ fn a_step_outside_of_stemma_and_one_that_ran_twice() {
     assert!(outside.unwrap().success());
     desk.write("assets/first.onnx", onnx::doubling("other"));
     flights.step(FIRST);
-    desk.ok(&["register", "first", "first.onnx"]);
-    desk.ok(&["deploy", "first-offer", "--model", "first@newest"]);
+    flights.serve("first");
     let (why, text) = flights.why("first-offer");
     assert_eq!(why["tree"]["complete"], false);
     assert!(reasons(&why)[0].starts_with("who wrote `work/features.csv` is not known"), "{:?}", reasons(&why));

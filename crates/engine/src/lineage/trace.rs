@@ -11,6 +11,7 @@ use stemma_core::{
     id::{RunId, WorkspaceId},
     lineage::{
         Certainty, EdgeKind, Node, NodeKind,
+        completeness::RAW,
         origin::{Candidates, FileUse, FileWrite},
     },
     name::ProjectName,
@@ -54,7 +55,8 @@ pub(super) struct Name {
 /// What is known of some contents.
 struct Named {
     datasets: HashMap<Digest, Vec<DatasetVersion>>,
-    models: HashMap<Digest, Vec<VersionRegistered>>,
+    /// Each with when it was registered.
+    models: HashMap<Digest, Vec<(VersionRegistered, Timestamp)>>,
     /// `name@number` → who wrote the file that was added.
     writers: HashMap<String, (FileWrite, Certainty)>,
 }
@@ -139,7 +141,7 @@ impl Engine {
             }
         }
         for row in self.ledger().model_versions_with(project, &digests).await.map_err(ledger_problem)? {
-            named.models.entry(row.value.digest).or_default().push(row.value);
+            named.models.entry(row.value.digest).or_default().push((row.value, row.fact.time));
         }
         Ok(named)
     }
@@ -200,26 +202,32 @@ fn by_path(used: RunFile, asked: &FileUse, candidates: &Candidates, named: &Name
         traced.wrote(write, certainty);
     }
     let models = named.models.get(&digest).into_iter().flatten();
-    let made = models.filter(|model| traced.writer.is_some() && model.run == traced.writer);
+    let made = models.map(|(model, _)| model).filter(|model| traced.writer.is_some() && model.run == traced.writer);
     let made: Vec<Name> = made.map(|model| model_name(model, Certainty::Observed)).collect();
     traced.names.extend(made);
     traced
 }
 
-/// What the bytes say, when the path says nothing: never more than a guess.
+/// What the bytes say, when the path says nothing: never more than a guess. What was written or registered only later is
+/// not what was read, and of raw data nothing is to be guessed.
 fn by_bytes(traced: &mut Traced, asked: &FileUse, candidates: &Candidates, named: &Named) {
+    if traced.used.role.as_deref() == Some(RAW) {
+        return;
+    }
     if let Some((write, certainty)) = candidates.by_bytes() {
         traced.wrote(write, certainty);
     }
     let digest = traced.used.digest;
-    for model in named.models.get(&digest).into_iter().flatten() {
-        if traced.writer.is_none() || model.run == traced.writer {
+    for (model, registered) in named.models.get(&digest).into_iter().flatten() {
+        let is_it = if traced.writer.is_none() { *registered <= asked.until } else { model.run == traced.writer };
+        if is_it {
             traced.names.push(model_name(model, Certainty::Inferred));
         }
     }
     if traced.writer.is_none() {
         let versions = named.datasets.get(&digest).into_iter().flatten();
-        traced.names.extend(versions.map(|version| named.name(version, asked, Certainty::Inferred)));
+        let versions = versions.map(|version| named.name(version, asked, Certainty::Inferred));
+        traced.names.extend(versions.filter(|name| name.reach == Reach::Whole));
     }
 }
 

@@ -163,6 +163,14 @@ async fn the_same_bytes_elsewhere_are_only_a_guess() {
         assert!(has(&tree, &project.run("clean")), "{path}");
         assert_eq!(tree.reasons, ["1 connection is only inferred"], "{path}");
     }
+    // a run that made a version, and a dataset of it, from a file with the same bytes did not read what it made
+    let table = world.upload("brought").await.digest;
+    let copy = step(world, 95, 4, &[("brought.csv", table)], ("work/brought.csv", table)).await;
+    world.add_from("brought", "work/brought.csv", table, None).await;
+    let tree = project.above(&copy.to_string()).await;
+    assert!(!has(&tree, "brought@1"), "{:?}", tree.tree.nodes);
+    let [reason] = tree.reasons.as_slice() else { panic!("{:?}", tree.reasons) };
+    assert!(reason.starts_with("who wrote `brought.csv` is not known"), "{reason}");
     let inputs = [("somewhere.csv", Digest::of(b"nobody knows"))];
     world.upload("nobody knows").await;
     let roles = [("somewhere.csv", "raw")];
