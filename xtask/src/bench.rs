@@ -8,7 +8,11 @@ mod why;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
-use crate::{checkout::Checkout, desk::Desk, process, setup};
+use crate::{
+    checkout::Checkout,
+    desk::{CREDIT_SCORING, Desk},
+    process, setup,
+};
 
 /// Measure what docs/benchmarks.md states
 #[derive(Debug, Args)]
@@ -46,7 +50,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
 fn run_overhead(checkout: &Checkout, rounds: u32) -> Result<()> {
     let python = setup::example_python(checkout)?;
     // the runner is measured by itself; the binary has no part in it
-    let desk = Desk::fresh(checkout, "bench-overhead", "stemma".as_ref(), &python)?;
+    let desk = Desk::fresh(checkout, &CREDIT_SCORING, "bench-overhead", "stemma".as_ref(), &python)?;
     process::output(&mut desk.script(&["split.py"])?)?;
     let interpreter = python.interpreter();
     let interpreter = interpreter.to_str().context("the path of the interpreter is not text")?;

@@ -35,8 +35,8 @@ impl Checkout {
         Ok(Self { root, target })
     }
 
-    pub fn example(&self) -> PathBuf {
-        self.root.join("examples/credit-scoring")
+    pub fn example(&self, name: &str) -> PathBuf {
+        self.root.join("examples").join(name)
     }
 
     /// Cargo in the checkout's root, ready for arguments.
@@ -97,7 +97,7 @@ mod tests {
     fn the_checkout_is_this_one() {
         let checkout = Checkout::find().unwrap();
         assert!(checkout.root.join("xtask/Cargo.toml").is_file());
-        assert!(checkout.example().join("train.py").is_file());
+        assert!(checkout.example("credit-scoring").join("train.py").is_file());
         assert_eq!(checkout.package_with_example("no-such-example").unwrap(), None);
     }
 

@@ -17,7 +17,7 @@ use clap::Args;
 
 use crate::{
     checkout::{Checkout, Profile},
-    desk::Desk,
+    desk::{CREDIT_SCORING, Desk},
     setup,
 };
 
@@ -94,7 +94,7 @@ pub fn play(checkout: &Checkout, folder: &str, profile: Profile, port: u16) -> R
     let python = setup::example_python(checkout)?;
     let stemma = checkout.build_product(profile)?;
     let began = Instant::now();
-    let desk = Desk::fresh(checkout, folder, &stemma, &python)?;
+    let desk = Desk::fresh(checkout, &CREDIT_SCORING, folder, &stemma, &python)?;
     let mut story = Story::new(desk, stemma, port);
     println!("The story of a credit decision, on 1,000 real applications, in `{}`", story.desk.work.display());
     for (index, (title, step)) in STEPS.iter().enumerate() {

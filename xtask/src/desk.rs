@@ -9,13 +9,25 @@ use std::{
     process::{Command, ExitStatus},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::{checkout::Checkout, process, setup::Python};
 
 pub const TRAINER: &str = "tess@bank.example";
 const TRAINER_NAME: &str = "Tess Trainer";
+
+/// A project of `examples/`, as somebody has it who has just cloned it.
+pub struct Example {
+    pub name: &'static str,
+    /// What the first commit says.
+    pub message: &'static str,
+}
+
+pub const CREDIT_SCORING: Example =
+    Example { name: "credit-scoring", message: "Credit scoring on the German credit data" };
+pub const FLIGHT_DELAYS: Example =
+    Example { name: "flight-delays", message: "Flight delays from flights, weather and planes" };
 
 pub struct Desk {
     /// Everything of this desk lies below it, settings and logs too.
@@ -27,25 +39,25 @@ pub struct Desk {
 
 impl Desk {
     /// Makes the desk anew: what lay in the folder is gone.
-    pub fn fresh(checkout: &Checkout, name: &str, stemma: &Path, python: &Python) -> Result<Self> {
-        let folder = checkout.target.join(name);
+    pub fn fresh(checkout: &Checkout, example: &Example, folder: &str, stemma: &Path, python: &Python) -> Result<Self> {
+        let folder = checkout.target.join(folder);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("can't remove `{}`", folder.display()))?;
         }
-        let work = folder.join("credit-scoring");
-        copy_example(&checkout.example(), &work)?;
+        let work = folder.join(example.name);
+        copy_example(&checkout.example(example.name), &work)?;
         let desk = Self { folder, work, python: python.clone(), stemma: stemma.to_owned() };
-        desk.make_repository()?;
+        desk.make_repository(example.message)?;
         Ok(desk)
     }
 
-    fn make_repository(&self) -> Result<()> {
+    fn make_repository(&self, message: &str) -> Result<()> {
         let git = |arguments: &[&str]| process::output(self.command("git")?.args(arguments));
         git(&["init", "--quiet", "--initial-branch=main"])?;
         git(&["config", "user.name", TRAINER_NAME])?;
         git(&["config", "user.email", TRAINER])?;
         git(&["add", "--all"])?;
-        git(&["commit", "--quiet", "--message", "Credit scoring on the German credit data"])?;
+        git(&["commit", "--quiet", "--message", message])?;
         Ok(())
     }
 
@@ -124,23 +136,29 @@ pub fn expect_exit(command: &Command, status: ExitStatus, said: &str, expected: 
 
 /// Copies what a clone would have, and nothing that its scripts make.
 fn copy_example(example: &Path, to: &Path) -> Result<()> {
-    let made: BTreeSet<PathBuf> = fs::read_to_string(example.join(".gitignore"))
+    let mut made: BTreeSet<PathBuf> = fs::read_to_string(example.join(".gitignore"))
         .context("the example's .gitignore")?
         .lines()
-        .map(|line| PathBuf::from(line.trim_start_matches('/')))
-        .chain([PathBuf::from("stemma.lock")])
+        .map(|line| example.join(line.trim_matches('/')))
         .collect();
-    for folder in ["", "data", "tests/cases"] {
-        let from = example.join(folder);
-        fs::create_dir_all(to.join(folder)).with_context(|| format!("can't make `{}`", to.display()))?;
-        for entry in fs::read_dir(&from).with_context(|| format!("can't read `{}`", from.display()))? {
-            let path = Path::new(folder).join(entry?.file_name());
-            if from.join(path.file_name().unwrap_or_default()).is_file() && !made.contains(&path) {
-                fs::copy(example.join(&path), to.join(&path)).with_context(|| format!("`{}`", path.display()))?;
-            }
+    made.extend(["stemma.lock", ".stemma", "__pycache__"].map(|path| example.join(path)));
+    copy_folder(example, to, &made)
+}
+
+fn copy_folder(from: &Path, to: &Path, without: &BTreeSet<PathBuf>) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("can't make `{}`", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("can't read `{}`", from.display()))? {
+        let entry = entry?;
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        if without.contains(&path) {
+            continue;
+        }
+        if path.is_dir() {
+            copy_folder(&path, &copy, without)?;
+        } else {
+            fs::copy(&path, &copy).with_context(|| format!("can't copy `{}`", path.display()))?;
         }
     }
-    ensure!(to.join("data/german_credit.csv").is_file(), "the example has no data");
     Ok(())
 }
 

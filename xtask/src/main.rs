@@ -5,6 +5,7 @@ mod checkout;
 mod ci;
 mod demo;
 mod desk;
+mod flights;
 mod http;
 mod interrupt;
 mod kill;
@@ -17,6 +18,7 @@ mod setup;
 mod soak;
 mod swap;
 mod test;
+mod typing;
 
 use std::process::ExitCode;
 

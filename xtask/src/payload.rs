@@ -28,6 +28,8 @@ fn body(inputs: &[Value], header: &csv::StringRecord, record: &csv::StringRecord
         let datatype = input["datatype"].as_str().unwrap_or_default();
         let value = match datatype {
             "BYTES" => json!(cell),
+            // a missing number
+            _ if cell.is_empty() => Value::Null,
             _ => json!(cell.parse::<f64>().with_context(|| format!("`{cell}` of `{name}` is not a number"))?),
         };
         Ok(json!({ "name": name, "datatype": datatype, "shape": [1, 1], "data": [value] }))
@@ -56,6 +58,9 @@ mod tests {
         ]});
         let made: Value = serde_json::from_str(&body(&inputs, &header, &row).unwrap()).unwrap();
         assert_eq!(made, expected);
+        let without_age = csv::StringRecord::from(vec!["a, b", "bad", ""]);
+        let made: Value = serde_json::from_str(&body(&inputs, &header, &without_age).unwrap()).unwrap();
+        assert_eq!(made["inputs"][0]["data"], json!([null]));
         let error = body(&inputs, &csv::StringRecord::from(vec!["job", "label"]), &row).unwrap_err();
         assert_eq!(error.to_string(), "there is no column `age`");
     }

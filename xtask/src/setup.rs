@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{checkout::Checkout, process};
+use crate::{checkout::Checkout, desk::CREDIT_SCORING, process};
 
 /// The version that the lock files were made for.
 const PYTHON: &str = "3.11";
@@ -39,9 +39,10 @@ impl Python {
     }
 }
 
-/// The environment of the example and its client.
+/// The environment of the examples and of the client.
 pub fn example_python(checkout: &Checkout) -> Result<Python> {
-    let locks = ["requirements.lock", "requirements-client.lock"].map(|lock| checkout.example().join(lock));
+    let locks =
+        ["requirements.lock", "requirements-client.lock"].map(|lock| checkout.example(CREDIT_SCORING.name).join(lock));
     python(&checkout.target.join("venv"), &locks)
 }
 

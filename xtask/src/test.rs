@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     checkout::{Checkout, Profile},
-    demo, interrupt, kill,
+    demo, flights, interrupt, kill,
     postgres::Postgres,
     process,
     setup::{self, Python},
@@ -18,7 +18,8 @@ use crate::{
 const KILLS: u32 = 50;
 const SWAPS: u32 = 1000;
 
-/// Set up and run all tests, then kill commands at their work, then the demo and a server killed under requests
+/// Set up and run all tests, then kill commands at their work, then the stories of the flights and of the demo, and a server
+/// killed under requests
 #[derive(Debug, Args)]
 pub struct TestArgs {
     /// Only the tests whose names contain one of these; no demo and no kills then
@@ -42,10 +43,12 @@ pub fn run(args: &TestArgs) -> Result<()> {
     }
     doc_tests(&checkout)?;
     kill_commands(&checkout, Profile::Dev, KILLS)?;
+    println!();
+    flights::play(&checkout, "test-flights", Profile::Dev)?;
     play_and_kill(&checkout, Profile::Dev, KILLS)?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "\ntest: passed in {seconds:.0} s: all tests, the demo, {SWAPS} swaps, {KILLS} kills of commands and {KILLS} of a \
+        "\ntest: passed in {seconds:.0} s: all tests, the demo, the flights, {SWAPS} swaps, {KILLS} kills of commands and {KILLS} of a \
          server under requests"
     );
     Ok(())

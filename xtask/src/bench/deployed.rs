@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::{
     checkout::{Checkout, Profile},
-    desk::Desk,
+    desk::{CREDIT_SCORING, Desk},
     process, setup,
 };
 
@@ -16,7 +16,7 @@ pub fn desk(checkout: &Checkout, name: &str, log: &str) -> Result<Desk> {
     setup::ensure_program("git", "git")?;
     let python = setup::example_python(checkout)?;
     let stemma = checkout.build_product(Profile::Release)?;
-    let desk = Desk::fresh(checkout, name, &stemma, &python)?;
+    let desk = Desk::fresh(checkout, &CREDIT_SCORING, name, &stemma, &python)?;
     let steps: [&[&str]; 7] = [
         &["init"],
         &["add", "data/german_credit.csv"],

@@ -1,19 +1,18 @@
 //! What the steps share: the desk, what came of earlier steps, and how a command is typed and shown.
 
 use std::{
-    io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::{
-    desk::{Desk, expect_exit},
-    process,
+    desk::Desk,
     server::Server,
+    typing::{self, INDENT},
 };
 
 /// Exit code of what a rule refuses.
@@ -21,9 +20,7 @@ pub const REFUSED: i32 = 6;
 /// Exit code of what is not as it was.
 pub const DAMAGED: i32 = 8;
 
-const INDENT: &str = "   ";
-/// Characters that begin every token; the rest is not for the screen.
-pub const TOKEN_START: &str = "stm_";
+pub use crate::typing::TOKEN_START;
 
 pub struct Story {
     pub desk: Desk,
@@ -68,9 +65,7 @@ impl Story {
     /// Says what happens, in a line or two.
     #[expect(clippy::unused_self, reason = "the story speaks")]
     pub fn say(&self, text: &str) {
-        for line in text.lines() {
-            println!("{INDENT}{line}");
-        }
+        typing::say(text);
     }
 
     /// Types a command of `stemma` that must succeed; returns what it said.
@@ -91,23 +86,9 @@ impl Story {
     }
 
     /// Shows a command as a person types it, runs it, shows what it says, and checks how it ended.
+    #[expect(clippy::unused_self, reason = "the story types")]
     pub fn type_in(&self, command: &mut Command, before: &str, exit_code: i32) -> Result<String> {
-        println!("{INDENT}$ {before}{}", process::words(command));
-        let (reader, writer) = std::io::pipe().context("no pipe")?;
-        // one pipe for both, so that lines are shown in the order in which they were written
-        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-        let mut child = command.spawn().with_context(|| format!("can't run `{}`", process::words(command)))?;
-        // the command holds our end of the pipe, too
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut said = String::new();
-        for line in BufReader::new(reader).lines() {
-            let line = line.context("the command printed something else than text")?;
-            println!("{INDENT}  {}", masked(&line));
-            said.push_str(&line);
-            said.push('\n');
-        }
-        expect_exit(command, child.wait()?, &said, exit_code)?;
-        Ok(said)
+        typing::type_in(command, before, exit_code)
     }
 
     /// Commits what is not ignored, as a person would after a step.
@@ -182,28 +163,4 @@ pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, expected: T) -
         bail!("{what} is {found:?}, not {expected:?}");
     }
     Ok(())
-}
-
-/// Takes the secret part out of tokens.
-fn masked(text: &str) -> String {
-    let mut parts = text.split(TOKEN_START);
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').unwrap_or(part.len());
-        out.push_str(TOKEN_START);
-        out.push('…');
-        out.push_str(&part[end..]);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_are_not_shown() {
-        assert_eq!(masked("the token\n\n  stm_aB3_-x\n\nkept; stm_q, end"), "the token\n\n  stm_…\n\nkept; stm_…, end");
-        assert_eq!(masked("nothing"), "nothing");
-    }
 }
