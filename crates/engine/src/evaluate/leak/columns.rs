@@ -78,15 +78,20 @@ impl Lens {
         Self { columns: pairs.iter().map(|(_, theirs, sameness)| (*theirs, *sameness)).collect(), exact, without }
     }
 
-    /// The rows of the data that a row of the input is, or else those that differ in one of many columns.
-    pub fn like(&self, batch: &RecordBatch, row: usize) -> &[usize] {
+    /// The rows of the data that a row of the input is, or else those that differ in one of many columns, and in which.
+    pub fn like<'lens>(&'lens self, batch: &RecordBatch, row: usize) -> Option<(&'lens [usize], Option<usize>)> {
         let cells = self.columns.iter().enumerate();
         let hashes: Vec<u128> = cells
             .map(|(at, (column, sameness))| spread(at, &Cell::at(batch.column(*column), row), *sameness))
             .collect();
         let sum = sum(&hashes);
-        let near = || self.without.iter().find_map(|(at, rows)| rows.get(&sum.wrapping_sub(hashes[*at])));
-        self.exact.get(&sum).or_else(near).map_or(&[], Vec::as_slice)
+        if let Some(rows) = self.exact.get(&sum) {
+            return Some((rows, None));
+        }
+        let near = |(at, rows): &'lens (usize, HashMap<u128, Vec<usize>>)| {
+            rows.get(&sum.wrapping_sub(hashes[*at])).map(|rows| (rows.as_slice(), Some(*at)))
+        };
+        self.without.iter().find_map(near)
     }
 }
 

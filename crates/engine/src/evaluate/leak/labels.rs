@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use stemma_table::{Cell, Header, Rows, Sameness, Source, TableError};
 
-use super::{mixed::hash, search::Wanted};
+use super::{
+    mixed::hash,
+    search::{Wanted, are_many},
+};
 
 /// A target with more different values is a number, which no code stands for.
 const CLASSES_MAX: usize = 100;
@@ -20,12 +23,15 @@ pub struct Carrier {
     codes: HashMap<u128, u128>,
     classes: HashMap<u128, u128>,
     broken: usize,
+    /// Rows in which it says another value of the target: another answer, rather than a code for the same one.
+    contradicts: usize,
 }
 
 impl Carrier {
-    pub fn add(&mut self, value: u128, target: u128) {
+    pub fn add(&mut self, value: u128, target: u128, wanted: &Wanted) {
         self.rows += 1;
         self.equal += usize::from(value == target);
+        self.contradicts += usize::from(value != target && wanted.is_target(value));
         if self.codes.len() <= CLASSES_MAX {
             let fits = *self.codes.entry(value).or_insert(target) == target
                 && *self.classes.entry(target).or_insert(value) == value;
@@ -34,9 +40,10 @@ impl Carrier {
     }
 
     /// Equal values, or a code with one value for each class. Where all rows have one class, nothing speaks against it.
-    pub fn says_target(&self) -> bool {
+    /// A code in the target's own values, as where 0 and 1 changed places, needs more rows than chance brings together.
+    pub fn says_target(&self, are_many: bool) -> bool {
         let most = self.rows * EXCEPTIONS_PERCENT / 100;
-        let is_code = self.codes.len() <= CLASSES_MAX && self.broken <= most;
+        let is_code = self.codes.len() <= CLASSES_MAX && self.broken <= most && (are_many || self.contradicts <= most);
         self.rows > 0 && (self.rows - self.equal <= most || is_code)
     }
 }
@@ -52,37 +59,50 @@ pub fn carried_at(source: &Source, wanted: &Wanted, places: &[(u64, usize)]) -> 
             if let Some(mine) = at.remove(&number) {
                 let target = wanted.target_of(mine, Sameness::Rounded);
                 for (carrier, column) in carriers.iter_mut().zip(batch.columns()) {
-                    carrier.add(hash(&Cell::at(column, row), Sameness::Rounded), target);
+                    carrier.add(hash(&Cell::at(column, row), Sameness::Rounded), target, wanted);
                 }
             }
             number += 1;
         }
     }
-    Ok(carriers.iter().any(Carrier::says_target))
+    let are_many = are_many(places.len() as u64, number, wanted.row_count());
+    Ok(carriers.iter().any(|carrier| carrier.says_target(are_many)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(pairs: &[(u128, u128)], expected: bool) {
+    /// The data's target has the values 1 and 2.
+    fn says_target(pairs: &[(u128, u128)], are_many: bool) -> bool {
+        let wanted = Wanted::with_targets([1, 2]);
         let mut carrier = Carrier::default();
-        pairs.iter().for_each(|(value, target)| carrier.add(*value, *target));
-        assert_eq!(carrier.says_target(), expected, "{pairs:?}");
+        pairs.iter().for_each(|(value, target)| carrier.add(*value, *target, &wanted));
+        carrier.says_target(are_many)
     }
 
     #[test]
     fn codes_and_equal_values_say_the_target() {
-        check(&[(7, 1), (8, 2), (7, 1)], true);
-        check(&[(1, 1), (2, 2)], true);
-        check(&[(7, 1), (7, 2)], false);
-        check(&[(7, 1), (8, 1), (9, 2)], false);
-        check(&[(7, 1)], true);
-        check(&[], false);
+        for (pairs, expected) in [
+            (&[(7, 1), (8, 2), (7, 1)][..], true),
+            (&[(1, 1), (2, 2)], true),
+            (&[(7, 1), (7, 2)], false),
+            (&[(7, 1), (8, 1), (9, 2)], false),
+            (&[(7, 1)], true),
+            (&[], false),
+        ] {
+            assert_eq!(says_target(pairs, false), expected, "{pairs:?}");
+        }
         let numbers: Vec<(u128, u128)> = (0..300).map(|row| (row + 1_000, row)).collect();
-        check(&numbers, false);
+        assert!(!says_target(&numbers, true));
         let numbers: Vec<(u128, u128)> = (0..300).map(|row| (row, row)).collect();
-        check(&numbers, true);
+        assert!(says_target(&numbers, false));
+    }
+
+    #[test]
+    fn another_answer_is_no_code_for_the_same_one() {
+        assert!(!says_target(&[(2, 1)], false));
+        assert!(!says_target(&[(2, 1), (1, 2)], false));
+        assert!(says_target(&[(2, 1), (1, 2)], true), "changed places in many rows");
     }
 }

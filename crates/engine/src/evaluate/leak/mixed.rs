@@ -25,24 +25,36 @@ pub struct Sums {
     whole: HashMap<u128, Vec<usize>>,
     /// Of all but what is to be predicted.
     features: HashMap<u128, Vec<usize>>,
+    /// The same without one of many cells.
+    nearly: HashMap<u128, Vec<usize>>,
     columns: usize,
     /// Most cells that a row of the data has, lists taken apart.
     cells: usize,
     pub is_telling: bool,
 }
 
+/// How a row is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// With what is to be predicted.
+    Whole,
+    /// Without it.
+    Features,
+    /// Without it and one of its many cells.
+    Nearly,
+}
+
 /// What a row of an input is like.
 pub struct Like {
     pub rows: Vec<usize>,
-    /// It is the whole row, with what is to be predicted.
-    pub is_whole: bool,
+    pub known: Known,
     /// Cells that are no values of the row, of which one may say what is to be predicted.
     pub others: Vec<u128>,
 }
 
 impl Sums {
     pub fn new(wanted: &Wanted, sameness: Sameness) -> Self {
-        let (mut whole, mut features) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
+        let [mut whole, mut features, mut nearly]: [HashMap<u128, Vec<usize>>; 3] = Default::default();
         let columns = wanted.table.columns.len();
         let mut most = 0;
         for row in 0..wanted.row_count() {
@@ -54,14 +66,13 @@ impl Sums {
             most = most.max(cells.len() + 1);
             whole.entry(sum.wrapping_add(target)).or_default().push(row);
             features.entry(sum).or_default().push(row);
-            // a long row is known without one of its cells
             if is_tolerant(wanted, cells.len()) {
                 let without: HashSet<u128> = cells.iter().map(|cell| sum.wrapping_sub(*cell)).collect();
-                without.into_iter().for_each(|sum| features.entry(sum).or_default().push(row));
+                without.into_iter().for_each(|sum| nearly.entry(sum).or_default().push(row));
             }
         }
         let is_telling = is_telling(wanted, whole.values().map(Vec::len));
-        Self { sameness, whole, features, columns, cells: most, is_telling }
+        Self { sameness, whole, features, nearly, columns, cells: most, is_telling }
     }
 
     pub const fn sameness(&self) -> Sameness {
@@ -88,39 +99,22 @@ impl Sums {
     /// What these cells are, if one or two of them may be something else.
     pub fn like(&self, cells: &[u128]) -> Option<Like> {
         let sum = sum(cells);
-        let found = |rows: &Vec<usize>, is_whole, others: &[u128]| {
-            Some(Like { rows: rows.clone(), is_whole, others: others.to_vec() })
-        };
-        if let Some(rows) = self.whole.get(&sum) {
-            return found(rows, true, &[]);
+        if let Some(like) = self.known(sum, &[]) {
+            return Some(like);
         }
-        if let Some(rows) = self.features.get(&sum) {
-            return found(rows, false, &[]);
+        let without_one = cells.iter().find_map(|cell| self.known(sum.wrapping_sub(*cell), &[*cell]));
+        if without_one.is_some() || cells.len() > PAIRED_CELLS_MAX {
+            return without_one;
         }
-        for cell in cells {
-            let rest = sum.wrapping_sub(*cell);
-            if let Some(rows) = self.whole.get(&rest) {
-                return found(rows, true, &[]);
-            }
-            if let Some(rows) = self.features.get(&rest) {
-                return found(rows, false, &[*cell]);
-            }
-        }
-        if cells.len() > PAIRED_CELLS_MAX {
-            return None;
-        }
-        for (at, one) in cells.iter().enumerate() {
-            for other in &cells[at + 1..] {
-                let rest = sum.wrapping_sub(*one).wrapping_sub(*other);
-                if let Some(rows) = self.whole.get(&rest) {
-                    return found(rows, true, &[]);
-                }
-                if let Some(rows) = self.features.get(&rest) {
-                    return found(rows, false, &[*one, *other]);
-                }
-            }
-        }
-        None
+        let pairs =
+            cells.iter().enumerate().flat_map(|(at, one)| cells[at + 1..].iter().map(move |other| (*one, *other)));
+        pairs.into_iter().find_map(|(one, other)| self.known(sum.wrapping_sub(one).wrapping_sub(other), &[one, other]))
+    }
+
+    fn known(&self, sum: u128, others: &[u128]) -> Option<Like> {
+        let found = [(&self.whole, Known::Whole), (&self.features, Known::Features), (&self.nearly, Known::Nearly)];
+        let found = found.into_iter().find_map(|(rows, known)| Some((rows.get(&sum)?, known)));
+        found.map(|(rows, known)| Like { rows: rows.clone(), known, others: others.to_vec() })
     }
 }
 

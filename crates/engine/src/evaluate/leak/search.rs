@@ -11,7 +11,7 @@ use stemma_table::{Cell, Form, Format, Header, Rows, Sameness, Source, TableErro
 use super::{
     columns::{Lens, Pairs, differences_max, pairs},
     labels::Carrier,
-    mixed::{Sums, hash},
+    mixed::{Known, Sums, hash},
 };
 use crate::table::Table;
 
@@ -20,16 +20,35 @@ const ALIKE_MAX: usize = 1_000;
 /// Places that are kept of rows without what is to be predicted.
 const UNLABELLED_MAX: usize = 4_000_000;
 
+/// One row in so many of the smaller table: so many aren't alike by chance.
+const ROWS_PER_CHANCE: u64 = 20;
+
 /// What is looked for.
 pub struct Wanted {
     pub table: Arc<Table>,
     /// The column that is to be predicted.
     pub target: usize,
+    /// What it says, in all samenesses.
+    targets: HashSet<u128>,
 }
 
 impl Wanted {
     pub fn of(table: Arc<Table>, target: usize) -> Self {
-        Self { table, target }
+        let mut wanted = Self { table, target, targets: HashSet::new() };
+        let both = |row| [Sameness::Rounded, Sameness::Single].map(|sameness| wanted.target_of(row, sameness));
+        wanted.targets = (0..wanted.row_count()).flat_map(both).collect();
+        wanted
+    }
+
+    /// Whether it is a value of the target in some row.
+    pub fn is_target(&self, value: u128) -> bool {
+        self.targets.contains(&value)
+    }
+
+    #[cfg(test)]
+    pub fn with_targets(targets: impl IntoIterator<Item = u128>) -> Self {
+        let table = Table::parse("t@1", b"x,y\n").expect("a table without rows");
+        Self { table: Arc::new(table), target: 1, targets: targets.into_iter().collect() }
     }
 
     pub fn row_count(&self) -> usize {
@@ -80,7 +99,7 @@ pub fn search(source: &Source, wanted: &Wanted) -> Result<Found, TableError> {
     let mut rows = Rows::open(source, Header::Guessed)?;
     let columns = rows.schema.fields().len();
     let mut way = Way::of(wanted, &rows);
-    let (mut count, mut hits) = (0, Hits::new(wanted));
+    let (mut count, mut hits) = (0, Hits::default());
     while let Some(batch) = rows.next_batch()? {
         for row in 0..batch.num_rows() {
             way.look(&batch, row, count, wanted, &mut hits);
@@ -95,21 +114,40 @@ pub fn search(source: &Source, wanted: &Wanted) -> Result<Found, TableError> {
         () if narrow => Some("it is a text that may be read in more than one way"),
         () => way.doubt(columns),
     };
-    let mut found = Found { format: rows.format, rows: count, leaky: hits.leaky, unlabelled: Vec::new(), doubt };
-    if hits.carriers.values().any(Carrier::says_target) {
-        hits.unlabelled.iter().for_each(|(_, row)| found.leaky[*row] = true);
-    } else if !way.names_target() {
-        // rows with another answer than the data's were not learned from it
-        found.unlabelled = hits.unlabelled;
-    }
-    Ok(found)
+    let names_target = way.names_target();
+    let (leaky, unlabelled) = hits.settle(count, wanted, names_target);
+    Ok(Found { format: rows.format, rows: count, leaky, unlabelled, doubt })
 }
 
-struct Hits {
+/// Whether so many rows of an input are more than chance makes alike.
+pub fn are_many(known: u64, rows: u64, wanted: usize) -> bool {
+    known * ROWS_PER_CHANCE >= rows.min(wanted as u64)
+}
+
+/// How rows were known: one that differs in some column may be another one, unless many differ in just this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Evidence {
+    Exact,
+    WholeWithout(usize),
+    FeaturesWithout(usize),
+    /// By values alone, without one of them.
+    ValuesWithoutOne,
+}
+
+/// What was seen by one kind of evidence.
+struct Seen {
+    /// Rows of the input.
+    count: u64,
     leaky: Vec<bool>,
     unlabelled: Vec<(u64, usize)>,
     /// Columns that are no values of the rows, by their place.
     carriers: HashMap<usize, Carrier>,
+}
+
+#[derive(Default)]
+struct Hits {
+    seen: HashMap<Evidence, Seen>,
+    unlabelled_count: usize,
     has_oversized: bool,
 }
 
@@ -141,7 +179,9 @@ impl Way {
     fn look(&mut self, batch: &RecordBatch, row: usize, number: u64, wanted: &Wanted, hits: &mut Hits) {
         match self {
             Self::Names { whole, features } => {
-                whole.iter().for_each(|lens| hits.mark(lens.like(batch, row)));
+                if let Some((rows, without)) = whole.as_ref().and_then(|lens| lens.like(batch, row)) {
+                    hits.of(without.map_or(Evidence::Exact, Evidence::WholeWithout), wanted).mark(rows);
+                }
                 features.iter().for_each(|features| features.look(batch, row, number, wanted, hits));
             }
             Self::Values(sums) => hits.look_at_values(sums, batch, row, number, wanted),
@@ -176,33 +216,46 @@ impl Features {
     }
 
     fn look(&self, batch: &RecordBatch, row: usize, number: u64, wanted: &Wanted, hits: &mut Hits) {
-        for mine in self.lens.like(batch, row).iter().take(ALIKE_MAX) {
-            hits.add_unlabelled(number, *mine);
+        let Some((rows, without)) = self.lens.like(batch, row) else { return };
+        let evidence = without.map_or(Evidence::Exact, Evidence::FeaturesWithout);
+        for mine in rows.iter().take(ALIKE_MAX) {
+            hits.add_unlabelled(evidence, number, *mine, wanted);
             let target = wanted.target_of(*mine, Sameness::Rounded);
+            let seen = hits.of(evidence, wanted);
             for column in &self.others {
                 let value = hash(&Cell::at(batch.column(*column), row), Sameness::Rounded);
-                hits.carriers.entry(*column).or_default().add(value, target);
+                seen.carriers.entry(*column).or_default().add(value, target, wanted);
             }
         }
     }
 }
 
-impl Hits {
-    fn new(wanted: &Wanted) -> Self {
-        let leaky = vec![false; wanted.row_count()];
-        Self { leaky, unlabelled: Vec::new(), carriers: HashMap::new(), has_oversized: false }
-    }
-
+impl Seen {
     /// Rows that are alike are always marked together, so that one tells of all.
     fn mark(&mut self, rows: &[usize]) {
+        self.count += 1;
         if rows.first().is_some_and(|first| !self.leaky[*first]) {
             rows.iter().for_each(|row| self.leaky[*row] = true);
         }
     }
+}
 
-    fn add_unlabelled(&mut self, number: u64, mine: usize) {
-        if self.unlabelled.len() < UNLABELLED_MAX {
-            self.unlabelled.push((number, mine));
+impl Hits {
+    fn of(&mut self, evidence: Evidence, wanted: &Wanted) -> &mut Seen {
+        self.seen.entry(evidence).or_insert_with(|| Seen {
+            count: 0,
+            leaky: vec![false; wanted.row_count()],
+            unlabelled: Vec::new(),
+            carriers: HashMap::new(),
+        })
+    }
+
+    fn add_unlabelled(&mut self, evidence: Evidence, number: u64, mine: usize, wanted: &Wanted) {
+        if self.unlabelled_count < UNLABELLED_MAX {
+            self.unlabelled_count += 1;
+            let seen = self.of(evidence, wanted);
+            seen.count += u64::from(seen.unlabelled.last().is_none_or(|(last, _)| *last != number));
+            seen.unlabelled.push((number, mine));
         }
     }
 
@@ -216,16 +269,39 @@ impl Hits {
             return;
         }
         let Some(like) = sums.like(&cells) else { return };
-        if like.is_whole {
-            return self.mark(&like.rows);
-        }
+        let evidence = match like.known {
+            Known::Whole => return self.of(Evidence::Exact, wanted).mark(&like.rows),
+            Known::Features => Evidence::Exact,
+            Known::Nearly => Evidence::ValuesWithoutOne,
+        };
         for mine in like.rows {
-            self.add_unlabelled(number, mine);
+            self.add_unlabelled(evidence, number, mine, wanted);
+            let target = wanted.target_of(mine, sums.sameness());
+            let seen = self.of(evidence, wanted);
             for other in &like.others {
                 let column = cells.iter().position(|cell| cell == other).unwrap_or_default();
-                let target = wanted.target_of(mine, sums.sameness());
-                self.carriers.entry(column).or_default().add(*other, target);
+                seen.carriers.entry(column).or_default().add(*other, target, wanted);
             }
         }
+    }
+
+    /// The rows that leak, and those that are there without what is to be predicted; what is alike by chance is neither.
+    fn settle(self, rows: u64, wanted: &Wanted, names_target: bool) -> (Vec<bool>, Vec<(u64, usize)>) {
+        let (mut leaky, mut unlabelled) = (vec![false; wanted.row_count()], Vec::new());
+        for (evidence, seen) in self.seen {
+            let are_many = are_many(seen.count, rows, wanted.row_count());
+            if evidence != Evidence::Exact && !are_many {
+                continue;
+            }
+            leaky.iter_mut().zip(&seen.leaky).for_each(|(any, this)| *any |= this);
+            if seen.carriers.values().any(|carrier| carrier.says_target(are_many)) {
+                seen.unlabelled.iter().for_each(|(_, row)| leaky[*row] = true);
+            } else if !names_target {
+                // rows with another answer than the data's were not learned from it
+                unlabelled.extend(seen.unlabelled);
+            }
+        }
+        unlabelled.sort_unstable();
+        (leaky, unlabelled)
     }
 }

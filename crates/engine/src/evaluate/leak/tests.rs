@@ -100,6 +100,25 @@ fn one_of_many_columns_may_differ() {
 }
 
 #[test]
+fn what_is_alike_by_chance_is_no_leak() {
+    let names = (0..12).map(|at| format!("f{at},")).collect::<String>() + "y";
+    let row = |first: usize, row: usize, last: &str| {
+        first.to_string() + &(1..12).map(|at| format!(",{}", at * 1_000 + row * 7)).collect::<String>() + "," + last
+    };
+    let table = |rows: Vec<String>| format!("{names}\n{}\n", rows.join("\n"));
+    let data = table((0..60).map(|at| row(at, at, if at % 2 == 0 { "yes" } else { "no" })).collect());
+    let others = || (100..160).map(|at| row(at, at, if at % 3 == 0 { "yes" } else { "no" })).collect::<Vec<_>>();
+    let beside = |extra: &[String]| told(&data, table([&others()[..], extra].concat()).into_bytes());
+    assert_eq!(beside(&[row(999, 4, "yes")]), "CSV: 0", "one cell differs in one row");
+    assert_eq!(beside(&[row(4, 4, "no")]), "CSV: 0", "the same application, and another answer");
+    assert_eq!(beside(&[row(4, 4, "yes")]), "CSV: 1", "the same row");
+    let many: Vec<String> = (0..6).map(|at| row(900 + at, at, if at % 2 == 0 { "yes" } else { "no" })).collect();
+    assert_eq!(beside(&many), "CSV: 6", "a column was written anew");
+    let swapped: Vec<String> = (0..6).map(|at| row(at, at, if at % 2 == 0 { "no" } else { "yes" })).collect();
+    assert_eq!(beside(&swapped), "CSV: 6", "the two answers changed places");
+}
+
+#[test]
 fn other_tables_hold_none() {
     check("x,z,c,y\n-2.25,2,a,no\n7,7,b,yes\n", "CSV: 0");
     check("country,code\nDE,49\nFR,33\n", "CSV: 0");
