@@ -10,7 +10,7 @@ use super::{
 };
 
 /// A target with more different values is a number, which no code stands for.
-const CLASSES_MAX: usize = 100;
+pub const CLASSES_MAX: usize = 100;
 /// Rows in a hundred that may say something else: labels are mended, too.
 const EXCEPTIONS_PERCENT: usize = 5;
 
@@ -32,7 +32,7 @@ impl Carrier {
         self.rows += 1;
         self.equal += usize::from(value == target);
         self.contradicts += usize::from(value != target && wanted.is_target(value));
-        if self.codes.len() <= CLASSES_MAX {
+        if wanted.has_classes() && self.codes.len() <= CLASSES_MAX {
             let fits = *self.codes.entry(value).or_insert(target) == target
                 && *self.classes.entry(target).or_insert(value) == value;
             self.broken += usize::from(!fits);
@@ -43,7 +43,9 @@ impl Carrier {
     /// A code in the target's own values, as where 0 and 1 changed places, needs more rows than chance brings together.
     pub fn says_target(&self, are_many: bool) -> bool {
         let most = self.rows * EXCEPTIONS_PERCENT / 100;
-        let is_code = self.codes.len() <= CLASSES_MAX && self.broken <= most && (are_many || self.contradicts <= most);
+        let is_code = (1..=CLASSES_MAX).contains(&self.codes.len())
+            && self.broken <= most
+            && (are_many || self.contradicts <= most);
         self.rows > 0 && (self.rows - self.equal <= most || is_code)
     }
 }

@@ -10,7 +10,7 @@ use stemma_table::{Cell, Form, Format, Header, Rows, Sameness, Source, TableErro
 
 use super::{
     columns::{Lens, Pairs, differences_max, pairs},
-    labels::Carrier,
+    labels::{CLASSES_MAX, Carrier},
     mixed::{Known, Sums, hash},
 };
 use crate::table::Table;
@@ -30,14 +30,23 @@ pub struct Wanted {
     pub target: usize,
     /// What it says, in all samenesses.
     targets: HashSet<u128>,
+    /// How many different values that is.
+    target_values: usize,
 }
 
 impl Wanted {
     pub fn of(table: Arc<Table>, target: usize) -> Self {
-        let mut wanted = Self { table, target, targets: HashSet::new() };
-        let both = |row| [Sameness::Rounded, Sameness::Single].map(|sameness| wanted.target_of(row, sameness));
-        wanted.targets = (0..wanted.row_count()).flat_map(both).collect();
+        let mut wanted = Self { table, target, targets: HashSet::new(), target_values: 0 };
+        let said = |sameness| (0..wanted.row_count()).map(|row| wanted.target_of(row, sameness)).collect();
+        let (rounded, single): (HashSet<u128>, HashSet<u128>) = (said(Sameness::Rounded), said(Sameness::Single));
+        wanted.target_values = rounded.len();
+        wanted.targets = rounded.into_iter().chain(single).collect();
         wanted
+    }
+
+    /// Whether the target's values are few enough to be classes, which a code may stand for.
+    pub const fn has_classes(&self) -> bool {
+        self.target_values <= CLASSES_MAX
     }
 
     /// Whether it is a value of the target in some row.
@@ -48,7 +57,8 @@ impl Wanted {
     #[cfg(test)]
     pub fn with_targets(targets: impl IntoIterator<Item = u128>) -> Self {
         let table = Table::parse("t@1", b"x,y\n").expect("a table without rows");
-        Self { table: Arc::new(table), target: 1, targets: targets.into_iter().collect() }
+        let targets: HashSet<u128> = targets.into_iter().collect();
+        Self { table: Arc::new(table), target: 1, target_values: targets.len(), targets }
     }
 
     pub fn row_count(&self) -> usize {
@@ -163,11 +173,18 @@ impl Way {
     fn of(wanted: &Wanted, rows: &Rows) -> Self {
         let pairs = pairs(wanted, &rows.schema);
         let features = wanted.table.columns.len() - 1;
-        let has_target = pairs.iter().any(|(mine, ..)| *mine == wanted.target);
-        let whole = (has_target && pairs.len() > 1).then(|| Lens::new(wanted, &pairs));
+        let target = pairs.iter().find(|(mine, ..)| *mine == wanted.target).map(|(_, theirs, _)| *theirs);
+        let whole = (target.is_some() && pairs.len() > 1).then(|| Lens::new(wanted, &pairs));
         let others: Pairs = pairs.into_iter().filter(|(mine, ..)| *mine != wanted.target).collect();
         let are_nearly_all = !others.is_empty() && others.len() + differences_max(features) >= features;
-        let features = are_nearly_all.then(|| Features::new(wanted, &others, rows.schema.fields().len()));
+        // where a column has the target's name, no other one speaks for it
+        let carriers = match target {
+            Some(column) => vec![column],
+            None => {
+                (0..rows.schema.fields().len()).filter(|column| !others.iter().any(|pair| pair.1 == *column)).collect()
+            }
+        };
+        let features = are_nearly_all.then(|| Features { lens: Lens::new(wanted, &others), carriers });
         if whole.is_some() || features.is_some() {
             return Self::Names { whole, features };
         }
@@ -206,15 +223,10 @@ impl Way {
 /// Rows without the target; other columns may say it in a code of their own, whatever they are called.
 struct Features {
     lens: Lens,
-    others: Vec<usize>,
+    carriers: Vec<usize>,
 }
 
 impl Features {
-    fn new(wanted: &Wanted, pairs: &Pairs, columns: usize) -> Self {
-        let is_other = |column: &usize| !pairs.iter().any(|(_, theirs, _)| theirs == column);
-        Self { lens: Lens::new(wanted, pairs), others: (0..columns).filter(is_other).collect() }
-    }
-
     fn look(&self, batch: &RecordBatch, row: usize, number: u64, wanted: &Wanted, hits: &mut Hits) {
         let Some((rows, without)) = self.lens.like(batch, row) else { return };
         let evidence = without.map_or(Evidence::Exact, Evidence::FeaturesWithout);
@@ -222,7 +234,7 @@ impl Features {
             hits.add_unlabelled(evidence, number, *mine, wanted);
             let target = wanted.target_of(*mine, Sameness::Rounded);
             let seen = hits.of(evidence, wanted);
-            for column in &self.others {
+            for column in &self.carriers {
                 let value = hash(&Cell::at(batch.column(*column), row), Sameness::Rounded);
                 seen.carriers.entry(*column).or_default().add(value, target, wanted);
             }

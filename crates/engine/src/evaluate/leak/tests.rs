@@ -119,6 +119,15 @@ fn what_is_alike_by_chance_is_no_leak() {
 }
 
 #[test]
+fn a_number_that_is_predicted_has_no_code() {
+    let row = |at: usize, amount: usize| format!("{at},{},{amount}\n", at * 3);
+    let data = (0..200).fold("a,b,amount\n".to_owned(), |text, at| text + &row(at, 10_000 + at));
+    let other = (500..700).fold("a,b,amount\n".to_owned(), |text, at| text + &row(at, 20_000 + at));
+    assert_eq!(told(&data, (other.clone() + &row(7, 5)).into_bytes()), "CSV: 0", "alike, and another amount");
+    assert_eq!(told(&data, (other + &row(7, 10_007)).into_bytes()), "CSV: 1");
+}
+
+#[test]
 fn other_tables_hold_none() {
     check("x,z,c,y\n-2.25,2,a,no\n7,7,b,yes\n", "CSV: 0");
     check("country,code\nDE,49\nFR,33\n", "CSV: 0");
