@@ -79,6 +79,25 @@ impl Action {
             Self::ManageRights => "manage_rights",
         }
     }
+
+    /// What somebody with the right may do, as in "may …".
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Public => "see that the server lives",
+            Self::Read => "read models, runs and content",
+            Self::Track => "record runs and content",
+            Self::Register => "register versions",
+            Self::Approve => "approve versions",
+            Self::Promote => "promote versions",
+            Self::SetPolicy => "set a model's rules",
+            Self::Deploy => "deploy and roll back",
+            Self::Invoke => "ask endpoints",
+            Self::Feedback => "send feedback",
+            Self::ReadPredictions => "see inputs and outputs of predictions",
+            Self::Audit => "read the ledger",
+            Self::ManageRights => "manage roles and tokens",
+        }
+    }
 }
 
 impl fmt::Display for Action {

@@ -1,8 +1,11 @@
-//! What every request handler can reach.
+//! What every request handler can reach, and how strangers are met.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
+use ipnet::IpNet;
 use stemma_engine::Engine;
+
+use crate::guard::{Host, Way};
 
 /// Shared by all requests; cheap to clone.
 #[derive(Clone)]
@@ -14,10 +17,21 @@ pub struct App {
 /// How strangers are met.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccessRules {
-    /// Hosts that the `Host` header may name, besides the loopback names. Without port, lower case.
-    pub hosts: Vec<String>,
-    /// Callers without a credential are contributors. On by default on loopback addresses only.
-    pub anonymous: bool,
+    /// Hosts that the `Host` header may name, besides the loopback names.
+    pub hosts: Vec<Host>,
+    pub anonymous: Anonymous,
+    /// What they say of a request's way is believed.
+    pub proxies: Vec<IpNet>,
+}
+
+/// From where callers without a credential are contributors, on the TCP port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Anonymous {
+    #[default]
+    Nowhere,
+    /// From this machine, if nothing says that somebody else is behind the request.
+    ThisMachine,
+    Anywhere,
 }
 
 /// How a request reached us; put into its extensions by the listener.
@@ -25,6 +39,47 @@ pub struct AccessRules {
 pub enum Peer {
     /// This process or a Unix socket that only this user can open: shares our files.
     SameUser,
-    /// A TCP connection.
-    Network { loopback: bool },
+    /// A TCP connection from this address.
+    Network { address: IpAddr },
+}
+
+impl AccessRules {
+    /// Whether a caller may do without a token. Whoever a proxy speaks for is not on this machine.
+    pub fn lets_in_without_token(&self, peer: Peer, way: &Way) -> bool {
+        match (peer, self.anonymous) {
+            (Peer::SameUser, _) => !way.is_relayed,
+            (Peer::Network { .. }, Anonymous::Anywhere) => true,
+            (Peer::Network { address }, Anonymous::ThisMachine) => {
+                address.to_canonical().is_loopback() && !way.is_relayed
+            }
+            (Peer::Network { .. }, Anonymous::Nowhere) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::Scheme;
+
+    #[test]
+    fn who_needs_no_token() {
+        let network = |address: &str| Peer::Network { address: address.parse().unwrap() };
+        let (here, there) = (network("127.0.0.1"), network("192.0.2.7"));
+        use Anonymous::{Anywhere, Nowhere, ThisMachine};
+        for (anonymous, peer, is_relayed, expected) in [
+            (ThisMachine, here, false, true),
+            (ThisMachine, network("::ffff:127.0.0.1"), false, true),
+            (ThisMachine, here, true, false),
+            (ThisMachine, there, false, false),
+            (Nowhere, here, false, false),
+            (Nowhere, Peer::SameUser, false, true),
+            (ThisMachine, Peer::SameUser, true, false),
+            (Anywhere, there, true, true),
+        ] {
+            let rules = AccessRules { anonymous, ..AccessRules::default() };
+            let way = Way { is_relayed, client: None, scheme: Scheme::Http };
+            assert_eq!(rules.lets_in_without_token(peer, &way), expected, "{anonymous:?} {peer:?} {is_relayed}");
+        }
+    }
 }

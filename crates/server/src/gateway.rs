@@ -5,11 +5,7 @@ use http::Request;
 use http_body_util::{BodyExt as _, Limited};
 use stemma_core::Problem;
 
-use crate::{
-    app::{App, Peer},
-    guard, problem,
-    router::peer_of,
-};
+use crate::{app::App, guard, problem, router::peer_of};
 
 /// Longest inference request.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -17,13 +13,11 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 pub async fn answer(app: App, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let peer = peer_of(&parts.extensions);
-    if let Err(refused) = guard::check(&parts, peer, &app.access) {
-        return error(&refused);
-    }
-    let may_be_anonymous = match peer {
-        Peer::SameUser => true,
-        Peer::Network { .. } => app.access.anonymous,
+    let way = match guard::check(&parts, peer, &app.access) {
+        Ok(way) => way,
+        Err(refused) => return error(&refused),
     };
+    let may_be_anonymous = app.access.lets_in_without_token(peer, &way);
     if let Err(unavailable) = app.engine.ensure_routes().await {
         return error(&unavailable);
     }

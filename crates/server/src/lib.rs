@@ -3,7 +3,7 @@
 pub mod app;
 mod context;
 mod gateway;
-mod guard;
+pub mod guard;
 pub mod listen;
 mod openapi;
 pub mod page;

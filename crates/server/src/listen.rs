@@ -103,7 +103,7 @@ impl Server {
                 accepted = self.tcp.accept() => match accepted {
                     Ok((stream, address)) => {
                         let _ = stream.set_nodelay(true);
-                        let peer = Peer::Network { loopback: address.ip().to_canonical().is_loopback() };
+                        let peer = Peer::Network { address: address.ip() };
                         connections.spawn(serve(stream, router, peer, stopped, permit));
                     }
                     Err(error) => report(&error).await,

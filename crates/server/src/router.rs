@@ -1,6 +1,6 @@
 //! From a request to its handler: guard, authenticate, authorize, handle.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::Ipv4Addr, sync::Arc};
 
 use axum::{Router, body::Body, extract::RawPathParams, response::Response, routing::MethodFilter};
 use http::Request;
@@ -10,7 +10,7 @@ use stemma_engine::Caller;
 use tower::{Service as _, util::BoxCloneSyncService};
 
 use crate::{
-    app::{App, Peer},
+    app::{Anonymous, App, Peer},
     context::{Context, percent_decode, project_of},
     gateway, guard, page, problem,
     route::{self, Route, Scope},
@@ -65,9 +65,9 @@ async fn answer(app: App, route: &Route, params: RawPathParams, request: Request
 async fn handle(app: App, route: &Route, params: RawPathParams, request: Request<Body>) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let peer = peer_of(&parts.extensions);
-    guard::check(&parts, peer, &app.access)?;
+    let way = guard::check(&parts, peer, &app.access)?;
     let path: HashMap<String, String> = params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let caller = identify(&app, &parts.headers, peer, route.action)?;
+    let caller = identify(&app, &parts.headers, peer, &way, route.action)?;
     match route.scope() {
         Scope::Project => caller.may(route.action, Some(&project_of(&path)?))?,
         Scope::Home => caller.may(route.action, None)?,
@@ -92,21 +92,28 @@ async fn fallback(app: App, request: Request<Body>) -> Response {
 }
 
 /// Who calls: a token decides; without one, whoever may be anonymous is what they say they are.
-fn identify(app: &App, headers: &http::HeaderMap, peer: Peer, action: Action) -> Result<Caller, Problem> {
+fn identify(
+    app: &App,
+    headers: &http::HeaderMap,
+    peer: Peer,
+    way: &guard::Way,
+    action: Action,
+) -> Result<Caller, Problem> {
     if let Some(token) = bearer(headers)? {
-        return app.engine.authenticate(token);
+        let known = app.engine.authenticate(token);
+        return known.inspect_err(|problem| tracing::warn!(client = ?way.client, "a token was refused: {problem}"));
     }
-    let anonymous = match peer {
-        Peer::SameUser => true,
-        Peer::Network { .. } => app.access.anonymous,
-    };
-    if anonymous {
+    if app.access.lets_in_without_token(peer, way) {
         return Ok(Caller::uncredentialed(asserted(headers)?));
     }
     if action == Action::Public {
         return Ok(Caller::stranger());
     }
-    Err(Problem::new(ErrorKind::Unauthenticated, "this server wants a token").hint("set STEMMA_TOKEN"))
+    Err(match way.is_relayed && app.access.anonymous == Anonymous::ThisMachine {
+        true => Problem::new(ErrorKind::Unauthenticated, "what comes through a proxy needs a token")
+            .hint("send `Authorization: Bearer TOKEN`; only callers on this machine itself do without"),
+        false => Problem::new(ErrorKind::Unauthenticated, "this server wants a token").hint("set STEMMA_TOKEN"),
+    })
 }
 
 pub(crate) fn bearer(headers: &http::HeaderMap) -> Result<Option<&str>, Problem> {
@@ -138,5 +145,5 @@ fn request_id(headers: &http::HeaderMap) -> Result<RequestId, Problem> {
 }
 
 pub(crate) fn peer_of(extensions: &http::Extensions) -> Peer {
-    extensions.get::<Peer>().copied().unwrap_or(Peer::Network { loopback: false })
+    extensions.get::<Peer>().copied().unwrap_or(Peer::Network { address: Ipv4Addr::UNSPECIFIED.into() })
 }

@@ -1,9 +1,20 @@
-use std::{net::SocketAddr, process::ExitCode};
+use std::{
+    net::{IpAddr, SocketAddr},
+    process::ExitCode,
+};
 
 use clap::Args;
+use ipnet::IpNet;
 use serde::Serialize;
-use stemma_core::{ErrorKind, Problem};
-use stemma_server::{ServeOptions, Server, app::AccessRules};
+use stemma_core::{
+    ErrorKind, Problem,
+    policy::{Action, Role},
+};
+use stemma_server::{
+    ServeOptions, Server,
+    app::{AccessRules, Anonymous},
+    guard::{Host, NotAuthority},
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Global;
@@ -14,17 +25,25 @@ use crate::{
 
 /// Serve API, endpoints and pages on one port
 ///
-/// Owns the home while it runs; other commands in this workspace speak to it. Without a credential, callers from this
-/// machine may track, register and predict; on an address that others reach, everybody needs a token.
+/// Owns the home while it runs; other commands in this workspace speak to it, through a socket that only this user can
+/// open. On the port, callers on this machine may track, register and predict without a credential, as long as nothing
+/// says that a proxy speaks for somebody else; on an address that others reach, or under a name of `--allow-host`,
+/// everybody needs a token. Behind a proxy on this machine, use `--require-token`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7878")]
     listen: SocketAddr,
-    /// A name by which browsers reach this server, besides `localhost`
-    #[arg(long, value_name = "NAME")]
-    allow_host: Vec<String>,
-    /// Let callers without a token in although other machines reach the address
+    /// A name by which browsers reach this server, besides `localhost`; from then on everybody needs a token
+    #[arg(long, value_name = "NAME", value_parser = host)]
+    allow_host: Vec<Host>,
+    /// Let nobody in without a token, not even from this machine: for a server behind a proxy
+    #[arg(long, conflicts_with = "insecure_anonymous")]
+    require_token: bool,
+    /// Believe this proxy, or the proxies of a network, who asks them and whether by https; may be repeated
+    #[arg(long, value_name = "ADDRESS|NETWORK", value_parser = network)]
+    trusted_proxy: Vec<IpNet>,
+    /// Let callers without a token in wherever they come from
     #[arg(long)]
     insecure_anonymous: bool,
     /// How much stored content to read back in an hour, to find damage before somebody needs the content; 0 for none
@@ -32,10 +51,65 @@ pub struct ServeArgs {
     verify_rate: u64,
 }
 
+/// An IPv6 address may be named without its brackets.
+fn host(text: &str) -> Result<Host, NotAuthority> {
+    text.parse().or_else(|error| text.parse().map(|address| Host::Address(IpAddr::V6(address))).map_err(|_| error))
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| "expected an address or a network, as in `10.0.0.7` or `10.0.0.0/24`".to_owned())
+}
+
 #[derive(Serialize)]
 struct Serving {
     address: String,
     anonymous: bool,
+    /// What callers without a token may do on the port.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    anonymous_may: Vec<Action>,
+}
+
+impl ServeArgs {
+    fn access(&self) -> AccessRules {
+        let listen = self.listen.ip().to_canonical();
+        let mut hosts = self.allow_host.clone();
+        if !listen.is_unspecified() {
+            hosts.push(Host::Address(listen));
+        }
+        let has_name = self.allow_host.iter().any(|host| !host.is_local());
+        let anonymous = match self.insecure_anonymous {
+            true => Anonymous::Anywhere,
+            false if self.require_token || has_name || !listen.is_loopback() => Anonymous::Nowhere,
+            false => Anonymous::ThisMachine,
+        };
+        AccessRules { hosts, anonymous, proxies: self.trusted_proxy.clone() }
+    }
+}
+
+/// What callers without a token may do, and where they have to be.
+fn said_of_anonymous(anonymous: Anonymous) -> String {
+    let may: Vec<&str> = what_anonymous_may(anonymous).into_iter().map(Action::in_words).collect();
+    let may = may.join(", ");
+    match anonymous {
+        Anonymous::Nowhere => "callers need a token, see `stemma user add`".to_owned(),
+        Anonymous::ThisMachine => {
+            format!(
+                "callers on this machine need no token to {may}, in all projects; what comes through a proxy needs one"
+            )
+        }
+        Anonymous::Anywhere => {
+            format!("warning: whoever reaches this address needs no token to {may}, in all projects")
+        }
+    }
+}
+
+fn what_anonymous_may(anonymous: Anonymous) -> Vec<Action> {
+    let may = |action: &Action| *action != Action::Public && Role::Contributor.allows(*action);
+    match anonymous {
+        Anonymous::Nowhere => Vec::new(),
+        Anonymous::ThisMachine | Anonymous::Anywhere => Action::ALL.into_iter().filter(may).collect(),
+    }
 }
 
 pub async fn run(args: ServeArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
@@ -71,23 +145,19 @@ async fn serve(
     stop: impl Future<Output = ()>,
     output: &Output,
 ) -> Result<(), Problem> {
-    let anonymous = args.insecure_anonymous || args.listen.ip().to_canonical().is_loopback();
-    let mut hosts: Vec<String> = args.allow_host.iter().map(|host| host.to_lowercase()).collect();
-    if !args.listen.ip().is_unspecified() {
-        hosts.push(args.listen.ip().to_string());
-    }
+    let access = args.access();
+    let anonymous = access.anonymous;
     let socket = Some(place.socket().to_owned());
     let options = ServeOptions { listen: args.listen, socket, verify_rate: args.verify_rate };
-    let server = Server::bind(owned.app(AccessRules { hosts, anonymous }), &options).await?;
+    let server = Server::bind(owned.app(access), &options).await?;
     let address = server.address().map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
     let address = format!("http://{address}");
     place.write_address(&address)?;
-    output.result(&Serving { address: address.clone(), anonymous }, || address.clone());
+    let anonymous_may = what_anonymous_may(anonymous);
+    let serving = Serving { address: address.clone(), anonymous: !anonymous_may.is_empty(), anonymous_may };
+    output.result(&serving, || address.clone());
     output.note(format!("pages: {address}/  API: {address}/api/v1/  inference: {address}/v2/"));
-    output.note(match anonymous {
-        true => "callers without a token may track, register and predict; stop with Ctrl-C",
-        false => "callers need a token, see `stemma user add`; stop with Ctrl-C",
-    });
+    output.note(format!("{}; stop with Ctrl-C", said_of_anonymous(anonymous)));
     server.run(stop).await;
     Ok(())
 }
@@ -104,4 +174,58 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Problem> {
             _ = terminated.recv() => {}
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    fn access(args: &[&str]) -> AccessRules {
+        Line::try_parse_from([&["serve"], args].concat()).unwrap().serve.access()
+    }
+
+    #[test]
+    fn who_may_come_without_a_token() {
+        for (args, expected) in [
+            (&[][..], Anonymous::ThisMachine),
+            (&["--listen", "[::1]:0"], Anonymous::ThisMachine),
+            (&["--allow-host", "localhost"], Anonymous::ThisMachine),
+            (&["--require-token"], Anonymous::Nowhere),
+            (&["--allow-host", "stemma.example"], Anonymous::Nowhere),
+            (&["--allow-host", "::ffff:127.0.0.1"], Anonymous::Nowhere),
+            (&["--listen", "0.0.0.0:0"], Anonymous::Nowhere),
+            (&["--listen", "192.0.2.7:0"], Anonymous::Nowhere),
+            (&["--allow-host", "stemma.example", "--insecure-anonymous"], Anonymous::Anywhere),
+        ] {
+            assert_eq!(access(args).anonymous, expected, "{args:?}");
+        }
+        assert!(Line::try_parse_from(["serve", "--require-token", "--insecure-anonymous"]).is_err());
+    }
+
+    #[test]
+    fn hosts_and_proxies_are_read() {
+        let access =
+            access(&["--allow-host", "A.example", "--trusted-proxy", "10.0.0.7", "--trusted-proxy", "fd00::/8"]);
+        assert_eq!(access.hosts[0], Host::Name("a.example".into()));
+        assert_eq!(access.proxies.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.7/32", "fd00::/8"]);
+        for args in [["--allow-host", "a.example:80"], ["--allow-host", "http://a"], ["--trusted-proxy", "nginx"]] {
+            assert!(Line::try_parse_from([&["serve"], &args[..]].concat()).is_err(), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_anonymous_may_is_said_whole() {
+        let said = said_of_anonymous(Anonymous::ThisMachine);
+        for action in Action::ALL.into_iter().filter(|action| *action != Action::Public) {
+            assert_eq!(said.contains(action.in_words()), Role::Contributor.allows(action), "{action}");
+        }
+    }
 }

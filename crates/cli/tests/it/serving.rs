@@ -19,7 +19,11 @@ pub struct Serving {
 
 impl Serving {
     pub fn start(desk: &Desk) -> Self {
-        let mut command = desk.command(&["serve", "--listen", "127.0.0.1:0"]);
+        Self::start_with(desk, &[])
+    }
+
+    pub fn start_with(desk: &Desk, args: &[&str]) -> Self {
+        let mut command = desk.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
@@ -36,6 +40,16 @@ impl Serving {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// Asks for a path with some more headers, and returns the status.
+    pub fn get(&self, path: &str, headers: &str) -> String {
+        let host = self.address.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}Connection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
     }
 
     /// Asks the server to stop as an operator would; returns its exit code.
@@ -150,4 +164,26 @@ fn on_an_address_that_others_reach_everybody_needs_a_token() {
     let (code, stderr) = Desk::new().fails(&["models", "--server", &server]);
     assert_eq!(code, 4, "{stderr}");
     drop(serving);
+}
+
+#[test]
+fn behind_a_proxy_nobody_is_of_this_machine() {
+    let desk = Desk::with_home();
+    let issued = desk.json(&["user", "add", "rita@bank.example", "--role", "reader"]);
+    let token = format!("Authorization: Bearer {}\r\n", issued["token"].as_str().unwrap());
+    let (ledger, proxy) = ("/api/v1/audit/events", "X-Forwarded-For: 203.0.113.9\r\n");
+    let serving = Serving::start(&desk);
+    assert_eq!(serving.get(ledger, ""), "200");
+    assert_eq!(serving.get(ledger, proxy), "401");
+    assert_eq!(serving.get(ledger, &format!("{proxy}{token}")), "200");
+    serving.stop();
+    // a proxy may say nothing of itself
+    for args in [&["--require-token"][..], &["--allow-host", "stemma.example"], &["--trusted-proxy", "127.0.0.1"]] {
+        let serving = Serving::start_with(&desk, args);
+        assert_eq!(serving.get(ledger, ""), "401", "{args:?}");
+        assert_eq!(serving.get(ledger, &token), "200", "{args:?}");
+        // commands of this folder come in by the socket
+        assert_eq!(desk.ok(&["models"]), "nothing yet\n", "{args:?}");
+        serving.stop();
+    }
 }

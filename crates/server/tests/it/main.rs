@@ -1,5 +1,6 @@
 //! Stories and tables over the whole router, in process.
 
+mod doors;
 mod paths;
 mod rights;
 mod story;

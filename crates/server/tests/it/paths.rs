@@ -102,7 +102,7 @@ async fn stored_text_is_only_text_on_pages() {
         .header("content-type", "application/octet-stream")
         .body(axum::body::Body::from("x"))
         .unwrap();
-    let peer = stemma_server::app::Peer::Network { loopback: true };
+    let peer = crate::world::HERE;
     assert_eq!(world.request(request, peer).await.status, 200);
     let add = json!({ "digest": digest, "path": script, "source": script, "why": script });
     let path = "/api/v1/projects/default/datasets/%3Cscript%3Ealert(1)%3C/versions";

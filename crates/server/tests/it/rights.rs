@@ -9,10 +9,10 @@ use stemma_core::{
     name::TreePath,
     policy::{Action, Role},
 };
-use stemma_server::{app::Peer, route};
+use stemma_server::route;
 use stemma_store::{Store, Tree, TreeEntry};
 
-use crate::world::World;
+use crate::world::{HERE, World};
 
 /// A path of the pattern with values that name nothing.
 fn fill(pattern: &str) -> String {
@@ -100,7 +100,7 @@ async fn a_digest_grants_nothing() {
             .header(header::HOST, "localhost")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, "application/octet-stream");
-        world.request(request.body(Body::from(bytes)).unwrap(), Peer::Network { loopback: true })
+        world.request(request.body(Body::from(bytes)).unwrap(), HERE)
     };
     assert_eq!(put("ours", &ours, b"secret").await.status, StatusCode::OK);
     let read = |project: &str, token: String| {
@@ -159,7 +159,7 @@ async fn many_contents_at_once_grant_no_more_than_one() {
             .header(header::HOST, "localhost")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, "application/octet-stream");
-        world.request(request.body(Body::from(body)).unwrap(), Peer::Network { loopback: true })
+        world.request(request.body(Body::from(body)).unwrap(), HERE)
     };
     let file = |text: &'static str| {
         let digest = Digest::of(text.as_bytes());
@@ -202,7 +202,7 @@ async fn what_is_asked_and_sent_at_once_is_bounded() {
         let request = Request::post(format!("/api/v1/projects/default/content/{act}"))
             .header(header::HOST, "localhost")
             .header(header::CONTENT_TYPE, "application/octet-stream");
-        world.request(request.body(Body::from(body)).unwrap(), Peer::Network { loopback: true })
+        world.request(request.body(Body::from(body)).unwrap(), HERE)
     };
     assert_eq!(post("upload", vec![0; BUNDLE_BYTES_MAX + 1]).await.status, StatusCode::BAD_REQUEST);
     let record = Record { digest: Digest::of(b""), item: Item::File(Vec::new().into()) };

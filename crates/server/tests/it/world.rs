@@ -1,6 +1,9 @@
 //! A home with its router, and callers of every kind.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{Router, body::Body};
 use http::{Method, Request, StatusCode, header};
@@ -9,16 +12,25 @@ use serde_json::Value;
 use stemma_core::{SystemClock, policy::Role};
 use stemma_engine::Engine;
 use stemma_server::{
-    App,
-    app::{AccessRules, Peer},
+    App, ServeOptions, Server,
+    app::{AccessRules, Anonymous, Peer},
     router,
 };
 use tower::ServiceExt as _;
+
+/// A program on this machine.
+pub const HERE: Peer = Peer::Network { address: IpAddr::V4(Ipv4Addr::LOCALHOST) };
 
 pub struct World {
     pub folder: tempfile::TempDir,
     pub owner: String,
     router: Router,
+    app: App,
+}
+
+pub struct Listening {
+    pub address: SocketAddr,
+    _stop: tokio::sync::oneshot::Sender<()>,
 }
 
 /// An answer, read.
@@ -41,12 +53,26 @@ impl Answer {
 impl World {
     /// `anonymous` as on a loopback address.
     pub async fn new(anonymous: bool) -> Self {
+        let anonymous = if anonymous { Anonymous::ThisMachine } else { Anonymous::Nowhere };
+        Self::with_access(AccessRules { anonymous, ..AccessRules::default() }).await
+    }
+
+    pub async fn with_access(access: AccessRules) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let owner = "olga@bank.example".parse().unwrap();
         let (engine, owner) = Engine::create(&folder.path().join("home"), owner, Arc::new(SystemClock)).await.unwrap();
-        let access = Arc::new(AccessRules { hosts: vec![], anonymous });
-        let router = router(App { engine, access });
-        Self { folder, owner, router }
+        let app = App { engine, access: Arc::new(access) };
+        Self { folder, owner, router: router(app.clone()), app }
+    }
+
+    /// Answers on a port until what is returned is dropped.
+    pub async fn listen(&self) -> Listening {
+        let options = ServeOptions { listen: (Ipv4Addr::LOCALHOST, 0).into(), socket: None, verify_rate: 0 };
+        let server = Server::bind(self.app.clone(), &options).await.unwrap();
+        let address = server.address().unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        tokio::spawn(server.run(async { drop(stopped.await) }));
+        Listening { address, _stop: stop }
     }
 
     /// A new token with a role, in a project or in all.
@@ -69,7 +95,7 @@ impl World {
             }
             None => Body::empty(),
         };
-        self.request(request.body(body).unwrap(), Peer::Network { loopback: true }).await
+        self.request(request.body(body).unwrap(), HERE).await
     }
 
     pub async fn request(&self, mut request: Request<Body>, peer: Peer) -> Answer {
