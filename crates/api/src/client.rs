@@ -18,6 +18,7 @@ use stemma_core::{
     id::RunId,
     lineage::{Direction, NodeKind},
     name::{DatasetName, EndpointName, ModelName, PrincipalName, ProjectName},
+    policy::Revocable,
     prediction::PredictionId,
     span::Span,
 };
@@ -535,6 +536,14 @@ impl Client {
 
     pub async fn principals(&self) -> Result<Page<Principal>, Problem> {
         self.get(paths::PRINCIPALS).await
+    }
+
+    pub async fn tokens(&self) -> Result<Page<Token>, Problem> {
+        self.get(paths::TOKENS).await
+    }
+
+    pub async fn revoke(&self, what: &Revocable) -> Result<Revoked, Problem> {
+        self.post(paths::REVOCATIONS, what).await
     }
 
     pub async fn audit_verify(&self) -> Result<AuditReport, Problem> {

@@ -6,6 +6,8 @@ use std::fmt::Display;
 
 pub const HOME: &str = "/api/v1/home";
 pub const PRINCIPALS: &str = "/api/v1/principals";
+pub const TOKENS: &str = "/api/v1/tokens";
+pub const REVOCATIONS: &str = "/api/v1/revocations";
 pub const AUDIT_EVENTS: &str = "/api/v1/audit/events";
 pub const AUDIT_VERIFY: &str = "/api/v1/audit/verify";
 pub const AUDIT_CHECKPOINT: &str = "/api/v1/audit/checkpoint";

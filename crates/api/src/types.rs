@@ -21,7 +21,7 @@ use stemma_core::{
     id::{ApprovalId, EvidenceId, HomeId, RequestId, RunId, TokenId, WorkspaceId},
     lineage::Edge,
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
-    policy::{ModelPolicy, Role, Stage},
+    policy::{HeldRole, ModelPolicy, Role, Stage},
     prediction::{LoggedTensor, PredictionId, PredictionRecord},
     record::{Auth, EvaluationReport, GateReport, RunRecord},
     route::Revision,
@@ -609,6 +609,25 @@ pub struct Principal {
     pub principal: PrincipalName,
     pub grants: Vec<Grant>,
     pub added: Fact,
+}
+
+/// A token without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Token {
+    pub token: TokenId,
+    pub principal: PrincipalName,
+    pub label: String,
+    pub expires: Option<Timestamp>,
+    /// It has run out: nobody gets in with it any more.
+    pub expired: bool,
+    pub issued: Fact,
+}
+
+/// What was withdrawn; it holds from now on, also in what is asked meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Revoked {
+    pub roles: Vec<HeldRole>,
+    pub tokens: Vec<TokenId>,
 }
 
 // --- audit ---

@@ -35,6 +35,7 @@ mod register;
 mod remote;
 mod replay;
 mod reproduce;
+mod role;
 mod rollback;
 mod rollout;
 mod run;
@@ -42,6 +43,7 @@ mod runs;
 mod serve;
 mod show;
 mod status;
+mod token;
 mod undeploy;
 mod undo;
 mod user;
@@ -163,6 +165,8 @@ enum Command {
     Export(export::ExportArgs),
     Audit(audit::AuditArgs),
     User(user::UserArgs),
+    Role(role::RoleArgs),
+    Token(token::TokenArgs),
     Serve(serve::ServeArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -235,6 +239,8 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Export(args) => export::run(args, global, output).await,
         Command::Audit(args) => audit::run(args, global, output).await,
         Command::User(args) => user::run(args, global, output).await,
+        Command::Role(args) => role::run(args, global, output).await,
+        Command::Token(args) => token::run(args, global, output).await,
         Command::Serve(args) => serve::run(args, global, output).await,
         Command::Completions(args) => completions::run(&args),
     }

@@ -3,10 +3,14 @@
 //! A name is one path component by the rules that keep paths, URLs and shells out of trouble: NFC, no
 //! control characters, none of `/ \ : % # ? ; @`, no leading `.`, `-` or `~`, at most 255 bytes.
 
+mod principal;
+
 use std::{borrow::Borrow, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
+
+pub use principal::PrincipalName;
 
 /// Longest name, in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
@@ -147,60 +151,6 @@ name_type!(
 impl ProjectName {
     pub fn default_project() -> Self {
         Self("default".to_owned())
-    }
-}
-
-/// Who acts: an e-mail address or a service name. Unlike other names it may hold `@`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct PrincipalName(String);
-
-impl PrincipalName {
-    pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
-        let text = text.into();
-        match check_component(&text) {
-            Ok(()) if text.trim() == text => Ok(Self(text)),
-            Ok(()) => Err(NameError { kind: "principal", text, reason: "it starts or ends with white space" }),
-            Err(reason) => Err(NameError { kind: "principal", text, reason }),
-        }
-    }
-
-    /// The caller on a loopback address who showed no credential and asserted no name.
-    pub fn anonymous() -> Self {
-        Self("anonymous".to_owned())
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for PrincipalName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl schemars::JsonSchema for PrincipalName {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "PrincipalName".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "maxLength": NAME_BYTES_MAX })
-    }
-}
-
-impl FromStr for PrincipalName {
-    type Err = NameError;
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::new(text)
-    }
-}
-
-impl<'de> Deserialize<'de> for PrincipalName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

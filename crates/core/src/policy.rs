@@ -3,6 +3,8 @@
 mod data_test;
 mod evaluation;
 mod gate_check;
+mod promotion;
+mod standing;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -10,14 +12,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Digest, Refusal,
-    id::{ApprovalId, EvidenceId},
-    name::{AliasName, GateName, PrincipalName, TreePath},
-    record::Auth,
+    Digest,
+    name::{AliasName, GateName, TreePath},
 };
 pub use data_test::{Bounds, ColumnRule, ColumnType, DataTest, DriftRule, OverlapRule, QuantileRule, compile_pattern};
 pub use evaluation::{CLASS_METRICS, EvaluationSpec, NUMBER_METRICS, SliceSpec};
 pub use gate_check::{GATE_METRICS, GateFault};
+pub use promotion::{ApprovalFact, GateFact, Maker, Makers, Part, PromotionGrounds, decide_promotion};
+pub use standing::{HeldRole, HeldToken, Revocable, Standing};
 
 /// Everything that a route or command may need the right for. Deny by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -359,96 +361,6 @@ impl ModelPolicy {
     }
 }
 
-/// Newest result of a gate for one version, as the ledger knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GateFact {
-    pub evidence: EvidenceId,
-    pub gate: GateName,
-    pub spec_digest: Digest,
-    pub passed: bool,
-}
-
-/// An approval of one version's digest for one stage, as the ledger knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApprovalFact {
-    pub approval: ApprovalId,
-    pub approver: PrincipalName,
-    pub auth: Auth,
-    pub stage: Stage,
-    /// Evidence that the approver had before them.
-    pub evidence: Vec<EvidenceId>,
-}
-
-/// What a promotion rests on; recorded with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PromotionGrounds {
-    pub evidence: Vec<EvidenceId>,
-    pub approvals: Vec<ApprovalId>,
-}
-
-/// Decides a promotion: every required gate green on this digest under today's declaration, and enough approvals
-/// by authenticated people who did not make the version and who saw the evidence that counts.
-///
-/// `producers` are those who made the version: the producing run's actor and whoever registered it.
-pub fn decide_promotion(
-    policy: &ModelPolicy,
-    stage: Stage,
-    gates: &[GateFact],
-    approvals: &[ApprovalFact],
-    producers: &[PrincipalName],
-) -> Result<PromotionGrounds, Refusal> {
-    let rule = policy.promotion(stage);
-    let mut missing = Vec::new();
-    let mut evidence = Vec::new();
-    for name in &rule.gates {
-        match gate_evidence(policy, name, gates) {
-            Ok(id) => evidence.push(id),
-            Err(why) => missing.push(why),
-        }
-    }
-    let counted: Vec<&ApprovalFact> =
-        approvals.iter().filter(|approval| approval_counts(approval, stage, &evidence, producers)).collect();
-    let mut approvers: Vec<&PrincipalName> = counted.iter().map(|approval| &approval.approver).collect();
-    approvers.sort();
-    approvers.dedup();
-    if approvers.len() < rule.approvals as usize {
-        let people = if rule.approvals == 1 { "approval" } else { "approvals" };
-        missing.push(format!(
-            "{} {people} for {stage} by somebody who did not make the version ({} so far)",
-            rule.approvals,
-            approvers.len()
-        ));
-    }
-    if missing.is_empty() {
-        return Ok(PromotionGrounds { evidence, approvals: counted.iter().map(|a| a.approval).collect() });
-    }
-    Err(Refusal::new(format!("promotion to {stage} is refused")).missing(missing))
-}
-
-fn gate_evidence(policy: &ModelPolicy, name: &GateName, facts: &[GateFact]) -> Result<EvidenceId, String> {
-    let Some(wanted) = policy.gate_digest(name) else {
-        return Err(format!("gate `{name}` is required but not declared"));
-    };
-    match facts.iter().rev().find(|fact| fact.gate == *name) {
-        None => Err(format!("gate `{name}` has not run on this version")),
-        Some(fact) if fact.spec_digest != wanted => Err(format!("gate `{name}` changed since it ran on this version")),
-        Some(fact) if !fact.passed => Err(format!("gate `{name}` failed on this version")),
-        Some(fact) => Ok(fact.evidence),
-    }
-}
-
-fn approval_counts(
-    approval: &ApprovalFact,
-    stage: Stage,
-    evidence: &[EvidenceId],
-    producers: &[PrincipalName],
-) -> bool {
-    approval.stage == stage
-        && approval.auth == Auth::Authenticated
-        && !producers.contains(&approval.approver)
-        && evidence.iter().all(|id| approval.evidence.contains(id))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -465,74 +377,6 @@ mod tests {
             gates: BTreeMap::from([(name("baseline"), gate)]),
             promotions: BTreeMap::from([(Stage::Production, rule)]),
         }
-    }
-
-    fn green(policy: &ModelPolicy) -> GateFact {
-        let gate: GateName = name("baseline");
-        GateFact {
-            evidence: EvidenceId::from_u128(1),
-            spec_digest: policy.gate_digest(&gate).unwrap(),
-            gate,
-            passed: true,
-        }
-    }
-
-    fn approval(by: &str) -> ApprovalFact {
-        ApprovalFact {
-            approval: ApprovalId::from_u128(2),
-            approver: name(by),
-            auth: Auth::Authenticated,
-            stage: Stage::Production,
-            evidence: vec![EvidenceId::from_u128(1)],
-        }
-    }
-
-    fn missing(gates: &[GateFact], approvals: &[ApprovalFact]) -> Vec<String> {
-        let producers = [name("trainer@example.org")];
-        match decide_promotion(&policy(), Stage::Production, gates, approvals, &producers) {
-            Ok(_) => Vec::new(),
-            Err(refusal) => refusal.missing,
-        }
-    }
-
-    #[test]
-    fn everything_missing_is_listed_at_once() {
-        let all = missing(&[], &[]);
-        assert_eq!(
-            all,
-            [
-                "gate `baseline` has not run on this version",
-                "1 approval for production by somebody who did not make the version (0 so far)",
-            ]
-        );
-    }
-
-    #[test]
-    fn evidence_and_another_persons_approval_suffice() {
-        let green = green(&policy());
-        assert!(missing(&[green], &[approval("reviewer@example.org")]).is_empty());
-    }
-
-    #[test]
-    fn approvals_that_do_not_count() {
-        let green = green(&policy());
-        let by_trainer = approval("trainer@example.org");
-        let asserted = ApprovalFact { auth: Auth::Asserted, ..approval("reviewer@example.org") };
-        let blind = ApprovalFact { evidence: vec![], ..approval("reviewer@example.org") };
-        let staging = ApprovalFact { stage: Stage::Staging, ..approval("reviewer@example.org") };
-        for one in [by_trainer, asserted, blind, staging] {
-            assert_eq!(missing(std::slice::from_ref(&green), &[one]).len(), 1);
-        }
-    }
-
-    #[test]
-    fn the_newest_result_counts_and_a_changed_declaration_does_not() {
-        let green = green(&policy());
-        let red = GateFact { passed: false, ..green.clone() };
-        let approval = [approval("reviewer@example.org")];
-        assert_eq!(missing(&[green.clone(), red.clone()], &approval), ["gate `baseline` failed on this version"]);
-        let stale = GateFact { spec_digest: Digest::of(b"other"), ..green };
-        assert_eq!(missing(&[red, stale], &approval), ["gate `baseline` changed since it ran on this version"]);
     }
 
     #[test]

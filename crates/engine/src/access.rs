@@ -40,6 +40,14 @@ impl Caller {
         Self { actor: Actor { principal: PrincipalName::anonymous(), auth: Auth::Asserted }, grants: Vec::new() }
     }
 
+    /// Checks that a credential says who it is, which some acts need whatever the roles are.
+    pub fn must_be_proved(&self, act: &str) -> Result<(), Problem> {
+        if self.actor.auth == Auth::Authenticated {
+            return Ok(());
+        }
+        Err(Problem::new(ErrorKind::Unauthenticated, format!("to {act} needs a credential")).hint("set STEMMA_TOKEN"))
+    }
+
     /// Checks the right to an action in some project: for what names its project only later.
     pub fn may_somewhere(&self, action: Action) -> Result<(), Problem> {
         match self.grants.iter().find(|grant| grant.role.allows(action)) {

@@ -7,7 +7,6 @@ use stemma_core::{
     id::{ApprovalId, RequestId},
     name::{ModelName, ProjectName},
     policy::Stage,
-    record::Auth,
 };
 
 use crate::{Caller, Engine};
@@ -24,19 +23,14 @@ impl Engine {
         approve: Approve,
     ) -> Result<Approval, Problem> {
         let version = self.find_version(project, model, version).await?;
-        if caller.actor.auth != Auth::Authenticated {
-            return Err(
-                Problem::new(ErrorKind::Unauthenticated, "to approve needs a credential").hint("set STEMMA_TOKEN")
-            );
-        }
+        caller.must_be_proved("approve")?;
         if approve.reason.trim().is_empty() {
             return Err(Problem::invalid("an approval needs a reason").hint("say it with `--reason`"));
         }
         if matches!(approve.stage, Stage::Archived | Stage::Development) {
             return Err(Problem::invalid(format!("{} needs no approval", approve.stage)));
         }
-        let producers = self.producers(&version);
-        if producers.contains(&caller.actor.principal) {
+        if self.makers(project, &version).await?.include(&caller.actor.principal) {
             let refusal =
                 Refusal::new(format!("`{}` made {} and may not approve it", caller.actor.principal, version.name()));
             return Err(refusal.hint("somebody else with the role approver has to look at it").into());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stemma_api::types::{
     Approval, DatasetVersion, DeployedRevision, Evidence, Fact, Feedback, Grant, ModelDetail, ModelSummary,
-    ModelVersion, PolicyState, PredictionSummary, Principal, Promotion, TakenDown,
+    ModelVersion, PolicyState, PredictionSummary, Principal, Promotion, TakenDown, Token,
 };
 use stemma_core::{
     Digest, ErrorKind, Problem,
@@ -175,7 +175,7 @@ impl Engine {
     pub(crate) async fn access_from_ledger(&self) -> Result<AccessTable, Problem> {
         let principals = self.principals().await?;
         let mut table = AccessTable::default();
-        for token in self.ledger().tokens().await.map_err(ledger_problem)? {
+        for Recorded { value: token, .. } in self.ledger().tokens().await.map_err(ledger_problem)? {
             let owner = principals.iter().find(|one| one.principal == token.principal);
             let grants = owner.map_or(&[][..], |one| one.grants.as_slice());
             let grants = grants.iter().map(|g| RoleGrant { project: g.project.clone(), role: g.role }).collect();
@@ -183,6 +183,21 @@ impl Engine {
             table.holders.insert(token.hash, holder);
         }
         Ok(table)
+    }
+
+    /// All tokens that were not revoked, in the order in which they were issued.
+    pub async fn tokens(&self) -> Result<Vec<Token>, Problem> {
+        let rows = self.ledger().tokens().await.map_err(ledger_problem)?;
+        let now = self.now();
+        let token = |row: Recorded<stemma_ledger::TokenRow>| Token {
+            token: row.value.token,
+            principal: row.value.principal,
+            label: row.value.label,
+            expires: row.value.expires,
+            expired: row.value.expires.is_some_and(|expires| expires <= now),
+            issued: fact(row.fact),
+        };
+        Ok(rows.into_iter().map(token).collect())
     }
 
     /// The part of the access table that the gateway needs: who may ask endpoints.

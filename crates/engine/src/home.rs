@@ -105,6 +105,7 @@ impl Engine {
             routes,
             published: tokio::sync::Mutex::new(false),
             access: RwLock::new(Arc::new(AccessTable::default())),
+            rights: tokio::sync::Mutex::new(()),
             model_server: std::sync::OnceLock::new(),
             models: Mutex::new(HashMap::new()),
             promises: Promises::default(),
@@ -124,7 +125,7 @@ impl Engine {
         model: &ModelName,
         policy: ModelPolicy,
     ) -> Result<PolicyState, Problem> {
-        check_proved(caller)?;
+        caller.must_be_proved("set a policy")?;
         let pinned = BTreeMap::from([(model.clone(), self.pinned(project, policy).await?)]);
         let mut states = self.set_pinned(caller, request, project, pinned).await?;
         Ok(states.remove(model).expect("each model has a state"))
@@ -138,7 +139,7 @@ impl Engine {
         project: &ProjectName,
         policies: BTreeMap<ModelName, ModelPolicy>,
     ) -> Result<BTreeMap<ModelName, PolicyState>, Problem> {
-        check_proved(caller)?;
+        caller.must_be_proved("set a policy")?;
         let mut pinned = BTreeMap::new();
         for (model, policy) in policies {
             let policy = self.pinned(project, policy).await.map_err(|problem| {
@@ -183,13 +184,6 @@ impl Engine {
         };
         Ok(policies.into_iter().map(state).collect())
     }
-}
-
-fn check_proved(caller: &crate::Caller) -> Result<(), Problem> {
-    if caller.actor.auth == Auth::Authenticated {
-        return Ok(());
-    }
-    Err(Problem::new(ErrorKind::Unauthenticated, "to set a policy needs a credential").hint("set STEMMA_TOKEN"))
 }
 
 impl Engine {

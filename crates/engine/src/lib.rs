@@ -27,6 +27,7 @@ mod keep;
 mod layout;
 mod lineage;
 mod link;
+mod makers;
 mod problem;
 mod promote;
 mod publish;
@@ -36,6 +37,7 @@ mod register;
 mod replay;
 mod reproduce;
 mod resolve;
+mod revoke;
 mod rights;
 mod rollback;
 mod rollout;
@@ -101,6 +103,8 @@ struct Inner {
     /// Held while it is read from the ledger and swapped, so that an older reading never replaces a newer one.
     published: tokio::sync::Mutex<bool>,
     access: RwLock<Arc<AccessTable>>,
+    /// Held while roles and tokens are read and swapped, so that an older reading never replaces a newer one.
+    rights: tokio::sync::Mutex<()>,
     /// Program and arguments that serve one model to their input and output, for the sandbox.
     model_server: std::sync::OnceLock<Vec<std::ffi::OsString>>,
     /// Models in use by digest; forgotten when nobody holds them any more.
@@ -220,16 +224,27 @@ impl Engine {
         model
     }
 
+    /// Swaps the routes. Who may ask them is read now: somebody's right may have ended while they were built.
     pub(crate) fn send_routes(&self, table: RouteTable) {
-        self.0.routes.send_replace(Arc::new(table));
+        self.0.routes.send_modify(|routes| *routes = Arc::new(RouteTable { access: self.gateway_access(), ..table }));
     }
 
-    /// Reads tokens and roles from the ledger anew.
+    /// Reads tokens and roles from the ledger anew; every request that comes after it is met by them. If they can't be
+    /// read, nobody is let in by a token: one of those that were known may have been withdrawn.
     pub(crate) async fn reload_access(&self) -> Result<(), Problem> {
-        let published = self.0.published.lock().await;
-        let table = self.access_from_ledger().await?;
+        let _alone = self.0.rights.lock().await;
+        let read = self.access_from_ledger().await;
+        let (table, failed) = match read {
+            Ok(table) => (table, None),
+            Err(problem) => (AccessTable::default(), Some(problem)),
+        };
         *self.0.access.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(table);
-        if *published { self.publish_routes().await } else { Ok(()) }
+        // with the routes as they are: to load models for new ones takes its time
+        self.0.routes.send_modify(|routes| {
+            let access = self.gateway_access();
+            *routes = Arc::new(RouteTable { access, ..RouteTable::clone(routes) });
+        });
+        failed.map_or(Ok(()), Err)
     }
 
     /// Builds the route table anew if it was built before.

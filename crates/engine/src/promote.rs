@@ -5,9 +5,8 @@ use stemma_core::{
     ErrorKind, Problem, Refusal,
     event::{self, Event, EvidenceKind},
     id::RequestId,
-    name::{ModelName, PrincipalName, ProjectName},
+    name::{ModelName, ProjectName},
     policy::{ApprovalFact, GateFact, ModelPolicy, PromotionGrounds, Stage, decide_promotion},
-    record::Auth,
 };
 
 use crate::{Caller, Engine};
@@ -104,30 +103,13 @@ impl Engine {
                 evidence: one.evidence,
             })
             .collect();
-        let decided = decide_promotion(policy, stage, &gates, &approvals, &self.producers(version));
-        let unproved = policy.promotion(stage).approvals > 0 && version.registered.auth != Auth::Authenticated;
-        let decided = match decided {
-            decided if !unproved => decided,
-            decided => {
-                // an unproved name could be the approver's own under another
-                let mut refusal =
-                    decided.err().unwrap_or_else(|| Refusal::new(format!("promotion to {stage} is refused")));
-                refusal
-                    .missing
-                    .push("it was registered under an unproved name; register it again with a credential".into());
-                Err(refusal)
-            }
-        };
+        let makers = self.makers(project, version).await?;
+        let decided = decide_promotion(policy, stage, &gates, &approvals, &makers);
         decided.map_err(|refusal| {
             let name = version.name();
             let hint = format!("`stemma gate {name}` runs its gates; `stemma approve {name}` is for somebody else");
             Refusal { message: format!("{name}: {}", refusal.message), ..refusal }.hint(hint).into()
         })
-    }
-
-    /// Who made a version: whoever ran the training and whoever registered it. They can't approve it.
-    pub(crate) fn producers(&self, version: &ModelVersion) -> Vec<PrincipalName> {
-        version.trainer.iter().chain([&version.registered.actor]).cloned().collect()
     }
 }
 

@@ -20,7 +20,7 @@ impl Engine {
     /// loaded answers 503 and does not keep the others from being served.
     pub(crate) async fn publish_routes(&self) -> Result<(), Problem> {
         let before = self.gateway().table();
-        let mut table = RouteTable { access: self.gateway_access(), ..RouteTable::default() };
+        let mut table = RouteTable::default();
         for deployed in self.current_revisions().await? {
             let (name, project) = (deployed.revision.endpoint.clone(), deployed.revision.project.clone());
             for alarm in self.alarms(&deployed).await? {

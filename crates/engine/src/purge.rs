@@ -3,9 +3,7 @@
 use std::time::SystemTime;
 
 use stemma_api::types::{Purge, Purged};
-use stemma_core::{
-    Digest, ErrorKind, Problem, event::Event, id::RequestId, name::ProjectName, policy::Action, record::Auth,
-};
+use stemma_core::{Digest, ErrorKind, Problem, event::Event, id::RequestId, name::ProjectName, policy::Action};
 use stemma_ledger::{Recorded, Tombstone};
 use tokio::runtime::Handle;
 
@@ -24,10 +22,7 @@ impl Engine {
         ask: Purge,
     ) -> Result<Purged, Problem> {
         let reason = reason(&ask.reason)?;
-        if caller.actor.auth != Auth::Authenticated {
-            let problem = Problem::new(ErrorKind::Unauthenticated, "to purge content needs a credential");
-            return Err(problem.hint("set STEMMA_TOKEN"));
-        }
+        caller.must_be_proved("purge content")?;
         caller.may(Action::ManageRights, None)?;
         let digest = self.purgeable(project, &ask.content).await?;
         let named_by = self.version_names(project).await?.remove(&digest).unwrap_or_default();

@@ -12,7 +12,7 @@ use stemma_core::{
     lineage::Certainty,
     name::{ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
-    record::{Auth, RunRecord},
+    record::RunRecord,
     version::{Candidate, Performance, Reference, decide, line},
 };
 use stemma_onnx::Model;
@@ -51,7 +51,7 @@ impl Engine {
         let loaded = self.load_model(content.digest).await?;
         let (run, run_certainty) = self.run_registered(project, &register).await?.unzip();
         let facts = facts_of(content.digest, run.as_ref());
-        if let Some(version) = self.same_version(caller, project, model, facts).await? {
+        if let Some(version) = self.same_version(caller, project, model, facts, run.as_ref()).await? {
             return self.unchanged(project, version).await;
         }
         let policy = self.policy_or_default(project, model).await?;
@@ -69,7 +69,7 @@ impl Engine {
         };
         let events = self.change(caller, request, || self.decide_version(caller, project, model, &prepared)).await?;
         if events.is_empty()
-            && let Some(version) = self.same_version(caller, project, model, facts).await?
+            && let Some(version) = self.same_version(caller, project, model, facts, prepared.run.as_ref()).await?
         {
             return self.unchanged(project, version).await;
         }
@@ -99,18 +99,22 @@ impl Engine {
         }
     }
 
-    /// The version that these facts made before. One registered under an unproved name can't be promoted, so somebody
-    /// with a credential may register it again.
+    /// The version that these facts made before. One whose makers are not all proved can't be promoted, so it may be
+    /// registered again when all of them are.
     async fn same_version(
         &self,
         caller: &Caller,
         project: &ProjectName,
         model: &ModelName,
         facts: Digest,
+        run: Option<&RunRecord>,
     ) -> Result<Option<ModelVersion>, Problem> {
-        let known = self.version_by_facts(project, model, facts).await?;
-        let proves = caller.actor.auth == Auth::Authenticated;
-        Ok(known.filter(|version| version.registered.auth == Auth::Authenticated || !proves))
+        let Some(known) = self.version_by_facts(project, model, facts).await? else { return Ok(None) };
+        if self.makers(project, &known).await?.unproved().is_empty() {
+            return Ok(Some(known));
+        }
+        let now = self.makers_behind(project, &caller.actor, run.map(|run| run.id)).await?;
+        Ok(Some(known).filter(|_| !now.unproved().is_empty()))
     }
 
     async fn unchanged(&self, project: &ProjectName, version: ModelVersion) -> Result<Registered, Problem> {
@@ -144,7 +148,7 @@ impl Engine {
     ) -> Result<Vec<Event>, Problem> {
         let mut events = Vec::new();
         // somebody else may have registered the same meanwhile
-        if self.same_version(caller, project, model, prepared.facts).await?.is_some() {
+        if self.same_version(caller, project, model, prepared.facts, prepared.run.as_ref()).await?.is_some() {
             return Ok(events);
         }
         let versions = self.versions_if_any(project, model).await?;

@@ -1,12 +1,12 @@
 //! Rights: principals, their roles, and the tokens that prove who they are.
 
-use stemma_api::types::{AddPrincipal, IssuedToken};
+use stemma_api::types::{AddPrincipal, IssuedToken, Principal};
 use stemma_core::{
-    Digest, Problem, Timestamp,
+    Digest, ErrorKind, Problem, Timestamp,
     event::Event,
     id::{RequestId, TokenId},
+    name::PrincipalName,
     policy::Action,
-    record::Auth,
 };
 
 use crate::{
@@ -26,10 +26,7 @@ impl Engine {
         request: RequestId,
         add: AddPrincipal,
     ) -> Result<IssuedToken, Problem> {
-        if caller.actor.auth != Auth::Authenticated {
-            let problem = Problem::new(stemma_core::ErrorKind::Unauthenticated, "to manage rights needs a credential");
-            return Err(problem.hint("set STEMMA_TOKEN"));
-        }
+        caller.must_be_proved("manage rights")?;
         caller.may(Action::ManageRights, add.project.as_ref())?;
         let known = self.principals().await?;
         let expires =
@@ -37,6 +34,7 @@ impl Engine {
         let token = TokenId::generate();
         let NewToken { text, hash } = new_token()?;
         let mut events = Vec::new();
+        check_name(&add.principal, &known)?;
         let principal = known.iter().find(|one| one.principal == add.principal);
         if principal.is_none() {
             events.push(Event::PrincipalAdded { principal: add.principal.clone() });
@@ -57,5 +55,21 @@ impl Engine {
         self.issue_token(caller, request, events, token, hash).await?;
         self.reload_access().await?;
         Ok(IssuedToken { principal: add.principal, role: add.role, token_id: token, token: text })
+    }
+}
+
+/// Nobody gets a second name by spelling the first another way: then four eyes could be two.
+fn check_name(name: &PrincipalName, known: &[Principal]) -> Result<(), Problem> {
+    if name.is_reserved() {
+        let problem = Problem::invalid(format!("`{name}` stands for nobody in particular"));
+        return Err(problem.hint("give the person or service a name of its own"));
+    }
+    let other = known.iter().find(|one| one.principal != *name && one.principal.is_same_person(name));
+    match other {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!("`{name}` is `{}` in another spelling", other.principal);
+            Err(Problem::new(ErrorKind::Conflict, message).hint("use the name that is known here"))
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Everything a request needs to be answered.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct RouteTable {
     pub endpoints: HashMap<EndpointName, Arc<Endpoint>>,
     /// Revisions that answered before the live one, for callers who ask for them by number.

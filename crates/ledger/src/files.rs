@@ -60,6 +60,20 @@ pub struct RunFile {
     pub certainty: Certainty,
 }
 
+impl RunFile {
+    /// The question where it came from.
+    pub fn as_use(&self) -> FileUse {
+        FileUse {
+            path: self.path.clone(),
+            digest: self.digest,
+            workspace: self.workspace,
+            since: self.started,
+            until: self.ended,
+            run: Some(self.run),
+        }
+    }
+}
+
 impl Ledger {
     /// Files of some runs; true if there are more than `limit`.
     pub async fn files_of_runs(

@@ -90,6 +90,7 @@ pub struct TokenRow {
     pub hash: [u8; 32],
     pub principal: PrincipalName,
     pub expires: Option<Timestamp>,
+    pub label: String,
 }
 
 /// Size and root of the tree.
@@ -162,15 +163,18 @@ impl Ledger {
     }
 
     /// All tokens that were not revoked, with their hashes.
-    pub async fn tokens(&self) -> Result<Vec<TokenRow>, LedgerError> {
-        let sql = "SELECT t.token AS token, principal, expires, hash FROM token t \
-                   JOIN token_hash ON token_hash.token = t.token WHERE t.to_seq IS NULL";
+    pub async fn tokens(&self) -> Result<Vec<Recorded<TokenRow>>, LedgerError> {
+        let sql = "SELECT t.token AS token, t.principal AS principal, t.expires AS expires, t.label AS label, \
+                          token_hash.hash AS hash, t.from_seq AS from_seq, leaf.entry AS entry \
+                   FROM token t JOIN token_hash ON token_hash.token = t.token JOIN leaf ON leaf.seq = t.from_seq \
+                   WHERE t.to_seq IS NULL ORDER BY t.from_seq";
         let rows = self.read().await?.rows(sql, &[]).await?;
         rows.iter()
             .map(|row| {
                 let hash = row.blob("hash")?.try_into().map_err(|_| LedgerError::Damaged("a token hash".to_owned()))?;
                 let expires = row.optional_int("expires")?.map(Timestamp);
-                Ok(TokenRow { token: row.parsed("token")?, hash, principal: row.parsed("principal")?, expires })
+                let (token, principal, label) = (row.parsed("token")?, row.parsed("principal")?, row.text("label")?);
+                recorded(row, TokenRow { token, hash, principal, expires, label })
             })
             .collect()
     }

@@ -50,7 +50,7 @@ pub enum Scope {
 
 impl Route {
     pub fn scope(&self) -> Scope {
-        let home = ["/api/v1/principals", "/api/v1/audit/", "/ledger"];
+        let home = ["/api/v1/principals", "/api/v1/tokens", "/api/v1/revocations", "/api/v1/audit/", "/ledger"];
         let handler = ["/api/v1/predictions/", "/predictions/", "/api/v1/home"];
         if handler.iter().any(|prefix| self.pattern.starts_with(prefix)) {
             Scope::Handler

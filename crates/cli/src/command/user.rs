@@ -1,8 +1,12 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
-use stemma_api::types::{AddPrincipal, IssuedToken, Principal};
-use stemma_core::{Problem, name::PrincipalName, policy::Role};
+use stemma_api::types::{AddPrincipal, IssuedToken, Principal, Revoked};
+use stemma_core::{
+    Problem,
+    name::PrincipalName,
+    policy::{Revocable, Role},
+};
 
 use super::Global;
 use crate::{
@@ -22,6 +26,14 @@ enum Act {
     Add(AddArgs),
     /// List everybody with their roles
     List,
+    /// Take all roles and all tokens from somebody
+    ///
+    /// Holds at once, in a running server too. What they did stays on record, also what they approved. The last owner who
+    /// can get in stays: make another first.
+    Revoke {
+        /// As `stemma user list` has it
+        name: PrincipalName,
+    },
 }
 
 /// Give somebody a role and a new token, which is shown once
@@ -42,7 +54,7 @@ struct AddArgs {
     expires_days: Option<u32>,
 }
 
-fn role() -> impl TypedValueParser<Value = Role> {
+pub(super) fn role() -> impl TypedValueParser<Value = Role> {
     PossibleValuesParser::new(Role::ALL.map(Role::as_str)).try_map(|text| Role::parse(&text).ok_or("not a role"))
 }
 
@@ -50,6 +62,7 @@ pub async fn run(args: UserArgs, global: &Global, output: &Output) -> Result<Exi
     match args.act {
         Act::Add(args) => add(args, global, output).await?,
         Act::List => list(global, output).await?,
+        Act::Revoke { name } => revoke(Revocable::User { principal: name }, global, output).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -70,6 +83,17 @@ async fn add(args: AddArgs, global: &Global, output: &Output) -> Result<(), Prob
     };
     output.note(format!("{} is {} {scope}; the token is shown only now:", issued.principal, issued.role));
     output.result(&issued, || issued.token.clone());
+    Ok(())
+}
+
+/// Withdraws what is meant and says what that was.
+pub(super) async fn revoke(what: Revocable, global: &Global, output: &Output) -> Result<(), Problem> {
+    let revoked: Revoked = session::with(global, async |session| session.client.revoke(&what).await).await?;
+    output.result(&revoked, || {
+        let roles = revoked.roles.iter().map(|role| format!("revoked {role}"));
+        let tokens = revoked.tokens.iter().map(|token| format!("revoked token {token}"));
+        roles.chain(tokens).collect::<Vec<_>>().join("\n")
+    });
     Ok(())
 }
 

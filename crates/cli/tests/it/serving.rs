@@ -187,3 +187,27 @@ fn behind_a_proxy_nobody_is_of_this_machine() {
         serving.stop();
     }
 }
+
+#[test]
+fn a_token_that_leaked_is_revoked_and_opens_nothing_in_the_running_server() {
+    let desk = Desk::with_home();
+    let serving = Serving::start_with(&desk, &["--require-token"]);
+    let issued = desk.json(&["user", "add", "rita@bank.example", "--role", "approver", "--label", "laptop"]);
+    let (id, token) = (issued["token_id"].as_str().unwrap(), issued["token"].as_str().unwrap());
+    let authorization = format!("Authorization: Bearer {token}\r\n");
+    assert_eq!(serving.get("/api/v1/audit/events", &authorization), "200");
+    let listed = desk.ok(&["token", "list"]);
+    assert!(listed.contains(id) && listed.contains("laptop") && !listed.contains("stm_"), "{listed}");
+    assert_eq!(desk.ok(&["token", "revoke", id]), format!("revoked token {id}\n"));
+    assert_eq!(serving.get("/api/v1/audit/events", &authorization), "401");
+
+    assert_eq!(
+        desk.ok(&["role", "revoke", "rita@bank.example", "approver"]),
+        "revoked `rita@bank.example` as approver in all projects\n"
+    );
+    assert_eq!(desk.fails(&["user", "revoke", "rita@bank.example"]).0, 3);
+    let (code, stderr) = desk.fails(&["user", "revoke", "ada@example.org"]);
+    assert_eq!(code, 6, "{stderr}");
+    assert!(stderr.contains("`stemma user add NAME --role owner`"), "{stderr}");
+    assert_eq!(desk.fails(&["user", "revoke", "bob", "--as", "ada@example.org"]).0, 4);
+}

@@ -68,7 +68,7 @@ impl Engine {
         files: Vec<RunFile>,
         folders: &mut Folders,
     ) -> Result<Vec<Traced>, Problem> {
-        let uses: Vec<FileUse> = files.iter().map(use_of).collect();
+        let uses: Vec<FileUse> = files.iter().map(RunFile::as_use).collect();
         let candidates = self.ledger().candidates(project, &uses).await.map_err(ledger_problem)?;
         let named = self.named(project, &uses, folders).await?;
         let holders = self.folders_of(project, &uses, folders).await?;
@@ -269,17 +269,6 @@ pub(super) fn weaker(one: Certainty, other: Certainty) -> Certainty {
     match (one, other) {
         (Certainty::Observed, other) => other,
         (one, _) => one,
-    }
-}
-
-fn use_of(file: &RunFile) -> FileUse {
-    FileUse {
-        path: file.path.clone(),
-        digest: file.digest,
-        workspace: file.workspace,
-        since: file.started,
-        until: file.ended,
-        run: Some(file.run),
     }
 }
 

@@ -1,9 +1,14 @@
 //! The way to production, and everything that does not lead there.
 
 use stemma_api::types::{Approve, Deploy, Promote, RunGates};
-use stemma_core::{ErrorKind, id::RequestId, policy::Stage, version::VersionNumber};
+use stemma_core::{
+    ErrorKind,
+    id::RequestId,
+    policy::{Role, Stage},
+    version::VersionNumber,
+};
 
-use crate::world::{World, project, sample};
+use crate::world::{Ran, World, project, sample};
 
 fn approve() -> Approve {
     Approve { stage: Stage::Production, reason: "looks right".into() }
@@ -157,4 +162,86 @@ async fn an_altered_run_is_noticed_once_it_is_sealed() {
     let again = stemma_engine::Engine::open(&home, std::sync::Arc::new(stemma_core::SystemClock)).await.unwrap();
     let report = again.audit_verify().await.unwrap();
     assert!(report.first_bad.unwrap().what.contains("the record of run"));
+}
+
+/// Registers what somebody's runs made and has it approved; what is missing for production then.
+async fn missing_after_approval(world: &World, digest: stemma_core::Digest) -> Vec<String> {
+    let (engine, request) = (&world.engine, RequestId::generate);
+    let version = world.register(digest).await.unwrap().version.number.to_string();
+    engine.run_gates(&world.owner, request(), &project(), &world.model, &version, RunGates::default()).await.unwrap();
+    engine.approve(&world.reviewer, request(), &project(), &world.model, &version, approve()).await.unwrap();
+    let promoted = engine.promote(&world.owner, request(), &project(), &world.model, &version, promote()).await;
+    promoted.map_or_else(|problem| problem.missing, |_| Vec::new())
+}
+
+async fn with_rules() -> World {
+    let world = World::new().await;
+    world.add_dataset("test", world.csv(0..120)).await;
+    world.set_policy(world.policy()).await;
+    world
+}
+
+#[tokio::test]
+async fn a_trainer_whose_name_nobody_proved_may_be_the_approver() {
+    let world = with_rules().await;
+    let train = world.upload(world.csv(500..600)).await.digest;
+    let model = world.upload(sample("table_boosting")).await.digest;
+    let anybody = stemma_engine::Caller::uncredentialed(Some("somebody@bank.example".parse().unwrap()));
+    let (inputs, outputs) = ([("train.csv", train)], [("model.onnx", model)]);
+    world.record_ran(Ran { inputs: &inputs, outputs: &outputs, by: Some(&anybody), ..Ran::default() }).await;
+    let missing = missing_after_approval(&world, model).await;
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    assert!(missing[0].contains("trained under the unproved name `somebody@bank.example`"), "{missing:?}");
+    assert!(world.register(model).await.unwrap().unchanged, "to register it again proves nothing of its training");
+    // trained again with a token it is another version, and that one may go on
+    world.record_ran(Ran { inputs: &inputs, outputs: &outputs, started: 2000, ..Ran::default() }).await;
+    assert_eq!(world.register(model).await.unwrap().version.number.to_string(), "1.0.1");
+    assert_eq!(missing_after_approval(&world, model).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_copy_under_a_proved_name_does_not_hide_who_trained() {
+    let world = with_rules().await;
+    let model = world.upload(sample("table_boosting")).await.digest;
+    let anybody = stemma_engine::Caller::uncredentialed(Some("somebody@bank.example".parse().unwrap()));
+    let (pickle, hers) = (world.upload("weights").await.digest, [("eve.onnx", model)]);
+    for (by, inputs, outputs, started) in [
+        (Some(&anybody), &[][..], &[("weights.pkl", pickle)][..], 1000),
+        (None, &[("weights.pkl", pickle)], &hers, 2000),
+        (None, &[("eve.onnx", model)], &[("model.onnx", model)], 3000),
+    ] {
+        world.record_ran(Ran { inputs, outputs, started, by, ..Ran::default() }).await;
+    }
+    let missing = missing_after_approval(&world, model).await;
+    assert!(missing.len() == 1 && missing[0].contains("what it was trained on was made under"), "{missing:?}");
+}
+
+#[tokio::test]
+async fn who_made_what_it_was_trained_on_is_no_other_eye() {
+    let world = with_rules().await;
+    let model = world.upload(sample("table_boosting")).await.digest;
+    let features = world.upload(world.csv(500..600)).await.digest;
+    let outputs = [("features.csv", features)];
+    world.record_ran(Ran { outputs: &outputs, by: Some(&world.reviewer), ..Ran::default() }).await;
+    let (inputs, outputs) = ([("features.csv", features)], [("model.onnx", model)]);
+    world.record_ran(Ran { inputs: &inputs, outputs: &outputs, started: 2000, ..Ran::default() }).await;
+    world.register(model).await.unwrap();
+    let (engine, request) = (&world.engine, RequestId::generate);
+    let own =
+        engine.approve(&world.reviewer, request(), &project(), &world.model, "1.0.0", approve()).await.unwrap_err();
+    assert_eq!(own.kind, ErrorKind::Refused);
+    let other = world.person("rolf@bank.example", Role::Approver).await;
+    engine.approve(&other, request(), &project(), &world.model, "1.0.0", approve()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_that_is_recorded_after_the_registration_counts() {
+    let world = with_rules().await;
+    let model = world.upload(sample("table_boosting")).await.digest;
+    world.register(model).await.unwrap();
+    let anybody = stemma_engine::Caller::uncredentialed(Some("somebody@bank.example".parse().unwrap()));
+    let outputs = [("model.onnx", model)];
+    world.record_ran(Ran { outputs: &outputs, by: Some(&anybody), ..Ran::default() }).await;
+    let missing = world.engine.version(&project(), &world.model, "1.0.0").await.unwrap().missing_for_production;
+    assert!(missing.iter().any(|line| line.contains("unproved name `somebody@bank.example`")), "{missing:?}");
 }

@@ -10,7 +10,7 @@ use stemma_core::{
     lineage::Certainty,
     name::{ModelName, ProjectName},
     policy::{EvaluationSpec, GateSpec, ModelPolicy, PromotionRule, Role, Stage},
-    record::{Actor, CaptureSummary, CodeVersion, ExitStatus, FileRef, RunKind, RunRecord},
+    record::{CaptureSummary, CodeVersion, ExitStatus, FileRef, RunKind, RunRecord},
 };
 use stemma_engine::{Caller, Engine};
 use stemma_onnx::Model;
@@ -37,11 +37,13 @@ pub struct Ran<'a> {
     pub started: i64,
     pub workspace: Option<u128>,
     pub level: u8,
+    /// The owner, unless somebody else is said.
+    pub by: Option<&'a Caller>,
 }
 
 impl Default for Ran<'_> {
     fn default() -> Self {
-        Self { inputs: &[], outputs: &[], roles: &[], started: 1000, workspace: Some(FOLDER), level: 4 }
+        Self { inputs: &[], outputs: &[], roles: &[], started: 1000, workspace: Some(FOLDER), level: 4, by: None }
     }
 }
 
@@ -68,17 +70,24 @@ impl World {
         let (engine, token) =
             Engine::create(&home, "olga@bank.example".parse().unwrap(), Arc::new(SystemClock)).await.unwrap();
         let owner = engine.authenticate(&token).unwrap();
+        let reviewer = owner.clone();
+        let classes = Model::parse(&sample("table_boosting")).unwrap().classes().unwrap().to_vec();
+        let mut world = Self { folder, engine, owner, reviewer, model: "score".parse().unwrap(), classes };
+        world.reviewer = world.person("rita@bank.example", Role::Approver).await;
+        world
+    }
+
+    /// Somebody else with a role in all projects.
+    pub async fn person(&self, name: &str, role: Role) -> Caller {
         let add = AddPrincipal {
-            principal: "rita@bank.example".parse().unwrap(),
-            role: Role::Approver,
+            principal: name.parse().unwrap(),
+            role,
             project: None,
             label: String::new(),
             expires_days: None,
         };
-        let token = engine.add_principal(&owner, RequestId::generate(), add).await.unwrap().token;
-        let reviewer = engine.authenticate(&token).unwrap();
-        let classes = Model::parse(&sample("table_boosting")).unwrap().classes().unwrap().to_vec();
-        Self { folder, engine, owner, reviewer, model: "score".parse().unwrap(), classes }
+        let token = self.engine.add_principal(&self.owner, RequestId::generate(), add).await.unwrap().token;
+        self.engine.authenticate(&token).unwrap()
     }
 
     pub fn home(&self) -> std::path::PathBuf {
@@ -170,6 +179,7 @@ impl World {
     }
 
     async fn record(&self, environment: Digest, ran: Ran<'_>) -> RunId {
+        let by = ran.by.unwrap_or(&self.owner);
         let file = |(path, digest): &(&str, Digest)| FileRef {
             path: (*path).to_owned(),
             digest: *digest,
@@ -186,7 +196,7 @@ impl World {
             id: RunId::generate(),
             project: project(),
             kind: RunKind::Training,
-            actor: Actor { principal: self.owner.actor.principal.clone(), auth: self.owner.actor.auth },
+            actor: by.actor.clone(),
             command: vec!["python".into(), "train.py".into()],
             directory: String::new(),
             workspace: ran.workspace.map(WorkspaceId::from_u128),
@@ -216,7 +226,7 @@ impl World {
         let (digest, bytes) = canonical::digest(&record).unwrap();
         self.upload(bytes).await;
         let id = record.id;
-        self.engine.record_run(&self.owner, &project(), RecordRun { record, digest }).await.unwrap();
+        self.engine.record_run(by, &project(), RecordRun { record, digest }).await.unwrap();
         id
     }
 

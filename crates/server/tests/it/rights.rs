@@ -213,3 +213,76 @@ async fn what_is_asked_and_sent_at_once_is_bounded() {
     let list = json!({ "contents": vec![claim; RECORDS_MAX + 1] });
     assert_eq!(post("download", list.to_string().into_bytes()).await.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn what_is_revoked_holds_no_more_at_any_door() {
+    let world = World::new(false).await;
+    let names = |page: &crate::world::Answer| -> Vec<(String, String)> {
+        let items = page.json()["items"].as_array().unwrap().clone();
+        let text = |item: &serde_json::Value, name: &str| item[name].as_str().unwrap().to_owned();
+        items.iter().map(|item| (text(item, "principal"), text(item, "token"))).collect()
+    };
+    let tokens = async || world.send(Method::GET, "/api/v1/tokens", Some(&world.owner), None).await;
+    let revoke = async |what: serde_json::Value| {
+        world.send(Method::POST, "/api/v1/revocations", Some(&world.owner), Some(what)).await
+    };
+    // API, pages, data plane
+    let doors = ["/api/v1/projects/default/runs", "/models", "/v2/models/nothing"];
+    let let_in = async |token: &str| {
+        let mut inside = Vec::new();
+        for door in doors {
+            inside.push(!is_denied(world.send(Method::GET, door, Some(token), None).await.status));
+        }
+        inside
+    };
+
+    let token = world.token(Role::Contributor, None).await;
+    let second = world.token(Role::Contributor, None).await;
+    assert_eq!(let_in(&token).await, [true, true, true]);
+    let listed = tokens().await;
+    assert!(!listed.text().contains("stm_"), "a listing shows no secret");
+    let ids: Vec<String> =
+        names(&listed).into_iter().filter(|(of, _)| of.starts_with("contributor")).map(|(_, token)| token).collect();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(revoke(json!({ "what": "token", "token": ids[0] })).await.status, StatusCode::OK);
+    assert_eq!(let_in(&token).await, [false, false, false]);
+    assert_eq!(let_in(&second).await, [true, true, true]);
+    assert_eq!(revoke(json!({ "what": "token", "token": ids[0] })).await.status, StatusCode::NOT_FOUND);
+
+    let role = json!({ "what": "role", "principal": "contributor-everywhere@bank.example", "role": "contributor" });
+    assert_eq!(revoke(role.clone()).await.status, StatusCode::OK);
+    assert_eq!(let_in(&second).await, [false, false, false]);
+    assert_eq!(revoke(role).await.status, StatusCode::NOT_FOUND);
+
+    let invoker = world.token(Role::Invoker, Some("default")).await;
+    assert_eq!(let_in(&invoker).await, [false, false, true]);
+    let user = json!({ "what": "user", "principal": "invoker-default@bank.example" });
+    let revoked = revoke(user).await.json();
+    assert_eq!((revoked["roles"].as_array().unwrap().len(), revoked["tokens"].as_array().unwrap().len()), (1, 1));
+    assert_eq!(let_in(&invoker).await, [false, false, false]);
+    let answer = world.send(Method::GET, doors[0], Some(&invoker), None).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+
+    let last = revoke(json!({ "what": "user", "principal": "olga@bank.example" })).await;
+    assert_eq!(last.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(revoke(json!({ "what": "everything" })).await.status, StatusCode::BAD_REQUEST);
+    let report = world.send(Method::POST, "/api/v1/audit/verify", Some(&world.owner), Some(json!(null))).await;
+    assert_eq!(report.json()["first_bad"], json!(null), "{}", report.text());
+}
+
+#[tokio::test]
+async fn nobody_gets_a_second_name_by_another_spelling() {
+    let world = World::new(false).await;
+    let add = async |name: &str| {
+        let body = json!({ "principal": name, "role": "approver" });
+        world.send(Method::POST, "/api/v1/principals", Some(&world.owner), Some(body)).await.status
+    };
+    assert_eq!(add("eve@bank.example").await, StatusCode::OK);
+    assert_eq!(add("eve@bank.example").await, StatusCode::OK);
+    for name in ["Eve@bank.example", "eve@bank.example.", "\u{435}ve@bank.example", "OLGA@bank.example"] {
+        assert_eq!(add(name).await, StatusCode::CONFLICT, "{name}");
+    }
+    for name in ["anonymous", "Stemma"] {
+        assert_eq!(add(name).await, StatusCode::BAD_REQUEST, "{name}");
+    }
+}
