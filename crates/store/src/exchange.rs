@@ -39,7 +39,7 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    fn inner(self) -> Kind {
+    pub(crate) fn inner(self) -> Kind {
         match self {
             Self::Chunk => Kind::Chunk,
             Self::Page => Kind::Page,

@@ -48,6 +48,8 @@ mod direct;
 mod error;
 mod exchange;
 mod folder;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gc;
 mod guess;
 mod in_order;

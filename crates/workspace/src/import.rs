@@ -16,6 +16,8 @@ use std::sync::Arc;
 use stemma_core::{Digest, name::TreePath};
 use stemma_store::Lease;
 
+#[cfg(fuzzing)]
+pub use self::dvc::fuzzing;
 use self::history::Revision;
 pub use self::{
     dvc::{DvcRequest, import_dvc},

@@ -1,6 +1,8 @@
 //! `stemma import dvc`: what a DVC repository tracks, now or in every commit.
 
 mod config;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod listing;
 mod pointer;
 mod scan;

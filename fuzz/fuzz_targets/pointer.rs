@@ -1,0 +1,5 @@
+#![no_main]
+
+use stemma_core::pointer::Pointer;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| drop(Pointer::read(bytes)));
