@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Digest, Sha256, Timestamp,
     external::External,
+    history::{KeySuccession, VerifierKey},
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId, WorkspaceId},
     lineage::{Certainty, EdgeKind, Node},
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
@@ -21,7 +22,14 @@ use crate::{
 pub enum Event {
     HomeCreated {
         home: HomeId,
+        /// The key that signs the ledger's heads; homes that were made before keys were named have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<VerifierKey>,
     },
+    /// The ledger's heads are signed by another key from here on; the one before says so.
+    SigningKeyRotated(KeySuccession),
+    /// Somebody who remembered another history, as before an old backup was brought back, goes on with this one.
+    HistoryAccepted(HistoryAccepted),
     ProjectCreated {
         project: ProjectName,
     },
@@ -122,6 +130,17 @@ pub enum Event {
         count: u64,
         digest: Digest,
     },
+}
+
+/// What was remembered and is not a beginning of this history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryAccepted {
+    pub remembered_size: u64,
+    /// Base64.
+    pub remembered_root: String,
+    /// When it was seen.
+    pub remembered_at: Timestamp,
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -294,6 +313,8 @@ impl Event {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::HomeCreated { .. } => "home_created",
+            Self::SigningKeyRotated(_) => "signing_key_rotated",
+            Self::HistoryAccepted(_) => "history_accepted",
             Self::ProjectCreated { .. } => "project_created",
             Self::PrincipalAdded { .. } => "principal_added",
             Self::RoleGranted { .. } => "role_granted",
@@ -324,7 +345,9 @@ impl Event {
     /// The thing that changed, as in `credit-score@1.1.0`; for lists and search.
     pub fn subject(&self) -> String {
         match self {
-            Self::HomeCreated { home } => home.to_string(),
+            Self::HomeCreated { home, .. } => home.to_string(),
+            Self::SigningKeyRotated(step) => step.to.name().to_owned(),
+            Self::HistoryAccepted(accepted) => format!("{} events", accepted.remembered_size),
             Self::ProjectCreated { project } => project.to_string(),
             Self::PrincipalAdded { principal }
             | Self::RoleGranted { principal, .. }

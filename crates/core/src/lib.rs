@@ -13,6 +13,7 @@ pub mod error;
 pub mod event;
 pub mod external;
 pub mod hermetic;
+pub mod history;
 pub mod id;
 pub mod leak;
 pub mod lineage;

@@ -40,6 +40,6 @@ impl Engine {
     /// The signed head of the ledger as it is now.
     pub async fn checkpoint(&self) -> Result<Checkpoint, Problem> {
         let checkpoint = self.ledger().checkpoint().await.map_err(ledger_problem)?;
-        Ok(Checkpoint { note: checkpoint.note, key: checkpoint.key })
+        Ok(Checkpoint { note: checkpoint.note(), key: checkpoint.key().to_string() })
     }
 }

@@ -44,7 +44,7 @@ impl Engine {
         let NewToken { text, hash } = new_token()?;
         let token = TokenId::generate();
         let events = vec![
-            Event::HomeCreated { home: home.home },
+            Event::HomeCreated { home: home.home, key: Some(ledger.verifier()) },
             Event::ProjectCreated { project: ProjectName::default_project() },
             Event::PrincipalAdded { principal: owner.clone() },
             Event::RoleGranted { principal: owner.clone(), project: None, role: Role::Owner },
@@ -222,6 +222,7 @@ async fn open_ledger(layout: &Layout, home: HomeId, clock: &Arc<dyn Clock>) -> R
     let options = LedgerOptions {
         url: LedgerUrl::Sqlite(layout.ledger()),
         checkpoints: layout.checkpoints(),
+        signing_key: None,
         origin: format!("stemma/{home}"),
         clock: clock.clone(),
     };

@@ -23,6 +23,7 @@ async fn main() {
         let ledger = Ledger::open(LedgerOptions {
             url: LedgerUrl::Sqlite(path),
             checkpoints: folder.path().to_owned(),
+            signing_key: None,
             origin: "stemma.example/bench".to_owned(),
             clock: Arc::new(SystemClock),
         })

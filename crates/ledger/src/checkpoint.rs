@@ -1,169 +1,262 @@
 //! The signed head of the ledger: a C2SP signed note over a transparency-log checkpoint, by Ed25519.
 //!
-//! Key and last signed checkpoint lie in a folder outside of the database. A head is only signed after the tree of the
-//! last signed one was found at the beginning of today's, so a database restored from an old backup, or one whose
-//! history was changed, is noticed when it is opened.
+//! Key and last signed checkpoint lie outside of the database. A head is only signed after the tree of the last signed
+//! one was found at the beginning of today's, so a database restored from an old backup, or one whose history was
+//! changed, is noticed when it is opened. A key signs only while the ledger says so: the first one is named when the
+//! home is made, every other by the one before it.
 
 use std::{
     fs, io,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    sync::{RwLock, RwLockReadGuard},
 };
 
-use data_encoding::BASE64;
-use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _, VerifyingKey};
-use sha2::{Digest as _, Sha256};
+use stemma_core::history::{KeyPurpose, KeySuccession, SignedHead, SigningKey, VerifierKey};
 
-use crate::{LedgerError, tree::Hash};
+use crate::{
+    LedgerError,
+    key::{KeyFile, write_private},
+    tree::Hash,
+};
 
-/// Signature type byte of Ed25519 in key ids (C2SP signed-note).
-const ED25519: u8 = 1;
+/// The keys that the ledger names, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NamedKeys {
+    /// The home's first key; homes that were made before keys were named have none.
+    pub first: Option<VerifierKey>,
+    pub successions: Vec<KeySuccession>,
+}
+
+impl NamedKeys {
+    /// The key that signs now; `None` if the ledger names none.
+    pub fn current(&self) -> Option<&VerifierKey> {
+        self.successions.last().map(|succession| &succession.to).or(self.first.as_ref())
+    }
+
+    /// All keys that have signed.
+    fn all(&self) -> impl Iterator<Item = &VerifierKey> {
+        self.successions.iter().flat_map(|step| [&step.to, &step.from]).chain(&self.first)
+    }
+}
+
+/// Where keys and heads are kept, and what they are called.
+pub(crate) struct SignerOptions {
+    /// Holds the last signed head, and the key unless it lies outside.
+    pub folder: PathBuf,
+    pub key_file: KeyFile,
+    /// Names this ledger; first line of every checkpoint.
+    pub origin: String,
+}
 
 /// Signs heads, and remembers the last one.
 pub struct Signer {
-    folder: PathBuf,
-    /// Names this ledger; first line of every checkpoint.
-    origin: String,
-    key: SigningKey,
+    options: SignerOptions,
+    keys: RwLock<Keys>,
 }
 
-/// A head that was signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkpoint {
-    pub size: u64,
-    pub root: Hash,
-    /// The signed note.
-    pub note: String,
-    /// The verifier key text of the note.
-    pub key: String,
+struct Keys {
+    signing: SigningKey,
+    named: NamedKeys,
+}
+
+/// A key that is ready to sign after the one that signs now.
+pub struct NextKey {
+    secret: SigningKey,
+    file: KeyFile,
+    pub succession: KeySuccession,
 }
 
 impl Signer {
-    /// Reads the key, or makes one.
-    pub fn open(folder: &Path, origin: &str) -> Result<Self, LedgerError> {
-        let path = folder.join("signing.key");
-        let unusable = |error: io::Error| LedgerError::File { path: path.clone(), source: error };
-        let key = match fs::read(&path) {
-            Ok(bytes) => {
-                let bytes: [u8; 32] =
-                    bytes.try_into().map_err(|_| unusable(io::Error::other("it is not a key of 32 bytes")))?;
-                SigningKey::from_bytes(&bytes)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut bytes = [0u8; 32];
-                getrandom::fill(&mut bytes).map_err(|error| unusable(io::Error::other(error.to_string())))?;
-                write_private(&path, &bytes).map_err(unusable)?;
-                SigningKey::from_bytes(&bytes)
-            }
-            Err(error) => return Err(unusable(error)),
+    /// Reads the key; makes one for a ledger that has no events yet.
+    pub fn open(options: SignerOptions, named: NamedKeys, events: u64) -> Result<Self, LedgerError> {
+        let key_file = &options.key_file;
+        let origin = &options.origin;
+        let read = |file: &KeyFile| {
+            file.read().map(|secret| secret.map(|secret| SigningKey::new(origin, KeyPurpose::Head, &secret)))
         };
-        Ok(Self { folder: folder.to_owned(), origin: origin.to_owned(), key })
+        let is_named = |key: &SigningKey| named.current().is_none_or(|current| current == key.verifier());
+        let signing = match read(key_file)? {
+            Some(key) if is_named(&key) => key,
+            // the ledger names a key that was made and had not taken its place yet when the process ended
+            other => match read(&key_file.next())?.filter(|key| named.current() == Some(key.verifier())) {
+                Some(key) => {
+                    key_file.next().replace(key_file)?;
+                    key
+                }
+                None if other.is_some() => return Err(LedgerError::Key(unnamed(key_file.path()))),
+                None if events > 0 => return Err(LedgerError::Key(missing(key_file.path()))),
+                None => new_key(key_file, origin)?,
+            },
+        };
+        Ok(Self { options, keys: RwLock::new(Keys { signing, named }) })
     }
 
     /// The last head that was signed here.
-    pub fn last(&self) -> Result<Option<Checkpoint>, LedgerError> {
+    pub fn last(&self) -> Result<Option<SignedHead>, LedgerError> {
         let path = self.last_path();
         let note = match fs::read_to_string(&path) {
             Ok(note) => note,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(LedgerError::File { path, source: error }),
         };
-        let bad =
-            || LedgerError::Checkpoint(format!("`{}` is not a checkpoint signed by this home's key", path.display()));
-        let (size, root) = verify(&note, &self.origin, &self.key.verifying_key()).ok_or_else(bad)?;
-        Ok(Some(Checkpoint { size, root, note, key: self.verifier_key() }))
+        let keys = self.keys();
+        let mut known = std::iter::once(keys.signing.verifier()).chain(keys.named.all());
+        let signed = known.find_map(|key| SignedHead::open(&note, key).ok());
+        signed.map(Some).ok_or_else(|| {
+            LedgerError::Checkpoint(format!("`{}` is not a checkpoint signed by this home's key", path.display()))
+        })
     }
 
     /// Signs a head and remembers it. The caller has proved that it continues the last one.
-    pub fn sign(&self, size: u64, root: Hash) -> Result<Checkpoint, LedgerError> {
-        let text = format!("{}\n{size}\n{}\n", self.origin, BASE64.encode(&root));
-        let signature = self.key.sign(text.as_bytes());
-        let mut bytes = key_id(&self.origin, &self.key.verifying_key()).to_vec();
-        bytes.extend_from_slice(&signature.to_bytes());
-        let note = format!("{text}\n\u{2014} {} {}\n", self.origin, BASE64.encode(&bytes));
+    pub fn sign(&self, size: u64, root: Hash) -> Result<SignedHead, LedgerError> {
+        let signed = self.keys().signing.sign(size, root);
         let path = self.last_path();
-        write_private(&path, note.as_bytes()).map_err(|error| LedgerError::File { path, source: error })?;
-        Ok(Checkpoint { size, root, note, key: self.verifier_key() })
+        write_private(&path, signed.note().as_bytes()).map_err(|error| LedgerError::File { path, source: error })?;
+        Ok(signed)
     }
 
-    /// `<name>+<key id>+<base64 of type and key>`
-    pub fn verifier_key(&self) -> String {
-        let key = self.key.verifying_key();
-        let id = data_encoding::HEXLOWER.encode(&key_id(&self.origin, &key));
-        let mut bytes = vec![ED25519];
-        bytes.extend_from_slice(key.as_bytes());
-        format!("{}+{id}+{}", self.origin, BASE64.encode(&bytes))
+    pub fn verifier(&self) -> VerifierKey {
+        self.keys().signing.verifier().clone()
+    }
+
+    pub fn successions(&self) -> Vec<KeySuccession> {
+        self.keys().named.successions.clone()
+    }
+
+    /// Makes the key that is to follow, beside this one or elsewhere; it signs nothing before [`Signer::hand_over`].
+    pub fn prepare(&self, elsewhere: Option<&Path>) -> Result<NextKey, LedgerError> {
+        let file = match elsewhere {
+            Some(path) => KeyFile::outside(path.to_owned()),
+            None => self.options.key_file.clone(),
+        };
+        if elsewhere.is_some() && file.read()?.is_some() {
+            let what = format!("`{}` is there already; a new key overwrites none", file.path().display());
+            return Err(LedgerError::Key(what));
+        }
+        let secret = random()?;
+        // a key elsewhere is in its place at once: until the ledger names it, nobody signs with it
+        if elsewhere.is_some() {
+            file.write(&secret)?
+        } else {
+            file.next().write(&secret)?
+        }
+        let secret = SigningKey::new(&self.options.origin, KeyPurpose::Head, &secret);
+        let succession = self.keys().signing.hand_over(secret.verifier());
+        Ok(NextKey { secret, file, succession })
+    }
+
+    /// Signs with the next key from now on. The ledger names it already.
+    pub fn hand_over(&self, next: NextKey) -> Result<(), LedgerError> {
+        let here = &self.options.key_file;
+        if next.file == *here {
+            next.file.next().replace(here)?;
+        } else {
+            here.remove()?;
+        }
+        let mut keys = self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        keys.named.successions.push(next.succession);
+        keys.signing = next.secret;
+        Ok(())
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn last_path(&self) -> PathBuf {
-        self.folder.join("last.checkpoint")
+        self.options.folder.join("last.checkpoint")
     }
 }
 
-/// First four bytes of SHA-256(name ‖ newline ‖ type ‖ key).
-fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
-    let hash = Sha256::new()
-        .chain_update(name)
-        .chain_update(b"\n")
-        .chain_update([ED25519])
-        .chain_update(key.as_bytes())
-        .finalize();
-    [hash[0], hash[1], hash[2], hash[3]]
+fn new_key(file: &KeyFile, origin: &str) -> Result<SigningKey, LedgerError> {
+    let secret = random()?;
+    file.write(&secret)?;
+    Ok(SigningKey::new(origin, KeyPurpose::Head, &secret))
 }
 
-/// Reads and checks a signed checkpoint; returns tree size and root.
-pub fn verify(note: &str, origin: &str, key: &VerifyingKey) -> Option<(u64, Hash)> {
-    let (text, signatures) = note.split_once("\n\n")?;
-    let text = format!("{text}\n");
-    let line = signatures.lines().find_map(|line| line.strip_prefix(&format!("\u{2014} {origin} ")))?;
-    let bytes = BASE64.decode(line.as_bytes()).ok()?;
-    let (id, signature) = bytes.split_at_checked(4)?;
-    if id != key_id(origin, key) {
-        return None;
-    }
-    key.verify(text.as_bytes(), &Signature::from_slice(signature).ok()?).ok()?;
-    let mut lines = text.lines();
-    if lines.next()? != origin {
-        return None;
-    }
-    let size = lines.next()?.parse().ok()?;
-    let root = BASE64.decode(lines.next()?.as_bytes()).ok()?.try_into().ok()?;
-    lines.next().is_none().then_some((size, root))
+fn random() -> Result<[u8; 32], LedgerError> {
+    let mut bytes = [0u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| LedgerError::Key(format!("no random numbers: {error}")))?;
+    Ok(bytes)
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    io::Write::write_all(&mut file, bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+fn unnamed(path: &Path) -> String {
+    format!("`{}` is another key than the one that the ledger names, and no event says that it follows", path.display())
+}
+
+fn missing(path: &Path) -> String {
+    format!("the key that signs this ledger is not at `{}`", path.display())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn open(folder: &Path, named: NamedKeys, events: u64) -> Result<Signer, LedgerError> {
+        let options = SignerOptions {
+            folder: folder.to_owned(),
+            key_file: KeyFile::inside(folder),
+            origin: "stemma.example/audit".to_owned(),
+        };
+        Signer::open(options, named, events)
+    }
+
     #[test]
     fn a_signed_head_verifies_and_an_altered_one_does_not() {
         let folder = tempfile::tempdir().unwrap();
-        let signer = Signer::open(folder.path(), "stemma.example/audit").unwrap();
+        let signer = open(folder.path(), NamedKeys::default(), 0).unwrap();
         assert_eq!(signer.last().unwrap(), None);
         let signed = signer.sign(7, [9; 32]).unwrap();
-        let again = Signer::open(folder.path(), "stemma.example/audit").unwrap();
+        let again = open(folder.path(), NamedKeys::default(), 7).unwrap();
         assert_eq!(again.last().unwrap(), Some(signed.clone()));
         let path = folder.path().join("last.checkpoint");
-        fs::write(&path, signed.note.replace("\n7\n", "\n8\n")).unwrap();
+        fs::write(&path, signed.note().replace("\n7\n", "\n8\n")).unwrap();
         assert!(matches!(again.last(), Err(LedgerError::Checkpoint(_))));
     }
 
-    /// The example of the C2SP signed-note specification.
     #[test]
-    fn key_ids_are_computed_as_the_specification_does() {
-        let text = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-        let (_, encoded) = text.rsplit_once('+').unwrap();
-        let bytes = BASE64.decode(encoded.as_bytes()).unwrap();
-        let key = VerifyingKey::from_bytes(bytes[1..].try_into().unwrap()).unwrap();
-        assert_eq!(data_encoding::HEXLOWER.encode(&key_id("PeterNeumann", &key)), "c74f20a3");
+    fn only_the_key_that_the_ledger_names_signs() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = open(folder.path(), NamedKeys::default(), 0).unwrap().verifier();
+        let named = NamedKeys { first: Some(first), successions: Vec::new() };
+        assert!(open(folder.path(), named.clone(), 3).is_ok());
+        // another key in its place, or none: a new one is not made in silence
+        let path = folder.path().join("signing.key");
+        let secret = fs::read(&path).unwrap();
+        write_private(&path, &[4; 32]).unwrap();
+        assert!(matches!(open(folder.path(), named.clone(), 3), Err(LedgerError::Key(_))));
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(open(folder.path(), named.clone(), 3), Err(LedgerError::Key(_))));
+        assert!(matches!(open(folder.path(), NamedKeys::default(), 3), Err(LedgerError::Key(_))));
+        assert!(!path.exists());
+        write_private(&path, &secret).unwrap();
+        assert!(open(folder.path(), named, 3).is_ok());
+    }
+
+    #[test]
+    fn a_key_follows_when_the_ledger_says_so_wherever_the_process_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let signer = open(folder.path(), NamedKeys::default(), 0).unwrap();
+        let before = signer.sign(7, [9; 32]).unwrap();
+        let mut named = NamedKeys { first: Some(signer.verifier()), successions: Vec::new() };
+        let next = signer.prepare(None).unwrap();
+        // ended before the ledger named it: the first one signs on
+        assert_eq!(open(folder.path(), named.clone(), 7).unwrap().verifier(), signer.verifier());
+        // ended right after
+        named.successions.push(next.succession.clone());
+        let second = open(folder.path(), named.clone(), 8).unwrap();
+        assert_eq!(second.verifier(), next.succession.to);
+        // what the first one signed is still believed, and what it signs from now on is not
+        assert_eq!(second.last().unwrap(), Some(before));
+        assert!(!folder.path().join("signing.key.next").exists());
+
+        let elsewhere = tempfile::tempdir().unwrap();
+        let path = elsewhere.path().join("stemma.key");
+        let third = second.prepare(Some(&path)).unwrap();
+        let verifier = third.succession.to.clone();
+        second.hand_over(third).unwrap();
+        assert_eq!(second.verifier(), verifier);
+        assert!(!folder.path().join("signing.key").exists(), "the earlier one is not left lying in the home");
+        assert!(matches!(second.prepare(Some(&path)), Err(LedgerError::Key(_))));
     }
 }

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use stemma_core::{
     Timestamp, canonical,
     event::Event,
+    history::merkle::{Place, complete_parts},
     id::{RequestId, TokenId},
     record::Actor,
 };
@@ -18,11 +19,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     LedgerError, projection,
     sql::{Database, Session, Value},
-    tree::{Frontier, leaf_hash},
+    tree::{Frontier, Hash, leaf_hash},
 };
 
 /// Commits that share one transaction at most.
 const GROUP_MAX: usize = 256;
+/// How much earlier than an event the next one may seem to be: clocks are corrected by small steps all the time.
+pub const CLOCK_TOLERANCE_MICROS: i64 = 2_000_000;
 /// Commits that wait at most; further callers wait to get into the queue.
 pub(crate) const QUEUE_MAX: usize = 1024;
 /// Most events in one commit.
@@ -108,6 +111,7 @@ async fn write_group(database: &Database, now: Timestamp, commits: &[Commit]) ->
     let mut session = database.begin().await?;
     let mut frontier = lock_head(&mut session).await?;
     let before = frontier.size();
+    let now = not_before_the_last(&mut session, before, now).await?;
     let mut outcomes = Vec::with_capacity(commits.len());
     for commit in commits {
         outcomes.push(write_one(&mut session, now, &mut frontier, commit).await?);
@@ -129,15 +133,38 @@ async fn lock_head(session: &mut Session) -> Result<Frontier, LedgerError> {
     read_frontier(session, size).await
 }
 
-pub(crate) async fn read_frontier(session: &mut Session, size: u64) -> Result<Frontier, LedgerError> {
-    let mut peaks = Vec::new();
-    for (level, place) in Frontier::parts(size) {
-        let at = [Value::Int(i64::from(level)), Value::Int(place as i64)];
-        let row = session.row("SELECT hash FROM subtree WHERE level = $1 AND place = $2", &at).await?;
-        let hash =
-            row.ok_or_else(|| LedgerError::Damaged(format!("subtree {level}/{place} is missing")))?.blob("hash")?;
-        peaks.push(hash.try_into().map_err(|_| LedgerError::Damaged("a subtree hash is not 32 bytes".to_owned()))?);
+/// The time to stamp events with: in the ledger it never runs backwards, even if the machine's clock was set back.
+async fn not_before_the_last(session: &mut Session, size: u64, now: Timestamp) -> Result<Timestamp, LedgerError> {
+    let Some(row) = session.row("SELECT entry FROM leaf WHERE seq = $1", &[Value::Int(size as i64)]).await? else {
+        return Ok(now);
+    };
+    let last: Leaf = row.json("entry")?;
+    let behind = last.time.micros().saturating_sub(now.micros());
+    if behind > CLOCK_TOLERANCE_MICROS {
+        tracing::warn!(
+            seconds = behind / 1_000_000,
+            "the clock is behind the ledger's last event, as if it was set back: new events are stamped {}",
+            last.time
+        );
     }
+    Ok(now.max(last.time))
+}
+
+/// Reads the complete subtrees that leaves consist of, largest first.
+pub(crate) async fn read_parts(session: &mut Session, leaves: std::ops::Range<u64>) -> Result<Vec<Hash>, LedgerError> {
+    let mut parts = Vec::new();
+    for Place { level, index } in complete_parts(leaves) {
+        let at = [Value::Int(i64::from(level)), Value::Int(index as i64)];
+        let row = session.row("SELECT hash FROM subtree WHERE level = $1 AND place = $2", &at).await?;
+        let row = row.ok_or_else(|| LedgerError::Damaged(format!("subtree {level}/{index} is missing")))?;
+        let hash = row.blob("hash")?.try_into();
+        parts.push(hash.map_err(|_| LedgerError::Damaged("a subtree hash is not 32 bytes".to_owned()))?);
+    }
+    Ok(parts)
+}
+
+pub(crate) async fn read_frontier(session: &mut Session, size: u64) -> Result<Frontier, LedgerError> {
+    let peaks = read_parts(session, 0..size).await?;
     Frontier::new(size, peaks).ok_or_else(|| LedgerError::Damaged("the ledger's frontier is not whole".to_owned()))
 }
 

@@ -17,6 +17,8 @@ pub enum LedgerError {
     Checkpoint(String),
     #[error("{signed} events were signed, but the ledger has {found}: it was restored from an old backup, or cut")]
     Rewound { signed: u64, found: u64 },
+    #[error("{0}")]
+    Key(String),
     #[error("`{}`: {source}", .path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("a commit of {0} events; from 1 to 10000 are possible")]
@@ -30,7 +32,7 @@ impl LedgerError {
         match self {
             Self::Database(_) | Self::Size(_) => ErrorKind::Internal,
             Self::Damaged(_) | Self::Checkpoint(_) | Self::Rewound { .. } => ErrorKind::Corrupt,
-            Self::Newer(_) | Self::File { .. } => ErrorKind::Config,
+            Self::Newer(_) | Self::File { .. } | Self::Key(_) => ErrorKind::Config,
             Self::Closed => ErrorKind::Unavailable,
         }
     }

@@ -9,6 +9,8 @@ mod checkpoint;
 mod commit;
 mod error;
 mod files;
+mod history;
+mod key;
 mod lineage;
 mod mentions;
 mod migrate;
@@ -21,14 +23,15 @@ mod verify;
 
 use std::{path::PathBuf, sync::Arc};
 
-use stemma_core::Clock;
+use stemma_core::{Clock, history::SignedHead};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use crate::{
-    checkpoint::Checkpoint,
+    checkpoint::NamedKeys,
     commit::{Commit, Outcome},
     error::LedgerError,
     files::{Access, RunFile},
+    history::History,
     lineage::Side,
     mentions::Tombstone,
     query::{EndpointRow, EventRow, Fact, GrantRow, Head, PrincipalRow, Recorded, RevisionRow, TokenRow, VersionRow},
@@ -36,8 +39,9 @@ pub use crate::{
     verify::{BadEvent, VerifyReport},
 };
 use crate::{
-    checkpoint::Signer,
+    checkpoint::{Signer, SignerOptions},
     commit::{Job, QUEUE_MAX},
+    key::KeyFile,
     sql::Database,
 };
 
@@ -52,8 +56,10 @@ pub enum LedgerUrl {
 #[derive(Clone)]
 pub struct LedgerOptions {
     pub url: LedgerUrl,
-    /// Signing key and last signed head; not inside the database.
+    /// Last signed head, and the signing key unless it lies elsewhere; not inside the database.
     pub checkpoints: PathBuf,
+    /// The file of the signing key, where it lies outside of the home.
+    pub signing_key: Option<PathBuf>,
     /// Names this ledger in its checkpoints, as in `stemma/<home id>`.
     pub origin: String,
     pub clock: Arc<dyn Clock>,
@@ -80,7 +86,8 @@ impl Ledger {
             LedgerUrl::Postgres { url, schema } => Database::open_postgres(url, schema).await?,
         };
         migrate::migrate(&database).await?;
-        let signer = Signer::open(&options.checkpoints, &options.origin)?;
+        let (named, events) = history::named_keys(&database).await?;
+        let signer = Signer::open(signer_options(&options), named, events)?;
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let (notify, head) = watch::channel(0);
         let ledger = Self(Arc::new(Inner {
@@ -93,9 +100,9 @@ impl Ledger {
         let size = ledger.head().await?.size;
         notify.send_replace(size);
         if let Some(signed) = ledger.0.signer.last()?
-            && signed.size > size
+            && signed.size() > size
         {
-            return Err(LedgerError::Rewound { signed: signed.size, found: size });
+            return Err(LedgerError::Rewound { signed: signed.size(), found: size });
         }
         tokio::spawn(commit::write_queue(database, options.clock, jobs, notify));
         Ok(ledger)
@@ -119,7 +126,7 @@ impl Ledger {
     }
 
     /// Signs the head as it is now, after checking that it continues the last signed one.
-    pub async fn checkpoint(&self) -> Result<Checkpoint, LedgerError> {
+    pub async fn checkpoint(&self) -> Result<SignedHead, LedgerError> {
         let _alone = self.0.signing.lock().await;
         // before the head: another process may sign a later one between the two readings
         let last_signed = self.0.signer.last()?;
@@ -128,15 +135,16 @@ impl Ledger {
         let size = row.ok_or_else(|| LedgerError::Damaged("the ledger has no head".to_owned()))?.int("size")? as u64;
         let root = commit::read_frontier(&mut session, size).await?.root();
         if let Some(signed) = last_signed {
-            if signed.size > size {
-                return Err(LedgerError::Rewound { signed: signed.size, found: size });
+            if signed.size() > size {
+                return Err(LedgerError::Rewound { signed: signed.size(), found: size });
             }
-            let then = commit::read_frontier(&mut session, signed.size).await?.root();
-            if then != signed.root {
-                let what = format!("history up to event {} is not what was signed", signed.size);
+            let then = commit::read_frontier(&mut session, signed.size()).await?.root();
+            if then != *signed.root() {
+                let what = format!("history up to event {} is not what was signed", signed.size());
                 return Err(LedgerError::Checkpoint(what));
             }
-            if signed.size == size {
+            // a head that an earlier key signed is signed anew
+            if signed.size() == size && *signed.key() == self.0.signer.verifier() {
                 return Ok(signed);
             }
         }
@@ -155,4 +163,12 @@ impl Ledger {
     pub(crate) fn signer(&self) -> &Signer {
         &self.0.signer
     }
+}
+
+fn signer_options(options: &LedgerOptions) -> SignerOptions {
+    let key_file = match &options.signing_key {
+        Some(path) => KeyFile::outside(path.clone()),
+        None => KeyFile::inside(&options.checkpoints),
+    };
+    SignerOptions { folder: options.checkpoints.clone(), key_file, origin: options.origin.clone() }
 }

@@ -10,10 +10,11 @@ use crate::{
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 3] = [
+const MIGRATIONS: [(i64, &str); 4] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
+    (4, include_str!("migrations/0004_signing_keys.sql")),
 ];
 /// The migration that lists the files of runs anew, from their records.
 const FILES_OF_RUNS: i64 = 3;

@@ -16,8 +16,9 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 21] = [
+pub const TABLES: [(&str, &str); 22] = [
     ("home", "home"),
+    ("signing_key", "verifier, body"),
     ("project", "project"),
     ("principal", "principal"),
     ("role_grant", "principal, project, role"),
@@ -47,7 +48,18 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
         to.insert("fact_edge", edge).await?;
     }
     match event {
-        Event::HomeCreated { home } => to.insert("home", vec![text(home)]).await,
+        Event::HomeCreated { home, key } => {
+            if let Some(key) = key {
+                to.insert("signing_key", vec![text(key), text("")]).await?;
+            }
+            to.insert("home", vec![text(home)]).await
+        }
+        Event::SigningKeyRotated(step) => {
+            to.end("signing_key", &[("verifier", text(&step.from))]).await?;
+            to.insert("signing_key", vec![text(&step.to), json(step)?]).await
+        }
+        // who compares heads reads the event
+        Event::HistoryAccepted(_) => Ok(()),
         Event::ProjectCreated { project } => to.insert("project", vec![text(project)]).await,
         Event::PrincipalAdded { principal } => to.insert("principal", vec![text(principal)]).await,
         Event::RoleGranted { principal, project, role } => {

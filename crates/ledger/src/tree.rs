@@ -1,18 +1,7 @@
 //! The Merkle tree over the leaves (RFC 6962 §2.1): hashes of complete subtrees are kept, everything else follows.
 
-use sha2::{Digest as _, Sha256};
-
-pub type Hash = [u8; 32];
-
-/// Hash of a leaf: SHA-256(0x00 ‖ entry).
-pub fn leaf_hash(entry: &[u8]) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(entry).finalize().into()
-}
-
-/// Hash of an inner node: SHA-256(0x01 ‖ left ‖ right).
-pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
-}
+pub use stemma_core::history::merkle::{Hash, leaf_hash};
+use stemma_core::history::merkle::{empty_root, hash_of_parts, node_hash};
 
 /// The complete subtrees that cover a tree of some size, largest first: all that appending needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,19 +29,6 @@ impl Frontier {
         self.size
     }
 
-    /// Which subtrees a frontier of this size consists of: (level, index), largest first.
-    pub fn parts(size: u64) -> Vec<(u32, u64)> {
-        let mut start = 0;
-        let mut parts = Vec::new();
-        for level in (0..u64::BITS).rev() {
-            if size >> level & 1 == 1 {
-                parts.push((level, start >> level));
-                start += 1 << level;
-            }
-        }
-        parts
-    }
-
     /// Appends a leaf; returns the subtrees that are complete now, smallest first.
     pub fn append(&mut self, leaf: Hash) -> Vec<Subtree> {
         let mut level = 0;
@@ -73,11 +49,7 @@ impl Frontier {
 
     /// The root; of an empty tree SHA-256 of nothing.
     pub fn root(&self) -> Hash {
-        let mut peaks = self.peaks.iter().rev();
-        let Some(first) = peaks.next() else {
-            return Sha256::new().finalize().into();
-        };
-        peaks.fold(*first, |right, left| node_hash(left, &right))
+        hash_of_parts(&self.peaks).unwrap_or_else(empty_root)
     }
 }
 
@@ -117,6 +89,7 @@ fn split_at(n: usize) -> usize {
 mod tests {
     use data_encoding::HEXLOWER;
     use proptest::prelude::*;
+    use stemma_core::history::merkle;
 
     use super::*;
 
@@ -143,7 +116,8 @@ mod tests {
                     kept.insert((tree.level, tree.index), tree.hash);
                 }
             }
-            let peaks = Frontier::parts(size).iter().map(|part| kept[part]).collect();
+            let parts = merkle::complete_parts(0..size).into_iter();
+            let peaks = parts.map(|part| kept[&(part.level, part.index)]).collect();
             let mut rebuilt = Frontier::new(size, peaks).unwrap();
             prop_assert_eq!(&rebuilt, &whole);
             for i in 0..more {

@@ -62,7 +62,7 @@ impl Ledger {
         let replay = Database::open_memory().await?;
         let mut tables = replay.begin().await?;
         crate::migrate::create_tables(&mut tables).await?;
-        let walk = walk(&mut session, &mut tables, signed.as_ref().map(|signed| signed.size)).await?;
+        let walk = walk(&mut session, &mut tables, signed.as_ref().map(|signed| signed.size())).await?;
         let mut checks = Checks { passed: vec![format!("{} leaves match their bodies", walk.frontier.size())] };
         let mut bad = walk.bad;
         if bad.is_none() {
@@ -70,9 +70,9 @@ impl Ledger {
                 .note(check_head(&mut session, &walk.frontier).await?, "the tree's root is the head's".to_owned());
         }
         if let (None, Some(signed)) = (&bad, &signed) {
-            let size = signed.size;
+            let size = signed.size();
             let found = match walk.root_at_checkpoint {
-                Some(root) if root == signed.root => None,
+                Some(root) if root == *signed.root() => None,
                 Some(_) => {
                     Some(BadEvent { seq: size, what: format!("history up to event {size} is not what was signed") })
                 }

@@ -22,6 +22,7 @@ fn child_that_commits_until_it_is_killed() {
         let ledger = stemma_ledger::Ledger::open(stemma_ledger::LedgerOptions {
             url: stemma_ledger::LedgerUrl::Sqlite(std::path::Path::new(&folder).join("ledger.db")),
             checkpoints: folder.into(),
+            signing_key: None,
             origin: "stemma.example/test".to_owned(),
             clock: std::sync::Arc::new(stemma_core::SystemClock),
         })

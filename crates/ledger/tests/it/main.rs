@@ -2,5 +2,6 @@
 
 mod crash;
 mod events;
+mod history;
 mod suite;
 mod world;

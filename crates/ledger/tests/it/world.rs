@@ -60,14 +60,18 @@ impl World {
         self.folder.path().join("ledger.db")
     }
 
-    pub async fn open(&self) -> Result<Ledger, LedgerError> {
-        Ledger::open(LedgerOptions {
+    pub fn options(&self) -> LedgerOptions {
+        LedgerOptions {
             url: self.url(),
             checkpoints: self.folder.path().to_owned(),
+            signing_key: None,
             origin: "stemma.example/test".to_owned(),
             clock: Arc::new(SystemClock),
-        })
-        .await
+        }
+    }
+
+    pub async fn open(&self) -> Result<Ledger, LedgerError> {
+        Ledger::open(self.options()).await
     }
 
     /// Runs SQL as somebody who has the database's password but not the program.
