@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+pub use stemma_core::audit::AuditReport;
 use stemma_core::{
     Digest, Sha256, Timestamp,
     event::{Event, EvidenceKind},
@@ -642,24 +643,6 @@ pub struct AuditEvent {
     pub subject: String,
     pub request: RequestId,
     pub event: Event,
-}
-
-/// `POST /api/v1/audit/verify` answers with this.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct AuditReport {
-    pub passed: bool,
-    pub events: u64,
-    pub root: String,
-    /// The first event that is not what it was, or whose rows are not what it made.
-    pub first_bad: Option<BadEvent>,
-    /// One line each: what was checked.
-    pub checks: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct BadEvent {
-    pub seq: u64,
-    pub what: String,
 }
 
 /// `GET /api/v1/audit/checkpoint`

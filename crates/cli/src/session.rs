@@ -270,6 +270,16 @@ pub fn require_workspace() -> Result<Workspace, Problem> {
     Ok(Workspace::discover(&current_dir()?)?)
 }
 
+/// The folder of the home that belongs to the workspace, which may be damaged in any way.
+pub fn require_home() -> Result<PathBuf, Problem> {
+    let home = require_workspace()?.home_dir();
+    // whatever is left of it is worth a look
+    if home.join("home.json").exists() || home.join("ledger.db").exists() || home.join("checkpoints").exists() {
+        return Ok(home);
+    }
+    Err(no_home())
+}
+
 /// As [`require_workspace`], for a command that changes it without a session.
 pub async fn require_workspace_to_change(global: &Global) -> Result<Workspace, Problem> {
     Ok(require_workspace()?.acting(typed(identity::author(global).await)))

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, is async, or knows SQL or HTTP: outer rooms fetch and store, this one decides.
 
 pub mod at;
+pub mod audit;
 pub mod canonical;
 pub mod case;
 pub mod class;

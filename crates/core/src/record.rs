@@ -11,7 +11,7 @@ use crate::{
     Digest, Sha256, Timestamp,
     hermetic::{Gap, Hermetic},
     id::{RunId, WorkspaceId},
-    lineage::Certainty,
+    lineage::{Certainty, Edge, EdgeKind, Node, NodeKind},
     name::{PrincipalName, ProjectName},
 };
 
@@ -205,6 +205,20 @@ impl RunRecord {
     /// How sealed off the run was, and why it was no more so.
     pub fn hermetic(&self) -> Hermetic {
         Hermetic::of(&self.capture, &self.inputs)
+    }
+
+    /// The edges of the family tree that the record proves, besides those of its files.
+    pub fn edges(&self) -> [Edge; 2] {
+        let edge = |from: Node, kind: EdgeKind| Edge {
+            from,
+            to: Node::new(NodeKind::Run, self.id),
+            kind,
+            role: None,
+            certainty: Certainty::Observed,
+        };
+        let code = Node::new(NodeKind::CodeVersion, self.code.key());
+        let environment = Node::new(NodeKind::Environment, self.environment);
+        [edge(code, EdgeKind::RanCode), edge(environment, EdgeKind::RanEnvironment)]
     }
 
     /// Hash of command, code, environment and inputs: equal for two runs of the same recipe.

@@ -1,21 +1,43 @@
-//! Audit: the ledger checked against itself, its signature and its tables.
+//! Audit: a home checked against itself, as it lies there: no right, token or table is needed to look at it, so that
+//! damage which keeps the home from being opened is named too.
 
-use stemma_api::types::{AuditEvent, AuditReport, BadEvent, Checkpoint, Page};
-use stemma_core::Problem;
+mod home;
 
-use crate::{Engine, facts::ledger_problem};
+use std::path::Path;
+
+use stemma_api::types::{AuditEvent, AuditReport, Checkpoint, Page};
+use stemma_core::{Problem, audit::Check};
+use stemma_ledger::LedgerView;
+
+use crate::{Engine, Layout, facts::ledger_problem};
+
+/// Verifies what answers rest on in the home of a folder, which need not be open, and may be.
+pub async fn audit_home(root: &Path) -> AuditReport {
+    audit(&Layout::new(root)).await
+}
+
+async fn audit(layout: &Layout) -> AuditReport {
+    let view = LedgerView::open(&layout.ledger()).await;
+    let (home, check) = home::check(layout, view.as_ref().ok()).await;
+    let mut report = match (&view, home) {
+        (Ok(view), home) => {
+            let origin = home.map_or(String::new(), |home| format!("stemma/{home}"));
+            view.verify(&layout.checkpoints(), &origin).await
+        }
+        (Err(error), _) => {
+            let mut report = AuditReport::new();
+            report.add(Check::impossible("ledger", error));
+            report
+        }
+    };
+    report.add(check);
+    report
+}
 
 impl Engine {
-    /// Verifies the whole ledger and names the first bad event.
+    /// Verifies the whole ledger, and names all that is not what it was.
     pub async fn audit_verify(&self) -> Result<AuditReport, Problem> {
-        let report = self.ledger().verify().await.map_err(ledger_problem)?;
-        Ok(AuditReport {
-            passed: report.first_bad.is_none(),
-            events: report.events,
-            root: report.root.to_string(),
-            first_bad: report.first_bad.map(|bad| BadEvent { seq: bad.seq, what: bad.what }),
-            checks: report.checks,
-        })
+        Ok(audit(self.layout()).await)
     }
 
     pub async fn audit_events(&self, after: u64, limit: u32) -> Result<Page<AuditEvent>, Problem> {

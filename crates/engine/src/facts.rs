@@ -10,7 +10,6 @@ use stemma_core::{
     Digest, ErrorKind, Problem,
     event::{Event, EvidenceKind, SegmentSealed},
     id::{RequestId, RunId, TokenId},
-    lineage::Edge,
     name::{AliasName, DatasetName, EndpointName, ModelName, ProjectName},
     policy::{Action, ModelPolicy, Stage},
     prediction::{PredictionAddress, PredictionId, PredictionRecord},
@@ -116,10 +115,9 @@ impl Engine {
         project: &ProjectName,
         record: &RunRecord,
         digest: Digest,
-        edges: &[Edge],
     ) -> Result<(), Problem> {
         debug_assert_eq!(*project, record.project);
-        if self.ledger().insert_run(record, digest, edges).await.map_err(ledger_problem)? {
+        if self.ledger().insert_run(record, digest).await.map_err(ledger_problem)? {
             return Ok(());
         }
         Err(Problem::new(ErrorKind::Conflict, format!("another run is recorded under the id `{}` already", record.id)))

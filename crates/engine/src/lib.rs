@@ -75,6 +75,7 @@ use crate::{
 };
 pub use crate::{
     access::{Caller, RoleGrant, TOKEN_PREFIX},
+    audit::audit_home,
     blame::key_cell,
     layout::{HOME_FORMAT, Layout},
     lineage::AskLineage,

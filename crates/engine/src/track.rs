@@ -3,13 +3,7 @@
 use std::collections::BTreeMap;
 
 use stemma_api::types::{Page, RecordRun, RunDetail, RunSummary};
-use stemma_core::{
-    Digest, Problem, canonical,
-    id::RunId,
-    lineage::{Certainty, Edge, EdgeKind, Node, NodeKind},
-    name::ProjectName,
-    record::RunRecord,
-};
+use stemma_core::{Digest, Problem, canonical, id::RunId, name::ProjectName, record::RunRecord};
 
 use crate::{Caller, Engine, problem::internal};
 
@@ -29,7 +23,7 @@ impl Engine {
         let RecordRun { record, digest } = run;
         self.check_record(caller, project, &record, digest).await?;
         self.index_packages(project, record.environment).await?;
-        self.insert_run(project, &record, digest, &edges_of(&record)).await?;
+        self.insert_run(project, &record, digest).await?;
         self.run(project, record.id).await
     }
 
@@ -137,18 +131,4 @@ fn summary_of(record: &RunRecord) -> RunSummary {
         params: record.params.clone(),
         claimed_metrics: record.claimed_metrics.clone(),
     }
-}
-
-/// The edges that a run's record proves, besides those of its files.
-fn edges_of(record: &RunRecord) -> Vec<Edge> {
-    let edge = |from: Node, kind: EdgeKind| Edge {
-        from,
-        to: Node::new(NodeKind::Run, record.id),
-        kind,
-        role: None,
-        certainty: Certainty::Observed,
-    };
-    let code = Node::new(NodeKind::CodeVersion, record.code.key());
-    let environment = Node::new(NodeKind::Environment, record.environment);
-    vec![edge(code, EdgeKind::RanCode), edge(environment, EdgeKind::RanEnvironment)]
 }

@@ -34,7 +34,7 @@ impl NamedKeys {
     }
 
     /// All keys that have signed.
-    fn all(&self) -> impl Iterator<Item = &VerifierKey> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &VerifierKey> {
         self.successions.iter().flat_map(|step| [&step.to, &step.from]).chain(&self.first)
     }
 }

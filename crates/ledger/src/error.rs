@@ -9,6 +9,8 @@ use stemma_core::ErrorKind;
 pub enum LedgerError {
     #[error("the ledger's database failed: {0}")]
     Database(String),
+    #[error("the ledger's database can't be read where it lies: {0}")]
+    NotReadableHere(String),
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
     #[error("the ledger has migration {0}, which this program does not know")]
@@ -32,7 +34,7 @@ impl LedgerError {
         match self {
             Self::Database(_) | Self::Size(_) => ErrorKind::Internal,
             Self::Damaged(_) | Self::Checkpoint(_) | Self::Rewound { .. } => ErrorKind::Corrupt,
-            Self::Newer(_) | Self::File { .. } | Self::Key(_) => ErrorKind::Config,
+            Self::NotReadableHere(_) | Self::Newer(_) | Self::File { .. } | Self::Key(_) => ErrorKind::Config,
             Self::Closed => ErrorKind::Unavailable,
         }
     }

@@ -211,9 +211,7 @@ impl Ledger {
 
 /// Lists the files of a run.
 pub(crate) async fn insert_files(session: &mut Session, record: &RunRecord) -> Result<(), LedgerError> {
-    let mut rows = rows_of(record, Access::Input, &record.inputs);
-    rows.extend(rows_of(record, Access::Output, &record.outputs));
-    rows.extend(rows_of(record, Access::Code, &record.code.files));
+    let rows = all_rows_of(record);
     let sql = format!(
         "INSERT INTO run_file (project, run, direction, path, digest, workspace, started, ended, role, certainty) \
          SELECT $1, $2, list.value->>0, list.value->>1, list.value->>2, $3, CAST(list.value->>3 AS BIGINT), \
@@ -230,6 +228,25 @@ pub(crate) async fn insert_files(session: &mut Session, record: &RunRecord) -> R
         session.execute(&sql, &values).await?;
     }
     Ok(())
+}
+
+/// The rows of `run_file` as a record makes them, without project and run: direction, path, digest, workspace, started,
+/// ended, role, certainty.
+pub(crate) fn rows_made_by(record: &RunRecord) -> Vec<[Value; 8]> {
+    let workspace = workspace_text(record.workspace);
+    let row = |(direction, path, digest, started, ended, role, certainty): FileRow<'_>| {
+        let (started, ended) = (Value::Int(started), Value::Int(ended));
+        let workspace = workspace.clone().into();
+        [direction.into(), path.into(), digest.into(), workspace, started, ended, role.into(), certainty.into()]
+    };
+    all_rows_of(record).into_iter().map(row).collect()
+}
+
+fn all_rows_of(record: &RunRecord) -> Vec<FileRow<'_>> {
+    let mut rows = rows_of(record, Access::Input, &record.inputs);
+    rows.extend(rows_of(record, Access::Output, &record.outputs));
+    rows.extend(rows_of(record, Access::Code, &record.code.files));
+    rows
 }
 
 /// The columns that differ from file to file.

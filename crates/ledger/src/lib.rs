@@ -20,6 +20,7 @@ mod sql;
 mod telemetry;
 mod tree;
 mod verify;
+mod view;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -36,7 +37,7 @@ pub use crate::{
     mentions::Tombstone,
     query::{EndpointRow, EventRow, Fact, GrantRow, Head, PrincipalRow, Recorded, RevisionRow, TokenRow, VersionRow},
     tree::{Hash, inclusion_proof, leaf_hash, root_of},
-    verify::{BadEvent, VerifyReport},
+    view::LedgerView,
 };
 use crate::{
     checkpoint::{Signer, SignerOptions},

@@ -16,26 +16,20 @@ const MIGRATIONS: [(i64, &str); 4] = [
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
     (4, include_str!("migrations/0004_signing_keys.sql")),
 ];
+/// How many migrations this program knows.
+pub const NEWEST: usize = MIGRATIONS.len();
 /// The migration that lists the files of runs anew, from their records.
 const FILES_OF_RUNS: i64 = 3;
+/// Which migrations were applied.
+const MIGRATION_TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)";
 
 /// Brings a database to the newest migration.
 pub async fn migrate(database: &Database) -> Result<(), LedgerError> {
     let mut session = database.begin().await?;
-    session
-        .execute("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)", &[])
-        .await?;
-    let applied = session.rows("SELECT number, checksum FROM migration ORDER BY number", &[]).await?;
-    for row in &applied {
-        let number = row.int("number")?;
-        let Some((_, sql)) = MIGRATIONS.iter().find(|(known, _)| *known == number) else {
-            return Err(LedgerError::Newer(number));
-        };
-        if row.text("checksum")? != Digest::of(sql.as_bytes()).to_string() {
-            return Err(LedgerError::Damaged(format!("migration {number} is not the one this program knows")));
-        }
-    }
-    for (number, sql) in MIGRATIONS.iter().skip(applied.len()) {
+    session.execute(MIGRATION_TABLE, &[]).await?;
+    let applied = applied(&mut session).await?;
+    for (number, sql) in MIGRATIONS.iter().skip(applied) {
         run(&mut session, sql).await?;
         if *number == FILES_OF_RUNS {
             insert_all_files(&mut session).await?;
@@ -48,9 +42,26 @@ pub async fn migrate(database: &Database) -> Result<(), LedgerError> {
     session.commit().await
 }
 
-/// Makes all tables in an empty database.
-pub async fn create_tables(session: &mut Session) -> Result<(), LedgerError> {
-    for (_, sql) in MIGRATIONS {
+/// How many migrations a database has had. One that this program does not know, and one that is missing before another,
+/// are errors.
+pub async fn applied(session: &mut Session) -> Result<usize, LedgerError> {
+    let rows = session.rows("SELECT number, checksum FROM migration ORDER BY number", &[]).await?;
+    for (row, at) in rows.iter().zip(0..) {
+        let number = row.int("number")?;
+        let Some((known, sql)) = MIGRATIONS.get(at) else {
+            return Err(LedgerError::Newer(number));
+        };
+        if number != *known || row.text("checksum")? != Digest::of(sql.as_bytes()).to_string() {
+            return Err(LedgerError::Damaged(format!("migration {number} is not the one this program knows")));
+        }
+    }
+    Ok(rows.len())
+}
+
+/// Makes the tables in an empty database as the first migrations do.
+pub async fn create_tables(session: &mut Session, migrations: usize) -> Result<(), LedgerError> {
+    session.execute(MIGRATION_TABLE, &[]).await?;
+    for (_, sql) in MIGRATIONS.iter().take(migrations) {
         run(session, sql).await?;
     }
     Ok(())

@@ -104,6 +104,13 @@ impl Row {
         }
     }
 
+    pub fn optional_blob(&self, name: &str) -> Result<Option<Vec<u8>>, LedgerError> {
+        match self.get(name)? {
+            Value::NullText | Value::NullInt => Ok(None),
+            _ => self.blob(name).map(Some),
+        }
+    }
+
     /// Reads a column that holds the text form of a type.
     pub fn parsed<T: std::str::FromStr>(&self, name: &str) -> Result<T, LedgerError> {
         self.text(name)?.parse().map_err(|_| wrong(name, std::any::type_name::<T>()))
@@ -118,6 +125,11 @@ impl Row {
     /// All columns as one comparable text.
     pub fn canonical(&self) -> String {
         self.0.iter().map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>().join("|")
+    }
+
+    /// The columns in their order.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.0.iter().map(|(_, value)| value)
     }
 }
 
@@ -155,6 +167,15 @@ impl Database {
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
         Ok(Self::Sqlite { writer, readers })
+    }
+
+    /// A database that is there, for reading only; its owner may be writing meanwhile. Nothing is set that is kept in it.
+    pub async fn open_to_look(path: &Path) -> Result<Self, LedgerError> {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(Duration::from_secs(10));
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(unreadable)?;
+        let asked = sqlx::query("SELECT COUNT(*) FROM sqlite_master").execute(&pool).await;
+        asked.map_err(unreadable)?;
+        Ok(Self::Sqlite { writer: pool.clone(), readers: pool })
     }
 
     /// An empty database in memory, for replaying events.
@@ -287,6 +308,17 @@ impl Session {
             Self::Postgres(tx) => tx.rollback().await?,
         }
         Ok(())
+    }
+}
+
+/// Tells a place where SQLite can't read (no lock or no memory shared with others can be had there) from damage.
+fn unreadable(error: sqlx::Error) -> LedgerError {
+    /// SQLITE_READONLY and SQLITE_CANTOPEN; what is above the lowest byte says more.
+    const PLACE: [i32; 2] = [8, 14];
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
+    match code.filter(|code| PLACE.contains(&(code & 0xff))) {
+        Some(_) => LedgerError::NotReadableHere(error.to_string()),
+        None => error.into(),
     }
 }
 

@@ -22,7 +22,7 @@ const CHUNK: usize = 5000;
 impl Ledger {
     /// Writes a run, its files and its edges, all or nothing. A run that is there already is left as it is; returns
     /// whether what is there now is this record.
-    pub async fn insert_run(&self, record: &RunRecord, digest: Digest, edges: &[Edge]) -> Result<bool, LedgerError> {
+    pub async fn insert_run(&self, record: &RunRecord, digest: Digest) -> Result<bool, LedgerError> {
         let mut session = self.database().begin().await?;
         let place = next_place(&mut session, "run").await?;
         let sql = "INSERT INTO run (place, run, project, digest, record) VALUES ($1, $2, $3, $4, $5) \
@@ -40,8 +40,8 @@ impl Ledger {
             return Ok(same);
         }
         insert_files(&mut session, record).await?;
-        for edge in edges {
-            insert_edge(&mut session, &record.project, edge).await?;
+        for edge in record.edges() {
+            insert_edge(&mut session, &record.project, &edge).await?;
         }
         session.commit().await?;
         Ok(true)

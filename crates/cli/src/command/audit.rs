@@ -2,12 +2,15 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use stemma_api::types::{AuditEvent, AuditReport};
-use stemma_core::{ErrorKind, Problem};
+use stemma_core::{
+    ErrorKind, Problem,
+    audit::{Check, Verdict},
+};
 
 use super::Global;
 use crate::{
     print::{self, Output},
-    session,
+    session, view,
 };
 
 /// The ledger: the record of every governed change
@@ -19,7 +22,7 @@ pub struct AuditArgs {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// Check the ledger against itself, its signature and its tables; exit code 8 if something was altered
+    /// Check everything that answers rest on against the ledger and its signature; exit code 8 if something was altered
     Verify,
     Events(EventsArgs),
     /// Print the signed head of the ledger, to be kept elsewhere
@@ -46,20 +49,48 @@ pub async fn run(args: AuditArgs, global: &Global, output: &Output) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
+/// A home on this machine is looked at as it lies there, by whoever can read its files: what damage took away, the right
+/// to ask included, is not needed. A home elsewhere is asked.
 async fn verify(global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    let report = session::with(global, async |session| session.client.audit_verify().await).await?;
+    let report = match &global.server {
+        Some(_) => session::with(global, async |session| session.client.audit_verify().await).await?,
+        None => stemma_engine::audit_home(&session::require_home()?).await,
+    };
     output.result(&report, || report_text(&report, output));
     if report.passed { Ok(ExitCode::SUCCESS) } else { Ok(ExitCode::from(ErrorKind::Corrupt.exit_code())) }
 }
 
 fn report_text(report: &AuditReport, output: &Output) -> String {
-    let verdict = output.verdict(report.passed);
+    let verdict = match report.verdict {
+        Verdict::Failed => output.red(report.verdict.as_str()),
+        Verdict::Passed | Verdict::PassedInPart => output.green(report.verdict.as_str()),
+    };
     let mut text = format!("ledger of {} events {verdict}\nroot {}\n", report.events, report.root);
-    for check in &report.checks {
-        text.push_str(&format!("  {check}\n"));
-    }
+    report.checks.iter().for_each(|check| text.push_str(&check_text(check, output)));
     if let Some(bad) = &report.first_bad {
-        text.push_str(&format!("first bad event: {}, {}", bad.seq, bad.what));
+        text.push_str(&format!("first bad event: {}, {}\n", bad.seq, bad.what));
+    }
+    text
+}
+
+fn check_text(check: &Check, output: &Output) -> String {
+    let (name, looked_at, what) = (&check.name, check.looked_at, &check.what);
+    let mut text = match check.faults_total {
+        0 => format!("  {name}: {looked_at} {what}\n"),
+        number => format!("  {name}: {} ({looked_at} {what})\n", output.red(view::count(number, "fault"))),
+    };
+    for fault in &check.faults {
+        let event = fault.seq.map(|seq| format!("event {seq}"));
+        let place: Vec<String> = event.into_iter().chain(fault.place.clone()).collect();
+        let place = if place.is_empty() { String::new() } else { format!("{}: ", place.join(", ")) };
+        text.push_str(&format!("    {place}{}\n", fault.what));
+    }
+    let named = check.faults.len() as u64;
+    if check.faults_total > named {
+        text.push_str(&format!("    and {} more\n", check.faults_total - named));
+    }
+    for what in &check.not_covered {
+        text.push_str(&format!("    not covered: {what}\n"));
     }
     text
 }

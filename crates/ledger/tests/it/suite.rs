@@ -82,7 +82,7 @@ fn a_ledger_verifies_after_it_was_opened_again() {
         ledger.close().await;
         let ledger = world.open().await.unwrap();
         commit(&ledger, every_kind(5)).await;
-        let report = ledger.verify().await.unwrap();
+        let report = ledger.verify().await;
         assert_eq!((report.first_bad, report.events), (None, 6 * kinds));
         assert_eq!(ledger.checkpoint().await.unwrap().size(), 6 * kinds);
         assert_eq!(ledger.head().await.unwrap().root, report.root);
@@ -124,9 +124,9 @@ fn an_alteration_by_hand_is_noticed_and_its_event_named() {
             let world = World::new(first.kind);
             let ledger = world.open().await.unwrap();
             commit(&ledger, every_kind(0)).await;
-            assert_eq!(ledger.verify().await.unwrap().first_bad, None);
+            assert_eq!(ledger.verify().await.first_bad, None);
             assert!(world.alter(sql).await > 0, "{sql}");
-            let report = ledger.verify().await.unwrap();
+            let report = ledger.verify().await;
             let bad = report.first_bad.unwrap_or_else(|| panic!("not noticed: {sql}"));
             assert_eq!(bad.seq, seq, "{sql}: {}", bad.what);
             ledger.close().await;
@@ -154,7 +154,7 @@ fn a_rewritten_history_does_not_continue_what_was_signed() {
         commit(&forged, every_kind(1)).await;
         std::fs::copy(world.folder.path().join("last.checkpoint"), other.folder.path().join("last.checkpoint"))
             .unwrap();
-        assert!(forged.verify().await.unwrap().first_bad.is_some());
+        assert!(forged.verify().await.first_bad.is_some());
         assert!(matches!(forged.checkpoint().await, Err(LedgerError::Checkpoint(_))));
     });
 }
@@ -173,7 +173,7 @@ fn many_writers_get_a_dense_history() {
         let mut seqs = tasks.join_all().await;
         seqs.sort_unstable();
         assert_eq!(seqs, (1..=200).collect::<Vec<u64>>());
-        assert_eq!(ledger.verify().await.unwrap().first_bad, None);
+        assert_eq!(ledger.verify().await.first_bad, None);
     });
 }
 
@@ -207,7 +207,7 @@ fn edges_of_events_are_found_from_both_ends_until_withdrawn() {
         assert_eq!(below[0].to, Node::new(NodeKind::Revision, "credit-decision#1"));
         let other = "other".parse().unwrap();
         assert_eq!(ledger.edges(&other, &version, Side::To, None, 10).await.unwrap().0, []);
-        assert_eq!(ledger.verify().await.unwrap().first_bad, None);
+        assert_eq!(ledger.verify().await.first_bad, None);
     });
 }
 
@@ -264,7 +264,7 @@ fn hostile_text_is_only_text() {
             .await
             .unwrap();
         assert_eq!(approvals[0].value.reason, nasty);
-        assert_eq!(ledger.verify().await.unwrap().first_bad, None);
+        assert_eq!(ledger.verify().await.first_bad, None);
     });
 }
 
@@ -282,8 +282,9 @@ proptest! {
                 ledger.commit(commit).await.unwrap();
             }
             ledger.checkpoint().await.unwrap();
-            let report = ledger.verify().await.unwrap();
-            assert_eq!(report.first_bad, None);
+            let report = ledger.verify().await;
+            // tokens have no hashes here, for one may be issued twice
+            assert_eq!(report.check("tables").unwrap().faults, []);
             ledger.close().await;
         });
     }
@@ -308,7 +309,7 @@ fn an_endpoint_that_was_taken_down_begins_anew() {
         commit(&ledger, vec![of_kind(2, "revision_deployed")]).await;
         assert_eq!(ledger.taken_down().await.unwrap(), []);
         assert_eq!(ledger.activated_revisions(&endpoint).await.unwrap(), [3]);
-        assert!(ledger.verify().await.unwrap().first_bad.is_none());
+        assert!(ledger.verify().await.first_bad.is_none());
     });
 }
 
@@ -360,7 +361,7 @@ fn a_use_finds_the_writes_it_may_go_back_to() {
         ];
         for run in &runs {
             let digest = stemma_core::canonical::digest(run).unwrap().0;
-            assert!(ledger.insert_run(run, digest, &[]).await.unwrap());
+            assert!(ledger.insert_run(run, digest).await.unwrap());
         }
         let used = |since: i64, until: i64| FileUse {
             path: "a.csv".into(),

@@ -1,0 +1,208 @@
+//! The leaves in order, each against its place, its hash and its body; what they say is replayed on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stemma_core::{
+    audit::{Check, Fault},
+    event::Event,
+    id::RequestId,
+};
+
+use crate::{
+    LedgerError,
+    commit::{Leaf, commitment},
+    projection,
+    sql::{Row, Session, Value},
+    tree::{Frontier, Hash, leaf_hash},
+};
+
+/// Leaves read at a time.
+const PAGE: i64 = 1000;
+/// Leaves that may be missing in one place before the rest is given up.
+const GAP_MAX: u64 = 10_000;
+
+/// What going through the leaves gave.
+#[derive(Default)]
+pub struct Walk {
+    pub frontier: Frontier,
+    /// Roots when the tree had the sizes that were asked for.
+    pub roots: BTreeMap<u64, Hash>,
+    /// Hashes of all complete subtrees by level and place.
+    pub subtrees: BTreeMap<(u32, u64), Hash>,
+    /// Events that can't be read: what they made can't be told.
+    pub unread: BTreeSet<u64>,
+    /// First and last event of each request, in order.
+    pub requests: Vec<(RequestId, u64, u64)>,
+}
+
+impl Walk {
+    fn append(&mut self, hash: Hash, sizes: &BTreeSet<u64>) {
+        for subtree in self.frontier.append(hash) {
+            self.subtrees.insert((subtree.level, subtree.index), subtree.hash);
+        }
+        self.note_root(sizes);
+    }
+
+    fn note_root(&mut self, sizes: &BTreeSet<u64>) {
+        if sizes.contains(&self.frontier.size()) {
+            self.roots.insert(self.frontier.size(), self.frontier.root());
+        }
+    }
+
+    fn note_request(&mut self, request: RequestId, seq: u64) {
+        let unread = &self.unread;
+        match self.requests.last_mut() {
+            Some((last, _, end)) if *last == request && (*end + 1..seq).all(|seq| unread.contains(&seq)) => *end = seq,
+            _ => self.requests.push((request, seq, seq)),
+        }
+    }
+
+    fn next_seq(&self) -> u64 {
+        self.frontier.size() + 1
+    }
+}
+
+/// Goes through all leaves and applies their events to the replayed tables; notes the roots at some sizes.
+pub async fn check(live: &mut Session, replayed: &mut Session, sizes: BTreeSet<u64>) -> (Check, Walk) {
+    let mut check = Check::new("leaves", "leaves match their hashes and bodies");
+    let mut walk = Walk::default();
+    walk.note_root(&sizes);
+    if let Err(error) = go_through(live, replayed, &sizes, &mut walk, &mut check).await {
+        check.fault(Fault::of_event(walk.next_seq(), format!("it can't be read, nor what follows: {error}")));
+    }
+    check.looked_at = walk.frontier.size();
+    (check, walk)
+}
+
+async fn go_through(
+    live: &mut Session,
+    replayed: &mut Session,
+    sizes: &BTreeSet<u64>,
+    walk: &mut Walk,
+    check: &mut Check,
+) -> Result<(), LedgerError> {
+    let sql = "SELECT leaf.seq AS seq, entry, hash, salt, body FROM leaf LEFT JOIN event_body ON event_body.seq = leaf.seq \
+               WHERE leaf.seq > $1 ORDER BY leaf.seq LIMIT $2";
+    let (mut after, mut rows_seen) = (i64::MIN, 0);
+    loop {
+        let rows = live.rows(sql, &[Value::Int(after), Value::Int(PAGE)]).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.int("seq")?;
+        rows_seen += rows.len() as i64;
+        for row in &rows {
+            let Ok(seq) = u64::try_from(row.int("seq")?) else {
+                check.fault(Fault::at("table `leaf`", "there is a leaf before the first"));
+                continue;
+            };
+            if !fill_gap(live, seq, sizes, walk, check).await? {
+                return Ok(());
+            }
+            take(row, replayed, sizes, walk, check).await;
+        }
+    }
+    look_beside(live, rows_seen, check).await
+}
+
+/// Names the leaves that are missing before one. Their hashes are in the tree still, if nobody took them there too.
+async fn fill_gap(
+    live: &mut Session,
+    seq: u64,
+    sizes: &BTreeSet<u64>,
+    walk: &mut Walk,
+    check: &mut Check,
+) -> Result<bool, LedgerError> {
+    if seq < walk.next_seq() || seq - walk.next_seq() > GAP_MAX {
+        let what = format!("it is missing; the next one is {seq}");
+        check.fault(Fault::of_event(walk.next_seq(), what));
+        return Ok(false);
+    }
+    while walk.next_seq() < seq {
+        let missing = walk.next_seq();
+        check.fault(Fault::of_event(missing, format!("it is missing; the next one is {seq}")));
+        walk.unread.insert(missing);
+        let at = [Value::Int(missing as i64 - 1)];
+        let kept = live.row("SELECT hash FROM subtree WHERE level = 0 AND place = $1", &at).await?;
+        let kept = kept.and_then(|row| row.blob("hash").ok()?.try_into().ok());
+        walk.append(kept.unwrap_or_default(), sizes);
+    }
+    Ok(true)
+}
+
+async fn take(row: &Row, replayed: &mut Session, sizes: &BTreeSet<u64>, walk: &mut Walk, check: &mut Check) {
+    let seq = walk.next_seq();
+    let found = check_leaf(row, seq);
+    if let Some(request) = found.request {
+        walk.note_request(request, seq);
+    }
+    let applied = match found.event {
+        Ok(event) => {
+            projection::apply(replayed, seq, &event).await.map_err(|error| format!("it can't be applied: {error}"))
+        }
+        Err(what) => Err(what),
+    };
+    if let Err(what) = applied {
+        check.fault(Fault::of_event(seq, what));
+        walk.unread.insert(seq);
+    }
+    walk.append(found.hash, sizes);
+}
+
+/// A leaf, as far as it can be read.
+struct Found {
+    /// What the tree above was made from, as far as that can be told.
+    hash: Hash,
+    request: Option<RequestId>,
+    event: Result<Event, String>,
+}
+
+/// Checks one leaf against its place, its hash and its body.
+fn check_leaf(row: &Row, seq: u64) -> Found {
+    let entry = match row.text("entry") {
+        Ok(entry) => entry,
+        Err(error) => return Found { hash: Hash::default(), request: None, event: Err(error.to_string()) },
+    };
+    let hash = leaf_hash(entry.as_bytes());
+    if let Ok(stored) = row.blob("hash")
+        && stored != hash
+    {
+        // the tree above was made from the one that stands there, unless that was altered too
+        let hash = stored.try_into().unwrap_or(hash);
+        return Found { hash, request: None, event: Err("its leaf was altered: the hash is another".to_owned()) };
+    }
+    let leaf: Leaf = match serde_json::from_str(&entry) {
+        Ok(leaf) => leaf,
+        Err(error) => return Found { hash, request: None, event: Err(format!("its leaf can't be read: {error}")) },
+    };
+    Found { hash, request: Some(leaf.request), event: check_body(row, seq, &leaf) }
+}
+
+fn check_body(row: &Row, seq: u64, leaf: &Leaf) -> Result<Event, String> {
+    let damaged = |error: LedgerError| error.to_string();
+    row.blob("hash").map_err(damaged)?;
+    let Some(body) = row.optional_text("body").map_err(damaged)? else {
+        return Err("its body is missing".to_owned());
+    };
+    if commitment(&row.blob("salt").map_err(damaged)?, &body) != leaf.commitment {
+        return Err("its body was altered: the leaf commits to another".to_owned());
+    }
+    let event: Event = serde_json::from_str(&body).map_err(|error| format!("its body can't be read: {error}"))?;
+    if leaf.seq != seq || leaf.kind != event.kind() || leaf.subject != event.subject() {
+        return Err("its leaf says something else than its body".to_owned());
+    }
+    Ok(event)
+}
+
+/// What lies in the two tables beside the leaves in order.
+async fn look_beside(live: &mut Session, seen: i64, check: &mut Check) -> Result<(), LedgerError> {
+    let all = live.row("SELECT COUNT(*) AS n FROM leaf", &[]).await?.map(|row| row.int("n")).transpose()?;
+    if all != Some(seen) {
+        check.fault(Fault::at("table `leaf`", "there are leaves that are in no order"));
+    }
+    let sql = "SELECT CAST(seq AS TEXT) AS seq FROM event_body \
+               WHERE NOT EXISTS (SELECT 1 FROM leaf WHERE leaf.seq = event_body.seq) LIMIT 100";
+    for row in live.rows(sql, &[]).await? {
+        let seq = row.optional_text("seq")?.unwrap_or_default();
+        check.fault(Fault::at("table `event_body`", format!("there is a body {seq} that no leaf commits to")));
+    }
+    Ok(())
+}
