@@ -161,7 +161,7 @@ async fn an_altered_run_is_noticed_once_it_is_sealed() {
     let home = folder.path().join("home");
     let again = stemma_engine::Engine::open(&home, std::sync::Arc::new(stemma_core::SystemClock)).await.unwrap();
     let report = again.audit_verify().await.unwrap();
-    assert!(report.first_bad.unwrap().what.contains("the record of run"));
+    assert!(report.first_bad.unwrap().what.contains("its record was altered"));
 }
 
 /// Registers what somebody's runs made and has it approved; what is missing for production then.

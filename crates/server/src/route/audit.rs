@@ -12,7 +12,7 @@ use crate::context::Context;
 pub fn routes() -> Vec<Route> {
     vec![
         json_route!(GET paths::AUDIT_EVENTS, Audit, "governed changes in order", events, => Page<AuditEvent>),
-        json_route!(POST paths::AUDIT_VERIFY, Audit, "check the ledger against itself, its signature and its tables", verify, => AuditReport),
+        json_route!(POST paths::AUDIT_VERIFY, Audit, "check everything that answers rest on against the ledger and its signature", verify, => AuditReport),
         json_route!(GET paths::AUDIT_CHECKPOINT, Audit, "the signed head of the ledger", checkpoint, => Checkpoint),
         json_route!(GET paths::AUDIT_CONTENT, Audit, "what was found when stored content was read back", content, => ContentHealth),
     ]
