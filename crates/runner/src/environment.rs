@@ -198,7 +198,9 @@ pub fn capture(subject: &Subject<'_>) -> Environment {
     });
     let (interpreter, packages) = match asked {
         Some(answer) => {
-            let folders = answer.package_folders(subject.variables, subject.project);
+            let mut folders = answer.package_folders(subject.variables, subject.project);
+            // packages of others may have given the answer
+            folders.retain(|folder| may_read(subject.sandbox, folder));
             let mut packages = packages::in_folders(&folders);
             if let Some(capture) = subject.capture.filter(|capture| capture.sees_all_files()) {
                 packages::mark_unread(&mut packages, &folders, capture);
@@ -217,7 +219,7 @@ pub fn capture(subject: &Subject<'_>) -> Environment {
         interpreter,
         packages,
         executables,
-        lock_files: lock_files(subject.project),
+        lock_files: lock_files(subject),
         blas: Blas {
             libraries: subject.capture.map(blas_libraries).unwrap_or_default(),
             core_type: variables.get("OPENBLAS_CORETYPE").cloned(),
@@ -264,14 +266,19 @@ fn blas_libraries(capture: &Capture) -> Vec<String> {
     names.into_iter().collect()
 }
 
-fn lock_files(project: &Path) -> Vec<LockFile> {
-    let mut found: Vec<LockFile> = LOCK_FILES
-        .iter()
-        .filter_map(|name| {
-            let digest = file_digest(&project.join(name), LOCK_FILE_BYTES_MAX)?;
-            Some(LockFile { path: (*name).to_owned(), digest })
-        })
-        .collect();
+/// Whether to look at a path for somebody who was held back: not where they could not look themselves.
+fn may_read(sandbox: Option<&Sandbox>, path: &Path) -> bool {
+    sandbox.is_none_or(|sandbox| sandbox.shows(path))
+}
+
+fn lock_files(subject: &Subject<'_>) -> Vec<LockFile> {
+    let paths = LOCK_FILES.iter().map(|name| (name, subject.project.join(name)));
+    let readable = paths.filter(|(_, path)| may_read(subject.sandbox, path));
+    let digested = readable.filter_map(|(name, path)| {
+        let digest = file_digest(&path, LOCK_FILE_BYTES_MAX)?;
+        Some(LockFile { path: (*name).to_owned(), digest })
+    });
+    let mut found: Vec<LockFile> = digested.collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }
@@ -284,7 +291,7 @@ fn executables(subject: &Subject<'_>) -> Vec<Executable> {
     paths
         .into_iter()
         .map(|path| Executable {
-            digest: file_digest(&path, EXECUTABLE_BYTES_MAX),
+            digest: if may_read(subject.sandbox, &path) { file_digest(&path, EXECUTABLE_BYTES_MAX) } else { None },
             path: path.to_string_lossy().into_owned(),
         })
         .collect()

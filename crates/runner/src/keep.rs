@@ -3,8 +3,12 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::MetadataExt as _,
+    os::{
+        fd::{AsRawFd, RawFd},
+        unix::fs::MetadataExt as _,
+    },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::capture::Stamp;
@@ -31,6 +35,10 @@ pub(crate) enum Change {
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     pub path: PathBuf,
+    /// The same, as this process finds it.
+    found_at: PathBuf,
+    /// What `found_at` leads through.
+    _folder: Arc<File>,
     /// What the file looked like.
     pub stamp: Stamp,
     how: How,
@@ -47,32 +55,45 @@ impl Kept {
     /// Whether it is still what it was when it was kept.
     pub fn is_whole(&self) -> bool {
         let looks_equal = |now: Stamp| now.size == self.stamp.size && now.mtime_ns == self.stamp.mtime_ns;
-        self.how == How::Copy || fs::metadata(&self.path).is_ok_and(|now| looks_equal(Stamp::of(&now)))
+        self.how == How::Copy || fs::metadata(&self.found_at).is_ok_and(|now| looks_equal(Stamp::of(&now)))
     }
 }
 
 /// The folder and what it may still take.
 pub(crate) struct Keeper {
     folder: PathBuf,
+    /// It is reached by this, also from a file tree in which it is not.
+    open: Option<Arc<File>>,
     files: u64,
     bytes_left: u64,
 }
 
 impl Keeper {
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, files: 0, bytes_left: COPIES_BYTES_MAX }
+        // one that is not there keeps nothing, which shows with the first file
+        let open = File::open(&folder).ok().map(Arc::new);
+        Self { folder, open, files: 0, bytes_left: COPIES_BYTES_MAX }
+    }
+
+    /// What must stay open.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.open.as_ref().map(|folder| folder.as_raw_fd())
     }
 
     /// Keeps a regular file; `None` if it is none, is too large, or can't be read.
     pub fn keep(&mut self, path: &Path, change: Change) -> Option<Kept> {
         let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         let stamp = Stamp::of(&metadata);
-        let target = self.folder.join(self.files.to_string());
+        let name = self.files.to_string();
+        let folder = self.open.clone()?;
+        let target = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(&name);
+        let kept =
+            Kept { path: self.folder.join(&name), found_at: target.clone(), _folder: folder, stamp, how: How::Copy };
         self.files += 1;
         // only a file without other names is out of reach once its name is gone
         let may_link = matches!(change, Change::Name | Change::Removal) && metadata.nlink() == 1;
         if may_link && fs::hard_link(path, &target).is_ok() {
-            return Some(Kept { path: target, stamp, how: How::Link });
+            return Some(Kept { how: How::Link, ..kept });
         }
         if stamp.size > COPIED_BYTES_MAX.min(self.bytes_left) || copy(path, &target, stamp).is_err() {
             // what was begun is of no use; that it can't be removed harms nobody, the folder goes as a whole
@@ -80,7 +101,7 @@ impl Keeper {
             return None;
         }
         self.bytes_left -= stamp.size;
-        Some(Kept { path: target, stamp, how: How::Copy })
+        Some(kept)
     }
 }
 

@@ -4,10 +4,11 @@
 //! serving processes that outlive the command (a seccomp filter can't be taken off again), it never reaps children
 //! that aren't its own, and several commands can run from several threads at once.
 
-mod deadline;
+mod descriptors;
 mod program;
 mod signals;
 mod spawn;
+mod watch;
 
 use std::{
     collections::BTreeMap,
@@ -25,6 +26,7 @@ pub use program::find_program;
 pub(crate) use spawn::Launch;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use {
+    descriptors::close_all_but,
     signals::with_signals_blocked,
     spawn::{NOT_STARTED, errno, pipe, read_errno},
 };
@@ -32,10 +34,10 @@ pub(crate) use {
 use crate::{
     capture::{Capture, CaptureLevel, CaptureMode},
     python::Hook,
-    sandbox::{Sandbox, SandboxError},
+    sandbox::{Ending, PROGRAM, Sandbox, SandboxError},
 };
-use deadline::Deadline;
-use signals::Forwarding;
+use signals::{Forwarding, Terminal};
+use watch::Watch;
 
 /// A command to run.
 #[derive(Debug)]
@@ -53,7 +55,7 @@ pub struct Command {
     pub keep: Option<PathBuf>,
     /// What holds it back, with all that it starts; without one it may do what this process may.
     ///
-    /// Its streams and variables are those of this command, and its processes are not counted.
+    /// Its streams and variables are those of this command.
     pub sandbox: Option<Sandbox>,
 }
 
@@ -187,6 +189,9 @@ pub struct Execution {
     /// The executable that `argv[0]` was found to mean.
     pub program: PathBuf,
     pub capture: Capture,
+    /// The limit of its sandbox that ended it.
+    #[serde(skip)]
+    pub stopped: Option<Ending>,
 }
 
 /// What the caller may tell the person who waits.
@@ -250,13 +255,13 @@ impl RunError {
         }
     }
 
-    const fn kind(&self) -> ErrorKind {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::Empty | Self::Nul { .. } | Self::NotExecutable { .. } | Self::Start { .. } => ErrorKind::Invalid,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::TooMany { .. } => ErrorKind::Unavailable,
-            Self::Sandbox(SandboxError::Unsupported { .. } | SandboxError::Path { .. }) => ErrorKind::Config,
-            Self::Sandbox(_) | Self::Prepare(_) | Self::TracerLost { .. } => ErrorKind::Internal,
+            Self::Sandbox(error) => error.kind(),
+            Self::Prepare(_) | Self::TracerLost { .. } => ErrorKind::Internal,
         }
     }
 }
@@ -284,7 +289,7 @@ pub fn run(command: &Command, mut events: impl FnMut(Event)) -> Result<Execution
     let variables = command.environment.resolve();
     let name = command.argv.first().ok_or(RunError::Empty)?;
     let program = find_program(name, &command.cwd, &variables)?;
-    let forwarding = Forwarding::begin()?;
+    let forwarding = Forwarding::begin(if command.sandbox.is_some() { Terminal::Not } else { Terminal::Shared })?;
     let prepared = Prepared { command, program, variables };
     let mut fallback = None;
     if command.capture.permits(CaptureLevel::Ptrace) {
@@ -316,6 +321,11 @@ struct Prepared<'a> {
 }
 
 impl Prepared<'_> {
+    fn contain_error(&self, what: String, errno: i32) -> RunError {
+        let program = self.program.display().to_string();
+        RunError::Sandbox(SandboxError::Contain { program, what, source: io::Error::from_raw_os_error(errno) })
+    }
+
     fn start_error(&self, source: io::Error) -> RunError {
         RunError::Start { program: self.program.clone(), cwd: self.command.cwd.clone(), source }
     }
@@ -349,30 +359,32 @@ fn run_traced(
     if let Err(reason) = tracing_works() {
         return Ok(Traced::Refused(reason));
     }
-    let launch = Launch::new(&prepared.program, prepared.command, &prepared.variables)?;
+    let launch =
+        Launch::new(&prepared.program, prepared.command, &prepared.variables, prepared.command.sandbox.as_ref())?;
     let started = SystemClock.now();
-    let mut ending = None;
-    let mut deadline = None;
+    let (mut ending, mut watch) = (None, Ok(None));
     let keep = prepared.command.keep.clone();
-    let report = trace(&launch, prepared.command.settle, keep, |report| match report {
+    let report = trace(&launch, prepared.command.settle, keep, |tracer, report| match report {
         Report::Started { pid } => {
-            forwarding.to(*pid);
-            deadline = Deadline::of(prepared.command, *pid);
-            events(Event::Started { pid: *pid, level: CaptureLevel::Ptrace });
+            let pid = launch.seen_from_outside(tracer, *pid).unwrap_or(*pid);
+            forwarding.to(pid);
+            watch = Watch::of(prepared.command, pid, tracer).inspect_err(|_| launch.end(pid));
+            events(Event::Started { pid, level: CaptureLevel::Ptrace });
         }
         Report::Exited { exit, ended, usage } => {
             forwarding.stop();
-            deadline = None;
             ending = Some((*exit, *ended, *usage));
             events(Event::Exited { exit: *exit });
         }
         _ => {}
     });
+    let stopped = watch.map_err(RunError::Prepare)?.and_then(Watch::finish);
     match (report.map_err(RunError::Prepare)?, ending) {
         (Some(Report::Finished { capture }), Some((exit, ended, usage))) => {
             let program = prepared.program.clone();
-            Ok(Traced::Finished(Box::new(Execution { exit, started, ended, usage, program, capture })))
+            Ok(Traced::Finished(Box::new(Execution { exit, started, ended, usage, program, capture, stopped })))
         }
+        (Some(Report::NotContained { what, errno }), _) => Err(prepared.contain_error(what, errno)),
         (Some(Report::Refused { reason }), _) => Ok(Traced::Refused(reason)),
         (Some(Report::NotStarted { errno }), _) => Err(prepared.start_error(io::Error::from_raw_os_error(errno))),
         _ => Err(RunError::TracerLost { program: prepared.program.clone() }),
@@ -398,19 +410,26 @@ fn run_untraced(
         CaptureLevel::PythonHook => Some(Hook::install(&mut prepared.variables).map_err(RunError::Prepare)?),
         _ => None,
     };
-    let launch = Launch::new(&prepared.program, prepared.command, &prepared.variables)?;
+    let sandbox = prepared.command.sandbox.clone().map(|mut sandbox| {
+        sandbox.writable.extend(hook.as_ref().map(Hook::folder));
+        sandbox
+    });
+    let launch = Launch::new(&prepared.program, prepared.command, &prepared.variables, sandbox.as_ref())?;
     let started = SystemClock.now();
-    let pid = launch.start().map_err(|source| prepared.start_error(source))?;
+    let child = launch.start().map_err(|source| prepared.start_error(source))?;
+    let pid = launch.seen_from_outside(child, PROGRAM).unwrap_or(child);
     forwarding.to(pid);
-    let deadline = Deadline::of(prepared.command, pid);
+    let watch = Watch::of(prepared.command, pid, child).inspect_err(|_| launch.end(pid));
     events(Event::Started { pid, level });
-    let (exit, usage) = wait_for(pid).map_err(RunError::Prepare)?;
-    drop(deadline);
+    let waited = wait_for(child);
     forwarding.stop();
+    launch.end_rest(pid);
+    let stopped = watch.map_err(RunError::Prepare)?.and_then(Watch::finish);
+    let (exit, usage) = waited.map_err(RunError::Prepare)?;
     let ended = SystemClock.now();
     events(Event::Exited { exit });
     let capture = hook.map_or_else(|| Capture::empty(CaptureLevel::Declared), Hook::finish);
-    Ok(Execution { exit, started, ended, usage, program: prepared.program, capture })
+    Ok(Execution { exit, started, ended, usage, program: prepared.program, capture, stopped })
 }
 
 fn wait_for(pid: i32) -> io::Result<(Exit, Usage)> {

@@ -62,6 +62,11 @@ impl Hook {
         Ok(Self { directory })
     }
 
+    /// Where it reports, and lies itself: a command in a sandbox has to reach it.
+    pub fn folder(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
     /// Reads what was reported. A run in which no Python spoke up was not watched at all.
     pub fn finish(self) -> Capture {
         let mut recorder = Recorder::new(CaptureLevel::PythonHook);

@@ -117,6 +117,11 @@ impl Recorder {
         Self { keeper: folder.map(Keeper::new), ..self }
     }
 
+    /// What must stay open for it.
+    pub fn descriptor(&self) -> Option<i32> {
+        self.keeper.as_ref().and_then(Keeper::descriptor)
+    }
+
     /// Takes questions to these addresses for look-ups of names, which bring no data.
     pub fn asking(self, resolvers: Vec<IpAddr>) -> Self {
         Self { resolvers, ..self }

@@ -25,6 +25,7 @@ use stemma_core::Timestamp;
 use crate::{
     capture::Capture,
     process::{Exit, Launch, Usage, pipe, with_signals_blocked},
+    sandbox::{Failure, Inside},
 };
 
 /// A report is never longer: 200,000 paths of the greatest length.
@@ -49,6 +50,11 @@ pub(crate) enum Report {
     Refused {
         reason: String,
     },
+    /// The walls of its sandbox could not be raised.
+    NotContained {
+        what: String,
+        errno: i32,
+    },
     /// The program could not be started at all.
     NotStarted {
         errno: i32,
@@ -57,6 +63,16 @@ pub(crate) enum Report {
 
 /// What the traced child does once its tracer is ready.
 pub(crate) trait Child {
+    /// Whether it ends with its tracer, and all that it started.
+    fn is_contained(&self) -> bool {
+        false
+    }
+
+    /// Goes where the child will run; returns in the process that becomes its tracer.
+    fn enter(&self) -> Result<Option<Inside>, Failure> {
+        Ok(None)
+    }
+
     /// Which of the standard streams it doesn't inherit.
     fn replaces_streams(&self) -> [bool; 3];
 
@@ -65,6 +81,14 @@ pub(crate) trait Child {
 }
 
 impl Child for Launch {
+    fn is_contained(&self) -> bool {
+        self.is_contained()
+    }
+
+    fn enter(&self) -> Result<Option<Inside>, Failure> {
+        self.enter()
+    }
+
     fn replaces_streams(&self) -> [bool; 3] {
         self.replaces_streams()
     }
@@ -76,12 +100,13 @@ impl Child for Launch {
 
 /// Runs a child under the tracer and hands on its reports; returns the last one.
 ///
-/// What files hold before they change is kept in the folder `keep`.
+/// What files hold before they change is kept in the folder `keep`. Each report comes with the number of the process that
+/// traces, or that stands for it outside of its name spaces.
 pub(crate) fn trace(
     child: &impl Child,
     settle: Duration,
     keep: Option<PathBuf>,
-    mut on_report: impl FnMut(&Report),
+    mut on_report: impl FnMut(i32, &Report),
 ) -> io::Result<Option<Report>> {
     let inherited = inherited::look(child.replaces_streams());
     let filter = filter::program(&inherited::streams(&inherited));
@@ -99,8 +124,8 @@ pub(crate) fn trace(
         return Err(io::Error::last_os_error());
     }
     drop(writer);
-    let last = read_reports(reports, &mut on_report);
-    reap(tracer, &last);
+    let last = read_reports(reports, &mut |report| on_report(tracer, report));
+    reap(tracer, &last, child.is_contained());
     Ok(last)
 }
 
@@ -121,15 +146,15 @@ fn read_reports(reports: OwnedFd, on_report: &mut impl FnMut(&Report)) -> Option
 }
 
 /// Takes leave of the tracer; one that still serves other processes is waited for in the background.
-fn reap(tracer: i32, last: &Option<Report>) {
+fn reap(tracer: i32, last: &Option<Report>, is_contained: bool) {
     let wait = move || {
         // SAFETY: waits for a child of this process that nobody else waits for.
         while unsafe { libc::waitpid(tracer, std::ptr::null_mut(), 0) } < 0
             && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
         {}
     };
-    let serves_on = matches!(last, Some(Report::Finished { capture }) if capture.left_running() > 0);
-    if serves_on {
+    let has_left_some = matches!(last, Some(Report::Finished { capture }) if capture.left_running() > 0);
+    if has_left_some && !is_contained {
         std::thread::spawn(wait);
     } else {
         wait();
@@ -138,7 +163,7 @@ fn reap(tracer: i32, last: &Option<Report>) {
 
 /// Traces a child that opens one directory, and checks that the open succeeded and was seen.
 pub(crate) fn probe() -> Result<(), String> {
-    let report = trace(&Probe, Duration::ZERO, None, |_| {}).map_err(|error| error.to_string())?;
+    let report = trace(&Probe, Duration::ZERO, None, |_, _| {}).map_err(|error| error.to_string())?;
     match report {
         Some(Report::Finished { capture }) if capture.files.iter().any(|file| file.path.ends_with("null")) => Ok(()),
         Some(Report::Finished { .. }) => Err("a traced child's system calls were not seen".into()),

@@ -8,7 +8,7 @@ use std::{
     mem, ptr,
     sync::{
         Mutex,
-        atomic::{AtomicI32, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicI32, Ordering::SeqCst},
     },
 };
 
@@ -28,14 +28,22 @@ const ASKED_MAX: i32 = 3;
 
 struct Slot {
     pid: AtomicI32,
+    /// It hears nothing from the terminal itself.
+    has_no_terminal: AtomicBool,
     /// How often a signal came while the command ran, from whomever.
     asked: AtomicI32,
     /// A signal that came before the command had started.
     early: AtomicI32,
 }
 
-static SLOTS: [Slot; COMMANDS_MAX] =
-    [const { Slot { pid: AtomicI32::new(FREE), asked: AtomicI32::new(0), early: AtomicI32::new(0) } }; COMMANDS_MAX];
+static SLOTS: [Slot; COMMANDS_MAX] = [const {
+    Slot {
+        pid: AtomicI32::new(FREE),
+        has_no_terminal: AtomicBool::new(false),
+        asked: AtomicI32::new(0),
+        early: AtomicI32::new(0),
+    }
+}; COMMANDS_MAX];
 
 struct Installed {
     users: usize,
@@ -44,19 +52,27 @@ struct Installed {
 
 static INSTALLED: Mutex<Installed> = Mutex::new(Installed { users: 0, previous: Vec::new() });
 
+/// Whether a command belongs to this process's terminal, which sends it the signals that a person types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Terminal {
+    Shared,
+    Not,
+}
+
 /// Signals are passed on while this lives.
 pub(super) struct Forwarding {
     slot: &'static Slot,
 }
 
 impl Forwarding {
-    pub fn begin() -> Result<Self, RunError> {
+    pub fn begin(terminal: Terminal) -> Result<Self, RunError> {
         let slot = SLOTS
             .iter()
             .find(|slot| slot.pid.compare_exchange(FREE, RESERVED, SeqCst, SeqCst).is_ok())
             .ok_or(RunError::TooMany { max: COMMANDS_MAX })?;
         slot.early.store(0, SeqCst);
         slot.asked.store(0, SeqCst);
+        slot.has_no_terminal.store(terminal == Terminal::Not, SeqCst);
         let mut installed = INSTALLED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if installed.users == 0 {
             installed.previous = install();
@@ -119,13 +135,14 @@ extern "C" fn forward(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_v
     // SAFETY: the kernel passes a valid siginfo to a handler installed with SA_SIGINFO.
     let sent_by_a_process = unsafe { (*info).si_code } <= 0;
     for slot in &SLOTS {
+        let passes_on = sent_by_a_process || slot.has_no_terminal.load(SeqCst);
         match slot.pid.load(SeqCst) {
             FREE | ENDED => {}
-            RESERVED if sent_by_a_process => slot.early.store(signal, SeqCst),
+            RESERVED if passes_on => slot.early.store(signal, SeqCst),
             RESERVED => {}
             pid => {
                 let is_enough = slot.asked.fetch_add(1, SeqCst) + 1 >= ASKED_MAX;
-                if is_enough || sent_by_a_process {
+                if is_enough || passes_on {
                     // SAFETY: kill may be called in a handler and touches no memory of ours.
                     unsafe { libc::kill(pid, if is_enough { libc::SIGKILL } else { signal }) };
                 }

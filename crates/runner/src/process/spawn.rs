@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     ffi::{CString, OsStr, OsString},
-    fs::File,
     io,
     os::{
         fd::{AsRawFd, OwnedFd, RawFd},
@@ -14,10 +13,10 @@ use std::{
 };
 
 use super::{
-    Command, RunError, Stream,
+    Command, RunError, Stream, Streams,
     signals::{reset_in_child, with_signals_blocked},
 };
-use crate::sandbox::{Sandbox, Walls};
+use crate::sandbox::{Failure, Inside, Sandbox, Walls, end_group, seen_from_outside};
 
 /// Exit code of a child that could not become the program.
 pub(crate) const NOT_STARTED: i32 = 127;
@@ -29,60 +28,93 @@ pub(crate) struct Launch {
     _texts: Vec<CString>,
     argv: Vec<*const libc::c_char>,
     envp: Vec<*const libc::c_char>,
-    /// For stdin, stdout, stderr: the descriptor to put there.
-    streams: [Option<RawFd>; 3],
-    null: Option<File>,
+    /// For stdin, stdout, stderr: what to put there.
+    streams: [Place; 3],
     walls: Option<Walls>,
 }
 
+/// Where a stream of the child leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Inherited,
+    Descriptor(RawFd),
+    /// Opened by the child, so that it is the one that the child sees.
+    Null,
+}
+
 impl Launch {
-    pub fn new(program: &Path, command: &Command, variables: &BTreeMap<OsString, OsString>) -> Result<Self, RunError> {
+    /// The sandbox is that of the command, or one that opens a little more.
+    pub fn new(
+        program: &Path,
+        command: &Command,
+        variables: &BTreeMap<OsString, OsString>,
+        sandbox: Option<&Sandbox>,
+    ) -> Result<Self, RunError> {
         let arguments: Vec<CString> =
             command.argv.iter().map(|argument| c_string(OsStr::new(argument))).collect::<Result<_, _>>()?;
         let variables: Vec<CString> = variables.iter().map(variable).collect::<Result<_, _>>()?;
         let pointers = |texts: &[CString]| texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect();
         let (argv, envp) = (pointers(&arguments), pointers(&variables));
-        let mut launch = Self {
+        let place = |stream: &Stream| match stream {
+            Stream::Inherit => Place::Inherited,
+            Stream::File(file) => Place::Descriptor(file.as_raw_fd()),
+            Stream::Null => Place::Null,
+        };
+        let Streams { stdin, stdout, stderr } = &command.streams;
+        Ok(Self {
             program: c_string(program.as_os_str())?,
             cwd: c_string(command.cwd.as_os_str())?,
             _texts: arguments.into_iter().chain(variables).collect(),
             argv,
             envp,
-            streams: [None; 3],
-            null: None,
-            walls: command.sandbox.as_ref().map(Sandbox::walls).transpose()?,
-        };
-        let wanted = [&command.streams.stdin, &command.streams.stdout, &command.streams.stderr];
-        for (place, stream) in wanted.into_iter().enumerate() {
-            launch.streams[place] = launch.descriptor(stream).map_err(RunError::Prepare)?;
-        }
-        Ok(launch)
-    }
-
-    fn descriptor(&mut self, stream: &Stream) -> io::Result<Option<RawFd>> {
-        match stream {
-            Stream::Inherit => Ok(None),
-            Stream::File(file) => Ok(Some(file.as_raw_fd())),
-            Stream::Null => {
-                if self.null.is_none() {
-                    self.null = Some(File::options().read(true).write(true).open("/dev/null")?);
-                }
-                Ok(self.null.as_ref().map(AsRawFd::as_raw_fd))
-            }
-        }
+            streams: [stdin, stdout, stderr].map(place),
+            walls: sandbox.map(Sandbox::walls).transpose()?,
+        })
     }
 
     /// Which of the standard streams are not this process's own.
     pub fn replaces_streams(&self) -> [bool; 3] {
-        self.streams.map(|stream| stream.is_some())
+        self.streams.map(|stream| stream != Place::Inherited)
     }
 
-    /// Starts the program as a child of this process and returns its id.
+    pub const fn is_contained(&self) -> bool {
+        self.walls.is_some()
+    }
+
+    /// The number by which this process knows one that has another number inside, if there are name spaces; of one that
+    /// has gone already, that of the process that stands for it.
+    pub fn seen_from_outside(&self, warden: i32, inside: i32) -> Option<i32> {
+        let is_enclosed = self.walls.as_ref().is_some_and(Walls::is_enclosed);
+        is_enclosed.then(|| seen_from_outside(warden, inside).unwrap_or(warden))
+    }
+
+    /// Ends what the command has left, where that does not go with it.
+    pub fn end_rest(&self, group: i32) {
+        if self.walls.as_ref().is_some_and(|walls| !walls.is_enclosed()) {
+            end_group(group);
+        }
+    }
+
+    /// Kills what was started, because nobody can watch it.
+    pub fn end(&self, pid: i32) {
+        // SAFETY: touches no memory; the process is this one's to wait for, so that its number is still its own.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+    }
+
+    /// Goes where the walls of its sandbox stand, if it has one.
+    pub fn enter(&self) -> Result<Option<Inside>, Failure> {
+        match &self.walls {
+            Some(walls) => walls.enter(),
+            None => Ok(None),
+        }
+    }
+
+    /// Starts the program as a child of this process, or of one that stands for it, and returns its id.
     pub fn start(&self) -> io::Result<i32> {
         let (failure, failed) = pipe()?;
         // SAFETY: the child only makes async-signal-safe calls until it execs or exits.
         let pid = with_signals_blocked(|| match unsafe { libc::fork() } {
-            0 => self.become_program(failed.as_raw_fd(), || 0),
+            0 => self.enclose_and_become_program(failed.as_raw_fd()),
             pid => pid,
         });
         match pid {
@@ -100,17 +132,18 @@ impl Launch {
         }
     }
 
+    fn enclose_and_become_program(&self, failed: RawFd) -> ! {
+        match self.walls.as_ref().map_or(Ok(()), Walls::enter_and_start) {
+            Ok(()) => self.become_program(failed, || 0),
+            Err(failure) => give_up(failed, failure.errno),
+        }
+    }
+
     /// Becomes the program; the caller is a forked child. `last` runs right before the exec and returns an errno.
     ///
     /// What fails is written to `failed` as an errno.
     pub fn become_program(&self, failed: RawFd, last: impl FnOnce() -> i32) -> ! {
-        let errno = self.prepare_and_exec(last);
-        let bytes = errno.to_ne_bytes();
-        // SAFETY: `bytes` outlives the write; _exit ends this process without running anything of its parent's.
-        unsafe {
-            libc::write(failed, bytes.as_ptr().cast(), bytes.len());
-            libc::_exit(NOT_STARTED)
-        }
+        give_up(failed, self.prepare_and_exec(last))
     }
 
     fn prepare_and_exec(&self, last: impl FnOnce() -> i32) -> i32 {
@@ -120,7 +153,7 @@ impl Launch {
                 return errno();
             }
             reset_in_child();
-            if let Some(Err(failure)) = self.walls.as_ref().map(Walls::raise_here) {
+            if let Some(Err(failure)) = self.walls.as_ref().map(Walls::raise) {
                 return failure;
             }
             match last() {
@@ -138,18 +171,35 @@ impl Launch {
     fn place_streams(&self) -> bool {
         let mut lifted = [-1; 3];
         for (place, stream) in self.streams.iter().enumerate() {
-            if let Some(descriptor) = stream {
-                // SAFETY: fcntl and dup2 touch no memory.
-                lifted[place] = unsafe { libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 3) };
-                if lifted[place] < 0 {
-                    return false;
+            // SAFETY: fcntl, dup2 and open touch no memory but the constant name; what is opened closes at the exec.
+            lifted[place] = unsafe {
+                match stream {
+                    Place::Inherited => continue,
+                    Place::Descriptor(descriptor) => libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 3),
+                    Place::Null => {
+                        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+                        libc::fcntl(null, libc::F_DUPFD_CLOEXEC, 3)
+                    }
                 }
+            };
+            if lifted[place] < 0 {
+                return false;
             }
         }
         (0..3).all(|place| {
             // SAFETY: as above.
             lifted[place as usize] < 0 || unsafe { libc::dup2(lifted[place as usize], place) } >= 0
         })
+    }
+}
+
+/// Says why and ends this process without running anything of its parent's.
+fn give_up(failed: RawFd, errno: i32) -> ! {
+    let bytes = errno.to_ne_bytes();
+    // SAFETY: `bytes` outlives the write.
+    unsafe {
+        libc::write(failed, bytes.as_ptr().cast(), bytes.len());
+        libc::_exit(NOT_STARTED)
     }
 }
 

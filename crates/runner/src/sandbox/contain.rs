@@ -1,10 +1,14 @@
 //! Starts a program behind all walls, waits for it or for a reason to stop it, and clears up.
 
 use std::{
+    ffi::CString,
     io,
     os::{
         fd::{AsRawFd, FromRawFd, OwnedFd},
-        unix::process::{CommandExt, ExitStatusExt},
+        unix::{
+            ffi::OsStrExt as _,
+            process::{CommandExt, ExitStatusExt},
+        },
     },
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -13,16 +17,22 @@ use std::{
 use libc::sock_filter;
 
 use super::{
-    Contained, Ending, Layers, Network, Outcome, Sandbox, SandboxError, filter, group,
-    landlock::{self, Rules},
+    Contained, Ending, Layers, Missing, Network, Outcome, Sandbox, SandboxError, Wall,
+    enclosure::{self, Enclosure, Failure, Inside},
+    filter, group,
+    landlock::{self, Private, Rules},
+    privileges,
     streams::{self, Captured},
 };
 
 /// How often limits that no kernel keeps for us are looked at.
 const TICK: Duration = Duration::from_millis(25);
-/// Open files; enough for an interpreter with its packages.
-const OPEN_FILES_MAX: u64 = 1024;
-/// How long killed processes may take to be gone.
+/// Memory that can't be written to the disk for others to have room.
+const LOCKED_BYTES_MAX: u64 = 8 << 20;
+/// What a program in name spaces of its own sees of itself only.
+const PRIVATE: [Private; 2] =
+    [Private { path: "/proc", is_writable: false }, Private { path: "/dev/shm", is_writable: true }];
+/// How long the process that stands for the others may take to be gone.
 const CLEARING: Duration = Duration::from_secs(5);
 /// How runtimes say on stderr that they got no memory.
 const OUT_OF_MEMORY: [&str; 5] =
@@ -32,11 +42,13 @@ const FILE_TOO_LARGE: &str = "File too large";
 
 pub(super) fn run(sandbox: &Sandbox, program: &Contained, stdin: &[u8]) -> Result<Outcome, SandboxError> {
     let walls = walls(sandbox)?;
+    let is_enclosed = walls.is_enclosed();
     let layers = Layers {
         limits: true,
         system_calls: true,
-        files: walls.rules.is_some(),
-        signals: walls.rules.as_ref().is_some_and(|rules| rules.scopes_signals),
+        files: walls.rules.is_some() || walls.is_enclosed(),
+        signals: walls.rules.as_ref().is_some_and(|rules| rules.scopes_signals) || walls.is_enclosed(),
+        name_spaces: walls.is_enclosed(),
     };
     let started = Instant::now();
     let mut child = start(sandbox, program, walls)?;
@@ -47,9 +59,11 @@ pub(super) fn run(sandbox: &Sandbox, program: &Contained, stdin: &[u8]) -> Resul
         if let Some(input) = input {
             streams::feed(scope, input, stdin);
         }
-        let watched = watch(sandbox, &child, [&output, &errors], started);
+        let warden = child.id().cast_signed();
+        let group = if is_enclosed { group::seen_from_outside(warden, enclosure::PROGRAM) } else { Some(warden) };
+        let watched = watch(sandbox, &child, group, [&output, &errors], started);
         // also if watching failed: nothing may live on
-        let status = clear(&mut child);
+        let status = clear(&mut child, group);
         Ok::<_, SandboxError>((watched?, status?))
     })?;
     let wall = started.elapsed();
@@ -68,7 +82,25 @@ pub(super) fn walls(sandbox: &Sandbox) -> Result<Walls, SandboxError> {
     if !filter::is_supported() {
         return Err(SandboxError::Unsupported { why: "its kernel has no system-call filters (seccomp)".to_owned() });
     }
-    Ok(Walls { limits: limits(sandbox), rules: landlock::rules(sandbox)?, filter: filter::program(sandbox) })
+    let missing: Vec<Missing> = missing().into_iter().filter(|one| sandbox.requires.contains(&one.wall)).collect();
+    if !missing.is_empty() {
+        return Err(SandboxError::Missing(missing));
+    }
+    let enclosure = enclosure::plan(sandbox)?.ok();
+    let private: &[Private] = if enclosure.is_some() { &PRIVATE } else { &[] };
+    let rules = landlock::rules(sandbox, private)?;
+    Ok(Walls { limits: limits(sandbox), enclosure, rules, filter: filter::program(sandbox) })
+}
+
+/// The walls that this machine can't raise, each with the reason.
+pub(super) fn missing() -> Vec<Missing> {
+    let Err(why) = enclosure::available() else { return Vec::new() };
+    let mut missing =
+        vec![Missing { wall: Wall::Metadata, why: why.clone() }, Missing { wall: Wall::Processes, why: why.clone() }];
+    if landlock::version().is_none() {
+        missing.push(Missing { wall: Wall::Files, why: format!("{why}, and its kernel has no Landlock") });
+    }
+    missing
 }
 
 fn start(sandbox: &Sandbox, program: &Contained, walls: Walls) -> Result<Child, SandboxError> {
@@ -80,37 +112,66 @@ fn start(sandbox: &Sandbox, program: &Contained, walls: Walls) -> Result<Child, 
     let mut command = Command::new(name);
     command
         .args(arguments)
-        .current_dir(&program.cwd)
         .env_clear()
         .envs(&sandbox.environment)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    let cwd = CString::new(program.cwd.as_os_str().as_bytes()).map_err(|error| failed(error.into()))?;
+    let raise = move || {
+        walls.enter_and_start().map_err(|failure| failure.errno)?;
+        // as the program sees it: the folder that this process stood in may not be there any more
+        // SAFETY: the path outlives the call.
+        check(unsafe { libc::chdir(cwd.as_ptr()) })?;
+        walls.raise()
+    };
     // SAFETY: between fork and exec only system calls are made, on memory that was made before the fork.
-    unsafe { command.pre_exec(move || walls.raise().map_err(io::Error::from_raw_os_error)) };
+    unsafe { command.pre_exec(move || raise().map_err(io::Error::from_raw_os_error)) };
     command.spawn().map_err(failed)
 }
 
 /// All that is put on the child before it becomes the program.
 pub(crate) struct Walls {
     limits: Vec<(libc::__rlimit_resource_t, u64, u64)>,
+    enclosure: Option<Enclosure>,
     rules: Option<Rules>,
     filter: Vec<sock_filter>,
 }
 
 impl Walls {
-    /// Raises the walls in a group of its own, without a terminal. Async-signal-safe.
-    fn raise(&self) -> Result<(), i32> {
-        // SAFETY: touches no memory.
-        check(unsafe { libc::setsid() })?;
-        self.raise_here()
+    /// Goes where the walls stand: returns in a process that waits for the program, inside if there are name spaces.
+    ///
+    /// The caller is a child with one thread, made for this.
+    pub fn enter(&self) -> Result<Option<Inside>, Failure> {
+        match &self.enclosure {
+            Some(enclosure) => enclosure.enter().map(Some),
+            None => {
+                enclosure::die_with_parent().map_err(Failure::at("it can't be bound to this process"))?;
+                Ok(None)
+            }
+        }
     }
 
-    /// Async-signal-safe. The filter comes last, as it refuses what the others need.
-    pub fn raise_here(&self) -> Result<(), i32> {
+    /// The same, but returns in the process that becomes the program.
+    pub fn enter_and_start(&self) -> Result<(), Failure> {
+        match self.enter()? {
+            Some(inside) => inside.start(),
+            None => Ok(()),
+        }
+    }
+
+    /// Has name spaces of its own, in which numbers of processes are others.
+    pub const fn is_enclosed(&self) -> bool {
+        self.enclosure.is_some()
+    }
+
+    /// Puts everything on this process, in a session of its own and so without a terminal. The filter comes last, as it
+    /// refuses what the others need. Async-signal-safe.
+    pub fn raise(&self) -> Result<(), i32> {
         // SAFETY: these calls touch no memory but the limit, which outlives its call.
         unsafe {
-            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0))?;
+            libc::setsid();
+            enclosure::die_with_parent()?;
             for (resource, soft, hard) in &self.limits {
                 let limit = libc::rlimit { rlim_cur: *soft, rlim_max: *hard };
                 check(libc::setrlimit(*resource, &raw const limit))?;
@@ -119,6 +180,7 @@ impl Walls {
             // on kernels without it, what std and we open closes itself anyway
             libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
         }
+        privileges::give_up()?;
         if let Some(rules) = &self.rules {
             rules.install()?;
         }
@@ -135,9 +197,11 @@ fn limits(sandbox: &Sandbox) -> Vec<(libc::__rlimit_resource_t, u64, u64)> {
     let cpu = sandbox.cpu.as_secs().max(1);
     vec![
         (libc::RLIMIT_CPU, cpu, cpu + 1),
-        (libc::RLIMIT_AS, sandbox.memory_bytes, sandbox.memory_bytes),
+        // what a program can write to and nobody else; of address space, numeric libraries reserve far more than they use
+        (libc::RLIMIT_DATA, sandbox.memory_bytes, sandbox.memory_bytes),
         (libc::RLIMIT_FSIZE, sandbox.file_bytes, sandbox.file_bytes),
-        (libc::RLIMIT_NOFILE, OPEN_FILES_MAX, OPEN_FILES_MAX),
+        (libc::RLIMIT_NOFILE, sandbox.open_files, sandbox.open_files),
+        (libc::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX, LOCKED_BYTES_MAX),
         (libc::RLIMIT_CORE, 0, 0),
     ]
 }
@@ -146,6 +210,7 @@ fn limits(sandbox: &Sandbox) -> Vec<(libc::__rlimit_resource_t, u64, u64)> {
 fn watch(
     sandbox: &Sandbox,
     child: &Child,
+    group: Option<i32>,
     outputs: [&Option<Captured>; 2],
     started: Instant,
 ) -> Result<Option<Ending>, SandboxError> {
@@ -162,12 +227,8 @@ fn watch(
         if left.is_zero() {
             return Ok(Some(Ending::Hung { after: sandbox.wall }));
         }
-        let usage = group::usage(pid);
-        if usage.processes > sandbox.processes {
-            return Ok(Some(Ending::TooManyProcesses { limit: sandbox.processes }));
-        }
-        if usage.resident_bytes > sandbox.memory_bytes {
-            return Ok(Some(Ending::OutOfMemory { limit: sandbox.memory_bytes }));
+        if let Some(ending) = group.and_then(|group| group::exceeded(sandbox, group)) {
+            return Ok(Some(ending));
         }
         pause(handle.as_ref(), left.min(TICK));
     }
@@ -205,17 +266,20 @@ fn has_ended(pid: i32) -> io::Result<bool> {
     }
 }
 
-/// Kills what is left of the group and reaps its leader once all others are gone.
-fn clear(child: &mut Child) -> Result<ExitStatus, SandboxError> {
+/// Kills what is left of the group and reaps the child once all others are gone.
+fn clear(child: &mut Child, group: Option<i32>) -> Result<ExitStatus, SandboxError> {
     let pid = child.id().cast_signed();
+    if let Some(group) = group {
+        group::end(group);
+    }
+    // a warden ends by itself when the program has, and how; everything else goes with it
     let started = Instant::now();
-    loop {
-        group::kill(pid);
-        if group::usage(pid).processes == 0 || started.elapsed() > CLEARING {
-            return child.wait().map_err(SandboxError::Watch);
-        }
+    while !has_ended(pid).map_err(SandboxError::Watch)? && started.elapsed() < CLEARING {
         pause(None, Duration::from_millis(1));
     }
+    // one that has ended already can't be killed, and that is fine
+    _ = child.kill();
+    child.wait().map_err(SandboxError::Watch)
 }
 
 /// Reads a reason from how the program ended by itself.

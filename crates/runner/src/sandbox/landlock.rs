@@ -1,14 +1,6 @@
 //! File rules by Landlock, with the kernel's own calls: the crate for it would bring more than these three.
 
-use std::{
-    ffi::CString,
-    io,
-    os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
-        unix::ffi::OsStrExt,
-    },
-    path::Path,
-};
+use std::{ffi::CString, io, mem, os::unix::ffi::OsStrExt, path::Path};
 
 use super::{Reads, Sandbox, SandboxError};
 
@@ -51,24 +43,34 @@ struct PathBeneath {
 
 /// The rules of one sandbox, ready to be put on a process.
 pub(super) struct Rules {
-    ruleset: OwnedFd,
+    attributes: RulesetAttributes,
+    attributes_bytes: usize,
+    /// Each with what may be done with it and below it.
+    paths: Vec<(CString, u64)>,
     pub scopes_signals: bool,
 }
 
-/// Makes the rules; `None` if this kernel has no Landlock.
-pub(super) fn rules(sandbox: &Sandbox) -> Result<Option<Rules>, SandboxError> {
+/// The version of Landlock that this kernel has; `None` if it has none.
+pub(super) fn version() -> Option<i64> {
     // SAFETY: asks for a number; no memory is touched.
     let version = unsafe { libc::syscall(SYS_CREATE_RULESET, std::ptr::null::<u8>(), 0usize, GET_VERSION) };
-    if version < 1 {
-        return Ok(None);
-    }
+    (version >= 1).then_some(version)
+}
+
+/// Plans the rules; `None` if this kernel has no Landlock. `private` are places that are the program's own, where it
+/// has name spaces: what it may do there is what it may do anywhere.
+pub(super) fn rules(sandbox: &Sandbox, private: &[Private]) -> Result<Option<Rules>, SandboxError> {
+    let Some(version) = version() else { return Ok(None) };
     let handled = handled(version);
     let scopes_signals = version >= SCOPES_SINCE;
     let scoped = if scopes_signals { SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS } else { 0 };
-    let ruleset = create(&RulesetAttributes { files: handled, network: 0, scoped }, version)
-        .map_err(|source| SandboxError::Unsupported { why: format!("Landlock refuses its rules: {source}") })?;
-    let rules = Rules { ruleset, scopes_signals };
     let reading = EXECUTE | READ_FILE | READ_FOLDER;
+    let mut rules = Rules {
+        attributes: RulesetAttributes { files: handled, network: 0, scoped },
+        attributes_bytes: attributes_bytes(version),
+        paths: Vec::new(),
+        scopes_signals,
+    };
     match &sandbox.readable {
         Reads::Everything => rules.allow(Path::new("/"), reading)?,
         Reads::Only(paths) => paths.iter().try_for_each(|path| rules.allow(path, reading))?,
@@ -76,7 +78,16 @@ pub(super) fn rules(sandbox: &Sandbox) -> Result<Option<Rules>, SandboxError> {
     // what is sent there goes nowhere
     rules.allow(Path::new("/dev/null"), (WRITE_FILE | READ_FILE | TRUNCATE) & handled)?;
     sandbox.writable.iter().try_for_each(|path| rules.allow(path, handled))?;
+    for Private { path, is_writable } in private {
+        rules.allow(Path::new(path), if *is_writable { handled } else { READ_FILE | READ_FOLDER })?;
+    }
     Ok(Some(rules))
+}
+
+/// A place that only the program itself sees.
+pub(super) struct Private {
+    pub path: &'static str,
+    pub is_writable: bool,
 }
 
 const fn handled(version: i64) -> u64 {
@@ -93,53 +104,60 @@ const fn handled(version: i64) -> u64 {
     rights
 }
 
-fn create(attributes: &RulesetAttributes, version: i64) -> io::Result<OwnedFd> {
-    let size: usize = match version {
+/// Older kernels refuse a structure that is longer than theirs.
+const fn attributes_bytes(version: i64) -> usize {
+    match version {
         ..4 => 8,
         4..SCOPES_SINCE => 16,
         _ => 24,
-    };
-    // SAFETY: the kernel reads `size` bytes of the attributes, which are at least as long.
-    let fd = unsafe { libc::syscall(SYS_CREATE_RULESET, std::ptr::from_ref(attributes), size, 0u32) };
-    owned(fd)
-}
-
-fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
-    match RawFd::try_from(fd) {
-        // SAFETY: the kernel has just made this descriptor for us.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(io::Error::last_os_error()),
     }
 }
 
 impl Rules {
-    fn allow(&self, path: &Path, rights: u64) -> Result<(), SandboxError> {
-        let failed = |source| SandboxError::Path { path: path.to_owned(), source };
-        let opened = open(path).map_err(failed)?;
-        let allowed = if path.is_dir() { rights } else { rights & OF_FILES };
-        let rule = PathBeneath { allowed, parent: opened.as_raw_fd() };
-        let ruleset = self.ruleset.as_raw_fd();
-        // SAFETY: the rule and the descriptor in it outlive the call.
-        match unsafe { libc::syscall(SYS_ADD_RULE, ruleset, RULE_PATH_BENEATH, &raw const rule, 0u32) } {
-            0 => Ok(()),
-            _ => Err(failed(io::Error::last_os_error())),
-        }
+    fn allow(&mut self, path: &Path, rights: u64) -> Result<(), SandboxError> {
+        let failed = |_| SandboxError::Path { path: path.to_owned(), source: io::ErrorKind::InvalidInput.into() };
+        self.paths.push((CString::new(path.as_os_str().as_bytes()).map_err(failed)?, rights));
+        Ok(())
     }
 
-    /// Puts the rules on this process and its descendants; it must have given up new privileges.
-    ///
-    /// Async-signal-safe.
+    /// Puts the rules on this process and its descendants, for the files that it sees now; it must have given up new
+    /// privileges. Async-signal-safe.
     pub fn install(&self) -> Result<(), i32> {
-        // SAFETY: touches no memory.
-        match unsafe { libc::syscall(SYS_RESTRICT_SELF, self.ruleset.as_raw_fd(), 0u32) } {
-            0 => Ok(()),
-            _ => Err(crate::process::errno()),
+        // SAFETY: the kernel reads as many bytes of the attributes as it is told, which are at least as many.
+        let ruleset = unsafe {
+            libc::syscall(SYS_CREATE_RULESET, std::ptr::from_ref(&self.attributes), self.attributes_bytes, 0u32)
+        };
+        if ruleset < 0 {
+            return Err(crate::process::errno());
         }
+        let ruleset = ruleset as i32;
+        let installed = self.paths.iter().try_for_each(|(path, rights)| add(ruleset, path, *rights)).and_then(|()| {
+            // SAFETY: touches no memory.
+            check(unsafe { libc::syscall(SYS_RESTRICT_SELF, ruleset, 0u32) })
+        });
+        // SAFETY: the descriptor was made above and is known to nobody else.
+        unsafe { libc::close(ruleset) };
+        installed
     }
 }
 
-fn open(path: &Path) -> io::Result<OwnedFd> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: the path outlives the call.
-    owned(libc::c_long::from(unsafe { libc::open(path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC) }))
+fn add(ruleset: i32, path: &CString, rights: u64) -> Result<(), i32> {
+    // SAFETY: path, status and rule outlive their calls; the descriptor is closed here.
+    unsafe {
+        let parent = libc::open(path.as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
+        check(parent.into())?;
+        let mut status: libc::stat = mem::zeroed();
+        let added = check(libc::fstat(parent, &raw mut status).into()).and_then(|()| {
+            let is_folder = status.st_mode & libc::S_IFMT == libc::S_IFDIR;
+            let allowed = if is_folder { rights } else { rights & OF_FILES };
+            let rule = PathBeneath { allowed, parent };
+            check(libc::syscall(SYS_ADD_RULE, ruleset, RULE_PATH_BENEATH, &raw const rule, 0u32))
+        });
+        libc::close(parent);
+        added
+    }
+}
+
+fn check(result: libc::c_long) -> Result<(), i32> {
+    if result < 0 { Err(crate::process::errno()) } else { Ok(()) }
 }

@@ -29,22 +29,50 @@ use super::{
 use crate::{
     capture::CaptureLevel,
     keep::Change,
-    process::{Exit, Usage, pipe, read_errno},
+    process::{Exit, Usage, close_all_but, pipe, read_errno},
     recorder::{Opening, Recorder},
+    sandbox::{Inside, hide_this_process},
 };
 
 /// Does the whole work of the tracer process, in which it is called right after the fork.
 pub(super) fn run(child: &impl Child, filter: &[sock_filter], plan: Plan, reports: RawFd) -> ! {
     // SAFETY: in this process the descriptor belongs to nobody else, and is closed by the writer.
-    let reports = BufWriter::new(unsafe { File::from_raw_fd(reports) });
+    let mut reports = BufWriter::new(unsafe { File::from_raw_fd(reports) });
+    let Plan { settle, inherited, keep } = plan;
+    // both look outside
+    let recorder = Recorder::new(CaptureLevel::Ptrace).keeping(keep).asking(resolvers());
+    let inside = match child.enter() {
+        Ok(inside) => inside,
+        Err(failure) => {
+            report(&mut reports, &Report::NotContained { what: failure.what.to_owned(), errno: failure.errno });
+            end(None, 1)
+        }
+    };
+    let kept: Vec<RawFd> = inside.iter().map(Inside::descriptor).chain(recorder.descriptor()).collect();
     let supervised = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let Plan { settle, inherited, keep } = plan;
-        let recorder = Recorder::new(CaptureLevel::Ptrace).keeping(keep).asking(resolvers());
-        Supervisor::start(child, filter, recorder, reports).map(|supervisor| supervisor.supervise(&inherited, settle))
+        let afterwards = if child.is_contained() { Afterwards::End } else { Afterwards::Serve };
+        Supervisor::start(child, filter, recorder, reports, &kept)
+            .map(|supervisor| supervisor.supervise(&inherited, settle, afterwards))
     }));
-    let code = i32::from(!matches!(supervised, Ok(Ok(()))));
-    // SAFETY: leaves without running what the parent registered for its own exit.
-    unsafe { libc::_exit(code) }
+    end(inside, i32::from(!matches!(supervised, Ok(Ok(())))))
+}
+
+/// Leaves without running what the parent registered for its own exit.
+fn end(inside: Option<Inside>, code: i32) -> ! {
+    match inside {
+        Some(inside) => inside.end_as(code << 8),
+        // SAFETY: touches no memory.
+        None => unsafe { libc::_exit(code) },
+    }
+}
+
+/// What becomes of those that outlive the command for longer than they are watched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    /// They go on, and the tracer serves them.
+    Serve,
+    /// They end with the tracer.
+    End,
 }
 
 /// What the tracer needs to know of a command besides how to start it.
@@ -80,6 +108,7 @@ impl Supervisor {
         filter: &[sock_filter],
         recorder: Recorder,
         mut reports: BufWriter<File>,
+        kept: &[RawFd],
     ) -> io::Result<Self> {
         prepare_this_process();
         let (gate, opener) = pipe()?;
@@ -95,7 +124,8 @@ impl Supervisor {
             pid => pid,
         };
         drop((gate, failed));
-        close_all_but(&[reports.get_ref().as_raw_fd(), failure.as_raw_fd(), opener.as_raw_fd()]);
+        let own = [reports.get_ref().as_raw_fd(), failure.as_raw_fd(), opener.as_raw_fd()];
+        close_inherited(&[&own, kept].concat());
         if let Err(error) = seize(main) {
             // SAFETY: kills and reaps our own child, which has not become anything yet.
             unsafe {
@@ -105,11 +135,14 @@ impl Supervisor {
             report(&mut reports, &Report::Refused { reason: format!("ptrace is not permitted: {error}") });
             return Err(error);
         }
+        if child.is_contained() {
+            hide_this_process();
+        }
         drop(opener);
         Ok(Self { main, failure, tracees: HashMap::from([(Tracee(main), None)]), recorder, reports, is_started: false })
     }
 
-    fn supervise(mut self, inherited: &[Inherited], settle: Duration) {
+    fn supervise(mut self, inherited: &[Inherited], settle: Duration, afterwards: Afterwards) {
         self.note_inherited(inherited);
         let Some((exit, usage)) = self.follow_main() else {
             return;
@@ -125,7 +158,9 @@ impl Supervisor {
         let Self { recorder, mut reports, .. } = self;
         report(&mut reports, &Report::Finished { capture: recorder.finish() });
         drop(reports);
-        serve_the_rest();
+        if afterwards == Afterwards::Serve {
+            serve_the_rest();
+        }
     }
 
     /// Files that are open from the start count as opened by the command.
@@ -163,7 +198,8 @@ impl Supervisor {
 
     /// Follows those that outlive the main process, for a while; returns what is left of them then.
     fn follow_rest(&mut self, until: Instant) -> Option<Gap> {
-        loop {
+        // those that never come to rest are not followed for ever either
+        while Instant::now() < until {
             match wait(Some(until)) {
                 Waited::Changed { tracee, status, .. } => self.handle(tracee, status),
                 Waited::NothingLeft => return None,
@@ -367,8 +403,8 @@ fn prepare_this_process() {
     }
 }
 
-/// Closes what was inherited: an open pipe or a locked file would otherwise live as long as the last tracee.
-fn close_all_but(kept: &[RawFd]) {
+/// Closes what was inherited and puts nothing in the place of the streams.
+fn close_inherited(kept: &[RawFd]) {
     if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
         for stream in 0..3 {
             // SAFETY: dup2 touches no memory; the streams are this process's own copies.
@@ -377,26 +413,5 @@ fn close_all_but(kept: &[RawFd]) {
         // It is closed below with the rest.
         mem::forget(null);
     }
-    let mut kept = kept.to_vec();
-    kept.sort_unstable();
-    let mut from = 3;
-    for descriptor in kept {
-        close_range(from, descriptor - 1);
-        from = descriptor + 1;
-    }
-    close_range(from, RawFd::MAX);
-}
-
-fn close_range(first: RawFd, last: RawFd) {
-    if first > last {
-        return;
-    }
-    // SAFETY: the descriptors are copies that nothing in this process uses.
-    unsafe {
-        if libc::syscall(libc::SYS_close_range, first, last, 0) != 0 {
-            for descriptor in first..=last.min(first + 65_536) {
-                libc::close(descriptor);
-            }
-        }
-    }
+    close_all_but(&[&[0, 1, 2], kept].concat());
 }

@@ -3,6 +3,7 @@
 mod changes;
 mod descriptors;
 mod environment;
+mod escapes;
 mod files;
 mod hook;
 mod processes;
