@@ -62,6 +62,11 @@ pub fn token(config_dir: &Path, home: &str) -> Result<Option<String>, Credential
     Ok(credentials.tokens.remove(key(home)))
 }
 
+/// Returns all tokens, each with the home or the address that it is for.
+pub fn all(config_dir: &Path) -> Result<BTreeMap<String, String>, CredentialsError> {
+    Ok(read(&config_dir.join(CREDENTIALS_FILE))?.tokens)
+}
+
 /// Keeps a token for a home, in place of the one it had.
 pub fn keep(config_dir: &Path, home: &str, token: &str) -> Result<(), CredentialsError> {
     update(config_dir, |tokens| {
@@ -136,6 +141,10 @@ mod tests {
         keep(&dir, "0123", "other").unwrap();
         keep(&dir, SERVER, "two").unwrap();
         assert_eq!(token(&dir, SERVER).unwrap().as_deref(), Some("two"));
+        assert_eq!(
+            all(&dir).unwrap(),
+            BTreeMap::from([(SERVER.into(), "two".into()), ("0123".into(), "other".into())])
+        );
         forget(&dir, SERVER).unwrap();
         assert_eq!(token(&dir, SERVER).unwrap(), None);
         assert_eq!(token(&dir, "0123").unwrap().as_deref(), Some("other"));

@@ -50,6 +50,11 @@ pub(crate) fn stamp_of(path: &Path) -> Option<Stamp> {
     meta.is_file().then(|| Stamp::of(&meta))
 }
 
+/// Whether a path is reached without any link. What was written by others may lead anywhere.
+pub(crate) fn is_reached_directly(path: &Path) -> bool {
+    fs::canonicalize(path).is_ok_and(|real| real == path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,26 +4,32 @@
 //! where it saw it, its packages go into an environment of their own, and the command is watched like any other run.
 //! How equal the models are is not decided here: the home compares them.
 
+mod build;
 mod compare;
 mod contain;
 mod hashes;
+mod index;
 mod install;
+mod interpreter;
 mod logged;
 mod materialise;
 mod plan;
+mod secrets;
 mod train;
 
 pub use compare::{environment_differences, repeated_outputs};
-pub use contain::TrainingNetwork;
-pub use install::{Builds, Installed, find_interpreter, install};
+pub use contain::{Limits, TrainingNetwork};
+pub use install::{Builds, Installed, install};
+pub use interpreter::{Base, find_interpreter};
 pub use materialise::Scratch;
 pub use plan::{Place, Plan, PlannedFile, PlannedInterpreter, Purpose, plan};
+pub use secrets::{SECRET_BYTES_MIN, Search, Secret};
 pub use train::{Trained, Training, train};
 
 use std::{io, path::PathBuf};
 
 use stemma_core::{ErrorKind, Problem, record::ExitStatus};
-use stemma_runner::Exit;
+use stemma_runner::{Exit, sandbox::Ending};
 
 use crate::{WorkspaceError, run::RunError};
 
@@ -63,6 +69,10 @@ pub enum ReproduceError {
     Missing(Vec<String>),
     #[error("{doing} failed with {}{}", ended(*.exit), last_lines(.last))]
     Step { doing: &'static str, exit: ExitStatus, last: Vec<String> },
+    #[error("{doing} was ended: {limit}")]
+    Limit { doing: &'static str, limit: Ending },
+    #[error("a package has replaced the interpreter of the new environment, or where it comes from")]
+    Overwritten,
     #[error("interrupted")]
     Interrupted,
     #[error("`{}` is not an empty folder", .0.display())]
@@ -132,6 +142,7 @@ impl From<ReproduceError> for Problem {
             ReproduceError::Step { .. } => {
                 Self::new(ErrorKind::Refused, message).hint("`--keep` keeps the folder with its logs")
             }
+            ReproduceError::Limit { .. } | ReproduceError::Overwritten => Self::new(ErrorKind::Refused, message),
             ReproduceError::Interrupted => Self::new(ErrorKind::Unavailable, message),
             ReproduceError::NotEmpty(_) => Self::invalid(message).hint("name a folder that does not exist yet"),
             ReproduceError::InsideWorkspace(_) => {

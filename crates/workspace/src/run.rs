@@ -30,6 +30,7 @@ use stemma_runner::{
     environment::{self, Environment, Subject},
     process::{EnvironmentChanges, Streams},
     redact::{redact_args, redact_text, redact_variable},
+    sandbox::Ending,
 };
 use stemma_store::{Store, StoreError};
 
@@ -81,6 +82,8 @@ pub struct CapturedRun {
     pub contents: Vec<Content>,
     /// What a person should know of how it was captured.
     pub notes: Vec<String>,
+    /// The limit of its sandbox that ended it.
+    pub stopped: Option<Ending>,
 }
 
 impl CapturedRun {
@@ -172,7 +175,11 @@ pub(crate) fn run_within(
     make_home(&workspace.home_dir())?;
     let (id, folder) = (RunId::generate(), workspace.id()?);
     let mut cache = StatCache::read(&workspace.home_dir());
-    let code = code::look(workspace.root(), &mut cache);
+    // Git runs what a repository's settings say, and a folder of others can be one
+    let code = match surrounding.sandbox {
+        None => code::look(workspace.root(), &mut cache),
+        Some(_) => Code::default(),
+    };
     let declared = Declared::look(workspace);
 
     let mut command = Command::new(request.argv.clone(), &directory);
@@ -213,11 +220,15 @@ pub(crate) fn run_within(
         declared,
     };
     let exit = run.execution.exit;
+    let stopped = run.execution.stopped.clone();
     let mut shelf = Shelf::new(workspace, store, cache);
+    if command.sandbox.is_some() {
+        shelf = shelf.without_links();
+    }
     let record = run.record(&mut shelf).map_err(|source| RunError::Record { exit, source })?;
     let captured = keep_record(record, shelf).map_err(|source| RunError::Record { exit, source })?;
     open.forget();
-    Ok(captured)
+    Ok(CapturedRun { stopped, ..captured })
 }
 
 /// What is known of a run before its command starts: its record, should nobody be there at the end to write another.
@@ -429,8 +440,9 @@ impl Run<'_> {
     /// Keeps the lock files that the environment names, for whoever makes it again; one with a secret in it is left out.
     fn keep_lock_files(&self, shelf: &mut Shelf<'_>) -> Result<(), StoreError> {
         for lock in &self.environment.lock_files {
-            let text = crate::file::read(&self.workspace.root().join(&lock.path), LOCK_FILE_BYTES_MAX);
-            let Ok(Some(text)) = text else { continue };
+            let path = self.workspace.root().join(&lock.path);
+            let text = crate::file::read(&path, LOCK_FILE_BYTES_MAX);
+            let Some(text) = text.ok().flatten().filter(|_| shelf.may_read(&path)) else { continue };
             if Digest::of(text.as_bytes()) == lock.digest && redact_text(&text).found.is_empty() {
                 shelf.keep_bytes(text.as_bytes(), ContentKind::Environment)?;
             }
@@ -591,5 +603,5 @@ fn keep_record(record: RunRecord, mut shelf: Shelf<'_>) -> Result<CapturedRun, S
     let bytes = canonical::to_bytes(&record).expect("the record's numbers are finite and its keys are texts");
     let record_digest = shelf.keep_bytes(&bytes, ContentKind::Record)?;
     let kept = shelf.close()?;
-    Ok(CapturedRun { record, record_digest, contents: kept.contents, notes: kept.notes })
+    Ok(CapturedRun { record, record_digest, contents: kept.contents, notes: kept.notes, stopped: None })
 }

@@ -1,19 +1,36 @@
-//! What other people's code may reach while it is repeated.
+//! What other people's code may reach while it is repeated, and how much of the machine it may take.
+//!
+//! Each step names all that it may read; everything else of this machine is not there for it. Only pip reaches the
+//! network, and it runs from outside of the environment that it fills, so that no code of a package runs in it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use stemma_runner::sandbox::{Network, Reads, Sandbox};
+use serde::Serialize;
+use stemma_core::record::RunRecord;
+use stemma_runner::sandbox::{Missing, Network, Reads, Sandbox, Wall, missing_walls, network_paths, system_paths};
 
 use super::{Plan, Scratch};
 
-/// Longest time that installing packages may take.
+/// Longest time that a step of the installation may take.
 const INSTALL_TIME_MAX: Duration = Duration::from_secs(3600);
 /// Longest time that an interpreter may take to say what it is.
 const ASKING_TIME_MAX: Duration = Duration::from_secs(30);
+/// What packages with all that belongs to them may take up.
+const INSTALL_DISK_BYTES_MAX: u64 = 64 << 30;
 /// Processors that may be busy all the time.
 const CORES_MAX: u32 = 1024;
-/// Where processes of one program share memory; nothing is kept there.
-const SHARED_MEMORY: &str = "/dev/shm";
+/// A training may take this many times as long as it took, and never less than some minutes.
+const PATIENCE: u32 = 10;
+const PATIENCE_MIN: Duration = Duration::from_secs(600);
+/// A training may take this many times the memory and the room on the disk that it took, and never less than so much.
+const GENEROSITY: u64 = 4;
+const MEMORY_BYTES_MIN: u64 = 4 << 30;
+const DISK_BYTES_MIN: u64 = 8 << 30;
+const PROCESSES_MAX: u32 = 512;
+const OPEN_FILES_MAX: u64 = 4096;
 
 /// Whether the repeated command may use the network, as the recorded one may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,40 +39,112 @@ pub enum TrainingNetwork {
     Allowed,
 }
 
-/// The installer reaches the package index, and writes into the scratch folder only.
-pub(super) fn installing(scratch: &Scratch) -> Sandbox {
-    contained(INSTALL_TIME_MAX, Network::Allowed, vec![scratch.root().to_owned()])
+/// How much of the machine one training may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    pub time_max_s: u64,
+    /// In use by all of its processes together.
+    pub memory_bytes: u64,
+    /// In the folders that it may write into.
+    pub disk_bytes: u64,
+    pub processes: u32,
+    /// For each process.
+    pub open_files: u64,
 }
 
-/// An interpreter that only says what it is; packages may run code of theirs whenever it starts.
-pub(super) fn asking() -> Sandbox {
-    contained(ASKING_TIME_MAX, Network::Refused, Vec::new())
+impl Limits {
+    /// Several times what the run took when it was recorded.
+    pub fn of(record: &RunRecord) -> Self {
+        let wall = record.ended.micros().saturating_sub(record.started.micros());
+        let wall = Duration::from_micros(u64::try_from(wall).unwrap_or_default());
+        let files = record.inputs.iter().chain(&record.outputs).map(|file| file.size).sum::<u64>();
+        Self {
+            time_max_s: wall.saturating_mul(PATIENCE).max(PATIENCE_MIN).as_secs(),
+            memory_bytes: record.max_rss_bytes.saturating_mul(GENEROSITY).max(MEMORY_BYTES_MIN),
+            disk_bytes: files.saturating_mul(GENEROSITY).max(DISK_BYTES_MIN),
+            processes: PROCESSES_MAX,
+            open_files: OPEN_FILES_MAX,
+        }
+    }
 }
 
-/// The command writes into its project's folder and those it takes for home and temporary files. Its packages are
-/// out of its reach: they are used to look at what it has done.
-pub(super) fn training(plan: &Plan, scratch: &Scratch, network: TrainingNetwork) -> Sandbox {
-    let network = match network {
-        TrainingNetwork::Refused => Network::Refused,
-        TrainingNetwork::Allowed => Network::Allowed,
+impl Plan {
+    /// What this machine can't keep repeated code from, and nobody has allowed.
+    pub fn missing_walls(&self) -> Vec<Missing> {
+        missing_walls().into_iter().filter(|missing| !self.uncontained.contains(&missing.wall)).collect()
+    }
+}
+
+/// A step before there is anything of others: the base interpreter makes an environment.
+pub(super) fn making(plan: &Plan, base: &[PathBuf], environment: &Path) -> Sandbox {
+    contained(plan, INSTALL_TIME_MAX, Network::Refused, base.to_vec(), vec![environment.to_owned()])
+}
+
+/// The installer reaches the package index, and writes what it gets into one folder. Nothing of what it gets is run.
+pub(super) fn fetching(plan: &Plan, reads: Vec<PathBuf>, writes: Vec<PathBuf>) -> Sandbox {
+    let reads = reads.into_iter().chain(network_paths()).collect();
+    contained(plan, INSTALL_TIME_MAX, Network::Allowed, reads, writes)
+}
+
+/// A step among things of others, without the network.
+pub(super) fn working(plan: &Plan, reads: Vec<PathBuf>, writes: Vec<PathBuf>) -> Sandbox {
+    contained(plan, INSTALL_TIME_MAX, Network::Refused, reads, writes)
+}
+
+/// A Python of this machine that only says what it is. It is the caller's own, and may be a script that looks around for
+/// the right one: it reads what the caller reads.
+pub(super) fn asking_own() -> Sandbox {
+    Sandbox {
+        wall: ASKING_TIME_MAX,
+        memory_bytes: MEMORY_BYTES_MIN,
+        processes: PROCESSES_MAX,
+        network: Network::Refused,
+        readable: Reads::Everything,
+        ..Sandbox::default()
+    }
+}
+
+/// The new environment's interpreter, which only says what it has: packages may run code of theirs whenever it starts.
+pub(super) fn asking(plan: &Plan, reads: Vec<PathBuf>) -> Sandbox {
+    contained(plan, ASKING_TIME_MAX, Network::Refused, reads, Vec::new())
+}
+
+/// The command writes into its project's folder and those it takes for home and temporary files. It reads its packages,
+/// and what the recorded run read outside of its project.
+pub(super) fn training(plan: &Plan, scratch: &Scratch, packages: &[PathBuf], network: TrainingNetwork) -> Sandbox {
+    let limits = plan.limits;
+    let (network, settings) = match network {
+        TrainingNetwork::Refused => (Network::Refused, Vec::new()),
+        TrainingNetwork::Allowed => (Network::Allowed, network_paths()),
     };
-    let folders = vec![scratch.project(), scratch.home(), scratch.temporary()];
-    contained(Duration::from_secs(plan.time_max_s), network, folders)
+    let outside = plan.outside_files().map(|file| PathBuf::from(&file.path));
+    let reads = packages.iter().cloned().chain(outside).chain(settings).collect();
+    let writes = vec![scratch.project(), scratch.home(), scratch.temporary()];
+    Sandbox {
+        memory_bytes: limits.memory_bytes,
+        disk_bytes: limits.disk_bytes,
+        file_bytes: limits.disk_bytes,
+        processes: limits.processes,
+        open_files: limits.open_files,
+        // ours, not the command's
+        hidden: vec![scratch.project().join(crate::HOME_DIR)],
+        ..contained(plan, Duration::from_secs(limits.time_max_s), network, reads, writes)
+    }
 }
 
-fn contained(wall: Duration, network: Network, mut writable: Vec<PathBuf>) -> Sandbox {
-    writable.extend([PathBuf::from(SHARED_MEMORY)].into_iter().filter(|folder| folder.is_dir()));
+fn contained(plan: &Plan, wall: Duration, network: Network, reads: Vec<PathBuf>, writable: Vec<PathBuf>) -> Sandbox {
     Sandbox {
         wall,
         cpu: wall.saturating_mul(CORES_MAX),
-        // numeric libraries reserve far more than they use
-        memory_bytes: u64::MAX,
-        file_bytes: u64::MAX,
-        // more than one: interpreters start helpers
-        processes: u32::MAX,
+        memory_bytes: plan.limits.memory_bytes.max(MEMORY_BYTES_MIN),
+        disk_bytes: INSTALL_DISK_BYTES_MAX,
+        file_bytes: INSTALL_DISK_BYTES_MAX,
+        processes: PROCESSES_MAX,
+        open_files: OPEN_FILES_MAX,
         network,
-        readable: Reads::Everything,
+        readable: Reads::Only(system_paths().into_iter().chain(reads).collect()),
         writable,
+        requires: Wall::ALL.into_iter().filter(|wall| !plan.uncontained.contains(wall)).collect(),
         ..Sandbox::default()
     }
 }

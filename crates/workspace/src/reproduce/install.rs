@@ -1,9 +1,11 @@
 //! The recorded packages in an environment of their own: a Python of the recorded version, and everything pinned.
 //!
-//! Only wheels are installed unless builds are allowed: a source package runs its author's code, with the network.
+//! The environment is filled from outside: a pip of the base interpreter's own, in a folder that gets nothing of others,
+//! fetches wheels with the network, and unpacks them without. Nothing of a package is run meanwhile: the environment's
+//! interpreter is told not to look into it. Only wheels are installed unless builds are allowed (`build`).
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -11,36 +13,37 @@ use std::{
 
 use stemma_core::reproduction::EnvironmentDifference;
 use stemma_runner::{
-    CaptureLevel, CaptureMode, Command, Exit,
-    environment::{self, Environment, Interpreter, Package, Subject},
+    CaptureLevel, CaptureMode, Command, Exit, Sandbox,
+    environment::{self, Environment, Package, Subject},
     process::{EnvironmentBase, EnvironmentChanges},
 };
 
 use super::{
-    Plan, PlannedInterpreter, PythonChoice, ReproduceError, Scratch,
+    Base, Plan, ReproduceError, Scratch, build,
     compare::{environment_differences, normalised},
     contain,
     hashes::{Hashes, LOCK_BYTES_MAX},
+    index,
     logged::Log,
-    plan::{capitalised, series},
 };
 use crate::run::RunError;
 
-/// Variables of the caller that would lead packages elsewhere.
-const MISLEADING: [&str; 8] = [
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PYTHONSTARTUP",
-    "VIRTUAL_ENV",
-    "PIP_TARGET",
-    "PIP_PREFIX",
-    "PIP_USER",
-    "PIP_REQUIRE_VIRTUALENV",
-];
 /// What pip says before the name of what it can't find.
 const NOT_FOUND: &str = "No matching distribution found for ";
 /// What pip says when it was interrupted; its exit code is that of any failure.
 const CANCELLED: &str = "Operation cancelled by user";
+/// Runs pip for an environment by the environment's own interpreter, which reads nothing of what is in it: no paths, no
+/// hooks, no packages. Arguments: where pip lies, the environment, then pip's own.
+const PIP_FROM_OUTSIDE: &str = "\
+import sys
+sys.path.append(sys.argv[1])
+sys.prefix = sys.exec_prefix = sys.argv[2]
+del sys.argv[1:3]
+import runpy
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
+";
+/// Where wheels lie that come with an interpreter.
+const BUNDLED: &str = "/usr/share/python-wheels";
 
 /// Packages whose source may be built and so run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,60 +56,10 @@ pub enum Builds {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Installed {
     pub python: PathBuf,
+    /// All that whoever runs it has to read.
+    pub places: Vec<PathBuf>,
     /// Packages and interpreter that are not as they were recorded.
     pub differences: Vec<EnvironmentDifference>,
-}
-
-/// Finds a Python of the recorded version, or checks the one that is given.
-pub fn find_interpreter(wanted: &PlannedInterpreter, choice: &PythonChoice) -> Result<PathBuf, ReproduceError> {
-    if let PythonChoice::Given(path) = choice {
-        let path = std::path::absolute(path).map_err(|error| ReproduceError::io(path, error))?;
-        let found = look(&path).interpreter.ok_or_else(|| no_answer(&path))?;
-        return match fits(wanted, &found) {
-            true => Ok(path),
-            false => {
-                Err(ReproduceError::WrongInterpreter { path, wanted: wanted.series().into(), found: found.version })
-            }
-        };
-    }
-    let mut near = None;
-    for path in candidates(wanted.series()) {
-        let Some(found) = look(&path).interpreter.filter(|found| fits(wanted, found)) else { continue };
-        if found.version == wanted.version {
-            return Ok(path);
-        }
-        near.get_or_insert(path);
-    }
-    near.ok_or_else(|| ReproduceError::NoInterpreter {
-        kind: capitalised(&wanted.kind),
-        wanted: wanted.series().to_owned(),
-    })
-}
-
-fn fits(wanted: &PlannedInterpreter, found: &Interpreter) -> bool {
-    series(&found.version) == wanted.series() && found.implementation == wanted.implementation
-}
-
-fn no_answer(path: &Path) -> ReproduceError {
-    let why = look(path).problems.first().cloned().unwrap_or_else(|| "its name is not that of a Python".to_owned());
-    ReproduceError::NoAnswer { path: path.to_owned(), why }
-}
-
-/// Pythons on this machine's own path; a record of somebody else never says which program to start.
-fn candidates(series: &str) -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
-    let names = [format!("python{series}"), "python3".to_owned(), "python".to_owned()];
-    let all = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let mut seen = BTreeSet::new();
-    all.filter(|path| path.is_file() && seen.insert(path.clone())).collect()
-}
-
-/// Asks a Python what it is and which packages it sees.
-fn look(python: &Path) -> Environment {
-    let variables = pip_variables(None).resolve();
-    let (project, sandbox) = (Path::new("/"), Some(&contain::asking()));
-    environment::capture(&Subject { program: python, variables: &variables, project, capture: None, sandbox })
 }
 
 /// Makes the environment and installs what was recorded, each package in exactly its version.
@@ -114,52 +67,239 @@ pub fn install(
     plan: &Plan,
     recorded: &Environment,
     scratch: &Scratch,
-    base: &Path,
+    base: &Base,
     builds: Builds,
     line: &(dyn Fn(&str) + Sync),
 ) -> Result<Installed, ReproduceError> {
     let is_virtual = plan.interpreter.as_ref().is_none_or(|interpreter| interpreter.is_virtual);
-    let python = scratch.venv().join("bin/python");
-    let wants_pip = is_virtual && !plan.packages.is_empty();
-    make_venv(scratch, base, is_virtual, wants_pip, line)?;
-    let needed = needed(&plan.packages, &look(&python).packages);
+    let work = Installation { plan, scratch, base, line };
+    let options: &[&str] = if is_virtual { &[] } else { &["--system-site-packages"] };
+    work.make(&scratch.venv(), &[&["--without-pip"], options].concat())?;
+    let made = State::of(&scratch.venv())?;
+    let needed = needed(&plan.packages, &work.look().packages);
     if !needed.is_empty() {
         let requirements = requirements(&needed, &hashes(plan, scratch))?;
-        if !has_pip(&python) {
-            make_venv(scratch, base, is_virtual, true, line)?;
-        }
-        requirements.iter().try_for_each(|lines| pip_install(scratch, &python, lines, builds, line))?;
+        work.make(&scratch.tools(), &[])?;
+        requirements.iter().enumerate().try_for_each(|(at, lines)| work.install(at, lines, builds))?;
     }
-    if is_virtual {
-        remove_others(plan, scratch, &python, line)?;
-    }
-    let differences = environment_differences(&recorded.as_read(), &look(&python));
+    made.compare(&State::of(&scratch.venv())?)?;
+    let differences = environment_differences(&recorded.as_read(), &work.look());
     let differences = differences.into_iter().filter(|difference| difference.part.is_installed());
     // a recorded environment without packages of its own says nothing about those of the base
     let differences = differences.filter(|one| is_virtual || one.recorded.is_some()).collect();
-    Ok(Installed { python, differences })
+    Ok(Installed { python: work.python(), places: work.places(), differences })
 }
 
-fn make_venv(
-    scratch: &Scratch,
-    base: &Path,
-    is_virtual: bool,
-    with_pip: bool,
-    line: &(dyn Fn(&str) + Sync),
-) -> Result<(), ReproduceError> {
-    let mut argv = vec![base.to_string_lossy().into_owned(), "-m".into(), "venv".into(), "--clear".into()];
-    if !is_virtual {
-        argv.push("--system-site-packages".into());
-    }
-    if !with_pip {
-        argv.push("--without-pip".into());
-    }
-    argv.push(scratch.venv().to_string_lossy().into_owned());
-    step(scratch, "making the environment", argv, line)
+/// One environment that is being filled.
+pub(super) struct Installation<'a> {
+    pub plan: &'a Plan,
+    pub scratch: &'a Scratch,
+    pub base: &'a Base,
+    line: &'a (dyn Fn(&str) + Sync),
 }
 
-fn has_pip(python: &Path) -> bool {
-    look(python).packages.iter().any(|package| normalised(&package.name) == "pip")
+impl Installation<'_> {
+    fn python(&self) -> PathBuf {
+        self.scratch.venv().join("bin/python")
+    }
+
+    /// What whoever runs the new environment has to read.
+    fn places(&self) -> Vec<PathBuf> {
+        self.base.places.iter().cloned().chain([self.scratch.venv()]).collect()
+    }
+
+    /// What is read to run pip.
+    pub fn tools(&self) -> Vec<PathBuf> {
+        self.base.places.iter().cloned().chain([self.scratch.tools()]).collect()
+    }
+
+    fn make(&self, environment: &Path, options: &[&str]) -> Result<(), ReproduceError> {
+        fs::create_dir_all(environment).map_err(|error| ReproduceError::io(environment, error))?;
+        let mut argv = vec![text(&self.base.python), "-I".into(), "-m".into(), "venv".into()];
+        argv.extend(options.iter().map(|option| (*option).to_owned()));
+        argv.push(text(environment));
+        let sandbox = contain::making(self.plan, &self.base.places, environment);
+        self.step("making the environment", argv, sandbox, BTreeMap::new())
+    }
+
+    /// What the new environment has. Its packages may run code of theirs when it starts.
+    fn look(&self) -> Environment {
+        let (program, variables) = (&self.python(), variables(self.scratch, BTreeMap::new()).resolve());
+        let sandbox = contain::asking(self.plan, self.places());
+        let (project, sandbox) = (Path::new("/"), Some(&sandbox));
+        environment::capture(&Subject { program, variables: &variables, project, capture: None, sandbox })
+    }
+
+    /// Installs what these lines of requirements say.
+    fn install(&self, at: usize, lines: &str, builds: Builds) -> Result<(), ReproduceError> {
+        let wheels = self.scratch.folder(&format!("wheels-{at}"))?;
+        let sources = self.fetch(&wheels, lines, builds)?;
+        let fetched: String =
+            lines.lines().filter(|line| !sources.contains(line)).map(|line| format!("{line}\n")).collect();
+        if !fetched.is_empty() {
+            self.unpack(&wheels, &fetched)?;
+        }
+        if !sources.is_empty() {
+            let built = build::wheels(self, &sources)?;
+            // the hashes that are known are those of the sources
+            let names = sources.iter().filter_map(|line| line.split_whitespace().next());
+            self.unpack(&built, &names.map(|name| format!("{name}\n")).collect::<String>())?;
+        }
+        Ok(())
+    }
+
+    /// Fetches wheels; returns the lines for which there is none, if those may be built.
+    fn fetch<'l>(&self, wheels: &Path, lines: &'l str, builds: Builds) -> Result<Vec<&'l str>, ReproduceError> {
+        let mut wanted: Vec<&str> = lines.lines().collect();
+        let mut sources = Vec::new();
+        while !wanted.is_empty() {
+            match self.download(wheels, &wanted.join("\n"), &["--no-deps"]) {
+                Err(ReproduceError::Step { doing, exit, last }) => {
+                    let missing: Vec<&str> = last.iter().filter_map(|line| not_found(line)).collect();
+                    let place = wanted.iter().position(|line| missing.contains(&name_of(line)));
+                    match (place, builds) {
+                        (Some(place), Builds::Allowed) => sources.push(wanted.remove(place)),
+                        _ if missing.is_empty() => return Err(ReproduceError::Step { doing, exit, last }),
+                        _ => return Err(ReproduceError::Missing(missing.into_iter().map(cannot_be_had).collect())),
+                    }
+                }
+                done => return done.map(|()| sources),
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Lets pip fetch wheels into a folder; it runs nothing of theirs.
+    pub fn download(&self, into: &Path, requirements: &str, options: &[&str]) -> Result<(), ReproduceError> {
+        let index = index::of_caller();
+        let requirements = self.write_requirements(requirements)?;
+        let mut argv = self.pip_of_tools(&["download", "--progress-bar", "off", "--only-binary", ":all:", "--dest"]);
+        argv.push(text(into));
+        argv.extend(options.iter().map(|option| (*option).to_owned()));
+        let bundled = self.bundled();
+        argv.extend(bundled.iter().flat_map(|folder| ["--find-links".to_owned(), text(folder)]));
+        argv.extend(["-r".to_owned(), text(&requirements)]);
+        let reads = self.tools().into_iter().chain(index.places).chain(bundled).chain([requirements]).collect();
+        let sandbox = contain::fetching(self.plan, reads, vec![into.to_owned(), self.scratch.temporary()]);
+        self.step("fetching the packages", argv, sandbox, index.variables)
+    }
+
+    /// Lets pip unpack wheels into the environment, without the network and without running anything of them.
+    fn unpack(&self, wheels: &Path, requirements: &str) -> Result<(), ReproduceError> {
+        let requirements = self.write_requirements(requirements)?;
+        let pip = self.pip_folder()?;
+        let mut argv = [text(&self.python()), "-I".into(), "-S".into(), "-c".into(), PIP_FROM_OUTSIDE.into()].to_vec();
+        argv.extend([text(&pip), text(&self.scratch.venv())]);
+        argv.extend(
+            ["install", "--no-deps", "--no-index", "--ignore-installed", "--progress-bar", "off"].map(str::to_owned),
+        );
+        argv.extend(["--find-links".into(), text(wheels), "-r".into(), text(&requirements)]);
+        let reads = self.tools().into_iter().chain([wheels.to_owned(), requirements]).collect();
+        let sandbox = contain::working(self.plan, reads, vec![self.scratch.venv(), self.scratch.temporary()]);
+        self.step("installing the packages", argv, sandbox, BTreeMap::new())
+    }
+
+    /// The words that start the pip that nothing of others was put beside.
+    pub fn pip_of_tools(&self, words: &[&str]) -> Vec<String> {
+        let python = text(&self.scratch.tools().join("bin/python"));
+        [python.as_str(), "-I", "-m", "pip"].iter().chain(words).map(|word| (*word).to_owned()).collect()
+    }
+
+    fn pip_folder(&self) -> Result<PathBuf, ReproduceError> {
+        let lib = self.scratch.tools().join("lib");
+        let entries = fs::read_dir(&lib).map_err(|error| ReproduceError::io(&lib, error))?;
+        let folders = entries.flatten().map(|entry| entry.path().join("site-packages"));
+        let found = folders.into_iter().find(|folder| folder.join("pip").is_dir());
+        found.ok_or_else(|| ReproduceError::io(lib.join("site-packages/pip"), std::io::ErrorKind::NotFound.into()))
+    }
+
+    /// Folders with the wheels that come with the interpreter: pip's own, and what older Pythons bring along.
+    fn bundled(&self) -> Vec<PathBuf> {
+        let lib = self.base.places.iter().map(|place| place.join("ensurepip/_bundled"));
+        lib.chain([PathBuf::from(BUNDLED)]).filter(|folder| folder.is_dir()).collect()
+    }
+
+    fn write_requirements(&self, lines: &str) -> Result<PathBuf, ReproduceError> {
+        let file = self.scratch.root().join("requirements.txt");
+        fs::write(&file, lines).map_err(|error| ReproduceError::io(&file, error))?;
+        Ok(file)
+    }
+
+    /// Runs a command of the installation to its end.
+    pub fn step(
+        &self,
+        doing: &'static str,
+        argv: Vec<String>,
+        sandbox: Sandbox,
+        settings: BTreeMap<OsString, OsString>,
+    ) -> Result<(), ReproduceError> {
+        let log = Log::new(self.scratch.log("install"));
+        let mut command = Command::new(argv, "/");
+        command.environment = variables(self.scratch, settings);
+        command.streams = log.streams()?;
+        command.capture = CaptureMode::AtMost(CaptureLevel::Declared);
+        command.sandbox = Some(sandbox);
+        let execution = log.watched(self.line, || stemma_runner::run(&command, |_| {})).map_err(RunError::from)?;
+        match (execution.exit, execution.stopped) {
+            (_, Some(limit)) => Err(ReproduceError::Limit { doing, limit }),
+            (exit, None) if exit.is_success() => Ok(()),
+            (Exit::Signal(signal), None) if super::is_interrupt(signal) => Err(ReproduceError::Interrupted),
+            (exit, None) => match log.last_lines() {
+                last if last.iter().any(|line| line.contains(CANCELLED)) => Err(ReproduceError::Interrupted),
+                last => Err(ReproduceError::Step { doing, exit: super::status(exit), last }),
+            },
+        }
+    }
+}
+
+/// All variables of a step: a few of its own, and what it is told of the index.
+fn variables(scratch: &Scratch, settings: BTreeMap<OsString, OsString>) -> EnvironmentChanges {
+    let own: [(&str, OsString); 8] = [
+        ("PATH", SYSTEM_PATH.into()),
+        ("LANG", "C.UTF-8".into()),
+        ("HOME", scratch.temporary().into()),
+        ("TMPDIR", scratch.temporary().into()),
+        ("PYTHONNOUSERSITE", "1".into()),
+        ("PIP_NO_INPUT", "1".into()),
+        ("PIP_DISABLE_PIP_VERSION_CHECK", "1".into()),
+        ("PIP_NO_CACHE_DIR", "1".into()),
+    ];
+    let own = own.into_iter().map(|(name, value)| (OsString::from(name), value));
+    let changes = own.chain(settings).map(|(name, value)| (name, Some(value))).collect();
+    EnvironmentChanges { base: EnvironmentBase::Only(Vec::new()), changes }
+}
+
+/// Programs of the system.
+pub(super) const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+pub(super) fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// What makes an environment one: whose interpreter it is, and where that comes from.
+#[derive(PartialEq, Eq)]
+struct State {
+    settings: Vec<u8>,
+    interpreters: BTreeMap<OsString, Option<PathBuf>>,
+}
+
+impl State {
+    fn of(environment: &Path) -> Result<Self, ReproduceError> {
+        let (settings, bin) = (environment.join("pyvenv.cfg"), environment.join("bin"));
+        let interpreters = fs::read_dir(&bin).and_then(|entries| {
+            let is_python = |name: &OsString| name.as_encoded_bytes().starts_with(b"python");
+            let names = entries.map(|entry| Ok(entry?.file_name())).filter(|name| name.as_ref().is_ok_and(is_python));
+            names.map(|name| name.map(|name| (name.clone(), fs::read_link(bin.join(name)).ok()))).collect()
+        });
+        Ok(Self {
+            settings: fs::read(&settings).map_err(|error| ReproduceError::io(settings, error))?,
+            interpreters: interpreters.map_err(|error| ReproduceError::io(bin, error))?,
+        })
+    }
+
+    fn compare(&self, now: &Self) -> Result<(), ReproduceError> {
+        if self == now { Ok(()) } else { Err(ReproduceError::Overwritten) }
+    }
 }
 
 /// What is recorded and not there in that version.
@@ -212,104 +352,18 @@ fn is_plain(text: &str) -> bool {
     starts_well && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+!".contains(c))
 }
 
-fn pip_install(
-    scratch: &Scratch,
-    python: &Path,
-    requirements: &str,
-    builds: Builds,
-    line: &(dyn Fn(&str) + Sync),
-) -> Result<(), ReproduceError> {
-    let file = scratch.root().join("requirements.txt");
-    fs::write(&file, requirements).map_err(|error| ReproduceError::io(&file, error))?;
-    let mut options = vec!["install", "--no-deps", "--progress-bar", "off"];
-    if builds == Builds::Refused {
-        options.extend(["--only-binary", ":all:"]);
-    }
-    let mut argv = pip(python, &options);
-    argv.extend(["-r".to_owned(), file.to_string_lossy().into_owned()]);
-    match step(scratch, "installing the packages", argv, line) {
-        Err(ReproduceError::Step { doing, exit, last }) => {
-            let missing: Vec<String> = last.iter().filter_map(|line| not_found(line, builds)).collect();
-            if missing.is_empty() {
-                return Err(ReproduceError::Step { doing, exit, last });
-            }
-            Err(ReproduceError::Missing(missing))
-        }
-        done => done,
-    }
+/// The name of what pip did not find, as in `numpy==9.9`.
+fn not_found(line: &str) -> Option<&str> {
+    line.split_once(NOT_FOUND)?.1.split_whitespace().next()
 }
 
-fn not_found(line: &str, builds: Builds) -> Option<String> {
-    let name = line.split_once(NOT_FOUND)?.1.split_whitespace().next()?;
-    let how = if builds == Builds::Refused { " as a wheel for this machine" } else { "" };
-    Some(format!("package `{name}` can't be had from the package index{how}"))
+/// The pinned name at the beginning of a line of requirements.
+fn name_of(line: &str) -> &str {
+    line.split_whitespace().next().unwrap_or_default()
 }
 
-/// Takes out what a new environment brings along and the recorded one did not have.
-fn remove_others(
-    plan: &Plan,
-    scratch: &Scratch,
-    python: &Path,
-    line: &(dyn Fn(&str) + Sync),
-) -> Result<(), ReproduceError> {
-    let recorded: BTreeSet<String> = plan.packages.iter().map(|package| normalised(&package.name)).collect();
-    let there = look(python).packages;
-    let others = there.iter().filter(|package| !recorded.contains(&normalised(&package.name)));
-    let others: Vec<&str> = others.map(|package| package.name.as_str()).collect();
-    if others.is_empty() {
-        return Ok(());
-    }
-    step(
-        scratch,
-        "removing packages that were not there",
-        pip(python, &[&["uninstall", "--yes"], others.as_slice()].concat()),
-        line,
-    )
-}
-
-fn pip(python: &Path, options: &[&str]) -> Vec<String> {
-    let python = python.to_string_lossy().into_owned();
-    let words = ["-m", "pip"].iter().chain(options).map(|word| (*word).to_owned());
-    std::iter::once(python).chain(words).collect()
-}
-
-/// The caller's own variables, so that its package index is used, without what would lead elsewhere.
-fn pip_variables(scratch: Option<&Scratch>) -> EnvironmentChanges {
-    let mut changes: BTreeMap<OsString, Option<OsString>> =
-        MISLEADING.iter().map(|name| (OsString::from(name), None)).collect();
-    let mut set = |name: &str, value: OsString| changes.insert(name.into(), Some(value));
-    for name in ["PYTHONNOUSERSITE", "PIP_NO_INPUT", "PIP_DISABLE_PIP_VERSION_CHECK"] {
-        set(name, "1".into());
-    }
-    if let Some(scratch) = scratch {
-        set("PIP_CACHE_DIR", scratch.root().join("pip-cache").into());
-        set("TMPDIR", scratch.temporary().into());
-    }
-    EnvironmentChanges { base: EnvironmentBase::Inherit, changes }
-}
-
-/// Runs a command of the installation to its end.
-fn step(
-    scratch: &Scratch,
-    doing: &'static str,
-    argv: Vec<String>,
-    line: &(dyn Fn(&str) + Sync),
-) -> Result<(), ReproduceError> {
-    let log = Log::new(scratch.log("install"));
-    let mut command = Command::new(argv, scratch.root());
-    command.environment = pip_variables(Some(scratch));
-    command.streams = log.streams()?;
-    command.capture = CaptureMode::AtMost(CaptureLevel::Declared);
-    command.sandbox = Some(contain::installing(scratch));
-    let execution = log.watched(line, || stemma_runner::run(&command, |_| {})).map_err(RunError::from)?;
-    match execution.exit {
-        exit if exit.is_success() => Ok(()),
-        Exit::Signal(signal) if super::is_interrupt(signal) => Err(ReproduceError::Interrupted),
-        exit => match log.last_lines() {
-            last if last.iter().any(|line| line.contains(CANCELLED)) => Err(ReproduceError::Interrupted),
-            last => Err(ReproduceError::Step { doing, exit: super::status(exit), last }),
-        },
-    }
+fn cannot_be_had(name: &str) -> String {
+    format!("package `{name}` can't be had from the package index as a wheel for this machine")
 }
 
 #[cfg(test)]
@@ -356,24 +410,24 @@ mod tests {
     #[test]
     fn pip_says_which_package_it_does_not_find() {
         let line = "ERROR: No matching distribution found for torch==9.9 (from versions: none)";
-        let found = not_found(line, Builds::Allowed);
-        assert_eq!(found.as_deref(), Some("package `torch==9.9` can't be had from the package index"));
-        assert_eq!(not_found("ERROR: something else", Builds::Refused), None);
+        assert_eq!(not_found(line), Some("torch==9.9"));
+        assert_eq!(not_found("ERROR: something else"), None);
     }
 
     #[test]
-    fn a_python_of_another_version_is_refused_with_the_one_that_is_needed() {
-        let wanted = PlannedInterpreter {
-            kind: "python".into(),
-            implementation: "cpython".into(),
-            version: "2.7.18".into(),
-            is_virtual: true,
-        };
-        assert!(matches!(find_interpreter(&wanted, &PythonChoice::Find), Err(ReproduceError::NoInterpreter { .. })));
-        let given = PythonChoice::Given("/bin/true".into());
-        assert!(matches!(find_interpreter(&wanted, &given), Err(ReproduceError::NoAnswer { .. })));
-        let here = candidates("3").into_iter().find(|path| path.ends_with("python3")).expect("tests need a Python");
-        let problem = stemma_core::Problem::from(find_interpreter(&wanted, &PythonChoice::Given(here)).unwrap_err());
-        assert!(problem.hint.unwrap().contains("2.7") && problem.message.contains("but"), "{}", problem.message);
+    fn an_interpreter_that_a_package_replaced_is_noticed() {
+        let environment = tempfile::tempdir().unwrap();
+        let bin = environment.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        fs::write(environment.path().join("pyvenv.cfg"), "home = /usr/bin").unwrap();
+        std::os::unix::fs::symlink("/usr/bin/python3", bin.join("python")).unwrap();
+        let before = State::of(environment.path()).unwrap();
+        fs::write(bin.join("numpy-config"), "").unwrap();
+        assert!(before.compare(&State::of(environment.path()).unwrap()).is_ok());
+        fs::write(bin.join("python3.99"), "").unwrap();
+        assert!(before.compare(&State::of(environment.path()).unwrap()).is_err());
+        fs::remove_file(bin.join("python3.99")).unwrap();
+        fs::write(environment.path().join("pyvenv.cfg"), "home = /tmp").unwrap();
+        assert!(before.compare(&State::of(environment.path()).unwrap()).is_err());
     }
 }

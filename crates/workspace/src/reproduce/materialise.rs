@@ -3,16 +3,18 @@
 use std::{
     fs, io,
     io::Read as _,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use stemma_core::Digest;
 use stemma_store::Store;
-use tempfile::TempDir;
 
 use super::{Place, Plan, PlannedFile, ReproduceError};
-use crate::{WorkspaceError, workspace::find_root};
+use crate::{
+    HOME_DIR, WorkspaceError,
+    workspace::{find_root, make_home},
+};
 
 const PREFIX: &str = "stemma-reproduce-";
 const READ_BYTES: usize = 1 << 20;
@@ -20,7 +22,8 @@ const READ_BYTES: usize = 1 << 20;
 /// A folder outside of any workspace; gone with this value unless it is kept.
 ///
 /// `project/` is where the command runs, `venv/` its packages, `home/` and `tmp/` what it takes for these, `files/` the
-/// recorded contents by digest, `content/` what the repeated runs wrote.
+/// recorded contents by digest, `tools/` and `wheels-*/` what packages are installed with, `content/` what the repeated
+/// runs wrote.
 #[derive(Debug)]
 pub struct Scratch {
     root: PathBuf,
@@ -29,7 +32,9 @@ pub struct Scratch {
 
 #[derive(Debug)]
 enum Folder {
-    Temporary(TempDir),
+    Temporary {
+        keep: bool,
+    },
     /// Named by the user: emptied, and removed if it was made here.
     Given {
         made: bool,
@@ -44,7 +49,7 @@ impl Scratch {
             None => {
                 let folder = tempfile::Builder::new().prefix(PREFIX).tempdir();
                 let folder = folder.map_err(|error| ReproduceError::io(std::env::temp_dir(), error))?;
-                (folder.path().to_owned(), Folder::Temporary(folder))
+                (folder.keep(), Folder::Temporary { keep: false })
             }
             Some(into) => {
                 let made = make_empty(into)?;
@@ -65,8 +70,7 @@ impl Scratch {
     /// Leaves the folder where it is when this value goes.
     pub fn keep(&mut self) {
         match &mut self.folder {
-            Folder::Temporary(folder) => folder.disable_cleanup(true),
-            Folder::Given { keep, .. } => *keep = true,
+            Folder::Temporary { keep } | Folder::Given { keep, .. } => *keep = true,
         }
     }
 
@@ -81,6 +85,18 @@ impl Scratch {
 
     pub fn venv(&self) -> PathBuf {
         self.root.join("venv")
+    }
+
+    /// A pip that fills the environment from outside; nothing of others gets there.
+    pub fn tools(&self) -> PathBuf {
+        self.root.join("tools")
+    }
+
+    /// Makes a folder for one step of the installation.
+    pub(super) fn folder(&self, name: &str) -> Result<PathBuf, ReproduceError> {
+        let folder = self.root.join(name);
+        make_folder(&folder)?;
+        Ok(folder)
     }
 
     pub fn home(&self) -> PathBuf {
@@ -122,10 +138,13 @@ impl Scratch {
     /// Puts all files where the run saw them, into a new folder, with the folders that it wrote into.
     pub fn lay_out(&self, plan: &Plan) -> Result<(), ReproduceError> {
         let project = self.project();
-        match fs::remove_dir_all(&project) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(ReproduceError::io(project, error)),
-            _ => {}
+        // what a training left for the next one would be read by it
+        for folder in [&project, &self.home(), &self.temporary()] {
+            remove(folder)?;
+            make_folder(folder)?;
         }
+        // its own, so that no home is looked for elsewhere
+        make_home(&project.join(HOME_DIR))?;
         make_folder(&project.join(&plan.directory))?;
         for output in plan.outputs.iter().filter(|output| !output.path.starts_with('/')) {
             // records are checked for the model's path only; others that lead outside are left alone
@@ -147,12 +166,17 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Folder::Given { made, keep: false } = self.folder {
-            // nobody is left who could be told
-            _ = empty(&self.root);
-            if made {
-                _ = fs::remove_dir(&self.root);
+        // nobody is left who could be told
+        match &self.folder {
+            Folder::Given { keep: true, .. } => {}
+            Folder::Given { made, keep: false } => {
+                _ = empty(&self.root);
+                if *made {
+                    _ = fs::remove_dir(&self.root);
+                }
             }
+            Folder::Temporary { keep: true } => {}
+            Folder::Temporary { keep: false } => _ = remove(&self.root),
         }
     }
 }
@@ -162,15 +186,17 @@ impl PlannedFile {
     pub fn look_outside(&self) -> Option<String> {
         match digest_of(Path::new(&self.path)) {
             Ok(found) if found == self.digest => None,
-            Ok(found) => {
-                Some(format!("{} was read outside of the project; b3:{} is there now", self.name(), found.short()))
-            }
+            // what it is says something of the caller's files, and the answer is sent
+            Ok(_) => Some(format!("{} was read outside of the project; another content is there now", self.name())),
             Err(error) => Some(format!("{} was read outside of the project: {error}", self.name())),
         }
     }
 }
 
 fn digest_of(path: &Path) -> io::Result<Digest> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
     let mut file = fs::File::open(path)?;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; READ_BYTES];
@@ -188,8 +214,9 @@ fn is_script(path: &Path) -> bool {
     fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"#!"
 }
 
+/// For its owner only, as far as it is new.
 fn make_folder(path: &Path) -> Result<(), ReproduceError> {
-    fs::create_dir_all(path).map_err(|error| ReproduceError::io(path, error))
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| ReproduceError::io(path, error))
 }
 
 /// Returns whether the folder was made.
@@ -204,10 +231,39 @@ fn make_empty(folder: &Path) -> Result<bool, ReproduceError> {
     }
 }
 
-fn empty(folder: &Path) -> io::Result<()> {
+fn empty(folder: &Path) -> Result<(), ReproduceError> {
+    let failed = |error| ReproduceError::io(folder, error);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            remove(&entry.path())?;
+        } else {
+            fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder with all that is in it, also what its maker has taken the rights from; links are not followed.
+fn remove(folder: &Path) -> Result<(), ReproduceError> {
+    let failed = |error| ReproduceError::io(folder, error);
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_folders(folder).map_err(failed)?;
+            fs::remove_dir_all(folder).map_err(failed)
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+fn open_folders(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+        if entry.file_type()?.is_dir() {
+            open_folders(&entry.path())?;
+        }
     }
     Ok(())
 }

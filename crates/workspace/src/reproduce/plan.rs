@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Component, Path},
-    time::Duration,
 };
 
 use serde::Serialize;
@@ -15,16 +14,14 @@ use stemma_core::{
 use stemma_runner::{
     environment::{Environment, LockFile, Package, is_python},
     redact::is_redacted,
+    sandbox::Wall,
 };
 
-use super::{ReproduceError, ended};
+use super::{Limits, ReproduceError, ended};
 use crate::path::check_reserved;
 
 /// Variables that say where something lay on the other machine, not how it computes.
 const VARIABLES_OF_PLACES: [&str; 3] = ["VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "PYTHONPATH"];
-/// A training may take this many times as long as it took, and never less than some minutes.
-const PATIENCE: u32 = 10;
-const PATIENCE_MIN: Duration = Duration::from_secs(600);
 
 /// What will be run, with what, and where.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,7 +48,9 @@ pub struct Plan {
     pub variables: BTreeMap<String, String>,
     /// Network peers that the recorded run contacted.
     pub hosts: Vec<String>,
-    pub time_max_s: u64,
+    pub limits: Limits,
+    /// Walls that nobody insists on where this machine can't raise them.
+    pub uncontained: BTreeSet<Wall>,
     /// What may make a difference, or can't be known.
     pub warnings: Vec<String>,
 }
@@ -112,6 +111,11 @@ impl Plan {
         self.files.iter().filter(|file| file.place == Place::Project).map(|file| file.size).sum()
     }
 
+    /// What the run read outside of its project.
+    pub fn outside_files(&self) -> impl Iterator<Item = &PlannedFile> {
+        self.files.iter().filter(|file| file.place == Place::Outside)
+    }
+
     /// What goes in, in one line.
     pub fn inputs_line(&self) -> String {
         let count = |purpose: Purpose| self.files.iter().filter(|file| file.purpose == purpose).count();
@@ -151,8 +155,6 @@ pub fn plan(record: &RunRecord, environment: &Environment, model: Digest) -> Res
     if !record.directory.is_empty() && !is_inside(&record.directory) {
         return Err(ReproduceError::BadPath(record.directory.clone()));
     }
-    let wall = record.ended.micros().saturating_sub(record.started.micros());
-    let wall = Duration::from_micros(u64::try_from(wall).unwrap_or_default());
     Ok(Plan {
         run: record.id,
         recorded_command: record.command.clone(),
@@ -166,7 +168,8 @@ pub fn plan(record: &RunRecord, environment: &Environment, model: Digest) -> Res
         lock_files: environment.lock_files.clone(),
         variables: variables(environment),
         hosts: record.capture.hosts.clone(),
-        time_max_s: wall.saturating_mul(PATIENCE).max(PATIENCE_MIN).as_secs(),
+        limits: Limits::of(record),
+        uncontained: BTreeSet::new(),
         warnings: warnings(record, environment),
     })
 }
@@ -262,6 +265,9 @@ fn warnings(record: &RunRecord, environment: &Environment) -> Vec<String> {
         let (hosts, first) = (record.capture.hosts.len(), &record.capture.hosts[0]);
         warnings
             .push(format!("the run contacted {hosts} network peers, {first} first; what came from there is not kept"));
+    }
+    if environment.gpu.is_some() {
+        warnings.push("the run had a GPU; what is repeated reaches none".to_owned());
     }
     let arguments = record.command.iter().skip(1).filter(|word| word.split('=').any(|part| part.starts_with('/')));
     for argument in arguments.take(10) {

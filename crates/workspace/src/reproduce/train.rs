@@ -19,25 +19,23 @@ use stemma_runner::{
 use stemma_store::Store;
 
 use super::{
-    Plan, ReproduceError, Scratch,
+    Installed, Plan, ReproduceError, Scratch,
     compare::{environment_differences, other_inputs},
     contain::{self, TrainingNetwork},
+    install::SYSTEM_PATH,
     is_interrupt,
     logged::Log,
 };
 use crate::{
     Workspace, WorkspaceError,
+    file::is_reached_directly,
     run::{CapturedRun, RunRequest, Surrounding, run_within},
 };
 
 /// Longest environment that is read back.
 const ENVIRONMENT_BYTES_MAX: u64 = 16 << 20;
-/// The signal that nothing survives.
-const KILLED: i32 = 9;
 /// Names of files in a note.
 const NAMES_MAX: usize = 5;
-/// Variables of this process that the command gets too.
-const INHERITED: [&str; 2] = ["PATH", "LD_LIBRARY_PATH"];
 
 /// What a training needs to know.
 #[derive(Debug)]
@@ -47,8 +45,8 @@ pub struct Training<'a> {
     pub recorded: &'a RunRecord,
     pub environment: &'a Environment,
     pub scratch: &'a Scratch,
-    /// Of the new environment; absent if the command needs none.
-    pub python: Option<&'a Path>,
+    /// The new environment; absent if the command needs none.
+    pub installed: Option<&'a Installed>,
     pub network: TrainingNetwork,
     pub actor: Actor,
     pub project: ProjectName,
@@ -66,6 +64,8 @@ pub struct Trained {
     pub notes: Vec<String>,
     /// Of what the command printed, if it failed.
     pub last_lines: Vec<String>,
+    /// Which limit ended it, if one did.
+    pub stopped: Option<String>,
 }
 
 impl Trained {
@@ -93,33 +93,34 @@ pub fn train(training: &Training<'_>, line: &(dyn Fn(&str) + Sync)) -> Result<Tr
         capture: CaptureMode::Best,
     };
     let log = Log::new(scratch.log("train"));
+    let packages = training.installed.map_or(&[][..], |installed| &installed.places);
     let surrounding = Surrounding {
         variables: variables(training),
         streams: log.streams()?,
-        sandbox: Some(contain::training(plan, scratch, training.network)),
+        sandbox: Some(contain::training(plan, scratch, packages, training.network)),
     };
     let captured = log.watched(line, || run_within(&workspace, &store, &request, surrounding))?;
+    let stopped = captured.stopped.as_ref().map(|limit| format!("the command was ended: {limit}"));
     match captured.record.exit {
         ExitStatus::Signal(signal) if is_interrupt(signal) => return Err(ReproduceError::Interrupted),
         _ => {}
     }
     let failed = !captured.record.exit.is_success();
     let mut notes = notes(training, &captured);
-    if captured.record.exit == ExitStatus::Signal(KILLED) && took(&captured.record) >= plan.time_max_s * 1_000_000 {
-        notes.push(format!("it was ended after {} s, far longer than it took when it was recorded", plan.time_max_s));
-    }
+    notes.extend(stopped.clone());
     Ok(Trained {
         model: find_model(&captured, &store, &scratch.project().join(&plan.model), &plan.model)?,
         differences: differences(training, &captured, &store)?,
         notes,
         last_lines: if failed { log.last_lines() } else { Vec::new() },
+        stopped,
         captured,
     })
 }
 
 /// What the recorded command had, and places of its own for everything else.
 fn variables(training: &Training<'_>) -> EnvironmentChanges {
-    let Training { plan, scratch, python, .. } = training;
+    let Training { plan, scratch, installed, .. } = training;
     let mut changes: BTreeMap<OsString, Option<OsString>> = BTreeMap::new();
     let mut set = |name: &str, value: OsString| changes.insert(name.into(), Some(value));
     for (name, value) in &plan.variables {
@@ -127,14 +128,17 @@ fn variables(training: &Training<'_>) -> EnvironmentChanges {
     }
     set("HOME", scratch.home().into());
     set("TMPDIR", scratch.temporary().into());
-    if let Some(programs) = python.and_then(Path::parent) {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(programs.to_owned()).chain(std::env::split_paths(&path));
+    set("PATH", SYSTEM_PATH.into());
+    set("USER", "stemma".into());
+    if let Some(programs) = installed.and_then(|installed| installed.python.parent()) {
+        let system = std::env::split_paths(SYSTEM_PATH);
         // a scratch folder with a `:` in its name can't stand in a path
-        set("PATH", std::env::join_paths(folders).unwrap_or(path));
+        if let Ok(path) = std::env::join_paths(std::iter::once(programs.to_owned()).chain(system)) {
+            set("PATH", path);
+        }
         set("VIRTUAL_ENV", scratch.venv().into());
     }
-    EnvironmentChanges { base: EnvironmentBase::Only(INHERITED.map(OsString::from).to_vec()), changes }
+    EnvironmentChanges { base: EnvironmentBase::Only(Vec::new()), changes }
 }
 
 /// The content of the model's file, put into the store if the run wasn't seen to write it.
@@ -146,6 +150,10 @@ fn find_model(
 ) -> Result<Option<Digest>, ReproduceError> {
     if let Some(output) = captured.record.outputs.iter().find(|output| output.path == path) {
         return Ok(Some(output.digest));
+    }
+    // a link may lead out of what the command could read itself
+    if !is_reached_directly(file) {
+        return Ok(None);
     }
     match file.symlink_metadata() {
         Ok(meta) if meta.is_file() => Ok(Some(store.put_file(file).map_err(WorkspaceError::from)?.digest)),

@@ -15,7 +15,7 @@ use stemma_store::{Batch, BlobInfo, Store, StoreError};
 use super::{Content, ContentKind, sensitive};
 use crate::{
     Workspace,
-    file::stamp_of,
+    file::{is_reached_directly, stamp_of},
     stat_cache::{StatCache, moment_to_read},
 };
 
@@ -36,6 +36,7 @@ pub(super) struct Shelf<'a> {
     pub notes: Vec<String>,
     /// What could not be kept.
     pub gaps: Vec<Gap>,
+    follows_links: bool,
 }
 
 /// All that the shelf has collected, safe in the store.
@@ -110,7 +111,19 @@ impl<'a> Shelf<'a> {
             redacted: BTreeSet::new(),
             notes: Vec::new(),
             gaps: Vec::new(),
+            follows_links: true,
         }
+    }
+
+    /// Keeps no file that is reached by a link. The capture's names have none in them: one that has become one leads to
+    /// what the command could perhaps not read itself.
+    pub fn without_links(self) -> Self {
+        Self { follows_links: false, ..self }
+    }
+
+    /// Whether what lies at a path may be kept.
+    pub fn may_read(&self, path: &Path) -> bool {
+        self.follows_links || is_reached_directly(path)
     }
 
     /// Notes a file whose content is not held.
@@ -139,6 +152,10 @@ impl<'a> Shelf<'a> {
         let shown = shown_path(self.workspace.root(), seen.path);
         if sensitive::is_credential_file(Path::new(&shown)) {
             self.miss(shown, seen.what, "it may hold credentials".into());
+            return Ok(None);
+        }
+        if !self.may_read(seen.kept.unwrap_or(seen.path)) {
+            self.miss(shown, seen.what, "it is reached by a link".into());
             return Ok(None);
         }
         if let Some(info) = self.known_from_before(&seen) {
