@@ -8,6 +8,7 @@ mod difference;
 mod error;
 mod print;
 mod remotes;
+mod secrets;
 mod session;
 mod settings;
 mod sources;

@@ -66,6 +66,11 @@ pub fn lock_wait() -> Result<Duration, Problem> {
     }
 }
 
+/// The user's home folder, if one is named.
+pub fn home() -> Option<PathBuf> {
+    non_empty("HOME").map(PathBuf::from)
+}
+
 /// The user's folder for sockets.
 pub fn runtime_dir() -> Option<PathBuf> {
     non_empty("XDG_RUNTIME_DIR").map(PathBuf::from)

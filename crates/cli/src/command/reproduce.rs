@@ -1,4 +1,9 @@
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::Args;
 use stemma_api::types::{ContentClaim, RecordReproduction, RecordRun, Reproduced, Resolved, RunDetail, TrainedAgain};
@@ -8,16 +13,21 @@ use stemma_core::{
     record::Actor,
     reproduction::{EnvironmentDifference, RepeatedOutput, ReproductionLevel},
 };
-use stemma_runner::Environment;
+use stemma_runner::{
+    Environment,
+    sandbox::{SandboxError, Wall},
+};
+use stemma_store::Store;
 use stemma_workspace::reproduce::{
-    Builds, Place, Plan, PlannedFile, PythonChoice, ReproduceError, Scratch, Trained, Training, TrainingNetwork,
-    find_interpreter, install, plan, repeated_outputs, train,
+    Builds, Installed, Place, Plan, PlannedFile, PythonChoice, ReproduceError, Scratch, Search, Trained, Training,
+    TrainingNetwork, find_interpreter, install, plan, repeated_outputs, train,
 };
 
 use super::{Global, model_and_version};
 use crate::{
     confirm::{self, Answer},
-    print::Output,
+    print::{self, Output},
+    secrets,
     session::{self, Session},
     view,
 };
@@ -26,8 +36,9 @@ use crate::{
 ///
 /// Everything that its run recorded is put into a new folder outside of the workspace: code, data, and the packages in
 /// an environment of their own. Then the recorded command is run there. This runs code that other people wrote: what
-/// will happen is shown first, and asked for. The answer is a level of the ladder and is kept as evidence of the
-/// version. Ends with exit code 8 if the level is weaker than `--at-least`.
+/// will happen is shown first, and asked for; it reads nothing of yours, has no network, and ends with this command. What
+/// came out is searched for your secrets before it is sent. The answer is a level of the ladder and is kept as evidence
+/// of the version. Ends with exit code 8 if the level is weaker than `--at-least`, and with 6 if nothing may be sent.
 ///
 /// Levels, the strongest first: R1 same bytes, R2 same model apart from names, R3 numbers within tolerance, R4 same
 /// answers on the evaluation data, R5 metrics as those of repeated trainings, R0 everything had and the model another.
@@ -63,6 +74,21 @@ pub struct ReproduceArgs {
     /// Work in this folder, which must be empty or not exist, instead of a temporary one
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
+    /// What one training may hold in memory, with all that it starts; without it, four times what was recorded
+    #[arg(long, value_name = "SIZE", value_parser = print::parse_bytes)]
+    memory: Option<u64>,
+    /// What one training may write, in all
+    #[arg(long, value_name = "SIZE", value_parser = print::parse_bytes)]
+    disk: Option<u64>,
+    /// How long one training may take, in seconds; without it, ten times what was recorded
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    time: Option<u64>,
+    /// How many processes one training may have at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    processes: Option<u32>,
+    /// Go on although this machine can't keep what is run from `files`, `metadata` or `processes`; once for each
+    #[arg(long, value_name = "WALL")]
+    allow_uncontained: Vec<Wall>,
     /// Leave the folder with files, packages and logs where it is
     #[arg(long)]
     keep: bool,
@@ -88,11 +114,13 @@ pub async fn run(args: ReproduceArgs, global: &Global, output: &Output) -> Resul
         return Ok(ExitCode::SUCCESS);
     }
     let (subject, plan) = session::with(global, async |session| look(session, model, &version).await).await?;
+    let plan = args.limited(plan);
     if args.plan {
         output.result(&plan, || args.show(&subject.name(), &plan));
         return Ok(ExitCode::SUCCESS);
     }
     output.note(args.show(&subject.name(), &plan));
+    check_walls(&plan)?;
     confirm(&args)?;
     // whoever loses this race is dropped, and the folder with it
     let reproduced = tokio::select! {
@@ -106,6 +134,17 @@ pub async fn run(args: ReproduceArgs, global: &Global, output: &Output) -> Resul
 impl ReproduceArgs {
     const fn network(&self) -> TrainingNetwork {
         if self.allow_network { TrainingNetwork::Allowed } else { TrainingNetwork::Refused }
+    }
+
+    /// The plan with what the options say of it.
+    fn limited(&self, mut plan: Plan) -> Plan {
+        let limits = &mut plan.limits;
+        limits.memory_bytes = self.memory.unwrap_or(limits.memory_bytes);
+        limits.disk_bytes = self.disk.unwrap_or(limits.disk_bytes);
+        limits.time_max_s = self.time.unwrap_or(limits.time_max_s);
+        limits.processes = self.processes.unwrap_or(limits.processes);
+        plan.uncontained = self.allow_uncontained.iter().copied().collect();
+        plan
     }
 
     fn show(&self, version: &str, plan: &Plan) -> String {
@@ -146,6 +185,17 @@ async fn last(session: &Session, model: &ModelName, version: &str) -> Result<Rep
             .hint(format!("see `stemma reproduce {model}@{version} --plan`"))
     };
     all.items.into_iter().next().ok_or_else(none)
+}
+
+/// Refuses to run others' code where this machine can't contain it.
+fn check_walls(plan: &Plan) -> Result<(), Problem> {
+    let missing = plan.missing_walls();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let options: Vec<String> = missing.iter().map(|one| format!("--allow-uncontained {}", one.wall)).collect();
+    let hint = format!("run it where user name spaces are allowed, or go on all the same with `{}`", options.join(" "));
+    Err(Problem::from(SandboxError::Missing(missing)).hint(hint))
 }
 
 /// Asks the person at the terminal; elsewhere `--yes` has to say so.
@@ -278,7 +328,7 @@ impl Work {
     async fn look_outside(&self) -> Result<Vec<String>, Problem> {
         let work = self.clone();
         on_thread(move || {
-            let outside = work.plan.files.iter().filter(|file| file.place == Place::Outside);
+            let outside = work.plan.outside_files();
             Ok::<_, Problem>(outside.filter_map(PlannedFile::look_outside).collect())
         })
         .await
@@ -292,12 +342,12 @@ impl Work {
         output: &Output,
         done: &mut Done,
     ) -> Result<(), ReproduceFailure> {
-        let python = match &self.plan.interpreter {
+        let installed = match &self.plan.interpreter {
             None => None,
             Some(_) => {
-                let (python, differences) = self.install(args, output).await?;
-                done.installed = differences;
-                Some(python)
+                let installed = self.install(args, output).await?;
+                done.installed = installed.differences.clone();
+                Some(installed)
             }
         };
         let workspace = stemma_workspace::Workspace::find(&session::current_dir().map_err(ReproduceFailure::Problem)?);
@@ -306,14 +356,14 @@ impl Work {
         for time in 1..=args.times {
             let what = if args.times == 1 { "training".into() } else { format!("training {time} of {}", args.times) };
             let network = args.network();
-            let (work, python, project) = (self.clone(), python.clone(), project.clone());
+            let (work, installed, project) = (self.clone(), installed.clone(), project.clone());
             let trained = watched(output, what, move |line| {
                 let training = Training {
                     plan: &work.plan,
                     recorded: &work.subject.run.record,
                     environment: &work.subject.environment,
                     scratch: &work.scratch,
-                    python: python.as_deref(),
+                    installed: installed.as_ref(),
                     network,
                     actor: work.subject.actor.clone(),
                     project,
@@ -322,6 +372,9 @@ impl Work {
             });
             let trained = trained.await?;
             let failed = !trained.captured.record.exit.is_success();
+            if let Some(stopped) = &trained.stopped {
+                output.note(stopped);
+            }
             if failed {
                 output.note(format!("the command failed; its last lines:\n  {}", trained.last_lines.join("\n  ")));
             }
@@ -333,11 +386,7 @@ impl Work {
         Ok(())
     }
 
-    async fn install(
-        &self,
-        args: &ReproduceArgs,
-        output: &Output,
-    ) -> Result<(PathBuf, Vec<EnvironmentDifference>), ReproduceFailure> {
+    async fn install(&self, args: &ReproduceArgs, output: &Output) -> Result<Installed, ReproduceFailure> {
         let work = self.clone();
         let choice = args.python.clone().map_or(PythonChoice::Find, PythonChoice::Given);
         let builds = if args.allow_builds { Builds::Allowed } else { Builds::Refused };
@@ -348,7 +397,7 @@ impl Work {
         });
         let installed = installed.await?;
         output.note(view::reproduction::installed(&self.plan, &installed.differences));
-        Ok((installed.python, installed.differences))
+        Ok(installed)
     }
 
     /// Sends what came out, and has it compared.
@@ -361,51 +410,128 @@ impl Work {
         output: &Output,
     ) -> Result<Reproduced, Problem> {
         let store = self.scratch.store()?;
-        let mut trainings = Vec::new();
+        let record = self.report(args, missing, &done);
+        // nothing leaves before all of it was looked at
+        self.search(&store, &record, args, &done, output).await?;
         for trained in &done.trained {
-            let mut contents: Vec<ContentClaim> = Vec::new();
-            if let Some(model) = trained.model {
-                let info = store.info(&model).map_err(stemma_workspace::WorkspaceError::from)?;
-                contents.push(ContentClaim { digest: model, size: info.map_or(0, |info| info.size), like: None });
-            }
+            session.ensure_content_of(&store, &contents(&store, trained, args)?, output).await?;
             if args.record {
-                let all = trained.captured.contents.iter();
-                contents.extend(all.map(|content| ContentClaim {
-                    digest: content.digest,
-                    size: content.size,
-                    like: None,
-                }));
+                let (record, digest) = (trained.captured.record.clone(), trained.captured.record_digest);
+                session.client.record_run(&session.project, &RecordRun { record, digest }).await?;
             }
-            session.ensure_content_of(&store, &contents, output).await?;
-            let record = &trained.captured.record;
-            if args.record {
-                let run = RecordRun { record: record.clone(), digest: trained.captured.record_digest };
-                session.client.record_run(&session.project, &run).await?;
-            }
-            trainings.push(TrainedAgain {
-                exit: record.exit,
-                wall_us: trained.wall_us(),
-                model: trained.model,
-                run: args.record.then_some(record.id),
-            });
         }
+        let Subject { model, version, .. } = &*self.subject;
+        session.client.record_reproduction(&session.project, model, version, &record).await
+    }
+
+    /// What is told of the trainings.
+    fn report(&self, args: &ReproduceArgs, missing: Vec<String>, done: &Done) -> RecordReproduction {
+        let trainings = done.trained.iter().map(|trained| TrainedAgain {
+            exit: trained.captured.record.exit,
+            wall_us: trained.wall_us(),
+            model: trained.model,
+            run: args.record.then_some(trained.captured.record.id),
+        });
         let first = done.trained.first();
-        let record = RecordReproduction {
+        RecordReproduction {
             required: args.at_least,
             inputs: self.plan.inputs_line(),
             missing,
-            trainings,
+            trainings: trainings.collect(),
             outputs: first.map(|trained| self.outputs(trained)).unwrap_or_default(),
-            environment: first.map_or(done.installed, |trained| trained.differences.clone()),
+            environment: first.map_or_else(|| done.installed.clone(), |trained| trained.differences.clone()),
             notes: self.plan.warnings.iter().chain(first.iter().flat_map(|one| &one.notes)).cloned().collect(),
-        };
-        let Subject { model, version, .. } = &*self.subject;
-        session.client.record_reproduction(&session.project, model, version, &record).await
+        }
+    }
+
+    /// Looks for the caller's secrets in all that would be sent. If there is one, nothing is.
+    async fn search(
+        &self,
+        store: &Store,
+        report: &RecordReproduction,
+        args: &ReproduceArgs,
+        done: &Done,
+        output: &Output,
+    ) -> Result<(), Problem> {
+        let mut texts = vec![("the report".to_owned(), serde_json::to_vec(report).map_err(internal)?)];
+        let mut files = BTreeMap::new();
+        for trained in &done.trained {
+            files.extend(contents(store, trained, args)?.into_iter().map(|one| (one.digest, one.size)));
+            if args.record {
+                let record = serde_json::to_vec(&trained.captured.record).map_err(internal)?;
+                texts.push(("the record of the run".to_owned(), record));
+            }
+        }
+        let store = store.clone();
+        let found = on_thread(move || {
+            let secrets = secrets::of_caller()?;
+            let search = Search::new(&secrets.found).map_err(internal)?;
+            let mut found = BTreeSet::new();
+            for (_, text) in &texts {
+                found.extend(search.in_content(text.as_slice()).map_err(internal)?.into_iter().map(str::to_owned));
+            }
+            for digest in files.keys() {
+                let content = store.open_blob(digest).map_err(stemma_workspace::WorkspaceError::from)?;
+                found.extend(search.in_content(content).map_err(internal)?.into_iter().map(str::to_owned));
+            }
+            Ok(Searched { found, files: files.len(), secrets: search.len(), unread: secrets.unread })
+        });
+        let searched = found.await?;
+        for unread in &searched.unread {
+            output.note(format!("could not be read, so nothing was searched for what is in it: {unread}"));
+        }
+        if !searched.found.is_empty() {
+            return Err(searched.refused());
+        }
+        output.note(searched.told());
+        Ok(())
     }
 
     fn outputs(&self, trained: &Trained) -> Vec<RepeatedOutput> {
         repeated_outputs(&self.subject.run.record, &trained.captured.record)
     }
+}
+
+/// What came of a search for secrets.
+struct Searched {
+    found: BTreeSet<String>,
+    files: usize,
+    secrets: usize,
+    unread: Vec<String>,
+}
+
+impl Searched {
+    fn refused(&self) -> Problem {
+        let names: Vec<&str> = self.found.iter().map(String::as_str).collect();
+        let message = format!("what was repeated holds a secret of yours, so nothing was sent: {}", names.join(", "));
+        Problem::new(ErrorKind::Refused, message)
+            .hint("replace that secret, and look at the code: `--keep --into DIR` keeps what it wrote")
+    }
+
+    fn told(&self) -> String {
+        let (files, secrets) = (view::count(self.files as u64, "file"), view::count(self.secrets as u64, "secret"));
+        format!(
+            "{files} and the report searched for {secrets} of yours, none found; what is compressed or encrypted can't be searched"
+        )
+    }
+}
+
+/// The contents of a training that are sent: its model, and with `--record` all that its record names.
+fn contents(store: &Store, trained: &Trained, args: &ReproduceArgs) -> Result<Vec<ContentClaim>, Problem> {
+    let mut contents = Vec::new();
+    if let Some(model) = trained.model {
+        let info = store.info(&model).map_err(stemma_workspace::WorkspaceError::from)?;
+        contents.push(ContentClaim { digest: model, size: info.map_or(0, |info| info.size), like: None });
+    }
+    if args.record {
+        let all = trained.captured.contents.iter();
+        contents.extend(all.map(|content| ContentClaim { digest: content.digest, size: content.size, like: None }));
+    }
+    Ok(contents)
+}
+
+fn internal(error: impl std::fmt::Display) -> Problem {
+    Problem::new(ErrorKind::Internal, error.to_string())
 }
 
 /// A planned file as the home names it.

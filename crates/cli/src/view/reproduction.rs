@@ -7,6 +7,7 @@ use stemma_core::{
     record::ExitStatus,
     reproduction::{EnvironmentDifference, Finding, ReproductionReport, ReproductionStep},
 };
+use stemma_runner::sandbox::{Missing, missing_walls};
 use stemma_workspace::reproduce::{Place, Plan, PlannedFile, Purpose, TrainingNetwork};
 
 use super::{count, facts, run::command_line, section};
@@ -24,12 +25,15 @@ pub fn plan(version: &str, plan: &Plan, into: Option<&Path>, times: u8, training
         ("recorded as", other_command(plan)),
         ("in", plan.directory.clone()),
         ("where", place),
-        ("trains", format!("{times}, at most {} s each", plan.time_max_s)),
+        ("trains", format!("{times}, at most {} s each", plan.limits.time_max_s)),
+        ("limits", limits(plan)),
         ("model", format!("`{}`", plan.model)),
         ("to fetch", print::bytes(plan.fetched_bytes())),
         ("python", plan.interpreter.as_ref().map(|one| one.version.clone()).unwrap_or_default()),
         ("network", network(plan, training)),
-        ("writes", "below its own folder only, where the kernel has Landlock".to_owned()),
+        ("reads", "what is listed here, its own folder, Python and the system's programs; nothing else".to_owned()),
+        ("writes", "below its own folder".to_owned()),
+        ("not contained", uncontained(plan)),
     ]);
     let mut text = format!("train `{version}` again, as run {}\n{head}", plan.run);
     let mut add = |heading: &str, lines: Vec<String>| {
@@ -44,6 +48,22 @@ pub fn plan(version: &str, plan: &Plan, into: Option<&Path>, times: u8, training
     add("variables", plan.variables.iter().map(|(name, value)| format!("{name}={value}")).collect());
     add("mind", plan.warnings.clone());
     text
+}
+
+fn limits(plan: &Plan) -> String {
+    let limits = plan.limits;
+    let (memory, disk) = (print::bytes(limits.memory_bytes), print::bytes(limits.disk_bytes));
+    let (processes, files) = (limits.processes, limits.open_files);
+    format!("{memory} of memory, {disk} on the disk, {processes} processes, {files} open files each")
+}
+
+/// What this machine can't keep others' code from; empty if there is nothing.
+fn uncontained(plan: &Plan) -> String {
+    let one = |one: Missing| {
+        let allowed = if plan.uncontained.contains(&one.wall) { "allowed" } else { "refused" };
+        format!("{}: it could {} ({allowed})", one.wall, one.wall.opening())
+    };
+    missing_walls().into_iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn other_command(plan: &Plan) -> String {

@@ -154,7 +154,7 @@ fn the_repeated_command_writes_into_its_own_folder_only() {
     let file = path(&outside.path().join("trace")).to_owned();
     let desk = desk(&format!("os.path.exists('first') or open({file:?}, 'w')"));
     let done = desk.run(&["reproduce", "score", "--yes"]);
-    assert!(done.code == 8 && done.stderr.contains("PermissionError"), "{done:#?}");
+    assert!(done.code == 8 && done.stderr.contains("FileNotFoundError"), "{done:#?}");
     assert!(!outside.path().join("trace").exists());
 }
 
@@ -219,3 +219,166 @@ fn a_package_that_can_not_be_had_says_nothing_of_the_model() {
     assert_eq!(code, 3, "nothing was recorded");
     assert!(!desk.ok(&["show", "score@1.0.0"]).contains("reproduction"));
 }
+
+/// Python that a repeated script runs in place of training: what it prints fails the repetition.
+fn when_repeated(script: &str) -> String {
+    let indented: String = script.lines().map(|line| format!("    {line}\n")).collect();
+    format!("if not os.path.exists('first'):\n{indented}")
+}
+
+#[test]
+fn repeated_code_finds_nothing_of_the_person_who_repeats_it() {
+    let desk = desk(&when_repeated(
+        "found = [name for name in os.environ if 'SECRET' in name or 'TOKEN' in name or 'SSH' in name or 'XDG' in name]\n\
+         for place in PLACES.split(':'):\n\
+         \x20   for act in (lambda: os.listdir(place), lambda: open(place, 'rb').read(1), lambda: os.stat(place)):\n\
+         \x20       try: act()\n\
+         \x20       except OSError: continue\n\
+         \x20       found.append(place)\n\
+         found += [process for process in os.listdir('/proc') if process.isdigit() and int(process) != os.getpid()]\n\
+         try: found.append(open('/proc/1/environ', 'rb').read(9))\n\
+         except OSError: pass\n\
+         if found: sys.exit(f'found {found}')",
+    ));
+    let home = desk.work().parent().unwrap().to_owned();
+    fs::create_dir_all(home.join(".ssh")).unwrap();
+    fs::write(home.join(".ssh/id_ed25519"), "private key of 0123456789abcdef").unwrap();
+    let places = [home.join("config"), home.join(".ssh"), desk.work().join(".stemma"), desk.work(), home.clone()];
+    let places: Vec<&str> = places.iter().map(|place| path(place)).collect();
+    let script = desk.read("train.py").replace("PLACES", &format!("{:?}", places.join(":")));
+    desk.write("train.py", script);
+    assert_eq!(desk.run(&["run", "--", "python3", "train.py"]).code, 0);
+    desk.ok(&["register", "score", "out/model.onnx"]);
+    let done = crate::desk::Done::of(
+        desk.command(&["reproduce", "score", "--yes", "--json"])
+            .env("AWS_SECRET_ACCESS_KEY", "of-the-caller-0123456789")
+            .env("SSH_AUTH_SOCK", "/tmp/agent")
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(done.code, 0, "{done:#?}");
+}
+
+#[test]
+fn a_secret_of_the_caller_in_what_came_out_is_not_sent() {
+    let desk = desk("");
+    let done = crate::desk::Done::of(
+        desk.command(&["reproduce", "score", "--yes"]).env("PLOT_PASSWORD", "graphics").output().unwrap(),
+    );
+    assert_eq!(done.code, 6, "{done:#?}");
+    assert!(done.stderr.contains("nothing was sent") && done.stderr.contains("`PLOT_PASSWORD`"), "{done:#?}");
+    assert!(!done.stderr.contains("graphics"), "{done:#?}");
+    assert!(!desk.ok(&["show", "score@1.0.0"]).contains("reproduction"));
+    let done = desk.run(&["reproduce", "score", "--yes"]);
+    assert!(done.code == 0 && done.stderr.contains("none found"), "{done:#?}");
+}
+
+#[test]
+fn a_limit_that_ended_the_training_is_named() {
+    let desk = desk(&when_repeated("while True: pass"));
+    let plan = desk.ok(&["reproduce", "score", "--plan", "--memory", "3GB", "--processes", "7"]);
+    assert!(plan.contains("3.00 GB of memory") && plan.contains("7 processes"), "{plan}");
+    let done = desk.run(&["reproduce", "score", "--yes", "--time", "1"]);
+    assert_eq!(done.code, 8, "{done:#?}");
+    assert!(done.stderr.contains("the command was ended: it hung: killed after 1 s"), "{done:#?}");
+}
+
+#[test]
+fn what_repeated_code_leaves_is_gone_and_links_lead_to_nothing() {
+    let outside = tempfile::Builder::new().prefix("elsewhere-").tempdir().unwrap();
+    let private = outside.path().join("private");
+    fs::write(&private, "hidden").unwrap();
+    let desk = desk(&when_repeated(&format!(
+        "import subprocess\n\
+         subprocess.Popen(['sleep', '64.75'])\n\
+         os.makedirs('shut/in')\n\
+         os.makedirs('out')\n\
+         os.symlink({:?}, 'out/model.onnx')\n\
+         os.chmod('shut', 0)\n\
+         sys.exit(0)",
+        path(&private)
+    )));
+    let into = desk.work().parent().unwrap().join("again");
+    let done = desk.run(&["reproduce", "score", "--yes", "--into", path(&into), "--json"]);
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap_or_else(|error| panic!("{error}: {done:#?}"));
+    assert_eq!(answer["report"]["trainings"][0]["model"], Value::Null, "{answer:#}");
+    assert!(!into.exists(), "{done:#?}");
+    let has_word = |arguments: Vec<u8>| arguments.split(|byte| *byte == 0).any(|argument| argument == b"64.75");
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    assert!(!processes.filter_map(|one| fs::read(one.path().join("cmdline")).ok()).any(has_word));
+    assert_eq!(fs::read_to_string(&private).unwrap(), "hidden");
+}
+
+#[test]
+fn code_of_a_package_runs_neither_with_the_network_nor_with_the_callers_variables() {
+    let desk = Desk::with_home();
+    let wheels = desk.work().parent().unwrap().join("wheels");
+    let caught = desk.work().parent().unwrap().join("caught");
+    let made = Command::new("python3").args(["-c", WHEEL, path(&wheels), path(&caught)]).status().unwrap();
+    assert!(made.success());
+    let into_env = |arguments: &[&str]| {
+        assert!(Command::new("python3").args(arguments).current_dir(desk.work()).status().unwrap().success());
+    };
+    into_env(&["-m", "venv", "env"]);
+    let pip = desk.work().join("env/bin/pip");
+    let links = path(&wheels).to_owned();
+    let install = ["install", "-q", "--no-index", "--find-links", &links, "evilpth"];
+    assert!(Command::new(&pip).args(install).status().unwrap().success());
+    let hex: String = onnx::doubling("graphics").iter().map(|byte| format!("{byte:02x}")).collect();
+    desk.write("data/weights.hex", hex);
+    desk.write("train.py", format!("import evilpth\n{}", script("")));
+    assert_eq!(desk.run(&["run", "--", "env/bin/python", "train.py"]).code, 0);
+    desk.ok(&["register", "score", "out/model.onnx"]);
+    _ = fs::remove_file(&caught);
+    let done = crate::desk::Done::of(
+        desk.command(&["reproduce", "score", "--yes", "--json"])
+            .env("PIP_NO_INDEX", "1")
+            .env("PIP_FIND_LINKS", &wheels)
+            .env("AWS_SECRET_ACCESS_KEY", "of-the-caller-0123456789")
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(done.code, 0, "{done:#?}");
+    let answer: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(answer["report"]["environment"], Value::Array(vec![]), "{answer:#}");
+    assert!(!caught.exists(), "{}", fs::read_to_string(&caught).unwrap_or_default());
+}
+
+/// Runs it where no user name spaces can be made.
+fn on_a_poorer_machine(desk: &Desk, arguments: &[&str]) -> crate::desk::Done {
+    let command = desk.command(arguments);
+    let mut poorer = Command::new("unshare");
+    poorer.args(["-Ur", "sh", "-c", "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"", "sh"]);
+    poorer.arg(command.get_program()).args(command.get_args()).current_dir(desk.work()).env_clear();
+    poorer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    crate::desk::Done::of(poorer.output().unwrap())
+}
+
+#[test]
+fn what_a_machine_can_not_contain_is_said_and_refused_unless_it_is_asked_for_by_name() {
+    let desk = desk("");
+    let done = on_a_poorer_machine(&desk, &["reproduce", "score", "--yes"]);
+    assert_eq!(done.code, 6, "{done:#?}");
+    let hint = "`--allow-uncontained metadata --allow-uncontained processes`";
+    assert!(done.stderr.contains("change modes, owners and times") && done.stderr.contains(hint), "{done:#?}");
+    let one = ["reproduce", "score", "--yes", "--allow-uncontained", "metadata"];
+    let done = on_a_poorer_machine(&desk, &one);
+    assert!(done.code == 6 && done.stderr.contains("`processes`") && !done.stderr.contains("`metadata`"), "{done:#?}");
+    let done = on_a_poorer_machine(&desk, &[&one[..], &["--allow-uncontained", "processes"]].concat());
+    assert!(done.code == 0 && done.stdout.contains("R1"), "{done:#?}");
+}
+
+/// Makes a wheel whose `.pth` tells what it sees to a file, and whether it can make a socket.
+const WHEEL: &str = r#"
+import base64, hashlib, os, sys, zipfile
+folder, caught = sys.argv[1:]
+os.makedirs(folder)
+pth = f"import os; exec('try:\\n import socket; s=socket.socket()\\n open({caught!r}, \"a\").write(repr(dict(os.environ)))\\nexcept OSError: pass')\n"
+name = 'evilpth-1.0'
+files = {'evil.pth': pth, 'evilpth/__init__.py': '', f'{name}.dist-info/METADATA': 'Metadata-Version: 2.1\nName: evilpth\nVersion: 1.0\n', f'{name}.dist-info/WHEEL': 'Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n'}
+digest = lambda text: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()
+record = ''.join(f'{path},sha256={digest(text)},{len(text)}\n' for path, text in files.items())
+with zipfile.ZipFile(f'{folder}/{name}-py3-none-any.whl', 'w') as archive:
+    for path, text in files.items(): archive.writestr(path, text)
+    archive.writestr(f'{name}.dist-info/RECORD', record + f'{name}.dist-info/RECORD,,\n')
+"#;
