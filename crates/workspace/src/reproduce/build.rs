@@ -68,7 +68,15 @@ pub(super) fn wheels(work: &Installation<'_>, lines: &[&str]) -> Result<PathBuf,
     fetch(work, &sources, lines)?;
     let files = files_in(&sources)?;
     work.download(&builders, &needs(work, &builders, &sources, &files)?, &[])?;
-    let mut argv = work.pip_of_tools(&["wheel", "--no-deps", "--no-index", "--progress-bar", "off", "--find-links"]);
+    let mut argv = work.pip_of_tools(&[
+        "wheel",
+        "--use-pep517",
+        "--no-deps",
+        "--no-index",
+        "--progress-bar",
+        "off",
+        "--find-links",
+    ]);
     argv.extend([text(&builders), "--wheel-dir".into(), text(&built)]);
     argv.extend(files.iter().map(|file| text(file)));
     let reads = work.tools().into_iter().chain([sources, builders]).collect();
