@@ -96,9 +96,8 @@ pub(crate) async fn write_queue(
                 }
             }
             Err(error) => {
-                let message = error.to_string();
                 for reply in replies {
-                    let _ = reply.send(Err(LedgerError::Database(message.clone())));
+                    let _ = reply.send(Err(error.shared()));
                 }
             }
         }

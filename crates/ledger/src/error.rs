@@ -11,6 +11,8 @@ pub enum LedgerError {
     Database(String),
     #[error("the ledger's database can't be read where it lies: {0}")]
     NotReadableHere(String),
+    #[error("the disk that holds the ledger is full")]
+    DiskFull,
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
     #[error("the ledger has migration {0}, which this program does not know")]
@@ -29,20 +31,36 @@ pub enum LedgerError {
     Closed,
 }
 
+/// What the databases call a full disk: `SQLITE_FULL`, `SQLITE_IOERR_SHMSIZE`, and PostgreSQL's `disk_full`.
+const DISK_FULL: [&str; 3] = ["13", "4874", "53100"];
+
 impl LedgerError {
+    /// The same failure for another who waited for the same transaction.
+    pub(crate) fn shared(&self) -> Self {
+        match self {
+            Self::DiskFull => Self::DiskFull,
+            other => Self::Database(other.to_string()),
+        }
+    }
+
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::Database(_) | Self::Size(_) => ErrorKind::Internal,
             Self::Damaged(_) | Self::Checkpoint(_) | Self::Rewound { .. } => ErrorKind::Corrupt,
             Self::NotReadableHere(_) | Self::Newer(_) | Self::File { .. } | Self::Key(_) => ErrorKind::Config,
             Self::Closed => ErrorKind::Unavailable,
+            Self::DiskFull => ErrorKind::NoRoom,
         }
     }
 }
 
 impl From<sqlx::Error> for LedgerError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.to_string())
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        match code {
+            Some(code) if DISK_FULL.contains(&code.as_ref()) => Self::DiskFull,
+            _ => Self::Database(error.to_string()),
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, path::Path, str::FromStr as _, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, Column as _, PgPool, Postgres, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo as _,
-    ValueRef as _,
+    AssertSqlSafe, Column as _, Connection as _, PgPool, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool,
+    Transaction, TypeInfo as _, ValueRef as _,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
@@ -148,6 +148,15 @@ pub enum Database {
     Postgres(PgPool),
 }
 
+/// A pool that opens a new connection in place of one whose last transaction could not be ended, as when the disk was
+/// full: such a connection would refuse all later ones.
+fn whole_connections(most: u32) -> SqlitePoolOptions {
+    let is_whole = |connection: &SqliteConnection| !connection.is_in_transaction();
+    SqlitePoolOptions::new()
+        .max_connections(most)
+        .before_acquire(move |connection, _| Box::pin(std::future::ready(Ok(is_whole(connection)))))
+}
+
 /// A transaction, or a connection that only reads.
 pub enum Session {
     Sqlite(Transaction<'static, Sqlite>),
@@ -164,8 +173,8 @@ impl Database {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options.read_only(true)).await?;
+        let writer = whole_connections(1).connect_with(options.clone()).await?;
+        let readers = whole_connections(4).connect_with(options.read_only(true)).await?;
         Ok(Self::Sqlite { writer, readers })
     }
 

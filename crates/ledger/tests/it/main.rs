@@ -2,6 +2,7 @@
 
 mod crash;
 mod events;
+mod full;
 mod history;
 mod suite;
 mod world;
