@@ -662,13 +662,16 @@ async fn read_problem(response: http::Response<Body>) -> Problem {
 
 fn kind_of(status: StatusCode) -> ErrorKind {
     match status.as_u16() {
-        400 | 405 | 413 | 415 => ErrorKind::Invalid,
+        400 | 405 | 415 => ErrorKind::Invalid,
         401 => ErrorKind::Unauthenticated,
         403 => ErrorKind::Forbidden,
         404 => ErrorKind::NotFound,
+        408 => ErrorKind::Stalled,
         409 => ErrorKind::Conflict,
+        413 => ErrorKind::TooLarge,
         422 => ErrorKind::Refused,
         429 | 502..=504 => ErrorKind::Unavailable,
+        507 => ErrorKind::NoRoom,
         _ => ErrorKind::Internal,
     }
 }

@@ -29,6 +29,12 @@ pub enum ErrorKind {
     Corrupt,
     /// Too much is asked at once, or the thing is not ready yet. Exit 9, HTTP 503.
     Unavailable,
+    /// More bytes than are taken. Exit 2, HTTP 413.
+    TooLarge,
+    /// The caller stopped sending or reading, or is too slow at it. Exit 9, HTTP 408.
+    Stalled,
+    /// A disk is full; nothing was changed. Exit 9, HTTP 507.
+    NoRoom,
     /// Not foreseen. Exit 1, HTTP 500, and the cause is only logged.
     Internal,
 }
@@ -37,14 +43,14 @@ impl ErrorKind {
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Internal => 1,
-            Self::Invalid => 2,
+            Self::Invalid | Self::TooLarge => 2,
             Self::NotFound | Self::Gone => 3,
             Self::Unauthenticated | Self::Forbidden => 4,
             Self::Conflict => 5,
             Self::Refused => 6,
             Self::Config => 7,
             Self::Corrupt => 8,
-            Self::Unavailable => 9,
+            Self::Unavailable | Self::Stalled | Self::NoRoom => 9,
         }
     }
 
@@ -59,6 +65,9 @@ impl ErrorKind {
             Self::Refused => 422,
             Self::Config | Self::Corrupt | Self::Internal => 500,
             Self::Unavailable => 503,
+            Self::TooLarge => 413,
+            Self::Stalled => 408,
+            Self::NoRoom => 507,
         }
     }
 }

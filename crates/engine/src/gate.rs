@@ -207,11 +207,14 @@ const fn is_an_answer(kind: ErrorKind) -> bool {
         | ErrorKind::Gone
         | ErrorKind::Conflict
         | ErrorKind::Refused
+        | ErrorKind::TooLarge
         | ErrorKind::Corrupt => true,
         ErrorKind::Unauthenticated
         | ErrorKind::Forbidden
         | ErrorKind::Config
         | ErrorKind::Unavailable
+        | ErrorKind::Stalled
+        | ErrorKind::NoRoom
         | ErrorKind::Internal => false,
     }
 }
