@@ -16,12 +16,17 @@ use stemma_tensor::{Tensor, logged};
 use crate::{
     access::{AccessError, Caller},
     compose::{Failure, Ran, StepRan},
-    gateway::Gateway,
+    gateway::{Gateway, LARGE_BODY_BYTES},
     log::{AppendError, EncodedRecord, NewRecord},
     protocol::oip::{self, InferRequest, Invalid},
     stats::{AllCounters, Ending},
     table::{Endpoint, LoadedArm, RouteTable, TakenDown},
+    turns::{NoTurn, Turn},
 };
+
+/// Whom requests without a token are counted for; the server puts it into the extensions of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAddress(pub Arc<str>);
 
 /// A request as it came in.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub(crate) struct Ask<'a> {
     pub version: Option<&'a str>,
     pub bearer: Option<&'a str>,
     pub peer_is_local: bool,
+    /// Where the request comes from, as far as it is known.
+    pub address: Option<ClientAddress>,
     /// `X-Request-Id`.
     pub request_id: Option<String>,
     /// `X-Stemma-Unit`.
@@ -68,8 +75,8 @@ pub(crate) enum Refused {
     TakenDown { endpoint: EndpointName, time: Timestamp, reason: String },
     #[error("endpoint `{0}` is not ready: its model could not be loaded")]
     NotReady(EndpointName),
-    #[error("too many requests at once")]
-    Overloaded,
+    #[error(transparent)]
+    Overloaded(#[from] NoTurn),
     #[error(transparent)]
     Invalid(#[from] Invalid),
     #[error(transparent)]
@@ -87,7 +94,6 @@ pub(crate) async fn infer(gateway: &Gateway, ask: Ask<'_>) -> Result<Answered, R
     let (caller, endpoint) = enter(&table, &ask, time)?;
     let counters = gateway.counters.of(ask.endpoint);
     let answered = async {
-        let _admitted = gateway.admitted.try_acquire().map_err(|_| Refused::Overloaded)?;
         let counters = Arc::clone(&gateway.counters);
         let work = Work { endpoint: Arc::clone(endpoint), caller: caller.principal, time, arrived, counters };
         let computed = compute(gateway, work, ask).await?;
@@ -176,11 +182,11 @@ struct Computation {
 
 /// Reads, computes and encodes on a thread that may take its time.
 async fn compute(gateway: &Gateway, work: Work, ask: Ask<'_>) -> Result<Computed, Refused> {
-    let slot = Arc::clone(&gateway.running).acquire_owned().await.map_err(|_| Refused::Overloaded)?;
+    let turn = take_turn(gateway, &work.caller, &ask).await?;
     let Ask { request_id, unit, body, .. } = ask;
     let task = tokio::task::spawn_blocking(move || {
         // held here, since a caller who goes away does not stop the computation
-        let _slot = slot;
+        let _turn = turn;
         let mut request = oip::parse(&body, &work.endpoint.revision().signature)?;
         request.id = request.id.or(request_id);
         request.unit = unit.or(request.unit);
@@ -190,6 +196,19 @@ async fn compute(gateway: &Gateway, work: Work, ask: Ask<'_>) -> Result<Computed
         tracing::error!("a request panicked outside its model: {panicked}");
         Err(Refused::Internal)
     })
+}
+
+/// A turn of the caller; of a large request also one among its like, so that these never have all processors.
+async fn take_turn(gateway: &Gateway, caller: &PrincipalName, ask: &Ask<'_>) -> Result<(Option<Turn>, Turn), NoTurn> {
+    let client = match (&ask.address, ask.bearer) {
+        (Some(ClientAddress(address)), None) => address,
+        _ => caller.as_str(),
+    };
+    let large = match ask.body.len() >= LARGE_BODY_BYTES {
+        true => Some(gateway.running_large.take(client).await?),
+        false => None,
+    };
+    Ok((large, gateway.running.take(client).await?))
 }
 
 impl Work {
@@ -353,7 +372,7 @@ fn ending(answered: &Result<Answered, Refused>) -> Ending {
     match answered {
         Ok(_) => Ending::Answered,
         Err(Refused::Failed { .. } | Refused::Internal) => Ending::Failed,
-        Err(Refused::Overloaded | Refused::NotReady(_)) => Ending::Unavailable,
+        Err(Refused::Overloaded(_) | Refused::NotReady(_)) => Ending::Unavailable,
         Err(Refused::Log(AppendError::TooLarge { .. })) => Ending::Refused,
         Err(Refused::Log(_)) => Ending::Unavailable,
         Err(_) => Ending::Refused,

@@ -1,18 +1,25 @@
 //! The gateway: the table as it is now, the log, the counters and the bounds of what runs at once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use stemma_core::{Clock, name::EndpointName};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::{
     log::PredictionLog,
     stats::{AllCounters, ArmStats, EndpointStats},
     table::RouteTable,
+    turns::{TurnLimits, Turns},
 };
 
-/// Requests that are in the gateway at once; more are turned away.
-pub const ADMITTED_MAX: usize = 1024;
+/// Requests that wait for a processor at once; more are turned away.
+pub const WAITING_MAX: usize = 1024;
+/// Those of one client among them.
+pub const WAITING_EACH_MAX: usize = 768;
+/// Whoever waited for so long for a processor is turned away.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// A body from here on takes long to read and to compute, so such requests leave a processor to the others.
+pub const LARGE_BODY_BYTES: usize = 256 << 10;
 
 /// Answers predictions from the newest route table and remembers them.
 pub struct Gateway {
@@ -20,9 +27,10 @@ pub struct Gateway {
     log: PredictionLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) counters: Arc<AllCounters>,
-    pub(crate) admitted: Semaphore,
     /// Models that compute at once: as many as there are processors.
-    pub(crate) running: Arc<Semaphore>,
+    pub(crate) running: Arc<Turns>,
+    /// Those among them with a large body: fewer, if there are several processors.
+    pub(crate) running_large: Arc<Turns>,
 }
 
 impl Gateway {
@@ -33,8 +41,8 @@ impl Gateway {
             log,
             clock,
             counters: Arc::default(),
-            admitted: Semaphore::new(ADMITTED_MAX),
-            running: Arc::new(Semaphore::new(processors)),
+            running: Turns::new(limits(processors)),
+            running_large: Turns::new(limits(processors.saturating_sub(1).max(1))),
         }
     }
 
@@ -66,4 +74,9 @@ impl Gateway {
     pub async fn is_ready(&self) -> bool {
         self.table().unavailable.is_empty() && self.log.ensure_writable().await.is_ok()
     }
+}
+
+/// One client may use all processors while nobody else wants them: turns are short, and those who wait are served fairly.
+const fn limits(at_once: usize) -> TurnLimits {
+    TurnLimits { at_once, at_once_each: at_once, waiting: WAITING_MAX, waiting_each: WAITING_EACH_MAX, wait: WAIT_MAX }
 }

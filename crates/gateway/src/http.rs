@@ -14,6 +14,8 @@ use crate::{
     protocol::oip::{self, BODY_BYTES_MAX},
 };
 
+pub use crate::answer::ClientAddress;
+
 /// A path of the data plane and the right it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayRoute {
@@ -105,6 +107,7 @@ fn ask<'a>(
         version: None,
         bearer: bearer(&parts.headers)?,
         peer_is_local,
+        address: parts.extensions.get().cloned(),
         request_id: short_header(&parts.headers, &REQUEST_ID),
         unit: unit(&parts.headers)?,
         revision: revision(&parts.headers)?,
@@ -248,7 +251,7 @@ impl From<Refused> for HttpProblem {
             Refused::Log(AppendError::Unwritable(_)) | Refused::Internal => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error".to_owned())
             }
-            Refused::NotReady(_) | Refused::Overloaded | Refused::Log(_) => Self::retry(&message),
+            Refused::NotReady(_) | Refused::Overloaded(_) | Refused::Log(_) => Self::retry(&message),
             Refused::Failed { prediction, .. } => {
                 let message = match prediction {
                     Some(id) => format!("{message}; prediction {id}"),

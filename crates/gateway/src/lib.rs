@@ -15,6 +15,7 @@ pub mod runtime;
 pub mod seal;
 pub mod stats;
 pub mod table;
+pub mod turns;
 
 pub use access::{Access, AccessError, Grant, Projects};
 pub use compose::Program;
@@ -25,3 +26,4 @@ pub use runtime::{RunFailure, Runtime};
 pub use seal::{ArmCounts, SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
 pub use stats::{ArmStats, EndpointStats};
 pub use table::{Endpoint, LoadError, RouteTable};
+pub use turns::{NoTurn, Turn, TurnLimits, Turns};
