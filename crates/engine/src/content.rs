@@ -14,7 +14,11 @@ use stemma_onnx::Model;
 use stemma_store::{BlobInfo, Store, StoreError};
 use stemma_table::Source;
 
-use crate::{Caller, Engine, problem::internal, table::Table};
+use crate::{
+    Caller, Engine,
+    problem::{internal, no_room},
+    table::Table,
+};
 
 /// Largest model that is loaded into this process.
 const MODEL_BYTES_MAX: u64 = 1 << 30;
@@ -88,11 +92,11 @@ impl Engine {
     }
 
     /// Stores a stream and grants it to the project; what arrives must have the digest that was announced.
-    pub async fn upload_content<E: std::fmt::Display + Send + 'static>(
+    pub async fn upload_content(
         &self,
         project: &ProjectName,
         announced: Digest,
-        stream: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+        stream: impl Stream<Item = Result<Bytes, Problem>> + Send + 'static,
     ) -> Result<ContentStored, Problem> {
         self.check_not_purged(project, announced).await?;
         self.promise_content().await?;
@@ -108,14 +112,23 @@ impl Engine {
             Ok::<_, StoreError>(info)
         });
         let mut stream = std::pin::pin!(stream);
+        let mut broken = None;
         while let Some(piece) = stream.next().await {
-            let piece = piece.map_err(|error| std::io::Error::other(error.to_string()));
+            let piece = piece.map_err(|problem| {
+                let failed = std::io::Error::other(problem.message.clone());
+                broken = Some(problem);
+                failed
+            });
             if sender.send(piece).await.is_err() {
                 break;
             }
         }
         drop(sender);
-        let info = writer.await.map_err(internal)?.map_err(store_problem)?;
+        let written = writer.await.map_err(internal)?;
+        if let Some(problem) = broken {
+            return Err(problem);
+        }
+        let info = written.map_err(store_problem)?;
         if info.digest != announced {
             return Err(Problem::invalid(format!("what arrived is {}, announced was {announced}", info.digest))
                 .hint("the file changed while it was sent, or the connection damaged it; send it again"));
@@ -319,8 +332,8 @@ pub(crate) fn store_problem(error: StoreError) -> Problem {
         StoreError::NotFound(_) => Problem::not_found(text),
         StoreError::Corrupt { .. } => Problem::new(ErrorKind::Corrupt, text)
             .hint("bring the content back: `stemma verify --repair` puts back what a tracked file still has"),
-        StoreError::TooLarge { .. } => Problem::invalid(text),
-        StoreError::DiskFull { .. } => Problem::new(ErrorKind::Unavailable, text).hint("make room, then try again"),
+        StoreError::TooLarge { .. } => Problem::new(ErrorKind::TooLarge, text),
+        StoreError::DiskFull { .. } => no_room("the disk that holds the content is full"),
         _ => Problem::new(ErrorKind::Config, text),
     }
 }

@@ -44,6 +44,9 @@ pub(crate) struct FoundEndpoint {
 }
 
 pub(crate) fn ledger_problem(error: LedgerError) -> Problem {
+    if matches!(error, LedgerError::DiskFull) {
+        return crate::problem::no_room(error.to_string());
+    }
     let kind = error.kind();
     let problem = Problem::new(kind, error.to_string());
     match kind {

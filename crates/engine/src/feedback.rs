@@ -17,6 +17,8 @@ use crate::{ATTEMPTS, Caller, Engine};
 
 /// Longest label, comment or reason, in bytes.
 const TEXT_BYTES_MAX: usize = 4096;
+/// Most feedback that is kept on one prediction: all of it is read whenever more comes.
+const FEEDBACK_MAX: usize = 1000;
 
 impl Engine {
     /// Keeps feedback on a prediction of this home.
@@ -44,6 +46,7 @@ impl Engine {
             if let Some(known) = known_already(&known, &send)? {
                 return Ok(known.clone());
             }
+            check_room(known.len())?;
             let feedback = Feedback {
                 label: send.label.clone(),
                 reward: send.reward,
@@ -93,6 +96,13 @@ fn check(send: &SendFeedback) -> Result<(), Problem> {
         return Err(Problem::invalid("a correction needs a reason"));
     }
     Ok(())
+}
+
+fn check_room(known: usize) -> Result<(), Problem> {
+    if known < FEEDBACK_MAX {
+        return Ok(());
+    }
+    Err(Problem::new(ErrorKind::Conflict, format!("the prediction has {known} feedbacks, and no more are kept on one")))
 }
 
 /// What can have turned out to be right.
@@ -199,6 +209,15 @@ mod tests {
         let both = classes(&["good", "bad"], true);
         assert!(found(&both, "good").is_ok() && found(&both, "7").is_ok() && found(&both, "no").is_err());
         assert_eq!(found(&PossibleLabels::Any, "whatever"), Ok("whatever".to_owned()));
+    }
+
+    #[test]
+    fn feedback_on_one_prediction_is_bounded() {
+        assert!(check_room(FEEDBACK_MAX - 1).is_ok());
+        let message = check_room(FEEDBACK_MAX).unwrap_err().message;
+        assert_eq!(message, "the prediction has 1000 feedbacks, and no more are kept on one");
+        let comment = |length| check(&send(None, None, Some(&"x".repeat(length)), None));
+        assert!(comment(TEXT_BYTES_MAX).is_ok() && comment(TEXT_BYTES_MAX + 1).is_err());
     }
 
     fn send(label: Option<&str>, reward: Option<f64>, comment: Option<&str>, correction: Option<&str>) -> SendFeedback {

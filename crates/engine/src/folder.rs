@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
 use stemma_api::types::ContentStored;
 use stemma_core::{Digest, ErrorKind, Problem, name::ProjectName};
 use stemma_store::{StoreError, TreeChild};
@@ -11,7 +10,7 @@ use stemma_store::{StoreError, TreeChild};
 use crate::{Engine, content::store_problem, problem::internal};
 
 /// Longest node of a tree that is taken in.
-const NODE_BYTES_MAX: usize = 64 << 20;
+pub const NODE_BYTES_MAX: usize = 64 << 20;
 
 impl Engine {
     /// All of a tree that the project can't read yet, with the tree itself, all of it in the store.
@@ -87,20 +86,19 @@ impl Engine {
     }
 
     /// Stores one node of a tree and grants it to the project, which must be able to read all that the node names.
-    pub async fn upload_tree_node<E: std::fmt::Display + Send + 'static>(
+    pub async fn upload_tree_node(
         &self,
         project: &ProjectName,
         announced: Digest,
-        stream: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+        bytes: Bytes,
     ) -> Result<ContentStored, Problem> {
         self.check_not_purged(project, announced).await?;
         self.promise_content().await?;
-        let bytes = read_node(stream).await?;
         let size = bytes.len() as u64;
         let store = self.store().clone();
         let put = move || {
             let mut batch = store.batch();
-            let children = batch.put_tree_node(&announced, bytes)?;
+            let children = batch.put_tree_node(&announced, bytes.into())?;
             Ok::<_, StoreError>((batch, children))
         };
         let put = tokio::task::spawn_blocking(put).await.map_err(internal)?;
@@ -119,17 +117,4 @@ impl Engine {
 pub(crate) fn names_what_the_project_lacks(missing: &Digest) -> Problem {
     Problem::new(ErrorKind::Conflict, format!("the project has no `{missing}`, which the folder names"))
         .hint("send what is in a folder before the folder")
-}
-
-async fn read_node<E: std::fmt::Display>(stream: impl Stream<Item = Result<Bytes, E>>) -> Result<Vec<u8>, Problem> {
-    let mut stream = std::pin::pin!(stream);
-    let mut bytes = Vec::new();
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|error| Problem::invalid(format!("the content broke off: {error}")))?;
-        if bytes.len() + piece.len() > NODE_BYTES_MAX {
-            return Err(Problem::invalid(format!("a node of a folder has at most {NODE_BYTES_MAX} bytes")));
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes)
 }

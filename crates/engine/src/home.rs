@@ -27,6 +27,7 @@ use crate::{
     content::store_problem,
     facts::ledger_problem,
     layout::{HOME_FORMAT, HomeFile, Layout},
+    ready::Readiness,
     seal::log_problem,
 };
 
@@ -110,6 +111,7 @@ impl Engine {
             models: Mutex::new(HashMap::new()),
             promises: Promises::default(),
             health: Mutex::default(),
+            readiness: Readiness::default(),
         }));
         engine.reload_access().await?;
         engine.resume_purges().await?;

@@ -32,6 +32,7 @@ mod problem;
 mod promote;
 mod publish;
 mod purge;
+mod ready;
 mod reference;
 mod register;
 mod replay;
@@ -77,6 +78,7 @@ pub use crate::{
     access::{Caller, RoleGrant, TOKEN_PREFIX},
     audit::audit_home,
     blame::key_cell,
+    folder::NODE_BYTES_MAX,
     layout::{HOME_FORMAT, Layout},
     lineage::AskLineage,
     reference::{Reference, Selector},
@@ -113,6 +115,7 @@ struct Inner {
     promises: Promises,
     /// What reading content back has found.
     health: Mutex<stemma_api::types::ContentHealth>,
+    readiness: ready::Readiness,
 }
 
 impl Engine {

@@ -38,7 +38,7 @@ impl Archive {
 
     async fn upload(&self, bytes: Vec<u8>) -> Digest {
         let digest = Digest::of(&bytes);
-        let stream = futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from(bytes))]);
+        let stream = futures::stream::iter([Ok::<_, stemma_core::Problem>(Bytes::from(bytes))]);
         self.engine.upload_content(&project(), digest, stream).await.unwrap().digest
     }
 

@@ -108,7 +108,7 @@ impl World {
     pub async fn upload(&self, bytes: impl Into<Bytes>) -> ContentStored {
         let bytes: Bytes = bytes.into();
         let digest = Digest::of(&bytes);
-        let stream = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]);
+        let stream = futures::stream::iter([Ok::<_, stemma_core::Problem>(bytes)]);
         self.engine.upload_content(&project(), digest, stream).await.unwrap()
     }
 
