@@ -5,15 +5,20 @@ use std::{collections::HashMap, str::FromStr};
 use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
-use http_body_util::{BodyExt as _, Limited};
 use serde::de::DeserializeOwned;
-use stemma_core::{Problem, id::RequestId, name::ProjectName};
+use stemma_core::{ErrorKind, Problem, id::RequestId, name::ProjectName};
 use stemma_engine::Caller;
 
-use crate::app::{App, Peer};
+use crate::{
+    app::{App, Peer},
+    body::{HeldBytes, read_whole},
+};
 
 /// Longest JSON body of a request.
 pub const JSON_BYTES_MAX: usize = 16 << 20;
+
+/// A longer one is parsed on a thread that may take its time.
+const PARSED_INLINE_BYTES: usize = 64 << 10;
 
 /// What a handler gets.
 pub struct Context {
@@ -23,6 +28,8 @@ pub struct Context {
     pub request: RequestId,
     pub parts: Parts,
     pub body: Body,
+    /// Memory that was taken for the body, until the request is answered.
+    pub held: HeldBytes,
     pub path: HashMap<String, String>,
 }
 
@@ -73,22 +80,38 @@ impl Context {
     }
 
     /// Reads the body as JSON; `null` and nothing are the type's default where it has one.
-    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T, Problem> {
+    pub async fn json<T: DeserializeOwned + Send + 'static>(&mut self) -> Result<T, Problem> {
         let bytes = self.bytes(JSON_BYTES_MAX).await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Problem::invalid(format!("the request body is not valid: {error}")))
+        let is_quick = bytes.len() <= PARSED_INLINE_BYTES;
+        let parse = move || {
+            serde_json::from_slice(&bytes)
+                .map_err(|error| Problem::invalid(format!("the request body is not valid: {error}")))
+        };
+        match is_quick {
+            true => parse(),
+            false => tokio::task::spawn_blocking(parse)
+                .await
+                .unwrap_or_else(|error| Err(Problem::new(ErrorKind::Internal, error.to_string()))),
+        }
+    }
+
+    /// Reads the body before the request waits for its turn: nobody holds a turn and does not send.
+    pub async fn hold_body(&mut self) -> Result<(), Problem> {
+        let bytes = self.bytes(JSON_BYTES_MAX).await?;
+        self.body = Body::from(bytes);
+        Ok(())
     }
 
     /// Reads the body whole, up to a bound.
     pub async fn bytes(&mut self, most: usize) -> Result<Bytes, Problem> {
         let body = std::mem::take(&mut self.body);
-        match Limited::new(body, most).collect().await {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                Err(Problem::invalid(format!("the request body is longer than {most} bytes")))
-            }
-            Err(error) => Err(Problem::invalid(format!("the request body broke off: {error}"))),
+        // what is held already was read before and is not counted twice
+        let carrier = self.parts.extensions.get().filter(|_| self.held.is_empty());
+        let (bytes, held) = read_whole(body, &self.parts.headers, most, carrier).await?;
+        if !held.is_empty() {
+            self.held = held;
         }
+        Ok(bytes)
     }
 }
 

@@ -2,36 +2,43 @@
 
 use axum::{body::Body, response::Response};
 use http::Request;
-use http_body_util::{BodyExt as _, Limited};
 use stemma_core::Problem;
 
-use crate::{app::App, guard, problem, router::peer_of};
+use crate::{
+    app::App,
+    body::read_whole,
+    guard, problem,
+    router::{client_address, peer_of},
+};
 
+/// Asks for more than the gateway knows of: the ledger, too, must take what is asked.
+const READY: &str = "/v2/health/ready";
 /// Longest inference request.
 const BODY_BYTES_MAX: usize = 16 << 20;
 
 pub async fn answer(app: App, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let peer = peer_of(&parts.extensions);
     let way = match guard::check(&parts, peer, &app.access) {
         Ok(way) => way,
         Err(refused) => return error(&refused),
     };
+    parts.extensions.insert(client_address(&way));
     let may_be_anonymous = app.access.lets_in_without_token(peer, &way);
     if let Err(unavailable) = app.engine.ensure_routes().await {
         return error(&unavailable);
     }
+    if parts.uri.path() == READY
+        && let Err(reason) = app.engine.ready().await
+    {
+        return error(&reason);
+    }
     if let Some(refused) = stemma_gateway::http::refuse(app.engine.gateway(), &parts, may_be_anonymous) {
         return refused.map(Body::from);
     }
-    let body = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(broken) if broken.is::<http_body_util::LengthLimitError>() => {
-            let mut response = error(&Problem::invalid(format!("the request is longer than {BODY_BYTES_MAX} bytes")));
-            *response.status_mut() = http::StatusCode::PAYLOAD_TOO_LARGE;
-            return response;
-        }
-        Err(broken) => return error(&Problem::invalid(format!("the request broke off: {broken}"))),
+    let (body, _held) = match read_whole(body, &parts.headers, BODY_BYTES_MAX, parts.extensions.get()).await {
+        Ok(read) => read,
+        Err(refused) => return error(&refused),
     };
     let response = stemma_gateway::http::handle(app.engine.gateway(), parts, body, may_be_anonymous).await;
     response.map(Body::from)
@@ -44,5 +51,7 @@ fn error(refused: &Problem) -> Response {
         Some(hint) => format!("{}; {hint}", refused.message),
         None => refused.message.clone(),
     };
-    problem::json(status, &serde_json::json!({ "error": message }))
+    let mut response = problem::json(status, &serde_json::json!({ "error": message }));
+    problem::say_when_to_retry(&mut response, refused.kind);
+    response
 }

@@ -1,9 +1,13 @@
 //! One port: API, pages and the data plane, behind one table of routes in which each declares the right it needs.
 
+mod admission;
 pub mod app;
+mod body;
+mod connection;
 mod context;
 mod gateway;
 pub mod guard;
+pub mod limits;
 pub mod listen;
 mod openapi;
 pub mod page;
@@ -12,5 +16,6 @@ pub mod route;
 mod router;
 
 pub use app::App;
+pub use limits::Limits;
 pub use listen::{ListenError, ServeOptions, Server};
 pub use router::{local_service, router};

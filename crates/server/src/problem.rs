@@ -4,6 +4,9 @@ use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use stemma_core::{ErrorKind, Problem};
 
+/// In seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
 /// Turns a problem into an answer; what was not foreseen is logged here and told to nobody.
 pub fn response(problem: Problem) -> Response {
     let status = StatusCode::from_u16(problem.kind.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -18,7 +21,15 @@ pub fn response(problem: Problem) -> Response {
     if shown.kind == ErrorKind::Unauthenticated {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stemma\""));
     }
+    say_when_to_retry(&mut response, shown.kind);
     response
+}
+
+/// Tells clients when to ask again, if that can help.
+pub fn say_when_to_retry(response: &mut Response, kind: ErrorKind) {
+    if kind == ErrorKind::Unavailable {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
 }
 
 /// Writes a value as a JSON answer.

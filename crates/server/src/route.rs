@@ -12,12 +12,14 @@ pub mod prediction;
 pub mod reproduction;
 pub mod rights;
 pub mod run;
+mod weight;
 
 use axum::response::Response;
 use futures::future::BoxFuture;
 use http::Method;
 use stemma_core::{Problem, policy::Action};
 
+pub use self::weight::Weight;
 use crate::context::Context;
 
 pub type Handler = fn(Context) -> BoxFuture<'static, Result<Response, Problem>>;

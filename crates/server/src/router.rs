@@ -1,31 +1,45 @@
 //! From a request to its handler: guard, authenticate, authorize, handle.
 
-use std::{collections::HashMap, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
 
 use axum::{Router, body::Body, extract::RawPathParams, response::Response, routing::MethodFilter};
+use futures::FutureExt as _;
 use http::Request;
 use stemma_api::client::{ACTOR_HEADER, LocalService, REQUEST_HEADER, body_from};
-use stemma_core::{ErrorKind, Problem, id::RequestId, name::PrincipalName, policy::Action};
+use stemma_core::{ErrorKind, Problem, id::RequestId, name::PrincipalName, policy::Action, record::Auth};
 use stemma_engine::Caller;
+use stemma_gateway::http::ClientAddress;
 use tower::{Service as _, util::BoxCloneSyncService};
 
 use crate::{
+    admission::Admission,
     app::{Anonymous, App, Peer},
+    body::{Accompanied, HeldBytes},
     context::{Context, percent_decode, project_of},
     gateway, guard, page, problem,
-    route::{self, Route, Scope},
+    route::{self, Route, Scope, Weight},
 };
 
-/// Builds the one router of the port.
+/// Builds the router for callers in this process, who need no turns.
 pub fn router(app: App) -> Router {
+    router_with(app, None)
+}
+
+/// Builds the one router of the port.
+pub(crate) fn router_with(app: App, admission: Option<Arc<Admission>>) -> Router {
     let mut router = Router::new();
     for route in route::all() {
         let filter = MethodFilter::try_from(route.method.clone()).expect("the table only has standard methods");
         let (app, pattern) = (app.clone(), route.pattern);
-        let route = Arc::new(route);
+        let (route, admission) = (Arc::new(route), admission.clone());
         let handler = move |params: RawPathParams, request: Request<Body>| {
-            let (app, route) = (app.clone(), route.clone());
-            async move { answer(app, &route, params, request).await }
+            let (app, route, admission) = (app.clone(), route.clone(), admission.clone());
+            async move { answer(app, admission.as_deref(), &route, params, request).await }
         };
         router = router.route(pattern, axum::routing::on(filter, handler));
     }
@@ -53,19 +67,32 @@ pub fn local_service(app: App) -> LocalService {
     }))
 }
 
-async fn answer(app: App, route: &Route, params: RawPathParams, request: Request<Body>) -> Response {
+async fn answer(
+    app: App,
+    admission: Option<&Admission>,
+    route: &Route,
+    params: RawPathParams,
+    request: Request<Body>,
+) -> Response {
     let page = route.pattern.starts_with(page::PREFIX) && !route.pattern.starts_with("/api/");
-    match handle(app, route, params, request).await {
+    match handle(app, admission, route, params, request).await {
         Ok(response) => response,
         Err(problem) if page => page::problem(&problem),
         Err(problem) => problem::response(problem),
     }
 }
 
-async fn handle(app: App, route: &Route, params: RawPathParams, request: Request<Body>) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
+async fn handle(
+    app: App,
+    admission: Option<&Admission>,
+    route: &Route,
+    params: RawPathParams,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
     let peer = peer_of(&parts.extensions);
     let way = guard::check(&parts, peer, &app.access)?;
+    parts.extensions.insert(client_address(&way));
     let path: HashMap<String, String> = params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     let caller = identify(&app, &parts.headers, peer, &way, route.action)?;
     match route.scope() {
@@ -74,7 +101,56 @@ async fn handle(app: App, route: &Route, params: RawPathParams, request: Request
         Scope::Handler => caller.may_somewhere(route.action)?,
     }
     let request = request_id(&parts.headers)?;
-    (route.handler)(Context { app, caller, peer, request, parts, body, path }).await
+    let context = Context { app, caller, peer, request, parts, body, held: HeldBytes::default(), path };
+    match admission {
+        Some(admission) => in_turn(admission, route, context).await,
+        None => (route.handler)(context).await,
+    }
+}
+
+/// Runs a handler when its turn has come, where its weight belongs.
+async fn in_turn(admission: &Admission, route: &Route, mut context: Context) -> Result<Response, Problem> {
+    let weight = route.weight();
+    // nobody has a turn and does not send; only content that is stored as it comes is read within it
+    if context.parts.method != http::Method::PUT || weight != Weight::Transfer {
+        context.hold_body().await?;
+    }
+    let turn = admission.enter(weight, context.peer, &client_of(&context)).await?;
+    match weight {
+        Weight::Free | Weight::Ordinary => {
+            let answered = AssertUnwindSafe((route.handler)(context)).catch_unwind().await;
+            answered.unwrap_or_else(|_| Err(Problem::new(ErrorKind::Internal, "a request panicked")))
+        }
+        Weight::Heavy => admission.run_backstage(route.handler, context, turn).await.map(|(response, _)| response),
+        Weight::Transfer => {
+            let (response, turn) = admission.run_backstage(route.handler, context, turn).await?;
+            // the turn lasts until the last byte has gone
+            Ok(response.map(|body| Body::new(Accompanied::new(body, turn))))
+        }
+    }
+}
+
+/// Where a request counts if its caller shows no token. Whoever has one address of the sixth version has a network of
+/// them, so these count together.
+pub(crate) fn client_address(way: &guard::Way) -> ClientAddress {
+    let address = match way.client.map(|address| address.to_canonical()) {
+        None => "the owner's socket".to_owned(),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    };
+    ClientAddress(address.into())
+}
+
+/// For whom a request counts: whoever showed a token, else wherever it comes from.
+fn client_of(context: &Context) -> String {
+    let address = context.parts.extensions.get::<ClientAddress>();
+    match (context.caller.actor.auth, address) {
+        (Auth::Authenticated, _) | (_, None) => context.caller.actor.principal.to_string(),
+        (_, Some(ClientAddress(address))) => address.to_string(),
+    }
 }
 
 /// The data plane, or nothing.

@@ -11,7 +11,7 @@ use stemma_core::{
     policy::{Action, Role},
 };
 use stemma_server::{
-    ServeOptions, Server,
+    Limits, ServeOptions, Server,
     app::{AccessRules, Anonymous},
     guard::{Host, NotAuthority},
 };
@@ -148,7 +148,8 @@ async fn serve(
     let access = args.access();
     let anonymous = access.anonymous;
     let socket = Some(place.socket().to_owned());
-    let options = ServeOptions { listen: args.listen, socket, verify_rate: args.verify_rate };
+    let options =
+        ServeOptions { listen: args.listen, socket, verify_rate: args.verify_rate, limits: Limits::default() };
     let server = Server::bind(owned.app(access), &options).await?;
     let address = server.address().map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
     let address = format!("http://{address}");

@@ -1,6 +1,7 @@
 //! Bytes in and out, by digest, per project.
 
 use axum::{body::Body, response::Response};
+use futures::TryStreamExt as _;
 use http::{HeaderValue, header};
 use stemma_api::{
     bundle::{BUNDLE_BYTES_MAX, Record},
@@ -11,9 +12,10 @@ use stemma_api::{
     },
 };
 use stemma_core::{ContentId, Digest, ErrorKind, Problem, policy::Action};
+use stemma_engine::NODE_BYTES_MAX;
 
 use super::{Route, json_route, raw_route};
-use crate::{app::Peer, context::Context};
+use crate::{app::Peer, body::broke_off, context::Context};
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -78,11 +80,13 @@ async fn purge(mut context: Context) -> Result<Purged, Problem> {
 async fn upload(mut context: Context) -> Result<ContentStored, Problem> {
     let project = context.project()?;
     let digest: Digest = context.path("digest")?;
-    let body = std::mem::take(&mut context.body);
     if context.query("kind").as_deref() == Some("tree") {
-        return context.app.engine.upload_tree_node(&project, digest, body.into_data_stream()).await;
+        let node = context.bytes(NODE_BYTES_MAX).await?;
+        return context.app.engine.upload_tree_node(&project, digest, node).await;
     }
-    context.app.engine.upload_content(&project, digest, body.into_data_stream()).await
+    let body = std::mem::take(&mut context.body);
+    let body = body.into_data_stream().map_err(|error| broke_off(&error));
+    context.app.engine.upload_content(&project, digest, body).await
 }
 
 /// A bundle that is cut keeps nothing: its sender begins it again.

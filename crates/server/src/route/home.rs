@@ -15,6 +15,7 @@ pub fn routes() -> Vec<Route> {
         json_route!(GET paths::HOME, Read, "the home and who you are to it", home, => HomeInfo),
         raw_route!(GET paths::OPENAPI, Public, "this API as an OpenAPI 3.1 document", openapi_document),
         raw_route!(GET "/health", Public, "liveness", health),
+        raw_route!(GET "/health/ready", Public, "whether ledger, prediction log and content can be written, and all endpoints answer", ready),
     ]
 }
 
@@ -35,4 +36,9 @@ async fn openapi_document(_: Context) -> Result<Response, Problem> {
 
 async fn health(_: Context) -> Result<Response, Problem> {
     Ok(Response::new("OK\n".into()))
+}
+
+async fn ready(context: Context) -> Result<Response, Problem> {
+    context.app.engine.ready().await?;
+    Ok(Response::new("ready\n".into()))
 }

@@ -3,5 +3,6 @@
 mod doors;
 mod paths;
 mod rights;
+mod stall;
 mod story;
 mod world;

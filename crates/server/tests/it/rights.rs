@@ -204,7 +204,7 @@ async fn what_is_asked_and_sent_at_once_is_bounded() {
             .header(header::CONTENT_TYPE, "application/octet-stream");
         world.request(request.body(Body::from(body)).unwrap(), HERE)
     };
-    assert_eq!(post("upload", vec![0; BUNDLE_BYTES_MAX + 1]).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(post("upload", vec![0; BUNDLE_BYTES_MAX + 1]).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     let record = Record { digest: Digest::of(b""), item: Item::File(Vec::new().into()) };
     let mut many = Vec::new();
     (0..=RECORDS_MAX).for_each(|_| record.write(&mut many));

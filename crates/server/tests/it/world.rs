@@ -12,7 +12,7 @@ use serde_json::Value;
 use stemma_core::{SystemClock, policy::Role};
 use stemma_engine::Engine;
 use stemma_server::{
-    App, ServeOptions, Server,
+    App, Limits, ServeOptions, Server,
     app::{AccessRules, Anonymous, Peer},
     router,
 };
@@ -67,7 +67,12 @@ impl World {
 
     /// Answers on a port until what is returned is dropped.
     pub async fn listen(&self) -> Listening {
-        let options = ServeOptions { listen: (Ipv4Addr::LOCALHOST, 0).into(), socket: None, verify_rate: 0 };
+        let options = ServeOptions {
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            socket: None,
+            verify_rate: 0,
+            limits: Limits::default(),
+        };
         let server = Server::bind(self.app.clone(), &options).await.unwrap();
         let address = server.address().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -1,0 +1,233 @@
+//! The connections that are held at once, and which of them gives way: the one that has kept us waiting for longest.
+//!
+//! A connection either waits for us (a request is being answered) or keeps us waiting: for a head, for more of a body,
+//! or for room to write. Only those that keep us waiting are ever closed to make room, so that no number of silent
+//! connections shuts others out.
+
+mod paced;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+pub use self::paced::{PacedBody, PacedStream, Stalled};
+
+/// Connections of one door.
+#[derive(Debug)]
+pub struct Connections {
+    most: usize,
+    opened: Instant,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    next: u64,
+    connections: BTreeMap<u64, Arc<Connection>>,
+}
+
+/// What is known of one connection while it is held.
+#[derive(Debug)]
+pub struct Connection {
+    opened: Instant,
+    /// Since when it keeps us waiting, in milliseconds after `opened`, plus 1; 0 while it does not.
+    waiting_since: AtomicU64,
+    /// A request is being answered, so that not every pause is the client's.
+    is_answering: AtomicBool,
+    /// Bytes of a body that are held in memory for it.
+    pub body_bytes: AtomicUsize,
+    cut: Notify,
+}
+
+/// A connection's place among those that are held; given up when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    connections: Arc<Connections>,
+    number: u64,
+    pub connection: Arc<Connection>,
+}
+
+impl Connections {
+    pub fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, opened: Instant::now(), held: Mutex::default() })
+    }
+
+    /// A place for one more connection; `None` if there are as many as can be, and all of them wait for us.
+    pub fn admit(self: &Arc<Self>) -> Option<Place> {
+        let mut held = self.held();
+        if held.connections.len() >= self.most {
+            let longest = held.longest_waiting(|_| true)?;
+            // its place is free at once; its task ends as soon as it runs
+            held.connections.remove(&longest)?.cut.notify_one();
+        }
+        let connection = Arc::new(Connection::new(self.opened));
+        let number = held.next;
+        held.next += 1;
+        held.connections.insert(number, connection.clone());
+        Some(Place { connections: self.clone(), number, connection })
+    }
+
+    /// Closes the connection that has kept us waiting for longest; says whether there was one.
+    pub fn cut_longest_waiting(&self) -> bool {
+        self.cut_one(|_| true)
+    }
+
+    /// The same of those with a body in memory that have kept us waiting for some time.
+    pub fn cut_body(&self, waiting: Duration) -> bool {
+        self.cut_one(|one| {
+            one.body_bytes.load(Ordering::Relaxed) > 0 && one.waiting().is_some_and(|since| since >= waiting)
+        })
+    }
+
+    /// Closes all that have kept us waiting for some time.
+    pub fn cut_waiting(&self, waiting: Duration) {
+        while self.cut_one(|one| one.waiting().is_some_and(|since| since >= waiting)) {}
+    }
+
+    fn cut_one(&self, which: impl Fn(&Connection) -> bool) -> bool {
+        let mut held = self.held();
+        let found = held.longest_waiting(which).and_then(|number| held.connections.remove(&number));
+        found.inspect(|connection| connection.cut.notify_one()).is_some()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn longest_waiting(&self, which: impl Fn(&Connection) -> bool) -> Option<u64> {
+        let waiting = self.connections.iter().filter_map(|(number, connection)| {
+            let since = connection.waiting_since.load(Ordering::Relaxed);
+            (since > 0 && which(connection)).then_some((since, *number))
+        });
+        waiting.min().map(|(_, number)| number)
+    }
+}
+
+impl Connection {
+    fn new(opened: Instant) -> Self {
+        let new = Self {
+            opened,
+            waiting_since: AtomicU64::new(0),
+            is_answering: AtomicBool::new(false),
+            body_bytes: AtomicUsize::new(0),
+            cut: Notify::new(),
+        };
+        new.keeps_us_waiting();
+        new
+    }
+
+    /// Resolves when the connection is to be closed.
+    pub async fn is_cut(&self) {
+        self.cut.notified().await;
+    }
+
+    /// A request has come; until what is returned is dropped, the client waits for us unless we find it waiting.
+    pub fn answer(self: &Arc<Self>) -> Answering {
+        self.is_answering.store(true, Ordering::Relaxed);
+        self.waiting_since.store(0, Ordering::Relaxed);
+        Answering(self.clone())
+    }
+
+    /// Since when it keeps us waiting is not changed by asking again.
+    pub fn keeps_us_waiting(&self) {
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
+        let _ = self.waiting_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Bytes came or went.
+    pub fn moves(&self) {
+        if self.is_answering.load(Ordering::Relaxed) {
+            self.waiting_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn waiting(&self) -> Option<Duration> {
+        let since = self.waiting_since.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.opened.elapsed().saturating_sub(Duration::from_millis(since)))
+    }
+}
+
+/// A request is being answered on a connection.
+#[derive(Debug)]
+pub struct Answering(Arc<Connection>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.is_answering.store(false, Ordering::Relaxed);
+        self.0.keeps_us_waiting();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.held().connections.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    fn is_cut(place: &Place) -> bool {
+        place.connection.is_cut().now_or_never().is_some()
+    }
+
+    fn wait_a_little() {
+        std::thread::sleep(Duration::from_millis(3));
+    }
+
+    #[test]
+    fn the_one_that_waits_longest_gives_way_and_nobody_who_waits_for_us() {
+        let connections = Connections::new(3);
+        let answering = connections.admit().unwrap();
+        let answer = answering.connection.answer();
+        wait_a_little();
+        let silent = connections.admit().unwrap();
+        wait_a_little();
+        let newer = connections.admit().unwrap();
+        wait_a_little();
+        let newest = connections.admit().unwrap();
+        assert!(is_cut(&silent) && !is_cut(&newer) && !is_cut(&answering));
+        let _answers = [newer.connection.answer(), newest.connection.answer()];
+        assert!(connections.admit().is_none());
+        drop(answer);
+        assert!(connections.admit().is_some());
+        assert!(is_cut(&answering));
+    }
+
+    #[test]
+    fn a_place_is_free_when_its_connection_ends() {
+        let connections = Connections::new(1);
+        let place = connections.admit().unwrap();
+        let answer = place.connection.answer();
+        assert!(connections.admit().is_none());
+        drop((answer, place));
+        assert!(connections.admit().is_some());
+    }
+
+    #[test]
+    fn only_bodies_that_stand_still_give_way_for_memory() {
+        let connections = Connections::new(9);
+        let (idle, moving) = (connections.admit().unwrap(), connections.admit().unwrap());
+        let _answer = moving.connection.answer();
+        moving.connection.body_bytes.store(9, Ordering::Relaxed);
+        assert!(!connections.cut_body(Duration::ZERO));
+        moving.connection.keeps_us_waiting();
+        assert!(!connections.cut_body(Duration::from_secs(9)));
+        assert!(connections.cut_body(Duration::ZERO));
+        assert!(is_cut(&moving) && !is_cut(&idle));
+        connections.cut_waiting(Duration::ZERO);
+        assert!(is_cut(&idle));
+    }
+}
