@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use stemma_core::Problem;
 use stemma_store::BlobReader;
-use stemma_table::{Header, Rows, Source};
+use stemma_table::{Delimiters, Header, Rows, Source, check_columns};
 
 use crate::content::store_problem;
 
@@ -46,6 +46,8 @@ pub struct Bounded {
     at: u64,
     /// Bytes that may still be read before the next row.
     left: Rc<Cell<u64>>,
+    /// `None` where lines have no cells.
+    delimiters: Option<Delimiters>,
 }
 
 impl Read for Bounded {
@@ -55,6 +57,9 @@ impl Read for Bounded {
         let left = self.left.get().checked_sub(read as u64);
         let too_long = || io::Error::other(format!("a row is longer than {ROW_BYTES_MAX} bytes: is a quote open?"));
         self.left.set(left.ok_or_else(too_long)?);
+        if let Some(delimiters) = &mut self.delimiters {
+            delimiters.count(&buffer[..read])?;
+        }
         Ok(read)
     }
 }
@@ -70,11 +75,13 @@ pub struct CsvRows {
 impl CsvRows {
     pub fn open(name: &str, blob: &Arc<BlobReader>) -> Result<Self, Problem> {
         let left = Rc::new(Cell::new(ROW_BYTES_MAX));
-        let source = Bounded { blob: blob.clone(), at: 0, left: left.clone() };
         let delimiter = delimiter(&blob.read_at(0, BUFFER_BYTES).map_err(store_problem)?);
+        let delimiters = Some(Delimiters::new(delimiter, BUFFER_BYTES));
+        let source = Bounded { blob: blob.clone(), at: 0, left: left.clone(), delimiters };
         let mut builder = csv::ReaderBuilder::new();
         let mut reader = builder.delimiter(delimiter).buffer_capacity(BUFFER_BYTES).from_reader(source);
         let headers = reader.byte_headers().map_err(|error| malformed(name, &error))?;
+        check_columns(headers.len()).map_err(|error| malformed(name, &error))?;
         let text = |cell: &[u8]| String::from_utf8_lossy(cell).trim_start_matches('\u{feff}').to_owned();
         let columns = headers.iter().map(text).collect();
         Ok(Self { name: name.to_owned(), reader, left, columns })
@@ -87,6 +94,9 @@ impl CsvRows {
 
     pub fn next(&mut self, row: &mut csv::ByteRecord) -> Result<bool, Problem> {
         self.left.set(ROW_BYTES_MAX);
+        if let Some(delimiters) = &mut self.reader.get_mut().delimiters {
+            delimiters.begin_row();
+        }
         self.reader.read_byte_record(row).map_err(|error| malformed(&self.name, &error))
     }
 }
@@ -116,7 +126,7 @@ pub struct Lines {
 impl Lines {
     pub fn open(name: &str, blob: &Arc<BlobReader>) -> Self {
         let left = Rc::new(Cell::new(ROW_BYTES_MAX));
-        let source = Bounded { blob: blob.clone(), at: 0, left: left.clone() };
+        let source = Bounded { blob: blob.clone(), at: 0, left: left.clone(), delimiters: None };
         let reader = BufReader::with_capacity(BUFFER_BYTES, source);
         Self { name: name.to_owned(), reader, left, position: 0, number: 0 }
     }

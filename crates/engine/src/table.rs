@@ -9,6 +9,8 @@ use stemma_table::{Cell, Header, Key, Rows, Sameness, Source, TableError, is_rea
 pub const ROWS_MAX: usize = 5_000_000;
 /// Most bytes of text that a table takes.
 const TEXT_BYTES_MAX: usize = 2 << 30;
+/// Most cells that a table has; each takes some bytes beside its text.
+const CELLS_MAX: usize = 128 << 20;
 /// Columns that a message lists.
 const LISTED: usize = 30;
 
@@ -22,7 +24,8 @@ pub struct Table {
     singles: Vec<bool>,
     /// The cells one after the other, row by row.
     text: String,
-    ends: Vec<usize>,
+    /// Where each cell ends; not beyond [`TEXT_BYTES_MAX`] and one batch.
+    ends: Vec<u32>,
     /// Where each row stands in the file.
     lines: Vec<u64>,
     /// Columns of types that text can't say, with their type.
@@ -37,10 +40,7 @@ impl Table {
         let (mut table, kept) = Self::with_columns_of(name, &rows)?;
         while let Some(batch) = rows.next_batch().map_err(unreadable)? {
             for row in 0..batch.num_rows() {
-                if table.lines.len() == ROWS_MAX || table.text.len() > TEXT_BYTES_MAX {
-                    let most = format!("{ROWS_MAX} rows or {TEXT_BYTES_MAX} bytes");
-                    return Err(Problem::invalid(format!("`{name}` has more than {most}")));
-                }
+                table.check_room(kept.len())?;
                 table.lines.push(rows.place(row, &batch));
                 for column in &kept {
                     let cell = Cell::at(batch.column(*column), row);
@@ -48,11 +48,26 @@ impl Table {
                     if matches!(cell, Cell::Text(_)) || !cell.is_missing() {
                         table.text.push_str(&cell.text());
                     }
-                    table.ends.push(table.text.len());
+                    table.ends.push(table.end()?);
                 }
             }
         }
         Ok(table)
+    }
+
+    /// Whether there is room for one row more.
+    fn check_room(&self, columns: usize) -> Result<(), Problem> {
+        let is_full = self.lines.len() == ROWS_MAX || self.text.len() > TEXT_BYTES_MAX;
+        if is_full || self.ends.len() + columns > CELLS_MAX {
+            let most = format!("{ROWS_MAX} rows, {CELLS_MAX} cells or {TEXT_BYTES_MAX} bytes");
+            return Err(Problem::invalid(format!("`{}` has more than {most}", self.name)));
+        }
+        Ok(())
+    }
+
+    fn end(&self) -> Result<u32, Problem> {
+        u32::try_from(self.text.len())
+            .map_err(|_| Problem::invalid(format!("a row of `{}` is longer than can be read", self.name)))
     }
 
     /// The same of bytes in memory.
@@ -88,8 +103,8 @@ impl Table {
     /// The text of a cell; empty for nothing.
     pub fn cell(&self, row: usize, column: usize) -> &str {
         let at = row * self.columns.len() + column;
-        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start..self.ends[at]]
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        &self.text[start..self.ends[at] as usize]
     }
 
     /// The cells of a column, from the first row to the last.

@@ -20,6 +20,7 @@ mod zip;
 use std::{io, sync::Arc};
 
 pub use dtype::Dtype;
+pub use parquet::PageHead;
 
 /// Most parts that an outline has; a file that claims more has no outline.
 pub const PARTS_MAX: usize = 1 << 20;
@@ -144,6 +145,11 @@ pub fn outline_of_all(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
 /// How deep the columns of a Parquet file are nested; `None` if its footer makes no sense.
 pub fn parquet_nesting(source: &dyn ReadAt) -> io::Result<Option<u32>> {
     parquet::nesting(source)
+}
+
+/// The head of the Parquet page that begins at a place; `None` if none does.
+pub fn parquet_page(source: &dyn ReadAt, start: u64) -> io::Result<Option<PageHead>> {
+    parquet::page_head(source, start)
 }
 
 fn checked(source: &dyn ReadAt, found: Option<Outline>) -> io::Result<Option<Outline>> {

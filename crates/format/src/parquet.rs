@@ -19,6 +19,11 @@ const NAME_LEN_MAX: usize = 64 << 10;
 /// Elements of a schema; wider tables are not read.
 const ELEMENTS_MAX: usize = 1 << 20;
 
+/// The head of a page may hold the least and greatest value of the page.
+const PAGE_HEAD_LEN_MAX: u64 = 16 << 20;
+/// Number of the encoding.
+const DELTA_BYTE_ARRAY: u64 = 7;
+
 /// Numbers of fields.
 mod field {
     pub const FILE_SCHEMA: i64 = 2;
@@ -33,6 +38,15 @@ mod field {
     pub const META_DATA_PAGE: i64 = 9;
     pub const META_DICTIONARY_PAGE: i64 = 11;
     pub const INDEX_PAGES: i64 = 1;
+    pub const PAGE_KIND: i64 = 1;
+    pub const PAGE_EXPANDED: i64 = 2;
+    pub const PAGE_STORED: i64 = 3;
+    pub const PAGE_DATA: i64 = 5;
+    pub const PAGE_DICTIONARY: i64 = 7;
+    pub const PAGE_DATA_V2: i64 = 8;
+    pub const DATA_VALUES: i64 = 1;
+    pub const DATA_ENCODING: i64 = 2;
+    pub const DATA_V2_ENCODING: i64 = 4;
     pub const PAGE_OFFSET: i64 = 1;
     pub const PAGE_STORED_LEN: i64 = 2;
 }
@@ -45,6 +59,55 @@ pub(crate) fn outline(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
 /// the footer makes no sense.
 pub(crate) fn nesting(source: &dyn ReadAt) -> io::Result<Option<u32>> {
     settle(walk_schema(source))
+}
+
+/// The head of a page, as far as it says how much the page becomes once it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PageHead {
+    pub is_dictionary: bool,
+    /// Bytes without compression, as it claims.
+    pub expanded_len: u64,
+    /// Values with those that are null, and with all members of lists.
+    pub values: u64,
+    /// Each value is written as what it adds to the one before.
+    pub is_delta: bool,
+}
+
+/// `None` if no page begins there.
+pub(crate) fn page_head(source: &dyn ReadAt, start: u64) -> io::Result<Option<PageHead>> {
+    settle(walk_page(&mut Cursor::new(source, start, start.saturating_add(PAGE_HEAD_LEN_MAX))))
+}
+
+fn walk_page(cursor: &mut Cursor<'_>) -> Walk<PageHead> {
+    let mut head = PageHead::default();
+    let (mut kind, mut stored, mut expanded, mut inner) = (None, None, None, false);
+    thrift::fields(cursor, |cursor, id, field| {
+        match (id, field) {
+            (field::PAGE_KIND, field) => kind = Some(thrift::count(cursor, field)?),
+            (field::PAGE_EXPANDED, field) => expanded = Some(thrift::count(cursor, field)?),
+            (field::PAGE_STORED, field) => stored = Some(thrift::count(cursor, field)?),
+            (field::PAGE_DATA | field::PAGE_DICTIONARY | field::PAGE_DATA_V2, Kind::Struct) => {
+                inner = true;
+                head.is_dictionary = id == field::PAGE_DICTIONARY;
+                let encoding = if id == field::PAGE_DATA_V2 { field::DATA_V2_ENCODING } else { field::DATA_ENCODING };
+                thrift::fields(cursor, |cursor, id, field| {
+                    match (id, field) {
+                        (field::DATA_VALUES, field) => head.values = thrift::count(cursor, field)?,
+                        (id, field) if id == encoding => {
+                            head.is_delta = thrift::count(cursor, field)? == DELTA_BYTE_ARRAY
+                        }
+                        (_, field) => thrift::skip(cursor, field)?,
+                    }
+                    Ok(())
+                })?;
+            }
+            (_, field) => thrift::skip(cursor, field)?,
+        }
+        Ok(())
+    })?;
+    ensure(inner && kind.is_some() && stored.is_some())?;
+    head.expanded_len = expanded.ok_or(Stop::Malformed)?;
+    Ok(head)
 }
 
 fn walk_schema(source: &dyn ReadAt) -> Walk<u32> {

@@ -13,9 +13,9 @@ use arrow_ipc::{Message, reader::StreamDecoder, root_as_message};
 use arrow_schema::SchemaRef;
 
 use crate::{
+    bounds::{BATCH_ROWS, check_columns},
     error::TableError,
     expand::{Expanded, Stream},
-    rows::BATCH_ROWS,
 };
 
 /// `ARROW1` and two bytes that fill up.
@@ -23,7 +23,7 @@ const MARK_LEN: u64 = 8;
 const FILLED_WORDS_MAX: usize = 64;
 const HEAD_LEN_MAX: u32 = 16 << 20;
 /// Longest batch, also once its columns are expanded.
-const BODY_LEN_MAX: i64 = 1 << 30;
+const BODY_LEN_MAX: i64 = 512 << 20;
 const CONTINUES: u32 = u32::MAX;
 /// Memory is taken as bytes come, and not as they are announced.
 const PIECE_LEN: usize = 1 << 20;
@@ -50,6 +50,7 @@ impl Arrow {
         let second = message(&mut stream)?.unwrap_or_else(end);
         let rest = decode(&mut decoder, second)?.into();
         let schema = decoder.schema().ok_or_else(|| TableError::malformed("it does not begin with its columns"))?;
+        check_columns(schema.fields().len())?;
         Ok(Self { stream, decoder, schema, rest, is_done: false })
     }
 

@@ -12,11 +12,12 @@ use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use crate::{
+    bounds::{Delimiters, batch_rows, check_columns},
     dialect::{Dialect, Encoding, Header, SNIFFED_LEN, with_point},
     error::TableError,
     expand::{Expanded, Stream},
     number::Number,
-    rows::{BATCH_LEN, BATCH_ROWS},
+    rows::BATCH_LEN,
 };
 
 /// Longest row.
@@ -37,7 +38,8 @@ impl Delimited {
     pub fn open(file: &Expanded, header: Header) -> Result<Self, TableError> {
         let start = decoded(file)?.take(SNIFFED_LEN as u64);
         let dialect = Dialect::of(&beginning(start)?);
-        let bounded = Bounded { inner: decoded(file)?, left: ROW_LEN_MAX };
+        let delimiters = Delimiters::new(dialect.delimiter, BUFFER_LEN);
+        let bounded = Bounded { inner: decoded(file)?, left: ROW_LEN_MAX, delimiters };
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .delimiter(dialect.delimiter)
@@ -47,6 +49,7 @@ impl Delimited {
             .from_reader(bounded);
         let mut first = csv::ByteRecord::new();
         reader.read_byte_record(&mut first)?;
+        check_columns(first.len())?;
         let names: Vec<String> = texts(&first).iter().map(|name| name.clone().into_owned()).collect();
         let is_row = header == Header::Guessed && names.iter().any(|name| Number::parse(name).is_some());
         let name = |(at, name): (usize, String)| if is_row { at.to_string() } else { name };
@@ -64,10 +67,12 @@ impl Delimited {
     }
 
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>, TableError> {
-        let mut columns: Vec<StringBuilder> = self.schema.fields().iter().map(|_| StringBuilder::new()).collect();
+        let most = batch_rows(self.schema.fields().len());
+        let column = |_| StringBuilder::with_capacity(most, 0);
+        let mut columns: Vec<StringBuilder> = self.schema.fields().iter().map(column).collect();
         let (mut row, mut len) = (csv::ByteRecord::new(), 0);
         self.lines.clear();
-        while self.lines.len() < BATCH_ROWS && len < BATCH_LEN && self.read(&mut row)? {
+        while self.lines.len() < most && len < BATCH_LEN && self.read(&mut row)? {
             self.lines.push(row.position().map_or(0, csv::Position::line));
             len += row.as_slice().len();
             for (cell, column) in texts(&row).iter().zip(&mut columns) {
@@ -89,7 +94,7 @@ impl Delimited {
             *row = first;
             return Ok(true);
         }
-        self.reader.get_mut().left = ROW_LEN_MAX;
+        self.reader.get_mut().begin_row();
         Ok(self.reader.read_byte_record(row)?)
     }
 }
@@ -126,6 +131,14 @@ fn texts(row: &csv::ByteRecord) -> Vec<Cow<'_, str>> {
 struct Bounded {
     inner: Stream,
     left: u64,
+    delimiters: Delimiters,
+}
+
+impl Bounded {
+    fn begin_row(&mut self) {
+        self.left = ROW_LEN_MAX;
+        self.delimiters.begin_row();
+    }
 }
 
 impl Read for Bounded {
@@ -136,6 +149,7 @@ impl Read for Bounded {
         }
         let read = self.inner.read(buffer)?;
         self.left = self.left.saturating_sub(read as u64);
+        self.delimiters.count(&buffer[..read])?;
         Ok(read)
     }
 }

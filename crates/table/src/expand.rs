@@ -75,29 +75,3 @@ impl Read for Bounded {
         Ok(read)
     }
 }
-
-/// A source as what the Parquet reader reads from.
-pub(crate) struct Chunks(pub Source);
-
-impl ::parquet::file::reader::Length for Chunks {
-    fn len(&self) -> u64 {
-        self.0.len()
-    }
-}
-
-impl ::parquet::file::reader::ChunkReader for Chunks {
-    type T = BufReader<Sequence>;
-
-    fn get_read(&self, start: u64) -> ::parquet::errors::Result<Self::T> {
-        Ok(BufReader::new(Sequence::new(&self.0, start)))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ::parquet::errors::Result<bytes::Bytes> {
-        let bytes = self.0.bytes_at(start, length)?;
-        // a claim beyond the end of the file allocates nothing
-        if bytes.len() < length {
-            return Err(::parquet::errors::ParquetError::EOF(format!("{length} bytes from {start} on are not there")));
-        }
-        Ok(bytes.into())
-    }
-}

@@ -10,11 +10,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::Value;
 
 use self::values::Values;
-use crate::{
-    error::TableError,
-    expand::Expanded,
-    rows::{BATCH_LEN, BATCH_ROWS},
-};
+use crate::{bounds::batch_rows, error::TableError, expand::Expanded, rows::BATCH_LEN};
 
 /// Most columns, as each row may bring new ones.
 const COLUMNS_MAX: usize = 10_000;
@@ -77,7 +73,8 @@ impl Json {
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>, TableError> {
         let mut columns: Vec<Vec<Value>> = self.schema.fields().iter().map(|_| Vec::new()).collect();
         let (mut count, mut len) = (0, 0);
-        while count < BATCH_ROWS && len < BATCH_LEN {
+        let most = batch_rows(columns.len());
+        while count < most && len < BATCH_LEN {
             let Some(row) = self.rows.next()? else { break };
             count += 1;
             for (name, value) in cells(row) {

@@ -5,6 +5,7 @@
 //! error here. Nothing here knows where the bytes come from, or what a table is for.
 
 mod arrow;
+mod bounds;
 mod cell;
 mod delimited;
 mod dialect;
@@ -21,12 +22,13 @@ mod source;
 mod time;
 mod value;
 
+pub use bounds::{BATCH_ROWS, COLUMNS_MAX, Delimiters, ROW_DELIMITERS_MAX, check_columns};
 pub use cell::{Cell, is_plain, is_readable, is_single, json};
 pub use dialect::Header;
 pub use error::TableError;
 pub use form::{Compression, Form, Format};
 pub use number::Number;
-pub use rows::{BATCH_ROWS, Rows};
+pub use rows::Rows;
 pub use source::{FileSource, Source};
 pub use time::Time;
 pub use value::{Key, Sameness};

@@ -11,8 +11,9 @@ use half::f16;
 use stemma_format::{Dtype, Format, Part, TensorType, outline_of_all};
 
 use crate::{
+    bounds::{batch_rows, check_columns},
     error::TableError,
-    rows::{BATCH_LEN, BATCH_ROWS},
+    rows::BATCH_LEN,
     source::Source,
 };
 
@@ -57,6 +58,7 @@ impl Numpy {
                 (false, _) => format!("{}[{column}]", part.name),
             };
             fields.extend((0..block.columns).map(|column| Field::new(name(column), arrow_type(block.dtype), false)));
+            check_columns(fields.len())?;
             arrays.push(block);
         }
         let count = arrays.first().map_or(0, |array| array.rows);
@@ -68,7 +70,7 @@ impl Numpy {
 
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>, TableError> {
         let row_len: u64 = self.arrays.iter().map(|array| array.columns * array.dtype.width() as u64).sum();
-        let fitting = (BATCH_LEN as u64 / row_len.max(1)).clamp(1, BATCH_ROWS as u64);
+        let fitting = (BATCH_LEN as u64 / row_len.max(1)).clamp(1, batch_rows(self.schema.fields().len()) as u64);
         let count = (self.count - self.read).min(fitting);
         if count == 0 || self.arrays.is_empty() {
             return Ok(None);

@@ -16,8 +16,6 @@ use crate::{
     source::Source,
 };
 
-/// Most rows of a batch.
-pub const BATCH_ROWS: usize = 1_000;
 /// A batch of long rows of text ends before it has its full number.
 pub(crate) const BATCH_LEN: usize = 32 << 20;
 /// Compression inside of compression.

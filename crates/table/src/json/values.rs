@@ -11,6 +11,8 @@ use crate::{
 
 /// Longest value.
 const VALUE_LEN_MAX: usize = 32 << 20;
+/// Most commas in one value: each stands for a value that takes far more memory than the two bytes it may be written in.
+const VALUE_COMMAS_MAX: usize = 2 << 20;
 const BUFFER_LEN: usize = 256 << 10;
 /// Where the form is looked for.
 const START_LEN: u64 = 4 << 10;
@@ -101,6 +103,12 @@ impl Values {
                 }
             }
             self.stream.consume(taken);
+            if scan.commas > VALUE_COMMAS_MAX {
+                return Err(TableError::Malformed(format!(
+                    "its value {} holds more than {VALUE_COMMAS_MAX} others",
+                    self.count
+                )));
+            }
             if is_done {
                 return Ok(());
             }
@@ -120,6 +128,7 @@ struct Scan {
     depth: usize,
     in_text: bool,
     is_escaped: bool,
+    commas: usize,
     /// Bytes of a word that was replaced.
     passed: usize,
 }
@@ -150,6 +159,7 @@ impl Scan {
             _ if self.is_escaped => self.is_escaped = false,
             b'\\' if self.in_text => self.is_escaped = true,
             b'"' => self.in_text = !self.in_text,
+            b',' if !self.in_text => self.commas += 1,
             b'{' | b'[' if !self.in_text => self.depth += 1,
             b'}' | b']' if !self.in_text => {
                 self.depth = self.depth.saturating_sub(1);

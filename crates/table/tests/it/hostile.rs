@@ -113,3 +113,50 @@ proptest! {
         let _ = read([starts[start], &rest].concat(), Header::Guessed);
     }
 }
+
+#[test]
+fn a_file_of_delimiters_is_refused_before_it_takes_memory() {
+    assert_eq!(refused(vec![b','; 200_000]), "it has 200001 columns, and 100000 are read");
+    assert_eq!(refused(vec![b','; 3 << 20]), "a row has more than 1048576 delimiters");
+    let mut wide = vec![b','; 99_999];
+    wide.extend([b'\n']);
+    wide.extend(vec![b','; 99_999]);
+    let (_, rows) = read(wide, Header::First).unwrap();
+    assert_eq!(rows.split('|').count(), 2);
+}
+
+#[test]
+fn json_of_many_small_values_is_refused() {
+    let list = format!("[[{}0]]", "0,".repeat((2 << 20) + 1));
+    assert!(refused(list.as_bytes()).contains("holds more than 2097152 others"));
+}
+
+/// One column of texts, written as a dictionary.
+fn dictionary(text: &str, rows: usize) -> Vec<u8> {
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)));
+    let batch = RecordBatch::try_from_iter([("t", texts)]).unwrap();
+    let properties = parquet::file::properties::WriterProperties::builder()
+        .set_dictionary_page_size_limit(1 << 30)
+        .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+        .set_compression(parquet::basic::Compression::ZSTD(parquet::basic::ZstdLevel::default()))
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn a_long_text_that_all_rows_name_is_no_copy_for_each() {
+    let text = "x".repeat(1 << 20);
+    let file = dictionary(&text, 1000);
+    assert!(file.len() < 10_000, "{}", file.len());
+    let source: stemma_table::Source = Arc::new(file);
+    let mut rows = stemma_table::Rows::open(&source, Header::First).unwrap();
+    let batch = rows.next_batch().unwrap().unwrap();
+    assert_eq!(batch.num_rows(), 1000);
+    let taken = batch.get_array_memory_size();
+    assert!(taken < 8 << 20, "{taken} bytes");
+    assert_eq!(stemma_table::Cell::at(batch.column(0), 999).text(), text);
+}
