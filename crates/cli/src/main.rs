@@ -15,7 +15,7 @@ mod sources;
 mod tensors;
 mod view;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 
@@ -35,11 +35,17 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(command::run(arguments, &output)) {
+    let ended = runtime.block_on(command::run(arguments, &output));
+    // what still computes for somebody who has gone does not keep the process
+    runtime.shutdown_timeout(LAST_THREADS);
+    match ended {
         Ok(code) => code,
         Err(failure) => error::report(&failure, &output),
     }
 }
+
+/// Threads that are at work when the command has ended get this long.
+const LAST_THREADS: Duration = Duration::from_secs(5);
 
 /// The first argument of the process that serves one model in a sandbox; nobody types it.
 pub const SANDBOXED: &str = "sandboxed-model";

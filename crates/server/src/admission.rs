@@ -22,7 +22,8 @@ use crate::{
 pub struct Admission {
     network: Doors,
     owner: Doors,
-    backstage: Backstage,
+    ordinary: Backstage,
+    heavy: Backstage,
 }
 
 struct Doors {
@@ -43,7 +44,12 @@ impl Doors {
 
 impl Admission {
     pub fn new(limits: &Limits) -> std::io::Result<Self> {
-        Ok(Self { network: Doors::new(limits), owner: Doors::new(limits), backstage: Backstage::open(limits)? })
+        Ok(Self {
+            network: Doors::new(limits),
+            owner: Doors::new(limits),
+            ordinary: Backstage::for_ordinary()?,
+            heavy: Backstage::for_heavy(limits)?,
+        })
     }
 
     /// Waits for a turn at acts of a kind.
@@ -61,23 +67,29 @@ impl Admission {
         turns.take(client).await.map(Some).map_err(busy)
     }
 
-    /// Runs a handler where it disturbs nobody. It goes on to its end with its turn, also if the client goes away.
-    pub async fn run_backstage(
+    /// Runs a handler where it disturbs nobody, and gives its turn back. It goes on to its end with its turn, also if the
+    /// client goes away.
+    pub async fn run(
         &self,
+        weight: Weight,
         handler: Handler,
         context: Context,
         turn: Option<Turn>,
     ) -> Result<(Response, Option<Turn>), Problem> {
-        let act = async move { (handler(context).await, turn) };
-        match self.backstage.run(act).await {
+        let threads = match weight {
+            Weight::Free | Weight::Ordinary => &self.ordinary,
+            Weight::Transfer | Weight::Heavy => &self.heavy,
+        };
+        match threads.run(async move { (handler(context).await, turn) }).await {
             Ok((answer, turn)) => Ok((answer?, turn)),
             Err(error) => Err(Problem::new(ErrorKind::Internal, format!("a request was not finished: {error}"))),
         }
     }
 
-    /// Ends what runs backstage at its next step, without waiting for it.
+    /// Ends what runs at its next step, without waiting for it.
     pub fn close(&self) {
-        self.backstage.close();
+        self.ordinary.close();
+        self.heavy.close();
     }
 }
 

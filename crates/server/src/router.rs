@@ -3,12 +3,10 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr},
-    panic::AssertUnwindSafe,
     sync::Arc,
 };
 
 use axum::{Router, body::Body, extract::RawPathParams, response::Response, routing::MethodFilter};
-use futures::FutureExt as _;
 use http::Request;
 use stemma_api::client::{ACTOR_HEADER, LocalService, REQUEST_HEADER, body_from};
 use stemma_core::{ErrorKind, Problem, id::RequestId, name::PrincipalName, policy::Action, record::Auth};
@@ -111,23 +109,20 @@ async fn handle(
 /// Runs a handler when its turn has come, where its weight belongs.
 async fn in_turn(admission: &Admission, route: &Route, mut context: Context) -> Result<Response, Problem> {
     let weight = route.weight();
+    if weight == Weight::Free {
+        return (route.handler)(context).await;
+    }
     // nobody has a turn and does not send; only content that is stored as it comes is read within it
     if context.parts.method != http::Method::PUT || weight != Weight::Transfer {
         context.hold_body().await?;
     }
     let turn = admission.enter(weight, context.peer, &client_of(&context)).await?;
-    match weight {
-        Weight::Free | Weight::Ordinary => {
-            let answered = AssertUnwindSafe((route.handler)(context)).catch_unwind().await;
-            answered.unwrap_or_else(|_| Err(Problem::new(ErrorKind::Internal, "a request panicked")))
-        }
-        Weight::Heavy => admission.run_backstage(route.handler, context, turn).await.map(|(response, _)| response),
-        Weight::Transfer => {
-            let (response, turn) = admission.run_backstage(route.handler, context, turn).await?;
-            // the turn lasts until the last byte has gone
-            Ok(response.map(|body| Body::new(Accompanied::new(body, turn))))
-        }
-    }
+    let (response, turn) = admission.run(weight, route.handler, context, turn).await?;
+    Ok(match weight {
+        // the turn lasts until the last byte has gone
+        Weight::Transfer => response.map(|body| Body::new(Accompanied::new(body, turn))),
+        Weight::Free | Weight::Ordinary | Weight::Heavy => response,
+    })
 }
 
 /// Where a request counts if its caller shows no token. Whoever has one address of the sixth version has a network of
