@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: the commands behind the figures in `docs/benchmarks.md`, on release builds.
 
+mod attack;
 mod deployed;
 mod serving;
 mod store;
@@ -30,6 +31,7 @@ enum What {
         rounds: u32,
     },
     Serve(serving::ServeArgs),
+    Attack(attack::AttackArgs),
     Why(why::WhyArgs),
     Store(store::StoreArgs),
     /// How many changes a second the ledger commits
@@ -40,6 +42,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let checkout = Checkout::find()?;
     match &args.what {
         What::RunOverhead { rounds } => run_overhead(&checkout, *rounds),
+        What::Attack(args) => attack::run(&checkout, args),
         What::Serve(args) => serving::run(&checkout, args),
         What::Why(args) => why::run(&checkout, args),
         What::Store(args) => store::run(&checkout, args),
