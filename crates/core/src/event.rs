@@ -130,6 +130,45 @@ pub enum Event {
         count: u64,
         digest: Digest,
     },
+    /// A batch of rows that no event made, in the order in which they were written.
+    RowsSealed {
+        of: SealedRows,
+        first: i64,
+        last: i64,
+        count: u64,
+        digest: Digest,
+    },
+    /// What a segment of the prediction log held when it was not sealed yet: what is there of it later begins with this.
+    PredictionsNoted {
+        segment: u64,
+        records: u64,
+        /// Length of the beginning that was on disk, and the digest of it.
+        bytes: u64,
+        digest: Digest,
+        /// BLAKE3 of the key of prediction ids: an exchanged or new one is noticed, and nothing can be done with this.
+        key: Digest,
+    },
+}
+
+/// Rows that are sealed in batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SealedRows {
+    /// Labels, rewards and comments.
+    Feedback,
+    /// Which content a project may read.
+    Grants,
+}
+
+impl SealedRows {
+    pub const ALL: [Self; 2] = [Self::Feedback, Self::Grants];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Feedback => "feedback",
+            Self::Grants => "grants",
+        }
+    }
 }
 
 /// What was remembered and is not a beginning of this history.
@@ -339,6 +378,8 @@ impl Event {
             Self::EndpointTakenDown { .. } => "endpoint_taken_down",
             Self::SegmentSealed(_) => "segment_sealed",
             Self::RunsSealed { .. } => "runs_sealed",
+            Self::RowsSealed { .. } => "rows_sealed",
+            Self::PredictionsNoted { .. } => "predictions_noted",
         }
     }
 
@@ -371,6 +412,8 @@ impl Event {
             Self::RevisionActivated { endpoint, number, .. } => format!("{endpoint}#{number}"),
             Self::SegmentSealed(sealed) => sealed.endpoint.to_string(),
             Self::RunsSealed { first, last, .. } => format!("runs {first}..={last}"),
+            Self::RowsSealed { of, first, last, .. } => format!("{} {first}..={last}", of.as_str()),
+            Self::PredictionsNoted { segment, records, .. } => format!("{segment:016x}: {records}"),
         }
     }
 }

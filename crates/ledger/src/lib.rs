@@ -9,13 +9,17 @@ mod checkpoint;
 mod commit;
 mod error;
 mod files;
+mod grants;
 mod history;
 mod key;
 mod lineage;
 mod mentions;
 mod migrate;
+mod needs;
+mod predictions;
 mod projection;
 mod query;
+mod seal;
 mod sql;
 mod telemetry;
 mod tree;
@@ -35,6 +39,7 @@ pub use crate::{
     history::History,
     lineage::Side,
     mentions::Tombstone,
+    predictions::PredictionNote,
     query::{EndpointRow, EventRow, Fact, GrantRow, Head, PrincipalRow, Recorded, RevisionRow, TokenRow, VersionRow},
     tree::{Hash, inclusion_proof, leaf_hash, root_of},
     view::LedgerView,

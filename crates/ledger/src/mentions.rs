@@ -63,15 +63,6 @@ impl Ledger {
         rows.iter().map(|row| row.parsed("digest")).collect()
     }
 
-    /// No project may read these any more.
-    pub async fn withdraw_grants(&self, digests: &[Digest]) -> Result<(), LedgerError> {
-        let mut session = self.database().begin().await?;
-        for digest in digests {
-            session.execute("DELETE FROM content_grant WHERE digest = $1", &[Value::Text(digest.to_string())]).await?;
-        }
-        session.commit().await
-    }
-
     /// Who removed content for good, when and why.
     pub async fn tombstone(&self, digest: Digest) -> Result<Option<Recorded<Tombstone>>, LedgerError> {
         let mut session = self.read().await?;

@@ -5,21 +5,25 @@ use stemma_core::Digest;
 use crate::{
     LedgerError,
     files::insert_all_files,
+    grants::adopt_grants,
     sql::{Database, Session, Value},
     tree::Frontier,
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 4] = [
+const MIGRATIONS: [(i64, &str); 5] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
     (4, include_str!("migrations/0004_signing_keys.sql")),
+    (SEALED_ROWS, include_str!("migrations/0005_sealed_rows.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();
 /// The migration that lists the files of runs anew, from their records.
 const FILES_OF_RUNS: i64 = 3;
+/// The migration after which every grant has an entry.
+const SEALED_ROWS: i64 = 5;
 /// Which migrations were applied.
 const MIGRATION_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)";
@@ -33,6 +37,9 @@ pub async fn migrate(database: &Database) -> Result<(), LedgerError> {
         run(&mut session, sql).await?;
         if *number == FILES_OF_RUNS {
             insert_all_files(&mut session).await?;
+        }
+        if *number == SEALED_ROWS {
+            adopt_grants(&mut session).await?;
         }
         let values = [Value::Int(*number), Value::Text(Digest::of(sql.as_bytes()).to_string())];
         session.execute("INSERT INTO migration (number, checksum) VALUES ($1, $2)", &values).await?;
@@ -135,13 +142,19 @@ mod tests {
     async fn grants_of_the_first_tables_are_kept() {
         let database = with_migrations(1).await;
         let mut session = database.begin().await.unwrap();
-        run(&mut session, "INSERT INTO content_grant (project, digest, size) VALUES ('p', 'b3:1', 7)").await.unwrap();
+        let digest = Digest::of(b"1");
+        let sql = format!("INSERT INTO content_grant (project, digest, size) VALUES ('p', '{digest}', 7)");
+        run(&mut session, &sql).await.unwrap();
         session.commit().await.unwrap();
 
         migrate(&database).await.unwrap();
         let mut session = database.begin().await.unwrap();
         let rows = session.rows("SELECT project, digest, size FROM content_grant", &[]).await.unwrap();
         assert_eq!(rows.len(), 1);
-        assert_eq!((rows[0].text("digest").unwrap(), rows[0].int("size").unwrap()), ("b3:1".to_owned(), 7));
+        assert_eq!((rows[0].text("digest").unwrap(), rows[0].int("size").unwrap()), (digest.to_string(), 7));
+        let rows = session.rows("SELECT project, act, contents FROM grant_entry", &[]).await.unwrap();
+        let entry = (rows[0].text("project").unwrap(), rows[0].text("act").unwrap());
+        assert_eq!(entry, ("p".to_owned(), "granted".to_owned()));
+        assert_eq!(crate::grants::decode(&rows[0].blob("contents").unwrap()).unwrap(), [(digest, 7)]);
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 22] = [
+pub const TABLES: [(&str, &str); 24] = [
     ("home", "home"),
     ("signing_key", "verifier, body"),
     ("project", "project"),
@@ -38,6 +38,8 @@ pub const TABLES: [(&str, &str); 22] = [
     ("live_revision", "project, endpoint, number"),
     ("log_part", "endpoint, ordinal, segment, first_row, last_row, body"),
     ("run_seal", "first_run, last_run, count, digest"),
+    ("row_seal", "kind, first_row, last_row, count, digest"),
+    ("prediction_note", "segment, records, bytes, digest, key_check"),
     ("fact_edge", "project, from_kind, from_key, kind, to_kind, to_key, certainty, why"),
 ];
 
@@ -139,13 +141,21 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
         Event::EndpointTakenDown { endpoint, .. } => to.end("live_revision", &[("endpoint", text(endpoint))]).await,
         Event::SegmentSealed(part) => {
             let mut row = vec![text(&part.endpoint), Value::Int(i64::from(part.ordinal))];
-            row.push(Value::Text(format!("{:016x}", part.segment)));
+            row.push(segment_text(part.segment));
             row.extend([Value::Int(i64::from(part.first_row)), Value::Int(i64::from(part.last_row)), json(part)?]);
             to.insert("log_part", row).await
         }
         Event::RunsSealed { first, last, count, digest } => {
             to.insert("run_seal", vec![Value::Int(*first), Value::Int(*last), Value::Int(*count as i64), text(digest)])
                 .await
+        }
+        Event::RowsSealed { of, first, last, count, digest } => {
+            let row = vec![of.as_str().into(), Value::Int(*first), Value::Int(*last), Value::Int(*count as i64)];
+            to.insert("row_seal", row.into_iter().chain([text(digest)]).collect()).await
+        }
+        Event::PredictionsNoted { segment, records, bytes, digest, key } => {
+            let row = vec![segment_text(*segment), Value::Int(*records as i64), Value::Int(*bytes as i64)];
+            to.insert("prediction_note", row.into_iter().chain([text(digest), text(key)]).collect()).await
         }
     }
 }
@@ -188,6 +198,11 @@ impl Tables<'_> {
 
 fn text(value: impl std::fmt::Display) -> Value {
     Value::Text(value.to_string())
+}
+
+/// As in the name of the segment's file.
+fn segment_text(segment: u64) -> Value {
+    Value::Text(format!("{segment:016x}"))
 }
 
 /// A grant in all projects has an empty one: equality works on both databases, NULL would not.

@@ -100,27 +100,6 @@ impl Ledger {
         }
     }
 
-    /// Lets a project read content.
-    pub async fn grant_content(&self, project: &ProjectName, digest: Digest, size: u64) -> Result<(), LedgerError> {
-        self.grant_contents(project, &[(digest, size)]).await
-    }
-
-    /// Lets a project read contents, all of them or, on a failure, none.
-    pub async fn grant_contents(&self, project: &ProjectName, contents: &[(Digest, u64)]) -> Result<(), LedgerError> {
-        let mut session = self.database().begin().await?;
-        let sql = format!(
-            "INSERT INTO content_grant (project, digest, size) \
-             SELECT $1, list.value->>0, CAST(list.value->>1 AS BIGINT) FROM {} WHERE true \
-             ON CONFLICT (project, digest) DO NOTHING",
-            session.list_at(2)
-        );
-        for chunk in contents.chunks(CHUNK) {
-            let values = [Value::Text(project.to_string()), Value::list(chunk)?];
-            session.execute(&sql, &values).await?;
-        }
-        session.commit().await
-    }
-
     /// Which of the digests the project may not read.
     pub async fn ungranted(&self, project: &ProjectName, digests: &[Digest]) -> Result<Vec<Digest>, LedgerError> {
         let mut session = self.read().await?;
@@ -174,7 +153,7 @@ impl Ledger {
 
 /// The next number of an append-only table. The caller's transaction keeps others out: on SQLite there is one writer,
 /// on PostgreSQL the lock below.
-async fn next_place(session: &mut Session, table: &str) -> Result<i64, LedgerError> {
+pub(crate) async fn next_place(session: &mut Session, table: &str) -> Result<i64, LedgerError> {
     if matches!(session, Session::Postgres(_)) {
         session.execute(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE"), &[]).await?;
     }

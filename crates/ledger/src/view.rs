@@ -1,11 +1,18 @@
 //! A ledger to be looked at as it lies there: opening it makes, migrates and checks nothing, so that damage which keeps
 //! the home from being opened can be told.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
-use stemma_core::{audit::AuditReport, id::HomeId};
+use stemma_core::{Digest, audit::AuditReport, id::HomeId, record::RunRecord};
 
-use crate::{LedgerError, sql::Database, verify};
+use crate::{
+    LedgerError, needs,
+    sql::{Database, Row, Session},
+    verify,
+};
 
 /// An SQLite ledger, open for reading. Its owner may be at work meanwhile.
 pub struct LedgerView {
@@ -31,10 +38,52 @@ impl LedgerView {
         }
     }
 
+    pub(crate) async fn read(&self) -> Result<Session, LedgerError> {
+        self.database.read().await
+    }
+
     /// The home that the first event made.
     pub async fn home(&self) -> Result<HomeId, LedgerError> {
         let row = self.database.read().await?.row("SELECT home FROM home ORDER BY from_seq LIMIT 1", &[]).await?;
         row.ok_or_else(|| LedgerError::Damaged("no event made this home".to_owned()))?.parsed("home")
+    }
+
+    /// The environments that runs had, by project.
+    pub async fn environments(&self) -> Result<BTreeSet<(String, Digest)>, LedgerError> {
+        let sql = "SELECT project, record FROM run";
+        let rows = self.read().await?.rows(sql, &[]).await?;
+        let environment = |row: &Row| Ok((row.text("project")?, row.json::<RunRecord>("record")?.environment));
+        rows.iter().map(environment).collect()
+    }
+
+    /// The packages (name, version) that are listed for environments of projects.
+    pub async fn packages(&self) -> Result<BTreeMap<(String, Digest), BTreeSet<(String, String)>>, LedgerError> {
+        let sql = "SELECT project, environment, name, version FROM environment_package";
+        let mut found: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for row in self.read().await?.rows(sql, &[]).await? {
+            let of = (row.text("project")?, row.parsed("environment")?);
+            found.entry(of).or_default().insert((row.text("name")?, row.text("version")?));
+        }
+        Ok(found)
+    }
+
+    /// What was removed for good.
+    pub async fn purged(&self) -> Result<BTreeSet<Digest>, LedgerError> {
+        let rows = self.read().await?.rows("SELECT digest FROM purged", &[]).await?;
+        rows.iter().map(|row| row.parsed("digest")).collect()
+    }
+
+    /// Every content that a fact needs, with who needs it; what was removed for good is needed no more.
+    pub async fn needed_content(&self) -> Result<BTreeMap<Digest, BTreeSet<String>>, LedgerError> {
+        let mut session = self.read().await?;
+        let mut needed = BTreeMap::new();
+        needs::of_events(&mut session, &mut needed).await?;
+        needs::of_runs(&mut session, &mut needed).await?;
+        session.rollback().await?;
+        for digest in self.purged().await? {
+            needed.remove(&digest);
+        }
+        Ok(needed)
     }
 
     /// Verifies everything, against the signed head in a folder of a ledger of this name.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use stemma_core::{
     Digest, Timestamp,
     composition::Sequence,
+    event::SealedRows,
     event::{
         Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, HistoryAccepted, Promoted,
         SegmentSealed, VersionRegistered,
@@ -166,6 +167,14 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         }),
         // of no runs at all: real ones are sealed in the suite
         Event::RunsSealed { first: 1, last: 0, count: 0, digest: Digest::of(b"") },
+        Event::RowsSealed { of: SealedRows::Feedback, first: 1, last: 0, count: 0, digest: Digest::of(b"") },
+        Event::PredictionsNoted {
+            segment: u64::from(n),
+            records: 2,
+            bytes: 90,
+            digest: subject,
+            key: Digest::of(b"key"),
+        },
         Event::EndpointTakenDown {
             project: parse("default"),
             endpoint: parse("credit-decision"),
@@ -196,5 +205,5 @@ fn no_kind_is_forgotten() {
     let kinds: BTreeMap<&str, ()> = every_kind(0).iter().map(|event| (event.kind(), ())).collect();
     assert_eq!(kinds.len(), every_kind(0).len());
     // a new variant changes this number: add it above
-    assert_eq!(kinds.len(), 25);
+    assert_eq!(kinds.len(), 27);
 }

@@ -97,7 +97,7 @@ const ALTERATIONS: [(&str, u64); 21] = [
     ("UPDATE leaf SET entry = replace(entry, 'ada@', 'eve@') WHERE seq = 9", 9),
     ("DELETE FROM leaf WHERE seq = 4", 4),
     ("DELETE FROM leaf WHERE seq = 20", 20),
-    ("UPDATE head SET size = 19", 26),
+    ("UPDATE head SET size = 19", 28),
     (
         "UPDATE subtree SET hash = (SELECT hash FROM subtree WHERE level = 0 AND place = 0) WHERE level = 1 AND place = 3",
         7,
@@ -113,7 +113,7 @@ const ALTERATIONS: [(&str, u64); 21] = [
     ("UPDATE token SET principal = 'eve@example.org'", 6),
     ("UPDATE dataset_version SET number = 2", 8),
     ("UPDATE revision SET reason = 'never'", 17),
-    ("UPDATE live_revision SET number = 9 WHERE to_seq IS NULL", 21),
+    ("UPDATE live_revision SET number = 9 WHERE to_seq IS NULL", 23),
     ("UPDATE log_part SET last_row = 8", 18),
 ];
 
