@@ -2,11 +2,16 @@
 //! damage which keeps the home from being opened is named too.
 
 mod home;
+mod packages;
+mod predictions;
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use stemma_api::types::{AuditEvent, AuditReport, Checkpoint, Page};
-use stemma_core::{Problem, audit::Check};
+use stemma_core::{Digest, Problem, audit::Check};
 use stemma_ledger::LedgerView;
 
 use crate::{Engine, Layout, facts::ledger_problem};
@@ -14,6 +19,22 @@ use crate::{Engine, Layout, facts::ledger_problem};
 /// Verifies what answers rest on in the home of a folder, which need not be open, and may be.
 pub async fn audit_home(root: &Path) -> AuditReport {
     audit(&Layout::new(root)).await
+}
+
+/// What a home needs and holds besides its ledger.
+pub struct HomeNeeds {
+    /// Content that facts need, with who needs it.
+    pub content: BTreeMap<Digest, BTreeSet<String>>,
+    /// The part of the prediction log that is not sealed yet.
+    pub predictions: Check,
+}
+
+/// Asks a home, as it lies there, what must be there.
+pub async fn home_needs(root: &Path) -> Result<HomeNeeds, Problem> {
+    let layout = Layout::new(root);
+    let view = LedgerView::open(&layout.ledger()).await.map_err(ledger_problem)?;
+    let content = view.needed_content().await.map_err(ledger_problem)?;
+    Ok(HomeNeeds { content, predictions: predictions::check(&layout, &view).await })
 }
 
 async fn audit(layout: &Layout) -> AuditReport {
@@ -31,6 +52,10 @@ async fn audit(layout: &Layout) -> AuditReport {
         }
     };
     report.add(check);
+    if let Ok(view) = &view {
+        report.add(packages::check(layout, view).await);
+        report.add(predictions::check(layout, view).await);
+    }
     report
 }
 

@@ -2,13 +2,13 @@
 
 use stemma_api::types::{VersionDetail, Why};
 use stemma_core::{
-    Problem,
+    ErrorKind, Problem,
     name::{ModelName, ProjectName},
     policy::{Action, Stage},
     prediction::{PredictionAddress, PredictionId, PredictionRecord},
 };
 
-use crate::{Caller, Engine, lineage::Start};
+use crate::{Caller, Engine, lineage::Start, seal::log_problem};
 
 /// A prediction, found.
 pub(crate) struct FoundPrediction {
@@ -62,9 +62,9 @@ impl Engine {
                 .hint("ids hold the home they come from: is this the right one?")
         };
         let address = prediction.open(self.prediction_key()).ok_or_else(unknown)?;
-        let project = self.project_of_endpoint(address.endpoint).await?.ok_or_else(unknown)?;
-        caller.may(Action::ReadPredictions, Some(&project)).map_err(|_| unknown())?;
-        self.recorded_prediction(address).await?.ok_or_else(unknown)
+        let project = self.project_of_endpoint(address.endpoint).await?;
+        caller.may(Action::ReadPredictions, project.as_ref()).map_err(|_| unknown())?;
+        self.recorded_prediction(address).await?.ok_or_else(|| lost(prediction))
     }
 
     /// Reads the record at an address. Nobody may be shown it whose right to read it was not checked.
@@ -72,11 +72,20 @@ impl Engine {
         &self,
         address: PredictionAddress,
     ) -> Result<Option<FoundPrediction>, Problem> {
-        if let Some(record) = self.unsealed_prediction(address).await? {
+        if let Some(record) = self.open_prediction(address).await? {
             return Ok(Some(FoundPrediction { record, stored_in: "the open segment of the log".to_owned() }));
         }
         let sealed = self.sealed_prediction(address).await?;
         Ok(sealed.map(|(record, part)| FoundPrediction { record, stored_in: format!("{part} (Parquet)") }))
+    }
+
+    /// The record of an address that is not sealed yet. A caller may know the id before the record is on disk.
+    async fn open_prediction(&self, address: PredictionAddress) -> Result<Option<PredictionRecord>, Problem> {
+        if let Some(record) = self.unsealed_prediction(address).await? {
+            return Ok(Some(record));
+        }
+        self.log().flush().await.map_err(log_problem)?;
+        self.unsealed_prediction(address).await
     }
 
     /// A version with its run, evidence, approvals and what it still lacks.
@@ -107,4 +116,13 @@ impl Engine {
             version,
         })
     }
+}
+
+/// Only this home can have made the id, so there was a record.
+pub(crate) fn lost(prediction: &PredictionId) -> Problem {
+    let message =
+        format!("the record of prediction `{prediction}` is lost: this home answered with its id, and has it no more");
+    Problem::new(ErrorKind::Corrupt, message).hint(
+        "`stemma audit verify` says what else is gone; only where the endpoint logs `fast` may a crash have taken it",
+    )
 }

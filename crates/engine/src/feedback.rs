@@ -13,7 +13,7 @@ use stemma_core::{
     signature::Datatype,
 };
 
-use crate::{ATTEMPTS, Caller, Engine};
+use crate::{ATTEMPTS, Caller, Engine, explain::lost};
 
 /// Longest label, comment or reason, in bytes.
 const TEXT_BYTES_MAX: usize = 4096;
@@ -36,7 +36,7 @@ impl Engine {
         let label = match &send.label {
             None => None,
             Some(label) => {
-                let record = self.recorded_prediction(address).await?.ok_or_else(unknown)?.record;
+                let record = self.recorded_prediction(address).await?.ok_or_else(|| lost(prediction))?.record;
                 Some(self.possible_labels(&record).await?.find(label)?)
             }
         };

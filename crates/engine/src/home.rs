@@ -80,6 +80,10 @@ impl Engine {
             return Err(problem.hint("`stemma init` makes one"));
         };
         layout.create_folders()?;
+        let ledger = open_ledger(&layout, home.home, &clock).await?;
+        if ledger.has_prediction_notes().await.map_err(ledger_problem)? {
+            layout.require_prediction_key()?;
+        }
         let prediction_key = layout.prediction_key()?;
         let store = Store::open(&layout.content()).map_err(store_problem)?;
         let log =
@@ -91,7 +95,6 @@ impl Engine {
                 "a segment of the prediction log is damaged"
             );
         }
-        let ledger = open_ledger(&layout, home.home, &clock).await?;
         let (routes, table) = watch::channel(Arc::new(RouteTable::default()));
         let gateway = Gateway::new(table, log.clone(), clock.clone());
         let engine = Self(Arc::new(Inner {

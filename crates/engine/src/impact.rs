@@ -29,7 +29,7 @@ const PARTS_MAX: usize = 5_000;
 /// Newest runs that are asked whether they may have used a thing unseen.
 const RUNS_LOOKED_AT: u32 = 1_000;
 /// Longest environment document that is read for its packages.
-const ENVIRONMENT_BYTES_MAX: u64 = 8 << 20;
+pub(crate) const ENVIRONMENT_BYTES_MAX: u64 = 8 << 20;
 /// Most packages of one environment.
 const PACKAGES_MAX: usize = 20_000;
 
@@ -44,6 +44,15 @@ struct Installed {
 struct Package {
     name: String,
     version: String,
+}
+
+/// Names and versions of the packages that an environment's document lists. Documents of other tools have other members:
+/// then there is nothing to ask for.
+pub(crate) fn packages_in(document: &[u8]) -> BTreeSet<(String, String)> {
+    let packages =
+        serde_json::from_slice::<Installed>(document).map_or_else(|_| Vec::new(), |installed| installed.packages);
+    let packages = packages.into_iter().take(PACKAGES_MAX);
+    packages.map(|package| (package_name(&package.name), package.version)).collect()
 }
 
 impl Engine {
@@ -83,14 +92,7 @@ impl Engine {
             return Ok(());
         }
         let bytes = self.read_content(environment, ENVIRONMENT_BYTES_MAX).await?;
-        // documents of other tools have other members: then there is nothing to ask for
-        let Ok(installed) = serde_json::from_slice::<Installed>(&bytes) else {
-            return Ok(());
-        };
-        let packages = installed.packages.into_iter().take(PACKAGES_MAX);
-        let packages: BTreeSet<(String, String)> =
-            packages.map(|package| (package_name(&package.name), package.version)).collect();
-        let packages: Vec<(String, String)> = packages.into_iter().collect();
+        let packages: Vec<(String, String)> = packages_in(&bytes).into_iter().collect();
         self.ledger().insert_packages(project, environment, &packages).await.map_err(ledger_problem)
     }
 

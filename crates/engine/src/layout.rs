@@ -140,7 +140,19 @@ impl Layout {
         }
     }
 
-    fn prediction_key_path(&self) -> PathBuf {
+    /// Fails if the key is gone that ids were made with: a new one in its place would make them strangers.
+    pub fn require_prediction_key(&self) -> Result<(), Problem> {
+        let path = self.prediction_key_path();
+        if path.exists() {
+            return Ok(());
+        }
+        Err(Problem::new(ErrorKind::Corrupt, format!("`{}` is missing", path.display())).hint(
+            "bring it back from a backup; if there is none, 32 random bytes in its place let the home be opened, and no \
+             earlier prediction is found by its id",
+        ))
+    }
+
+    pub fn prediction_key_path(&self) -> PathBuf {
         self.root.join("prediction.key")
     }
 }

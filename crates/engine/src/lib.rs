@@ -76,7 +76,7 @@ use crate::{
 };
 pub use crate::{
     access::{Caller, RoleGrant, TOKEN_PREFIX},
-    audit::audit_home,
+    audit::{HomeNeeds, audit_home, home_needs},
     blame::key_cell,
     folder::NODE_BYTES_MAX,
     layout::{HOME_FORMAT, Layout},
@@ -266,6 +266,12 @@ impl Engine {
         }
         if let Err(problem) = self.seal_runs().await {
             tracing::warn!(%problem, "runs could not be sealed; they will be at the next start");
+        }
+        if let Err(problem) = self.seal_rows().await {
+            tracing::warn!(%problem, "feedback and rights could not be sealed; they will be at the next start");
+        }
+        if let Err(problem) = self.note_predictions().await {
+            tracing::warn!(%problem, "what the prediction log holds could not be noted; it will be at the next start");
         }
         if let Err(error) = self.ledger().checkpoint().await.map_err(ledger_problem) {
             tracing::warn!(%error, "the ledger's head could not be signed");

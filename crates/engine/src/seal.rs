@@ -8,7 +8,7 @@ use parquet::{
     file::reader::{ChunkReader, Length},
 };
 use stemma_core::{
-    ErrorKind, Problem,
+    Digest, ErrorKind, Problem,
     event::{Event, SegmentSealed},
     id::RequestId,
     name::ProjectName,
@@ -16,8 +16,8 @@ use stemma_core::{
     prediction::{PredictionAddress, PredictionRecord},
     record::Actor,
 };
-use stemma_gateway::{SealedPart, SegmentId};
-use stemma_store::BlobReader;
+use stemma_gateway::{Extent, LogError, SealedPart, SegmentId};
+use stemma_store::{BlobReader, StoreError};
 
 use crate::{
     Caller, Engine,
@@ -30,6 +30,8 @@ use crate::{
 const ROUND: Duration = Duration::from_secs(2);
 /// The open segment is closed when it is older than this, so that predictions become content soon.
 const SEGMENT_AGE_MAX: Duration = Duration::from_secs(600);
+/// How often feedback, rights to content, and what the open segment holds are made facts.
+const NOTE_EVERY: Duration = Duration::from_secs(30);
 /// A command that owned the home for a moment seals when this many segments wait.
 pub(crate) const WAITING_SEGMENTS_MAX: usize = 16;
 
@@ -40,6 +42,7 @@ impl Engine {
     pub async fn keep_house(self) {
         let mut rounds = tokio::time::interval(ROUND);
         let mut opened = tokio::time::Instant::now();
+        let mut noted = opened;
         loop {
             rounds.tick().await;
             if opened.elapsed() > SEGMENT_AGE_MAX {
@@ -48,6 +51,11 @@ impl Engine {
             }
             warn_if_failed(self.seal_predictions().await);
             warn_if_failed(self.seal_runs().await);
+            if noted.elapsed() > NOTE_EVERY {
+                noted = tokio::time::Instant::now();
+                warn_if_failed(self.seal_rows().await);
+                warn_if_failed(self.note_predictions().await);
+            }
             warn_if_failed(self.checkpoint().await);
         }
     }
@@ -68,6 +76,29 @@ impl Engine {
             }
         }
         failed.map(|()| sealed)
+    }
+
+    /// Makes a fact of what segments hold that are not sealed yet, so that what goes of it is noticed.
+    pub(crate) async fn note_predictions(&self) -> Result<(), Problem> {
+        self.log().flush().await.map_err(log_problem)?;
+        let key = Digest::of(self.prediction_key().as_bytes());
+        let mut events = Vec::new();
+        for extent in self.log().extents() {
+            let noted = self.ledger().noted_records(extent.segment).await.map_err(ledger_problem)?;
+            if extent.records > noted {
+                let Extent { segment, records, bytes, digest } = extent;
+                events.push(Event::PredictionsNoted { segment, records, bytes, digest, key });
+            }
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        let events = &events;
+        self.change_as(&Actor::system(), RequestId::generate(), || async move { Ok(events.clone()) }).await.map(drop)
+    }
+
+    pub(crate) async fn seal_rows(&self) -> Result<u64, Problem> {
+        self.ledger().seal_rows(&Actor::system()).await.map_err(ledger_problem)
     }
 
     /// Closes the open segment of the log, so that everything in it can be sealed.
@@ -121,20 +152,21 @@ impl Engine {
         address: PredictionAddress,
     ) -> Result<Option<PredictionRecord>, Problem> {
         let log = self.log().clone();
-        tokio::task::spawn_blocking(move || log.get(address)).await.map_err(internal)?.map_err(log_problem)
+        tokio::task::spawn_blocking(move || log.get(address)).await.map_err(internal)?.map_err(read_problem)
     }
 
     /// Reads one record out of a sealed file, and says which file.
     pub(crate) async fn sealed_prediction(
         &self,
         address: PredictionAddress,
-    ) -> Result<Option<(PredictionRecord, stemma_core::Digest)>, Problem> {
+    ) -> Result<Option<(PredictionRecord, Digest)>, Problem> {
         let Some(part) = self.sealed_part(address).await? else {
             return Ok(None);
         };
+        self.check_not_purged(&part.project, part.digest).await?;
         let store = self.store().clone();
         let read = move || {
-            let reader = store.open_blob(&part.digest).map_err(store_problem)?;
+            let reader = store.open_blob(&part.digest).map_err(|error| lost_part(part.digest, error))?;
             stemma_gateway::read_sealed(BlobChunks(Arc::new(reader)), part.first_row, address.row).map_err(log_problem)
         };
         let record = tokio::task::spawn_blocking(read).await.map_err(internal)??;
@@ -146,7 +178,7 @@ impl Engine {
         &self,
         caller: &Caller,
         project: &ProjectName,
-        digest: stemma_core::Digest,
+        digest: Digest,
     ) -> Result<Option<Content>, Problem> {
         if caller.may(Action::ReadPredictions, Some(project)).is_err() {
             return Ok(None);
@@ -161,10 +193,7 @@ impl Engine {
     }
 
     /// Counts the answers in a sealed file by revision and arm.
-    pub(crate) async fn count_sealed_part(
-        &self,
-        digest: stemma_core::Digest,
-    ) -> Result<stemma_gateway::ArmCounts, Problem> {
+    pub(crate) async fn count_sealed_part(&self, digest: Digest) -> Result<stemma_gateway::ArmCounts, Problem> {
         let store = self.store().clone();
         let count = move || {
             let reader = store.open_blob(&digest).map_err(store_problem)?;
@@ -177,6 +206,27 @@ impl Engine {
 fn warn_if_failed<T>(result: Result<T, Problem>) {
     if let Err(problem) = result {
         tracing::warn!(%problem, "housekeeping failed and will be tried again");
+    }
+}
+
+/// A sealed file that a fact names and nobody has is lost.
+fn lost_part(digest: Digest, error: StoreError) -> Problem {
+    match error {
+        StoreError::NotFound(_) => {
+            let message = format!("the sealed file {digest}, which holds it, is lost: it is not in the store");
+            Problem::new(ErrorKind::Corrupt, message).hint("bring the content back from a backup")
+        }
+        error => store_problem(error),
+    }
+}
+
+/// What reading the open log has met: altered bytes are another thing than a disk that does not answer.
+fn read_problem(error: LogError) -> Problem {
+    let message = error.to_string();
+    match error {
+        LogError::Corrupt { .. } => Problem::new(ErrorKind::Corrupt, message)
+            .hint("`stemma audit verify` says what else is gone; bring the segment back from a backup"),
+        error => log_problem(error),
     }
 }
 

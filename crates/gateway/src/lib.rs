@@ -20,7 +20,9 @@ pub mod turns;
 pub use access::{Access, AccessError, Grant, Projects};
 pub use compose::Program;
 pub use gateway::Gateway;
-pub use log::{AppendError, LogError, LogOptions, NewRecord, PredictionLog, SegmentId};
+pub use log::{
+    AppendError, Extent, LogError, LogOptions, NewRecord, PredictionLog, SegmentId, SegmentSeen, look_at_segments,
+};
 pub use overrule::Overrides;
 pub use runtime::{RunFailure, Runtime};
 pub use seal::{ArmCounts, SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};

@@ -30,7 +30,8 @@ use stemma_core::{
 };
 use tokio::sync::oneshot;
 
-pub use recovery::RecoveredSegment;
+pub use recovery::{RecoveredSegment, SegmentSeen, look_at_segments};
+pub use segment::Extent;
 use segment::{Segment, SegmentWriter};
 
 /// Milliseconds since the epoch in the upper 48 bits, 16 random bits below.
@@ -396,6 +397,12 @@ impl PredictionLog {
         let segments = self.shared.all_segments();
         let ended = segments.iter().map(|segment| segment.id);
         ended.filter(|id| *id != open).collect()
+    }
+
+    /// What is on disk of each segment that holds records and is not removed, but for damaged ones.
+    pub fn extents(&self) -> Vec<Extent> {
+        let extents = self.shared.all_segments().into_iter().filter_map(|segment| segment.index(|index| index.extent));
+        extents.filter(|extent| extent.records > 0).collect()
     }
 
     /// Deletes an ended segment whose sealed parts the caller has made durable, and the parts' files.

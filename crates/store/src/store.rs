@@ -66,6 +66,13 @@ impl Store {
         Ok(Self { index: Arc::new(Index::open(root)?), root: root.into(), marks })
     }
 
+    /// Opens the store in a folder that must be there, and makes nothing.
+    pub fn open_to_look(root: &Path) -> Result<Self> {
+        let packs = root.join("packs");
+        fs::metadata(&packs).at(&packs)?;
+        Self::open(root)
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }

@@ -1,5 +1,6 @@
 //! Stories of a whole home, without HTTP.
 
+mod alterations;
 mod compare;
 mod delivery;
 mod family;

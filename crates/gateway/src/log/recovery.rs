@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use stemma_core::Digest;
+
 use super::{
     LogError, SegmentId,
     frame::{self, Scan},
@@ -52,6 +54,8 @@ fn recover_segment(directory: &Path, id: SegmentId) -> Result<(Option<Arc<Segmen
     let failed = |source| LogError::io("recover", &path, source);
     let bytes = std::fs::read(&path).map_err(failed)?;
     let scan = frame::scan(id, &bytes);
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(bytes.get(..scan.end as usize).unwrap_or(&bytes));
     drop(bytes);
     report(&path, &scan);
     let recovered = RecoveredSegment {
@@ -66,8 +70,8 @@ fn recover_segment(directory: &Path, id: SegmentId) -> Result<(Option<Arc<Segmen
     }
     let file = open(&path).map_err(failed)?;
     let segment = Segment::new(id, path.clone(), file, scan.damage);
-    if scan.damage.is_none() && (!scan.closed || scan.torn_bytes > 0) {
-        end(&segment, &scan).map_err(failed)?;
+    if scan.damage.is_none() {
+        end(&segment, &scan, hasher).map_err(failed)?;
     }
     segment.publish(scan.frames);
     Ok((Some(Arc::new(segment)), recovered))
@@ -84,16 +88,53 @@ fn report(path: &Path, scan: &Scan) {
 }
 
 /// Cuts the torn tail off and writes the end frame, so that what is there now can be told from damage later.
-fn end(segment: &Segment, scan: &Scan) -> io::Result<()> {
+fn end(segment: &Segment, scan: &Scan, hasher: blake3::Hasher) -> io::Result<()> {
     let file = open(&segment.path)?;
-    if scan.closed {
+    let mut writer = SegmentWriter::resume(segment, file.try_clone()?, scan, hasher);
+    if !scan.closed {
+        writer.close()?;
+    } else if scan.torn_bytes > 0 {
         file.set_len(scan.end)?;
-        return file.sync_all();
+        file.sync_all()?;
     }
-    let records = u32::try_from(scan.frames.len()).expect("rows are counted in 32 bits");
-    SegmentWriter::resume(segment, file, scan.end, scan.last_batch, records).close()
+    segment.note(writer.extent());
+    Ok(())
 }
 
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
+}
+
+/// A segment's file as it lies there, whether or not a log is open on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentSeen {
+    pub segment: SegmentId,
+    /// Whole records.
+    pub records: u64,
+    /// Offset of bytes that were on disk and are not what they were.
+    pub damage: Option<u64>,
+    /// Of the beginning that was asked for; `None` if the file is shorter.
+    pub beginning: Option<Digest>,
+}
+
+/// Looks at all segments of a directory and changes nothing; `noted` says how long a beginning of each is wanted.
+pub fn look_at_segments(
+    directory: &Path,
+    noted: impl Fn(SegmentId) -> Option<u64>,
+) -> Result<Vec<SegmentSeen>, LogError> {
+    let mut seen = Vec::new();
+    for segment in segments_in(directory)? {
+        let path = directory.join(super::segment::file_name(segment));
+        let bytes = match std::fs::read(&path) {
+            // sealed meanwhile
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            read => read.map_err(|source| LogError::io("read", &path, source))?,
+        };
+        let scan = frame::scan(segment, &bytes);
+        let length = noted(segment).and_then(|length| usize::try_from(length).ok());
+        let beginning = length.and_then(|length| bytes.get(..length)).map(Digest::of);
+        let records = scan.frames.len() as u64;
+        seen.push(SegmentSeen { segment, records, damage: scan.damage, beginning });
+    }
+    Ok(seen)
 }

@@ -9,12 +9,13 @@ use std::{
     sync::RwLock,
 };
 
-use stemma_core::prediction::PredictionAddress;
+use stemma_core::{Digest, prediction::PredictionAddress};
 
 use super::{
     LogError, SegmentId,
     frame::{
-        FRAME_HEADER_BYTES, FrameAt, FrameHeader, FrameKind, announced_payload, push_frame, read_frame, segment_header,
+        FRAME_HEADER_BYTES, FrameAt, FrameHeader, FrameKind, Scan, announced_payload, push_frame, read_frame,
+        segment_header,
     },
 };
 
@@ -33,6 +34,16 @@ pub fn parse_file_name(name: &str) -> Option<SegmentId> {
     (file_name(segment) == name).then_some(segment)
 }
 
+/// The beginning of a segment that is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    pub segment: SegmentId,
+    pub records: u64,
+    pub bytes: u64,
+    /// Of these bytes: later ones change nothing of it.
+    pub digest: Digest,
+}
+
 /// A segment as readers see it: whatever the index holds is on disk.
 #[derive(Debug)]
 pub struct Segment {
@@ -49,6 +60,8 @@ pub struct Segment {
 pub struct SegmentIndex {
     pub rows: HashMap<u16, Vec<(u32, u64)>>,
     pub records: u64,
+    /// None of a damaged segment.
+    pub extent: Option<Extent>,
 }
 
 impl SegmentIndex {
@@ -73,6 +86,10 @@ impl Segment {
     pub fn publish(&self, frames: impl IntoIterator<Item = FrameAt>) {
         let mut index = self.index.write().unwrap_or_else(|e| e.into_inner());
         frames.into_iter().for_each(|frame| index.push(frame));
+    }
+
+    pub fn note(&self, extent: Extent) {
+        self.index.write().unwrap_or_else(|e| e.into_inner()).extent = Some(extent);
     }
 
     pub fn index<T>(&self, read: impl FnOnce(&SegmentIndex) -> T) -> T {
@@ -125,6 +142,8 @@ pub struct SegmentWriter {
     batch: u32,
     records: u32,
     buffer: Vec<u8>,
+    /// Of everything before `stable`.
+    hasher: blake3::Hasher,
 }
 
 impl SegmentWriter {
@@ -142,6 +161,7 @@ impl SegmentWriter {
             batch: 0,
             records: 0,
             buffer: Vec::new(),
+            hasher: blake3::Hasher::new(),
         };
         match writer.begin(directory) {
             Ok(()) => Ok(writer),
@@ -160,11 +180,14 @@ impl SegmentWriter {
         self.file.sync_all()?;
         File::open(directory)?.sync_all()?;
         self.stable = header.len() as u64;
+        self.hasher.update(&header);
         Ok(())
     }
 
-    /// Takes over a recovered segment to end it.
-    pub fn resume(segment: &Segment, file: File, end: u64, last_batch: u32, records: u32) -> Self {
+    /// Takes over a recovered segment to end it; `hasher` has read all before `end`.
+    pub fn resume(segment: &Segment, file: File, scan: &Scan, hasher: blake3::Hasher) -> Self {
+        let records = u32::try_from(scan.frames.len()).expect("rows are counted in 32 bits");
+        let (end, last_batch) = (scan.end, scan.last_batch);
         Self {
             id: segment.id,
             path: segment.path.clone(),
@@ -175,12 +198,19 @@ impl SegmentWriter {
             batch: last_batch,
             records,
             buffer: Vec::new(),
+            hasher,
         }
     }
 
     pub fn reader(&self) -> io::Result<Segment> {
         let file = self.file.try_clone()?;
         Ok(Segment::new(self.id, self.path.clone(), file, None))
+    }
+
+    /// What is on disk.
+    pub fn extent(&self) -> Extent {
+        let digest = Digest::from_bytes(*self.hasher.finalize().as_bytes());
+        Extent { segment: self.id, records: u64::from(self.records), bytes: self.stable, digest }
     }
 
     pub fn path(&self) -> &Path {
@@ -215,6 +245,7 @@ impl SegmentWriter {
         self.file.sync_data()?;
         self.stable = end;
         self.batch += 1;
+        self.hasher.update(&self.buffer);
         self.buffer.clear();
         self.buffer.shrink_to(PREALLOCATED_BYTES as usize);
         Ok(())

@@ -94,6 +94,7 @@ impl Writer {
         let shared = &self.shared;
         if let Some(segment) = shared.segment(open.id) {
             segment.publish(self.pending.iter().map(|(at, _)| *at));
+            segment.note(open.extent());
         }
         shared.batches.fetch_add(1, Ordering::Relaxed);
         let written = self.pending.len() as u64;
@@ -140,6 +141,9 @@ impl Writer {
         } else {
             let bytes = std::fs::metadata(open.path()).map_or(0, |metadata| metadata.len());
             shared.unsealed_bytes.fetch_add(bytes, Ordering::SeqCst);
+            if let Some(segment) = shared.segment(open.id) {
+                segment.note(open.extent());
+            }
         }
         shared.open.store(0, Ordering::SeqCst);
     }
