@@ -10,7 +10,7 @@ mod turn;
 mod view;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -136,6 +136,17 @@ impl From<OperationsError> for LockError {
     fn from(error: OperationsError) -> Self {
         Self::Operations(Box::new(error))
     }
+}
+
+/// The texts that operations are read from, each with the operations that need it.
+pub fn texts(journal: &Journal) -> BTreeMap<Digest, Vec<u64>> {
+    let mut texts: BTreeMap<Digest, Vec<u64>> = BTreeMap::new();
+    for operation in &journal.operations {
+        let of: BTreeSet<Digest> =
+            [operation.before, operation.after].into_iter().chain(operation.files).chain(operation.ignore).collect();
+        of.into_iter().for_each(|text| texts.entry(text).or_default().push(operation.number));
+    }
+    texts
 }
 
 /// Everything that the operations of a home need to be readable and undone: texts of the lock, what they list, and

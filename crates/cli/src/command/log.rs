@@ -12,13 +12,13 @@ use super::Global;
 use crate::{
     print::Output,
     session::{self, Place, Session},
-    view::log::{Done, DoneToPath, History, Log, history, list},
+    view::log::{Done, DoneToPath, History, Log, Lost, history, list},
 };
 
 /// Say what was done in this folder, or how data came to be what it is
 ///
 /// Of a path or a dataset: its versions with who added them, from which run and where they came from, and the
-/// operations that changed it here.
+/// operations that changed it here. Ends with exit code 8 if a part of that history is gone.
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// A path, or a dataset's name
@@ -35,26 +35,34 @@ pub async fn run(args: LogArgs, global: &Global, output: &Output) -> Result<Exit
         let workspace = session::require_workspace()?;
         let log = tokio::task::block_in_place(|| operations_of(&workspace, limit))?;
         output.result(&log, || list(&log));
-        return Ok(ExitCode::SUCCESS);
+        let is_whole = log.lost.is_nothing() && log.operations.iter().all(|done| done.unreadable.is_none());
+        return Ok(exit(is_whole));
     };
     let found = session::with(global, async |session| history_of(session, of, limit).await).await?;
     output.result(&found, || history(&found));
-    Ok(ExitCode::SUCCESS)
+    Ok(exit(found.lost.is_nothing()))
+}
+
+fn exit(is_whole: bool) -> ExitCode {
+    if is_whole { ExitCode::SUCCESS } else { ExitCode::from(ErrorKind::Corrupt.exit_code()) }
 }
 
 fn operations_of(workspace: &Workspace, limit: usize) -> Result<Log, Problem> {
     let journal = Journal::of(workspace)?;
+    let lost = Lost::of(&journal);
     if journal.operations.is_empty() {
-        return Ok(Log { operations: Vec::new(), damaged: journal.damaged });
+        return Ok(Log { operations: Vec::new(), lost });
     }
     let store = workspace.open_store()?;
     let newest = journal.operations.into_iter().rev().take(limit);
     let done = newest.map(|operation| {
         // an operation whose texts are gone is still worth a line
-        let paths = operations::changed_paths(&store, &operation).unwrap_or_default();
-        Done { operation, paths }
+        match operations::changed_paths(&store, &operation) {
+            Ok(paths) => Done { operation, paths, unreadable: None },
+            Err(error) => Done { operation, paths: Vec::new(), unreadable: Some(error.to_string()) },
+        }
     });
-    Ok(Log { operations: done.collect(), damaged: journal.damaged })
+    Ok(Log { operations: done.collect(), lost })
 }
 
 async fn history_of(session: &Session, of: &str, limit: usize) -> Result<History, Problem> {
@@ -63,16 +71,16 @@ async fn history_of(session: &Session, of: &str, limit: usize) -> Result<History
         Some(name) => versions(session, name).await?,
         None => Vec::new(),
     };
-    let mut operations = match &place.path {
+    let (mut operations, lost) = match &place.path {
         Some(_) => tokio::task::block_in_place(|| done_to(session, &place))?,
-        None => Vec::new(),
+        None => (Vec::new(), Lost::default()),
     };
     if versions.is_empty() && operations.is_empty() {
         return Err(unknown(session, of).await);
     }
     versions.truncate(limit);
     operations.truncate(limit);
-    Ok(History { path: place.path, dataset: place.name, versions, operations })
+    Ok(History { path: place.path, dataset: place.name, versions, operations, lost })
 }
 
 /// Newest first; none if the home does not know the name.
@@ -83,15 +91,15 @@ async fn versions(session: &Session, name: &DatasetName) -> Result<Vec<DatasetVe
     }
 }
 
-fn done_to(session: &Session, place: &Place) -> Result<Vec<DoneToPath>, Problem> {
+fn done_to(session: &Session, place: &Place) -> Result<(Vec<DoneToPath>, Lost), Problem> {
     let (Some(path), workspace) = (&place.path, session.workspace()?) else {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Lost::default()));
     };
     let journal = Journal::of(workspace)?;
     let mut done: Vec<DoneToPath> =
         operations::path_operations(session.store()?, &journal, path)?.into_iter().map(DoneToPath::from).collect();
     done.reverse();
-    Ok(done)
+    Ok((done, Lost::of(&journal)))
 }
 
 async fn unknown(session: &Session, of: &str) -> Problem {

@@ -6,7 +6,7 @@ use stemma_core::{
     Digest,
     name::{DatasetName, TreePath},
 };
-use stemma_workspace::operations::{Operation, PathOperation};
+use stemma_workspace::operations::{Journal, Operation, PathOperation};
 
 use super::{count, dataset, run, section, short};
 use crate::print;
@@ -19,9 +19,39 @@ const COMMAND_CHARS: usize = 70;
 #[derive(Serialize)]
 pub struct Log {
     pub operations: Vec<Done>,
+    #[serde(flatten)]
+    pub lost: Lost,
+}
+
+/// What is gone of the operations.
+#[derive(Default, Serialize)]
+pub struct Lost {
     /// Lines of the file that can't be read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub damaged: Vec<u64>,
+    #[serde(rename = "damaged", skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<u64>,
+    /// First and last number of operations that there were.
+    #[serde(rename = "missing", skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<(u64, u64)>,
+}
+
+impl Lost {
+    pub fn of(journal: &Journal) -> Self {
+        Self { lines: journal.damaged.clone(), numbers: journal.missing.clone() }
+    }
+
+    pub fn is_nothing(&self) -> bool {
+        self.lines.is_empty() && self.numbers.is_empty()
+    }
+
+    /// One line each, for people.
+    pub fn told(&self) -> Vec<String> {
+        let line = |line: &u64| format!("line {line} of `.stemma/operations` is damaged and left out");
+        let gap = |(first, last): &(u64, u64)| match first == last {
+            true => format!("operation {first} is missing"),
+            false => format!("operations {first} to {last} are missing"),
+        };
+        self.lines.iter().map(line).chain(self.numbers.iter().map(gap)).collect()
+    }
 }
 
 #[derive(Serialize)]
@@ -29,6 +59,9 @@ pub struct Done {
     #[serde(flatten)]
     pub operation: Operation,
     pub paths: Vec<TreePath>,
+    /// Why it is not known which paths it changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -39,6 +72,8 @@ pub struct History {
     pub dataset: Option<DatasetName>,
     pub versions: Vec<DatasetVersion>,
     pub operations: Vec<DoneToPath>,
+    #[serde(flatten)]
+    pub lost: Lost,
 }
 
 #[derive(Serialize)]
@@ -70,11 +105,9 @@ pub fn list(log: &Log) -> String {
         row
     };
     let table = print::table(&["n", "time", "by", "changed", "how"], log.operations.iter().map(row));
-    if log.damaged.is_empty() {
-        return table;
-    }
-    let lines: Vec<String> = log.damaged.iter().map(u64::to_string).collect();
-    format!("{table}\n\nline {} of `.stemma/operations` is damaged and left out", lines.join(", "))
+    let unreadable = log.operations.iter().filter_map(|done| done.unreadable.clone());
+    let lost: Vec<String> = log.lost.told().into_iter().chain(unreadable).collect();
+    if lost.is_empty() { table } else { format!("{table}\n\n{}", lost.join("\n")) }
 }
 
 pub fn history(history: &History) -> String {
@@ -88,6 +121,9 @@ pub fn history(history: &History) -> String {
         let table = print::table(&["n", "time", "by", "what", "how"], history.operations.iter().map(to_path));
         text.push('\n');
         text.push_str(&section(&format!("`{path}` in this folder"), &table));
+    }
+    for line in history.lost.told() {
+        text.push_str(&format!("\n{line}"));
     }
     text.trim_start().to_owned()
 }

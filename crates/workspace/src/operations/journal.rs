@@ -4,17 +4,20 @@
 //! appends next cuts it off.
 
 use std::{
-    fs::File,
+    collections::BTreeSet,
+    fs::{self, File},
     io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use super::{Operation, OperationsError};
-use crate::Workspace;
+use crate::{Workspace, file};
 
 /// Name of the file in the home.
 pub const OPERATIONS_FILE: &str = "operations";
+/// Beside it, the number of the last operation: a file that was cut or removed is noticed.
+const LAST_FILE: &str = "operations.last";
 
 const HEADER: &str = "# stemma operations v1: crc32 operation; append only";
 const HEADER_START: &str = "# stemma operations v";
@@ -28,17 +31,26 @@ pub struct Journal {
     pub operations: Vec<Operation>,
     /// Numbers of lines that are not what was written.
     pub damaged: Vec<u64>,
+    /// Operations that there were and that can't be read any more: first and last number of each gap.
+    pub missing: Vec<(u64, u64)>,
 }
 
 impl Journal {
     /// Reads the operations of a home; there may be none. A torn last line doesn't count.
     pub fn read(home: &Path) -> Result<Self, OperationsError> {
         let path = home.join(OPERATIONS_FILE);
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            opened => opened.map_err(|source| OperationsError::Io { path: path.clone(), source })?,
+        let mut journal = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
+            Err(source) => return Err(OperationsError::Io { path, source }),
+            Ok(file) => read_lines(&path, BufReader::new(file))?,
         };
-        read_lines(&path, BufReader::new(file))
+        journal.missing = gaps(journal.operations.iter().map(|operation| operation.number), last_number(home)?);
+        Ok(journal)
+    }
+
+    /// Whether nothing of it is gone.
+    pub fn is_whole(&self) -> bool {
+        self.damaged.is_empty() && self.missing.is_empty()
     }
 
     /// Reads the operations that changed a workspace's folder, and not another worktree that has the same home.
@@ -51,6 +63,29 @@ impl Journal {
     /// The operation of a number.
     pub fn get(&self, number: u64) -> Option<&Operation> {
         self.operations.iter().find(|operation| operation.number == number)
+    }
+}
+
+/// Which of the numbers from 1 to the last are not among those that were read.
+fn gaps(numbers: impl Iterator<Item = u64>, last: u64) -> Vec<(u64, u64)> {
+    let numbers: BTreeSet<u64> = numbers.collect();
+    let (mut gaps, mut next) = (Vec::new(), 1);
+    for number in numbers.into_iter().chain([last.saturating_add(1)]) {
+        if number > next {
+            gaps.push((next, number - 1));
+        }
+        next = next.max(number.saturating_add(1));
+    }
+    gaps
+}
+
+/// The number of the last operation that was written; 0 if none was, or before this was noted.
+fn last_number(home: &Path) -> Result<u64, OperationsError> {
+    let path = home.join(LAST_FILE);
+    match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(OperationsError::Io { path, source }),
+        Ok(text) => text.trim_end().parse().map_err(|_| OperationsError::Damaged { path, lines: vec![1] }),
     }
 }
 
@@ -118,6 +153,8 @@ pub struct Tail {
     file: File,
     path: PathBuf,
     last: Option<Operation>,
+    /// The greatest number that was given.
+    last_number: u64,
 }
 
 impl Tail {
@@ -132,7 +169,13 @@ impl Tail {
             // the header, or a damaged line that was whole once
             None => Journal::read(home)?.operations.pop(),
         };
-        Ok(Self { file, path, last })
+        let last_number = last_number(home)?.max(last.as_ref().map_or(0, |last| last.number));
+        Ok(Self { file, path, last, last_number })
+    }
+
+    /// The number of the operation that comes next; that of a lost one is not given again.
+    pub const fn next_number(&self) -> u64 {
+        self.last_number + 1
     }
 
     pub fn last(&self) -> Option<&Operation> {
@@ -146,6 +189,10 @@ impl Tail {
             self.file.sync_data()
         });
         written.map_err(|source| OperationsError::Io { path: self.path.clone(), source })?;
+        self.last_number = self.last_number.max(operation.number);
+        let path = self.path.with_file_name(LAST_FILE);
+        let noted = file::replace(&path, format!("{}\n", self.last_number).as_bytes(), 0o600);
+        noted.map_err(|source| OperationsError::Io { path, source })?;
         self.last = Some(operation);
         Ok(())
     }
@@ -248,13 +295,37 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replacen("\"number\":2", "\"number\":7", 1)).unwrap();
         let journal = Journal::read(home.path()).unwrap();
-        assert_eq!((journal.operations.len(), journal.damaged), (2, vec![3]));
+        assert_eq!((journal.operations.len(), journal.damaged, journal.missing), (2, vec![3], vec![(2, 2)]));
         assert!(matches!(super::super::digests(home.path()), Err(OperationsError::Damaged { .. })));
 
         fs::write(&path, text.replacen("v1", "v2", 1)).unwrap();
         assert!(matches!(Journal::read(home.path()), Err(OperationsError::Version { found, .. }) if found == "2"));
         fs::write(&path, format!("something else entirely, of some length and with a line end\n{text}")).unwrap();
         assert!(matches!(Journal::read(home.path()), Err(OperationsError::Damaged { lines, .. }) if lines == [1]));
+    }
+
+    #[test]
+    fn operations_that_are_gone_are_missing_and_their_numbers_are_not_given_again() {
+        assert_eq!(gaps([2, 3, 6].into_iter(), 8), [(1, 1), (4, 5), (7, 8)]);
+        assert_eq!(gaps([].into_iter(), 0), [(0, 0); 0]);
+        let cut = |change: &dyn Fn(&Path, &str)| {
+            let home = home_with(3);
+            let path = home.path().join(OPERATIONS_FILE);
+            change(&path, &fs::read_to_string(&path).unwrap());
+            let missing = Journal::read(home.path()).unwrap().missing;
+            let mut tail = Tail::open(home.path()).unwrap();
+            let next = tail.next_number();
+            tail.append(operation(next)).unwrap();
+            assert_eq!(Journal::read(home.path()).unwrap().missing, missing);
+            (missing, next)
+        };
+        let without_last = |text: &str| text.lines().take(3).map(|line| format!("{line}\n")).collect::<String>();
+        assert_eq!(cut(&|path, text| fs::write(path, without_last(text)).unwrap()), (vec![(3, 3)], 4));
+        // a flipped bit in the last line looks like a torn one, but its writer had finished
+        let flipped = |text: &str| text.replacen("\"number\":3", "\"number\":2", 1);
+        assert_eq!(cut(&|path, text| fs::write(path, flipped(text)).unwrap()), (vec![(3, 3)], 4));
+        assert_eq!(cut(&|path, _| fs::remove_file(path).unwrap()), (vec![(1, 3)], 4));
+        assert_eq!(cut(&|_, _| ()), (vec![], 4));
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl<'a> Turn<'a> {
         if let Some(last) = last {
             self.notice(&mut tail, &last, before, author.time)?;
         }
-        let number = tail.last().map_or(1, |last| last.number + 1);
+        let number = tail.next_number();
         let Author { actor, command, time } = author;
         let command = shorten(redact_args(&command).args);
         let (worktree, undoes) = (self.worktree(), change.undoes);
@@ -125,7 +125,7 @@ impl<'a> Turn<'a> {
             return Ok(());
         }
         let noticed = Operation {
-            number: tail.last().map_or(1, |last| last.number + 1),
+            number: tail.next_number(),
             time,
             actor: None,
             command: Vec::new(),

@@ -48,7 +48,8 @@ fn each_change_of_the_lock_is_one_operation_without_secrets() {
     let workspace = acting(&scene, 3, &["stemma", "add", "a.csv", "--source", &token]);
     add(&workspace, &scene.store, &["a.csv".into()], None, &mut |_, _| {}).unwrap();
 
-    let Journal { operations, damaged } = journal(&scene);
+    let Journal { operations, damaged, missing } = journal(&scene);
+    assert_eq!(missing, []);
     assert_eq!((operations.len(), damaged), (2, Vec::new()), "the same content again is no operation");
     assert_eq!(operations[0].before, Digest::of(b""));
     assert_eq!((operations[0].number, operations[0].time), (1, Timestamp(1)));
