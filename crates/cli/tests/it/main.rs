@@ -12,6 +12,7 @@ mod help;
 mod history;
 mod imports;
 mod lineage;
+mod loss;
 mod models;
 mod onnx;
 mod owner;
