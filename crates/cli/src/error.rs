@@ -9,8 +9,7 @@ use crate::print::Output;
 /// Prints a problem to stderr (as JSON with `--json`) and returns its exit code.
 pub fn report(problem: &Problem, output: &Output) -> ExitCode {
     if output.is_json() {
-        let text = serde_json::to_string(problem).unwrap_or_else(|_| problem.message.clone());
-        eprintln!("{text}");
+        output.failure(problem);
     } else {
         output.note(format!("{}: {}", output.red("error"), problem.message));
         for line in &problem.missing {

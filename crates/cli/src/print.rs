@@ -8,6 +8,7 @@ use std::{
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use stemma_core::visible::{is_to_be_marked, visible};
 
 const BAR: &str = "{msg} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}";
 
@@ -38,27 +39,46 @@ impl Output {
 
     /// Prints a result: the value as JSON with `--json`, else the text.
     pub fn result(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
-        let text = if self.json {
-            serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
-        } else {
-            text()
-        };
+        let text = if self.json { json(serde_json::to_string_pretty(value)) } else { self.shown(text().trim_end()) };
         // a reader that went away (`| head`) is no failure
-        let _ = writeln!(std::io::stdout(), "{}", harmless(text.trim_end()));
+        let _ = writeln!(std::io::stdout(), "{text}");
     }
 
     /// Prints a value as one line of JSON, for results that come after somebody else's output.
     pub fn line(&self, value: &impl Serialize) {
-        let text = serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
-        let _ = writeln!(std::io::stdout(), "{text}");
+        let _ = writeln!(std::io::stdout(), "{}", json(serde_json::to_string(value)));
     }
 
     /// Says something beside the result.
     pub fn note(&self, text: impl AsRef<str>) {
         if !self.json {
             // a closed stderr is no failure either
-            let _ = writeln!(std::io::stderr(), "{}", harmless(text.as_ref()));
+            let _ = writeln!(std::io::stderr(), "{}", self.shown(text.as_ref()));
         }
+    }
+
+    /// Says that something failed, as JSON on stderr.
+    pub fn failure(&self, problem: &impl Serialize) {
+        let _ = writeln!(std::io::stderr(), "{}", json(serde_json::to_string(problem)));
+    }
+
+    /// A text as it may reach the terminal: other people's letters are marked, our own styles stay.
+    fn shown(&self, text: &str) -> String {
+        if !self.colour {
+            return harmless(text).into_owned();
+        }
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('\x1b') {
+            let style = STYLES.iter().find(|style| rest[at..].starts_with(**style)).map_or("", |style| *style);
+            // an escape that is none of ours is marked with what stands behind it
+            let end = at + style.len().max(1);
+            shown.push_str(&harmless(&rest[..end - style.len()]));
+            shown.push_str(style);
+            rest = &rest[end..];
+        }
+        shown.push_str(&harmless(rest));
+        shown
     }
 
     /// A bar on stderr that counts bytes; draws nothing where nobody looks.
@@ -115,22 +135,31 @@ impl Output {
     }
 }
 
-/// Takes out what would steer a terminal: texts come from other people too. Our own styles stay.
+/// The escapes that [`Output`] itself writes.
+const STYLES: [&str; 5] = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m"];
+
+/// Marks what would steer a terminal or hide in it: texts come from other people too.
 pub fn harmless(text: &str) -> Cow<'_, str> {
-    const STYLES: [&str; 5] = ["[0m", "[1m", "[2m", "[31m", "[32m"];
-    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
+    visible(text)
+}
+
+/// JSON for a terminal as well as for a program: the same values, hidden letters written as escapes.
+fn json(text: serde_json::Result<String>) -> String {
+    let text = text.unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+    if !text.contains(is_to_be_marked) {
+        return text;
     }
-    let mut out = String::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        let styles = || c == '\x1b' && STYLES.iter().any(|style| text[at + 1..].starts_with(style));
-        match steers(c) && !styles() {
-            true => out.push('\u{fffd}'),
-            false => out.push(c),
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        match is_to_be_marked(letter) {
+            // they only stand in strings
+            true => {
+                letter.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")))
+            }
+            false => escaped.push(letter),
         }
     }
-    Cow::Owned(out)
+    escaped
 }
 
 /// A plain table without lines, under a header.
@@ -203,9 +232,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_a_terminal_is_taken_out() {
-        assert_eq!(harmless("\x1b[1mname\x1b[0m\n"), "\x1b[1mname\x1b[0m\n");
-        assert_eq!(harmless("a\x1b]0;title\x07b\rc\u{9b}2J"), "a\u{fffd}]0;title\u{fffd}b\u{fffd}c\u{fffd}2J");
+    fn what_steers_a_terminal_is_marked_and_our_styles_stay() {
+        let (coloured, plain) = (Output { json: false, colour: true }, Output { json: false, colour: false });
+        let hostile = "a\x1b]0;title\x07b\rc\u{9b}2J\u{202e}d\u{200b}";
+        let marked = "a\\u{1b}]0;title\\u{7}b\\u{d}c\\u{9b}2J\\u{202e}d\\u{200b}";
+        assert_eq!(coloured.shown(hostile), marked);
+        assert_eq!(plain.shown(hostile), marked);
+        let styled = format!("{} {}\n", coloured.bold("name"), coloured.red("x\x1b[3m"));
+        assert_eq!(coloured.shown(&styled), "\x1b[1mname\x1b[0m \x1b[31mx\\u{1b}[3m\x1b[0m\n");
+        // who prints without colour has no styles, so these are somebody's
+        assert_eq!(plain.shown("\x1b[31mx"), "\\u{1b}[31mx");
+    }
+
+    #[test]
+    fn json_keeps_its_values_and_shows_no_hidden_letter() {
+        let value = serde_json::json!({ "reason": "a\u{202e}b\u{9b}c\u{e0041}\x1b" });
+        let text = json(serde_json::to_string(&value));
+        assert!(text.is_ascii(), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Everything that changes governed state, in the past tense. The ledger stores these and nothing else changes its tables.
 
+mod fit;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -26,12 +26,14 @@ pub mod policy;
 pub mod prediction;
 pub mod recommend;
 pub mod record;
+pub mod redact;
 pub mod refusal;
 pub mod reproduction;
 pub mod route;
 pub mod signature;
 pub mod span;
 pub mod version;
+pub mod visible;
 pub mod written_time;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};

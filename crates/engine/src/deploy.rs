@@ -99,9 +99,10 @@ impl Engine {
     pub(crate) async fn revision_event(
         &self,
         project: &ProjectName,
-        revision: Revision,
+        mut revision: Revision,
         reason: &str,
     ) -> Result<Event, Problem> {
+        revision.make_fit();
         let (digest, bytes) = canonical::digest(&revision).map_err(internal)?;
         self.put_content(project, bytes).await?;
         Ok(Event::RevisionDeployed { revision, digest, reason: reason.to_owned() })

@@ -48,6 +48,9 @@ pub(crate) fn ledger_problem(error: LedgerError) -> Problem {
         return crate::problem::no_room(error.to_string());
     }
     let kind = error.kind();
+    if let LedgerError::Unfit(problem) = error {
+        return problem;
+    }
     let problem = Problem::new(kind, error.to_string());
     match kind {
         ErrorKind::Corrupt => problem.hint("`stemma audit verify` says where; bring the home back from a backup"),

@@ -10,6 +10,7 @@ use stemma_core::{
     Digest, ErrorKind, Problem, near,
     policy::Action,
     prediction::{PredictionId, PredictionRecord},
+    redact::redact_text,
     signature::Datatype,
 };
 
@@ -40,7 +41,9 @@ impl Engine {
                 Some(self.possible_labels(&record).await?.find(label)?)
             }
         };
-        let send = SendFeedback { label, ..send };
+        let clean = |text: Option<String>| text.map(|text| redact_text(&text).text);
+        let (comment, correction) = (clean(send.comment), clean(send.correction));
+        let send = SendFeedback { label, reward: send.reward, comment, correction };
         for _ in 0..ATTEMPTS {
             let known = self.feedback_for(prediction).await?;
             if let Some(known) = known_already(&known, &send)? {

@@ -47,6 +47,10 @@ impl Engine {
                 record.actor.principal, caller.actor.principal
             )));
         }
+        if let Some(member) = record.secrets().first() {
+            let problem = Problem::invalid(format!("the run's `{member}` holds a secret, and would be kept for ever"));
+            return Err(problem.hint("`stemma run` takes out what it knows; give secrets by the environment or a file"));
+        }
         let (found, _) = canonical::digest(record).map_err(internal)?;
         if found != digest {
             return Err(Problem::invalid(format!("the record's digest is {found}, announced was {digest}")));

@@ -29,6 +29,9 @@ pub enum LedgerError {
     Size(usize),
     #[error("the ledger is closed")]
     Closed,
+    /// An event says what may not become a fact.
+    #[error("{0}")]
+    Unfit(stemma_core::Problem),
 }
 
 /// What the databases call a full disk: `SQLITE_FULL`, `SQLITE_IOERR_SHMSIZE`, and PostgreSQL's `disk_full`.
@@ -50,6 +53,7 @@ impl LedgerError {
             Self::NotReadableHere(_) | Self::Newer(_) | Self::File { .. } | Self::Key(_) => ErrorKind::Config,
             Self::Closed => ErrorKind::Unavailable,
             Self::DiskFull => ErrorKind::NoRoom,
+            Self::Unfit(problem) => problem.kind,
         }
     }
 }

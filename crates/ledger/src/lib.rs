@@ -28,7 +28,7 @@ mod view;
 
 use std::{path::PathBuf, sync::Arc};
 
-use stemma_core::{Clock, history::SignedHead};
+use stemma_core::{Clock, event::Event, history::SignedHead};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use crate::{
@@ -114,8 +114,9 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Commits a change, or finds that the ledger has moved since it was decided.
-    pub async fn commit(&self, commit: Commit) -> Result<Outcome, LedgerError> {
+    /// Commits a change, or finds that the ledger has moved since it was decided. Secrets in the events' texts are left out.
+    pub async fn commit(&self, mut commit: Commit) -> Result<Outcome, LedgerError> {
+        commit.events.iter_mut().try_for_each(Event::make_fit).map_err(LedgerError::Unfit)?;
         let (reply, answer) = oneshot::channel();
         self.0.queue.send(Job { commit, reply }).await.map_err(|_| LedgerError::Closed)?;
         answer.await.map_err(|_| LedgerError::Closed)?

@@ -15,9 +15,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use stemma_core::{Digest, Sha256, canonical};
+use stemma_core::{Digest, Sha256, canonical, redact::redact_text};
 
-use crate::{Sandbox, capture::Capture, redact::redact_text};
+use crate::{Sandbox, capture::Capture};
 
 pub use interpreter::{find_interpreter, is_python};
 

@@ -9,7 +9,6 @@ mod keep;
 pub mod process;
 mod python;
 mod recorder;
-pub mod redact;
 pub mod sandbox;
 mod source;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]

@@ -18,6 +18,7 @@ use stemma_core::{
     prediction::{Outcome, OverrideEffect},
     recommend::Verdict,
     record::{FileRef, Metrics, RunRecord},
+    visible::visible,
 };
 
 use crate::{
@@ -282,6 +283,8 @@ pub fn problem(problem: &Problem) -> Response {
 
 fn html(page: impl Template) -> Result<Response, Problem> {
     let text = page.render().map_err(|error| Problem::new(ErrorKind::Internal, format!("page: {error}")))?;
+    // the templates hold no such letters: every one is somebody else's
+    let text = visible(&text).into_owned();
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     Ok(response)

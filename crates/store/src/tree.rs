@@ -8,7 +8,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
-use stemma_core::{Digest, name::TreePath};
+use stemma_core::{
+    Digest,
+    name::{TreePath, tool_of_component},
+};
 
 use crate::{
     error::{Result, StoreError},
@@ -150,7 +153,7 @@ fn check_entry(path: &TreePath, entry: &TreeEntry) -> std::result::Result<(), St
     if path.components().count() > DEPTH_MAX {
         return Err(format!("it lies more than {DEPTH_MAX} directories deep"));
     }
-    if let Some(reserved) = path.components().find(|component| is_reserved(component)) {
+    if let Some(reserved) = path.components().find(|component| tool_of_component(component).is_some()) {
         return Err(format!("`{reserved}` is a tool's own folder"));
     }
     match entry {
@@ -213,12 +216,6 @@ impl Leaf {
     }
 }
 
-/// Folders that hold a tool's own state, in any spelling that some file system takes for the same.
-pub(crate) fn is_reserved(component: &str) -> bool {
-    let plain = component.trim_end_matches([' ', '.']);
-    plain.eq_ignore_ascii_case(".git") || plain.eq_ignore_ascii_case(".stemma")
-}
-
 /// A target may climb only at its beginning, through directories that the tree itself makes, and not above its root.
 /// So wherever its names lead, through other such links or not, they stay inside.
 pub(crate) fn check_target(path: &TreePath, target: &str) -> std::result::Result<(), String> {
@@ -235,7 +232,7 @@ pub(crate) fn check_target(path: &TreePath, target: &str) -> std::result::Result
             "" | "." => {}
             ".." if descended => return Err(outside()),
             ".." => climbed += 1,
-            name if is_reserved(name) => {
+            name if tool_of_component(name).is_some() => {
                 return Err(format!("its target `{target}` is in a tool's own folder"));
             }
             _ => descended = true,

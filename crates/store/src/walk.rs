@@ -12,11 +12,11 @@ use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat},
     io::Errno,
 };
-use stemma_core::name::TreePath;
+use stemma_core::name::{TreePath, tool_of_component};
 
 use crate::{
     error::{IoContext as _, Result, StoreError},
-    tree::{DEPTH_MAX, is_reserved},
+    tree::DEPTH_MAX,
 };
 
 pub(crate) const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -184,7 +184,7 @@ pub(crate) fn display_name(name: &CStr) -> PathBuf {
 
 fn tree_path(parent: Option<&TreePath>, name: &CStr) -> std::result::Result<TreePath, String> {
     let name = name.to_str().map_err(|_| "its name is not UTF-8".to_owned())?;
-    if is_reserved(name) {
+    if tool_of_component(name).is_some() {
         return Err(format!("`{name}` is a tool's own folder"));
     }
     // the name is checked by itself first, so that it can't bring a separator of its own

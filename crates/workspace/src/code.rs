@@ -11,7 +11,7 @@ use std::{
 };
 
 use stemma_core::record::CodeVersion;
-use stemma_runner::redact::{SecretKind, redact_text};
+use stemma_core::redact::{SecretKind, redact_text};
 
 use crate::{
     git::{Git, GitError},

@@ -7,7 +7,7 @@ use std::{
 
 use stemma_core::{
     ErrorKind, Problem,
-    name::{NameError, TreePath},
+    name::{NameError, TreePath, tool_of_component},
     near,
     pointer::Pointer,
 };
@@ -105,18 +105,15 @@ fn resolve_folders(path: &Path) -> io::Result<PathBuf> {
 /// Refuses the folders and files that are ours or Git's, in any spelling that some file system takes for them.
 pub(crate) fn check_reserved(inside: &Path) -> Result<(), PathError> {
     let reserved = |owner| Err(PathError::Reserved { path: inside.to_owned(), owner });
-    if inside == Path::new(crate::lock::LOCK_FILE) {
+    if inside.as_os_str().eq_ignore_ascii_case(crate::lock::LOCK_FILE) {
         return reserved("Stemma");
     }
     for component in inside.components() {
         let Component::Normal(name) = component else {
             continue;
         };
-        if name.eq_ignore_ascii_case(".git") {
-            return reserved("Git");
-        }
-        if name.eq_ignore_ascii_case(crate::HOME_DIR) {
-            return reserved("Stemma");
+        if let Some(tool) = tool_of_component(&name.to_string_lossy()) {
+            return reserved(tool);
         }
     }
     Ok(())

@@ -23,13 +23,13 @@ use stemma_core::{
     name::ProjectName,
     pointer::POINTER_BYTES_MAX,
     record::{Actor, CaptureSummary, CodeVersion, ExitStatus, FileRef, RunKind, RunRecord},
+    redact::{redact_args, redact_text, redact_variable},
 };
 use stemma_runner::{
     Capture, CaptureLevel, CaptureMode, Classified, Command, Execution, Exit, FileAccess, Sandbox, Stamp,
     classify::{Surroundings, classify},
     environment::{self, Environment, Subject},
     process::{EnvironmentChanges, Streams},
-    redact::{redact_args, redact_text, redact_variable},
     sandbox::Ending,
 };
 use stemma_store::{Store, StoreError};

@@ -9,6 +9,7 @@ use stemma_core::{
     lineage::{Node, NodeKind},
     name::{EndpointName, ProjectName},
     prediction::{NodeRecord, PredictionId, PredictionRecord},
+    redact::redact_text,
 };
 use stemma_ledger::{Access, Side};
 
@@ -229,6 +230,7 @@ impl Start {
         if name.is_empty() || name.chars().count() > EXTERNAL_CHARS_MAX || name.chars().any(char::is_control) {
             return Err(Problem::invalid("something outside has a name of 1 to 2000 printable characters"));
         }
-        Ok(Self::one(NodeKind::External, name))
+        // as the ledger will know it
+        Ok(Self::one(NodeKind::External, redact_text(name).text))
     }
 }

@@ -6,10 +6,10 @@ use std::{
 };
 
 use serde::Deserialize;
-use stemma_core::Sha256;
+use stemma_core::{Sha256, redact::redact_text};
 
 use super::{Package, read_text};
-use crate::{capture::Capture, redact::redact_text};
+use crate::capture::Capture;
 
 const METADATA_BYTES_MAX: u64 = 64 << 10;
 const RECORD_BYTES_MAX: u64 = 64 << 20;

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 
+use stemma_core::redact::redact_args;
 use stemma_core::{Clock as _, Digest, SystemClock, canonical};
-use stemma_runner::redact::redact_args;
 use stemma_store::Store;
 
 use super::{

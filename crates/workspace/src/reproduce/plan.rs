@@ -10,12 +10,10 @@ use stemma_core::{
     Digest,
     id::RunId,
     record::{FileRef, RunRecord},
-};
-use stemma_runner::{
-    environment::{Environment, LockFile, Package, is_python},
     redact::is_redacted,
     sandbox::Wall,
 };
+use stemma_runner::environment::{Environment, LockFile, Package, is_python};
 
 use super::{Limits, ReproduceError, ended};
 use crate::path::check_reserved;

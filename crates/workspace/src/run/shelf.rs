@@ -5,11 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use stemma_core::{Digest, Timestamp, hermetic::Gap, lineage::Certainty, record::FileRef};
-use stemma_runner::{
-    FileAccess, Stamp,
+use stemma_core::{
+    Digest, Timestamp,
+    hermetic::Gap,
+    lineage::Certainty,
+    record::FileRef,
     redact::{SecretKind, redact_text},
 };
+use stemma_runner::{FileAccess, Stamp};
 use stemma_store::{Batch, BlobInfo, Store, StoreError};
 
 use super::{Content, ContentKind, sensitive};

@@ -3,6 +3,7 @@
 //! Three kinds of evidence: the format of a known kind of token, a name beside the value that says "secret", and the
 //! place (the password of a URL). A random-looking value alone is none: digests, ids and seeds look random too.
 
+mod address;
 mod format;
 mod name;
 mod option;
@@ -13,9 +14,10 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
 
+use address::addresses;
 use format::formats;
 use name::{key_kind, words};
-use option::{SHORT_OPTIONS, joined_option, password_program};
+use option::{SHORT_OPTIONS, joined_option, options, password_program, user_and_password};
 use value::{is_count, is_expression, is_harmless, looks_made_up};
 
 /// What a secret was recognised as; stands in its place as `«redacted:kind»`.
@@ -41,6 +43,7 @@ pub enum SecretKind {
     Credential,
     Authorization,
     Signature,
+    Cookie,
 }
 
 impl SecretKind {
@@ -65,6 +68,7 @@ impl SecretKind {
             Self::Credential => "credential",
             Self::Authorization => "authorization",
             Self::Signature => "signature",
+            Self::Cookie => "cookie",
         }
     }
 
@@ -94,6 +98,8 @@ pub struct RedactedArgs {
 pub fn redact_text(text: &str) -> Redacted {
     let mut found = Vec::new();
     let text = formats(text, &mut found);
+    let text = addresses(&text, &mut found);
+    let text = options(&text, &mut found);
     let text = pairs(&text, Context::Text, &mut found);
     Redacted { text, found }
 }
@@ -107,16 +113,23 @@ pub fn is_redacted(text: &str) -> bool {
 pub fn redact_args(args: &[String]) -> RedactedArgs {
     let mut found = Vec::new();
     let mut awaited: Option<(SecretKind, &str)> = None;
-    let mut program = "";
+    let (mut program, mut before) = ("", "");
     let mut redacted = Vec::with_capacity(args.len());
     for argument in args {
         if let Some((kind, option)) = awaited.take()
             && !argument.starts_with("--")
             && !is_harmless(option, argument)
             && !is_count(kind, argument)
+            && (kind != SecretKind::Cookie || argument.contains('='))
         {
             found.push(kind);
             redacted.push(kind.mark());
+            continue;
+        }
+        let previous = std::mem::replace(&mut before, argument);
+        if let Some(user) = user_and_password(previous, argument, args) {
+            found.push(SecretKind::Password);
+            redacted.push(format!("{user}:{}", SecretKind::Password.mark()));
             continue;
         }
         program = password_program(argument).unwrap_or(program);
@@ -130,7 +143,7 @@ pub fn redact_args(args: &[String]) -> RedactedArgs {
 fn option_kind(argument: &str, program: &str) -> Option<SecretKind> {
     const SWITCHES: [&str; 9] = ["use", "no", "with", "ask", "prompt", "has", "enable", "disable", "skip"];
     if SHORT_OPTIONS.contains(&(program, argument, true)) {
-        return Some(SecretKind::Password);
+        return Some(if matches!(argument, "-b" | "--cookie") { SecretKind::Cookie } else { SecretKind::Password });
     }
     let is_option = argument.starts_with('-') && !argument.contains(['=', ' ']) && !is_redacted(argument);
     let is_switch = words(argument).first().is_some_and(|first| SWITCHES.contains(&first.as_str()));
@@ -142,7 +155,7 @@ fn redact_argument(argument: &str, program: &str, found: &mut Vec<SecretKind>) -
         found.push(SecretKind::Password);
         return format!("{option}{}", SecretKind::Password.mark());
     }
-    let argument = formats(argument, found);
+    let argument = addresses(&formats(argument, found), found);
     let whole = argument.split_once('=').and_then(|(key, value)| Some((key, value, assigned_kind(key)?)));
     match whole {
         Some((key, value, kind)) if is_harmless(key, value) || is_count(kind, value) => argument,
@@ -488,6 +501,13 @@ mod tests {
         check_args(&["sshpass", "-p", "hunter", "ssh", "-p", "22"], &["sshpass", "-p", "§", "ssh", "-p", "22"]);
         check_args(&["curl", "-u", "ada:hunter", "https://x"], &["curl", "-u", "§", "https://x"]);
         check_args(&["docker", "run", "-p", "8080:80"], &["docker", "run", "-p", "8080:80"]);
+        check_args(&["train.py", "-u", "ada:hunter"], &["train.py", "-u", "ada:§"]);
+        check_args(&["wget", "--user", "ada:h2", "-q"], &["wget", "--user", "ada:§", "-q"]);
+        check_args(&["docker", "run", "-u", "ada:staff", "x"], &["docker", "run", "-u", "ada:staff", "x"]);
+        check_args(&["x", "-u", "1000:1000", "-u", "C:/x"], &["x", "-u", "1000:1000", "-u", "C:/x"]);
+        check_args(&["curl", "-b", "session=abc"], &["curl", "-b", "§"]);
+        check_args(&["curl", "-b", "cookies.txt"], &["curl", "-b", "cookies.txt"]);
+        check_args(&["curl", "-H", "Cookie: session=abc; x=y"], &["curl", "-H", "Cookie: §"]);
         check_args(&["/usr/bin/mysql", "-phunter", "credit"], &["/usr/bin/mysql", "-p§", "credit"]);
         let harmless = [
             "train.py",
@@ -526,6 +546,104 @@ mod tests {
         assert_eq!(redact_variable("PWD", "/home/ada").text, "/home/ada");
         assert_eq!(redact_variable("PGPASSWORD", "hunter").text, "«redacted:password»");
         assert_eq!(redact_variable("DB_PASS", "hunter").text, "«redacted:password»");
+    }
+
+    #[test]
+    fn secrets_in_the_places_where_people_leave_them() {
+        let key = alphanumeric(40);
+        for (text, expected) in [
+            // headers and cookies, in prose, in code and as curl has them
+            ("Cookie: session=abc123; csrf=def456", "Cookie: §"),
+            ("Set-Cookie: sid=31d4d96e407aad42; Path=/; HttpOnly", "Set-Cookie: §"),
+            ("curl -H 'Cookie: session=abc' https://x", "curl -H 'Cookie: §' https://x"),
+            ("headers = {\"Cookie\": \"session=abc\"}", "headers = {\"Cookie\": \"§\"}"),
+            ("curl -b 'session=abc' https://x", "curl -b '§' https://x"),
+            ("curl --cookie session=abc https://x", "curl --cookie § https://x"),
+            ("Proxy-Authorization: Basic dXNlcjpwYXNz", "Proxy-Authorization: Basic §"),
+            ("authorization: bearer abc", "authorization: bearer §"),
+            (
+                "Authorization: Digest username=\"ada\", response=\"6629fae49393a05397450978507c4ef1\"",
+                "Authorization: Digest §",
+            ),
+            (
+                "Authorization: AWS4-HMAC-SHA256 Credential=AKIDX/20260101/x, Signature=fe5f80f77d5fa3beca038a248ff027",
+                "Authorization: § §",
+            ),
+            ("X-Auth-Token: hunter2abc", "X-Auth-Token: §"),
+            ("X-Api-Key: hunter2abc", "X-Api-Key: §"),
+            // programs
+            ("wget --user ada --password hunter2 https://x", "wget --user ada --password § https://x"),
+            ("http -a ada:hunter2 https://x", "http -a ada:§ https://x"),
+            ("train.py -u ada:hunter2", "train.py -u ada:§"),
+            ("psql postgresql://ada:hunter2@db/x", "psql postgresql://ada:§@db/x"),
+            ("train.py --db-pass hunter2 --epochs 3", "train.py --db-pass § --epochs 3"),
+            ("train.py --token=abc --epochs=3", "train.py --token=§ --epochs=3"),
+            ("train.py --pwd=hunter2", "train.py --pwd=§"),
+            ("mysqldump -pHunter2 db", "mysqldump -p§ db"),
+            // connection strings
+            (
+                "AccountName=x;AccountKey=abcDEF123+/abcDEF123+/==;EndpointSuffix=y",
+                "AccountName=x;AccountKey=§;EndpointSuffix=y",
+            ),
+            ("Server=db;User Id=sa;Password=hunter2;", "Server=db;User Id=sa;Password=§;"),
+            ("amqp://ada:hunter2@mq/%2f", "amqp://ada:§@mq/%2f"),
+            ("mongodb+srv://ada:hunter2@c.example/x", "mongodb+srv://ada:§@c.example/x"),
+            ("jdbc:postgresql://db/x?user=ada&password=hunter2", "jdbc:postgresql://db/x?user=ada&password=§"),
+            ("https://ghp_x1y2z3token@github.com/a/b.git", "https://§@github.com/a/b.git"),
+            (
+                "https://x.example/f?X-Amz-Signature=fe5f80f77d5fa3beca038a248ff027d0445342fe",
+                "https://x.example/f?X-Amz-Signature=§",
+            ),
+            ("https://x.example/f?access_token=abc&page=2", "https://x.example/f?access_token=§&page=2"),
+            ("https://x.example/f?api_key=abc", "https://x.example/f?api_key=§"),
+            ("SharedAccessSignature=sv%3D2026%26sig%3Dabc", "SharedAccessSignature=§"),
+            // .netrc and friends
+            ("machine x.example login ada password hunter2", "machine x.example login ada password §"),
+            ("//registry.example/:_authToken=abcdef012345", "//registry.example/:_authToken=§"),
+        ] {
+            check_text(text, expected);
+        }
+        for secret in [
+            format!("sk-ant-api03-{key}"),
+            format!("xapp-1-A0-{key}"),
+            format!("npm_{}", alphanumeric(36)),
+            format!("dop_v1_{}", "0a1b2c3d".repeat(8)),
+            format!("SG.{}.{}", alphanumeric(22), alphanumeric(43)),
+            format!("AccountKey={}==", alphanumeric(86)),
+            format!("rk_live_{}", alphanumeric(24)),
+            format!("dapi{}", "0a1b2c3d".repeat(4)),
+            format!("wandb_v1_{key}"),
+            format!("ya29.{key}"),
+        ] {
+            assert!(!redact_text(&format!("see {secret} there")).found.is_empty(), "{secret}");
+        }
+    }
+
+    #[test]
+    fn talk_of_secrets_is_none() {
+        for text in [
+            "the column password_strength is left out",
+            "password_strength = 3",
+            "--pass-through",
+            "the password was changed on Monday",
+            "token counts per row; cookies are not used",
+            "cookie policy: strict",
+            "cookie_consent = 0.3",
+            "user -u 1000:1000",
+            "docker run -u 1000:1000 -v a:b x",
+            "chown ada:staff file",
+            "scp ada@host:/data/x .",
+            "https://x.example/f?page=2&sort=token",
+            "https://user@x.example/f",
+            "ssh://git@github.com/a/b.git",
+            "approved: authorization matrix is complete",
+            "the signature is (a: f32[?]) -> label",
+            "Basic checks passed",
+            "bearer of bad news",
+            "see key findings in the report",
+        ] {
+            check_text(text, text);
+        }
     }
 
     proptest! {

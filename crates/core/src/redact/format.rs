@@ -7,7 +7,7 @@ use regex::{Captures, Regex};
 use super::SecretKind;
 
 /// Known formats; each has at most one group, and what it captures is taken out, else the whole match.
-const FORMATS: [(SecretKind, &str); 17] = [
+const FORMATS: [(SecretKind, &str); 26] = [
     (
         SecretKind::PrivateKey,
         r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
@@ -16,17 +16,35 @@ const FORMATS: [(SecretKind, &str); 17] = [
     (SecretKind::AwsKey, r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b"),
     (SecretKind::GithubToken, r"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,})"),
     (SecretKind::GitlabToken, r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    (SecretKind::SlackToken, r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    (SecretKind::SlackToken, r"\b(?:xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{20,})"),
     (SecretKind::SlackToken, r"https://hooks\.slack\.com/services/([A-Za-z0-9/]{20,})"),
     (SecretKind::GoogleKey, r"\bAIza[A-Za-z0-9_-]{35}"),
     (SecretKind::HuggingFaceToken, r"\bhf_[A-Za-z0-9]{30,}"),
-    (SecretKind::SkKey, r"\bsk-(?:[a-z]+-)*[A-Za-z0-9_]{20,}[A-Za-z0-9_-]*"),
+    (SecretKind::SkKey, r"\bsk-(?:[a-z0-9]{2,10}-)*[A-Za-z0-9_]{20,}[A-Za-z0-9_-]*"),
+    (SecretKind::SkKey, r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
+    (
+        SecretKind::Token,
+        r"\b(?:npm_[A-Za-z0-9]{36}|do[op]_v1_[a-f0-9]{64}|dapi[a-f0-9]{32}\b|wandb_v1_[A-Za-z0-9_]{20,})",
+    ),
+    (SecretKind::Token, r"\b(?:ya29\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})"),
     (SecretKind::PypiToken, r"\bpypi-[A-Za-z0-9_-]{50,}"),
     (SecretKind::StemmaToken, r"\bstm_[A-Za-z0-9_-]{16,}"),
     (SecretKind::UrlPassword, r#"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@:"'<>]*:([^\s/"'<>«»]+)@"#),
     (SecretKind::Password, r#"\bsshpass[\t ]+-p[\t ]*["']?([^\s"'$«»|;&]+)"#),
     (SecretKind::Password, r#"\b(?:mysql|mysqldump|mariadb)\b[^\n|;&«»]*?[\t ]-p["']?([^\s"'$«»|;&]+)"#),
     (SecretKind::Password, r#"\bcurl\b[^\n|;&«»]*?[\t ](?:-u[\t ]*|--user[\t =])["']?[^\s"':$]+:([^\s"'$«»|;&]+)"#),
+    (
+        SecretKind::Password,
+        r#"\bhttps?[\t ]+(?:[^\n|;&«»]*?[\t ])?(?:-a|--auth)[\t =]["']?[^\s"':$]+:([^\s"'$«»|;&]+)"#,
+    ),
+    (SecretKind::Password, r"(?i)\blogin[\t ]+\S+[\t ]+password[\t ]+([^\s«»]+)"),
+    (SecretKind::Cookie, r#"(?i)\b(?:set-)?cookie["']?[\t ]*:[\t ]*["']?([^\s"'=;,«»]+=[^"'\n«»]+)"#),
+    (SecretKind::Cookie, r#"\bcurl\b[^\n|;&«»]*?[\t ](?:-b[\t ]*|--cookie[\t =])["']?([^\s"'=«»]+=[^\s"'«»]+)"#),
+    (
+        SecretKind::Authorization,
+        r#"(?i)\bauthorization["']?[\t ]*[:=][\t ]*["']?(?:digest|aws4-hmac-sha256|negotiate|ntlm|hawk|apikey)[\t ]+([^\n'«»]+)"#,
+    ),
+    (SecretKind::Signature, r#"(?i)\bSharedAccessSignature=([^\s;"'«»]+)"#),
     (SecretKind::Signature, r"(?i)[?&](?:x-amz-signature|x-goog-signature|signature|sig)=([A-Za-z0-9%+/_-]{16,}=*)"),
 ];
 
