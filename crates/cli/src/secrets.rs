@@ -7,8 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use stemma_core::Problem;
-use stemma_runner::redact::redact_variable;
+use stemma_core::{Problem, redact::redact_variable};
 use stemma_workspace::{
     credentials,
     reproduce::{SECRET_BYTES_MIN, Secret},

@@ -145,9 +145,9 @@ impl Engine {
         project: &ProjectName,
         id: ContentId,
     ) -> Result<(u64, impl Stream<Item = Result<Bytes, std::io::Error>> + Send + use<>), Problem> {
-        let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
-        let digest = self.resolve_content(project, id).await?.ok_or_else(unknown)?;
-        let content = self.content_for(caller, project, digest).await?;
+        let digest = self.resolve_content(project, id).await?.ok_or_else(|| no_content(project, id))?;
+        let content =
+            self.content_for(caller, project, digest).await.map_err(|problem| as_asked(problem, project, id))?;
         let store = self.store().clone();
         let (sender, receiver) = tokio::sync::mpsc::channel(4);
         if content.is_folder {
@@ -163,10 +163,7 @@ impl Engine {
 
     /// Returns what is known of content that the project may read; anything else does not exist for it.
     pub(crate) async fn readable_content(&self, project: &ProjectName, digest: Digest) -> Result<Content, Problem> {
-        let unknown = || {
-            Problem::not_found(format!("there is no content `{digest}` in project `{project}`"))
-                .hint("upload it first; `stemma add` and `stemma register` do so")
-        };
+        let unknown = || no_content(project, digest);
         self.check_not_purged(project, digest).await?;
         if !self.ungranted(project, &[digest]).await?.is_empty() {
             return Err(unknown());
@@ -260,6 +257,17 @@ impl Engine {
 }
 
 /// Refuses what another tool left in the place of content.
+/// Content that a project can't read, in the same words whether it is in another project or nowhere.
+pub(crate) fn no_content(project: &ProjectName, id: impl std::fmt::Display) -> Problem {
+    Problem::not_found(format!("there is no content `{id}` in project `{project}`"))
+        .hint("upload it first; `stemma add` and `stemma register` do so")
+}
+
+/// The same of content that was asked for by another id than the one that is known here: a SHA-256 tells no digest.
+pub(crate) fn as_asked(problem: Problem, project: &ProjectName, id: ContentId) -> Problem {
+    if problem.kind == ErrorKind::NotFound { no_content(project, id) } else { problem }
+}
+
 pub(crate) fn refuse_pointer(what: &str, bytes: &[u8]) -> Result<(), Problem> {
     Pointer::read(bytes).map_or(Ok(()), |pointer| Err(pointer.refused(what)))
 }

@@ -182,7 +182,7 @@ impl Engine {
     ) -> Result<(Vec<Event>, u16, u32), Problem> {
         match self.endpoint_if_any(endpoint).await? {
             Some(found) if found.project != *project => {
-                let message = format!("endpoint `{endpoint}` belongs to project `{}`", found.project);
+                let message = format!("the name `{endpoint}` is taken by an endpoint of another project");
                 Err(Refusal::new(message).hint("endpoint names are unique in a home; choose another").into())
             }
             Some(found) => Ok((Vec::new(), found.ordinal, found.revisions + 1)),

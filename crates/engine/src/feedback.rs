@@ -33,7 +33,7 @@ impl Engine {
         let unknown = || Problem::not_found(format!("there is no prediction `{prediction}` here"));
         let address = prediction.open(self.prediction_key()).ok_or_else(unknown)?;
         let project = self.project_of_endpoint(address.endpoint).await?.ok_or_else(unknown)?;
-        caller.may(Action::Feedback, Some(&project))?;
+        caller.may(Action::Feedback, Some(&project)).map_err(|_| unknown())?;
         let label = match &send.label {
             None => None,
             Some(label) => {

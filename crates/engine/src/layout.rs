@@ -30,6 +30,15 @@ impl Layout {
         Self { root: root.to_owned() }
     }
 
+    /// A text without the place where the home lies, for people who have no business there.
+    pub fn hide_root(&self, text: &str) -> String {
+        let canonical = self.root.canonicalize().unwrap_or_else(|_| self.root.clone());
+        // the longer one first: it may begin with the other
+        let mut roots = [canonical, self.root.clone()].map(|root| root.display().to_string());
+        roots.sort_by_key(|root| std::cmp::Reverse(root.len()));
+        roots.iter().filter(|root| !root.is_empty()).fold(text.to_owned(), |text, root| text.replace(root, "HOME"))
+    }
+
     pub fn home_file(&self) -> PathBuf {
         self.root.join("home.json")
     }

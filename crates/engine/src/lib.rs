@@ -123,6 +123,17 @@ impl Engine {
         self.0.home
     }
 
+    /// A problem as it may be told to somebody on another machine, or to whoever can't see our files.
+    pub fn for_others(&self, problem: Problem) -> Problem {
+        let hidden = |text: &String| self.layout().hide_root(text);
+        Problem {
+            message: hidden(&problem.message),
+            hint: problem.hint.as_ref().map(hidden),
+            missing: problem.missing.iter().map(hidden).collect(),
+            ..problem
+        }
+    }
+
     pub fn store(&self) -> &Store {
         &self.0.store
     }

@@ -7,7 +7,9 @@ use stemma_core::{Digest, ErrorKind, Problem, event::Event, id::RequestId, name:
 use stemma_ledger::{Recorded, Tombstone};
 use tokio::runtime::Handle;
 
-use crate::{Caller, Engine, Reference, collect::collect_problem, facts::ledger_problem, problem::internal};
+use crate::{
+    Caller, Engine, Reference, collect::collect_problem, content::no_content, facts::ledger_problem, problem::internal,
+};
 
 const REASON_CHARS_MAX: usize = 2_000;
 
@@ -124,7 +126,7 @@ impl Engine {
         let Some(Recorded { value, fact }) = found else { return Ok(()) };
         let digest = value.digest;
         if value.project != *project {
-            return Err(Problem::not_found(format!("there is no content `{digest}` in project `{project}`")));
+            return Err(no_content(project, digest));
         }
         let (by, at, reason) = (fact.actor.principal, fact.time, value.reason);
         Err(Problem::new(ErrorKind::Gone, format!("content `{digest}` was purged on {at} by {by}: {reason}")))

@@ -12,7 +12,7 @@ use stemma_ledger::{Access, RunFile};
 
 use crate::{
     Caller, Engine,
-    content::Content,
+    content::{Content, as_asked, no_content},
     facts::ledger_problem,
     problem::internal,
     reference::{Reference, Selector},
@@ -47,9 +47,9 @@ impl Engine {
     pub async fn resolve(&self, project: &ProjectName, reference: &str) -> Result<Resolved, Problem> {
         match reference.parse()? {
             Reference::Content(id) => {
-                let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
-                let digest = self.resolve_content(project, id).await?.ok_or_else(unknown)?;
-                self.resolved_content(project, digest, digest.short()).await
+                let digest = self.resolve_content(project, id).await?.ok_or_else(|| no_content(project, id))?;
+                let resolved = self.resolved_content(project, digest, digest.short()).await;
+                resolved.map_err(|problem| as_asked(problem, project, id))
             }
             Reference::ShortContent(digits) => {
                 let digest = self.content_like(project, &digits).await?;

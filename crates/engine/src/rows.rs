@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     Engine,
-    content::store_problem,
+    content::{as_asked, no_content, store_problem},
     problem::internal,
     scan::{CsvRows, Format, Lines, columns, open_parquet, parquet_rows},
 };
@@ -92,9 +92,9 @@ impl Engine {
     }
 
     pub(crate) async fn open_readable(&self, project: &ProjectName, id: ContentId) -> Result<Arc<BlobReader>, Problem> {
-        let unknown = || Problem::not_found(format!("there is no content `{id}` in project `{project}`"));
+        let unknown = || no_content(project, id);
         let digest = self.resolve_content(project, id).await?.ok_or_else(unknown)?;
-        self.readable_content(project, digest).await?;
+        self.readable_content(project, digest).await.map_err(|problem| as_asked(problem, project, id))?;
         let store = self.store().clone();
         let opened = tokio::task::spawn_blocking(move || store.open_blob(&digest)).await.map_err(internal)?;
         opened.map(Arc::new).map_err(store_problem)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use stemma_core::{
     Timestamp,
-    name::{EndpointName, PrincipalName},
+    name::{EndpointName, PrincipalName, ProjectName},
     near,
     prediction::{LoggedTensor, NodeRecord, Outcome, OverrideEffect, PredictionId, PredictionRecord},
     route::{LogMode, Target},
@@ -112,18 +112,19 @@ pub(crate) fn enter<'a>(
     now: Timestamp,
 ) -> Result<(Caller, &'a Arc<Endpoint>), Refused> {
     let caller = table.access.identify(ask.bearer, ask.peer_is_local, now)?;
-    if let Some(project) = table.unavailable.get(ask.endpoint) {
-        caller.check(project)?;
+    // whoever may not ask an endpoint is told the same as if there were none
+    let may_ask = |project: &ProjectName| caller.projects.include(project);
+    if table.unavailable.get(ask.endpoint).is_some_and(may_ask) {
         return Err(Refused::NotReady(ask.endpoint.clone()));
     }
-    if let Some(TakenDown { project, time, reason }) = table.taken_down.get(ask.endpoint) {
-        caller.check(project)?;
+    let taken_down = table.taken_down.get(ask.endpoint).filter(|taken_down| may_ask(&taken_down.project));
+    if let Some(TakenDown { time, reason, project: _ }) = taken_down {
         return Err(Refused::TakenDown { endpoint: ask.endpoint.clone(), time: *time, reason: reason.clone() });
     }
-    let Some(endpoint) = table.endpoints.get(ask.endpoint) else {
+    let known = table.endpoints.get(ask.endpoint).filter(|endpoint| may_ask(&endpoint.revision().project));
+    let Some(endpoint) = known else {
         return Err(no_endpoint(table, &caller, ask.endpoint));
     };
-    caller.check(&endpoint.revision().project)?;
     let endpoint = match ask.revision {
         None => endpoint,
         Some(wanted) => table.revision(ask.endpoint, wanted).ok_or_else(|| Refused::RevisionGone {

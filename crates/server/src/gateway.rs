@@ -26,7 +26,7 @@ pub async fn answer(app: App, request: Request<Body>) -> Response {
     parts.extensions.insert(client_address(&way));
     let may_be_anonymous = app.access.lets_in_without_token(peer, &way);
     if let Err(unavailable) = app.engine.ensure_routes().await {
-        return error(&unavailable);
+        return error(&problem::for_peer(unavailable, peer, &app.engine));
     }
     if parts.uri.path() == READY
         && let Err(reason) = app.engine.ready().await

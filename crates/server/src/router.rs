@@ -72,8 +72,10 @@ async fn answer(
     params: RawPathParams,
     request: Request<Body>,
 ) -> Response {
+    let (engine, peer) = (app.engine.clone(), peer_of(request.extensions()));
     let page = route.pattern.starts_with(page::PREFIX) && !route.pattern.starts_with("/api/");
-    match handle(app, admission, route, params, request).await {
+    let answer = handle(app, admission, route, params, request).await;
+    match answer.map_err(|problem| problem::for_peer(problem, peer, &engine)) {
         Ok(response) => response,
         Err(problem) if page => page::problem(&problem),
         Err(problem) => problem::response(problem),

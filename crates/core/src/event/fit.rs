@@ -3,7 +3,7 @@
 //! The ledger asks this of every event that it commits, so that no act can forget it. What has texts is taken apart
 //! without a rest: whoever adds a member has to say here what it is.
 
-use super::{Approved, DatasetVersionAdded, DeclaredEdge, Event, Promoted};
+use super::{Approved, DatasetVersionAdded, DeclaredEdge, Event, HistoryAccepted, Promoted};
 use crate::{
     Problem,
     lineage::{Node, NodeKind},
@@ -55,6 +55,9 @@ impl Event {
     fn texts(&mut self) -> Texts<'_> {
         match self {
             Self::HomeCreated { .. }
+            | Self::SigningKeyRotated(_)
+            | Self::PredictionsNoted { .. }
+            | Self::RowsSealed { .. }
             | Self::RoleGranted { .. }
             | Self::RoleRevoked { .. }
             | Self::TokenRevoked { .. }
@@ -67,6 +70,7 @@ impl Event {
             Self::PrincipalAdded { principal } => Texts::name(principal.as_str()),
             Self::TokenIssued { label, token: _, principal: _, expires: _, check: _ } => Texts::prose([label]),
             Self::DatasetVersionAdded(added) => of_dataset(added),
+            Self::HistoryAccepted(accepted) => of_history(accepted),
             Self::ContentPurged { reason, project: _, digest: _ } => Texts::prose([reason]),
             Self::EdgeDeclared(edge) | Self::EdgeWithdrawn(edge) => of_edge(edge),
             Self::ModelCreated { model, project: _ } => Texts::name(model.as_str()),
@@ -116,6 +120,11 @@ fn of_edge(edge: &mut DeclaredEdge) -> Texts<'_> {
 
 fn outside(node: &mut Node) -> Option<&mut String> {
     (node.kind == NodeKind::External).then_some(&mut node.key)
+}
+
+fn of_history(accepted: &mut HistoryAccepted) -> Texts<'_> {
+    let HistoryAccepted { reason, remembered_size: _, remembered_root: _, remembered_at: _ } = accepted;
+    Texts::prose([reason])
 }
 
 fn of_approval(approved: &mut Approved) -> Texts<'_> {
@@ -228,6 +237,12 @@ mod tests {
                 check: digest,
             },
             Event::DatasetVersionAdded(dataset),
+            Event::HistoryAccepted(HistoryAccepted {
+                remembered_size: 1,
+                remembered_root: String::new(),
+                remembered_at: crate::Timestamp(0),
+                reason: reason(),
+            }),
             Event::ContentPurged { project: project(), digest, reason: reason() },
             Event::EdgeDeclared(edge.clone()),
             Event::EdgeWithdrawn(edge),

@@ -167,7 +167,7 @@ async fn who_may_not_ask_is_refused_by_the_head_alone() {
         stemma_gateway::http::refuse(&house.gateway, &parts, true).map(|response| response.status().as_u16())
     };
     assert_eq!(refused("/v2/models/echo/infer", None), Some(401));
-    assert_eq!(refused("/v2/models/echo/infer", Some("stm_other")), Some(403));
+    assert_eq!(refused("/v2/models/echo/infer", Some("stm_other")), Some(404));
     assert_eq!(refused("/v2/models/none/infer", Some("stm_good")), Some(404));
     assert_eq!(refused("/v2/models/echo", Some("stm_good")), Some(405));
     assert_eq!(refused("/v2/models/echo/infer", Some("stm_good")), None);
@@ -182,7 +182,7 @@ async fn a_token_is_needed_where_anonymous_callers_are_not_allowed() {
         (Some("Bearer stm_bad"), 401),
         (Some("Basic c3RtX2dvb2Q="), 401),
         (Some("Bearer"), 401),
-        (Some("Bearer stm_other"), 403),
+        (Some("Bearer stm_other"), 404),
         (Some("Bearer stm_good"), 200),
         (Some("bearer  stm_good "), 200),
     ] {

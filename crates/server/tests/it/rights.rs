@@ -286,3 +286,71 @@ async fn nobody_gets_a_second_name_by_another_spelling() {
         assert_eq!(add(name).await, StatusCode::BAD_REQUEST, "{name}");
     }
 }
+
+#[tokio::test]
+async fn what_another_project_has_is_answered_as_what_nobody_has() {
+    let world = World::new(false).await;
+    let theirs = world.token(Role::Contributor, Some("theirs")).await;
+    let ours = world.token(Role::Owner, Some("ours")).await;
+    let bytes = b"a,b\n1,2\n";
+    let request = Request::put(format!("/api/v1/projects/theirs/content/{}", Digest::of(bytes)))
+        .header(header::HOST, "localhost")
+        .header(header::AUTHORIZATION, format!("Bearer {theirs}"))
+        .header(header::CONTENT_TYPE, "application/octet-stream");
+    let stored = world.request(request.body(Body::from(&bytes[..])).unwrap(), HERE).await.json();
+    let (theirs, nobodys) = (stored["sha256"].as_str().unwrap(), format!("sha256:{}", "0".repeat(64)));
+    let (their_digest, no_digest) = (Digest::of(bytes).to_string(), format!("b3:{}", "0".repeat(64)));
+    // every route that a name of content fits into, with each id in its place
+    // but for those that send and fetch bytes: they repeat what they were given, and have tests of their own
+    let is_of_bytes = |route: &route::Route| {
+        route.method == Method::PUT || ["/upload", "/download"].iter().any(|end| route.pattern.ends_with(end))
+    };
+    let asks = |route: &route::Route| route.pattern.contains("{project}") && !is_of_bytes(route);
+    for route in route::all().into_iter().filter(asks) {
+        for (exists, unknown) in [(theirs, &nobodys), (&their_digest, &no_digest)] {
+            let ask = async |id: &str| {
+                let path = fill(route.pattern).replace("default", "ours").replace(&no_digest, id);
+                let path = match route.pattern.ends_with("/resolve") {
+                    true => format!("{path}?reference={id}"),
+                    false => format!("{path}?of={id}&rows=0..1&a={id}&b={id}"),
+                };
+                let contents = json!([{ "digest": id, "size": 8 }]);
+                let body = json!({ "contents": contents, "content": id, "reason": "x", "digest": id, "path": "x.csv", "of": id,
+                    "file_name": "x", "from": id, "to": id, "why": "x", "kind": "derived_from", "list": id });
+                let body = (route.method != Method::GET).then_some(body);
+                let answer = world.send(route.method.clone(), &path, Some(&ours), body).await;
+                (answer.status, answer.text().replace(id, "ID"))
+            };
+            let (found, missed) = (ask(exists).await, ask(unknown).await);
+            assert_eq!(found, missed, "{} {}", route.method, route.pattern);
+            assert!(!found.1.contains(&their_digest[..20]), "{}", found.1);
+        }
+    }
+    let home = world.send(Method::GET, "/api/v1/home", Some(&ours), None).await.text();
+    assert!(!home.contains("theirs"), "{home}");
+}
+
+#[tokio::test]
+async fn nobody_on_the_port_learns_where_the_files_lie() {
+    let world = World::new(true).await;
+    let home = world.folder.path().join("home");
+    let bytes = vec![7; 200_000];
+    let path = format!("/api/v1/projects/default/content/{}", Digest::of(&bytes));
+    let put =
+        Request::put(&path).header(header::HOST, "localhost").header(header::CONTENT_TYPE, "application/octet-stream");
+    assert_eq!(world.request(put.body(Body::from(bytes)).unwrap(), HERE).await.status, StatusCode::OK);
+    let packs = home.join("content/packs");
+    std::fs::remove_dir_all(&packs).unwrap();
+    std::fs::write(&packs, "a file in place of the folder").unwrap();
+    let refused = |peer| {
+        let request = Request::put(format!("/api/v1/projects/default/content/{}", Digest::of(b"x")))
+            .header(header::HOST, "localhost")
+            .header(header::CONTENT_TYPE, "application/octet-stream");
+        world.request(request.body(Body::from("x")).unwrap(), peer)
+    };
+    let place = world.folder.path().display().to_string();
+    let (on_port, by_user) = (refused(HERE).await, refused(stemma_server::app::Peer::SameUser).await);
+    assert_eq!(on_port.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", on_port.text());
+    assert!(!on_port.text().contains(&place) && on_port.text().contains("HOME/content"), "{}", on_port.text());
+    assert!(by_user.text().contains(&place), "{}", by_user.text());
+}

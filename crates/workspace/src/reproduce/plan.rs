@@ -11,9 +11,11 @@ use stemma_core::{
     id::RunId,
     record::{FileRef, RunRecord},
     redact::is_redacted,
+};
+use stemma_runner::{
+    environment::{Environment, LockFile, Package, is_python},
     sandbox::Wall,
 };
-use stemma_runner::environment::{Environment, LockFile, Package, is_python};
 
 use super::{Limits, ReproduceError, ended};
 use crate::path::check_reserved;
