@@ -220,6 +220,9 @@ pub struct RunDetail {
     /// `model@version` of what was registered from this run.
     pub versions: Vec<String>,
     pub environment: Option<serde_json::Value>,
+    /// Why the environment's document is not here, if it can't be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment_unreadable: Option<String>,
 }
 
 // --- models ---

@@ -16,7 +16,7 @@ use stemma_core::{
     record::{Actor, Auth},
 };
 use stemma_gateway::{Gateway, LogOptions, PredictionLog, RouteTable};
-use stemma_ledger::{Commit, Ledger, LedgerOptions, LedgerUrl};
+use stemma_ledger::{Commit, Ledger, LedgerOptions, LedgerUrl, LedgerView};
 use stemma_store::Store;
 use tokio::sync::watch;
 
@@ -31,6 +31,9 @@ use crate::{
     seal::log_problem,
 };
 
+/// Events with which a home begins.
+const CREATION_EVENTS: u64 = 5;
+
 impl Engine {
     /// Makes a home in a folder; returns it and its owner's token, which is kept nowhere.
     pub async fn create(root: &Path, owner: PrincipalName, clock: Arc<dyn Clock>) -> Result<(Self, String), Problem> {
@@ -39,6 +42,7 @@ impl Engine {
             let message = format!("`{}` is a home already ({})", root.display(), home.home);
             return Err(Problem::new(ErrorKind::Conflict, message));
         }
+        refuse_history(&layout).await?;
         layout.create_folders()?;
         let home = HomeFile { format: HOME_FORMAT, home: HomeId::generate() };
         let ledger = open_ledger(&layout, home.home, &clock).await?;
@@ -220,6 +224,23 @@ fn wrong_gate(name: &GateName, fault: GateFault) -> Problem {
     match fault.hint {
         Some(hint) => problem.hint(hint),
         None => problem,
+    }
+}
+
+/// A ledger without a home's file is one whose making was cut short, unless something happened after it.
+async fn refuse_history(layout: &Layout) -> Result<(), Problem> {
+    if !layout.ledger().exists() {
+        return Ok(());
+    }
+    let ledger = LedgerView::open(&layout.ledger()).await.map_err(ledger_problem)?;
+    match ledger.size().await.map_err(ledger_problem)? {
+        0..=CREATION_EVENTS => Ok(()),
+        events => {
+            let message =
+                format!("`{}` is missing, and there is a ledger of {events} events", layout.home_file().display());
+            Err(Problem::new(ErrorKind::Corrupt, message)
+                .hint("bring the file back from a backup; a new home would hide what was"))
+        }
     }
 }
 

@@ -167,7 +167,8 @@ impl Engine {
         let store = self.store().clone();
         let read = move || {
             let reader = store.open_blob(&part.digest).map_err(|error| lost_part(part.digest, error))?;
-            stemma_gateway::read_sealed(BlobChunks(Arc::new(reader)), part.first_row, address.row).map_err(log_problem)
+            stemma_gateway::read_sealed(BlobChunks(Arc::new(reader)), part.first_row, address.row)
+                .map_err(|error| unreadable_part(part.digest, error))
         };
         let record = tokio::task::spawn_blocking(read).await.map_err(internal)??;
         Ok(Some((record, part.digest)))
@@ -218,6 +219,11 @@ fn lost_part(digest: Digest, error: StoreError) -> Problem {
         }
         error => store_problem(error),
     }
+}
+
+fn unreadable_part(digest: Digest, error: impl std::fmt::Display) -> Problem {
+    Problem::new(ErrorKind::Corrupt, format!("the sealed file {digest}, which holds it, can't be read: {error}"))
+        .hint("`stemma verify` says what is damaged; bring the content back from a backup")
 }
 
 /// What reading the open log has met: altered bytes are another thing than a disk that does not answer.

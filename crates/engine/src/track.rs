@@ -94,7 +94,12 @@ impl Engine {
                 datasets.insert(file.digest, names);
             }
         }
-        let environment = self.read_content(record.environment, ENVIRONMENT_BYTES_MAX).await.ok();
+        let (environment, environment_unreadable) =
+            match self.read_content(record.environment, ENVIRONMENT_BYTES_MAX).await {
+                // a document of another tool need not be JSON
+                Ok(bytes) => (serde_json::from_slice(&bytes).ok(), None),
+                Err(problem) => (None, Some(problem.message)),
+            };
         let hermetic = record.hermetic();
         Ok(RunDetail {
             digest,
@@ -102,7 +107,8 @@ impl Engine {
             hermetic_reasons: hermetic.reasons.iter().map(ToString::to_string).collect(),
             datasets,
             versions: self.versions_of_run(project, run).await?,
-            environment: environment.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+            environment,
+            environment_unreadable,
             record,
         })
     }

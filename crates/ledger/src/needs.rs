@@ -72,7 +72,7 @@ fn of_event(event: &Event) -> Vec<(Digest, String)> {
 }
 
 /// Reads all bodies of a table in order. One that can't be read fails it all: a part is not the whole.
-async fn each<T: serde::de::DeserializeOwned>(
+pub async fn each<T: serde::de::DeserializeOwned>(
     session: &mut Session,
     table: &str,
     key: &str,

@@ -99,3 +99,20 @@ pub(crate) fn digest_of(row: &Row) -> Digest {
     }
     Digest::of(&bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Database;
+
+    #[tokio::test]
+    async fn digests_of_rows_are_of_version_1() {
+        let database = Database::open_memory().await.unwrap();
+        let mut session = database.read().await.unwrap();
+        let row = session.row("SELECT 258 AS place, 'ab' AS project, x'07' AS contents", &[]).await.unwrap().unwrap();
+        let mut bytes = b"i\x02\x01\0\0\0\0\0\0".to_vec();
+        bytes.extend(b"t\x02\0\0\0\0\0\0\0ab");
+        bytes.extend(b"b\x01\0\0\0\0\0\0\0\x07");
+        assert_eq!(digest_of(&row), Digest::of(&bytes));
+    }
+}

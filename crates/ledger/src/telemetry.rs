@@ -70,7 +70,10 @@ impl Ledger {
 
     /// Seals the runs that are in no seal yet; returns how many.
     pub async fn seal_runs(&self, actor: &Actor) -> Result<u64, LedgerError> {
+        // at the same moment as the runs: whoever sealed them meanwhile has moved the ledger
         let mut session = self.read().await?;
+        let head = session.row("SELECT size FROM head WHERE id = 1", &[]).await?;
+        let head = head.map(|row| row.int("size")).transpose()?.map(|size| size as u64);
         let last = session.row("SELECT MAX(last_run) AS last FROM run_seal", &[]).await?;
         let last = last.map(|row| row.optional_int("last")).transpose()?.flatten().unwrap_or(0);
         let rows =
@@ -90,7 +93,7 @@ impl Ledger {
         let commit = Commit {
             actor: actor.clone(),
             request: RequestId::generate(),
-            expected: None,
+            expected: head,
             events: vec![event],
             token_hash: None,
         };

@@ -10,7 +10,7 @@ use stemma_core::{Digest, audit::AuditReport, id::HomeId, record::RunRecord};
 
 use crate::{
     LedgerError, needs,
-    sql::{Database, Row, Session},
+    sql::{Database, Session},
     verify,
 };
 
@@ -42,6 +42,17 @@ impl LedgerView {
         self.database.read().await
     }
 
+    /// How many events there are; none in a database that was not migrated yet.
+    pub async fn size(&self) -> Result<u64, LedgerError> {
+        let mut session = self.read().await?;
+        let there = session.row("SELECT name FROM sqlite_master WHERE name = 'head'", &[]).await?;
+        if there.is_none() {
+            return Ok(0);
+        }
+        let head = session.row("SELECT size FROM head WHERE id = 1", &[]).await?;
+        Ok(head.map(|row| row.int("size")).transpose()?.unwrap_or(0).max(0) as u64)
+    }
+
     /// The home that the first event made.
     pub async fn home(&self) -> Result<HomeId, LedgerError> {
         let row = self.database.read().await?.row("SELECT home FROM home ORDER BY from_seq LIMIT 1", &[]).await?;
@@ -50,10 +61,12 @@ impl LedgerView {
 
     /// The environments that runs had, by project.
     pub async fn environments(&self) -> Result<BTreeSet<(String, Digest)>, LedgerError> {
-        let sql = "SELECT project, record FROM run";
-        let rows = self.read().await?.rows(sql, &[]).await?;
-        let environment = |row: &Row| Ok((row.text("project")?, row.json::<RunRecord>("record")?.environment));
-        rows.iter().map(environment).collect()
+        let mut environments = BTreeSet::new();
+        let mut take = |record: RunRecord| {
+            environments.insert((record.project.to_string(), record.environment));
+        };
+        needs::each(&mut self.read().await?, "run", "place", "record", &mut take).await?;
+        Ok(environments)
     }
 
     /// The packages (name, version) that are listed for environments of projects.

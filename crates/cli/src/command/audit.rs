@@ -70,6 +70,9 @@ fn report_text(report: &AuditReport, output: &Output) -> String {
     if let Some(bad) = &report.first_bad {
         text.push_str(&format!("first bad event: {}, {}\n", bad.seq, bad.what));
     }
+    if !report.passed {
+        text.push_str("what is named here was altered or lost: bring the home back from a backup, and find out who had its files\n");
+    }
     text
 }
 

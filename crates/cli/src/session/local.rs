@@ -32,6 +32,12 @@ impl HomePlace {
         let dir = workspace.home_dir();
         // made by `stemma init`; a workspace without it works on a server
         if !dir.join("home.json").is_file() {
+            if dir.join("ledger.db").exists() {
+                let message =
+                    format!("`{}` is missing, and there is a ledger beside it", dir.join("home.json").display());
+                return Err(Problem::new(ErrorKind::Corrupt, message)
+                    .hint("bring it back from a backup; if `stemma init` was cut short, run it again"));
+            }
             let message = format!("the workspace `{}` has no home of its own", workspace.root().display());
             return Err(Problem::new(ErrorKind::Config, message).hint(
                 "make one with `stemma init`, or name a server with `--server URL`; `stemma pull` and `stemma checkout` \

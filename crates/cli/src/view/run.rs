@@ -115,6 +115,7 @@ pub fn environment(detail: &RunDetail) -> String {
         text("/interpreter/version").map(|version| format!("Python {version}")),
         packages.map(|packages| count(packages as u64, "package")),
         Some(short(digest)),
+        detail.environment_unreadable.as_ref().map(|why| format!("can't be read: {why}")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -187,6 +187,13 @@ fn an_audit_needs_nothing_that_damage_took_away_and_writes_nothing() {
         lost(&desk.run(&["audit", "verify"]), what);
         home.put_back();
     }
+    fs::remove_file(desk.work().join(".stemma/home.json")).unwrap();
+    lost(&desk.run(&["audit", "verify"]), "`home.json`: it is missing");
+    let (code, stderr) = desk.fails(&["models"]);
+    assert!(code == 8 && stderr.contains("home.json` is missing, and there is a ledger beside it"), "{stderr}");
+    let (code, stderr) = desk.fails(&["init"]);
+    assert!(code == 8 && stderr.contains("there is a ledger of"), "{stderr}");
+    home.put_back();
     // beside a server it is the same that is read
     let serving = Serving::start(&desk);
     assert!(desk.ok(&["audit", "verify"]).contains("passed"));

@@ -15,6 +15,9 @@ use crate::{
     sql::{Row, Session},
 };
 
+/// Sizes of contents by digest and project.
+type Grants = BTreeMap<String, BTreeMap<String, i64>>;
+
 /// The seals over rows of one kind, as far as they were gone through.
 struct Seals {
     /// Event, first and last place, number, digest.
@@ -32,7 +35,7 @@ pub async fn check_feedback(live: &mut Session) -> Result<Check, LedgerError> {
 /// Which project may read which content: as the sealed entries say, and no more.
 pub async fn check_grants(live: &mut Session) -> Result<Check, LedgerError> {
     let mut check = Check::new("content grants", "rights to read content follow from what was sealed");
-    let mut expected: BTreeMap<(String, String), i64> = BTreeMap::new();
+    let mut expected = Grants::new();
     let mut take = |row: &Row, check: &mut Check| {
         if let Err(what) = apply(row, &mut expected) {
             check.fault(Fault::at("table `grant_entry`", what));
@@ -44,35 +47,37 @@ pub async fn check_grants(live: &mut Session) -> Result<Check, LedgerError> {
         looked_at += 1;
         let (project, digest, size) = (row.text("project")?, row.text("digest")?, row.int("size").ok());
         let place = format!("content {digest} of project {project}");
-        match expected.remove(&(project, digest)) {
+        match expected.get_mut(&digest).and_then(|projects| projects.remove(&project)) {
             None => check.fault(Fault::at(place, "it may be read, and nothing that was sealed lets it")),
             granted if granted != size => check.fault(Fault::at(place, "its size is another")),
             Some(_) => {}
         }
     }
-    for ((project, digest), _) in expected {
-        let place = format!("content {digest} of project {project}");
-        check.fault(Fault::at(place, "the right to read it is gone, and nothing that was sealed took it away"));
+    for (digest, projects) in expected {
+        for project in projects.into_keys() {
+            let place = format!("content {digest} of project {project}");
+            check.fault(Fault::at(place, "the right to read it is gone, and nothing that was sealed took it away"));
+        }
     }
     check.looked_at = looked_at;
     Ok(check)
 }
 
 /// Does what an entry says.
-fn apply(row: &Row, grants: &mut BTreeMap<(String, String), i64>) -> Result<(), String> {
+fn apply(row: &Row, grants: &mut Grants) -> Result<(), String> {
     let damaged = |error: LedgerError| error.to_string();
     let (project, act) = (row.text("project").map_err(damaged)?, row.text("act").map_err(damaged)?);
     let contents = grants::decode(&row.blob("contents").map_err(damaged)?).ok_or("an entry is no list of contents")?;
     match act.as_str() {
         grants::GRANTED => {
             for (digest, size) in contents {
-                grants.entry((project.clone(), digest.to_string())).or_insert(size as i64);
+                grants.entry(digest.to_string()).or_default().entry(project.clone()).or_insert(size as i64);
             }
         }
         grants::WITHDRAWN => {
-            let withdrawn: std::collections::BTreeSet<String> =
-                contents.iter().map(|(digest, _)| digest.to_string()).collect();
-            grants.retain(|(_, digest), _| !withdrawn.contains(digest));
+            for (digest, _) in contents {
+                grants.remove(&digest.to_string());
+            }
         }
         other => return Err(format!("an entry does `{other}`")),
     }
