@@ -91,7 +91,7 @@ impl Turns {
         let waiting = state.lines.iter().map(|line| line.waiters.len()).sum::<usize>();
         let waiting_of_client = line.map_or(0, |line| state.lines[line].waiters.len());
         if waiting >= limits.waiting || waiting_of_client >= limits.waiting_each {
-            return Err(NoTurn::LineFull(waiting_of_client));
+            return Err(NoTurn::LineFull(waiting));
         }
         let (sender, receiver) = oneshot::channel();
         match line {
@@ -200,7 +200,7 @@ mod tests {
         let _line = [(); 3].map(|()| waiter(&turns, "a"));
         assert_eq!(wait(&turns, "a").unwrap_err(), NoTurn::LineFull(3));
         let last = waiter(&turns, "b");
-        assert_eq!(wait(&turns, "c").unwrap_err(), NoTurn::LineFull(0));
+        assert_eq!(wait(&turns, "c").unwrap_err(), NoTurn::LineFull(4));
         drop(last);
         let _now = waiter(&turns, "c");
         let turns = Turns::new(TurnLimits { at_once_each: 1, ..LIMITS });

@@ -27,7 +27,7 @@ struct Served {
     socket: PathBuf,
     stop: oneshot::Sender<()>,
     served: JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Deadlines that tests can wait for, and few connections.
@@ -61,7 +61,7 @@ impl Served {
         let address = server.address().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { address, socket, stop, served, _folder: folder }
+        Self { address, socket, stop, served, folder }
     }
 
     async fn send(&self, bytes: &[u8]) -> TcpStream {
@@ -214,4 +214,26 @@ async fn heads_are_bounded() {
     assert!(answer.contains("431") || answer.contains("nothing"), "{answer}");
     let many = format!("GET /health HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: x\r\n".repeat(101));
     assert!(status(&read(&mut served.send(many.as_bytes()).await).await).contains("431"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ready_is_what_can_be_done_and_comes_back_by_itself() {
+    let served = Served::with(limits()).await;
+    let both = async || [served.ask("/health/ready").await, served.ask("/v2/health/ready").await];
+    let until = async |expected: &str| {
+        let give_up = Instant::now() + Duration::from_secs(10);
+        // an answer holds for a second
+        while both().await != [expected, expected] {
+            assert!(Instant::now() < give_up, "{:?}", both().await);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    until("HTTP/1.1 200 OK").await;
+    let content = served.folder.path().join("home/content");
+    let aside = served.folder.path().join("aside");
+    std::fs::rename(&content, &aside).unwrap();
+    until("HTTP/1.1 503 Service Unavailable").await;
+    assert_eq!(served.ask("/health").await, "HTTP/1.1 200 OK");
+    std::fs::rename(&aside, &content).unwrap();
+    until("HTTP/1.1 200 OK").await;
 }
