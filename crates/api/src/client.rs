@@ -1,5 +1,6 @@
 //! The typed client. One method per act; the transport is TCP, a Unix socket or a router in this process.
 
+mod head;
 mod stall;
 mod transport;
 
@@ -15,6 +16,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use stemma_core::{
     Digest, ErrorKind, Problem,
+    event::HistoryAccepted,
+    history::KeySuccession,
     id::RunId,
     lineage::{Direction, NodeKind},
     name::{DatasetName, EndpointName, ModelName, PrincipalName, ProjectName},
@@ -23,8 +26,10 @@ use stemma_core::{
     span::Span,
 };
 
+pub use self::head::HeadShown;
 pub use self::transport::{Body, BoxError, LocalService, Transport, body_from, empty_body};
 use self::{
+    head::HeadWatch,
     stall::{Awaited, Pulse},
     transport::Idle,
 };
@@ -47,6 +52,13 @@ pub const REQUEST_HEADER: &str = "x-request-id";
 /// Header with the deployment revision that must answer.
 pub const REVISION_HEADER: &str = "x-stemma-revision";
 
+/// Header with the size of the newest head of the home's history that the caller remembers.
+pub const SEEN_HEADER: &str = "x-stemma-seen";
+/// Header of an answer to it: the head as it is now, as a line of `stemma.heads`.
+pub const HEAD_HEADER: &str = "x-stemma-head";
+/// And the proof that what is remembered is a beginning: its size and hashes in base64.
+pub const PROOF_HEADER: &str = "x-stemma-head-proof";
+
 /// Who the client speaks as.
 #[derive(Debug, Clone, Default)]
 pub struct Identification {
@@ -62,6 +74,7 @@ pub struct Client {
     idle: Idle,
     identification: Identification,
     requests: Arc<AtomicU64>,
+    head: Arc<HeadWatch>,
 }
 
 /// What an endpoint answered to a prediction request, as it came.
@@ -73,7 +86,7 @@ pub struct RawAnswer {
 
 impl Client {
     pub fn new(transport: Transport, identification: Identification) -> Self {
-        Self { transport, idle: Idle::default(), identification, requests: Arc::default() }
+        Self { transport, idle: Idle::default(), identification, requests: Arc::default(), head: Arc::default() }
     }
 
     /// True if server and caller share a file system and a user: content need not be sent, only claimed.
@@ -81,9 +94,30 @@ impl Client {
         !matches!(self.transport, Transport::Tcp { .. })
     }
 
+    /// The token that the client shows.
+    pub fn token(&self) -> Option<&str> {
+        self.identification.token.as_deref()
+    }
+
     /// How many requests were sent by this client and its clones.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Asks for the home's head with every request from now on, and for the proof that this size is a beginning of it.
+    pub fn ask_for_head(&self, remembered: u64) {
+        self.head.ask_from(remembered);
+    }
+
+    /// What the answers have shown of the home's history.
+    pub fn head_shown(&self) -> HeadShown {
+        self.head.shown()
+    }
+
+    /// The home's head, and proofs that sizes are beginnings of it.
+    pub async fn history(&self, sizes: impl IntoIterator<Item = u64>) -> Result<HistoryShown, Problem> {
+        let sizes: Vec<String> = sizes.into_iter().map(|size| format!("seen={size}")).collect();
+        self.get(&format!("{}?{}", paths::HOME_HISTORY, sizes.join("&"))).await
     }
 
     pub async fn home(&self) -> Result<HomeInfo, Problem> {
@@ -563,16 +597,43 @@ impl Client {
         self.get(paths::AUDIT_CHECKPOINT).await
     }
 
+    /// Makes what was remembered, and is not a beginning of this history, a fact of it.
+    pub async fn accept_history(&self, accept: &HistoryAccepted) -> Result<HistoryAccepted, Problem> {
+        self.post(paths::AUDIT_ACCEPT, accept).await
+    }
+
+    /// Has the home sign with a new key.
+    pub async fn rotate_key(&self) -> Result<KeySuccession, Problem> {
+        self.post(paths::AUDIT_KEY, &Value::Null).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Problem> {
-        read_json(self.send(Method::GET, path, None, empty_body()).await?).await
+        read_json(self.ask(Method::GET, path, None, empty_body()).await?).await
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Problem> {
-        read_json(self.send(Method::POST, path, Some("application/json"), json_body(body)?).await?).await
+        read_json(self.ask(Method::POST, path, Some("application/json"), json_body(body)?).await?).await
     }
 
     async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Problem> {
-        read_json(self.send(Method::PUT, path, Some("application/json"), json_body(body)?).await?).await
+        read_json(self.ask(Method::PUT, path, Some("application/json"), json_body(body)?).await?).await
+    }
+
+    /// Sends a request to the API, and with it the question for the home's head; content is sent without.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: Body,
+    ) -> Result<http::Response<Body>, Problem> {
+        let head = http::Request::builder().method(method).uri(path);
+        let Some(remembered) = self.head.asked() else {
+            return self.send_request(head, content_type, body).await;
+        };
+        let response = self.send_request(head.header(SEEN_HEADER, remembered), content_type, body).await?;
+        self.head.note(response.headers());
+        Ok(response)
     }
 
     async fn send(

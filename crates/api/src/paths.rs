@@ -5,12 +5,15 @@
 use std::fmt::Display;
 
 pub const HOME: &str = "/api/v1/home";
+pub const HOME_HISTORY: &str = "/api/v1/home/history";
 pub const PRINCIPALS: &str = "/api/v1/principals";
 pub const TOKENS: &str = "/api/v1/tokens";
 pub const REVOCATIONS: &str = "/api/v1/revocations";
 pub const AUDIT_EVENTS: &str = "/api/v1/audit/events";
 pub const AUDIT_VERIFY: &str = "/api/v1/audit/verify";
 pub const AUDIT_CHECKPOINT: &str = "/api/v1/audit/checkpoint";
+pub const AUDIT_ACCEPT: &str = "/api/v1/audit/accept";
+pub const AUDIT_KEY: &str = "/api/v1/audit/key";
 pub const AUDIT_CONTENT: &str = "/api/v1/audit/content";
 pub const OPENAPI: &str = "/api/v1/openapi.json";
 

@@ -5,6 +5,7 @@ mod compare;
 mod content_check;
 mod delivery;
 mod gate;
+mod head;
 mod history;
 mod lineage;
 mod policy;
@@ -31,7 +32,8 @@ use stemma_core::{
 };
 
 pub use self::{
-    care::*, compare::*, content_check::*, delivery::*, gate::*, history::*, lineage::*, policy::*, reproduction::*,
+    care::*, compare::*, content_check::*, delivery::*, gate::*, head::*, history::*, lineage::*, policy::*,
+    reproduction::*,
 };
 
 /// Who made a governed fact, when, and under which number in the ledger.

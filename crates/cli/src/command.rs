@@ -66,7 +66,7 @@ use stemma_core::{
     prediction::{PredictionId, PredictionIdError},
 };
 
-use crate::{print::Output, settings::env};
+use crate::{history::LineRule, print::Output, settings::env};
 
 /// The family tree of every model: given any prediction ever served, say which model version made it, what that
 /// version was made from and who let it through.
@@ -114,6 +114,9 @@ pub struct Global {
     /// Work in this folder
     #[arg(short = 'C', long, global = true, help_heading = GLOBAL, value_name = "DIR")]
     pub directory: Option<std::path::PathBuf>,
+    /// Set by the command that was typed.
+    #[arg(skip)]
+    pub line_rule: LineRule,
 }
 
 #[derive(Debug, Subcommand)]
@@ -172,6 +175,25 @@ enum Command {
 }
 
 impl Command {
+    /// What changes `stemma.lock` or the registry is what a project's repository should know the home's head after.
+    const fn line_rule(&self) -> LineRule {
+        match self {
+            Self::Add(_)
+            | Self::Import(_)
+            | Self::Policy(_)
+            | Self::Register(_)
+            | Self::Approve(_)
+            | Self::Promote(_)
+            | Self::Deploy(_)
+            | Self::Rollout(_)
+            | Self::Rollback(_)
+            | Self::Undeploy(_)
+            | Self::Purge(_)
+            | Self::User(_) => LineRule::Keep,
+            _ => LineRule::Leave,
+        }
+    }
+
     /// Those that make a home, own one for long or only print come too early or must not wait.
     const fn tells_of_lost_runs(&self) -> bool {
         !matches!(self, Self::Init(_) | Self::Serve(_) | Self::Completions(_))
@@ -180,7 +202,7 @@ impl Command {
 
 /// Runs the command that was typed.
 pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Problem> {
-    let global = &arguments.global;
+    let global = &Global { line_rule: arguments.command.line_rule(), ..arguments.global };
     if let Some(directory) = &global.directory {
         std::env::set_current_dir(directory)
             .map_err(|error| Problem::invalid(format!("can't work in `{}`: {error}", directory.display())))?;

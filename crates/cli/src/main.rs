@@ -6,6 +6,7 @@ mod confirm;
 mod declared;
 mod difference;
 mod error;
+mod history;
 mod print;
 mod remotes;
 mod secrets;

@@ -81,6 +81,19 @@ impl Output {
         shown
     }
 
+    /// Says something that nobody may miss, beside the result; with `--json` as a line of JSON.
+    pub fn warn(&self, problem: &stemma_core::Problem) {
+        if self.json {
+            let text = serde_json::json!({ "warning": problem }).to_string();
+            let _ = writeln!(std::io::stderr(), "{text}");
+            return;
+        }
+        self.note(format!("{}: {}", self.red("warning"), problem.message));
+        if let Some(hint) = &problem.hint {
+            self.note(format!("{}: {hint}", self.dim("hint")));
+        }
+    }
+
     /// A bar on stderr that counts bytes; draws nothing where nobody looks.
     pub fn progress(&self, total: u64, doing: &'static str) -> ProgressBar {
         if self.json {

@@ -26,6 +26,7 @@ use stemma_core::{
     at::{self, At},
     name::{DatasetName, PrincipalName, ProjectName, TreePath},
 };
+use stemma_engine::Engine;
 use stemma_server::{app::AccessRules, local_service};
 use stemma_store::{Store, StoreError};
 use stemma_workspace::{
@@ -34,7 +35,11 @@ use stemma_workspace::{
 };
 
 use self::local::Reached;
-use crate::{command::Global, print::Output};
+use crate::{
+    command::Global,
+    history::{LineRule, Source, Watch, shown_by},
+    print::Output,
+};
 
 /// An open connection to the home, with everything that commands ask of their surroundings.
 pub struct Session {
@@ -44,6 +49,9 @@ pub struct Session {
     /// Opened by the first who asks.
     store: OnceCell<Store>,
     home: Home,
+    watch: Watch,
+    rule: LineRule,
+    output: Output,
 }
 
 enum Home {
@@ -73,6 +81,7 @@ impl Session {
             Some(url) => (Home::Server { address: url.trim_end_matches('/').to_owned() }, Transport::from_url(url)?),
             None => local_home(workspace.as_ref()).await?,
         };
+        let watch = Watch::begin(home.place(workspace.as_ref()), workspace.as_ref());
         match home.identify(global, &transport).await {
             Ok(identification) => {
                 let actor = match &identification.asserted {
@@ -81,7 +90,11 @@ impl Session {
                 };
                 let workspace = workspace.map(|workspace| workspace.acting(typed(actor)));
                 let client = Client::new(transport, identification);
-                Ok(Self { client, project, workspace, store: OnceCell::new(), home })
+                if !matches!(home, Home::Owned(_)) {
+                    client.ask_for_head(watch.remembered());
+                }
+                let (rule, output) = (global.line_rule, Output::new(global.json));
+                Ok(Self { client, project, workspace, store: OnceCell::new(), home, watch, rule, output })
             }
             Err(problem) => {
                 drop(transport);
@@ -92,10 +105,40 @@ impl Session {
     }
 
     /// Hands the home back. What was done is safe already; this seals logs and lets the next command in.
+    ///
+    /// Whatever came of the command, its home's history was compared with what is remembered of it.
     pub async fn close(self) {
+        let shown = match &self.home {
+            Home::Owned(owned) => {
+                owned.engine().finish().await;
+                self.watch.shown_by_own(owned.engine()).await
+            }
+            Home::Server { .. } | Home::Beside { .. } => shown_by(self.client.head_shown()),
+        };
+        self.watch.end(shown, self.source(), self.rule, &self.output).await;
         // the client may hold the router, and the router the engine, whose last holder finishes the prediction log
         drop(self.client);
         self.home.close().await;
+    }
+
+    /// Who is asked for the home's history.
+    pub fn source(&self) -> Source<'_> {
+        match &self.home {
+            Home::Owned(owned) => Source::Engine(owned.engine()),
+            Home::Server { .. } | Home::Beside { .. } => Source::Client(&self.client),
+        }
+    }
+
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// The engine of a home that this command owns.
+    pub fn own_engine(&self) -> Option<&Engine> {
+        match &self.home {
+            Home::Owned(owned) => Some(owned.engine()),
+            Home::Server { .. } | Home::Beside { .. } => None,
+        }
     }
 
     /// The address of a page, if a server shows pages of this home.
@@ -135,7 +178,16 @@ impl Session {
 impl Home {
     async fn close(self) {
         if let Self::Owned(owned) = self {
-            owned.close().await;
+            owned.release().await;
+        }
+    }
+
+    /// What the place is called under which this machine remembers the home.
+    fn place(&self, workspace: Option<&Workspace>) -> String {
+        match (self, workspace) {
+            (Self::Server { address }, _) => address.clone(),
+            (_, Some(workspace)) => workspace.home_dir().display().to_string(),
+            (_, None) => unreachable!("a home of its own is in a workspace"),
         }
     }
 

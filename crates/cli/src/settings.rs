@@ -18,6 +18,8 @@ pub mod env {
     pub const LOG: &str = "STEMMA_LOG";
     /// Where user-wide settings and credentials lie; default `$XDG_CONFIG_HOME/stemma` or `~/.config/stemma`.
     pub const CONFIG_DIR: &str = "STEMMA_CONFIG_DIR";
+    /// The file of the key that signs the home's heads, where it lies outside of the home.
+    pub const SIGNING_KEY: &str = "STEMMA_SIGNING_KEY";
     /// Seconds to wait for another command that holds the home; default 10.
     pub const LOCK_WAIT: &str = "STEMMA_LOCK_WAIT";
     /// The highest capture level that `stemma run` may use: 4, 1 or 0.
@@ -33,6 +35,11 @@ pub fn config_dir() -> Option<PathBuf> {
         return Some(PathBuf::from(dir).join("stemma"));
     }
     non_empty("HOME").map(|home| PathBuf::from(home).join(".config/stemma"))
+}
+
+/// The file of the key that signs the home's heads, if the environment names one.
+pub fn signing_key() -> Option<PathBuf> {
+    non_empty(env::SIGNING_KEY).map(PathBuf::from)
 }
 
 /// The token to act with, if the environment names one.

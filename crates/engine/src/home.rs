@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, RwLock},
 };
 
@@ -10,6 +10,7 @@ use stemma_api::types::PolicyState;
 use stemma_core::{
     Clock, Digest, ErrorKind, Problem,
     event::Event,
+    history,
     id::{HomeId, RequestId, TokenId},
     name::{GateName, ModelName, PrincipalName, ProjectName},
     policy::{GateFault, GateSpec, ModelPolicy, Role},
@@ -44,8 +45,8 @@ impl Engine {
         }
         refuse_history(&layout).await?;
         layout.create_folders()?;
-        let home = HomeFile { format: HOME_FORMAT, home: HomeId::generate() };
-        let ledger = open_ledger(&layout, home.home, &clock).await?;
+        let home = HomeFile { format: HOME_FORMAT, home: HomeId::generate(), signing_key: None };
+        let ledger = open_ledger(&layout, &home, &clock).await?;
         let NewToken { text, hash } = new_token()?;
         let token = TokenId::generate();
         let events = vec![
@@ -78,13 +79,23 @@ impl Engine {
 
     /// Opens a home. The caller holds its lock.
     pub async fn open(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
+        Self::open_with_key(root, clock, None).await
+    }
+
+    /// The same, signing with the key in a file outside of the home; without one, with the key that the home names.
+    pub async fn open_with_key(
+        root: &Path,
+        clock: Arc<dyn Clock>,
+        signing_key: Option<PathBuf>,
+    ) -> Result<Self, Problem> {
         let layout = Layout::new(root);
-        let Some(home) = layout.read_home()? else {
+        let Some(mut home) = layout.read_home()? else {
             let problem = Problem::new(ErrorKind::Config, format!("`{}` is no home", root.display()));
             return Err(problem.hint("`stemma init` makes one"));
         };
         layout.create_folders()?;
-        let ledger = open_ledger(&layout, home.home, &clock).await?;
+        home.signing_key = signing_key.or(home.signing_key);
+        let ledger = open_ledger(&layout, &home, &clock).await?;
         if ledger.has_prediction_notes().await.map_err(ledger_problem)? {
             layout.require_prediction_key()?;
         }
@@ -244,12 +255,12 @@ async fn refuse_history(layout: &Layout) -> Result<(), Problem> {
     }
 }
 
-async fn open_ledger(layout: &Layout, home: HomeId, clock: &Arc<dyn Clock>) -> Result<Ledger, Problem> {
+async fn open_ledger(layout: &Layout, home: &HomeFile, clock: &Arc<dyn Clock>) -> Result<Ledger, Problem> {
     let options = LedgerOptions {
         url: LedgerUrl::Sqlite(layout.ledger()),
         checkpoints: layout.checkpoints(),
-        signing_key: None,
-        origin: format!("stemma/{home}"),
+        signing_key: home.signing_key.clone(),
+        origin: history::origin(home.home),
         clock: clock.clone(),
     };
     Ledger::open(options).await.map_err(ledger_problem)

@@ -23,6 +23,9 @@ pub struct Layout {
 pub struct HomeFile {
     pub format: u32,
     pub home: HomeId,
+    /// The file of the key that signs the ledger's heads, where it lies outside of the home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_key: Option<PathBuf>,
 }
 
 impl Layout {
@@ -118,6 +121,14 @@ impl Layout {
     pub fn write_home(&self, home: &HomeFile) -> Result<(), Problem> {
         let text = serde_json::to_string(home).expect("a number and an id are always JSON");
         write_private(&self.home_file(), text.as_bytes())
+    }
+
+    /// Notes that the signing key lies outside of the home from now on.
+    pub fn keep_signing_key_at(&self, path: &Path) -> Result<(), Problem> {
+        let home = self.read_home()?;
+        let home =
+            home.ok_or_else(|| Problem::new(ErrorKind::Config, format!("`{}` is no home", self.root.display())))?;
+        self.write_home(&HomeFile { signing_key: Some(path.to_owned()), ..home })
     }
 
     /// Makes the folders that are missing, readable by their owner only.

@@ -21,6 +21,7 @@ mod facts;
 mod feedback;
 mod folder;
 mod gate;
+mod history;
 mod home;
 mod impact;
 mod keep;
@@ -79,6 +80,7 @@ pub use crate::{
     audit::{HomeNeeds, audit_home, home_needs},
     blame::key_cell,
     folder::NODE_BYTES_MAX,
+    history::look_at_history,
     layout::{HOME_FORMAT, Layout},
     lineage::AskLineage,
     reference::{Reference, Selector},
@@ -268,8 +270,19 @@ impl Engine {
         if *published { self.publish_routes().await } else { Ok(()) }
     }
 
-    /// Finishes: seals what waits, signs the ledger's head, closes the database.
+    /// Finishes and lets go of the database.
     pub async fn close(&self) {
+        self.finish().await;
+        self.release().await;
+    }
+
+    /// Lets go of the database. What was done is safe already.
+    pub async fn release(&self) {
+        self.ledger().close().await;
+    }
+
+    /// Seals what waits and signs the ledger's head.
+    pub async fn finish(&self) {
         if self.log().unsealed().len() >= seal::WAITING_SEGMENTS_MAX
             && let Err(problem) = self.seal_predictions().await
         {
@@ -287,6 +300,5 @@ impl Engine {
         if let Err(error) = self.ledger().checkpoint().await.map_err(ledger_problem) {
             tracing::warn!(%error, "the ledger's head could not be signed");
         }
-        self.ledger().close().await;
     }
 }

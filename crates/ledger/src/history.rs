@@ -30,10 +30,7 @@ impl Ledger {
     pub async fn history(&self, sizes: &BTreeSet<u64>) -> Result<History, LedgerError> {
         let head = self.checkpoint().await?;
         let mut session = self.database().read().await?;
-        let mut proofs = Proofs::new();
-        for size in sizes.iter().copied().filter(|size| *size <= head.size()) {
-            proofs.insert(size, proof(&mut session, size, head.size()).await?);
-        }
+        let proofs = proofs(&mut session, sizes, head.size()).await?;
         Ok(History { head, proofs, successions: self.signer().successions() })
     }
 
@@ -58,6 +55,15 @@ impl Ledger {
         self.signer().hand_over(next)?;
         Ok(succession)
     }
+}
+
+/// Proofs that sizes are beginnings of the tree; of those that it does not reach there is none.
+pub(crate) async fn proofs(session: &mut Session, sizes: &BTreeSet<u64>, whole: u64) -> Result<Proofs, LedgerError> {
+    let mut proofs = Proofs::new();
+    for size in sizes.iter().copied().filter(|size| *size <= whole) {
+        proofs.insert(size, proof(session, size, whole).await?);
+    }
+    Ok(proofs)
 }
 
 async fn proof(session: &mut Session, first: u64, second: u64) -> Result<Vec<merkle::Hash>, LedgerError> {

@@ -13,6 +13,7 @@ mod runs;
 mod schema;
 mod signature;
 mod tables;
+mod time;
 mod tokens;
 mod tree;
 
@@ -83,6 +84,7 @@ async fn look(
     report.add(check);
     report.add(settled("tree", tree::check(&mut live, &walk).await));
     report.add(signature::check(signed, &walk));
+    report.add(time::check(&walk));
     report.add(settled("requests", requests::check(&mut live, &walk).await));
     report.add(settled("tables", tables::check(&mut live, &mut replayed, &walk).await));
     report.add(settled("tokens", tokens::check(&mut live).await));

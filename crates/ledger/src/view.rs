@@ -6,10 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use stemma_core::{Digest, audit::AuditReport, id::HomeId, record::RunRecord};
+use stemma_core::{Digest, audit::AuditReport, history::Today, id::HomeId, record::RunRecord};
 
 use crate::{
-    LedgerError, needs,
+    LedgerError,
+    commit::read_frontier,
+    history, needs,
     sql::{Database, Session},
     verify,
 };
@@ -97,6 +99,15 @@ impl LedgerView {
             needed.remove(&digest);
         }
         Ok(needed)
+    }
+
+    /// The head as it stands there, and proofs that sizes are beginnings of it; signed by nobody.
+    pub async fn history(&self, sizes: &BTreeSet<u64>) -> Result<Today, LedgerError> {
+        let (named, size) = history::named_keys(&self.database).await?;
+        let mut session = self.database.read().await?;
+        let root = read_frontier(&mut session, size).await?.root();
+        let proofs = history::proofs(&mut session, sizes, size).await?;
+        Ok(Today { size, root, key: named.current().cloned(), proofs, successions: named.successions })
     }
 
     /// Verifies everything, against the signed head in a folder of a ledger of this name.

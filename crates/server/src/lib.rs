@@ -7,6 +7,7 @@ mod connection;
 mod context;
 mod gateway;
 pub mod guard;
+mod head;
 pub mod limits;
 pub mod listen;
 mod openapi;

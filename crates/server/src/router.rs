@@ -19,7 +19,7 @@ use crate::{
     app::{Anonymous, App, Peer},
     body::{Accompanied, HeldBytes},
     context::{Context, percent_decode, project_of},
-    gateway, guard, page, problem,
+    gateway, guard, head, page, problem,
     route::{self, Route, Scope, Weight},
 };
 
@@ -101,10 +101,16 @@ async fn handle(
         Scope::Handler => caller.may_somewhere(route.action)?,
     }
     let request = request_id(&parts.headers)?;
+    let (asked, engine) = (head::asked(&parts.headers, &caller), app.engine.clone());
     let context = Context { app, caller, peer, request, parts, body, held: HeldBytes::default(), path };
-    match admission {
+    let result = match admission {
         Some(admission) => in_turn(admission, route, context).await,
         None => (route.handler)(context).await,
+    };
+    match asked {
+        None => result,
+        // a failure is an answer too
+        Some(size) => Ok(head::show(&engine, size, result.unwrap_or_else(problem::response)).await),
     }
 }
 

@@ -15,6 +15,7 @@ use stemma_core::redact::{SecretKind, redact_text};
 
 use crate::{
     git::{Git, GitError},
+    heads::HEADS_FILE,
     path::check_reserved,
     stat_cache::{StatCache, digest_of},
 };
@@ -81,7 +82,7 @@ fn look_within(root: &Path, cache: &mut StatCache, time_max: Duration) -> Code {
     }
     let mut changes = untracked(&git, root, cache, &mut code.notes);
     if code.version.commit.is_some() {
-        changes.extend(diff(&git, &mut code.notes));
+        changes.extend(diff(&git.with_patterns(), &mut code.notes));
     }
     code.changes = redact(changes, &mut code.redacted);
     code
@@ -139,8 +140,10 @@ fn without_credentials(url: &str) -> String {
 }
 
 fn diff(git: &Git<'_>, notes: &mut Vec<String>) -> Vec<u8> {
+    // the heads of homes are no code, and grow with acts that follow a commit
+    let without_heads = format!(":(exclude){HEADS_FILE}");
     let ask = |option: &[&str]| {
-        let args = [&DIFF, option, &["HEAD", "--"]].concat();
+        let args = [&DIFF, option, &["HEAD", "--", ":(top)", &without_heads]].concat();
         git.ask(&args, DIFF_BYTES_MAX)
     };
     let whole = match ask(&["--binary"]) {

@@ -92,7 +92,7 @@ fn folder_of(root: &Path, path: &TreePath) -> PathBuf {
 }
 
 /// Whether it is worth while to ask: most commands outside of repositories should not start a program for nothing.
-fn is_in_repository(folder: &Path) -> bool {
+pub(crate) fn is_in_repository(folder: &Path) -> bool {
     folder.ancestors().any(|above| above.join(".git").symlink_metadata().is_ok())
 }
 

@@ -26,7 +26,7 @@ pub enum PathError {
     LinkOutside { path: PathBuf, target: PathBuf },
     #[error("`{}` is {pointer}, not the content", .path.display())]
     Pointer { path: PathBuf, pointer: Pointer },
-    /// Inside `.git` or `.stemma`, or the lock file itself.
+    /// Inside `.git` or `.stemma`, the lock file or the heads beside it.
     #[error("`{}` belongs to {owner} and can't be tracked", .path.display())]
     Reserved { path: PathBuf, owner: &'static str },
     #[error("`{}` does not exist", .path.display())]
@@ -105,7 +105,8 @@ fn resolve_folders(path: &Path) -> io::Result<PathBuf> {
 /// Refuses the folders and files that are ours or Git's, in any spelling that some file system takes for them.
 pub(crate) fn check_reserved(inside: &Path) -> Result<(), PathError> {
     let reserved = |owner| Err(PathError::Reserved { path: inside.to_owned(), owner });
-    if inside.as_os_str().eq_ignore_ascii_case(crate::lock::LOCK_FILE) {
+    let of_ours = [crate::lock::LOCK_FILE, crate::heads::HEADS_FILE];
+    if of_ours.iter().any(|name| inside.as_os_str().eq_ignore_ascii_case(name)) {
         return reserved("Stemma");
     }
     for component in inside.components() {

@@ -1,3 +1,6 @@
+mod accept_head;
+mod rotate_key;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -9,6 +12,7 @@ use stemma_core::{
 
 use super::Global;
 use crate::{
+    history::{Watch, compare_outside},
     print::{self, Output},
     session, view,
 };
@@ -27,6 +31,8 @@ enum Act {
     Events(EventsArgs),
     /// Print the signed head of the ledger, to be kept elsewhere
     Checkpoint,
+    AcceptHead(accept_head::AcceptHeadArgs),
+    RotateKey(rotate_key::RotateKeyArgs),
 }
 
 /// List governed changes in order
@@ -45,6 +51,8 @@ pub async fn run(args: AuditArgs, global: &Global, output: &Output) -> Result<Ex
         Act::Verify => return verify(global, output).await,
         Act::Events(args) => events(&args, global, output).await?,
         Act::Checkpoint => checkpoint(global, output).await?,
+        Act::AcceptHead(args) => accept_head::run(args, global, output).await?,
+        Act::RotateKey(args) => rotate_key::run(args, global, output).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -53,11 +61,31 @@ pub async fn run(args: AuditArgs, global: &Global, output: &Output) -> Result<Ex
 /// to ask included, is not needed. A home elsewhere is asked.
 async fn verify(global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let report = match &global.server {
-        Some(_) => session::with(global, async |session| session.client.audit_verify().await).await?,
-        None => stemma_engine::audit_home(&session::require_home()?).await,
+        Some(_) => {
+            session::with(global, async |session| {
+                let mut report = session.client.audit_verify().await?;
+                let look = async |sizes| session.source().look(sizes).await;
+                let outside = compare_outside(session.watch(), session.workspace.as_ref(), look).await;
+                outside.into_iter().for_each(|check| report.add(check));
+                Ok(report)
+            })
+            .await?
+        }
+        None => verify_here().await?,
     };
     output.result(&report, || report_text(&report, output));
     if report.passed { Ok(ExitCode::SUCCESS) } else { Ok(ExitCode::from(ErrorKind::Corrupt.exit_code())) }
+}
+
+/// What the home says of itself, and then what others say of it.
+async fn verify_here() -> Result<AuditReport, Problem> {
+    let (workspace, home) = (session::require_workspace()?, session::require_home()?);
+    let mut report = stemma_engine::audit_home(&home).await;
+    let watch = Watch::begin(home.display().to_string(), Some(&workspace));
+    let look = async |sizes| stemma_engine::look_at_history(&home, &sizes).await;
+    let outside = compare_outside(&watch, Some(&workspace), look).await;
+    outside.into_iter().for_each(|check| report.add(check));
+    Ok(report)
 }
 
 fn report_text(report: &AuditReport, output: &Output) -> String {

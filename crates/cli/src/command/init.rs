@@ -7,7 +7,7 @@ use stemma_engine::Engine;
 use stemma_workspace::{Nesting, Workspace, credentials, home::HomeLock};
 
 use super::Global;
-use crate::{print::Output, session, settings};
+use crate::{history::Watch, print::Output, session, settings};
 
 /// Make this folder a workspace with a home of its own
 ///
@@ -64,9 +64,13 @@ async fn make_home(workspace: &Workspace, global: &Global, output: &Output) -> R
     }
     let (engine, token) = Engine::create(&dir, owner.clone(), Arc::new(SystemClock)).await?;
     let home = engine.home_id();
+    let remembered = remember(&engine, workspace).await;
     engine.close().await;
     drop(engine);
     drop(lock);
+    if let Err(problem) = remembered {
+        output.note(format!("the new home can't be remembered here: {}", problem.message));
+    }
     let credentials = match keep(home, &token) {
         Ok(path) => Some(path),
         Err(problem) => {
@@ -75,6 +79,15 @@ async fn make_home(workspace: &Workspace, global: &Global, output: &Output) -> R
         }
     };
     Ok(NewHome { home, owner, token, credentials })
+}
+
+/// A home that was made here on purpose is the one that belongs here, whatever was here before.
+async fn remember(engine: &Engine, workspace: &Workspace) -> Result<(), Problem> {
+    let watch = Watch::begin(workspace.home_dir().display().to_string(), None);
+    match watch.memory() {
+        Some(memory) => Ok(memory.remember_only(watch.place(), &engine.history(&[].into()).await?.head)?),
+        None => Ok(()),
+    }
 }
 
 /// Keeps the owner's token in the user's configuration folder.

@@ -1,5 +1,6 @@
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -19,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Global;
 use crate::{
+    history::{LineRule, Source, Watch},
     print::{self, Output},
     session::{self, HomePlace, OwnedHome},
 };
@@ -46,6 +48,9 @@ pub struct ServeArgs {
     /// Let callers without a token in wherever they come from
     #[arg(long)]
     insecure_anonymous: bool,
+    /// Sign the ledger's heads with the key in this file, which lies outside of the home; see `stemma audit rotate-key`
+    #[arg(long, value_name = "PATH")]
+    signing_key: Option<PathBuf>,
     /// How much stored content to read back in an hour, to find damage before somebody needs the content; 0 for none
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = print::parse_bytes)]
     verify_rate: u64,
@@ -119,17 +124,29 @@ pub async fn run(args: ServeArgs, global: &Global, output: &Output) -> Result<Ex
     }
     // listened for before anything is opened, so that nothing stays open when somebody is quick
     let stop = stop_signal()?;
-    let place = HomePlace::of(&session::require_workspace()?)?;
+    let workspace = session::require_workspace()?;
+    let place = HomePlace::of(&workspace)?;
     if place.has_answering_owner().await {
         return Err(served_already(&place));
     }
-    let owned = OwnedHome::take(&place).await?;
+    let owned = OwnedHome::take(&place, args.signing_key.clone()).await?;
+    let watch = Watch::begin(place.dir().display().to_string(), Some(&workspace));
+    compare(&watch, &owned, output).await;
     let served = serve(&args, &place, &owned, stop, output).await;
     place.remove_traces();
-    owned.close().await;
+    owned.engine().finish().await;
+    compare(&watch, &owned, output).await;
+    owned.release().await;
     served?;
     output.note("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Compares the home's history with what this machine and the project remember of it.
+async fn compare(watch: &Watch, owned: &OwnedHome, output: &Output) {
+    let engine = owned.engine();
+    let shown = watch.shown_by_own(engine).await;
+    watch.end(shown, Source::Engine(engine), LineRule::Leave, output).await;
 }
 
 fn served_already(place: &HomePlace) -> Problem {

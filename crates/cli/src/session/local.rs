@@ -48,6 +48,10 @@ impl HomePlace {
         Ok(Self { dir, socket })
     }
 
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub fn socket(&self) -> &Path {
         &self.socket
     }
@@ -94,7 +98,7 @@ pub async fn reach(place: &HomePlace) -> Result<Reached, Problem> {
         }
         match HomeLock::acquire(&place.dir) {
             Ok(lock) => {
-                return Ok(Reached::Owned(Box::new(OwnedHome::open(place, lock).await?)));
+                return Ok(Reached::Owned(Box::new(OwnedHome::open(place, lock, settings::signing_key()).await?)));
             }
             Err(HomeError::Held { .. }) if Instant::now() < give_up => {}
             Err(error) => return Err(error.into()),
@@ -111,7 +115,9 @@ pub struct OwnedHome {
 
 impl OwnedHome {
     /// Becomes the owner, waiting a bounded time for another command to finish.
-    pub async fn take(place: &HomePlace) -> Result<Self, Problem> {
+    ///
+    /// Heads are signed with the key in a file, or else with the one that settings or the home name.
+    pub async fn take(place: &HomePlace, signing_key: Option<PathBuf>) -> Result<Self, Problem> {
         let give_up = Instant::now() + settings::lock_wait()?;
         let lock = loop {
             match HomeLock::acquire(&place.dir) {
@@ -119,11 +125,11 @@ impl OwnedHome {
                 lock => break lock?,
             }
         };
-        Self::open(place, lock).await
+        Self::open(place, lock, signing_key.or_else(settings::signing_key)).await
     }
 
-    async fn open(place: &HomePlace, lock: HomeLock) -> Result<Self, Problem> {
-        let engine = Engine::open(&place.dir, Arc::new(SystemClock)).await?;
+    async fn open(place: &HomePlace, lock: HomeLock, signing_key: Option<PathBuf>) -> Result<Self, Problem> {
+        let engine = Engine::open_with_key(&place.dir, Arc::new(SystemClock), signing_key).await?;
         if let Ok(binary) = std::env::current_exe() {
             engine.set_model_server(vec![binary.into(), crate::SANDBOXED.into()]);
         }
@@ -139,10 +145,10 @@ impl OwnedHome {
         App { engine: self.engine.clone(), access: Arc::new(access) }
     }
 
-    /// Closes the engine and then lets others in. Nobody else may hold the engine any more: its prediction log is
-    /// finished when the last holder lets go.
-    pub async fn close(self) {
-        self.engine.close().await;
+    /// Closes the engine, which has finished, and then lets others in. Nobody else may hold the engine any more: its
+    /// prediction log is finished when the last holder lets go.
+    pub async fn release(self) {
+        self.engine.release().await;
         drop(self.engine);
         drop(self.lock);
     }

@@ -13,6 +13,7 @@ mod history;
 mod imports;
 mod lineage;
 mod loss;
+mod memory;
 mod models;
 mod onnx;
 mod owner;

@@ -23,7 +23,11 @@ impl Serving {
     }
 
     pub fn start_with(desk: &Desk, args: &[&str]) -> Self {
-        let mut command = desk.command(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+        Self::start_at(desk, "127.0.0.1:0", args)
+    }
+
+    pub fn start_at(desk: &Desk, listen: &str, args: &[&str]) -> Self {
+        let mut command = desk.command(&[&["serve", "--listen", listen], args].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();

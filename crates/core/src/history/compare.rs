@@ -5,11 +5,28 @@ use std::{collections::BTreeMap, fmt};
 use super::{
     heads::SeenHead,
     merkle::{Hash, is_beginning},
-    note::{KeySuccession, SignedHead},
+    note::{KeySuccession, SignedHead, VerifierKey},
 };
 
 /// By size: the proof that the tree of this size is a beginning of today's. What needs none has an empty one.
 pub type Proofs = BTreeMap<u64, Vec<Hash>>;
+
+/// What a home shows of its history today.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Today {
+    pub size: u64,
+    pub root: Hash,
+    /// The key that signs; keys are not compared if it is not known.
+    pub key: Option<VerifierKey>,
+    pub proofs: Proofs,
+    pub successions: Vec<KeySuccession>,
+}
+
+impl Today {
+    pub fn new(head: &SignedHead, proofs: Proofs, successions: Vec<KeySuccession>) -> Self {
+        Self { size: head.size(), root: *head.root(), key: Some(head.key().clone()), proofs, successions }
+    }
+}
 
 /// How a history is not the one that was remembered, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,14 +61,9 @@ pub struct Agreement {
     pub newest: Option<SeenHead>,
 }
 
-/// Compares remembered heads of one home, the smallest first, with the one that it shows.
-pub fn compare(
-    remembered: &[SeenHead],
-    today: &SignedHead,
-    proofs: &Proofs,
-    successions: &[KeySuccession],
-) -> Result<Agreement, Box<Departure>> {
-    let judged = remembered.iter().map(|head| (head, judge(head, today, proofs, successions)));
+/// Compares remembered heads of one home, the smallest first, with what it shows.
+pub fn compare(remembered: &[SeenHead], today: &Today) -> Result<Agreement, Box<Departure>> {
+    let judged = remembered.iter().map(|head| (head, judge(head, today)));
     let (mut same_up_to, mut newest, mut worst) = (0, None, None::<Departure>);
     for (head, fault) in judged {
         let Some(fault) = fault else {
@@ -60,42 +72,58 @@ pub fn compare(
             continue;
         };
         if worst.as_ref().is_none_or(|worst| worst.fault < fault) {
-            let at_latest = head.signed.size().min(today.size() + 1);
+            let at_latest = head.signed.size().min(today.size + 1);
             let remembered = head.clone();
-            worst = Some(Departure { fault, same_up_to, at_latest, remembered, size: today.size() });
+            worst = Some(Departure { fault, same_up_to, at_latest, remembered, size: today.size });
         }
     }
     worst.map_or(Ok(Agreement { newest }), |worst| Err(Box::new(worst)))
 }
 
-fn judge(head: &SeenHead, today: &SignedHead, proofs: &Proofs, successions: &[KeySuccession]) -> Option<Fault> {
+fn judge(head: &SeenHead, today: &Today) -> Option<Fault> {
     let then = &head.signed;
-    if then.size() > today.size() {
+    if then.size() > today.size {
         return Some(Fault::WentBack);
     }
     let none = Vec::new();
-    let needs_no_proof = then.size() == 0 || then.size() == today.size();
-    let proof = proofs.get(&then.size()).or(needs_no_proof.then_some(&none));
-    match proof {
-        None => Some(Fault::Unproved),
-        Some(proof) if !is_beginning(then.size(), then.root(), today.size(), today.root(), proof) => {
-            Some(Fault::Differs)
-        }
-        Some(_) if !KeySuccession::lead(successions, then.key(), today.key()) => Some(Fault::OtherKey),
-        Some(_) => None,
+    let needs_no_proof = then.size() == 0 || then.size() == today.size;
+    let Some(proof) = today.proofs.get(&then.size()).or(needs_no_proof.then_some(&none)) else {
+        return Some(Fault::Unproved);
+    };
+    if !is_beginning(then.size(), then.root(), today.size, &today.root, proof) {
+        return Some(Fault::Differs);
     }
+    let is_followed = |key| KeySuccession::lead(&today.successions, then.key(), key);
+    (!today.key.as_ref().is_none_or(is_followed)).then_some(Fault::OtherKey)
 }
 
 impl Departure {
-    /// The first event that may be another.
-    pub const fn first_event(&self) -> u64 {
+    /// The first event that may be another; up to `at_latest` one is.
+    const fn first_event(&self) -> u64 {
         self.same_up_to + 1
+    }
+
+    /// The event to name: the first after all that is known to be the same, or if nothing is, the one that surely is another.
+    pub const fn event(&self) -> u64 {
+        if self.same_up_to > 0 { self.first_event() } else { self.at_latest }
+    }
+
+    /// The same with what other remembered heads say of where it begins.
+    pub fn narrowed(mut self, others: &[SeenHead], today: &Today) -> Self {
+        let sizes = |is_same: bool| {
+            let judged = others.iter().filter(move |head| judge(head, today).is_none() == is_same);
+            judged.map(|head| head.signed.size())
+        };
+        let at_latest = sizes(false).min().map_or(self.at_latest, |size| size.min(self.at_latest));
+        let same_up_to = sizes(true).filter(|size| *size < at_latest).max();
+        (self.at_latest, self.same_up_to) = (at_latest, same_up_to.unwrap_or(0).max(self.same_up_to));
+        self
     }
 
     fn events(&self) -> String {
         match (self.first_event(), self.at_latest) {
             (first, last) if first >= last => format!("event {last}"),
-            (first, last) => format!("an event from {first} to {last}"),
+            (first, last) => format!("one of the events {first} to {last}"),
         }
     }
 }
@@ -107,13 +135,13 @@ impl fmt::Display for Departure {
         match self.fault {
             Fault::WentBack => write!(
                 f,
-                "the home went back: it had {then} events on {seen} and has {} now, from {} on they are gone or others",
+                "the home went back: it had {then} events on {seen} and has {} now; the first that is gone or another is {}",
                 self.size,
                 self.events()
             ),
             Fault::Differs => write!(
                 f,
-                "the home's history was changed: of the {then} events that it had on {seen}, {} is another now",
+                "the home's history was changed: it had {then} events on {seen}; the first that is another now is {}",
                 self.events()
             ),
             Fault::Unproved => {
@@ -155,6 +183,10 @@ mod tests {
         key.sign(events.len() as u64, root(events))
     }
 
+    fn shown(key: &SigningKey, events: &[&str], proofs: Proofs, successions: &[KeySuccession]) -> Today {
+        Today::new(&signed(key, events), proofs, successions.to_vec())
+    }
+
     fn seen(events: &[&str]) -> SeenHead {
         SeenHead::new(signed(&key(1), events), Timestamp(0)).unwrap()
     }
@@ -191,7 +223,7 @@ mod tests {
             (&[], Some((Fault::WentBack, 0, 1))),
         ];
         for (today, expected) in cases {
-            let found = compare(&remembered, &signed(&key(1), today), &proofs(today), &[]);
+            let found = compare(&remembered, &shown(&key(1), today, proofs(today), &[]));
             let found = found.err().map(|departure| (departure.fault, departure.same_up_to, departure.at_latest));
             assert_eq!(found, expected, "{today:?}");
         }
@@ -200,36 +232,46 @@ mod tests {
     #[test]
     fn nothing_is_believed_without_a_proof_or_a_named_key() {
         let remembered = [seen(&TRUE[..5])];
-        let (today, renamed) = (signed(&key(1), &TRUE), signed(&key(2), &TRUE));
-        let fault = |today: &SignedHead, proofs: &Proofs, successions: &[KeySuccession]| {
-            compare(&remembered, today, proofs, successions).err().map(|departure| departure.fault)
+        let fault = |by: u8, proofs: Proofs, successions: &[KeySuccession]| {
+            compare(&remembered, &shown(&key(by), &TRUE, proofs, successions)).err().map(|departure| departure.fault)
         };
-        assert_eq!(fault(&today, &Proofs::new(), &[]), Some(Fault::Unproved));
-        let proofs = proofs(&TRUE);
-        assert_eq!(fault(&today, &proofs, &[]), None);
-        assert_eq!(fault(&renamed, &proofs, &[]), Some(Fault::OtherKey));
-        assert_eq!(fault(&renamed, &proofs, &[key(3).hand_over(key(2).verifier())]), Some(Fault::OtherKey));
-        assert_eq!(fault(&renamed, &proofs, &[key(1).hand_over(key(2).verifier())]), None);
-        assert_eq!(compare(&[], &today, &Proofs::new(), &[]), Ok(Agreement { newest: None }));
+        assert_eq!(fault(1, Proofs::new(), &[]), Some(Fault::Unproved));
+        assert_eq!(fault(1, proofs(&TRUE), &[]), None);
+        assert_eq!(fault(2, proofs(&TRUE), &[]), Some(Fault::OtherKey));
+        assert_eq!(fault(2, proofs(&TRUE), &[key(3).hand_over(key(2).verifier())]), Some(Fault::OtherKey));
+        assert_eq!(fault(2, proofs(&TRUE), &[key(1).hand_over(key(2).verifier())]), None);
+        let nothing = shown(&key(1), &TRUE, Proofs::new(), &[]);
+        assert_eq!(compare(&[], &nothing), Ok(Agreement { newest: None }));
     }
 
     #[test]
     fn departures_are_told_in_words() {
         let remembered: Vec<SeenHead> = [5, 6, 9].map(|size| seen(&TRUE[..size])).to_vec();
-        let told = |today: &[&str]| {
-            compare(&remembered, &signed(&key(1), today), &proofs(today), &[]).unwrap_err().to_string()
-        };
+        let told =
+            |today: &[&str]| compare(&remembered, &shown(&key(1), today, proofs(today), &[])).unwrap_err().to_string();
         assert_eq!(
             told(&TRUE[..6]),
-            "the home went back: it had 9 events on 1970-01-01T00:00:00Z and has 6 now, from event 7 on they are gone or \
-             others"
+            "the home went back: it had 9 events on 1970-01-01T00:00:00Z and has 6 now; the first that is gone or another is \
+             event 7"
         );
         let mut forked = TRUE.to_vec();
         forked[7] = "x";
         assert_eq!(
             told(&forked),
-            "the home's history was changed: of the 9 events that it had on 1970-01-01T00:00:00Z, an event from 7 to 9 is \
-             another now"
+            "the home's history was changed: it had 9 events on 1970-01-01T00:00:00Z; the first that is another now is one of \
+             the events 7 to 9"
         );
+    }
+
+    #[test]
+    fn who_remembers_little_learns_from_others_where_it_begins() {
+        let mut forked = TRUE.to_vec();
+        forked[5] = "x";
+        let today = shown(&key(1), &forked, proofs(&forked), &[]);
+        let departure = *compare(&[seen(&TRUE)], &today).unwrap_err();
+        assert_eq!((departure.same_up_to, departure.at_latest, departure.event()), (0, 9, 9));
+        let others: Vec<SeenHead> = [2, 5, 6, 8].map(|size| seen(&TRUE[..size])).to_vec();
+        let narrowed = departure.narrowed(&others, &today);
+        assert_eq!((narrowed.first_event(), narrowed.at_latest, narrowed.event()), (6, 6, 6));
     }
 }

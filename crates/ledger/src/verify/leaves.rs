@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stemma_core::{
+    Timestamp,
     audit::{Check, Fault},
     event::Event,
     id::RequestId,
@@ -10,7 +11,7 @@ use stemma_core::{
 
 use crate::{
     LedgerError,
-    commit::{Leaf, commitment},
+    commit::{CLOCK_TOLERANCE_MICROS, Leaf, commitment},
     projection,
     sql::{Row, Session, Value},
     tree::{Frontier, Hash, leaf_hash},
@@ -31,8 +32,21 @@ pub struct Walk {
     pub subtrees: BTreeMap<(u32, u64), Hash>,
     /// Events that can't be read: what they made can't be told.
     pub unread: BTreeSet<u64>,
+    /// Events that are stamped earlier than one before them, beyond what a clock is corrected by.
+    pub backwards: Vec<Backwards>,
+    /// The latest time so far, and whose it is.
+    latest: Option<(u64, Timestamp)>,
     /// First and last event of each request, in order.
     pub requests: Vec<(RequestId, u64, u64)>,
+}
+
+/// An event whose time is before that of an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backwards {
+    pub seq: u64,
+    pub time: Timestamp,
+    pub after: u64,
+    pub latest: Timestamp,
 }
 
 impl Walk {
@@ -54,6 +68,17 @@ impl Walk {
         match self.requests.last_mut() {
             Some((last, _, end)) if *last == request && (*end + 1..seq).all(|seq| unread.contains(&seq)) => *end = seq,
             _ => self.requests.push((request, seq, seq)),
+        }
+    }
+
+    pub(super) fn note_time(&mut self, seq: u64, time: Timestamp) {
+        match self.latest {
+            Some((after, latest)) if time < latest => {
+                if latest.micros().saturating_sub(time.micros()) > CLOCK_TOLERANCE_MICROS {
+                    self.backwards.push(Backwards { seq, time, after, latest });
+                }
+            }
+            _ => self.latest = Some((seq, time)),
         }
     }
 
@@ -131,8 +156,9 @@ async fn fill_gap(
 async fn take(row: &Row, replayed: &mut Session, sizes: &BTreeSet<u64>, walk: &mut Walk, check: &mut Check) {
     let seq = walk.next_seq();
     let found = check_leaf(row, seq);
-    if let Some(request) = found.request {
+    if let Some((request, time)) = found.request {
         walk.note_request(request, seq);
+        walk.note_time(seq, time);
     }
     let applied = match found.event {
         Ok(event) => {
@@ -151,7 +177,7 @@ async fn take(row: &Row, replayed: &mut Session, sizes: &BTreeSet<u64>, walk: &m
 struct Found {
     /// What the tree above was made from, as far as that can be told.
     hash: Hash,
-    request: Option<RequestId>,
+    request: Option<(RequestId, Timestamp)>,
     event: Result<Event, String>,
 }
 
@@ -173,7 +199,7 @@ fn check_leaf(row: &Row, seq: u64) -> Found {
         Ok(leaf) => leaf,
         Err(error) => return Found { hash, request: None, event: Err(format!("its leaf can't be read: {error}")) },
     };
-    Found { hash, request: Some(leaf.request), event: check_body(row, seq, &leaf) }
+    Found { hash, request: Some((leaf.request, leaf.time)), event: check_body(row, seq, &leaf) }
 }
 
 fn check_body(row: &Row, seq: u64, leaf: &Leaf) -> Result<Event, String> {

@@ -4,7 +4,7 @@ use stemma_api::{
     paths,
     types::{AuditEvent, AuditReport, Checkpoint, ContentHealth, Page},
 };
-use stemma_core::Problem;
+use stemma_core::{Problem, event::HistoryAccepted, history::KeySuccession};
 
 use super::{Route, json_route};
 use crate::context::Context;
@@ -14,6 +14,8 @@ pub fn routes() -> Vec<Route> {
         json_route!(GET paths::AUDIT_EVENTS, Audit, "governed changes in order", events, => Page<AuditEvent>),
         json_route!(POST paths::AUDIT_VERIFY, Audit, "check everything that answers rest on against the ledger and its signature", verify, => AuditReport),
         json_route!(GET paths::AUDIT_CHECKPOINT, Audit, "the signed head of the ledger", checkpoint, => Checkpoint),
+        json_route!(POST paths::AUDIT_ACCEPT, ManageRights, "go on with this history although another is remembered", accept, HistoryAccepted => HistoryAccepted),
+        json_route!(POST paths::AUDIT_KEY, ManageRights, "sign with a new key from now on", rotate_key, => KeySuccession),
         json_route!(GET paths::AUDIT_CONTENT, Audit, "what was found when stored content was read back", content, => ContentHealth),
     ]
 }
@@ -37,4 +39,13 @@ async fn checkpoint(context: Context) -> Result<Checkpoint, Problem> {
 
 async fn content(context: Context) -> Result<ContentHealth, Problem> {
     Ok(context.app.engine.content_health())
+}
+
+async fn accept(mut context: Context) -> Result<HistoryAccepted, Problem> {
+    let accept = context.json().await?;
+    context.app.engine.accept_history(&context.caller, context.request, accept).await
+}
+
+async fn rotate_key(context: Context) -> Result<KeySuccession, Problem> {
+    context.app.engine.rotate_key(&context.caller, context.request, None).await
 }

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use stemma_api::{
     paths,
-    types::{Grant, HomeInfo, Identity},
+    types::{Grant, HistoryShown, HomeInfo, Identity},
 };
 use stemma_core::{Problem, policy::Action};
 
@@ -13,6 +13,7 @@ use crate::{context::Context, openapi, problem};
 pub fn routes() -> Vec<Route> {
     vec![
         json_route!(GET paths::HOME, Read, "the home and who you are to it", home, => HomeInfo),
+        json_route!(GET paths::HOME_HISTORY, Read, "the signed head, and proofs that earlier ones are beginnings of it", history, => HistoryShown),
         raw_route!(GET paths::OPENAPI, Public, "this API as an OpenAPI 3.1 document", openapi_document),
         raw_route!(GET "/health", Public, "liveness", health),
         raw_route!(GET "/health/ready", Public, "whether ledger, prediction log and content can be written, and all endpoints answer", ready),
@@ -30,6 +31,19 @@ async fn home(context: Context) -> Result<HomeInfo, Problem> {
         projects,
         you: Identity { principal: caller.actor.principal.clone(), auth: caller.actor.auth, roles },
     })
+}
+
+/// Sizes that can be asked for at once.
+const SIZES_MAX: usize = 256;
+
+async fn history(context: Context) -> Result<HistoryShown, Problem> {
+    let texts = context.queries("seen");
+    if texts.len() > SIZES_MAX {
+        return Err(Problem::invalid(format!("{} sizes are asked for; at most {SIZES_MAX} are possible", texts.len())));
+    }
+    let size = |text: &String| text.parse().map_err(|_| Problem::invalid(format!("`seen` is `{text}`, not a size")));
+    let sizes = texts.iter().map(size).collect::<Result<_, _>>()?;
+    Ok(context.app.engine.history(&sizes).await?.write())
 }
 
 async fn openapi_document(_: Context) -> Result<Response, Problem> {
