@@ -78,7 +78,9 @@ impl Layout {
 
     /// The rows of a chunk as they are written.
     pub fn rows(&self, input: &RecordBatch, answers: &[Answer]) -> Result<(RecordBatch, Tally), Problem> {
-        let mut columns: Vec<ArrayRef> = self.kept.iter().map(|at| input.column(*at).clone()).collect();
+        let kept = self.kept.iter().zip(self.schema.fields());
+        let kept = kept.map(|(at, field)| stemma_table::owned(input.column(*at), field.data_type()));
+        let mut columns: Vec<ArrayRef> = kept.collect();
         columns.extend(self.outputs.iter().map(|output| output.array(answers)));
         columns.extend(last_columns(answers));
         let mut tally = Tally { rows: answers.len() as u64, ..Tally::default() };

@@ -35,7 +35,7 @@ fn operations_are_listed_and_taken_back() {
         plain(&desk.ok(&["log", "data/applications.csv"])),
         "VERSION ADDED BY RUN SIZE HOW\n\
          applications@2 DATE TIME ada@example.org 9 B emptied\n\
-         applications@1 DATE TIME ada@example.org 24 B https://ada:secret-word@example.org/a.csv\n\
+         applications@1 DATE TIME ada@example.org 24 B https://ada:«redacted:url-password»@example.org/a.csv\n\
          \n\
          `data/applications.csv` in this folder\n\
          N TIME BY WHAT HOW\n\
