@@ -21,7 +21,7 @@ use crate::{
     setup,
 };
 
-use story::Story;
+pub use story::Story;
 
 /// Play the main story on real data, from a CSV file to an explained prediction
 #[derive(Debug, Args)]

@@ -51,6 +51,12 @@ impl Desk {
         Ok(desk)
     }
 
+    /// The same desk below another folder; nothing is copied.
+    pub fn moved_to(&self, folder: &Path) -> Self {
+        let work = folder.join(self.work.file_name().unwrap_or_default());
+        Self { folder: folder.to_owned(), work, python: self.python.clone(), stemma: self.stemma.clone() }
+    }
+
     fn make_repository(&self, message: &str) -> Result<()> {
         let git = |arguments: &[&str]| process::output(self.command("git")?.args(arguments));
         git(&["init", "--quiet", "--initial-branch=main"])?;

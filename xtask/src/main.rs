@@ -1,8 +1,10 @@
 //! The developer commands: everything that is done with this repository from the outside.
 
 mod bench;
+mod callers;
 mod checkout;
 mod ci;
+mod damage;
 mod demo;
 mod desk;
 mod flights;
@@ -15,7 +17,9 @@ mod process;
 mod random;
 mod server;
 mod setup;
+mod small_disk;
 mod soak;
+mod storm;
 mod swap;
 mod test;
 mod typing;

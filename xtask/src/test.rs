@@ -7,19 +7,21 @@ use clap::Args;
 
 use crate::{
     checkout::{Checkout, Profile},
-    demo, flights, interrupt, kill,
+    demo::{self, Story},
+    flights, interrupt, kill,
     postgres::Postgres,
     process,
     setup::{self, Python},
-    swap,
+    storm, swap,
 };
 
 /// The short form; `soak` has the long one.
 const KILLS: u32 = 50;
 const SWAPS: u32 = 1000;
+const STORMS: u32 = 5;
 
 /// Set up and run all tests, then kill commands at their work, then the stories of the flights and of the demo, and a server
-/// killed under requests
+/// killed under requests and in storms
 #[derive(Debug, Args)]
 pub struct TestArgs {
     /// Only the tests whose names contain one of these; no demo and no kills then
@@ -45,11 +47,13 @@ pub fn run(args: &TestArgs) -> Result<()> {
     kill_commands(&checkout, Profile::Dev, KILLS)?;
     println!();
     flights::play(&checkout, "test-flights", Profile::Dev)?;
-    play_and_kill(&checkout, Profile::Dev, KILLS)?;
+    let story = play(&checkout, Profile::Dev)?;
+    kill_server(&story, KILLS)?;
+    let_it_storm(&story, STORMS)?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
         "\ntest: passed in {seconds:.0} s: all tests, the demo, the flights, {SWAPS} swaps, {KILLS} kills of commands and {KILLS} of a \
-         server under requests"
+         server under requests, {STORMS} storms"
     );
     Ok(())
 }
@@ -112,16 +116,26 @@ pub fn kill_commands(checkout: &Checkout, profile: Profile, kills: u32) -> Resul
     interrupt::rounds(&stemma, &checkout.target.join("test-interrupt"), kills)
 }
 
-/// Plays the demo and then kills its server again and again.
-pub fn play_and_kill(checkout: &Checkout, profile: Profile, kills: u32) -> Result<()> {
+/// Plays the demo in a folder of its own: somebody may have left the other one running.
+pub fn play(checkout: &Checkout, profile: Profile) -> Result<Story> {
     println!();
-    // not the demo's own folder: somebody may have left it running
     let mut story = demo::play(checkout, "test-demo", profile, 0)?;
     story.stop_server()?;
+    Ok(story)
+}
+
+/// Swaps what answers, then kills the server again and again.
+pub fn kill_server(story: &Story, kills: u32) -> Result<()> {
     println!("\nWhat answers is swapped {SWAPS} times under requests.");
     swap::swaps(&story.desk, SWAPS)?;
     println!("\nA server under requests is killed {kills} times.");
     kill::rounds(&story.desk, kills)
+}
+
+/// Lets everything happen to the server at once.
+pub fn let_it_storm(story: &Story, storms: u32) -> Result<()> {
+    println!("\nCallers stall, the disk is full, the server is killed and a file is damaged, {storms} times.");
+    storm::rounds(&story.desk, storms)
 }
 
 /// No progress bars where nobody watches.
