@@ -55,6 +55,10 @@ pub async fn read_whole(
     if declared.is_some_and(|length| length > most as u64) {
         return Err(too_long());
     }
+    if let Some(carrier) = carrier {
+        let length = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(most);
+        carrier.connection.body_len.store(length, Ordering::Relaxed);
+    }
     let mut held = HeldBytes { carrier: carrier.cloned(), permit: None };
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -113,15 +117,16 @@ impl Carrier {
             if let Ok(permit) = self.free_bytes.clone().try_acquire_many_owned(bytes) {
                 return Ok(permit);
             }
-            // what waits for room stands still as well: bodies that can't all be held would wait for each other
-            self.connection.keeps_us_waiting();
-            self.connections.cut_body(STANDS_STILL);
+            // what waits for room stands still as well, if all do: bodies that can't all be held would wait for each other
+            self.connection.wants_room();
+            self.connections.cut_body(STANDS_STILL, TRY_TIME);
             let freed = tokio::time::timeout(TRY_TIME, self.free_bytes.clone().acquire_many_owned(bytes));
             if let Ok(Ok(permit)) = freed.await {
-                self.connection.moves();
+                self.connection.wants_room_no_more();
                 return Ok(permit);
             }
         }
+        self.connection.wants_room_no_more();
         Err(no_memory())
     }
 }

@@ -30,6 +30,8 @@ pub struct Connections {
 #[derive(Debug, Default)]
 struct Held {
     next: u64,
+    /// When a body was asked to go for the last time.
+    body_cut: Option<Instant>,
     connections: BTreeMap<u64, Arc<Connection>>,
 }
 
@@ -43,6 +45,10 @@ pub struct Connection {
     is_answering: AtomicBool,
     /// Bytes of a body that are held in memory for it.
     pub body_bytes: AtomicUsize,
+    /// How long that body is to become.
+    pub body_len: AtomicUsize,
+    /// More of the body has come than there is room for.
+    wants_room: AtomicBool,
     cut: Notify,
 }
 
@@ -79,11 +85,24 @@ impl Connections {
         self.cut_one(|_| true)
     }
 
-    /// The same of those with a body in memory that have kept us waiting for some time.
-    pub fn cut_body(&self, waiting: Duration) -> bool {
-        self.cut_one(|one| {
-            one.body_bytes.load(Ordering::Relaxed) > 0 && one.waiting().is_some_and(|since| since >= waiting)
-        })
+    /// The same of those with a body in memory that have kept us waiting for some time. Where they only wait for room, and
+    /// so for each other, the one gives way that is furthest from its end.
+    ///
+    /// However many ask: only one goes in a while, since what it held is free only when its task has ended.
+    pub fn cut_body(&self, waiting: Duration, a_while: Duration) -> bool {
+        if self.held().body_cut.is_some_and(|last| last.elapsed() < a_while) {
+            return false;
+        }
+        let has_body = |one: &Connection| one.body_bytes.load(Ordering::Relaxed) > 0;
+        let stands_still = |one: &Connection| one.waiting().is_some_and(|since| since >= waiting);
+        let wants_room = |one: &Connection| one.wants_room.load(Ordering::SeqCst);
+        let is_cut = self.cut_one(|one| has_body(one) && stands_still(one) && !wants_room(one))
+            || (self.any(|one| stands_still(one) && wants_room(one))
+                && self.cut_furthest(|one| has_body(one) && wants_room(one)));
+        if is_cut {
+            self.held().body_cut = Some(Instant::now());
+        }
+        is_cut
     }
 
     /// Closes all that have kept us waiting for some time.
@@ -94,6 +113,18 @@ impl Connections {
     fn cut_one(&self, which: impl Fn(&Connection) -> bool) -> bool {
         let mut held = self.held();
         let found = held.longest_waiting(which).and_then(|number| held.connections.remove(&number));
+        found.inspect(|connection| connection.cut.notify_one()).is_some()
+    }
+
+    fn any(&self, which: impl Fn(&Connection) -> bool) -> bool {
+        self.held().connections.values().any(|one| which(one))
+    }
+
+    fn cut_furthest(&self, which: impl Fn(&Connection) -> bool) -> bool {
+        let mut held = self.held();
+        let standing = held.connections.iter().filter(|(_, one)| which(one));
+        let furthest = standing.max_by_key(|(_, one)| one.body_awaited()).map(|(number, _)| *number);
+        let found = furthest.and_then(|number| held.connections.remove(&number));
         found.inspect(|connection| connection.cut.notify_one()).is_some()
     }
 
@@ -119,6 +150,8 @@ impl Connection {
             waiting_since: AtomicU64::new(0),
             is_answering: AtomicBool::new(false),
             body_bytes: AtomicUsize::new(0),
+            body_len: AtomicUsize::new(0),
+            wants_room: AtomicBool::new(false),
             cut: Notify::new(),
         };
         new.keeps_us_waiting();
@@ -143,11 +176,28 @@ impl Connection {
         let _ = self.waiting_since.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
     }
 
+    /// What has come of a body can't be taken in yet, which is not the client's doing.
+    pub fn wants_room(&self) {
+        self.wants_room.store(true, Ordering::Relaxed);
+        self.keeps_us_waiting();
+    }
+
+    /// It could be taken in, or was turned away.
+    pub fn wants_room_no_more(&self) {
+        // in this order: in between it must not look as if it stood still by itself
+        self.moves();
+        self.wants_room.store(false, Ordering::SeqCst);
+    }
+
     /// Bytes came or went.
     pub fn moves(&self) {
         if self.is_answering.load(Ordering::Relaxed) {
             self.waiting_since.store(0, Ordering::Relaxed);
         }
+    }
+
+    fn body_awaited(&self) -> usize {
+        self.body_len.load(Ordering::Relaxed).saturating_sub(self.body_bytes.load(Ordering::Relaxed))
     }
 
     fn waiting(&self) -> Option<Duration> {
@@ -222,12 +272,42 @@ mod tests {
         let (idle, moving) = (connections.admit().unwrap(), connections.admit().unwrap());
         let _answer = moving.connection.answer();
         moving.connection.body_bytes.store(9, Ordering::Relaxed);
-        assert!(!connections.cut_body(Duration::ZERO));
+        assert!(!connections.cut_body(Duration::ZERO, Duration::ZERO));
         moving.connection.keeps_us_waiting();
-        assert!(!connections.cut_body(Duration::from_secs(9)));
-        assert!(connections.cut_body(Duration::ZERO));
+        assert!(!connections.cut_body(Duration::from_secs(9), Duration::ZERO));
+        assert!(connections.cut_body(Duration::ZERO, Duration::ZERO));
         assert!(is_cut(&moving) && !is_cut(&idle));
         connections.cut_waiting(Duration::ZERO);
         assert!(is_cut(&idle));
+    }
+
+    #[test]
+    fn who_only_waits_for_room_gives_way_last_and_who_is_furthest_from_its_end_first() {
+        let connections = Connections::new(9);
+        let places = [(7, 9), (5, 99), (5, 6)].map(|(bytes, len)| {
+            let place = connections.admit().unwrap();
+            place.connection.body_bytes.store(bytes, Ordering::Relaxed);
+            place.connection.body_len.store(len, Ordering::Relaxed);
+            wait_a_little();
+            place
+        });
+        places[..2].iter().for_each(|place| place.connection.wants_room());
+        let cut = || places.iter().position(is_cut);
+        let order: Vec<Option<usize>> =
+            (0..4).map(|_| connections.cut_body(Duration::ZERO, Duration::ZERO).then(cut).flatten()).collect();
+        assert_eq!(order, [Some(2), Some(1), Some(0), None]);
+    }
+
+    #[test]
+    fn however_many_ask_for_room_one_goes_at_a_time() {
+        let connections = Connections::new(9);
+        let places = [1, 2].map(|bytes| {
+            let place = connections.admit().unwrap();
+            place.connection.body_bytes.store(bytes, Ordering::Relaxed);
+            place
+        });
+        let cut = || connections.cut_body(Duration::ZERO, Duration::from_secs(60));
+        assert!(cut() && !cut() && !cut());
+        assert_eq!(places.iter().filter(|place| is_cut(place)).count(), 1);
     }
 }
