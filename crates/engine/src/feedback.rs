@@ -113,7 +113,8 @@ fn check_room(known: usize) -> Result<(), Problem> {
 enum PossibleLabels {
     /// The models answer with words that they don't list.
     Any,
-    /// Classes of the classifiers among the models; a number if one of the models predicts numbers.
+    /// Classes of the classifiers among the models; a number if one of the models predicts numbers, and a word for what
+    /// came of it if all do.
     Known { classes: Vec<String>, has_numbers: bool },
 }
 
@@ -135,8 +136,12 @@ impl PossibleLabels {
         }
         let shown: String = label.chars().take(64).collect();
         if classes.is_empty() {
-            return Err(Problem::invalid(format!("the label `{shown}` is not a number, which is what was predicted"))
-                .hint("give the number that turned out to be right, or say it in words as a comment"));
+            // what comes of a score may have a name, as `repaid`; no number is what is none
+            return match label.parse::<f64>() {
+                Ok(_) => Err(Problem::invalid(format!("the label `{shown}` is no finite number"))
+                    .hint("give the number that turned out to be right, or say what happened in a word")),
+                Err(_) => Ok(label.to_owned()),
+            };
         }
         let known = format!("the classes are `{}`", classes.join("`, `"));
         let hint = near::hint(&shown, classes.iter().map(String::as_str), &known);
@@ -205,9 +210,9 @@ mod tests {
         assert!(found(&digits, "2").is_err() && found(&digits, "True").is_err());
         let numbers = classes(&[], true);
         assert_eq!(found(&numbers, "12.5"), Ok("12.5".to_owned()));
-        for label in ["much", "NaN", "inf"] {
-            let message = format!("the label `{label}` is not a number, which is what was predicted");
-            assert_eq!(found(&numbers, label), Err(message));
+        assert_eq!(found(&numbers, "repaid"), Ok("repaid".to_owned()));
+        for label in ["NaN", "inf"] {
+            assert_eq!(found(&numbers, label), Err(format!("the label `{label}` is no finite number")));
         }
         let both = classes(&["good", "bad"], true);
         assert!(found(&both, "good").is_ok() && found(&both, "7").is_ok() && found(&both, "no").is_err());
