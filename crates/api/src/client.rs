@@ -18,7 +18,7 @@ use stemma_core::{
     Digest, ErrorKind, Problem,
     event::HistoryAccepted,
     history::KeySuccession,
-    id::RunId,
+    id::{HomeId, RunId},
     lineage::{Direction, NodeKind},
     name::{DatasetName, EndpointName, ModelName, PrincipalName, ProjectName},
     policy::Revocable,
@@ -600,6 +600,16 @@ impl Client {
     /// Makes what was remembered, and is not a beginning of this history, a fact of it.
     pub async fn accept_history(&self, accept: &HistoryAccepted) -> Result<HistoryAccepted, Problem> {
         self.post(paths::AUDIT_ACCEPT, accept).await
+    }
+
+    /// Has a witness keep the head of another home, if it continues the one that it keeps.
+    pub async fn offer_head(&self, shown: &HistoryShown) -> Result<WitnessedHead, Problem> {
+        self.post(paths::WITNESS_HEADS, shown).await
+    }
+
+    /// The head of another home that a witness keeps.
+    pub async fn witnessed_head(&self, home: HomeId) -> Result<WitnessedHead, Problem> {
+        self.get(&fill(pattern::WITNESS_HEAD, &[&home])).await
     }
 
     /// Has the home sign with a new key.

@@ -15,6 +15,7 @@ pub const AUDIT_CHECKPOINT: &str = "/api/v1/audit/checkpoint";
 pub const AUDIT_ACCEPT: &str = "/api/v1/audit/accept";
 pub const AUDIT_KEY: &str = "/api/v1/audit/key";
 pub const AUDIT_CONTENT: &str = "/api/v1/audit/content";
+pub const WITNESS_HEADS: &str = "/api/v1/witness/heads";
 pub const OPENAPI: &str = "/api/v1/openapi.json";
 
 /// Server route patterns.
@@ -63,6 +64,7 @@ pub mod pattern {
     pub const ROLLBACK: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/rollback";
     pub const UNDEPLOY: &str = "/api/v1/projects/{project}/endpoints/{endpoint}/undeploy";
     pub const COMPARE: &str = "/api/v1/projects/{project}/compare";
+    pub const WITNESS_HEAD: &str = "/api/v1/witness/heads/{home}";
     pub const PREDICTION: &str = "/api/v1/predictions/{prediction}";
     pub const REPLAY: &str = "/api/v1/predictions/{prediction}/replay";
     pub const FEEDBACK: &str = "/api/v1/predictions/{prediction}/feedback";

@@ -10,6 +10,7 @@ mod history;
 mod lineage;
 mod policy;
 mod reproduction;
+mod witness;
 
 use std::collections::BTreeMap;
 
@@ -33,7 +34,7 @@ use stemma_core::{
 
 pub use self::{
     care::*, compare::*, content_check::*, delivery::*, gate::*, head::*, history::*, lineage::*, policy::*,
-    reproduction::*,
+    reproduction::*, witness::*,
 };
 
 /// Who made a governed fact, when, and under which number in the ledger.

@@ -4,6 +4,7 @@
 mod outside;
 mod remembered;
 mod watch;
+pub mod witness;
 
 pub use self::{
     outside::compare_outside,

@@ -128,6 +128,7 @@ impl Engine {
             model_server: std::sync::OnceLock::new(),
             models: Mutex::new(HashMap::new()),
             promises: Promises::default(),
+            witnessing: Mutex::default(),
             health: Mutex::default(),
             readiness: Readiness::default(),
         }));

@@ -142,22 +142,8 @@ impl Layout {
 
     /// Reads the key of prediction ids, or makes it.
     pub fn prediction_key(&self) -> Result<PredictionKey, Problem> {
-        let path = self.prediction_key_path();
-        match fs::read(&path) {
-            Ok(bytes) => match bytes.try_into() {
-                Ok(key) => Ok(PredictionKey::from_bytes(key)),
-                Err(_) => Err(Problem::new(ErrorKind::Config, format!("`{}` is damaged", path.display()))
-                    .hint("bring it back from a backup: without it no prediction of this home can be found")),
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut key = [0u8; 32];
-                getrandom::fill(&mut key)
-                    .map_err(|error| Problem::new(ErrorKind::Internal, format!("no random numbers: {error}")))?;
-                write_private(&path, &key)?;
-                Ok(PredictionKey::from_bytes(key))
-            }
-            Err(error) => Err(unusable(&path, &error)),
-        }
+        let hint = "bring it back from a backup: without it no prediction of this home can be found";
+        secret(&self.prediction_key_path(), hint).map(PredictionKey::from_bytes)
     }
 
     /// Fails if the key is gone that ids were made with: a new one in its place would make them strangers.
@@ -172,8 +158,50 @@ impl Layout {
         ))
     }
 
+    /// The newest head of each other home that this one witnesses.
+    pub fn witnessed(&self) -> PathBuf {
+        self.root.join("witnessed.heads")
+    }
+
+    /// The text of the file; nothing is witnessed yet where there is none.
+    pub fn read_witnessed(&self) -> Result<String, Problem> {
+        let path = self.witnessed();
+        match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            text => text.map_err(|error| unusable(&path, &error)),
+        }
+    }
+
+    pub fn write_witnessed(&self, text: &str) -> Result<(), Problem> {
+        write_private(&self.witnessed(), text.as_bytes())
+    }
+
+    /// Reads the key that co-signs the heads of other homes, or makes it.
+    pub fn witness_key(&self) -> Result<[u8; 32], Problem> {
+        let path = self.checkpoints().join("witness.key");
+        let hint = "bring it back from a backup: with another key nobody believes this witness any more";
+        secret(&path, hint)
+    }
+
     pub fn prediction_key_path(&self) -> PathBuf {
         self.root.join("prediction.key")
+    }
+}
+
+/// Reads 32 secret bytes, or makes them.
+fn secret(path: &Path, hint: &str) -> Result<[u8; 32], Problem> {
+    match fs::read(path) {
+        Ok(bytes) => bytes
+            .try_into()
+            .map_err(|_| Problem::new(ErrorKind::Config, format!("`{}` is damaged", path.display())).hint(hint)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut key = [0u8; 32];
+            getrandom::fill(&mut key)
+                .map_err(|error| Problem::new(ErrorKind::Internal, format!("no random numbers: {error}")))?;
+            write_private(path, &key)?;
+            Ok(key)
+        }
+        Err(error) => Err(unusable(path, &error)),
     }
 }
 

@@ -51,6 +51,7 @@ mod track;
 mod undeploy;
 pub mod validate;
 mod verify;
+mod witness;
 
 use std::{
     collections::HashMap,
@@ -115,6 +116,8 @@ struct Inner {
     /// Models in use by digest; forgotten when nobody holds them any more.
     models: Mutex<HashMap<Digest, Weak<Model>>>,
     promises: Promises,
+    /// Held while the heads of other homes are read and written.
+    witnessing: Mutex<()>,
     /// What reading content back has found.
     health: Mutex<stemma_api::types::ContentHealth>,
     readiness: ready::Readiness,
@@ -161,6 +164,10 @@ impl Engine {
             *published = true;
         }
         Ok(())
+    }
+
+    pub(crate) fn witnessing(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.0.witnessing.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(crate) fn layout(&self) -> &Layout {

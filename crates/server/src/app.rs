@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
+use stemma_core::history::VerifierKey;
 use stemma_engine::Engine;
 
 use crate::guard::{Host, Way};
@@ -22,6 +23,8 @@ pub struct AccessRules {
     pub anonymous: Anonymous,
     /// What they say of a request's way is believed.
     pub proxies: Vec<IpNet>,
+    /// Keys of the homes whose heads are kept for them.
+    pub witness_of: Vec<VerifierKey>,
 }
 
 /// From where callers without a credential are contributors, on the TCP port.

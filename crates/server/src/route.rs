@@ -13,6 +13,7 @@ pub mod reproduction;
 pub mod rights;
 pub mod run;
 mod weight;
+pub mod witness;
 
 use axum::response::Response;
 use futures::future::BoxFuture;
@@ -130,6 +131,7 @@ pub fn all() -> Vec<Route> {
     routes.extend(prediction::routes());
     routes.extend(rights::routes());
     routes.extend(audit::routes());
+    routes.extend(witness::routes());
     routes.extend(crate::page::routes());
     routes
 }

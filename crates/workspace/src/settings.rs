@@ -1,5 +1,7 @@
 //! `stemma.toml`: what a project declares, parsed once into types.
 
+mod witness;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
@@ -19,6 +21,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+pub use self::witness::WitnessSettings;
 use crate::{
     file,
     remotes::{RemoteSettings, is_remote_name},
@@ -48,6 +51,9 @@ pub struct Settings {
     /// Where content is pushed to and pulled from.
     #[serde(default, rename = "remote", skip_serializing_if = "BTreeMap::is_empty")]
     pub remotes: BTreeMap<String, RemoteSettings>,
+    /// Who keeps the heads of the home's history.
+    #[serde(default, rename = "witness", skip_serializing_if = "BTreeMap::is_empty")]
+    pub witnesses: BTreeMap<String, WitnessSettings>,
 }
 
 /// `[run]`

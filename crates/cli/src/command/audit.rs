@@ -4,7 +4,8 @@ mod rotate_key;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stemma_api::types::{AuditEvent, AuditReport};
+use serde::Serialize;
+use stemma_api::types::{AuditEvent, AuditReport, Checkpoint};
 use stemma_core::{
     ErrorKind, Problem,
     audit::{Check, Verdict},
@@ -12,7 +13,10 @@ use stemma_core::{
 
 use super::Global;
 use crate::{
-    history::{Watch, compare_outside},
+    history::{
+        Watch, compare_outside,
+        witness::{self, Told},
+    },
     print::{self, Output},
     session, view,
 };
@@ -29,7 +33,7 @@ enum Act {
     /// Check everything that answers rest on against the ledger and its signature; exit code 8 if something was altered
     Verify,
     Events(EventsArgs),
-    /// Print the signed head of the ledger, to be kept elsewhere
+    /// Print the signed head of the ledger, to be kept elsewhere, and give it to all witnesses that are declared
     Checkpoint,
     AcceptHead(accept_head::AcceptHeadArgs),
     RotateKey(rotate_key::RotateKeyArgs),
@@ -50,7 +54,7 @@ pub async fn run(args: AuditArgs, global: &Global, output: &Output) -> Result<Ex
     match args.act {
         Act::Verify => return verify(global, output).await,
         Act::Events(args) => events(&args, global, output).await?,
-        Act::Checkpoint => checkpoint(global, output).await?,
+        Act::Checkpoint => return checkpoint(global, output).await,
         Act::AcceptHead(args) => accept_head::run(args, global, output).await?,
         Act::RotateKey(args) => rotate_key::run(args, global, output).await?,
     }
@@ -149,10 +153,25 @@ fn row(event: &AuditEvent) -> Vec<String> {
     ]
 }
 
-async fn checkpoint(global: &Global, output: &Output) -> Result<(), Problem> {
-    let checkpoint = session::with(global, async |session| session.client.checkpoint().await);
-    let checkpoint = checkpoint.await?;
-    output.result(&checkpoint, || checkpoint.note.clone());
-    output.note(format!("to be verified with the key {}", checkpoint.key));
-    Ok(())
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    checkpoint: Checkpoint,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    witnesses: Vec<Told>,
+}
+
+async fn checkpoint(global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let (checkpoint, witnesses) = session::with(global, async |session| {
+        let checkpoint = session.client.checkpoint().await?;
+        let witnesses = session.workspace.as_ref().map(witness::declared).transpose()?.unwrap_or_default();
+        Ok((checkpoint, witness::tell_all(&witnesses, session.source()).await))
+    })
+    .await?;
+    let shown = Shown { checkpoint, witnesses };
+    output.result(&shown, || shown.checkpoint.note.clone());
+    output.note(format!("to be verified with the key {}", shown.checkpoint.key));
+    shown.witnesses.iter().for_each(|told| told.say(output));
+    let worst = shown.witnesses.iter().filter_map(|told| told.problem.as_ref()).map(|problem| problem.kind.exit_code());
+    Ok(worst.max().map_or(ExitCode::SUCCESS, ExitCode::from))
 }

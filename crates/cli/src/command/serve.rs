@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use stemma_core::{
     ErrorKind, Problem,
+    history::{KeyPurpose, VerifierKey},
     policy::{Action, Role},
 };
 use stemma_server::{
@@ -20,9 +21,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Global;
 use crate::{
-    history::{LineRule, Source, Watch},
+    history::{LineRule, Source, Watch, witness::Witnesses},
     print::{self, Output},
     session::{self, HomePlace, OwnedHome},
+    view,
 };
 
 /// Serve API, endpoints and pages on one port
@@ -51,6 +53,10 @@ pub struct ServeArgs {
     /// Sign the ledger's heads with the key in this file, which lies outside of the home; see `stemma audit rotate-key`
     #[arg(long, value_name = "PATH")]
     signing_key: Option<PathBuf>,
+    /// Keep the heads of another home's history as its witness, and co-sign them: its key, as `stemma audit checkpoint`
+    /// prints it; may be repeated
+    #[arg(long, value_name = "KEY", value_parser = home_key)]
+    witness_of: Vec<VerifierKey>,
     /// How much stored content to read back in an hour, to find damage before somebody needs the content; 0 for none
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = print::parse_bytes)]
     verify_rate: u64,
@@ -59,6 +65,14 @@ pub struct ServeArgs {
 /// An IPv6 address may be named without its brackets.
 fn host(text: &str) -> Result<Host, NotAuthority> {
     text.parse().or_else(|error| text.parse().map(|address| Host::Address(IpAddr::V6(address))).map_err(|_| error))
+}
+
+fn home_key(text: &str) -> Result<VerifierKey, String> {
+    let key: VerifierKey = text.parse().map_err(|error| format!("{error}"))?;
+    match key.purpose() {
+        KeyPurpose::Head => Ok(key),
+        KeyPurpose::Cosignature => Err("it is a witness's key, not one that a home signs with".to_owned()),
+    }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
@@ -73,6 +87,9 @@ struct Serving {
     /// What callers without a token may do on the port.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     anonymous_may: Vec<Action>,
+    /// The key that heads of other homes are co-signed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness_key: Option<VerifierKey>,
 }
 
 impl ServeArgs {
@@ -88,7 +105,7 @@ impl ServeArgs {
             false if self.require_token || has_name || !listen.is_loopback() => Anonymous::Nowhere,
             false => Anonymous::ThisMachine,
         };
-        AccessRules { hosts, anonymous, proxies: self.trusted_proxy.clone() }
+        AccessRules { hosts, anonymous, proxies: self.trusted_proxy.clone(), witness_of: self.witness_of.clone() }
     }
 }
 
@@ -132,9 +149,18 @@ pub async fn run(args: ServeArgs, global: &Global, output: &Output) -> Result<Ex
     let owned = OwnedHome::take(&place, args.signing_key.clone()).await?;
     let watch = Watch::begin(place.dir().display().to_string(), Some(&workspace));
     compare(&watch, &owned, output).await;
-    let served = serve(&args, &place, &owned, stop, output).await;
+    let witnesses = Witnesses::of(&workspace)?;
+    let served = {
+        let told = witnesses.keep_telling(owned.engine(), output);
+        tokio::pin!(told);
+        tokio::select! {
+            served = serve(&args, &place, &owned, stop, output) => served,
+            () = &mut told => unreachable!("witnesses are told for as long as the server runs"),
+        }
+    };
     place.remove_traces();
     owned.engine().finish().await;
+    witnesses.tell(owned.engine(), output).await;
     compare(&watch, &owned, output).await;
     owned.release().await;
     served?;
@@ -172,9 +198,17 @@ async fn serve(
     let address = format!("http://{address}");
     place.write_address(&address)?;
     let anonymous_may = what_anonymous_may(anonymous);
-    let serving = Serving { address: address.clone(), anonymous: !anonymous_may.is_empty(), anonymous_may };
+    let witness_key = match args.witness_of.is_empty() {
+        true => None,
+        false => Some(owned.engine().witness_key()?.verifier().clone()),
+    };
+    let serving =
+        Serving { address: address.clone(), anonymous: !anonymous_may.is_empty(), anonymous_may, witness_key };
     output.result(&serving, || address.clone());
     output.note(format!("pages: {address}/  API: {address}/api/v1/  inference: {address}/v2/"));
+    if let Some(key) = &serving.witness_key {
+        output.note(format!("witness of {}; co-signs with {key}", view::count(args.witness_of.len() as u64, "home")));
+    }
     output.note(format!("{}; stop with Ctrl-C", said_of_anonymous(anonymous)));
     server.run(stop).await;
     Ok(())

@@ -14,6 +14,7 @@ use super::{
     Watch,
     remembered::{Remembered, sizes},
     watch::{departed, other_home},
+    witness::declared,
 };
 
 const WHAT: &str = "heads that were seen are beginnings of this history";
@@ -57,10 +58,51 @@ async fn compare_all(
     if remembered.lines.is_empty() {
         line.leave_out("no line of `stemma.heads` is of this home");
     }
-    if machine.looked_at + line.looked_at == 0 {
+    let witnesses = witnesses(workspace, home, &all, look).await?;
+    let looked_at: u64 = [&machine, &line].into_iter().chain(&witnesses).map(|check| check.looked_at).sum();
+    if looked_at == 0 {
         machine.leave_out("nobody outside of this home remembers its head");
     }
-    Ok(vec![machine, line])
+    Ok([vec![machine, line], witnesses].concat())
+}
+
+/// One check for each witness that is declared; one that can't be asked is not covered.
+async fn witnesses(
+    workspace: Option<&Workspace>,
+    home: HomeId,
+    all: &[SeenHead],
+    look: impl AsyncFn(BTreeSet<u64>) -> Result<(HomeId, Today), Problem>,
+) -> Result<Vec<Check>, Problem> {
+    let mut checks = Vec::new();
+    for witness in workspace.map(declared).transpose()?.into_iter().flatten() {
+        let name = format!("witness {}", witness.name);
+        let check = match witness.heads(home).await {
+            Ok(heads) => {
+                let known: Vec<SeenHead> = all.iter().chain(&heads).cloned().collect();
+                let (_, today) = look(sizes(&known)).await?;
+                witnessed(&name, home, &heads, &known, &today)
+            }
+            Err(problem) => {
+                let mut check = Check::new(&name, WHAT);
+                check.leave_out(format!("it could not be asked: {}", problem.message));
+                check
+            }
+        };
+        checks.push(check);
+    }
+    Ok(checks)
+}
+
+fn witnessed(name: &str, home: HomeId, heads: &[SeenHead], all: &[SeenHead], today: &Today) -> Check {
+    let mut check = judged(name, home, heads, all, today);
+    match heads.iter().max_by_key(|head| head.signed.size()) {
+        Some(newest) => {
+            let (size, seen) = (newest.signed.size(), newest.seen);
+            check.what = format!("{WHAT}, the newest of {size} events, shown to it on {seen}");
+        }
+        None => check.leave_out("it keeps no head of this home yet; `stemma audit checkpoint` gives it one"),
+    }
+    check
 }
 
 fn judged(name: &str, home: HomeId, heads: &[SeenHead], all: &[SeenHead], today: &Today) -> Check {

@@ -24,3 +24,4 @@ mod serving;
 mod together;
 mod validate;
 mod values;
+mod witness;

@@ -89,6 +89,7 @@ async fn a_declared_proxy_is_never_a_person_and_names_the_scheme() {
         hosts: vec!["stemma.example".parse().unwrap()],
         anonymous: Anonymous::ThisMachine,
         proxies: vec![proxies.parse().unwrap()],
+        witness_of: Vec::new(),
     };
     let ask = |address, lines: &str, token: &str| {
         let head = format!(
