@@ -11,7 +11,7 @@ use std::{
 };
 
 use stemma_api::types::{AuditEvent, AuditReport, Checkpoint, Page};
-use stemma_core::{Digest, Problem, audit::Check};
+use stemma_core::{Digest, Problem, audit::Check, history};
 use stemma_ledger::LedgerView;
 
 use crate::{Engine, Layout, facts::ledger_problem};
@@ -42,8 +42,10 @@ async fn audit(layout: &Layout) -> AuditReport {
     let (home, check) = home::check(layout, view.as_ref().ok()).await;
     let mut report = match (&view, home) {
         (Ok(view), home) => {
-            let origin = home.map_or(String::new(), |home| format!("stemma/{home}"));
-            view.verify(&layout.checkpoints(), &origin).await
+            let origin = home.map_or(String::new(), history::origin);
+            let mut report = view.verify(&layout.checkpoints(), &origin).await;
+            report.add(signing_key(layout, view).await);
+            report
         }
         (Err(error), _) => {
             let mut report = AuditReport::new();
@@ -57,6 +59,15 @@ async fn audit(layout: &Layout) -> AuditReport {
         report.add(predictions::check(layout, view).await);
     }
     report
+}
+
+/// Where the key lies is what the home's file says; one that can't be read has a fault of its own.
+async fn signing_key(layout: &Layout, view: &LedgerView) -> Check {
+    let outside = match layout.read_home() {
+        Ok(home) => home.and_then(|home| home.signing_key),
+        Err(problem) => return Check::impossible("signing key", problem.message),
+    };
+    view.check_key(&layout.checkpoints(), outside.as_deref()).await
 }
 
 impl Engine {

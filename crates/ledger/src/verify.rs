@@ -23,7 +23,7 @@ use stemma_core::{
 };
 
 use self::runs::Runs;
-pub(crate) use self::signature::last_signed;
+pub(crate) use self::signature::{check_key, last_signed};
 use crate::{
     Ledger, LedgerError,
     sql::{Database, Session},

@@ -6,7 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use stemma_core::{Digest, audit::AuditReport, history::Today, id::HomeId, record::RunRecord};
+use stemma_core::{
+    Digest,
+    audit::{AuditReport, Check},
+    history::Today,
+    id::HomeId,
+    record::RunRecord,
+};
 
 use crate::{
     LedgerError,
@@ -108,6 +114,11 @@ impl LedgerView {
         let root = read_frontier(&mut session, size).await?.root();
         let proofs = history::proofs(&mut session, sizes, size).await?;
         Ok(Today { size, root, key: named.current().cloned(), proofs, successions: named.successions })
+    }
+
+    /// Whether the key that signs is the one that the ledger names; `outside` is where it lies if not beside the heads.
+    pub async fn check_key(&self, checkpoints: &Path, outside: Option<&Path>) -> Check {
+        verify::check_key(&self.database, checkpoints, outside).await
     }
 
     /// Verifies everything, against the signed head in a folder of a ledger of this name.

@@ -187,6 +187,12 @@ fn an_audit_needs_nothing_that_damage_took_away_and_writes_nothing() {
         lost(&desk.run(&["audit", "verify"]), what);
         home.put_back();
     }
+    let key = desk.work().join(".stemma/checkpoints/signing.key");
+    fs::write(&key, [7; 32]).unwrap();
+    lost(&desk.run(&["audit", "verify"]), "signing.key`: it is another key than the one that the ledger names");
+    fs::remove_file(&key).unwrap();
+    lost(&desk.run(&["audit", "verify"]), "signing.key`: it is missing");
+    home.put_back();
     fs::remove_file(desk.work().join(".stemma/home.json")).unwrap();
     lost(&desk.run(&["audit", "verify"]), "`home.json`: it is missing");
     let (code, stderr) = desk.fails(&["models"]);

@@ -40,6 +40,42 @@ fn unnamed_key(checkpoints: &Path, origin: &str) -> Result<VerifierKey, LedgerEr
     Ok(SigningKey::new(origin, KeyPurpose::Head, &secret).verifier().clone())
 }
 
+/// Whether the key that lies there is the one that the ledger names. `outside` is where it lies if not beside the heads.
+pub async fn check_key(database: &Database, checkpoints: &Path, outside: Option<&Path>) -> Check {
+    let mut check = Check::new("signing key", "keys are the one that the ledger names");
+    let file = match outside {
+        Some(path) => KeyFile::outside(path.to_owned()),
+        None => KeyFile::inside(checkpoints),
+    };
+    let place = format!("`{}`", file.path().display());
+    let named = match named_keys(database).await {
+        Ok((named, _)) => named.current().cloned(),
+        Err(error) => return Check::impossible("signing key", error),
+    };
+    let Some(named) = named else {
+        check.leave_out("the home was made before the ledger named its key");
+        return check;
+    };
+    check.looked_at = 1;
+    // a key that was named and has not taken its place yet lies beside the one before it
+    let read = file.read().and_then(|secret| Ok([secret, file.next().read()?]));
+    let is_named = |secret: &[u8; 32]| *SigningKey::new(named.name(), KeyPurpose::Head, secret).verifier() == named;
+    match read {
+        Ok([None, None]) if outside.is_some() => {
+            check.leave_out(format!(
+                "{place}, where the key lies, is not there; whoever signs has to name another place"
+            ));
+        }
+        Ok([None, None]) => check.fault(Fault::at(place, "it is missing: the home can't be opened without it")),
+        Ok(secrets) if !secrets.iter().flatten().any(is_named) => {
+            check.fault(Fault::at(place, "it is another key than the one that the ledger names"));
+        }
+        Ok(_) => {}
+        Err(error) => check.fault(Fault::at(place, error.to_string())),
+    }
+    check
+}
+
 pub fn check(signed: Result<Option<SignedHead>, LedgerError>, walk: &Walk) -> Check {
     let mut check = Check::new("signed head", "signed heads are a beginning of the tree");
     let size = walk.frontier.size();
