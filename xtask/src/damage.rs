@@ -3,12 +3,13 @@
 //! A bit may flip where nothing is, as in a free page of SQLite. That passes only because the answers are compared.
 
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{desk::Desk, process, random::Random, small_disk::copy_all};
 
@@ -94,8 +95,14 @@ impl Harm {
     fn choose(home: &Path, random: &mut Random) -> Result<Self> {
         let mut files = Vec::new();
         list(home, &mut files)?;
-        ensure!(!files.is_empty(), "`{}` has no files", home.display());
-        let (path, len) = files.swap_remove(random.below(files.len() as u64) as usize);
+        // a folder of many small files is hit no oftener than one of a few
+        let mut folders: BTreeMap<PathBuf, Vec<(PathBuf, u64)>> = BTreeMap::new();
+        for (path, len) in files {
+            folders.entry(path.parent().unwrap_or(home).to_owned()).or_default().push((path, len));
+        }
+        let folder = random.below(folders.len().max(1) as u64) as usize;
+        let files = folders.into_values().nth(folder).with_context(|| format!("`{}` has no files", home.display()))?;
+        let (path, len) = files[random.below(files.len() as u64) as usize].clone();
         let at = random.below(len);
         let kind = match random.below(4) {
             0 => Kind::Bit { byte: at, bit: random.below(8) as u8 },
