@@ -24,6 +24,8 @@ pub struct Limits {
     pub pace: Pace,
     /// Bytes of bodies in memory, of all requests together.
     pub body_bytes: usize,
+    /// The same, of bodies of up to 64 KiB alone.
+    pub short_body_bytes: usize,
     /// Acts that read and answer little.
     pub ordinary: TurnLimits,
     /// Uploads and downloads, each of which holds a thread.
@@ -59,6 +61,7 @@ impl Default for Limits {
             head: Duration::from_secs(20),
             pace: PACE,
             body_bytes: 256 << 20,
+            short_body_bytes: 16 << 20,
             ordinary: TurnLimits { at_once: 64, at_once_each: 48, waiting: 1024, waiting_each: 768, wait },
             transfers: TurnLimits { at_once: 64, at_once_each: 48, waiting: 1024, waiting_each: 768, wait },
             heavy: TurnLimits {

@@ -10,7 +10,7 @@ use stemma_core::{ErrorKind, Problem};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
 };
 use tower::Service as _;
@@ -18,7 +18,7 @@ use tower::Service as _;
 use crate::{
     admission::Admission,
     app::{App, Peer},
-    body::{Accompanied, Carrier},
+    body::{Accompanied, Carrier, Room},
     connection::{Connections, PacedBody, PacedStream},
     limits::{FILES_KEPT, HEAD_BYTES_MAX, HEADERS_MAX, Limits, Pace},
     router::router_with,
@@ -179,7 +179,7 @@ async fn accept_unix(listener: Option<&UnixListener>) -> io::Result<tokio::net::
 struct Door {
     router: Router,
     connections: Arc<Connections>,
-    free_bytes: Arc<Semaphore>,
+    room: Arc<Room>,
     head: Duration,
     /// `None` for callers who may take their time.
     pace: Option<Pace>,
@@ -198,7 +198,7 @@ impl Doors {
         let door = |connections: usize, pace: Option<Pace>| Door {
             router: router.clone(),
             connections: Connections::new(connections),
-            free_bytes: Arc::new(Semaphore::new(limits.body_bytes)),
+            room: Arc::new(Room::new(limits)),
             head: limits.head,
             pace,
             stopped: stopped.clone(),
@@ -241,7 +241,7 @@ impl Door {
         let carrier = Carrier {
             connection: place.connection.clone(),
             connections: self.connections.clone(),
-            free_bytes: self.free_bytes.clone(),
+            room: self.room.clone(),
         };
         let stream = PacedStream::new(stream, place.connection.clone(), self.pace);
         let (router, pace) = (self.router.clone(), self.pace);

@@ -181,9 +181,14 @@ async fn half_sent_bodies_give_way_when_memory_is_short() {
         begun.extend([b' '; 100_000]);
         half.push(served.send(&begun).await);
     }
-    let mut whole = served.send(&begun("POST", "/api/v1/projects/default/runs", 60_001).into_bytes()).await;
-    whole.write_all(&[b'x'; 60_000]).await.unwrap();
+    let mut whole = served.send(&begun("POST", "/api/v1/projects/default/runs", 70_001).into_bytes()).await;
+    whole.write_all(&[b'x'; 70_000]).await.unwrap();
     let answer = read(&mut whole).await;
+    assert!(answer.contains("the request body is not valid"), "{answer}");
+    // a short one takes its own memory, and nothing has to give way
+    let mut short = served.send(&begun("POST", "/api/v1/projects/default/runs", 2).into_bytes()).await;
+    short.write_all(b"x").await.unwrap();
+    let answer = read(&mut short).await;
     assert!(answer.contains("the request body is not valid"), "{answer}");
     let too_long = begun("POST", "/api/v1/projects/default/runs", 1 << 30);
     let answer = status(&read(&mut served.send(too_long.as_bytes()).await).await);
