@@ -16,8 +16,10 @@ use crate::{
     server::Server,
 };
 
-/// The server is killed a moment after a random number of answers below this: enough for some deployments as well.
-const ANSWERS_MAX: u64 = 60;
+/// Every second server is killed a moment after a random number of predictions below this; 0 is while it starts to answer.
+const PREDICTIONS_MAX: u64 = 60;
+/// The others are killed after a random number of facts, at least one: on a slow machine 60 predictions outrun the first.
+const FACTS_MAX: u64 = 3;
 const MOMENT_US_MAX: u64 = 5000;
 /// How long the answers may take to come.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,9 +38,8 @@ pub fn rounds(desk: &Desk, count: u32) -> Result<()> {
         look_for(server.address, &newest, NEWEST).with_context(|| format!("after kill {} of {count}", round - 1))?;
         all.add(std::mem::take(&mut newest));
         let known = all.predictions.last().cloned();
-        let end =
-            End { answers: random.below(ANSWERS_MAX), moment: Duration::from_micros(random.below(MOMENT_US_MAX)) };
-        newest = ask_and_kill(desk, server, token, round, known.as_deref(), end)?;
+        newest = ask_and_kill(desk, server, token, round, known.as_deref(), End::choose(round, &mut random))
+            .with_context(|| format!("before kill {round} of {count}"))?;
     }
     let server = Server::start(desk, 0)?;
     all.add(newest);
@@ -47,7 +48,11 @@ pub fn rounds(desk: &Desk, count: u32) -> Result<()> {
     let report = desk.ask(&["audit", "verify"])?;
     ensure!(report["passed"] == true, "the ledger does not verify after {count} kills: {report}");
     let (predictions, facts) = (all.predictions.len(), all.facts());
-    ensure!(all.cut > 0 && predictions > 0 && facts > 0, "no kill came in the middle of anything: {} cut", all.cut);
+    ensure!(
+        all.cut > 0 && predictions > 0 && (facts > 0 || count == 1),
+        "the kills show nothing: {} requests were cut off, {predictions} predictions answered, {facts} facts acknowledged",
+        all.cut
+    );
     println!(
         "{count} kills: {predictions} answered predictions and {facts} acknowledged facts are all there; {} requests \
          were cut off ({:.1} s)",
@@ -57,10 +62,42 @@ pub fn rounds(desk: &Desk, count: u32) -> Result<()> {
     Ok(())
 }
 
-/// When a server is killed: this long after so many answers.
+/// When a server is killed: this long after so many predictions and facts.
 struct End {
-    answers: u64,
+    predictions: u64,
+    facts: u64,
     moment: Duration,
+}
+
+impl End {
+    fn choose(round: u32, random: &mut Random) -> Self {
+        let moment = Duration::from_micros(random.below(MOMENT_US_MAX));
+        if round % 2 == 1 {
+            Self { predictions: random.below(PREDICTIONS_MAX), facts: 0, moment }
+        } else {
+            Self { predictions: 0, facts: 1 + random.below(FACTS_MAX), moment }
+        }
+    }
+
+    /// Returns once it is time; fails when the server doesn't come that far.
+    fn await_in(&self, calls: &Calls) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let (predictions, facts) = (calls.answered.load(Ordering::Acquire), calls.facts.load(Ordering::Acquire));
+            if predictions >= self.predictions && facts >= self.facts {
+                thread::sleep(self.moment);
+                return Ok(());
+            }
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "{predictions} of {} predictions and {facts} of {} facts were answered in {} s",
+                self.predictions,
+                self.facts,
+                PATIENCE.as_secs()
+            );
+            thread::sleep(Duration::from_micros(100));
+        }
+    }
 }
 
 /// Lets clients ask until the server is killed; returns what they were told.
@@ -84,11 +121,7 @@ fn ask_and_kill(
         facts: AtomicU64::new(0),
     };
     calls.during(|| {
-        let began = Instant::now();
-        while calls.answered.load(Ordering::Acquire) < end.answers && began.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_micros(100));
-        }
-        thread::sleep(end.moment);
+        end.await_in(&calls)?;
         server.kill()
     })
 }
