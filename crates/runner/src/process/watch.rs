@@ -42,13 +42,9 @@ impl Watch {
     /// nobody else is killed who got a number later.
     pub fn of(command: &Command, program: i32, warden: i32) -> io::Result<Option<Self>> {
         let Some(sandbox) = command.sandbox.clone() else { return Ok(None) };
-        let watched = Watched {
-            sandbox,
-            program: descriptor_of(program)?,
-            group: program,
-            warden: (warden != program).then(|| descriptor_of(warden)).transpose()?,
-            started: Instant::now(),
-        };
+        let (program, group) = held(program, warden)?;
+        let warden = (warden != group).then(|| descriptor_of(warden)).transpose()?;
+        let watched = Watched { sandbox, program, group, warden, started: Instant::now() };
         let (ended, waits) = mpsc::channel::<()>();
         let watching = thread::spawn(move || {
             let is_over = |time: Duration| waits.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
@@ -106,6 +102,16 @@ impl Watched {
     }
 }
 
+/// The program and its number; of one that has ended already, those of the process that stands for it.
+fn held(program: i32, warden: i32) -> io::Result<(OwnedFd, i32)> {
+    match descriptor_of(program) {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) && warden != program => {
+            Ok((descriptor_of(warden)?, warden))
+        }
+        held => Ok((held?, program)),
+    }
+}
+
 #[cfg(target_os = "linux")]
 fn descriptor_of(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: touches no memory; a descriptor that the kernel returns is ours.
@@ -131,3 +137,22 @@ fn descriptor_of(_: i32) -> io::Result<OwnedFd> {
 
 #[cfg(not(target_os = "linux"))]
 fn kill(_: &OwnedFd) {}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::process;
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_has_ended_already_is_held_by_its_warden() {
+        let mut child = process::Command::new("true").spawn().unwrap();
+        let gone = i32::try_from(child.id()).unwrap();
+        child.wait().unwrap();
+        let here = i32::try_from(process::id()).unwrap();
+        assert_eq!(held(gone, here).unwrap().1, here);
+        assert_eq!(held(here, gone).unwrap().1, here);
+        // nobody stands for it
+        assert_eq!(held(gone, gone).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    }
+}
