@@ -85,7 +85,7 @@ pub use crate::{
     layout::{HOME_FORMAT, Layout},
     lineage::AskLineage,
     reference::{Reference, Selector},
-    rows::{MAX_SCANS, RowSlice},
+    rows::RowSlice,
 };
 
 /// How often an act decides anew because somebody else changed something meanwhile.

@@ -1,6 +1,9 @@
 //! A stretch of content: bytes, or rows of a table, without reading what lies behind them.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
@@ -16,12 +19,17 @@ use crate::{
     scan::{CsvRows, Format, Lines, columns, open_parquet, parquet_rows},
 };
 
-/// Tables that are read from their beginning at once; others wait.
-pub const MAX_SCANS: usize = 4;
+/// Tables that are read from their beginning at once, at most, each with some of its rows in memory.
+const SCANS_MAX: usize = 4;
 /// Pieces in which a stretch is sent.
 const SEND_BYTES: usize = 256 << 10;
 
-pub(crate) static SCANS: Semaphore = Semaphore::const_new(MAX_SCANS);
+/// Turns to read a table from its beginning; others wait. Fewer than processors, so that one is left to whoever answers
+/// predictions: to stand back in priority alone, readers of all processors cost them a turn of the kernel each time.
+pub(crate) static SCANS: LazyLock<Semaphore> = LazyLock::new(|| {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    Semaphore::new(processors.saturating_sub(1).clamp(1, SCANS_MAX))
+});
 
 type Pieces = BoxStream<'static, Result<Bytes, std::io::Error>>;
 type Sender = mpsc::Sender<Result<Bytes, std::io::Error>>;
