@@ -7,8 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     near,
-    route::Target,
     signature::{Datatype, Field, Signature},
+    target::Target,
 };
 
 /// Most steps of a sequence.
@@ -306,6 +306,8 @@ pub fn widens(from: Datatype, to: Datatype) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::Digest;
 
@@ -401,5 +403,86 @@ mod tests {
     fn one_model_alone_keeps_its_contract() {
         let alone = Sequence::of_one(target("credit-score"), &score());
         assert_eq!(alone.signature(&[&score()]).unwrap(), score());
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Fed {
+        ByCaller(u8),
+        ByStep(usize),
+    }
+
+    /// The inputs of a step, and what feeds each.
+    type Inputs = BTreeMap<u8, Fed>;
+
+    fn any_chain() -> impl Strategy<Value = Vec<Inputs>> {
+        let fed = prop_oneof![(0u8..6).prop_map(Fed::ByCaller), (0usize..64).prop_map(Fed::ByStep)];
+        prop::collection::vec(prop::collection::btree_map(0u8..6, fed, 1..5), 1..6).prop_map(|mut chain| {
+            for (at, inputs) in chain.iter_mut().enumerate() {
+                for fed in inputs.values_mut() {
+                    *fed = match *fed {
+                        Fed::ByStep(_) if at == 0 => Fed::ByCaller(0),
+                        Fed::ByStep(place) => Fed::ByStep(place % at),
+                        by_caller => by_caller,
+                    };
+                }
+            }
+            chain
+        })
+    }
+
+    fn signature_of(inputs: &Inputs) -> Signature {
+        let inputs = inputs.keys().map(|input| field(&format!("in{input}"), Datatype::Fp32, &[-1, 1])).collect();
+        Signature { inputs, outputs: vec![field("out", Datatype::Fp32, &[-1, 1])] }
+    }
+
+    fn resolved(chain: &[Inputs], signatures: &[Signature]) -> Sequence {
+        let spec_of = |(at, inputs): (usize, &Inputs)| {
+            let source = |fed: &Fed| match fed {
+                Fed::ByCaller(field) => Source::request(format!("field{field}")),
+                Fed::ByStep(place) => Source::output(format!("step{place}"), "out"),
+            };
+            let inputs = inputs.iter().map(|(input, fed)| (format!("in{input}"), source(fed))).collect();
+            StepSpec { name: format!("step{at}"), model: String::new(), inputs }
+        };
+        let specs = chain.iter().enumerate().map(spec_of);
+        let steps = specs.zip(signatures).map(|(spec, signature)| (spec, target("m"), signature)).collect();
+        Sequence::resolve(steps, &BTreeMap::new()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_chain_asks_its_caller_once_for_what_no_step_gives(chain in any_chain()) {
+            let signatures: Vec<Signature> = chain.iter().map(signature_of).collect();
+            let whole = resolved(&chain, &signatures).signature(&signatures.iter().collect::<Vec<_>>()).unwrap();
+            let mut wanted: Vec<String> = Vec::new();
+            for fed in chain.iter().flat_map(Inputs::values) {
+                match fed {
+                    Fed::ByCaller(field) if !wanted.contains(&format!("field{field}")) => {
+                        wanted.push(format!("field{field}"));
+                    }
+                    Fed::ByCaller(_) | Fed::ByStep(_) => {}
+                }
+            }
+            let asked: Vec<&String> = whole.inputs.iter().map(|field| &field.name).collect();
+            prop_assert_eq!(asked, wanted.iter().collect::<Vec<_>>());
+            prop_assert_eq!(whole.outputs, signatures.last().unwrap().outputs.clone());
+        }
+
+        #[test]
+        fn a_step_that_waits_for_itself_or_a_later_one_is_refused(
+            chain in any_chain(),
+            at in any::<prop::sample::Index>(),
+            later in any::<prop::sample::Index>(),
+        ) {
+            let signatures: Vec<Signature> = chain.iter().map(signature_of).collect();
+            let mut sequence = resolved(&chain, &signatures);
+            let at = at.index(chain.len());
+            let later = at + later.index(chain.len() - at);
+            let input = sequence.steps[at].inputs.values_mut().next().unwrap();
+            *input = Source::output(format!("step{later}"), "out");
+            let faults = sequence.signature(&signatures.iter().collect::<Vec<_>>()).unwrap_err();
+            let expected = format!("`step{later}.out` is not known yet");
+            prop_assert!(faults.len() == 1 && faults[0].contains(&expected), "{:?}", faults);
+        }
     }
 }

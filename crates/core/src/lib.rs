@@ -32,6 +32,7 @@ pub mod reproduction;
 pub mod route;
 pub mod signature;
 pub mod span;
+pub mod target;
 pub mod version;
 pub mod visible;
 pub mod written_time;

@@ -173,7 +173,7 @@ mod date {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Digest, route::Target, signature::Field};
+    use crate::{Digest, signature::Field, target::Target};
 
     fn cap(json: serde_json::Value) -> Override {
         let mut whole = serde_json::json!({ "kind": "bound", "owner": "risk", "reason": "appetite" });

@@ -7,12 +7,11 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    Digest,
     composition::{Sequence, Source, StepSpec},
-    name::{EndpointName, ModelName, ProjectName},
+    name::{EndpointName, ProjectName},
     overrule::Override,
     signature::Signature,
-    version::VersionNumber,
+    target::Target,
 };
 
 /// What a prediction's answer waits for.
@@ -25,15 +24,6 @@ pub enum LogMode {
     /// Answered at once; a crash may lose the last moments, and what is lost is counted.
     Fast,
     Off,
-}
-
-/// A model version that takes requests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Target {
-    pub model: ModelName,
-    pub version: VersionNumber,
-    /// Digest of the version's content: the bytes that are loaded.
-    pub digest: Digest,
 }
 
 /// Which models answer.
@@ -220,6 +210,7 @@ pub fn bucket(salt: &str, unit: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Digest;
 
     #[test]
     fn buckets_are_frozen() {

@@ -12,8 +12,9 @@ use stemma_core::{
     near,
     overrule::{OVERRIDES_MAX, Override},
     policy::{Action, Stage},
-    route::{Revision, Route, Target},
+    route::{Revision, Route},
     signature::Signature,
+    target::Target,
 };
 use stemma_gateway::table::arm_key;
 

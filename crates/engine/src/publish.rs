@@ -5,7 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use stemma_api::types::{DeployedRevision, TakenDown};
 use stemma_core::{
     Digest, Problem,
-    route::{Target, standing},
+    route::standing,
+    target::Target,
 };
 use stemma_gateway::{Endpoint, RouteTable};
 use stemma_onnx::Model;

@@ -4,7 +4,7 @@ use stemma_api::types::{NodeComparison, OutputComparison, Replay};
 use stemma_core::{
     ErrorKind, Problem,
     prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
-    route::Target,
+    target::Target,
 };
 use stemma_gateway::{
     Overrides, Program,

@@ -9,7 +9,8 @@ use stemma_core::{
     name::{EndpointName, PrincipalName, ProjectName},
     near,
     prediction::{LoggedTensor, NodeRecord, Outcome, OverrideEffect, PredictionId, PredictionRecord},
-    route::{LogMode, Target},
+    route::LogMode,
+    target::Target,
 };
 use stemma_tensor::{Tensor, logged};
 

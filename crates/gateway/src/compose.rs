@@ -11,8 +11,8 @@ use stemma_core::{
     Timestamp,
     composition::{Sequence, Source},
     prediction::OverrideRecord,
-    route::Target,
     signature::{Datatype, Signature},
+    target::Target,
 };
 use stemma_tensor::{Tensor, TensorData};
 

@@ -5,7 +5,8 @@ use std::{collections::HashMap, error::Error, sync::Arc};
 use stemma_core::{
     Digest, Timestamp,
     name::{EndpointName, ProjectName},
-    route::{Arm, Revision, Target},
+    route::{Arm, Revision},
+    target::Target,
 };
 
 use crate::{

@@ -8,8 +8,9 @@ use stemma_core::{
     composition::{Sequence, StepSpec},
     overrule::Override,
     prediction::{Outcome, OverrideEffect, PredictionId, PredictionRecord},
-    route::{LogMode, Revision, Route, Target},
+    route::{LogMode, Revision, Route},
     signature::{Datatype, Field, Signature},
+    target::Target,
 };
 use stemma_gateway::{Endpoint, RouteTable, RunFailure, Runtime};
 use stemma_onnx::{Tensor, TensorData};

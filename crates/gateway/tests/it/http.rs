@@ -232,7 +232,7 @@ fn a_model_that_breaks_the_contract_is_not_loaded() {
     inputs.push(Field { name: "new".into(), datatype: Datatype::Int64, shape: vec![-1], optional: false });
     let stricter = Signature { inputs, ..echo_signature() };
     let load =
-        |_: &stemma_core::route::Target| Ok::<_, std::io::Error>(std::sync::Arc::new(Echo::new(stricter.clone())));
+        |_: &stemma_core::target::Target| Ok::<_, std::io::Error>(std::sync::Arc::new(Echo::new(stricter.clone())));
     let mut revision = revision("echo", "1.0.2", LogMode::Off);
     revision.route = Route::Single { serves: Sequence::of_one(target("1.0.2"), &stricter) };
     let Err(error) = Endpoint::load(revision, Digest::of(b"r"), &load) else {

@@ -7,7 +7,8 @@ use stemma_core::{
     Digest,
     composition::Sequence,
     prediction::{Outcome, PredictionId, PredictionRecord},
-    route::{LogMode, Revision, Route, Target},
+    route::{LogMode, Revision, Route},
+    target::Target,
 };
 use stemma_gateway::Endpoint;
 use stemma_onnx::Model;

@@ -14,8 +14,9 @@ use stemma_core::{
     composition::Sequence,
     name::{EndpointName, PrincipalName, ProjectName},
     prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionKey, PredictionRecord},
-    route::{LogMode, Revision, Route, Target},
+    route::{LogMode, Revision, Route},
     signature::{Datatype, Field, Signature},
+    target::Target,
 };
 use stemma_gateway::{
     Access, AppendError, Endpoint, Gateway, LogOptions, NewRecord, PredictionLog, RouteTable, RunFailure, Runtime,

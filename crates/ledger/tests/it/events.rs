@@ -13,8 +13,9 @@ use stemma_core::{
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
     lineage::{EdgeKind, Node, NodeKind},
     policy::{ModelPolicy, PromotionGrounds, Role, Stage},
-    route::{LogMode, Revision, Route, Target},
+    route::{LogMode, Revision, Route},
     signature::Signature,
+    target::Target,
     version::{Step, VersionNumber},
 };
 

@@ -9,8 +9,8 @@ use stemma_core::{
     Digest,
     name::EndpointName,
     prediction::{LoggedTensor, PredictionId},
-    route::Target,
     signature::{Field, Signature},
+    target::Target,
 };
 
 /// An answer, ready to be printed.
