@@ -9,7 +9,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use stemma_core::signature::{Datatype, Field};
-use stemma_onnx::{Model, Tensor, TensorData};
+use stemma_onnx::Model;
+use stemma_tensor::{Tensor, TensorData};
 
 const BATCH_ROWS: usize = 256;
 const TIME_EACH: Duration = Duration::from_millis(200);

@@ -1,9 +1,10 @@
 //! The attributes of one operator, read by name and type; what is left unread at the end is an error.
 
+use stemma_tensor::Tensor;
+
 use crate::decode;
 use crate::kernel::Fault;
 use crate::proto::{AttributeProto, attribute_type};
-use crate::tensor::Tensor;
 
 pub(crate) struct Attributes {
     unread: Vec<AttributeProto>,

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use stemma_core::Digest;
+use stemma_tensor::{TensorData, with_elements};
 
 use crate::decode;
 use crate::error::OnnxError;
@@ -15,7 +16,6 @@ use crate::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TypeProto, ValueInfoProto,
     attribute_type, dimension_proto, type_proto,
 };
-use crate::tensor::{TensorData, with_elements};
 
 const FORMAT: &[u8] = b"stemma onnx canonical 1";
 /// Most that single-precision numbers may be apart, relative to the size of their tensor.

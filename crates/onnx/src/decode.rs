@@ -5,10 +5,10 @@
 
 use prost::Message as _;
 use prost::encoding::WireType;
+use stemma_tensor::{Element, Tensor, TensorData, element_count};
 
 use crate::error::OnnxError;
 use crate::proto::{AttributeProto, EXTERNAL, ModelProto, NodeProto, TensorProto, data_type};
-use crate::tensor::{Element, Tensor, TensorData, element_count};
 
 /// The largest model that is read.
 pub const MODEL_BYTES_MAX: usize = 256 << 20;

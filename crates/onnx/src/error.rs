@@ -1,8 +1,7 @@
 //! What can be wrong with a model, and with the tensors given to one.
 
 use stemma_core::signature::Datatype;
-
-use crate::tensor::TensorError;
+use stemma_tensor::TensorError;
 
 /// Why bytes are not a model that can be evaluated here.
 #[derive(Debug, thiserror::Error)]

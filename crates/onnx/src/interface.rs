@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use stemma_core::signature::{Datatype, Field, Signature};
+use stemma_tensor::{Tensor, TensorData};
 
 use crate::decode;
 use crate::error::OnnxError;
 use crate::model::ProbabilityOutput;
 use crate::proto::{GraphProto, NodeProto, TensorTypeProto, ValueInfoProto, data_type, dimension_proto, type_proto};
-use crate::tensor::{Tensor, TensorData};
 
 pub(crate) struct Interface {
     pub(crate) signature: Signature,

@@ -1,4 +1,5 @@
-//! Evaluates classical-ML models in the ONNX format: in process, without native code, the same bits every time.
+//! Evaluates classical-ML models in the ONNX format: in process, without native code, the same bits every time. What goes
+//! in and comes out are the tensors of `stemma-tensor`.
 //!
 //! [`Model::parse`] reads the bytes, checks everything that can be checked without data and turns the graph into a
 //! list of kernels over numbered slots; [`Model::run`] only computes. A model is immutable and can be shared between
@@ -24,11 +25,8 @@ mod observe;
 mod plan;
 mod proto;
 
-use stemma_tensor as tensor;
-
 pub use canonical::{Canonical, Distance, TOLERANCE_DOUBLE, TOLERANCE_SINGLE};
 pub use decode::MODEL_BYTES_MAX;
 pub use error::{OnnxError, RunError};
 pub use kernel::{RUN_BYTES_MAX, supported_operators};
 pub use model::{Model, ProbabilityOutput};
-pub use stemma_tensor::{TENSOR_ELEMENTS_MAX, Tensor, TensorData, TensorError};

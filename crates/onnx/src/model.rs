@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use stemma_core::near;
 use stemma_core::signature::{Field, Signature};
+use stemma_tensor::Tensor;
 
 use crate::decode;
 use crate::error::{OnnxError, RunError};
@@ -11,7 +12,6 @@ use crate::interface::Interface;
 use crate::kernel::Budget;
 use crate::observe;
 use crate::plan::Plan;
-use crate::tensor::Tensor;
 
 /// An ONNX model that can be run; immutable, and shared between threads as it is.
 pub struct Model {

@@ -4,10 +4,10 @@
 //! rows of nothing in particular and once with three: what is two and then three is the number of rows.
 
 use stemma_core::signature::{Datatype, Field, Signature};
+use stemma_tensor::{Tensor, TensorData};
 
 use crate::kernel::Budget;
 use crate::plan::Plan;
-use crate::tensor::{Tensor, TensorData};
 
 /// The most elements of an input made up to try a model.
 const ELEMENTS_MAX: usize = 1 << 20;

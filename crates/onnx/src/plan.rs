@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use stemma_tensor::Tensor;
+
 use crate::attributes::Attributes;
 use crate::decode;
 use crate::error::{OnnxError, RunError};
@@ -11,7 +13,6 @@ use crate::kernel::{
     Budget, Context, Domain, Fault, Kernel, Operator, Outputs, Source, find, opset_range, supported_in,
 };
 use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
-use crate::tensor::Tensor;
 
 /// One operator of a run.
 struct Step {

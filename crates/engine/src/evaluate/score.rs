@@ -6,7 +6,8 @@ use stemma_core::{
     record::{ClassJudgement, DecidesBy, ScoreKind},
     signature::{Datatype, Field, Signature},
 };
-use stemma_onnx::{Model, Tensor, TensorData};
+use stemma_onnx::Model;
+use stemma_tensor::{Tensor, TensorData};
 
 use super::{inputs::InputPlan, predictions::Said};
 

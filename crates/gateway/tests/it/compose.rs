@@ -13,7 +13,7 @@ use stemma_core::{
     target::Target,
 };
 use stemma_gateway::{Endpoint, RouteTable, RunFailure, Runtime};
-use stemma_onnx::{Tensor, TensorData};
+use stemma_tensor::{Tensor, TensorData};
 
 use crate::support::{House, post, revision, status_and_json, table};
 

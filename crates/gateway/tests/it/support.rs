@@ -21,7 +21,7 @@ use stemma_core::{
 use stemma_gateway::{
     Access, AppendError, Endpoint, Gateway, LogOptions, NewRecord, PredictionLog, RouteTable, RunFailure, Runtime,
 };
-use stemma_onnx::Tensor;
+use stemma_tensor::{Tensor, TensorData};
 use tokio::sync::watch;
 
 pub const KEY: PredictionKey = PredictionKey::from_bytes([7; 32]);
@@ -97,7 +97,7 @@ impl Runtime for Echo {
     fn run(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, RunFailure> {
         let act = inputs.iter().find(|(name, _)| name == "act");
         match act.map(|(_, tensor)| tensor.data()) {
-            Some(stemma_onnx::TensorData::String(act)) => match act[0].as_str() {
+            Some(TensorData::String(act)) => match act[0].as_str() {
                 "panic" => panic!("the model was told to"),
                 "fail" => Err(RunFailure::Model("it was told to".to_owned())),
                 "misfit" => Err(RunFailure::Inputs("the inputs misfit".to_owned())),

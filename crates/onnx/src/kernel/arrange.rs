@@ -1,8 +1,9 @@
 //! Operators that put tensors side by side.
 
+use stemma_tensor::{Element, Tensor, TensorData, with_elements};
+
 use super::{Context, Fault, Kernel, Outputs, features, product, refuse, resolve_axis};
 use crate::attributes::{Attributes, required};
-use crate::tensor::{Element, Tensor, TensorData, with_elements};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 

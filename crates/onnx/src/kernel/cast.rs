@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use stemma_tensor::{ELEMENT_BYTES, Tensor, TensorData};
+
 use super::{Context, Fault, Kernel, Outputs, refuse};
 use crate::attributes::{Attributes, required};
 use crate::proto::data_type;
-use crate::tensor::{ELEMENT_BYTES, Tensor, TensorData};
 
 /// No number written out, with what a string itself takes, is longer.
 const NUMBER_TEXT_BYTES_MAX: usize = 48;

@@ -1,9 +1,10 @@
 //! Operators that turn each element into one other.
 
+use stemma_tensor::{Tensor, TensorData};
+
 use super::real::Real;
 use super::{Context, Fault, Kernel, Outputs, refuse, wrong_type};
 use crate::attributes::Attributes;
-use crate::tensor::{Tensor, TensorData};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 
@@ -167,7 +168,7 @@ impl Kernel for Clip {
     }
 }
 
-fn bound<T: crate::tensor::Element + Copy>(context: &Context<'_>, input: usize) -> Result<Option<T>, Fault> {
+fn bound<T: stemma_tensor::Element + Copy>(context: &Context<'_>, input: usize) -> Result<Option<T>, Fault> {
     if context.optional(input).is_none() {
         return Ok(None);
     }
@@ -191,8 +192,9 @@ fn limit<T: PartialOrd + Copy>(x: T, min: Option<T>, max: Option<T>) -> T {
 
 #[cfg(test)]
 mod tests {
+    use stemma_tensor::Tensor;
+
     use super::super::testing::*;
-    use crate::tensor::Tensor;
 
     fn check(operator: &str, input: &[f32], expected: &[f32]) {
         let shape = [input.len()];

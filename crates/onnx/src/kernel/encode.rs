@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use stemma_tensor::{Element, Tensor, TensorData};
+
 use super::{Context, Fault, Kernel, Outputs, refuse, wrong_type};
 use crate::attributes::Attributes;
-use crate::tensor::{Element, Tensor, TensorData};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 

@@ -4,12 +4,13 @@
 //! margin of the first class is its opposite, and the transform comes after that, as in the reference implementation of
 //! ONNX. ONNX Runtime gives one less the margin and leaves out a softmax; the labels are the same.
 
+use stemma_tensor::{Tensor, TensorData};
+
 use super::matrix::row_times_rows;
 use super::real::Real;
 use super::scores::{Labels, OnlyScore, PostTransform};
 use super::{Context, Fault, Kernel, Outputs, features, refuse, rows_and_columns};
 use crate::attributes::{Attributes, required};
-use crate::tensor::{Tensor, TensorData};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 
@@ -169,9 +170,10 @@ impl Kernel for LinearRegressor {
 
 #[cfg(test)]
 mod tests {
+    use stemma_tensor::Tensor;
+
     use super::super::testing::*;
     use crate::proto::AttributeProto;
-    use crate::tensor::Tensor;
 
     fn x() -> Tensor {
         tensor(&[3, 2], vec![1f32, 2.0, -3.0, 0.5, 0.1, 0.1])

@@ -1,10 +1,11 @@
 //! Products of matrices, each sum taken in `f64` from the first index to the last and rounded once.
 
+use stemma_tensor::{Tensor, TensorData};
+
 use super::broadcast::{Operand, common_shape, stretch};
 use super::real::Real;
 use super::{Context, Fault, Kernel, Outputs, product, refuse, wrong_type};
 use crate::attributes::Attributes;
-use crate::tensor::{Tensor, TensorData};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 
@@ -246,8 +247,9 @@ fn transposed<T: Copy>(elements: &[T], rows: usize, columns: usize) -> Vec<T> {
 
 #[cfg(test)]
 mod tests {
+    use stemma_tensor::Tensor;
+
     use super::super::testing::*;
-    use crate::tensor::Tensor;
 
     fn a() -> Tensor {
         tensor(&[2, 3], vec![1f32, 2.0, 3.0, 4.0, 5.0, 6.0])

@@ -24,7 +24,7 @@ mod trees;
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use crate::tensor::{ELEMENT_BYTES, Element, Tensor, TensorData, extent};
+use stemma_tensor::{ELEMENT_BYTES, Element, Tensor, TensorData, extent};
 
 pub use registry::supported_operators;
 pub(crate) use registry::{Domain, Operator, find, opset_range, supported_in};

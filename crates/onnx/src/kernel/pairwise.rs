@@ -1,10 +1,11 @@
 //! Operators on two tensors, or more, that are stretched to one shape.
 
+use stemma_tensor::{Element, Tensor, TensorData, with_elements};
+
 use super::broadcast::{Operand, common_shape, for_each_pair, stretch};
 use super::real::Real;
 use super::{Context, Fault, Kernel, Outputs, refuse, wrong_type};
 use crate::attributes::Attributes;
-use crate::tensor::{Element, Tensor, TensorData, with_elements};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 
@@ -420,8 +421,9 @@ fn choose<T: Element>(
 
 #[cfg(test)]
 mod tests {
+    use stemma_tensor::Tensor;
+
     use super::super::testing::*;
-    use crate::tensor::Tensor;
 
     fn check(operator: &str, left: Tensor, right: Tensor, expected: Tensor) {
         assert_eq!(first(operator, vec![], vec![left, right]), expected, "{operator}");

@@ -2,7 +2,7 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::tensor::Element;
+use stemma_tensor::Element;
 
 pub(crate) trait Real:
     Element

@@ -1,10 +1,11 @@
 //! Operators that make one number of many along some axes, each in the order of the input.
 
+use stemma_tensor::{Tensor, TensorData};
+
 use super::real::Real;
 use super::shape::marked;
 use super::{AxisSplit, Context, Fault, Kernel, Outputs, product, refuse, resolve_axis};
 use crate::attributes::Attributes;
-use crate::tensor::{Tensor, TensorData};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 
@@ -334,8 +335,9 @@ impl ArgExtreme {
 
 #[cfg(test)]
 mod tests {
+    use stemma_tensor::Tensor;
+
     use super::super::testing::*;
-    use crate::tensor::Tensor;
 
     fn cube() -> Tensor {
         tensor(&[2, 2, 2], vec![1f32, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])

@@ -1,8 +1,9 @@
 //! Operators of `ai.onnx.ml` that change each feature by itself, or a row by its length.
 
+use stemma_tensor::{Tensor, TensorData};
+
 use super::{Context, Fault, Kernel, Outputs, features, refuse, rows_and_columns, wrong_type};
 use crate::attributes::{Attributes, required};
-use crate::tensor::{Tensor, TensorData};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 

@@ -1,9 +1,10 @@
 //! What becomes of the raw scores of a linear model or a tree ensemble, and of the labels of its classes.
 
+use stemma_tensor::{Element, TensorData};
+
 use super::real::Real;
 use super::{Fault, refuse};
 use crate::attributes::Attributes;
-use crate::tensor::{Element, TensorData};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PostTransform {

@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
+use stemma_tensor::{Tensor, TensorData, with_elements};
+
 use super::broadcast::advance;
 use super::{AxisSplit, Context, Fault, Kernel, Outputs, product, refuse, resolve_axis};
 use crate::attributes::Attributes;
-use crate::tensor::{Tensor, TensorData, with_elements};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 
@@ -322,9 +323,10 @@ fn ascending<T: PartialOrd>(a: &T, b: &T) -> Ordering {
 
 #[cfg(test)]
 mod tests {
+    use stemma_tensor::Tensor;
+
     use super::super::registry::{Domain, find};
     use super::super::testing::*;
-    use crate::tensor::Tensor;
 
     fn matrix() -> Tensor {
         tensor(&[2, 3], vec![1i64, 2, 3, 4, 5, 6])

@@ -1,9 +1,10 @@
 //! Operators on shapes: the elements stay, or are repeated, and their places change.
 
+use stemma_tensor::{Tensor, TensorData, element_count, with_elements};
+
 use super::broadcast::{Operand, advance, common_shape, stretch};
 use super::{Context, Fault, Kernel, Outputs, product, refuse, resolve_axis};
 use crate::attributes::Attributes;
-use crate::tensor::{Tensor, TensorData, element_count, with_elements};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 
@@ -329,8 +330,9 @@ impl Kernel for Expand {
 
 #[cfg(test)]
 mod tests {
+    use stemma_tensor::Tensor;
+
     use super::super::testing::*;
-    use crate::tensor::Tensor;
 
     fn numbers(shape: &[usize]) -> Tensor {
         let count = shape.iter().product::<usize>() as i64;

@@ -1,9 +1,10 @@
 //! Scores made shares of one, or the logarithms of such.
 
+use stemma_tensor::{Tensor, TensorData};
+
 use super::real::Real;
 use super::{AxisSplit, Context, Fault, Kernel, Outputs, product, resolve_axis, wrong_type};
 use crate::attributes::Attributes;
-use crate::tensor::{Tensor, TensorData};
 
 type Built = Result<Box<dyn Kernel>, Fault>;
 

@@ -3,7 +3,7 @@
 //! Labels, indices and texts must be equal. Numbers may differ by rounding: the two take sums in different orders and
 //! have different `exp` and `tanh`. Where the answers must differ is listed in [`as_the_format_wants`].
 
-use stemma_onnx::{Tensor, TensorData};
+use stemma_tensor::{Tensor, TensorData};
 
 use crate::sample::{self, Sample};
 

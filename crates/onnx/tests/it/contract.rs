@@ -1,7 +1,8 @@
 //! What a model says that it takes and gives, and what it says to callers who do otherwise.
 
 use stemma_core::signature::Datatype;
-use stemma_onnx::{Model, OnnxError, ProbabilityOutput, RunError, Tensor, TensorData};
+use stemma_onnx::{Model, OnnxError, ProbabilityOutput, RunError};
+use stemma_tensor::{Tensor, TensorData};
 
 use crate::sample;
 

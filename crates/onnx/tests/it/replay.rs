@@ -1,6 +1,6 @@
 //! The same bits every time, alone and in a batch.
 
-use stemma_onnx::{Tensor, TensorData};
+use stemma_tensor::{Tensor, TensorData};
 
 use crate::sample;
 

@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use serde_json::Value;
 use stemma_core::signature::Datatype;
-use stemma_onnx::{Model, Tensor, TensorData};
+use stemma_onnx::Model;
+use stemma_tensor::{Tensor, TensorData};
 
 /// Inputs and what ONNX Runtime answered.
 pub struct Case {

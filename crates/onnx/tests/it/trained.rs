@@ -1,6 +1,7 @@
 //! The labels that the trained models themselves predict, whatever another runtime makes of their files.
 
-use stemma_onnx::{Model, TensorData};
+use stemma_onnx::Model;
+use stemma_tensor::TensorData;
 
 use crate::sample;
 

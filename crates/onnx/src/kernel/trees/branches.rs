@@ -1,5 +1,7 @@
 //! `TreeEnsemble`, which took the place of the older two operators in version 5.
 
+use stemma_tensor::Element;
+
 use super::super::real::Real;
 use super::super::scores::PostTransform;
 use super::super::{Fault, refuse};
@@ -7,7 +9,6 @@ use super::ensemble::{Described, Ensemble, Test, Weight, mode};
 use super::regressor::Regressor;
 use super::{Aggregate, Built, Forest, Numbers, Trees, count_of, feature_number, targets_below};
 use crate::attributes::{Attributes, required};
-use crate::tensor::Element;
 
 /// `TreeEnsemble`, which took the place of the other two in version 5.
 pub(crate) fn ensemble(attributes: &mut Attributes, _: i64) -> Built {

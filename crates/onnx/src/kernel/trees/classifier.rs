@@ -9,13 +9,14 @@
 //! ONNX Runtime cuts transformed scores at one half too if no weight is negative, which gives the first class to rows
 //! whose second class it calls likelier, and leaves out a softmax. Its answers are not taken over there.
 
+use stemma_tensor::Tensor;
+
 use super::super::real::Real;
 use super::super::scores::{Labels, OnlyScore, PostTransform};
 use super::super::{Context, Fault, Kernel, Outputs, refuse, rows_and_columns};
 use super::listed::{Listed, listed};
 use super::{Aggregate, Built, Forest, RowVisitor, Score};
 use crate::attributes::Attributes;
-use crate::tensor::Tensor;
 
 struct Classifier {
     forest: Forest,

@@ -16,11 +16,12 @@ mod ensemble;
 mod listed;
 mod regressor;
 
+use stemma_tensor::{Tensor, TensorData};
+
 use self::ensemble::{Ensemble, Test};
 use super::real::Real;
 use super::{Context, Fault, features, refuse, rows_and_columns};
 use crate::attributes::Attributes;
-use crate::tensor::{Tensor, TensorData};
 
 pub(crate) use branches::ensemble;
 pub(crate) use classifier::classifier;
@@ -210,9 +211,10 @@ fn count_of(name: &str, count: i64) -> Result<usize, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use stemma_tensor::Tensor;
+
     use super::super::testing::*;
     use crate::proto::AttributeProto;
-    use crate::tensor::Tensor;
 
     /// Two stumps, `x0 <= 0` and `x1 <= 1`, whose four leaves have these weights for these targets.
     fn stumps(prefix: &str, targets: &[i64], weights: &[f32]) -> Vec<AttributeProto> {

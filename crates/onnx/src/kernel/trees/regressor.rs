@@ -1,12 +1,13 @@
 //! Targets from the leaves of trees.
 
+use stemma_tensor::{Tensor, TensorData};
+
 use super::super::real::Real;
 use super::super::scores::PostTransform;
 use super::super::{Context, Fault, Kernel, Outputs, refuse, rows_and_columns};
 use super::listed::listed;
 use super::{Aggregate, Built, Forest, RowVisitor, Score, count_of};
 use crate::attributes::{Attributes, required};
-use crate::tensor::{Tensor, TensorData};
 
 pub(super) struct Regressor {
     pub(super) forest: Forest,
