@@ -6,10 +6,7 @@ use stemma_core::{
     prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
     target::Target,
 };
-use stemma_gateway::{
-    Overrides, Program,
-    compose::{Failure, Ran, StepRan},
-};
+use stemma_gateway::{Failure, Program, Ran, StepRan};
 use stemma_tensor::logged;
 
 use crate::{Caller, Engine, problem::internal};
@@ -55,12 +52,11 @@ impl Engine {
         let targets: Vec<&Target> = arm.serves.targets().collect();
         let models = self.load_models(&targets).await?;
         let load = |target: &Target| models.get(&target.digest).cloned().ok_or("its model was not loaded");
-        let program = Program::load(arm.serves, &load).map_err(internal)?;
-        let overrides = Overrides::load(&revision, arm.serves);
+        let program = Program::load(arm.serves, &revision.overrides, &load).map_err(internal)?;
         let inputs = logged::to_tensors(&record.inputs)
             .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("the recorded input can't be read: {error}")))?;
         let time = record.time;
-        tokio::task::spawn_blocking(move || program.run(&inputs, &overrides, time)).await.map_err(internal)
+        tokio::task::spawn_blocking(move || program.run(&inputs, time)).await.map_err(internal)
     }
 }
 

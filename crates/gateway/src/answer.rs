@@ -16,10 +16,10 @@ use stemma_tensor::{Tensor, logged};
 
 use crate::{
     access::{AccessError, Caller},
-    compose::{Failure, Ran, StepRan},
     gateway::{Gateway, LARGE_BODY_BYTES},
     log::{AppendError, EncodedRecord, NewRecord},
     protocol::oip::{self, InferRequest, Invalid},
+    ran::{Failure, Ran, StepRan},
     stats::{AllCounters, Ending},
     table::{Endpoint, LoadedArm, RouteTable, TakenDown},
     turns::{NoTurn, Turn},
@@ -219,7 +219,7 @@ impl Work {
         // without a unit, each request is one of its own
         let unit = request.unit.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         let (assigned, arm) = self.endpoint.assign(&unit);
-        let mut ran = arm.program.run(&request.inputs, &arm.overrides, self.time);
+        let mut ran = arm.program.run(&request.inputs, self.time);
         let Finished { outputs, printed } = finish(&mut ran, request.outputs.as_deref())?;
         let ending = if printed.is_ok() { Ending::Answered } else { Ending::Failed };
         self.counters.count_arm(&revision.endpoint, &arm.key, ending, self.arrived.elapsed());

@@ -1,6 +1,7 @@
 //! Runs a sequence of models on one request, and lets overrides have the last word.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -9,8 +10,8 @@ use std::{
 
 use stemma_core::{
     Timestamp,
-    composition::{Sequence, Source},
-    prediction::OverrideRecord,
+    composition::{Output, Sequence, Source, Step},
+    overrule::Override,
     signature::{Datatype, Signature},
     target::Target,
 };
@@ -18,13 +19,16 @@ use stemma_tensor::{Tensor, TensorData};
 
 use crate::{
     overrule::{self, Overrides},
+    ran::{Failure, Ran, StepRan},
     runtime::{RunFailure, Runtime},
+    values::{Located, Values},
 };
 
-/// A sequence with its models, every name looked up.
+/// A sequence with its models and the overrides that have the last word, every name looked up.
 pub struct Program {
     steps: Vec<LoadedStep>,
-    outputs: Vec<(String, From)>,
+    outputs: Vec<(String, Located)>,
+    overrides: Overrides,
     signature: Signature,
     /// The answer is just what the one model gives.
     is_plain: bool,
@@ -40,22 +44,9 @@ struct LoadedStep {
 /// How one input of a model gets its value.
 struct Feed {
     input: String,
-    from: From,
+    from: Located,
     datatype: Datatype,
     rank: usize,
-}
-
-/// A source, looked up.
-pub(crate) struct From {
-    place: Place,
-    field: String,
-    column: Option<usize>,
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    Request,
-    Step(usize),
 }
 
 /// Why a sequence can't be run.
@@ -67,35 +58,11 @@ pub enum ProgramError {
     Misfit(Vec<String>),
 }
 
-/// What became of a request.
-pub struct Ran {
-    /// Every step that was begun, in order.
-    pub steps: Vec<StepRan>,
-    pub overrides: Vec<OverrideRecord>,
-    pub result: Result<Vec<(String, Tensor)>, Failure>,
-}
-
-pub struct StepRan {
-    pub name: String,
-    pub target: Target,
-    pub latency_us: u64,
-    /// Empty if it failed.
-    pub outputs: Vec<(String, Tensor)>,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// What the caller sent doesn't fit.
-    Request(String),
-    /// A model failed on inputs that fit.
-    Model(String),
-}
-
 impl Program {
-    /// Loads every model of a sequence and checks that the steps fit together.
+    /// Loads every model of a sequence and checks that the steps fit together and the overrides find what they ask about.
     pub fn load<R: Runtime, E: Into<Box<dyn Error + Send + Sync>>>(
         sequence: &Sequence,
+        overrides: &BTreeMap<String, Override>,
         load: &dyn Fn(&Target) -> Result<Arc<R>, E>,
     ) -> Result<Self, ProgramError> {
         let mut models: Vec<Arc<dyn Runtime>> = Vec::with_capacity(sequence.steps.len());
@@ -106,32 +73,13 @@ impl Program {
         }
         let signatures: Vec<&Signature> = models.iter().map(|model| model.signature()).collect();
         let signature = sequence.signature(&signatures).map_err(ProgramError::Misfit)?;
-        let place = |source: &Source| place_of(sequence, source);
-        let feeds = |at: usize| {
-            let step = &sequence.steps[at];
-            let feed = |(input, source): (&String, &Source)| {
-                let field = signatures[at].inputs.iter().find(|field| field.name == *input)?;
-                Some(Feed {
-                    input: input.clone(),
-                    from: place(source)?,
-                    datatype: field.datatype,
-                    rank: field.shape.len(),
-                })
-            };
-            step.inputs.iter().filter_map(feed).collect()
-        };
-        let feeds: Vec<Vec<Feed>> = (0..sequence.steps.len()).map(feeds).collect();
-        let outputs = sequence.outputs.iter().filter_map(|output| Some((output.name.clone(), place(&output.from)?)));
-        let outputs: Vec<(String, From)> = outputs.collect();
-        let is_plain = sequence.steps.len() == 1
-            && outputs.iter().all(|(name, from)| *name == from.field && from.column.is_none());
-        let steps = sequence.steps.iter().zip(models).zip(feeds).map(|((step, model), feeds)| LoadedStep {
-            name: step.name.clone(),
-            target: step.target.clone(),
-            model,
-            feeds,
-        });
-        Ok(Self { steps: steps.collect(), outputs, signature, is_plain })
+        let overrides = Overrides::load(overrides, sequence).map_err(ProgramError::Misfit)?;
+        let steps =
+            sequence.steps.iter().zip(models).map(|(step, model)| LoadedStep::of(sequence, step, model)).collect();
+        let located = |output: &Output| Some((output.name.clone(), Located::find(sequence, &output.from)?));
+        let outputs: Vec<(String, Located)> = sequence.outputs.iter().filter_map(located).collect();
+        let is_plain = sequence.steps.len() == 1 && outputs.iter().all(|(name, from)| from.is_field(name));
+        Ok(Self { steps, outputs, overrides, signature, is_plain })
     }
 
     /// What callers send and get.
@@ -150,7 +98,7 @@ impl Program {
     }
 
     /// Runs the steps one after the other, then the overrides that hold at `now`. Models may panic.
-    pub fn run(&self, request: &[(String, Tensor)], overrides: &Overrides, now: Timestamp) -> Ran {
+    pub fn run(&self, request: &[(String, Tensor)], now: Timestamp) -> Ran {
         let mut ran =
             Ran { steps: Vec::with_capacity(self.steps.len()), overrides: Vec::new(), result: Ok(Vec::new()) };
         for (at, step) in self.steps.iter().enumerate() {
@@ -170,7 +118,7 @@ impl Program {
         match self.answer(request, &ran.steps) {
             Ok(mut outputs) => {
                 let values = Values { request, steps: &ran.steps };
-                ran.overrides = overrule::apply(overrides, &values, &mut outputs, now);
+                ran.overrides = overrule::apply(&self.overrides, &values, &mut outputs, now);
                 ran.result = Ok(outputs);
             }
             Err(failure) => ran.result = Err(failure),
@@ -193,43 +141,18 @@ impl Program {
     }
 }
 
-/// Looks a source up among the steps.
-pub(crate) fn place_of(sequence: &Sequence, source: &Source) -> Option<From> {
-    let place = match &source.step {
-        None => Place::Request,
-        Some(name) => Place::Step(sequence.steps.iter().position(|step| step.name == *name)?),
-    };
-    Some(From { place, field: source.field.clone(), column: source.column })
-}
-
-/// What is known while a request is answered.
-pub(crate) struct Values<'a> {
-    request: &'a [(String, Tensor)],
-    steps: &'a [StepRan],
-}
-
-impl Values<'_> {
-    /// The value of a source; `None` if the caller left it out.
-    pub fn get(&self, from: &From) -> Result<Option<Tensor>, Failure> {
-        let given = match from.place {
-            Place::Request => self.request,
-            Place::Step(at) => &self.steps[at].outputs,
-        };
-        let found = given.iter().find(|(name, _)| *name == from.field).map(|(_, tensor)| tensor);
-        match (found, from.place, from.column) {
-            (Some(tensor), _, None) => Ok(Some(tensor.clone())),
-            (Some(tensor), _, Some(column)) => tensor.column(column).map(Some).ok_or_else(|| {
-                Failure::Model(format!("`{}` has shape {:?}: no column {column}", from.field, tensor.shape()))
-            }),
-            (None, Place::Request, _) => Ok(None),
-            (None, Place::Step(at), _) => {
-                Err(Failure::Model(format!("step `{}` gave no `{}`", self.steps[at].name, from.field)))
-            }
-        }
-    }
-}
-
 impl LoadedStep {
+    /// The sequence was checked: every source is known, and every input is one of the model.
+    fn of(sequence: &Sequence, step: &Step, model: Arc<dyn Runtime>) -> Self {
+        let feed = |(input, source): (&String, &Source)| {
+            let field = model.signature().inputs.iter().find(|field| field.name == *input)?;
+            let from = Located::find(sequence, source)?;
+            Some(Feed { input: input.clone(), from, datatype: field.datatype, rank: field.shape.len() })
+        };
+        let feeds = step.inputs.iter().filter_map(feed).collect();
+        Self { name: step.name.clone(), target: step.target.clone(), model, feeds }
+    }
+
     fn inputs(&self, request: &[(String, Tensor)], before: &[StepRan]) -> Result<Vec<(String, Tensor)>, Failure> {
         let values = Values { request, steps: before };
         let mut inputs = Vec::with_capacity(self.feeds.len());

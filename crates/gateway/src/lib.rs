@@ -5,25 +5,27 @@
 
 pub mod access;
 mod answer;
-pub mod compose;
+mod compose;
 mod gateway;
 pub mod http;
 pub mod log;
-pub mod overrule;
+mod overrule;
 pub mod protocol;
+mod ran;
 pub mod runtime;
 pub mod seal;
 pub mod stats;
 pub mod table;
 pub mod turns;
+mod values;
 
 pub use access::{Access, AccessError, Grant, Projects};
-pub use compose::Program;
+pub use compose::{Program, ProgramError};
 pub use gateway::Gateway;
 pub use log::{
     AppendError, Extent, LogError, LogOptions, NewRecord, PredictionLog, SegmentId, SegmentSeen, look_at_segments,
 };
-pub use overrule::Overrides;
+pub use ran::{Failure, Ran, StepRan};
 pub use runtime::{RunFailure, Runtime};
 pub use seal::{ArmCounts, SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
 pub use stats::{ArmStats, EndpointStats};

@@ -1,15 +1,16 @@
 //! Applies overrides to an answer, row by row, and notes what they changed.
 
+use std::collections::BTreeMap;
+
 use stemma_core::{
     Timestamp,
     composition::Sequence,
     overrule::{Condition, Override, OverrideKind},
     prediction::{OVERRIDDEN_ROWS_MAX, OverrideEffect, OverrideRecord},
-    route::Revision,
 };
 use stemma_tensor::{Tensor, TensorData, logged};
 
-use crate::compose::{From, Values, place_of};
+use crate::values::{Located, Values};
 
 /// The overrides of one arm, their sources looked up.
 pub struct Overrides(Vec<Loaded>);
@@ -17,26 +18,30 @@ pub struct Overrides(Vec<Loaded>);
 struct Loaded {
     name: String,
     rule: Override,
-    when: Vec<(From, Condition)>,
+    when: Vec<(Located, Condition)>,
 }
 
 impl Overrides {
-    pub fn load(revision: &Revision, sequence: &Sequence) -> Self {
-        let load = |(name, rule): (&String, &Override)| {
-            let when = rule.when.iter();
-            let when = when.filter_map(|condition| Some((place_of(sequence, &condition.value)?, condition.clone())));
-            Loaded { name: name.clone(), rule: rule.clone(), when: when.collect() }
-        };
-        Self(revision.overrides.iter().map(load).collect())
-    }
-
-    pub fn none() -> Self {
-        Self(Vec::new())
+    /// Looks up what the rules, by their names, ask about; or says what there is not. A condition that is left out would
+    /// make its rule hold for more rows than it says.
+    pub fn load(rules: &BTreeMap<String, Override>, sequence: &Sequence) -> Result<Self, Vec<String>> {
+        let (mut loaded, mut faults) = (Vec::with_capacity(rules.len()), Vec::new());
+        for (name, rule) in rules {
+            let mut when = Vec::with_capacity(rule.when.len());
+            for condition in &rule.when {
+                match Located::find(sequence, &condition.value) {
+                    Some(at) => when.push((at, condition.clone())),
+                    None => faults.push(format!("override `{name}`: there is no `{}`", condition.value)),
+                }
+            }
+            loaded.push(Loaded { name: name.clone(), rule: rule.clone(), when });
+        }
+        if faults.is_empty() { Ok(Self(loaded)) } else { Err(faults) }
     }
 }
 
 /// Changes the outputs as the rules say; returns those that fired and those whose time is over.
-pub(crate) fn apply(
+pub fn apply(
     overrides: &Overrides,
     values: &Values<'_>,
     outputs: &mut [(String, Tensor)],
@@ -73,9 +78,9 @@ impl Loaded {
             return None;
         }
         let mut holds = vec![true; rows];
-        for (from, condition) in &self.when {
+        for (at, condition) in &self.when {
             // a value that the caller left out satisfies nothing
-            let tensor = values.get(from).ok().flatten();
+            let tensor = values.get(at).ok().flatten();
             let width = tensor.as_ref().map_or(1, |tensor| (tensor.len() / rows).max(1));
             for (row, holds) in holds.iter_mut().enumerate() {
                 *holds &= tensor.as_ref().is_some_and(|tensor| holds_at(condition, tensor.data(), row * width));
@@ -171,5 +176,117 @@ impl Bounded {
             bounded.push(within);
         }
         bounded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use stemma_core::{Digest, signature::Signature, target::Target};
+
+    use super::*;
+
+    fn sequence() -> Sequence {
+        let target =
+            Target { model: "score".parse().unwrap(), version: "1.0.0".parse().unwrap(), digest: Digest::of(b"score") };
+        Sequence::of_one(target, &Signature::default())
+    }
+
+    /// Keeps `y` within limits in the rows whose `x` is at least 0.
+    fn bounding(min: Option<f64>, max: Option<f64>) -> Overrides {
+        let when = json!([{ "value": "request.x", "min": 0 }]);
+        let mut rule = json!({ "output": "y", "owner": "risk", "reason": "appetite", "when": when });
+        for (limit, value) in [("min", min), ("max", max)] {
+            rule.as_object_mut().unwrap().extend(value.map(|value| (limit.to_owned(), json!(value))));
+        }
+        Overrides::load(&serde_json::from_value(json!({ "bound": rule })).unwrap(), &sequence()).unwrap()
+    }
+
+    /// Two columns of `y` for each row.
+    fn any_elements(rows: usize) -> impl Strategy<Value = TensorData> {
+        let count = rows * 2;
+        prop_oneof![
+            prop::collection::vec(any::<f32>(), count).prop_map(TensorData::from),
+            prop::collection::vec(any::<f64>(), count).prop_map(TensorData::from),
+            prop::collection::vec(any::<i8>(), count).prop_map(TensorData::from),
+            prop::collection::vec(any::<i32>(), count).prop_map(TensorData::from),
+            prop::collection::vec(any::<u16>(), count).prop_map(TensorData::from),
+            prop::collection::vec(any::<bool>(), count).prop_map(TensorData::from),
+        ]
+    }
+
+    /// The elements as numbers; none of what has no size.
+    fn numbers(data: &TensorData) -> Vec<f64> {
+        match data {
+            TensorData::Float(numbers) => numbers.iter().map(|x| f64::from(*x)).collect(),
+            TensorData::Double(numbers) => numbers.clone(),
+            TensorData::Int8(numbers) => numbers.iter().map(|x| f64::from(*x)).collect(),
+            TensorData::Int32(numbers) => numbers.iter().map(|x| f64::from(*x)).collect(),
+            TensorData::Uint16(numbers) => numbers.iter().map(|x| f64::from(*x)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    prop_compose! {
+        fn any_case()(rows in 1usize..6)(
+            data in any_elements(rows),
+            x in prop::collection::vec(-1.0f32..1.0, rows),
+            min in prop::option::of((-4000i32..0).prop_map(|min| f64::from(min) / 4.0)),
+            max in prop::option::of((0i32..4000).prop_map(|max| f64::from(max) / 4.0)),
+        ) -> (TensorData, Vec<f32>, Option<f64>, Option<f64>) {
+            (data, x, min, max)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_holds_is_within_its_limits_and_the_rest_is_untouched((data, x, min, max) in any_case()) {
+            let rows = x.len();
+            let request = [("x".to_owned(), Tensor::new(vec![rows, 1], x.clone()).unwrap())];
+            let values = Values { request: &request, steps: &[] };
+            let mut outputs = [("y".to_owned(), Tensor::new(vec![rows, 2], data.clone()).unwrap())];
+            let rule = bounding(min, max);
+            let fired = apply(&rule, &values, &mut outputs, Timestamp(0));
+            let (before, after) = (numbers(&data), numbers(outputs[0].1.data()));
+            let mut moved = Vec::new();
+            for (at, (before, after)) in before.iter().zip(&after).enumerate() {
+                let within = min.is_none_or(|min| *after >= min) && max.is_none_or(|max| *after <= max);
+                if before.is_nan() {
+                    prop_assert!(after.is_nan());
+                } else if x[at / 2] >= 0.0 {
+                    prop_assert!(within, "{} at {}", after, at);
+                } else {
+                    prop_assert_eq!(before, after);
+                }
+                moved.extend((before < after || before > after).then_some(at as u64));
+            }
+            let effects: Vec<&OverrideEffect> = fired.iter().map(|one| &one.effect).collect();
+            match effects.as_slice() {
+                [] => prop_assert!(moved.is_empty()),
+                [OverrideEffect::Bounded { output, count, before: told }] => {
+                    prop_assert_eq!((output.as_str(), *count), ("y", moved.len() as u64));
+                    prop_assert_eq!(told.iter().map(|(at, _)| *at).collect::<Vec<_>>(), moved);
+                    for (at, was) in told {
+                        prop_assert!(*was as f32 == before[*at as usize] as f32);
+                    }
+                }
+                other => prop_assert!(false, "{:?}", other),
+            }
+            // what is within its limits stays
+            let once = numbers(outputs[0].1.data()).iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            prop_assert!(apply(&rule, &values, &mut outputs, Timestamp(0)).is_empty());
+            let twice = numbers(outputs[0].1.data()).iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(once, twice);
+        }
+    }
+
+    #[test]
+    fn a_condition_on_what_is_not_there_is_no_condition_to_leave_out() {
+        let rule = json!({ "output": "y", "max": 1, "owner": "risk", "reason": "appetite",
+            "when": [{ "value": "limits.p", "min": 0 }] });
+        let rules = serde_json::from_value(json!({ "cap": rule })).unwrap();
+        let faults = Overrides::load(&rules, &sequence()).err().unwrap();
+        assert_eq!(faults, ["override `cap`: there is no `limits.p`"]);
     }
 }

@@ -12,7 +12,6 @@ use stemma_core::{
 use crate::{
     access::Access,
     compose::{Program, ProgramError},
-    overrule::Overrides,
     runtime::Runtime,
 };
 
@@ -57,7 +56,6 @@ pub struct Endpoint {
 /// An arm that can answer.
 pub(crate) struct LoadedArm {
     pub program: Program,
-    pub overrides: Overrides,
     /// Under which its requests are counted: the same arm of an experiment whose share changed has the same key.
     pub key: String,
 }
@@ -81,7 +79,7 @@ impl Endpoint {
         let mut arms = Vec::new();
         for Arm { variant, serves, .. } in revision.route.arms() {
             let endpoint = || revision.endpoint.clone();
-            let program = Program::load(serves, load).map_err(|source| LoadError::Program {
+            let program = Program::load(serves, &revision.overrides, load).map_err(|source| LoadError::Program {
                 endpoint: endpoint(),
                 variant,
                 source,
@@ -91,8 +89,7 @@ impl Endpoint {
             if !changes.is_empty() {
                 return Err(LoadError::Contract { endpoint: endpoint(), variant, changes });
             }
-            let overrides = Overrides::load(&revision, serves);
-            arms.push(LoadedArm { program, overrides, key: arm_key(&revision, variant) });
+            arms.push(LoadedArm { program, key: arm_key(&revision, variant) });
         }
         Ok(Self { revision, revision_digest, arms })
     }

@@ -1,0 +1,31 @@
+//! What became of a request: what each step gave, which overrides had a say, and the answer or why there is none.
+
+use stemma_core::{prediction::OverrideRecord, target::Target};
+use stemma_tensor::Tensor;
+
+/// What became of a request.
+#[derive(Debug)]
+pub struct Ran {
+    /// Every step that was begun, in order.
+    pub steps: Vec<StepRan>,
+    pub overrides: Vec<OverrideRecord>,
+    pub result: Result<Vec<(String, Tensor)>, Failure>,
+}
+
+#[derive(Debug)]
+pub struct StepRan {
+    pub name: String,
+    pub target: Target,
+    pub latency_us: u64,
+    /// Empty if it failed.
+    pub outputs: Vec<(String, Tensor)>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// What the caller sent doesn't fit.
+    Request(String),
+    /// A model failed on inputs that fit.
+    Model(String),
+}
