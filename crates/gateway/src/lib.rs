@@ -23,11 +23,12 @@ pub use access::{Access, AccessError, Grant, Projects};
 pub use compose::{Program, ProgramError};
 pub use gateway::Gateway;
 pub use log::{
-    AppendError, Extent, LogError, LogOptions, NewRecord, PredictionLog, SegmentId, SegmentSeen, look_at_segments,
+    AppendError, ArmCounts, Extent, LogError, LogOptions, NewRecord, PredictionLog, SegmentId, SegmentSeen,
+    look_at_segments,
 };
 pub use ran::{Failure, Ran, StepRan};
 pub use runtime::{RunFailure, Runtime};
-pub use seal::{ArmCounts, SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
+pub use seal::{SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
 pub use stats::{ArmStats, EndpointStats};
 pub use table::{Endpoint, LoadError, RouteTable};
 pub use turns::{NoTurn, Turn, TurnLimits, Turns};

@@ -25,15 +25,16 @@ use parquet::{
 use stemma_core::{
     Timestamp,
     name::{EndpointName, ProjectName},
-    prediction::{PredictionId, PredictionRecord},
+    prediction::{PredictionId, PredictionKey, PredictionRecord},
 };
 
 use crate::log::{
-    LogError, PredictionLog, SEALING_DIRECTORY, SegmentId, Stored, decode,
+    LogError, PredictionLog, SegmentId, Stored,
+    folder::scratch,
     segment::{Segment, file_name},
 };
 use columns::Columns;
-pub use read::{ArmCounts, SealedError, count_sealed, read_sealed, read_sealed_rows};
+pub use read::{SealedError, count_sealed, read_sealed, read_sealed_rows};
 
 /// Rows that are decoded to read one.
 const PAGE_ROWS: usize = 256;
@@ -80,52 +81,55 @@ impl PredictionLog {
         let segment = self.ended(segment)?;
         match segment.damage {
             Some(offset) => Err(SealError::Log(LogError::Corrupt { path: segment.path.clone(), offset })),
-            None => self.write_parts(&segment),
+            None => write_parts(&segment, self.key(), &scratch(self.directory())),
         }
     }
 
     /// Seals the whole records of a damaged segment; a part ends wherever rows are missing.
     pub fn seal_remains(&self, segment: SegmentId) -> Result<Vec<SealedPart>, SealError> {
-        let segment = self.ended(segment)?;
-        self.write_parts(&segment)
+        write_parts(&*self.ended(segment)?, self.key(), &scratch(self.directory()))
     }
 
-    fn write_parts(&self, segment: &Segment) -> Result<Vec<SealedPart>, SealError> {
-        let directory = self.directory().join(SEALING_DIRECTORY);
-        std::fs::create_dir_all(&directory).map_err(|source| LogError::io("create", &directory, source))?;
-        let mut endpoints: Vec<_> = segment.index(|index| index.rows.clone()).into_iter().collect();
-        endpoints.sort_unstable_by_key(|(ordinal, _)| *ordinal);
-        let mut parts = Vec::new();
-        for (ordinal, rows) in endpoints {
-            let mut open: Option<PartWriter> = None;
-            for (row, offset) in rows {
-                let stored = decode(segment, &segment.read_at(ordinal, row, offset)?)?;
-                if let Some(part) = open.take_if(|part| !part.continues_with(row, &stored)) {
-                    parts.push(part.finish()?);
-                }
-                let part = match &mut open {
-                    Some(part) => part,
-                    none => none.insert(PartWriter::create(&directory, segment.id, ordinal, row, &stored)?),
-                };
-                let id = PredictionId::seal(segment.address(ordinal, row), self.key());
-                part.push(id, row, stored.record)?;
-            }
-            if let Some(part) = open {
-                parts.push(part.finish()?);
-            }
-        }
-        File::open(&directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(|source| LogError::io("sync", &directory, source))?;
-        Ok(parts)
+    /// Deletes an ended segment whose sealed parts the caller has made durable, and the parts' files.
+    pub fn remove(&self, segment: SegmentId) -> Result<(), LogError> {
+        self.ended(segment)?;
+        remove_parts(&scratch(self.directory()), segment)?;
+        self.delete(segment)
     }
 }
 
+/// Writes the parts of a segment into a folder, by endpoint and in the order of their rows.
+fn write_parts(segment: &Segment, key: &PredictionKey, folder: &Path) -> Result<Vec<SealedPart>, SealError> {
+    std::fs::create_dir_all(folder).map_err(|source| LogError::io("create", folder, source))?;
+    let mut endpoints: Vec<_> = segment.index(|index| index.rows.clone()).into_iter().collect();
+    endpoints.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+    let mut parts = Vec::new();
+    for (ordinal, rows) in endpoints {
+        let mut open: Option<PartWriter> = None;
+        for (row, offset) in rows {
+            let stored = Stored::read_at(segment, ordinal, row, offset)?;
+            if let Some(part) = open.take_if(|part| !part.continues_with(row, &stored)) {
+                parts.push(part.finish()?);
+            }
+            let part = match &mut open {
+                Some(part) => part,
+                none => none.insert(PartWriter::create(folder, segment.id, ordinal, row, &stored)?),
+            };
+            let id = PredictionId::seal(segment.address(ordinal, row), key);
+            part.push(id, row, stored.record)?;
+        }
+        if let Some(part) = open {
+            parts.push(part.finish()?);
+        }
+    }
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| LogError::io("sync", folder, source))?;
+    Ok(parts)
+}
+
 /// Removes the files of a segment's parts.
-pub(crate) fn remove_parts(directory: &Path, segment: SegmentId) -> Result<(), LogError> {
-    let sealing = directory.join(SEALING_DIRECTORY);
-    let failed = |source| LogError::io("clear", &sealing, source);
-    let entries = match std::fs::read_dir(&sealing) {
+fn remove_parts(folder: &Path, segment: SegmentId) -> Result<(), LogError> {
+    let failed = |source| LogError::io("clear", folder, source);
+    let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failed(error)),
@@ -253,4 +257,89 @@ fn properties(part: &SealedPart) -> WriterProperties {
         properties = properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
     }
     properties.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use stemma_core::Digest;
+
+    use super::*;
+    use crate::log::{NewRecord, segment::SegmentWriter};
+
+    const SEGMENT: SegmentId = 0x0199_0000_0000_0001;
+    const HOUR_US: i64 = 3_600_000_000;
+
+    /// A row of a segment as it may be left by damage: some are missing.
+    #[derive(Debug, Clone)]
+    struct Row {
+        row: u32,
+        project: ProjectName,
+        record: PredictionRecord,
+    }
+
+    fn record(hours: i64, number: u32) -> PredictionRecord {
+        let record = json!({
+            "time": Timestamp(1_772_366_400_000_000 + hours * HOUR_US), "endpoint": "credit-offer", "revision": number,
+            "revision_digest": Digest::of(b"revision"), "caller": "shop", "variant": "single", "propensity": 1.0,
+            "outcome": { "status": "answered" }, "inputs": [], "outputs": [], "nodes": [], "latency_us": number,
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    fn any_rows() -> impl Strategy<Value = Vec<Row>> {
+        let one = (prop::bool::weighted(0.2), prop::bool::weighted(0.1), -40i64..40);
+        prop::collection::vec(one, 1..40).prop_map(|rows| {
+            let mut next = 0;
+            let row = |(missing, other, hours)| {
+                next += 1 + u32::from(missing);
+                let project = if other { "fraud" } else { "credit" };
+                Row { row: next, project: project.parse().unwrap(), record: record(hours, next) }
+            };
+            rows.into_iter().map(row).collect()
+        })
+    }
+
+    fn written(folder: &Path, endpoints: &[Vec<Row>]) -> Segment {
+        let mut writer = SegmentWriter::create(folder, SEGMENT).unwrap();
+        let segment = writer.reader().unwrap();
+        let mut frames = Vec::new();
+        for (ordinal, rows) in (3u16..).zip(endpoints) {
+            for Row { row, project, record } in rows {
+                let payload = NewRecord { project, ordinal, record }.encode().unwrap().payload;
+                frames.push(writer.push(ordinal, *row, &payload));
+            }
+        }
+        writer.commit().unwrap();
+        segment.publish(frames);
+        segment
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+        #[test]
+        fn parts_hold_every_row_once_without_gaps_and_each_for_one_project_and_day(
+            endpoints in prop::collection::vec(any_rows(), 1..4),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let segment = written(folder.path(), &endpoints);
+            let parts = write_parts(&segment, &PredictionKey::from_bytes([7; 32]), &folder.path().join("parts")).unwrap();
+            let mut parts = parts.into_iter().peekable();
+            for (ordinal, rows) in (3u16..).zip(&endpoints) {
+                let mut rows = rows.iter();
+                while let Some(part) = parts.next_if(|part| part.ordinal == ordinal) {
+                    prop_assert_eq!(part.rows, u64::from(part.last_row - part.first_row) + 1);
+                    for at in part.first_row..=part.last_row {
+                        let Row { row, project, record } = rows.next().unwrap();
+                        prop_assert_eq!((*row, project), (at, &part.project));
+                        prop_assert!(record.time.utc_day() <= part.day);
+                        prop_assert_eq!(&read_sealed(File::open(&part.file).unwrap(), part.first_row, at).unwrap(), record);
+                    }
+                }
+                prop_assert!(rows.next().is_none(), "a row is in no part");
+            }
+            prop_assert!(parts.next().is_none());
+        }
+    }
 }

@@ -26,6 +26,9 @@
 //! `stable` tells a torn write from damage: bytes that were once on disk before a later frame was written can't be
 //! torn, so if they are wrong, they were altered.
 
+/// Milliseconds since the epoch in the upper 48 bits, 16 random bits below.
+pub type SegmentId = u64;
+
 /// Length of a segment's header.
 pub const SEGMENT_HEADER_BYTES: usize = 32;
 /// Length of a frame without its payload.

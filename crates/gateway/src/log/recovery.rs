@@ -10,9 +10,9 @@ use std::{
 use stemma_core::Digest;
 
 use super::{
-    LogError, SegmentId,
-    frame::{self, Scan},
-    segment::{Segment, SegmentWriter, parse_file_name},
+    error::LogError,
+    frame::{self, Scan, SegmentId},
+    segment::{Segment, SegmentWriter, file_name, parse_file_name},
 };
 
 /// What became of one segment that an earlier process left.
@@ -50,7 +50,7 @@ fn segments_in(directory: &Path) -> Result<Vec<SegmentId>, LogError> {
 }
 
 fn recover_segment(directory: &Path, id: SegmentId) -> Result<(Option<Arc<Segment>>, RecoveredSegment), LogError> {
-    let path = directory.join(super::segment::file_name(id));
+    let path = directory.join(file_name(id));
     let failed = |source| LogError::io("recover", &path, source);
     let bytes = std::fs::read(&path).map_err(failed)?;
     let scan = frame::scan(id, &bytes);
@@ -124,7 +124,7 @@ pub fn look_at_segments(
 ) -> Result<Vec<SegmentSeen>, LogError> {
     let mut seen = Vec::new();
     for segment in segments_in(directory)? {
-        let path = directory.join(super::segment::file_name(segment));
+        let path = directory.join(file_name(segment));
         let bytes = match std::fs::read(&path) {
             // sealed meanwhile
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,

@@ -12,10 +12,10 @@ use std::{
 use stemma_core::{Digest, prediction::PredictionAddress};
 
 use super::{
-    LogError, SegmentId,
+    error::LogError,
     frame::{
-        FRAME_HEADER_BYTES, FrameAt, FrameHeader, FrameKind, Scan, announced_payload, push_frame, read_frame,
-        segment_header,
+        FRAME_HEADER_BYTES, FrameAt, FrameHeader, FrameKind, Scan, SegmentId, announced_payload, push_frame,
+        read_frame, segment_header,
     },
 };
 

@@ -6,9 +6,15 @@ use std::{
     thread::JoinHandle,
 };
 
-use super::{AppendError, Planned, SegmentId, Shared, Waiter, Work, frame::FrameAt, segment::SegmentWriter};
+use super::{
+    error::AppendError,
+    frame::{FrameAt, SegmentId},
+    intake::{Planned, Waiter, Work},
+    segment::SegmentWriter,
+    shared::Shared,
+};
 
-pub(super) fn start(shared: Arc<Shared>, first: SegmentWriter) -> io::Result<JoinHandle<()>> {
+pub fn start(shared: Arc<Shared>, first: SegmentWriter) -> io::Result<JoinHandle<()>> {
     let mut writer = Writer { shared, open: Some(first), pending: Vec::new() };
     std::thread::Builder::new().name("prediction-log".to_owned()).spawn(move || writer.run())
 }
@@ -155,7 +161,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                let directory = self.shared.directory.display();
+                let directory = self.shared.directory().display();
                 tracing::error!("no new prediction log segment in `{directory}`: {error}");
                 self.shared.stop_planning(id);
                 Err(AppendError::NotWritable)
@@ -177,16 +183,6 @@ impl Writer {
         };
         for waiter in waiters {
             answer(Some(waiter), outcome.clone());
-        }
-    }
-}
-
-impl Shared {
-    /// Gives no more rows in a segment that can't be written to.
-    fn stop_planning(&self, segment: SegmentId) {
-        let mut intake = self.intake();
-        if intake.open.as_ref().is_some_and(|open| open.segment == segment) {
-            intake.open = None;
         }
     }
 }

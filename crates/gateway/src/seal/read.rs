@@ -1,6 +1,6 @@
 //! Reading rows of a sealed part: the footer, the page index of one row group, then one page of each column.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use arrow_array::{cast::AsArray as _, types::UInt32Type};
 use parquet::{
@@ -20,12 +20,10 @@ use parquet::{
 use stemma_core::prediction::PredictionRecord;
 
 use super::columns::record_at;
+use crate::log::ArmCounts;
 
 /// Rows decoded at a time to count them.
 const COUNT_ROWS: usize = 8192;
-
-/// How many answers each arm of each revision gave.
-pub type ArmCounts = BTreeMap<(u32, String), u64>;
 
 /// Why a row of a sealed part could not be read.
 #[derive(Debug, thiserror::Error)]

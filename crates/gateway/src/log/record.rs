@@ -1,0 +1,83 @@
+//! A record as it goes into its frame and comes out of it.
+
+use std::{collections::BTreeMap, io};
+
+use serde::{Deserialize, Serialize};
+use stemma_core::{
+    name::ProjectName,
+    prediction::{PredictionAddress, PredictionRecord},
+};
+
+use super::{
+    error::{AppendError, LogError},
+    frame::PAYLOAD_BYTES_MAX,
+    segment::Segment,
+};
+
+/// A record to be kept, with what its id and its file need.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRecord<'a> {
+    pub project: &'a ProjectName,
+    pub ordinal: u16,
+    pub record: &'a PredictionRecord,
+}
+
+impl NewRecord<'_> {
+    /// Returns the record as it will lie in its frame, if it can.
+    pub fn encode(&self) -> Result<EncodedRecord, AppendError> {
+        if !self.record.propensity.is_finite() {
+            let reason = format!("propensity {} is not finite", self.record.propensity);
+            return Err(AppendError::Unwritable(reason));
+        }
+        let stored = StoredRef { project: self.project, record: self.record };
+        let payload = serde_json::to_vec(&stored).map_err(|error| AppendError::Unwritable(error.to_string()))?;
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            let bytes = payload.len();
+            return Err(AppendError::TooLarge { bytes });
+        }
+        Ok(EncodedRecord { ordinal: self.ordinal, payload })
+    }
+}
+
+/// A record as it will lie in its frame. Encoding may take a while; it needs no lock and no disk.
+#[derive(Debug, Clone)]
+pub struct EncodedRecord {
+    pub(crate) ordinal: u16,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// The payload of a frame.
+#[derive(Serialize)]
+struct StoredRef<'a> {
+    project: &'a ProjectName,
+    record: &'a PredictionRecord,
+}
+
+/// The payload of a frame, read back.
+#[derive(Debug, Deserialize)]
+pub struct Stored {
+    pub project: ProjectName,
+    pub record: PredictionRecord,
+}
+
+impl Stored {
+    /// Returns the record at an address in this segment, if there is one.
+    pub fn find(segment: &Segment, address: PredictionAddress) -> Result<Option<Self>, LogError> {
+        let payload = segment.read(address.endpoint, address.row)?;
+        payload.map(|payload| Self::decode(segment, &payload)).transpose()
+    }
+
+    /// Returns the record whose frame lies at an offset.
+    pub fn read_at(segment: &Segment, ordinal: u16, row: u32, offset: u64) -> Result<Self, LogError> {
+        Self::decode(segment, &segment.read_at(ordinal, row, offset)?)
+    }
+
+    fn decode(segment: &Segment, payload: &[u8]) -> Result<Self, LogError> {
+        serde_json::from_slice(payload).map_err(|error| {
+            LogError::io("decode a record of", &segment.path, io::Error::new(io::ErrorKind::InvalidData, error))
+        })
+    }
+}
+
+/// How many answers each arm of each revision gave.
+pub type ArmCounts = BTreeMap<(u32, String), u64>;
