@@ -16,10 +16,9 @@ use stemma_core::{
     policy::{GateFault, GateSpec, ModelPolicy, Role},
     record::{Actor, Auth},
 };
-use stemma_gateway::{Gateway, LogOptions, PredictionLog, RouteTable};
+use stemma_gateway::{Gateway, LogOptions, PredictionLog};
 use stemma_ledger::{Commit, Ledger, LedgerOptions, LedgerUrl, LedgerView};
 use stemma_store::Store;
-use tokio::sync::watch;
 
 use crate::{
     Engine, Inner,
@@ -110,8 +109,7 @@ impl Engine {
                 "a segment of the prediction log is damaged"
             );
         }
-        let (routes, table) = watch::channel(Arc::new(RouteTable::default()));
-        let gateway = Gateway::new(table, log.clone(), clock.clone());
+        let gateway = Gateway::new(log.clone(), clock.clone());
         let engine = Self(Arc::new(Inner {
             home: home.home,
             layout,
@@ -121,8 +119,6 @@ impl Engine {
             log,
             gateway,
             prediction_key,
-            routes,
-            published: tokio::sync::Mutex::new(false),
             access: RwLock::new(Arc::new(AccessTable::default())),
             rights: tokio::sync::Mutex::new(()),
             model_server: std::sync::OnceLock::new(),

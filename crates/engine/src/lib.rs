@@ -65,11 +65,10 @@ use stemma_core::{
     prediction::PredictionKey,
     record::Actor,
 };
-use stemma_gateway::{Gateway, PredictionLog, RouteTable};
+use stemma_gateway::{Gateway, PredictionLog};
 use stemma_ledger::Ledger;
 use stemma_onnx::Model;
 use stemma_store::Store;
-use tokio::sync::watch;
 
 use crate::{
     access::AccessTable,
@@ -104,10 +103,6 @@ struct Inner {
     log: PredictionLog,
     gateway: Gateway,
     prediction_key: PredictionKey,
-    routes: watch::Sender<Arc<RouteTable>>,
-    /// Set once the route table was built: commands that ask no endpoint load no model.
-    /// Held while it is read from the ledger and swapped, so that an older reading never replaces a newer one.
-    published: tokio::sync::Mutex<bool>,
     access: RwLock<Arc<AccessTable>>,
     /// Held while roles and tokens are read and swapped, so that an older reading never replaces a newer one.
     rights: tokio::sync::Mutex<()>,
@@ -154,16 +149,6 @@ impl Engine {
 
     pub(crate) fn access_table(&self) -> Arc<AccessTable> {
         self.0.access.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
-    /// Builds the route table if nobody has yet; the data plane calls this before its first answer.
-    pub async fn ensure_routes(&self) -> Result<(), Problem> {
-        let mut published = self.0.published.lock().await;
-        if !*published {
-            self.publish_routes().await?;
-            *published = true;
-        }
-        Ok(())
     }
 
     pub(crate) fn witnessing(&self) -> std::sync::MutexGuard<'_, ()> {
@@ -248,11 +233,6 @@ impl Engine {
         model
     }
 
-    /// Swaps the routes. Who may ask them is read now: somebody's right may have ended while they were built.
-    pub(crate) fn send_routes(&self, table: RouteTable) {
-        self.0.routes.send_modify(|routes| *routes = Arc::new(RouteTable { access: self.gateway_access(), ..table }));
-    }
-
     /// Reads tokens and roles from the ledger anew; every request that comes after it is met by them. If they can't be
     /// read, nobody is let in by a token: one of those that were known may have been withdrawn.
     pub(crate) async fn reload_access(&self) -> Result<(), Problem> {
@@ -264,17 +244,8 @@ impl Engine {
         };
         *self.0.access.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(table);
         // with the routes as they are: to load models for new ones takes its time
-        self.0.routes.send_modify(|routes| {
-            let access = self.gateway_access();
-            *routes = Arc::new(RouteTable { access, ..RouteTable::clone(routes) });
-        });
+        self.gateway().live().let_in(self.gateway_access());
         failed.map_or(Ok(()), Err)
-    }
-
-    /// Builds the route table anew if it was built before.
-    pub(crate) async fn republish_routes(&self) -> Result<(), Problem> {
-        let published = self.0.published.lock().await;
-        if *published { self.publish_routes().await } else { Ok(()) }
     }
 
     /// Finishes and lets go of the database.

@@ -54,7 +54,7 @@ impl Engine {
         if self.log().ensure_writable().await.is_err() {
             return Err(not_ready("the prediction log can't be written"));
         }
-        match self.gateway().table().unavailable.is_empty() {
+        match self.gateway().table().routes.unavailable.is_empty() {
             true => Ok(()),
             false => Err(not_ready("an endpoint's model could not be loaded")),
         }

@@ -20,7 +20,7 @@ use crate::{
     log::{AppendError, EncodedRecord, NewRecord},
     protocol::oip::{self, InferRequest, Invalid},
     ran::{Failure, Ran, StepRan},
-    stats::{AllCounters, Ending},
+    stats::Ending,
     table::{Endpoint, LoadedArm, RouteTable, TakenDown},
     turns::{NoTurn, Turn},
 };
@@ -93,16 +93,14 @@ pub(crate) async fn infer(gateway: &Gateway, ask: Ask<'_>) -> Result<Answered, R
     let (arrived, time) = (Instant::now(), gateway.clock.now());
     let table = gateway.table();
     let (caller, endpoint) = enter(&table, &ask, time)?;
-    let counters = gateway.counters.of(ask.endpoint);
     let answered = async {
-        let counters = Arc::clone(&gateway.counters);
-        let work = Work { endpoint: Arc::clone(endpoint), caller: caller.principal, time, arrived, counters };
+        let work = Work { endpoint: Arc::clone(endpoint), caller: caller.principal, time, arrived };
         let computed = compute(gateway, work, ask).await?;
         let prediction = remember(gateway, endpoint.revision().log, computed.record).await?;
         respond(endpoint, computed.answer, prediction)
     }
     .await;
-    counters.count(ending(&answered), arrived.elapsed());
+    endpoint.counters.count(ending(&answered), arrived.elapsed());
     answered
 }
 
@@ -115,20 +113,20 @@ pub(crate) fn enter<'a>(
     let caller = table.access.identify(ask.bearer, ask.peer_is_local, now)?;
     // whoever may not ask an endpoint is told the same as if there were none
     let may_ask = |project: &ProjectName| caller.projects.include(project);
-    if table.unavailable.get(ask.endpoint).is_some_and(may_ask) {
+    if table.routes.unavailable.get(ask.endpoint).is_some_and(may_ask) {
         return Err(Refused::NotReady(ask.endpoint.clone()));
     }
-    let taken_down = table.taken_down.get(ask.endpoint).filter(|taken_down| may_ask(&taken_down.project));
+    let taken_down = table.routes.taken_down.get(ask.endpoint).filter(|taken_down| may_ask(&taken_down.project));
     if let Some(TakenDown { time, reason, project: _ }) = taken_down {
         return Err(Refused::TakenDown { endpoint: ask.endpoint.clone(), time: *time, reason: reason.clone() });
     }
-    let known = table.endpoints.get(ask.endpoint).filter(|endpoint| may_ask(&endpoint.revision().project));
+    let known = table.routes.endpoints.get(ask.endpoint).filter(|endpoint| may_ask(&endpoint.revision().project));
     let Some(endpoint) = known else {
         return Err(no_endpoint(table, &caller, ask.endpoint));
     };
     let endpoint = match ask.revision {
         None => endpoint,
-        Some(wanted) => table.revision(ask.endpoint, wanted).ok_or_else(|| Refused::RevisionGone {
+        Some(wanted) => table.routes.revision(ask.endpoint, wanted).ok_or_else(|| Refused::RevisionGone {
             endpoint: ask.endpoint.clone(),
             wanted,
             live: endpoint.revision().number,
@@ -148,6 +146,7 @@ pub(crate) fn enter<'a>(
 /// Names only endpoints that the caller may ask.
 fn no_endpoint(table: &RouteTable, caller: &Caller, wanted: &EndpointName) -> Refused {
     let visible = table
+        .routes
         .endpoints
         .values()
         .map(|endpoint| endpoint.revision())
@@ -163,7 +162,6 @@ struct Work {
     caller: PrincipalName,
     time: Timestamp,
     arrived: Instant,
-    counters: Arc<AllCounters>,
 }
 
 /// What the computing thread gives back.
@@ -222,7 +220,7 @@ impl Work {
         let mut ran = arm.program.run(&request.inputs, self.time);
         let Finished { outputs, printed } = finish(&mut ran, request.outputs.as_deref())?;
         let ending = if printed.is_ok() { Ending::Answered } else { Ending::Failed };
-        self.counters.count_arm(&revision.endpoint, &arm.key, ending, self.arrived.elapsed());
+        arm.counters.count(ending, self.arrived.elapsed());
         let fired = fired(&ran);
         let answer = Computation {
             id: request.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),

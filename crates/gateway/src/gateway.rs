@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use stemma_core::{Clock, name::EndpointName};
-use tokio::sync::watch;
 
 use crate::{
+    live::LiveTable,
     log::PredictionLog,
     stats::{AllCounters, ArmStats, EndpointStats},
     table::RouteTable,
@@ -23,10 +23,10 @@ pub const LARGE_BODY_BYTES: usize = 256 << 10;
 
 /// Answers predictions from the newest route table and remembers them.
 pub struct Gateway {
-    table: watch::Receiver<Arc<RouteTable>>,
+    live: LiveTable,
     log: PredictionLog,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) counters: Arc<AllCounters>,
+    counters: AllCounters,
     /// Models that compute at once: as many as there are processors.
     pub(crate) running: Arc<Turns>,
     /// Those among them with a large body: fewer, if there are several processors.
@@ -34,13 +34,14 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(table: watch::Receiver<Arc<RouteTable>>, log: PredictionLog, clock: Arc<dyn Clock>) -> Self {
+    /// A gateway that knows no endpoint yet.
+    pub fn new(log: PredictionLog, clock: Arc<dyn Clock>) -> Self {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
-            table,
+            live: LiveTable::default(),
             log,
             clock,
-            counters: Arc::default(),
+            counters: AllCounters::default(),
             running: Turns::new(limits(processors)),
             running_large: Turns::new(limits(processors.saturating_sub(1).max(1))),
         }
@@ -48,11 +49,21 @@ impl Gateway {
 
     /// Returns the table of this moment; a request keeps the one it began with.
     pub fn table(&self) -> Arc<RouteTable> {
-        Arc::clone(&self.table.borrow())
+        self.live.now()
+    }
+
+    /// Where the next table takes the place of this one.
+    pub fn live(&self) -> &LiveTable {
+        &self.live
     }
 
     pub fn log(&self) -> &PredictionLog {
         &self.log
+    }
+
+    /// For what is loaded to count by.
+    pub fn counters(&self) -> &AllCounters {
+        &self.counters
     }
 
     /// Returns the counters of every endpoint that was asked since the gateway started.
@@ -72,7 +83,7 @@ impl Gateway {
 
     /// True if every endpoint of the table has its model, and predictions can be remembered.
     pub async fn is_ready(&self) -> bool {
-        self.table().unavailable.is_empty() && self.log.ensure_writable().await.is_ok()
+        self.table().routes.unavailable.is_empty() && self.log.ensure_writable().await.is_ok()
     }
 }
 

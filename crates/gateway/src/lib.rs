@@ -1,13 +1,14 @@
 //! The data plane: answers a prediction fast and remembers it.
 //!
-//! Knows no ledger, no engine, no SQL and no web framework. It sees a [`RouteTable`], swapped whole through a watch
-//! channel, and emits prediction records into a [`PredictionLog`]; a request touches no database.
+//! Knows no ledger, no engine, no SQL and no web framework. It sees one [`RouteTable`], swapped whole, and emits
+//! prediction records into a [`PredictionLog`]; a request touches no database and waits for no table.
 
 pub mod access;
 mod answer;
 mod compose;
 mod gateway;
 pub mod http;
+mod live;
 pub mod log;
 mod overrule;
 pub mod protocol;
@@ -22,6 +23,7 @@ mod values;
 pub use access::{Access, AccessError, Grant, Projects};
 pub use compose::{Program, ProgramError};
 pub use gateway::Gateway;
+pub use live::LiveTable;
 pub use log::{
     AppendError, ArmCounts, Extent, LogError, LogOptions, NewRecord, PredictionLog, SegmentId, SegmentSeen,
     look_at_segments,
@@ -29,6 +31,6 @@ pub use log::{
 pub use ran::{Failure, Ran, StepRan};
 pub use runtime::{RunFailure, Runtime};
 pub use seal::{SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
-pub use stats::{ArmStats, EndpointStats};
-pub use table::{Endpoint, LoadError, RouteTable};
+pub use stats::{AllCounters, ArmStats, EndpointStats};
+pub use table::{Endpoint, LoadError, RouteTable, Routes};
 pub use turns::{NoTurn, Turn, TurnLimits, Turns};

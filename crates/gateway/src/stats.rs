@@ -5,7 +5,7 @@ mod histogram;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -37,6 +37,7 @@ pub enum Ending {
     Unavailable,
 }
 
+/// The counters of an endpoint or of an arm.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     answered: AtomicU64,
@@ -93,9 +94,10 @@ impl Counters {
         }
     }
 
-    fn read(&self, endpoint: EndpointName) -> EndpointStats {
+    /// `None` if nothing was counted.
+    fn read(&self, endpoint: EndpointName) -> Option<EndpointStats> {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        EndpointStats {
+        let stats = EndpointStats {
             endpoint,
             answered: read(&self.answered),
             failed: read(&self.failed),
@@ -103,44 +105,37 @@ impl Counters {
             unavailable: read(&self.unavailable),
             latency_us_sum: read(&self.latency_us_sum),
             latency: self.latency.read(),
-        }
+        };
+        (stats.requests() > 0).then_some(stats)
     }
 }
 
-/// The counters of all endpoints; they outlive the tables that are swapped.
+/// The counters of everything that was ever loaded; they outlive the tables that are swapped.
+///
+/// What is loaded holds its own, so that a request looks nothing up here.
 #[derive(Debug, Default)]
-pub(crate) struct AllCounters(RwLock<HashMap<EndpointName, Arc<Counters>>>, RwLock<HashMap<ArmKey, Arc<Counters>>>);
+pub struct AllCounters {
+    endpoints: Mutex<HashMap<EndpointName, Arc<Counters>>>,
+    arms: Mutex<HashMap<ArmKey, Arc<Counters>>>,
+}
 
 /// An endpoint and the key of one of its arms.
 type ArmKey = (EndpointName, String);
 
 impl AllCounters {
-    /// Returns the counters of an endpoint; only the first request to it ever takes the write lock.
-    pub fn of(&self, endpoint: &EndpointName) -> Arc<Counters> {
-        let known = self.0.read().unwrap_or_else(|e| e.into_inner());
-        if let Some(counters) = known.get(endpoint) {
-            return Arc::clone(counters);
-        }
-        drop(known);
-        let mut all = self.0.write().unwrap_or_else(|e| e.into_inner());
-        Arc::clone(all.entry(endpoint.clone()).or_default())
+    /// Returns the counters of an endpoint, the same whenever it is loaded.
+    pub(crate) fn of_endpoint(&self, endpoint: &EndpointName) -> Arc<Counters> {
+        Arc::clone(lock(&self.endpoints).entry(endpoint.clone()).or_default())
     }
 
-    /// Counts a request of an arm that a model answered or failed on.
-    pub fn count_arm(&self, endpoint: &EndpointName, arm: &str, ending: Ending, took: Duration) {
-        let key = (endpoint.clone(), arm.to_owned());
-        let known = self.1.read().unwrap_or_else(|e| e.into_inner());
-        if let Some(counters) = known.get(&key) {
-            return counters.count(ending, took);
-        }
-        drop(known);
-        let mut all = self.1.write().unwrap_or_else(|e| e.into_inner());
-        all.entry(key).or_default().count(ending, took);
+    /// Returns the counters of an arm, the same for each revision that has it.
+    pub(crate) fn of_arm(&self, endpoint: &EndpointName, arm: &str) -> Arc<Counters> {
+        Arc::clone(lock(&self.arms).entry((endpoint.clone(), arm.to_owned())).or_default())
     }
 
+    /// What was counted of an arm, if it was asked.
     pub fn read_arm(&self, endpoint: &EndpointName, arm: &str) -> Option<ArmStats> {
-        let all = self.1.read().unwrap_or_else(|e| e.into_inner());
-        let stats = all.get(&(endpoint.clone(), arm.to_owned()))?.read(endpoint.clone());
+        let stats = lock(&self.arms).get(&(endpoint.clone(), arm.to_owned()))?.read(endpoint.clone())?;
         Some(ArmStats {
             answered: stats.answered,
             failed: stats.failed,
@@ -149,18 +144,22 @@ impl AllCounters {
         })
     }
 
+    /// What was counted of an endpoint, if it was asked.
     pub fn read_one(&self, endpoint: &EndpointName) -> Option<EndpointStats> {
-        let all = self.0.read().unwrap_or_else(|e| e.into_inner());
-        let counters = all.get(endpoint)?;
-        Some(counters.read(endpoint.clone()))
+        lock(&self.endpoints).get(endpoint)?.read(endpoint.clone())
     }
 
+    /// What was counted of each endpoint that was asked, by name.
     pub fn read(&self) -> Vec<EndpointStats> {
-        let all = self.0.read().unwrap_or_else(|e| e.into_inner());
-        let mut stats: Vec<_> = all.iter().map(|(endpoint, counters)| counters.read(endpoint.clone())).collect();
+        let all = lock(&self.endpoints);
+        let mut stats: Vec<_> = all.iter().filter_map(|(endpoint, counters)| counters.read(endpoint.clone())).collect();
         stats.sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
         stats
     }
+}
+
+fn lock<T>(counters: &Mutex<T>) -> MutexGuard<'_, T> {
+    counters.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -168,14 +167,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_counted_by_ending_and_latency() {
+    fn requests_are_counted_by_ending_and_latency_however_often_an_endpoint_is_loaded() {
         let all = AllCounters::default();
         let name = EndpointName::new("credit-offer").unwrap();
-        let counters = all.of(&name);
+        let counters = all.of_endpoint(&name);
         for micros in [50, 60, 101, 20_000_000] {
             counters.count(Ending::Answered, Duration::from_micros(micros));
         }
-        all.of(&name).count(Ending::Refused, Duration::ZERO);
+        all.of_endpoint(&name).count(Ending::Refused, Duration::ZERO);
         let stats = all.read().remove(0);
         assert_eq!((stats.requests(), stats.answered, stats.refused), (5, 4, 1));
         assert_eq!(stats.latency_us(0.5), Some(60));
@@ -184,9 +183,24 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_has_no_quantile() {
+    fn arms_of_the_same_key_count_together_and_others_apart() {
         let all = AllCounters::default();
-        all.of(&EndpointName::new("idle").unwrap());
+        let name = EndpointName::new("credit-offer").unwrap();
+        for (arm, ending) in [("a", Ending::Answered), ("a", Ending::Failed), ("b", Ending::Failed)] {
+            all.of_arm(&name, arm).count(ending, Duration::ZERO);
+        }
+        let counted = |arm| all.read_arm(&name, arm).map(|stats| (stats.answered, stats.failed));
+        assert_eq!((counted("a"), counted("b")), (Some((1, 1)), Some((0, 1))));
+    }
+
+    #[test]
+    fn what_was_loaded_and_never_asked_has_no_counts_and_what_only_refused_has_no_quantile() {
+        let all = AllCounters::default();
+        let name = EndpointName::new("idle").unwrap();
+        let counters = all.of_endpoint(&name);
+        all.of_arm(&name, "a");
+        assert_eq!((all.read(), all.read_one(&name), all.read_arm(&name, "a")), (Vec::new(), None, None));
+        counters.count(Ending::Refused, Duration::ZERO);
         assert_eq!(all.read()[0].latency_us(0.5), None);
     }
 }

@@ -13,11 +13,19 @@ use crate::{
     access::Access,
     compose::{Program, ProgramError},
     runtime::Runtime,
+    stats::{AllCounters, Counters},
 };
 
-/// Everything a request needs to be answered.
+/// Everything a request needs to be answered, as it is at one moment.
 #[derive(Clone, Default)]
 pub struct RouteTable {
+    pub routes: Arc<Routes>,
+    pub access: Arc<Access>,
+}
+
+/// What answers for each endpoint.
+#[derive(Default)]
+pub struct Routes {
     pub endpoints: HashMap<EndpointName, Arc<Endpoint>>,
     /// Revisions that answered before the live one, for callers who ask for them by number.
     pub earlier: HashMap<EndpointName, Vec<Arc<Endpoint>>>,
@@ -25,7 +33,6 @@ pub struct RouteTable {
     pub unavailable: HashMap<EndpointName, ProjectName>,
     /// Endpoints that were taken down; they answer 410.
     pub taken_down: HashMap<EndpointName, TakenDown>,
-    pub access: Access,
 }
 
 /// Why nothing answers for an endpoint any more.
@@ -36,7 +43,7 @@ pub struct TakenDown {
     pub reason: String,
 }
 
-impl RouteTable {
+impl Routes {
     /// The revision of an endpoint that answers by this number.
     pub fn revision(&self, endpoint: &EndpointName, number: u32) -> Option<&Arc<Endpoint>> {
         let live = self.endpoints.get(endpoint).into_iter();
@@ -51,13 +58,14 @@ pub struct Endpoint {
     revision_digest: Digest,
     /// In the order of the route's arms.
     arms: Vec<LoadedArm>,
+    /// Of all its requests, also those that reach no arm.
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// An arm that can answer.
 pub(crate) struct LoadedArm {
     pub program: Program,
-    /// Under which its requests are counted: the same arm of an experiment whose share changed has the same key.
-    pub key: String,
+    pub counters: Arc<Counters>,
 }
 
 /// Why a revision can't be served.
@@ -70,10 +78,12 @@ pub enum LoadError {
 }
 
 impl Endpoint {
-    /// Loads every model of a revision's route and checks that each arm keeps the revision's contract.
+    /// Loads every model of a revision's route and checks that each arm keeps the revision's contract. It counts on where
+    /// earlier revisions of the endpoint stopped.
     pub fn load<R: Runtime, E: Into<Box<dyn Error + Send + Sync>>>(
         revision: Revision,
         revision_digest: Digest,
+        counters: &AllCounters,
         load: &dyn Fn(&Target) -> Result<Arc<R>, E>,
     ) -> Result<Self, LoadError> {
         let mut arms = Vec::new();
@@ -89,9 +99,11 @@ impl Endpoint {
             if !changes.is_empty() {
                 return Err(LoadError::Contract { endpoint: endpoint(), variant, changes });
             }
-            arms.push(LoadedArm { program, key: arm_key(&revision, variant) });
+            let counters = counters.of_arm(&revision.endpoint, &arm_key(&revision, variant));
+            arms.push(LoadedArm { program, counters });
         }
-        Ok(Self { revision, revision_digest, arms })
+        let counters = counters.of_endpoint(&revision.endpoint);
+        Ok(Self { revision, revision_digest, arms, counters })
     }
 
     pub fn revision(&self) -> &Revision {
@@ -115,7 +127,7 @@ impl Endpoint {
     }
 }
 
-/// The key under which the requests of an arm are counted.
+/// The key under which the requests of an arm are counted: the same arm of an experiment whose share changed has the same.
 pub fn arm_key(revision: &Revision, variant: &str) -> String {
     format!("{}#{variant}", revision.salt)
 }

@@ -1,10 +1,13 @@
 //! From a request to why, before and after its record was sealed and the process restarted.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::json;
 use stemma_api::types::{Approve, Deploy, Promote, RunGates, SendFeedback};
 use stemma_core::{ErrorKind, id::RequestId, policy::Stage, prediction::PredictionId};
 use stemma_engine::{Caller, Engine};
+use tokio::{sync::oneshot, time::timeout};
 
 use crate::world::{World, project, sample};
 
@@ -77,6 +80,30 @@ async fn every_answer_can_be_explained_and_replayed_wherever_its_record_lies() {
         again.why(&owner, &ids[0]).await.unwrap().record.outputs
     );
     assert_eq!(again.audit_verify().await.unwrap().first_bad, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_answered_while_the_next_table_is_built() {
+    let world = deployed().await;
+    ask(&world.engine, 30.0).await;
+    let (begun, has_begun) = oneshot::channel();
+    let (open, gate) = oneshot::channel();
+    let engine = world.engine.clone();
+    let building = tokio::spawn(async move {
+        let build = async {
+            begun.send(()).unwrap();
+            gate.await.unwrap();
+            Err("the models could not be loaded")
+        };
+        engine.gateway().live().renew(build).await
+    });
+    has_begun.await.unwrap();
+    // before it asks, each request makes sure that there are routes, as the server does
+    let answered = timeout(Duration::from_secs(20), ask_json(&world.engine, 71.0)).await;
+    assert_eq!(answered.expect("it waits for whoever builds")["parameters"]["revision"], 1);
+    open.send(()).unwrap();
+    assert_eq!(building.await.unwrap(), Err("the models could not be loaded"));
+    assert_eq!(ask_json(&world.engine, 71.0).await["parameters"]["revision"], 1, "what failed replaces nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

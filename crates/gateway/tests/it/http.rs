@@ -13,10 +13,13 @@ use stemma_core::{
     route::{LogMode, Route},
     signature::{Datatype, Field, Signature},
 };
-use stemma_gateway::{Access, Endpoint, Grant, LoadError, Projects, http::routes, table::TakenDown};
+use stemma_gateway::{
+    Access, AllCounters, Endpoint, Grant, LoadError, Projects, Routes, http::routes as declared_routes,
+    table::TakenDown,
+};
 
 use crate::support::{
-    Echo, House, echo_endpoint, echo_signature, post, request, revision, status_and_json, table, target,
+    Echo, House, echo_endpoint, echo_signature, post, request, revision, routes, status_and_json, target,
 };
 
 #[tokio::test]
@@ -76,7 +79,7 @@ async fn what_does_not_exist_is_404_with_a_hint() {
 #[tokio::test]
 async fn names_are_decoded_exactly_once_and_checked() {
     let named = "Kredit Ü";
-    let house = House::new(table(vec![echo_endpoint(named, "1.0.2", LogMode::Off)]));
+    let house = House::new(routes(vec![echo_endpoint(named, "1.0.2", LogMode::Off)]));
     let (status, answer) = house.get("/v2/models/Kredit%20%c3%9C").await;
     assert_eq!((status, &answer["name"]), (200, &json!(named)));
     for path in [
@@ -115,7 +118,7 @@ async fn other_methods_are_405_and_say_which_is_right() {
 #[tokio::test]
 async fn every_declared_route_is_answered() {
     let house = House::echo();
-    for route in routes() {
+    for route in declared_routes() {
         let path = route.pattern.replace("{endpoint}", "echo").replace("{version}", "1.0.2");
         let body = request("uint8", "UINT8", json!([1]), json!([1])).to_string();
         let request = Request::builder().method(route.method.clone()).uri(&path).body(Bytes::from(body)).unwrap();
@@ -145,14 +148,12 @@ async fn binary_and_compressed_bodies_are_told_what_to_send() {
 }
 
 fn guarded_house() -> House {
-    let mut routes = table(vec![echo_endpoint("echo", "1.0.2", LogMode::Durable)]);
+    let house = House::new(routes(vec![echo_endpoint("echo", "1.0.2", LogMode::Durable)]));
     let grant = |projects| Grant { principal: "shop@example.org".parse().unwrap(), projects, expires: None };
     let other = Projects::Only(BTreeSet::from(["other".parse().unwrap()]));
-    routes.access = Access {
-        tokens: [(Access::hash("stm_good"), grant(Projects::All)), (Access::hash("stm_other"), grant(other))].into(),
-        anonymous_local: false,
-    };
-    House::new(routes)
+    let tokens = [(Access::hash("stm_good"), grant(Projects::All)), (Access::hash("stm_other"), grant(other))];
+    house.gateway.live().let_in(Access { tokens: tokens.into(), anonymous_local: false });
+    house
 }
 
 #[tokio::test]
@@ -214,9 +215,8 @@ async fn what_a_caller_may_not_ask_is_not_hinted_at() {
 
 #[tokio::test]
 async fn an_endpoint_whose_model_did_not_load_is_503_and_so_is_readiness() {
-    let mut routes = table(vec![echo_endpoint("echo", "1.0.2", LogMode::Off)]);
-    routes.unavailable.insert("broken".parse().unwrap(), "default".parse().unwrap());
-    let house = House::new(routes);
+    let unavailable = [("broken".parse().unwrap(), "default".parse().unwrap())].into();
+    let house = House::new(Routes { unavailable, ..routes(vec![echo_endpoint("echo", "1.0.2", LogMode::Off)]) });
     let broken = house.send(post("/v2/models/broken/infer", "{}")).await;
     assert_eq!(broken.status(), 503);
     assert_eq!(broken.headers()["retry-after"], "1");
@@ -235,7 +235,7 @@ fn a_model_that_breaks_the_contract_is_not_loaded() {
         |_: &stemma_core::target::Target| Ok::<_, std::io::Error>(std::sync::Arc::new(Echo::new(stricter.clone())));
     let mut revision = revision("echo", "1.0.2", LogMode::Off);
     revision.route = Route::Single { serves: Sequence::of_one(target("1.0.2"), &stricter) };
-    let Err(error) = Endpoint::load(revision, Digest::of(b"r"), &load) else {
+    let Err(error) = Endpoint::load(revision, Digest::of(b"r"), &AllCounters::default(), &load) else {
         panic!("it loaded");
     };
     assert!(matches!(error, LoadError::Contract { .. }));
@@ -297,11 +297,10 @@ async fn a_unit_is_a_text_or_a_whole_number_and_nothing_is_dropped() {
 
 #[tokio::test]
 async fn an_endpoint_that_was_taken_down_says_so_to_whoever_may_ask_it() {
-    let mut routes = table(Vec::new());
     let taken_down =
         TakenDown { project: ProjectName::default_project(), time: Timestamp(0), reason: "it erred".into() };
-    routes.taken_down.insert("echo".parse().unwrap(), taken_down);
-    let house = House::new(routes);
+    let taken_down = [("echo".parse().unwrap(), taken_down)].into();
+    let house = House::new(Routes { taken_down, ..Routes::default() });
     let expected = "endpoint `echo` was taken down at 1970-01-01T00:00:00Z: it erred";
     let body = request("uint8", "UINT8", json!([1]), json!([1]));
     assert_eq!(house.infer(&body).await, (410, json!({ "error": expected })));

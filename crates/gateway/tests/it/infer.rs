@@ -10,11 +10,11 @@ use stemma_core::{
     route::{LogMode, Revision, Route},
     target::Target,
 };
-use stemma_gateway::Endpoint;
+use stemma_gateway::{AllCounters, Endpoint};
 use stemma_onnx::Model;
 use stemma_tensor::logged;
 
-use crate::support::{House, echo_endpoint, post, request, revision, status_and_json, table, target};
+use crate::support::{House, echo_endpoint, post, request, revision, routes, status_and_json, target};
 
 fn prediction(house: &House, answer: &Value) -> PredictionRecord {
     let id = answer["parameters"]["prediction_id"].as_str().unwrap();
@@ -280,7 +280,7 @@ async fn a_failing_model_answers_500_with_its_prediction_and_is_remembered() {
 
 #[tokio::test]
 async fn without_a_log_there_is_an_answer_and_no_prediction() {
-    let house = House::new(table(vec![echo_endpoint("echo", "1.0.2", LogMode::Off)]));
+    let house = House::new(routes(vec![echo_endpoint("echo", "1.0.2", LogMode::Off)]));
     let body = request("uint8", "UINT8", json!([1]), json!([1]));
     let response = house.send(post("/v2/models/echo/infer", body.to_string())).await;
     assert!(response.headers().get("x-stemma-prediction-id").is_none());
@@ -291,7 +291,7 @@ async fn without_a_log_there_is_an_answer_and_no_prediction() {
 
 #[tokio::test]
 async fn a_fast_log_answers_at_once_and_the_record_follows() {
-    let house = House::new(table(vec![echo_endpoint("echo", "1.0.2", LogMode::Fast)]));
+    let house = House::new(routes(vec![echo_endpoint("echo", "1.0.2", LogMode::Fast)]));
     let (_, answer) = house.infer(&request("uint8", "UINT8", json!([1]), json!([1]))).await;
     house.log.flush().await.unwrap();
     assert_eq!(prediction(&house, &answer).inputs[0].data, json!([1]));
@@ -340,8 +340,8 @@ async fn a_model_answers_a_batch_and_its_record_replays() {
         ..revision("risk", "2.0.0", LogMode::Durable)
     };
     let load = |_: &Target| Ok::<_, std::io::Error>(Arc::clone(&model));
-    let endpoint = Endpoint::load(revision, Digest::of(b"revision"), &load).unwrap();
-    let house = House::new(table(vec![endpoint]));
+    let endpoint = Endpoint::load(revision, Digest::of(b"revision"), &AllCounters::default(), &load).unwrap();
+    let house = House::new(routes(vec![endpoint]));
     let body = request("x", "FP32", json!([3, 2]), json!([[1, 2], [0, 0], [-3.5, 4]]));
     let (status, answer) = house.post("/v2/models/risk/infer", body.to_string()).await;
     assert_eq!(status, 200, "{answer}");
@@ -368,8 +368,8 @@ async fn a_missing_number_is_asked_about_in_every_spelling_and_kept() {
         ..revision("filled", "2.0.0", LogMode::Durable)
     };
     let load = |_: &Target| Ok::<_, std::io::Error>(Arc::clone(&model));
-    let endpoint = Endpoint::load(revision, Digest::of(b"revision"), &load).unwrap();
-    let house = House::new(table(vec![endpoint]));
+    let endpoint = Endpoint::load(revision, Digest::of(b"revision"), &AllCounters::default(), &load).unwrap();
+    let house = House::new(routes(vec![endpoint]));
     let mut answers = Vec::new();
     for spelling in ["null", "\"NaN\"", "NaN"] {
         let body = format!(r#"{{"inputs":[{{"name":"x","datatype":"FP32","shape":[2,1],"data":[{spelling}, 1.5]}}]}}"#);

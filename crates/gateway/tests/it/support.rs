@@ -1,10 +1,6 @@
 //! A gateway with models that echo, fail or panic, and records to log.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -19,10 +15,10 @@ use stemma_core::{
     target::Target,
 };
 use stemma_gateway::{
-    Access, AppendError, Endpoint, Gateway, LogOptions, NewRecord, PredictionLog, RouteTable, RunFailure, Runtime,
+    Access, AllCounters, AppendError, Endpoint, Gateway, LogOptions, NewRecord, PredictionLog, Routes, RunFailure,
+    Runtime,
 };
 use stemma_tensor::{Tensor, TensorData};
-use tokio::sync::watch;
 
 pub const KEY: PredictionKey = PredictionKey::from_bytes([7; 32]);
 
@@ -166,46 +162,46 @@ pub fn revision(endpoint: &str, version: &str, log: LogMode) -> Revision {
 }
 
 pub fn echo_endpoint(endpoint: &str, version: &str, log: LogMode) -> Endpoint {
-    let load = |_: &Target| Ok::<_, std::io::Error>(Arc::new(Echo::new(echo_signature())));
-    let revision = revision(endpoint, version, log);
-    Endpoint::load(revision, Digest::of(b"revision"), &load).unwrap()
+    counting_echo(endpoint, version, log, &AllCounters::default())
 }
 
-pub fn table(endpoints: Vec<Endpoint>) -> RouteTable {
+pub fn counting_echo(endpoint: &str, version: &str, log: LogMode, counters: &AllCounters) -> Endpoint {
+    let load = |_: &Target| Ok::<_, std::io::Error>(Arc::new(Echo::new(echo_signature())));
+    let revision = revision(endpoint, version, log);
+    Endpoint::load(revision, Digest::of(b"revision"), counters, &load).unwrap()
+}
+
+pub fn routes(endpoints: Vec<Endpoint>) -> Routes {
     let named = |endpoint: Endpoint| (endpoint.revision().endpoint.clone(), Arc::new(endpoint));
-    RouteTable {
-        endpoints: endpoints.into_iter().map(named).collect(),
-        earlier: HashMap::new(),
-        unavailable: HashMap::new(),
-        taken_down: HashMap::new(),
-        access: Access { anonymous_local: true, ..Access::default() },
-    }
+    Routes { endpoints: endpoints.into_iter().map(named).collect(), ..Routes::default() }
 }
 
 /// A gateway over a log in a folder of its own.
 pub struct House {
     pub gateway: Arc<Gateway>,
-    pub routes: watch::Sender<Arc<RouteTable>>,
     pub log: PredictionLog,
     _folder: tempfile::TempDir,
 }
 
 impl House {
-    pub fn new(table: RouteTable) -> Self {
-        Self::with_options(table, LogOptions::default())
+    /// Whoever is on this machine may ask.
+    pub fn new(routes: Routes) -> Self {
+        Self::counting(|_| routes)
     }
 
-    pub fn with_options(table: RouteTable, options: LogOptions) -> Self {
+    /// The same, with routes whose counters are the gateway's.
+    pub fn counting(routes: impl FnOnce(&AllCounters) -> Routes) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let log = open_log_with(folder.path(), options);
-        let (routes, receiver) = watch::channel(Arc::new(table));
-        let gateway = Gateway::new(receiver, log.clone(), Arc::new(SystemClock));
-        Self { gateway: Arc::new(gateway), routes, log, _folder: folder }
+        let log = open_log(folder.path());
+        let gateway = Gateway::new(log.clone(), Arc::new(SystemClock));
+        gateway.live().show(routes(gateway.counters()));
+        gateway.live().let_in(Access { anonymous_local: true, ..Access::default() });
+        Self { gateway: Arc::new(gateway), log, _folder: folder }
     }
 
     /// One endpoint, `echo`, at version 1.0.2, that logs durably.
     pub fn echo() -> Self {
-        Self::new(table(vec![echo_endpoint("echo", "1.0.2", LogMode::Durable)]))
+        Self::counting(|counters| routes(vec![counting_echo("echo", "1.0.2", LogMode::Durable, counters)]))
     }
 
     pub async fn send(&self, request: Request<Bytes>) -> Response<Bytes> {
