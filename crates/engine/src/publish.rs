@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use stemma_api::types::{DeployedRevision, TakenDown};
 use stemma_core::{Digest, Problem, route::standing, target::Target};
-use stemma_gateway::{Endpoint, Routes};
+use stemma_gateway::{Endpoint, Routes, Runtime};
 use stemma_onnx::Model;
 
 use crate::{Engine, problem::internal};
@@ -79,7 +79,7 @@ impl Engine {
             return Ok(Arc::clone(known));
         }
         let models = self.load_models(&deployed.revision.route.targets()).await?;
-        let load = |target: &Target| models.get(&target.digest).cloned().ok_or("its model was not loaded");
+        let load = |target: &Target| in_process(&models, target);
         let counters = self.gateway().counters();
         Endpoint::load(deployed.revision, deployed.digest, counters, &load).map(Arc::new).map_err(internal)
     }
@@ -92,4 +92,13 @@ impl Engine {
         }
         Ok(models)
     }
+}
+
+/// What answers for a target: its model, in this process.
+pub(crate) fn in_process(
+    models: &HashMap<Digest, Arc<Model>>,
+    target: &Target,
+) -> Result<Arc<dyn Runtime>, &'static str> {
+    let model = models.get(&target.digest).ok_or("its model was not loaded")?;
+    Ok(Arc::clone(model) as Arc<dyn Runtime>)
 }

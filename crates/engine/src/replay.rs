@@ -6,10 +6,10 @@ use stemma_core::{
     prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
     target::Target,
 };
-use stemma_gateway::{Failure, Program, Ran, StepRan};
+use stemma_gateway::{Failure, Program, Ran, StepRan, on_its_own_thread};
 use stemma_tensor::logged;
 
-use crate::{Caller, Engine, problem::internal};
+use crate::{Caller, Engine, problem::internal, publish::in_process};
 
 impl Engine {
     /// Runs a recorded request through the recorded bytes of its models again, with the overrides that held then, and
@@ -51,12 +51,12 @@ impl Engine {
         })?;
         let targets: Vec<&Target> = arm.serves.targets().collect();
         let models = self.load_models(&targets).await?;
-        let load = |target: &Target| models.get(&target.digest).cloned().ok_or("its model was not loaded");
+        let load = |target: &Target| in_process(&models, target);
         let program = Program::load(arm.serves, &revision.overrides, &load).map_err(internal)?;
         let inputs = logged::to_tensors(&record.inputs)
             .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("the recorded input can't be read: {error}")))?;
         let time = record.time;
-        tokio::task::spawn_blocking(move || program.run(&inputs, time)).await.map_err(internal)
+        on_its_own_thread(async move { program.run(&inputs, time).await }).await.map_err(internal)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::{
     log::{AppendError, EncodedRecord, NewRecord},
     protocol::oip::{self, InferRequest, Invalid},
     ran::{Failure, Ran, StepRan},
+    runtime::on_its_own_thread,
     stats::Ending,
     table::{Endpoint, LoadedArm, RouteTable, TakenDown},
     turns::{NoTurn, Turn},
@@ -184,13 +185,13 @@ struct Computation {
 async fn compute(gateway: &Gateway, work: Work, ask: Ask<'_>) -> Result<Computed, Refused> {
     let turn = take_turn(gateway, &work.caller, &ask).await?;
     let Ask { request_id, unit, body, .. } = ask;
-    let task = tokio::task::spawn_blocking(move || {
+    let task = on_its_own_thread(async move {
         // held here, since a caller who goes away does not stop the computation
         let _turn = turn;
         let mut request = oip::parse(&body, &work.endpoint.revision().signature)?;
         request.id = request.id.or(request_id);
         request.unit = unit.or(request.unit);
-        work.answer(request)
+        work.answer(request).await
     });
     task.await.unwrap_or_else(|panicked| {
         tracing::error!("a request panicked outside its model: {panicked}");
@@ -212,12 +213,12 @@ async fn take_turn(gateway: &Gateway, caller: &PrincipalName, ask: &Ask<'_>) -> 
 }
 
 impl Work {
-    fn answer(self, request: InferRequest) -> Result<Computed, Refused> {
+    async fn answer(self, request: InferRequest) -> Result<Computed, Refused> {
         let revision = self.endpoint.revision();
         // without a unit, each request is one of its own
         let unit = request.unit.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         let (assigned, arm) = self.endpoint.assign(&unit);
-        let mut ran = arm.program.run(&request.inputs, self.time);
+        let mut ran = arm.program.run(&request.inputs, self.time).await;
         let Finished { outputs, printed } = finish(&mut ran, request.outputs.as_deref())?;
         let ending = if printed.is_ok() { Ending::Answered } else { Ending::Failed };
         arm.counters.count(ending, self.arrived.elapsed());

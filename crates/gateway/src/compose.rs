@@ -1,16 +1,11 @@
 //! Runs a sequence of models on one request, and lets overrides have the last word.
 
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, error::Error, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
+use futures::FutureExt as _;
 use stemma_core::{
     Timestamp,
-    composition::{Output, Sequence, Source, Step},
+    composition::{Output, Sequence, Source},
     overrule::Override,
     signature::{Datatype, Signature},
     target::Target,
@@ -20,7 +15,7 @@ use stemma_tensor::{Tensor, TensorData};
 use crate::{
     overrule::{self, Overrides},
     ran::{Failure, Ran, StepRan},
-    runtime::{RunFailure, Runtime},
+    runtime::{Loader, RunFailure, Runtime},
     values::{Located, Values},
 };
 
@@ -39,6 +34,8 @@ struct LoadedStep {
     target: Target,
     model: Arc<dyn Runtime>,
     feeds: Vec<Feed>,
+    /// Only the first step is fed by nobody but the caller.
+    is_first: bool,
 }
 
 /// How one input of a model gets its value.
@@ -60,12 +57,12 @@ pub enum ProgramError {
 
 impl Program {
     /// Loads every model of a sequence and checks that the steps fit together and the overrides find what they ask about.
-    pub fn load<R: Runtime, E: Into<Box<dyn Error + Send + Sync>>>(
+    pub fn load<E: Into<Box<dyn Error + Send + Sync>>>(
         sequence: &Sequence,
         overrides: &BTreeMap<String, Override>,
-        load: &dyn Fn(&Target) -> Result<Arc<R>, E>,
+        load: &Loader<'_, E>,
     ) -> Result<Self, ProgramError> {
-        let mut models: Vec<Arc<dyn Runtime>> = Vec::with_capacity(sequence.steps.len());
+        let mut models = Vec::with_capacity(sequence.steps.len());
         for step in &sequence.steps {
             let target = &step.target;
             let failed = |source: E| ProgramError::Model { target: Box::new(target.clone()), source: source.into() };
@@ -74,8 +71,8 @@ impl Program {
         let signatures: Vec<&Signature> = models.iter().map(|model| model.signature()).collect();
         let signature = sequence.signature(&signatures).map_err(ProgramError::Misfit)?;
         let overrides = Overrides::load(overrides, sequence).map_err(ProgramError::Misfit)?;
-        let steps =
-            sequence.steps.iter().zip(models).map(|(step, model)| LoadedStep::of(sequence, step, model)).collect();
+        let steps = models.into_iter().enumerate();
+        let steps = steps.map(|(at, model)| LoadedStep::of(sequence, at, model)).collect();
         let located = |output: &Output| Some((output.name.clone(), Located::find(sequence, &output.from)?));
         let outputs: Vec<(String, Located)> = sequence.outputs.iter().filter_map(located).collect();
         let is_plain = sequence.steps.len() == 1 && outputs.iter().all(|(name, from)| from.is_field(name));
@@ -98,12 +95,15 @@ impl Program {
     }
 
     /// Runs the steps one after the other, then the overrides that hold at `now`. Models may panic.
-    pub fn run(&self, request: &[(String, Tensor)], now: Timestamp) -> Ran {
+    pub async fn run(&self, request: &[(String, Tensor)], now: Timestamp) -> Ran {
         let mut ran =
             Ran { steps: Vec::with_capacity(self.steps.len()), overrides: Vec::new(), result: Ok(Vec::new()) };
-        for (at, step) in self.steps.iter().enumerate() {
+        for step in &self.steps {
             let started = Instant::now();
-            let outcome = step.inputs(request, &ran.steps).and_then(|inputs| step.run(inputs, at == 0));
+            let outcome = match step.inputs(request, &ran.steps) {
+                Ok(inputs) => step.run(inputs).await,
+                Err(failure) => Err(failure),
+            };
             let (outputs, failure) = match outcome {
                 Ok(outputs) => (outputs, None),
                 Err(failure) => (Vec::new(), Some(failure)),
@@ -143,14 +143,15 @@ impl Program {
 
 impl LoadedStep {
     /// The sequence was checked: every source is known, and every input is one of the model.
-    fn of(sequence: &Sequence, step: &Step, model: Arc<dyn Runtime>) -> Self {
+    fn of(sequence: &Sequence, at: usize, model: Arc<dyn Runtime>) -> Self {
+        let step = &sequence.steps[at];
         let feed = |(input, source): (&String, &Source)| {
             let field = model.signature().inputs.iter().find(|field| field.name == *input)?;
             let from = Located::find(sequence, source)?;
             Some(Feed { input: input.clone(), from, datatype: field.datatype, rank: field.shape.len() })
         };
         let feeds = step.inputs.iter().filter_map(feed).collect();
-        Self { name: step.name.clone(), target: step.target.clone(), model, feeds }
+        Self { name: step.name.clone(), target: step.target.clone(), model, feeds, is_first: at == 0 }
     }
 
     fn inputs(&self, request: &[(String, Tensor)], before: &[StepRan]) -> Result<Vec<(String, Tensor)>, Failure> {
@@ -164,13 +165,13 @@ impl LoadedStep {
         Ok(inputs)
     }
 
-    /// Only the first step is fed by nobody but the caller: what later ones refuse is the sequence's own fault.
-    fn run(&self, inputs: Vec<(String, Tensor)>, is_first: bool) -> Result<Vec<(String, Tensor)>, Failure> {
+    /// What the first step refuses is the caller's fault, what later ones refuse the sequence's own.
+    async fn run(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, Failure> {
         let name = || format!("model `{}@{}`", self.target.model, self.target.version);
         // a model is immutable, so a panic leaves nothing half done behind
-        match catch_unwind(AssertUnwindSafe(|| self.model.run(inputs))) {
+        match AssertUnwindSafe(async { self.model.run(inputs).await }).catch_unwind().await {
             Ok(Ok(outputs)) => Ok(outputs),
-            Ok(Err(RunFailure::Inputs(reason))) if is_first => Err(Failure::Request(reason)),
+            Ok(Err(RunFailure::Inputs(reason))) if self.is_first => Err(Failure::Request(reason)),
             Ok(Err(RunFailure::Inputs(reason) | RunFailure::Model(reason))) => {
                 Err(Failure::Model(format!("{} failed: {reason}", name())))
             }

@@ -13,7 +13,7 @@ pub mod log;
 mod overrule;
 pub mod protocol;
 mod ran;
-pub mod runtime;
+mod runtime;
 pub mod seal;
 pub mod stats;
 pub mod table;
@@ -29,7 +29,7 @@ pub use log::{
     look_at_segments,
 };
 pub use ran::{Failure, Ran, StepRan};
-pub use runtime::{RunFailure, Runtime};
+pub use runtime::{Loader, RunFailure, Runtime, on_its_own_thread};
 pub use seal::{SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
 pub use stats::{AllCounters, ArmStats, EndpointStats};
 pub use table::{Endpoint, LoadError, RouteTable, Routes};

@@ -6,13 +6,12 @@ use stemma_core::{
     Digest, Timestamp,
     name::{EndpointName, ProjectName},
     route::{Arm, Revision},
-    target::Target,
 };
 
 use crate::{
     access::Access,
     compose::{Program, ProgramError},
-    runtime::Runtime,
+    runtime::Loader,
     stats::{AllCounters, Counters},
 };
 
@@ -80,11 +79,11 @@ pub enum LoadError {
 impl Endpoint {
     /// Loads every model of a revision's route and checks that each arm keeps the revision's contract. It counts on where
     /// earlier revisions of the endpoint stopped.
-    pub fn load<R: Runtime, E: Into<Box<dyn Error + Send + Sync>>>(
+    pub fn load<E: Into<Box<dyn Error + Send + Sync>>>(
         revision: Revision,
         revision_digest: Digest,
         counters: &AllCounters,
-        load: &dyn Fn(&Target) -> Result<Arc<R>, E>,
+        load: &Loader<'_, E>,
     ) -> Result<Self, LoadError> {
         let mut arms = Vec::new();
         for Arm { variant, serves, .. } in revision.route.arms() {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 use stemma_core::{
     Digest,
@@ -36,12 +37,13 @@ impl Weigh {
     }
 }
 
+#[async_trait]
 impl Runtime for Weigh {
     fn signature(&self) -> &Signature {
         &self.signature
     }
 
-    fn run(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, RunFailure> {
+    async fn run(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, RunFailure> {
         let rows = inputs[0].1.shape()[0];
         let mut sums = vec![0f32; rows];
         for (name, tensor) in &inputs {
@@ -67,18 +69,22 @@ fn target(model: &str, version: &str) -> Target {
 }
 
 /// Version 1 of `score` halves, version 2 of it does not; `limit` weighs with 100.
-fn model(target: &Target) -> Result<Arc<Weigh>, std::io::Error> {
-    Ok(Arc::new(match (target.model.as_str(), target.version.to_string().as_str()) {
+fn weigh(target: &Target) -> Weigh {
+    match (target.model.as_str(), target.version.to_string().as_str()) {
         ("score", "1.0.0") => Weigh::new(&["age"], 0.5),
         ("score", _) => Weigh::new(&["age"], 1.0),
         _ => Weigh::new(&["age", "score"], 100.0),
-    }))
+    }
+}
+
+fn model(target: &Target) -> Result<Arc<dyn Runtime>, std::io::Error> {
+    Ok(Arc::new(weigh(target)))
 }
 
 /// `limit(age, score(age)[1])`, with the risk beside it.
 fn offer(score_version: &str) -> (Sequence, Signature) {
     let (score, limit) = (target("score", score_version), target("limit", "1.0.0"));
-    let signatures = [model(&score).unwrap().signature.clone(), model(&limit).unwrap().signature.clone()];
+    let signatures = [weigh(&score).signature, weigh(&limit).signature];
     let step = |name: &str, inputs: &[(&str, &str)]| StepSpec {
         name: name.into(),
         model: String::new(),

@@ -1,6 +1,6 @@
 //! Paths, methods, headers, access and readiness.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -12,9 +12,10 @@ use stemma_core::{
     policy::Action,
     route::{LogMode, Route},
     signature::{Datatype, Field, Signature},
+    target::Target,
 };
 use stemma_gateway::{
-    Access, AllCounters, Endpoint, Grant, LoadError, Projects, Routes, http::routes as declared_routes,
+    Access, AllCounters, Endpoint, Grant, LoadError, Projects, Routes, Runtime, http::routes as declared_routes,
     table::TakenDown,
 };
 
@@ -231,8 +232,7 @@ fn a_model_that_breaks_the_contract_is_not_loaded() {
     let mut inputs = echo_signature().inputs;
     inputs.push(Field { name: "new".into(), datatype: Datatype::Int64, shape: vec![-1], optional: false });
     let stricter = Signature { inputs, ..echo_signature() };
-    let load =
-        |_: &stemma_core::target::Target| Ok::<_, std::io::Error>(std::sync::Arc::new(Echo::new(stricter.clone())));
+    let load = |_: &Target| Ok::<Arc<dyn Runtime>, std::io::Error>(Arc::new(Echo::new(stricter.clone())));
     let mut revision = revision("echo", "1.0.2", LogMode::Off);
     revision.route = Route::Single { serves: Sequence::of_one(target("1.0.2"), &stricter) };
     let Err(error) = Endpoint::load(revision, Digest::of(b"r"), &AllCounters::default(), &load) else {

@@ -10,7 +10,7 @@ use stemma_core::{
     route::{LogMode, Revision, Route},
     target::Target,
 };
-use stemma_gateway::{AllCounters, Endpoint};
+use stemma_gateway::{AllCounters, Endpoint, Runtime};
 use stemma_onnx::Model;
 use stemma_tensor::logged;
 
@@ -339,7 +339,7 @@ async fn a_model_answers_a_batch_and_its_record_replays() {
         route: Route::Single { serves: Sequence::of_one(target("2.0.0"), model.signature()) },
         ..revision("risk", "2.0.0", LogMode::Durable)
     };
-    let load = |_: &Target| Ok::<_, std::io::Error>(Arc::clone(&model));
+    let load = |_: &Target| Ok::<Arc<dyn Runtime>, std::io::Error>(Arc::clone(&model) as Arc<dyn Runtime>);
     let endpoint = Endpoint::load(revision, Digest::of(b"revision"), &AllCounters::default(), &load).unwrap();
     let house = House::new(routes(vec![endpoint]));
     let body = request("x", "FP32", json!([3, 2]), json!([[1, 2], [0, 0], [-3.5, 4]]));
@@ -367,7 +367,7 @@ async fn a_missing_number_is_asked_about_in_every_spelling_and_kept() {
         route: Route::Single { serves: Sequence::of_one(target("2.0.0"), model.signature()) },
         ..revision("filled", "2.0.0", LogMode::Durable)
     };
-    let load = |_: &Target| Ok::<_, std::io::Error>(Arc::clone(&model));
+    let load = |_: &Target| Ok::<Arc<dyn Runtime>, std::io::Error>(Arc::clone(&model) as Arc<dyn Runtime>);
     let endpoint = Endpoint::load(revision, Digest::of(b"revision"), &AllCounters::default(), &load).unwrap();
     let house = House::new(routes(vec![endpoint]));
     let mut answers = Vec::new();

@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::json;
 use stemma_core::{Digest, route::LogMode, target::Target};
-use stemma_gateway::{Endpoint, Routes};
+use stemma_gateway::{Endpoint, Routes, Runtime};
 use tokio::{sync::mpsc::channel, task::spawn_blocking, time::timeout};
 
 use crate::support::{Echo, House, counting_echo, echo_signature, post, request, revision, routes, status_and_json};
@@ -81,7 +81,7 @@ async fn while_models_load_requests_are_answered_by_the_table_before() {
         // a loader that takes its time
         let load = |_: &Target| {
             begun.blocking_send(()).unwrap();
-            gate.recv().map(|()| Arc::new(Echo::new(echo_signature())))
+            gate.recv().map(|()| Arc::new(Echo::new(echo_signature())) as Arc<dyn Runtime>)
         };
         let revision = revision("echo", "1.1.0", LogMode::Durable);
         routes(vec![Endpoint::load(revision, Digest::of(b"next"), gateway.counters(), &load).unwrap()])

@@ -8,6 +8,7 @@ mod infer;
 mod load;
 mod log;
 mod recovery;
+mod runtime;
 mod seal;
 mod support;
 

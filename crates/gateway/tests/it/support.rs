@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use serde_json::{Value, json};
@@ -85,12 +86,13 @@ impl Echo {
     }
 }
 
+#[async_trait]
 impl Runtime for Echo {
     fn signature(&self) -> &Signature {
         &self.0
     }
 
-    fn run(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, RunFailure> {
+    async fn run(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, RunFailure> {
         let act = inputs.iter().find(|(name, _)| name == "act");
         match act.map(|(_, tensor)| tensor.data()) {
             Some(TensorData::String(act)) => match act[0].as_str() {
@@ -166,7 +168,7 @@ pub fn echo_endpoint(endpoint: &str, version: &str, log: LogMode) -> Endpoint {
 }
 
 pub fn counting_echo(endpoint: &str, version: &str, log: LogMode, counters: &AllCounters) -> Endpoint {
-    let load = |_: &Target| Ok::<_, std::io::Error>(Arc::new(Echo::new(echo_signature())));
+    let load = |_: &Target| Ok::<Arc<dyn Runtime>, std::io::Error>(Arc::new(Echo::new(echo_signature())));
     let revision = revision(endpoint, version, log);
     Endpoint::load(revision, Digest::of(b"revision"), counters, &load).unwrap()
 }
