@@ -1,7 +1,7 @@
 #![no_main]
 
 use stemma_core::signature::{Datatype, Field, Signature};
-use stemma_gateway::protocol::oip::{ELEMENTS_MAX, parse};
+use stemma_gateway::{ELEMENTS_MAX, protocol::oip::parse};
 
 libfuzzer_sys::fuzz_target!(|body: &[u8]| {
     let kinds = [Datatype::Fp32, Datatype::Int64, Datatype::Bytes, Datatype::Bool];

@@ -1,58 +1,49 @@
-//! The main flow: who asks, which endpoint, what is asked, which arm, compute, remember, answer.
+//! The main flow: a question is read, an arm computes, the record is kept, the answer is written.
 
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
+use http::{HeaderMap, Response};
 use stemma_core::{
     Timestamp,
-    name::{EndpointName, PrincipalName, ProjectName},
-    near,
-    prediction::{LoggedTensor, NodeRecord, Outcome, OverrideEffect, PredictionId, PredictionRecord},
-    route::LogMode,
+    name::PrincipalName,
+    prediction::{LoggedTensor, Outcome, PredictionId},
     target::Target,
 };
 use stemma_tensor::{Tensor, logged};
 
 use crate::{
-    access::{AccessError, Caller},
+    admit::Admitted,
     gateway::{Gateway, LARGE_BODY_BYTES},
-    log::{AppendError, EncodedRecord, NewRecord},
-    protocol::oip::{self, InferRequest, Invalid},
-    ran::{Failure, Ran, StepRan},
+    log::{AppendError, EncodedRecord},
+    protocol::{Answer, Output, Parsed, Printed, Printer, Protocol},
+    question::Invalid,
+    ran::{Failure, Ran},
+    refused::Refused,
+    remember::{self, Finished},
     runtime::on_its_own_thread,
     stats::Ending,
-    table::{Endpoint, LoadedArm, RouteTable, TakenDown},
+    table::Endpoint,
     turns::{NoTurn, Turn},
 };
 
-/// Whom requests without a token are counted for; the server puts it into the extensions of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientAddress(pub Arc<str>);
-
-/// A request as it came in.
-#[derive(Debug)]
-pub(crate) struct Ask<'a> {
-    pub endpoint: &'a EndpointName,
-    /// The version that the path names, if it does.
-    pub version: Option<&'a str>,
-    pub bearer: Option<&'a str>,
-    pub peer_is_local: bool,
-    /// Where the request comes from, as far as it is known.
-    pub address: Option<ClientAddress>,
-    /// `X-Request-Id`.
+/// A question as it came in, and whose it is.
+pub struct Asked {
+    pub admitted: Admitted,
+    /// For whom it counts instead of its caller: where it comes from, if no token was shown.
+    pub address: Option<Arc<str>>,
+    /// `X-Request-Id`, for a question that has no id of its own.
     pub request_id: Option<String>,
-    /// `X-Stemma-Unit`.
+    /// `X-Stemma-Unit`, which goes before the question's own.
     pub unit: Option<String>,
-    /// `X-Stemma-Revision`: no other revision may answer.
-    pub revision: Option<u32>,
+    pub protocol: &'static dyn Protocol,
+    pub headers: HeaderMap,
     pub body: Bytes,
 }
 
-/// The answer to a request, and what its headers say.
-#[derive(Debug)]
-pub(crate) struct Answered {
-    pub body: Vec<u8>,
+/// The answer to a question, and what is said about it besides.
+pub struct Answered {
+    pub response: Response<Bytes>,
     pub prediction: Option<PredictionId>,
     pub target: Target,
     pub route: &'static str,
@@ -62,107 +53,18 @@ pub(crate) struct Answered {
     pub overrides: Vec<String>,
 }
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Refused {
-    #[error(transparent)]
-    Access(#[from] AccessError),
-    #[error("there is no endpoint `{endpoint}`; {hint}")]
-    NoEndpoint { endpoint: EndpointName, hint: String },
-    #[error("endpoint `{endpoint}` has no live version `{version}`; live: {live}")]
-    NoVersion { endpoint: EndpointName, version: String, live: String },
-    #[error("revision {wanted} of endpoint `{endpoint}` is not served any more; revision {live} answers now")]
-    RevisionGone { endpoint: EndpointName, wanted: u32, live: u32 },
-    #[error("endpoint `{endpoint}` was taken down at {time}: {reason}")]
-    TakenDown { endpoint: EndpointName, time: Timestamp, reason: String },
-    #[error("endpoint `{0}` is not ready: its model could not be loaded")]
-    NotReady(EndpointName),
-    #[error(transparent)]
-    Overloaded(#[from] NoTurn),
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
-    #[error(transparent)]
-    Log(#[from] AppendError),
-    #[error("{message}")]
-    Failed { message: String, prediction: Option<PredictionId> },
-    #[error("internal error")]
-    Internal,
-}
-
-/// Answers one inference request.
-pub(crate) async fn infer(gateway: &Gateway, ask: Ask<'_>) -> Result<Answered, Refused> {
+/// Answers one question.
+pub async fn infer(gateway: &Gateway, asked: Asked) -> Result<Answered, Refused> {
     let (arrived, time) = (Instant::now(), gateway.clock.now());
-    let table = gateway.table();
-    let (caller, endpoint) = enter(&table, &ask, time)?;
+    let endpoint = Arc::clone(&asked.admitted.endpoint);
     let answered = async {
-        let work = Work { endpoint: Arc::clone(endpoint), caller: caller.principal, time, arrived };
-        let computed = compute(gateway, work, ask).await?;
-        let prediction = remember(gateway, endpoint.revision().log, computed.record).await?;
-        respond(endpoint, computed.answer, prediction)
+        let computed = compute(gateway, asked, (arrived, time)).await?;
+        let prediction = remember::append(gateway.log(), endpoint.revision().log, computed.record).await?;
+        respond(&endpoint, computed.answer, prediction)
     }
     .await;
     endpoint.counters.count(ending(&answered), arrived.elapsed());
     answered
-}
-
-/// Finds out who calls and which endpoint they mean; checks the version if one is named.
-pub(crate) fn enter<'a>(
-    table: &'a RouteTable,
-    ask: &Ask<'_>,
-    now: Timestamp,
-) -> Result<(Caller, &'a Arc<Endpoint>), Refused> {
-    let caller = table.access.identify(ask.bearer, ask.peer_is_local, now)?;
-    // whoever may not ask an endpoint is told the same as if there were none
-    let may_ask = |project: &ProjectName| caller.projects.include(project);
-    if table.routes.unavailable.get(ask.endpoint).is_some_and(may_ask) {
-        return Err(Refused::NotReady(ask.endpoint.clone()));
-    }
-    let taken_down = table.routes.taken_down.get(ask.endpoint).filter(|taken_down| may_ask(&taken_down.project));
-    if let Some(TakenDown { time, reason, project: _ }) = taken_down {
-        return Err(Refused::TakenDown { endpoint: ask.endpoint.clone(), time: *time, reason: reason.clone() });
-    }
-    let known = table.routes.endpoints.get(ask.endpoint).filter(|endpoint| may_ask(&endpoint.revision().project));
-    let Some(endpoint) = known else {
-        return Err(no_endpoint(table, &caller, ask.endpoint));
-    };
-    let endpoint = match ask.revision {
-        None => endpoint,
-        Some(wanted) => table.routes.revision(ask.endpoint, wanted).ok_or_else(|| Refused::RevisionGone {
-            endpoint: ask.endpoint.clone(),
-            wanted,
-            live: endpoint.revision().number,
-        })?,
-    };
-    let live = endpoint.versions();
-    match ask.version {
-        Some(version) if !live.iter().any(|live| live == version) => Err(Refused::NoVersion {
-            endpoint: ask.endpoint.clone(),
-            version: version.chars().take(64).collect(),
-            live: live.iter().map(|live| format!("`{live}`")).collect::<Vec<_>>().join(", "),
-        }),
-        _ => Ok((caller, endpoint)),
-    }
-}
-
-/// Names only endpoints that the caller may ask.
-fn no_endpoint(table: &RouteTable, caller: &Caller, wanted: &EndpointName) -> Refused {
-    let visible = table
-        .routes
-        .endpoints
-        .values()
-        .map(|endpoint| endpoint.revision())
-        .filter(|revision| caller.projects.include(&revision.project))
-        .map(|revision| revision.endpoint.as_str());
-    let hint = near::hint(wanted.as_str(), visible, "see `stemma deploy` for how to make one");
-    Refused::NoEndpoint { endpoint: wanted.clone(), hint }
-}
-
-/// What the computing thread needs to know of a request.
-struct Work {
-    endpoint: Arc<Endpoint>,
-    caller: PrincipalName,
-    time: Timestamp,
-    arrived: Instant,
 }
 
 /// What the computing thread gives back.
@@ -178,20 +80,21 @@ struct Computation {
     variant: &'static str,
     nodes: String,
     overrides: Vec<String>,
-    outputs: Result<Box<RawValue>, String>,
+    outputs: Result<Box<dyn Printed>, String>,
 }
 
 /// Reads, computes and encodes on a thread that may take its time.
-async fn compute(gateway: &Gateway, work: Work, ask: Ask<'_>) -> Result<Computed, Refused> {
-    let turn = take_turn(gateway, &work.caller, &ask).await?;
-    let Ask { request_id, unit, body, .. } = ask;
+async fn compute(gateway: &Gateway, asked: Asked, (arrived, time): (Instant, Timestamp)) -> Result<Computed, Refused> {
+    let turn = take_turn(gateway, &asked).await?;
+    let Asked { admitted: Admitted { endpoint, caller }, request_id, unit, protocol, headers, body, .. } = asked;
+    let work = Work { endpoint, caller, time, arrived };
     let task = on_its_own_thread(async move {
         // held here, since a caller who goes away does not stop the computation
         let _turn = turn;
-        let mut request = oip::parse(&body, &work.endpoint.revision().signature)?;
-        request.id = request.id.or(request_id);
-        request.unit = unit.or(request.unit);
-        work.answer(request).await
+        let mut parsed = protocol.parse(&headers, &body, &work.endpoint.revision().signature)?;
+        parsed.question.id = parsed.question.id.or(request_id);
+        parsed.question.unit = unit.or(parsed.question.unit);
+        work.answer(parsed).await
     });
     task.await.unwrap_or_else(|panicked| {
         tracing::error!("a request panicked outside its model: {panicked}");
@@ -200,149 +103,93 @@ async fn compute(gateway: &Gateway, work: Work, ask: Ask<'_>) -> Result<Computed
 }
 
 /// A turn of the caller; of a large request also one among its like, so that these never have all processors.
-async fn take_turn(gateway: &Gateway, caller: &PrincipalName, ask: &Ask<'_>) -> Result<(Option<Turn>, Turn), NoTurn> {
-    let client = match (&ask.address, ask.bearer) {
-        (Some(ClientAddress(address)), None) => address,
-        _ => caller.as_str(),
-    };
-    let large = match ask.body.len() >= LARGE_BODY_BYTES {
+async fn take_turn(gateway: &Gateway, asked: &Asked) -> Result<(Option<Turn>, Turn), NoTurn> {
+    let client = asked.address.as_deref().unwrap_or(asked.admitted.caller.as_str());
+    let large = match asked.body.len() >= LARGE_BODY_BYTES {
         true => Some(gateway.running_large.take(client).await?),
         false => None,
     };
     Ok((large, gateway.running.take(client).await?))
 }
 
+/// What the computing thread needs to know of a request besides its question.
+struct Work {
+    endpoint: Arc<Endpoint>,
+    caller: PrincipalName,
+    time: Timestamp,
+    arrived: Instant,
+}
+
 impl Work {
-    async fn answer(self, request: InferRequest) -> Result<Computed, Refused> {
-        let revision = self.endpoint.revision();
+    async fn answer(self, Parsed { question, printer }: Parsed) -> Result<Computed, Refused> {
         // without a unit, each request is one of its own
-        let unit = request.unit.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+        let unit = question.unit.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         let (assigned, arm) = self.endpoint.assign(&unit);
-        let mut ran = arm.program.run(&request.inputs, self.time).await;
-        let Finished { outputs, printed } = finish(&mut ran, request.outputs.as_deref())?;
-        let ending = if printed.is_ok() { Ending::Answered } else { Ending::Failed };
+        let mut ran = arm.program.run(&question.inputs, self.time).await;
+        let Said { logged: outputs, printed } = say(&mut ran, question.outputs.as_deref(), printer)?;
+        let (ending, outcome) = match &printed {
+            Ok(_) => (Ending::Answered, Outcome::Answered),
+            Err(message) => (Ending::Failed, Outcome::Failed { message: message.clone() }),
+        };
         arm.counters.count(ending, self.arrived.elapsed());
-        let fired = fired(&ran);
         let answer = Computation {
-            id: request.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+            id: question.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
             target: arm.program.last_target().cloned().ok_or(Refused::Internal)?,
             variant: assigned.variant,
-            nodes: name_nodes(&ran.steps),
-            overrides: fired.clone(),
+            nodes: ran.named_steps(),
+            overrides: ran.fired(),
             outputs: printed,
         };
-        let record = PredictionRecord {
+        let record = remember::encode(Finished {
+            endpoint: &self.endpoint,
+            arm: (assigned, arm),
+            caller: self.caller,
             time: self.time,
-            endpoint: revision.endpoint.clone(),
-            revision: revision.number,
-            revision_digest: self.endpoint.revision_digest(),
-            request_id: request.id,
-            caller: self.caller.clone(),
-            unit: request.unit,
-            variant: assigned.variant.to_owned(),
-            propensity: assigned.share,
-            outcome: match &answer.outputs {
-                Ok(_) => Outcome::Answered,
-                Err(message) => Outcome::Failed { message: message.clone() },
-            },
-            inputs: logged::from_tensors(&request.inputs),
+            question,
+            ran,
             outputs,
-            nodes: nodes(arm, ran.steps, !fired.is_empty()),
-            overrides: ran.overrides,
+            outcome,
             latency_us: micros_since(self.arrived),
-        };
-        Ok(Computed { record: encode(&self.endpoint, &record)?, answer })
+        })?;
+        Ok(Computed { record, answer })
     }
 }
 
 /// What is logged of the outputs, and what is answered.
-struct Finished {
-    outputs: Vec<LoggedTensor>,
-    printed: Result<Box<RawValue>, String>,
+struct Said {
+    logged: Vec<LoggedTensor>,
+    printed: Result<Box<dyn Printed>, String>,
 }
 
-/// Logs every output of the contract and prints those asked for. What a model does wrong is an outcome, what the
-/// request does wrong is a refusal.
-fn finish(ran: &mut Ran, wanted: Option<&[String]>) -> Result<Finished, Refused> {
+/// Logs every output of the contract and writes those asked for. What a model does wrong is an outcome, what the request
+/// does wrong is a refusal.
+fn say(ran: &mut Ran, wanted: Option<&[String]>, printer: Box<dyn Printer>) -> Result<Said, Refused> {
     match std::mem::replace(&mut ran.result, Ok(Vec::new())) {
         Ok(given) => {
-            let outputs = logged::from_tensors(&given);
-            let printed = print_wanted(&given, &outputs, wanted);
-            Ok(Finished { outputs, printed })
+            let logged = logged::from_tensors(&given);
+            let printed = choose(&given, &logged, wanted).and_then(|chosen| printer.outputs(&chosen));
+            Ok(Said { logged, printed })
         }
         Err(Failure::Request(reason)) => Err(Invalid(reason).into()),
-        Err(Failure::Model(message)) => Ok(Finished { outputs: Vec::new(), printed: Err(message) }),
+        Err(Failure::Model(message)) => Ok(Said { logged: Vec::new(), printed: Err(message) }),
     }
 }
 
-fn fired(ran: &Ran) -> Vec<String> {
-    let changed = ran.overrides.iter().filter(|one| matches!(one.effect, OverrideEffect::Bounded { .. }));
-    changed.map(|one| one.name.clone()).collect()
-}
-
-/// `score=credit-score@1.1.0,limit=credit-limit@1.0.0`; nothing for one model alone.
-fn name_nodes(steps: &[StepRan]) -> String {
-    if steps.len() < 2 {
-        return String::new();
-    }
-    let named = steps.iter().map(|step| format!("{}={}@{}", step.name, step.target.model, step.target.version));
-    named.collect::<Vec<_>>().join(",")
-}
-
-fn nodes(arm: &LoadedArm, steps: Vec<StepRan>, overridden: bool) -> Vec<NodeRecord> {
-    let keep_outputs = arm.program.has_inner_values() || overridden;
-    let node = |step: StepRan| NodeRecord {
-        node: step.name,
-        model: step.target.model,
-        version: step.target.version,
-        digest: step.target.digest,
-        latency_us: step.latency_us,
-        outputs: if keep_outputs { logged::from_tensors(&step.outputs) } else { Vec::new() },
-    };
-    steps.into_iter().map(node).collect()
-}
-
-fn print_wanted(
-    given: &[(String, Tensor)],
-    outputs: &[LoggedTensor],
+/// The outputs in the order in which they were asked for, or all of them.
+fn choose<'a>(
+    given: &'a [(String, Tensor)],
+    logged: &'a [LoggedTensor],
     wanted: Option<&[String]>,
-) -> Result<Box<RawValue>, String> {
+) -> Result<Vec<Output<'a>>, String> {
+    let all = given.iter().zip(logged).map(|((_, tensor), logged)| Output { tensor, logged });
+    let Some(names) = wanted else {
+        return Ok(all.collect());
+    };
     let find = |name: &String| {
-        let at = given.iter().position(|(given, _)| given == name);
-        at.ok_or_else(|| format!("the model gave no output `{name}`"))
+        let found = all.clone().find(|output| output.logged.name == *name);
+        found.ok_or_else(|| format!("the model gave no output `{name}`"))
     };
-    let order: Vec<usize> = match wanted {
-        None => (0..given.len()).collect(),
-        Some(names) => names.iter().map(find).collect::<Result<_, _>>()?,
-    };
-    for at in &order {
-        let (name, tensor) = &given[*at];
-        if !logged::is_finite(tensor) {
-            return Err(format!("output `{name}` is not finite, and JSON has no form for it"));
-        }
-    }
-    let chosen: Vec<&LoggedTensor> = order.iter().map(|at| &outputs[*at]).collect();
-    oip::print_outputs(&chosen).map_err(|error| format!("the outputs cannot be written as JSON: {error}"))
-}
-
-fn encode(endpoint: &Endpoint, record: &PredictionRecord) -> Result<Option<EncodedRecord>, AppendError> {
-    let revision = endpoint.revision();
-    if revision.log == LogMode::Off {
-        return Ok(None);
-    }
-    let new = NewRecord { project: &revision.project, ordinal: revision.ordinal, record };
-    new.encode().map(Some)
-}
-
-async fn remember(
-    gateway: &Gateway,
-    mode: LogMode,
-    record: Option<EncodedRecord>,
-) -> Result<Option<PredictionId>, AppendError> {
-    match record {
-        Some(record) => gateway.log().append(mode, record).await,
-        None => Ok(None),
-    }
+    names.iter().map(find).collect()
 }
 
 fn respond(
@@ -353,7 +200,7 @@ fn respond(
     let Computation { id, target, variant, nodes, overrides, outputs } = computation;
     let outputs = outputs.map_err(|message| Refused::Failed { message, prediction })?;
     let revision = endpoint.revision();
-    let body = oip::print(&oip::Answer {
+    let response = outputs.answer(&Answer {
         endpoint: &revision.endpoint,
         id: &id,
         target: &target,
@@ -362,11 +209,13 @@ fn respond(
         nodes: &nodes,
         overrides: &overrides.join(","),
         prediction,
-        outputs: &outputs,
-    })
-    .map_err(|_| Refused::Internal)?;
+    });
+    let response = response.map_err(|error| {
+        tracing::error!(endpoint = %revision.endpoint, "an answer could not be written: {error}");
+        Refused::Internal
+    })?;
     let route = revision.route.kind();
-    Ok(Answered { body, prediction, target, route, variant, revision: revision.number, overrides })
+    Ok(Answered { response, prediction, target, route, variant, revision: revision.number, overrides })
 }
 
 fn ending(answered: &Result<Answered, Refused>) -> Ending {

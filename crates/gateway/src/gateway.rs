@@ -7,6 +7,7 @@ use stemma_core::{Clock, name::EndpointName};
 use crate::{
     live::LiveTable,
     log::PredictionLog,
+    protocol::{Protocol, oip::Oip, path::GatewayPath},
     stats::{AllCounters, ArmStats, EndpointStats},
     table::RouteTable,
     turns::{TurnLimits, Turns},
@@ -21,8 +22,12 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 /// A body from here on takes long to read and to compute, so such requests leave a processor to the others.
 pub const LARGE_BODY_BYTES: usize = 256 << 10;
 
+/// The protocols that are spoken: a new one is a file in `protocol` and a place here.
+static SPOKEN: [&dyn Protocol; 1] = [&Oip];
+
 /// Answers predictions from the newest route table and remembers them.
 pub struct Gateway {
+    protocols: &'static [&'static dyn Protocol],
     live: LiveTable,
     log: PredictionLog,
     pub(crate) clock: Arc<dyn Clock>,
@@ -34,10 +39,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that knows no endpoint yet.
+    /// A gateway that speaks all protocols and knows no endpoint yet.
     pub fn new(log: PredictionLog, clock: Arc<dyn Clock>) -> Self {
+        Self::speaking(&SPOKEN, log, clock)
+    }
+
+    /// The same with protocols of one's own, of which there is at least one.
+    pub fn speaking(protocols: &'static [&'static dyn Protocol], log: PredictionLog, clock: Arc<dyn Clock>) -> Self {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
+            protocols,
             live: LiveTable::default(),
             log,
             clock,
@@ -45,6 +56,22 @@ impl Gateway {
             running: Turns::new(limits(processors)),
             running_large: Turns::new(limits(processors.saturating_sub(1).max(1))),
         }
+    }
+
+    /// Whether a path belongs to the data plane.
+    pub fn owns(&self, path: &str) -> bool {
+        self.protocols.iter().any(|protocol| protocol.owns(path))
+    }
+
+    /// The protocol that a path belongs to; the first says what is wrong with paths that nobody owns.
+    pub(crate) fn protocol_at(&self, path: &str) -> &'static dyn Protocol {
+        let owner = self.protocols.iter().find(|protocol| protocol.owns(path));
+        *owner.unwrap_or(&self.protocols[0])
+    }
+
+    /// Every path of the data plane.
+    pub fn paths(&self) -> impl Iterator<Item = &'static GatewayPath> {
+        self.protocols.iter().flat_map(|protocol| protocol.paths())
     }
 
     /// Returns the table of this moment; a request keeps the one it began with.

@@ -4,6 +4,7 @@
 //! prediction records into a [`PredictionLog`]; a request touches no database and waits for no table.
 
 pub mod access;
+mod admit;
 mod answer;
 mod compose;
 mod gateway;
@@ -12,7 +13,10 @@ mod live;
 pub mod log;
 mod overrule;
 pub mod protocol;
+mod question;
 mod ran;
+mod refused;
+mod remember;
 mod runtime;
 pub mod seal;
 pub mod stats;
@@ -28,6 +32,7 @@ pub use log::{
     AppendError, ArmCounts, Extent, LogError, LogOptions, NewRecord, PredictionLog, SegmentId, SegmentSeen,
     look_at_segments,
 };
+pub use question::{ELEMENTS_MAX, Invalid, Question, ROWS_MAX};
 pub use ran::{Failure, Ran, StepRan};
 pub use runtime::{Loader, RunFailure, Runtime, on_its_own_thread};
 pub use seal::{SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};

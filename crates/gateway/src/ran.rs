@@ -1,6 +1,9 @@
 //! What became of a request: what each step gave, which overrides had a say, and the answer or why there is none.
 
-use stemma_core::{prediction::OverrideRecord, target::Target};
+use stemma_core::{
+    prediction::{OverrideEffect, OverrideRecord},
+    target::Target,
+};
 use stemma_tensor::Tensor;
 
 /// What became of a request.
@@ -28,4 +31,22 @@ pub enum Failure {
     Request(String),
     /// A model failed on inputs that fit.
     Model(String),
+}
+
+impl Ran {
+    /// Names of the overrides that changed the answer.
+    pub fn fired(&self) -> Vec<String> {
+        let changed = self.overrides.iter().filter(|one| matches!(one.effect, OverrideEffect::Bounded { .. }));
+        changed.map(|one| one.name.clone()).collect()
+    }
+
+    /// `score=credit-score@1.1.0,limit=credit-limit@1.0.0`; nothing for one model alone.
+    pub fn named_steps(&self) -> String {
+        if self.steps.len() < 2 {
+            return String::new();
+        }
+        let named =
+            self.steps.iter().map(|step| format!("{}={}@{}", step.name, step.target.model, step.target.version));
+        named.collect::<Vec<_>>().join(",")
+    }
 }

@@ -158,7 +158,7 @@ fn client_of(context: &Context) -> String {
 
 /// The data plane, or nothing.
 async fn fallback(app: App, request: Request<Body>) -> Response {
-    if request.uri().path() == "/v2" || request.uri().path().starts_with("/v2/") {
+    if app.engine.gateway().owns(request.uri().path()) {
         return gateway::answer(app, request).await;
     }
     let path: String = request.uri().path().chars().take(200).collect();

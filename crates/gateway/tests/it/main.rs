@@ -7,6 +7,7 @@ mod http;
 mod infer;
 mod load;
 mod log;
+mod protocol;
 mod recovery;
 mod runtime;
 mod seal;

@@ -17,7 +17,7 @@ use stemma_core::{
 };
 use stemma_gateway::{
     Access, AllCounters, AppendError, Endpoint, Gateway, LogOptions, NewRecord, PredictionLog, Routes, RunFailure,
-    Runtime,
+    Runtime, protocol::Protocol,
 };
 use stemma_tensor::{Tensor, TensorData};
 
@@ -193,9 +193,17 @@ impl House {
 
     /// The same, with routes whose counters are the gateway's.
     pub fn counting(routes: impl FnOnce(&AllCounters) -> Routes) -> Self {
+        Self::of(|log| Gateway::new(log, Arc::new(SystemClock)), routes)
+    }
+
+    pub fn speaking(protocols: &'static [&'static dyn Protocol], routes: impl FnOnce(&AllCounters) -> Routes) -> Self {
+        Self::of(|log| Gateway::speaking(protocols, log, Arc::new(SystemClock)), routes)
+    }
+
+    fn of(gateway: impl FnOnce(PredictionLog) -> Gateway, routes: impl FnOnce(&AllCounters) -> Routes) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = open_log(folder.path());
-        let gateway = Gateway::new(log.clone(), Arc::new(SystemClock));
+        let gateway = gateway(log.clone());
         gateway.live().show(routes(gateway.counters()));
         gateway.live().let_in(Access { anonymous_local: true, ..Access::default() });
         Self { gateway: Arc::new(gateway), log, _folder: folder }

@@ -14,38 +14,16 @@ use super::{
     bare,
     elements::{self, Text},
 };
+use crate::question::{ELEMENTS_MAX, Invalid, Question, ROWS_MAX};
 
-/// Longest body of a request.
-pub const BODY_BYTES_MAX: usize = 16 << 20;
-/// Most rows, by the first dimension of an input.
-pub const ROWS_MAX: usize = 100_000;
-/// Most elements of all inputs together.
-pub const ELEMENTS_MAX: usize = 4 << 20;
+/// What a request that uses the binary extension is told.
+pub const USE_JSON: &str = "binary tensor data is not supported; send JSON \
+     (`binary_data=False` for every input and every requested output)";
 /// Longest id or unit that a caller may give.
 const TEXT_BYTES_MAX: usize = 1024;
 const TENSORS_MAX: usize = 4096;
 const DIMENSIONS_MAX: usize = 16;
 const PARAMETERS_MAX: usize = 256;
-
-/// What a request that uses the binary extension is told.
-pub const USE_JSON: &str = "binary tensor data is not supported; send JSON \
-     (`binary_data=False` for every input and every requested output)";
-
-/// A request that is wrong, in words for its sender.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Invalid(pub String);
-
-/// An inference request that fits its endpoint's contract.
-#[derive(Debug, Clone, PartialEq)]
-pub struct InferRequest {
-    pub id: Option<String>,
-    /// The randomisation unit, from the parameter `stemma_unit`.
-    pub unit: Option<String>,
-    pub inputs: Vec<(String, Tensor)>,
-    /// The outputs asked for, in order; `None` asks for all.
-    pub outputs: Option<Vec<String>>,
-}
 
 #[derive(Deserialize)]
 struct RawRequest<'a> {
@@ -161,7 +139,7 @@ fn bounded<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
 }
 
 /// Reads a request and checks it against the contract: names, datatypes, shapes, element counts and ranges.
-pub fn parse(body: &[u8], signature: &Signature) -> Result<InferRequest, Invalid> {
+pub fn parse(body: &[u8], signature: &Signature) -> Result<Question, Invalid> {
     let replaced;
     let raw: RawRequest<'_> = match serde_json::from_slice(body) {
         Ok(raw) => raw,
@@ -177,7 +155,7 @@ pub fn parse(body: &[u8], signature: &Signature) -> Result<InferRequest, Invalid
     }
     let unit = short_text("parameter `stemma_unit`", unit_of(&parameters)?)?;
     let id = short_text("id", raw.id.map(Cow::into_owned))?;
-    Ok(InferRequest {
+    Ok(Question {
         id,
         unit,
         inputs: read_inputs(&raw.inputs, signature)?,

@@ -1,5 +1,9 @@
 //! Printing answers and metadata.
 
+use std::error::Error;
+
+use bytes::Bytes;
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::{
     Value, json,
@@ -10,26 +14,15 @@ use stemma_core::{
     name::EndpointName,
     prediction::{LoggedTensor, PredictionId},
     signature::{Field, Signature},
-    target::Target,
 };
+use stemma_tensor::logged;
 
-/// An answer, ready to be printed.
-#[derive(Debug)]
-pub struct Answer<'a> {
-    pub endpoint: &'a EndpointName,
-    pub id: &'a str,
-    pub target: &'a Target,
-    pub revision: u32,
-    pub variant: &'a str,
-    /// `step=model@version` of each step; empty for one model alone.
-    pub nodes: &'a str,
-    /// Names of the overrides that changed the answer, with commas between.
-    pub overrides: &'a str,
-    /// `None` if the endpoint keeps no log.
-    pub prediction: Option<PredictionId>,
-    /// From [`print_outputs`].
-    pub outputs: &'a RawValue,
-}
+use crate::protocol::{Answer, Description, Output, Printed, Printer, json_response};
+
+/// Writes the whole answer as JSON.
+pub struct Json;
+
+struct Outputs(Box<RawValue>);
 
 #[derive(Serialize)]
 struct Response<'a> {
@@ -55,39 +48,59 @@ struct ResponseParameters<'a> {
     overrides: &'a str,
 }
 
-/// Returns the body of an answer.
-pub fn print(answer: &Answer<'_>) -> Result<Vec<u8>, serde_json::Error> {
-    let version = answer.target.version.to_string();
-    serde_json::to_vec(&Response {
-        model_name: answer.endpoint,
-        model_version: &version,
-        id: answer.id,
-        parameters: ResponseParameters {
-            prediction_id: answer.prediction,
-            model: answer.target.model.as_str(),
-            version: &version,
-            digest: answer.target.digest,
-            revision: answer.revision,
-            variant: answer.variant,
-            nodes: answer.nodes,
-            overrides: answer.overrides,
-        },
-        outputs: answer.outputs,
-    })
+impl Printer for Json {
+    fn outputs(self: Box<Self>, outputs: &[Output<'_>]) -> Result<Box<dyn Printed>, String> {
+        if let Some(output) = outputs.iter().find(|output| !logged::is_finite(output.tensor)) {
+            return Err(format!("output `{}` is not finite, and JSON has no form for it", output.logged.name));
+        }
+        let listed: Vec<&LoggedTensor> = outputs.iter().map(|output| output.logged).collect();
+        let written =
+            to_raw_value(&listed).map_err(|error| format!("the outputs cannot be written as JSON: {error}"))?;
+        Ok(Box::new(Outputs(written)))
+    }
 }
 
-/// Returns the JSON of the outputs; all of them must be finite, see [`stemma_tensor::logged::is_finite`].
-pub fn print_outputs(outputs: &[&LoggedTensor]) -> Result<Box<RawValue>, serde_json::Error> {
-    to_raw_value(outputs)
+impl Printed for Outputs {
+    fn answer(self: Box<Self>, answer: &Answer<'_>) -> Result<http::Response<Bytes>, Box<dyn Error + Send + Sync>> {
+        let version = answer.target.version.to_string();
+        let body = serde_json::to_vec(&Response {
+            model_name: answer.endpoint,
+            model_version: &version,
+            id: answer.id,
+            parameters: ResponseParameters {
+                prediction_id: answer.prediction,
+                model: answer.target.model.as_str(),
+                version: &version,
+                digest: answer.target.digest,
+                revision: answer.revision,
+                variant: answer.variant,
+                nodes: answer.nodes,
+                overrides: answer.overrides,
+            },
+            outputs: &self.0,
+        })?;
+        Ok(json_response(StatusCode::OK, body))
+    }
+}
+
+/// Returns what is told of the gateway or of an endpoint.
+pub fn describe(what: &Description<'_>) -> Value {
+    match what {
+        Description::Server => server_metadata(),
+        Description::Live => json!({ "name": "stemma", "live": true }),
+        Description::Ready => json!({ "name": "stemma", "live": true, "ready": true }),
+        Description::Endpoint { endpoint, versions, signature } => metadata(endpoint, versions, signature),
+        Description::EndpointReady { endpoint } => json!({ "name": endpoint, "ready": true, "live": true }),
+    }
 }
 
 /// Returns the metadata of the server; no extension is listed that does not work.
-pub fn server_metadata() -> Value {
+fn server_metadata() -> Value {
     json!({ "name": "stemma", "version": env!("CARGO_PKG_VERSION"), "extensions": [] })
 }
 
 /// Returns the metadata of an endpoint.
-pub fn metadata(endpoint: &EndpointName, versions: &[String], signature: &Signature) -> Value {
+fn metadata(endpoint: &EndpointName, versions: &[String], signature: &Signature) -> Value {
     let describe = |field: &Field| json!({ "name": field.name, "datatype": field.datatype, "shape": field.shape });
     let inputs: Vec<Value> = signature.inputs.iter().map(describe).collect();
     let outputs: Vec<Value> = signature.outputs.iter().map(describe).collect();
