@@ -13,20 +13,20 @@ use stemma_core::{Digest, Sha256};
 use stemma_format::Outline;
 
 use crate::{
+    addition::ingest::{self, Guide},
     blob::{read_back, read_chunk},
     codec::{self, Hint},
     error::{IoContext as _, Result, StoreError},
     exchange::{RecordId, RecordKind},
+    fs::FileStamp,
     index::Reliance,
-    ingest::{self, Guide},
-    lease::Lease,
+    marks::Lease,
+    pack::{CODEC_INLINE, CODEC_RAW, Header, Kind},
+    pack::{INLINE_MAX, Layout, Recipe},
     pack::{PACK_MAX, PackId, PackWriter},
-    recipe::{INLINE_MAX, Layout, Recipe},
-    record::{CODEC_INLINE, CODEC_RAW, Header, Kind},
-    stamp::FileStamp,
     store::{BlobInfo, Store},
     tree::Tree,
-    tree_node::TreeNodes,
+    tree::TreeNodes,
 };
 
 /// Content on its way into the store.

@@ -6,7 +6,7 @@ use stemma_core::Digest;
 use crate::{
     exchange::RecordKind,
     pack::PackId,
-    record::{Header, PAYLOAD_MAX},
+    pack::{Header, PAYLOAD_MAX},
 };
 
 /// A record as it would lie at `offset` of a pack.

@@ -26,7 +26,6 @@
 //! for a copy that is a difference; only a purge turns what depends on purged chunks into whole ones.
 
 mod collector;
-pub(crate) mod marks;
 mod plan;
 mod purge;
 mod reach;
@@ -49,10 +48,11 @@ pub(crate) use reach::each_record as each_part;
 pub use sizes::ContentSize;
 
 use crate::{
+    check::Damage,
     error::{Result, StoreError},
+    marks,
     pack::PackId,
     store::Store,
-    verify::Damage,
 };
 
 /// How long garbage is kept after it was first seen, unless the caller says otherwise.
@@ -191,8 +191,8 @@ mod tests {
     use super::*;
     use crate::{
         codec::{self, Base, Hint},
-        recipe::{Layout, Piece, Recipe},
-        record::Kind,
+        pack::Kind,
+        pack::{Layout, Piece, Recipe},
     };
     use stemma_core::Sha256;
 
@@ -257,7 +257,7 @@ mod tests {
         let mut pieces = Vec::new();
         for (start, part) in [(0, &content[..20_000]), (20_000, &content[20_000..])] {
             let len = part.len() as u64;
-            batch.append(Kind::Chunk, Digest::of(part), crate::record::CODEC_RAW, len, part).unwrap();
+            batch.append(Kind::Chunk, Digest::of(part), crate::pack::CODEC_RAW, len, part).unwrap();
             pieces.push(Piece { start, len, digest: Digest::of(part) });
         }
         let recipe = Recipe { size: 60_000, sha256: Sha256::of(&content), layout: Layout::Chunks(pieces.clone()) };

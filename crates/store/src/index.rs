@@ -20,11 +20,11 @@ use std::{
 use stemma_core::{Digest, Sha256};
 
 use crate::{
-    direct,
     error::{IoContext as _, Result},
-    gc::marks::Marks,
+    fs::direct,
+    marks::Marks,
     pack::PackId,
-    record::{CODEC_INLINE, Kind},
+    pack::{CODEC_INLINE, Kind},
 };
 
 pub(crate) use reading::{ROTTEN, RecordFault, Stored};

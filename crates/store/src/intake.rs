@@ -22,10 +22,10 @@ use crate::{
     codec::Base,
     error::{Result, StoreError},
     exchange::{Record, RecordId, RecordKind, check, pieces},
-    in_order::in_order,
     intake::reading::Reading,
-    recipe::Piece,
+    pack::Piece,
     store::Store,
+    threads::in_order,
 };
 
 /// So much is committed at once.
@@ -292,8 +292,8 @@ mod tests {
         blob::READ_DEPTH_MAX,
         codec::DEPTH_MAX,
         pack::PackId,
-        recipe::{Layout, PAGE_CHUNKS, Recipe, encode_page},
-        record::{CODEC_RAW, CODEC_ZSTD_DELTA, Header, Kind},
+        pack::{CODEC_RAW, CODEC_ZSTD_DELTA, Header, Kind},
+        pack::{Layout, PAGE_CHUNKS, Recipe, encode_page},
     };
 
     fn noise(seed: u8, len: usize) -> Vec<u8> {

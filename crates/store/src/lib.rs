@@ -38,60 +38,109 @@
 //! * What nobody needs is removed while others write (`gc`): marked first, and swept once its grace is over and every
 //!   living lease has read the mark.
 
-mod base;
+mod addition {
+    pub(crate) mod base;
+    pub(crate) mod chunker;
+    pub(crate) mod cut;
+    pub(crate) mod ingest;
+    pub(crate) mod prepare;
+}
 mod batch;
-mod blob;
-mod chunk;
-mod codec;
-mod cut;
-mod direct;
+mod blob {
+    pub(crate) mod read_ahead;
+    mod reader;
+
+    pub use reader::*;
+}
+mod check {
+    mod repair;
+    mod verify;
+
+    pub use repair::*;
+    pub use verify::*;
+}
+mod codec {
+    mod encode;
+    pub(crate) mod guess;
+    pub(crate) mod planes;
+
+    pub(crate) use encode::*;
+}
 mod error;
-mod exchange;
-mod folder;
+mod exchange {
+    mod record;
+
+    pub use record::*;
+}
+mod folder {
+    mod add;
+    pub(crate) mod walk;
+    mod write;
+
+    pub use add::*;
+    pub use write::*;
+}
+mod fs {
+    pub(crate) mod direct;
+    pub(crate) mod lock;
+    mod stamp;
+
+    pub use stamp::*;
+}
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gc;
-mod guess;
-mod in_order;
 mod index;
-mod ingest;
 mod intake;
-mod lease;
-mod lock;
-mod materialize;
-mod pack;
-mod pack_index;
-mod planes;
-mod prepare;
-mod read_ahead;
-mod recipe;
-mod record;
-mod repair;
-mod sha256_thread;
-mod stamp;
+mod marks {
+    mod file;
+    mod lease;
+
+    pub(crate) use file::*;
+    pub use lease::*;
+}
+mod pack {
+    pub(crate) mod index_file;
+    mod recipe;
+    mod record;
+    mod scan;
+
+    pub(crate) use recipe::*;
+    pub(crate) use record::*;
+    pub use scan::*;
+}
 mod store;
-mod tree;
-mod tree_node;
-mod tree_read;
-mod verify;
-mod walk;
+mod threads {
+    mod in_order;
+    mod sha256;
+
+    pub(crate) use in_order::*;
+    pub(crate) use sha256::*;
+}
+mod tree {
+    mod builder;
+    mod leaf;
+    mod reading;
+
+    pub use builder::*;
+    pub use leaf::*;
+    pub use reading::*;
+}
 
 pub use batch::Batch;
 pub use blob::BlobReader;
+pub use check::{Damage, RepairReport, SampleReport, Source, VerifyReport};
 pub use error::StoreError;
 pub use exchange::{
     FinishedPack, IndexFault, PackBuilder, PackContents, Record, RecordFault, RecordId, RecordKind, RecordPlace,
 };
-pub use folder::{FolderEntry, FolderWatch, KnownFile, scan_folder};
+pub use folder::{FolderEntry, FolderWatch, KnownFile, remove_entries, scan_folder};
+pub use fs::{FileStamp, Moment, tick_ns};
 pub use gc::{Amount, ContentSize, GRACE_DEFAULT, GcOptions, GcProgress, GcReport, PurgeReport, Roots};
 pub use intake::{Delivery, Incoming, Stretch, take_in};
-pub use lease::Lease;
-pub use materialize::remove_entries;
+pub use marks::Lease;
 pub use pack::PackId;
-pub use repair::{RepairReport, Source};
-pub use stamp::{FileStamp, Moment, tick_ns};
 pub use store::{BlobInfo, Store, Usage};
-pub use tree::{Tree, TreeEntry};
-pub use tree_node::{HashOnly, TreeBuilder, TreeNodes, TreeSummary};
-pub use tree_read::{TreeChange, TreeChild, TreeDiff, TreeEntries};
-pub use verify::{Damage, SampleReport, VerifyReport};
+pub use tree::{
+    HashOnly, Tree, TreeBuilder, TreeChange, TreeChild, TreeDiff, TreeEntries, TreeEntry, TreeNodes, TreeSummary,
+};

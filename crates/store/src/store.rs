@@ -16,10 +16,10 @@ use crate::{
     batch::{Batch, HeldContent},
     blob::BlobReader,
     error::{IoContext as _, Result, StoreError},
-    gc::marks::{self, Marks},
     index::{Index, ROTTEN},
-    lease::Lease,
-    record::Kind,
+    marks::Lease,
+    marks::{self, Marks},
+    pack::Kind,
     tree::Tree,
 };
 

@@ -9,19 +9,18 @@ use stemma_core::Digest;
 
 use super::{
     GcOptions, GcProgress, GcReport, Roots,
-    marks::{self, Mark, Marks},
     plan::{self, Findings, PackGarbage, Plan},
     reach::{self, ContentKey, Except, Key, Reach},
     sizes::lenient,
     sweep::{Outcome, Sweeper, Task},
 };
 use crate::{
+    check::Damage,
     error::{IoContext as _, Result, StoreError},
-    lease::Leases,
-    lock::try_lock,
+    fs::lock::try_lock,
+    marks::{self, Leases, Mark, Marks},
     pack::PackId,
     store::Store,
-    verify::Damage,
 };
 
 pub(super) struct Collector<'a> {

@@ -9,7 +9,6 @@ use stemma_core::Digest;
 
 use super::{
     Amount, ContentSize, GcOptions, GcReport,
-    marks::{Mark, Marks},
     reach::{self, ContentKey, Except, Reach},
     sizes,
 };
@@ -18,9 +17,9 @@ use crate::{
     codec::Dependency,
     error::Result,
     index::Stored,
-    lease::Leases,
+    marks::{self, Leases, Mark, Marks},
     pack::PackId,
-    record::{HEADER_LEN, Kind},
+    pack::{HEADER_LEN, Kind},
     store::Store,
 };
 
@@ -69,7 +68,7 @@ pub(super) struct Plan {
 
 pub(super) fn dry_run(store: &Store, roots: &[Digest], options: &GcOptions) -> Result<GcReport> {
     store.index().refresh()?;
-    let marks = super::marks::load(store.root())?;
+    let marks = marks::load(store.root())?;
     let leases = Leases::read(store.root())?;
     let reach = reach::reach(store, roots.iter().copied(), &Except::default(), &mut |_| {})?;
     // without a grace period what is marked goes in the same call, if nobody adds anything meanwhile

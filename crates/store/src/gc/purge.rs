@@ -11,19 +11,18 @@ use stemma_core::Digest;
 use super::{
     Amount, GcProgress, Roots,
     collector::{Collector, task},
-    marks::Mark,
     plan::{PackGarbage, millis},
     reach::{self, Except, Key, Reach},
     sizes,
     sweep::{Outcome, Sweeper},
 };
 use crate::{
+    check::Damage,
     error::{Result, StoreError},
-    lease::Leases,
+    marks::{Leases, Mark},
     pack::PackId,
-    record::{HEADER_LEN, Kind},
+    pack::{HEADER_LEN, Kind},
     store::Store,
-    verify::Damage,
 };
 
 /// What was removed, and what had to stay.

@@ -8,10 +8,10 @@ use crate::{
     blob::{read_page, read_recipe},
     error::{Result, StoreError},
     index::ROTTEN,
-    recipe::{Layout, Recipe},
-    record::Kind,
+    pack::Kind,
+    pack::{Layout, Recipe},
     store::Store,
-    tree_read::TreeChild,
+    tree::TreeChild,
 };
 
 pub(crate) type Key = (Kind, Digest);

@@ -8,9 +8,9 @@ use stemma_core::Digest;
 use super::reach::{self, ContentKey, Key};
 use crate::{
     error::{Result, StoreError},
-    record::Kind,
+    pack::Kind,
     store::Store,
-    tree_read::TreeChild,
+    tree::TreeChild,
 };
 
 /// What a content takes up; a tree with all its files.

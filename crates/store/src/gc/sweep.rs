@@ -10,22 +10,19 @@ use std::{
 
 use stemma_core::Digest;
 
-use super::{
-    Amount,
-    marks::{Mark, Marks},
-    reach::Key,
-};
+use super::{Amount, reach::Key};
 use crate::{
     blob::{check_record, read_chunk},
+    check::Damage,
     codec::{self, Dependency},
     error::{IoContext as _, Result, StoreError},
+    fs::lock::try_lock,
     index::RecordFault,
-    lock::try_lock,
+    marks::{Mark, Marks},
+    pack::index_file::PackIndex,
     pack::{self, Found, Injury, PackId, PackWriter, SEAL_AT},
-    pack_index::PackIndex,
-    record::{CODEC_RAW, HEADER_LEN, Header, Kind},
+    pack::{CODEC_RAW, HEADER_LEN, Header, Kind},
     store::Store,
-    verify::Damage,
 };
 
 /// What became of a pack.

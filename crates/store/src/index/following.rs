@@ -11,9 +11,9 @@ use std::{
 use super::Index;
 use crate::{
     error::{IoContext as _, Result, StoreError},
+    pack::Kind,
+    pack::index_file::PackIndex,
     pack::{self, Found, PackId, SEAL_AT, Scan},
-    pack_index::PackIndex,
-    record::Kind,
 };
 
 /// As often the folder is read again because a pack went away meanwhile.

@@ -8,9 +8,9 @@ use super::{Content, CopyPlace, Index, Place, Reliance};
 use crate::{
     codec::{self, DEPENDENCY_LEN, Dependency},
     error::{Result, StoreError},
-    gc::marks::Marks,
+    marks::Marks,
     pack::PackId,
-    record::{CODEC_INLINE, HEADER_LEN, Header, Kind},
+    pack::{CODEC_INLINE, HEADER_LEN, Header, Kind},
 };
 
 impl Index {

@@ -6,10 +6,10 @@ use stemma_core::Digest;
 
 use super::{Index, Place};
 use crate::{
-    direct,
     error::{Result, StoreError},
+    fs::direct,
     pack::PackId,
-    record::{HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
+    pack::{HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
 };
 
 /// Pack files kept open for reading.

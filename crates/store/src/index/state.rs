@@ -6,8 +6,8 @@ use stemma_core::{Digest, Sha256};
 
 use super::{Content, Place};
 use crate::{
+    pack::Kind,
     pack::{Found, PackId},
-    record::Kind,
 };
 
 pub(super) struct Pack {

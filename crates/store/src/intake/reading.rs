@@ -8,8 +8,8 @@ use super::Incoming;
 use crate::{
     codec::Base,
     error::{Result, StoreError},
-    recipe::Piece,
-    sha256_thread::Sha256Thread,
+    pack::Piece,
+    threads::Sha256Thread,
 };
 
 /// Of shorter contents the SHA-256 is computed by the calling thread.

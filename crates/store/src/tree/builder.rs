@@ -14,7 +14,7 @@ use stemma_core::{Digest, name::TreePath};
 
 use crate::{
     error::{Result, StoreError},
-    record::le_u64,
+    pack::le_u64,
     tree::{
         HEAD_LEN, Input, NodeHead, OrderCheck, TreeEntry, TreeFault, VERSION_LEAF, encode_entry, encode_node,
         encode_text,

@@ -24,12 +24,12 @@ use stemma_core::{Digest, name::TreePath};
 use crate::{
     blob::{BlobReader, write_blob},
     error::{IoContext as _, Result, StoreError},
-    in_order::in_order,
-    record::Kind,
-    stamp::FileStamp,
+    folder::walk::DIRECTORY,
+    fs::FileStamp,
+    pack::Kind,
     store::Store,
+    threads::in_order,
     tree::{OrderCheck, TreeEntry},
-    walk::DIRECTORY,
 };
 
 /// Entries that one job writes.

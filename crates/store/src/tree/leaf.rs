@@ -1,6 +1,6 @@
 //! Directories as values: paths and what is at each, in one canonical form.
 //!
-//! A tree is one node, or nodes of nodes (see [`crate::tree_node`] for how they are cut). A leaf is canonical bytes,
+//! A tree is one node, or nodes of nodes (see [`crate::tree`] for how they are cut). A leaf is canonical bytes,
 //! version 1 (numbers little-endian): magic (8 bytes), version (u16), reserved (6), number of entries (u64), then
 //! the entries sorted by the bytes of their paths: kind (u8: 1 file, 2 executable file, 3 symbolic link, 4 empty
 //! directory), length of the path (u16), path; for files digest (32) and size (u64), for links length (u16) and target.
@@ -15,8 +15,8 @@ use stemma_core::{
 
 use crate::{
     error::{Result, StoreError},
-    record::{le_u16, le_u64},
-    tree_node::{HashOnly, TreeBuilder, TreeNodes},
+    pack::{le_u16, le_u64},
+    tree::{HashOnly, TreeBuilder, TreeNodes},
 };
 
 /// Longest leaf that is read; trees of early versions are one leaf, whatever their size.

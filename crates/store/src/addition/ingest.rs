@@ -18,16 +18,16 @@ use stemma_core::{Digest, Sha256};
 use stemma_format::Outline;
 
 use crate::{
-    base::BaseBlob,
+    addition::base::BaseBlob,
+    addition::cut::{Cut, Cutter, LONGEST},
     batch::Batch,
     blob::read_base,
     codec::{self, Array, Base, Encoded, Hint, Sampler},
-    cut::{Cut, Cutter, LONGEST},
     error::{Result, StoreError},
-    recipe::{Layout, PAGE_CHUNKS, PAGES_MAX, Piece, Recipe, encode_page},
-    record::{CODEC_RAW, Kind},
-    sha256_thread::Sha256Thread,
+    pack::{CODEC_RAW, Kind},
+    pack::{Layout, PAGE_CHUNKS, PAGES_MAX, Piece, Recipe, encode_page},
     store::{BlobInfo, Store},
+    threads::Sha256Thread,
 };
 
 pub(crate) const BLOCK: usize = 1 << 20;

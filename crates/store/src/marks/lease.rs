@@ -14,8 +14,8 @@ use std::{
 
 use crate::{
     error::{IoContext as _, Result, StoreError},
-    gc::marks::{Marks, MarksId},
-    record::{le_u16, le_u32, le_u64},
+    marks::{Marks, MarksId},
+    pack::{le_u16, le_u32, le_u64},
     store::Store,
 };
 
@@ -41,7 +41,7 @@ pub struct Lease {
 
 impl Lease {
     pub(crate) fn take(store: &Store) -> Result<Self> {
-        let dir = dir(store.root());
+        let dir = leases_dir(store.root());
         DirBuilder::new().recursive(true).mode(0o700).create(&dir).at(&dir)?;
         for _ in 0..ATTEMPTS {
             let path = dir.join(uuid::Uuid::now_v7().simple().to_string());
@@ -111,12 +111,12 @@ impl Leases {
     }
 }
 
-pub(crate) fn dir(root: &Path) -> PathBuf {
+fn leases_dir(root: &Path) -> PathBuf {
     root.join("leases")
 }
 
 fn each_file(root: &Path, visit: &mut dyn FnMut(&Path) -> Result<()>) -> Result<()> {
-    let dir = dir(root);
+    let dir = leases_dir(root);
     let entries = match fs::read_dir(&dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -19,9 +19,9 @@ use stemma_core::Digest;
 use zstd::zstd_safe::{CCtx, CParameter, DCtx};
 
 use crate::{
-    guess,
-    planes::{self, Transform},
-    record::{CHUNK_MAX, CODEC_PLANES, CODEC_PLANES_DELTA, CODEC_RAW, CODEC_ZSTD, CODEC_ZSTD_DELTA, le_u32},
+    codec::guess,
+    codec::planes::{self, Transform},
+    pack::{CHUNK_MAX, CODEC_PLANES, CODEC_PLANES_DELTA, CODEC_RAW, CODEC_ZSTD, CODEC_ZSTD_DELTA, le_u32},
 };
 
 const ZSTD_LEVEL: i32 = 3;

@@ -8,12 +8,12 @@ use crate::{
     batch::Batch,
     blob::BlobReader,
     error::{Result, StoreError},
-    record::Kind,
+    pack::Kind,
     store::Store,
+    tree::{Child, INNER_BYTES_MAX, TreeNodes as _, TreeSummary, VERSION_INNER, decode_inner},
     tree::{
         ENTRIES_IN_MEMORY_MAX, LEAF_BYTES_MAX, Leaf, NodeHead, OrderCheck, Tree, TreeEntry, TreeFault, VERSION_LEAF,
     },
-    tree_node::{Child, INNER_BYTES_MAX, TreeNodes as _, TreeSummary, VERSION_INNER, decode_inner},
 };
 
 /// Something that a node of a tree refers to.

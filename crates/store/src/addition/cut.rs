@@ -10,8 +10,8 @@ use stemma_core::Digest;
 use stemma_format::{Outline, Part};
 
 use crate::{
-    base::BaseBlob,
-    chunk::Chunker,
+    addition::base::BaseBlob,
+    addition::chunker::Chunker,
     codec::{Array, Hint},
 };
 

@@ -18,10 +18,10 @@ use std::{
 use stemma_core::{Digest, Sha256};
 
 use crate::{
-    direct,
     error::{IoContext as _, Result, StoreError},
-    recipe::{Recipe, RecipeFault},
-    record::{CODEC_RAW, HEADER_LEN, Header, HeaderFault, Kind, MAGIC, le_u16, le_u32, le_u64},
+    fs::direct,
+    pack::{CODEC_RAW, HEADER_LEN, Header, HeaderFault, Kind, MAGIC, le_u16, le_u32, le_u64},
+    pack::{Recipe, RecipeFault},
 };
 
 /// A pack this long takes no further group; it gets its index and stays as it is.

@@ -22,7 +22,7 @@ use stemma_core::{Digest, Sha256};
 
 use crate::{
     codec::is_delta,
-    record::{CHUNK_MAX, PAYLOAD_MAX, le_u32, le_u64},
+    pack::{CHUNK_MAX, PAYLOAD_MAX, le_u32, le_u64},
 };
 
 /// Chunks in one page, and the most that a recipe lists itself.

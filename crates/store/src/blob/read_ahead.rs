@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use crate::{blob::BlobReader, error::Result, recipe::Piece};
+use crate::{blob::BlobReader, error::Result, pack::Piece};
 
 const THREADS_MAX: usize = 4;
 /// Chunks per thread that are on their way.

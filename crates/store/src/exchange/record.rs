@@ -16,13 +16,13 @@ use crate::{
     codec::{self, Base, DEPTH_MAX, Dependency, Hint},
     error::{Result, StoreError},
     index,
+    pack::index_file::{self, PackIndex},
+    pack::{CODEC_RAW, HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
     pack::{Found, Group, PACK_HEADER_LEN, PackId, encode_pack_header},
-    pack_index::{self, PackIndex},
-    recipe::{Layout, Piece, Recipe, RecipeFault, decode_page},
-    record::{CODEC_RAW, HEADER_LEN, Header, HeaderFault, Kind, PAYLOAD_MAX},
+    pack::{Layout, Piece, Recipe, RecipeFault, decode_page},
     store::Store,
     tree::LEAF_BYTES_MAX,
-    tree_read::TreeChild,
+    tree::TreeChild,
 };
 
 /// What a record is for.
@@ -333,9 +333,9 @@ pub enum IndexFault {
 impl PackContents {
     /// Reads the bytes of an index file; refuses one that names a place outside of its pack.
     pub fn parse(pack: PackId, bytes: &[u8]) -> std::result::Result<Self, IndexFault> {
-        let index = pack_index::decode(pack, bytes).map_err(|fault| match fault {
-            pack_index::Fault::Damaged => IndexFault::Damaged,
-            pack_index::Fault::Version(version) => IndexFault::Version(version),
+        let index = index_file::decode(pack, bytes).map_err(|fault| match fault {
+            index_file::Fault::Damaged => IndexFault::Damaged,
+            index_file::Fault::Version(version) => IndexFault::Version(version),
         })?;
         let place = |found: &Found| {
             let kind = RecordKind::from_inner(found.kind)?;

@@ -21,13 +21,13 @@ use stemma_core::{Digest, Sha256};
 use crate::{
     error::{IoContext as _, Result, StoreError},
     pack::{Found, PackId, sync_dir},
-    record::{Kind, le_u16, le_u32, le_u64},
+    pack::{Kind, le_u16, le_u32, le_u64},
 };
 
 const MAGIC: [u8; 8] = *b"\x9dSTMIDX\n";
 const VERSION: u16 = 2;
 const VERSION_WITHOUT_CODEC: u16 = 1;
-/// Lengths are below [`PAYLOAD_MAX`](crate::record::PAYLOAD_MAX), which takes one bit less.
+/// Lengths are below [`PAYLOAD_MAX`](crate::pack::PAYLOAD_MAX), which takes one bit less.
 const CODEC_SHIFT: u32 = 26;
 const HEAD_LEN: usize = 56;
 const CHECK_LEN: usize = 32;

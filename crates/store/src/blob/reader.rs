@@ -10,13 +10,13 @@ use std::{
 use stemma_core::{Digest, Sha256};
 
 use crate::{
+    blob::read_ahead,
     codec::{self, Base, Dependency},
-    direct,
     error::{IoContext as _, Result, StoreError},
+    fs::direct,
     index::RecordFault,
-    read_ahead,
-    recipe::{Layout, Piece, Recipe, RecipeFault, decode_page},
-    record::{CHUNK_MAX, Header, Kind},
+    pack::{CHUNK_MAX, Header, Kind},
+    pack::{Layout, Piece, Recipe, RecipeFault, decode_page},
     store::{BlobInfo, Store},
 };
 

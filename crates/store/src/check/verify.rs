@@ -8,13 +8,14 @@ use stemma_core::Digest;
 use crate::{
     blob::{BlobReader, check_record},
     error::{IoContext as _, Result, StoreError},
-    gc::{self, marks::MarksId},
+    gc,
     index::RecordFault,
+    marks::{self, MarksId},
+    pack::index_file::PackIndex,
     pack::{self, Found, Injury, PackId},
-    pack_index::PackIndex,
-    record::{HEADER_LEN, Header, Kind, PAYLOAD_MAX, le_u64},
+    pack::{HEADER_LEN, Header, Kind, PAYLOAD_MAX, le_u64},
     store::Store,
-    tree_read::TreeChild,
+    tree::TreeChild,
 };
 
 /// Something in the store that is not as it was put.
@@ -54,7 +55,7 @@ impl Store {
     /// error; an error means that the store could not be read.
     pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
         self.index().refresh()?;
-        let marks = gc::marks::peek(self.root())?;
+        let before = marks::peek(self.root())?;
         let packs = self.index().packs();
         let contents: Vec<(Kind, Digest, u64)> = [Kind::Blob, Kind::Tree]
             .into_iter()
@@ -65,7 +66,7 @@ impl Store {
         let mut done = 0;
         let mut report = VerifyReport::default();
         for (id, committed_end) in packs {
-            if !self.was_collected(marks, &id.pack_path(self.index().dir()))? {
+            if !self.was_collected(before, &id.pack_path(self.index().dir()))? {
                 self.verify_pack(id, committed_end, &mut report)?;
             }
             done += committed_end;
@@ -198,7 +199,7 @@ impl Store {
 
     /// Whether a pack is not there because a collection, begun or ended since the marks were read, took it away.
     fn was_collected(&self, before: MarksId, pack: &Path) -> Result<bool> {
-        Ok(!pack.exists() && (gc::is_under_way(self.root())? || gc::marks::peek(self.root())? != before))
+        Ok(!pack.exists() && (gc::is_under_way(self.root())? || marks::peek(self.root())? != before))
     }
 
     /// Whether a content can't be read because a collection took it away, or a part of it so far.

@@ -14,16 +14,16 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
 use stemma_core::{Digest, name::TreePath};
 
 use crate::{
+    addition::prepare::{PREPARED_MAX, Prepared, prepare},
     batch::Batch,
     error::{IoContext as _, Result, StoreError},
-    in_order::in_order,
-    prepare::{PREPARED_MAX, Prepared, prepare},
-    record::Kind,
-    stamp::{FileStamp, Moment},
+    folder::walk::{Step, Walk, gone_is_changed},
+    fs::{FileStamp, Moment},
+    pack::Kind,
     store::Store,
+    threads::in_order,
     tree::{Tree, TreeEntry, check_target},
-    tree_node::{TreeBuilder, TreeSummary},
-    walk::{Step, Walk, gone_is_changed},
+    tree::{TreeBuilder, TreeSummary},
 };
 
 /// What one job weighs at most: to look at a path whose content is known is little work, to read it is more.

@@ -3,12 +3,12 @@
 use stemma_core::{Digest, Sha256};
 
 use crate::{
+    addition::ingest,
     batch::Batch,
     codec::{self, Encoded, Hint},
     error::Result,
-    ingest,
-    recipe::{Layout, Recipe},
-    record::{CODEC_RAW, Kind},
+    pack::{CODEC_RAW, Kind},
+    pack::{Layout, Recipe},
     store::{BlobInfo, Store},
 };
 

@@ -19,7 +19,7 @@ use std::{
 use crate::{
     error::{IoContext as _, Result, StoreError},
     pack::{PackId, sync_dir},
-    record::{le_u16, le_u32, le_u64},
+    pack::{le_u16, le_u32, le_u64},
 };
 
 const MAGIC: [u8; 8] = *b"\x9dSTMGCM\n";
@@ -73,7 +73,7 @@ fn path(root: &Path) -> PathBuf {
 }
 
 /// Makes the folder that marks and the collector's lock lie in.
-pub(super) fn make_dir(root: &Path) -> Result<PathBuf> {
+pub(crate) fn make_dir(root: &Path) -> Result<PathBuf> {
     let dir = dir(root);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).at(&dir)?;
     Ok(dir)
@@ -121,7 +121,7 @@ pub(crate) fn load(root: &Path) -> Result<Marks> {
 }
 
 /// Puts marks in place of the old ones, whole or not at all. The caller holds the collector's lock.
-pub(super) fn store(root: &Path, marks: &Marks) -> Result<()> {
+pub(crate) fn store(root: &Path, marks: &Marks) -> Result<()> {
     let dir = make_dir(root)?;
     let temporary = dir.join("marks.tmp");
     let mut options = File::options();

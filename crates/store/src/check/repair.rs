@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use stemma_core::Digest;
 
 use crate::{
+    check::{Damage, VerifyReport},
     error::{Result, StoreError},
     gc,
-    record::Kind,
+    pack::Kind,
     store::Store,
     tree::LEAF_BYTES_MAX,
-    verify::{Damage, VerifyReport},
 };
 
 /// Has the plain bytes of content, or nothing.

@@ -8,7 +8,7 @@ use std::{
 
 use stemma_core::Digest;
 
-use crate::{blob::BlobReader, codec::Array, recipe::Piece, record::Kind, store::Store};
+use crate::{blob::BlobReader, codec::Array, pack::Kind, pack::Piece, store::Store};
 
 /// Pieces of the base that are looked at ahead of where the new content seems to be, and behind.
 const AHEAD: usize = 32;
