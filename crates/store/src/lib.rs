@@ -6,18 +6,34 @@
 //! # Layout
 //!
 //! ```text
-//! packs/<32 hex>.pack   records in committed groups, append-only      (`pack`, `record`)
-//! packs/<32 hex>.idx    what a closed pack holds, rebuilt when lost    (`pack_index`)
-//! leases/<32 hex>       who is adding content, locked while they live  (`lease`)
-//! gc/marks, gc/lock     what is to be removed, and by whom             (`gc`)
+//! packs/<32 hex>.pack   records in committed groups, append-only       (`pack`)
+//! packs/<32 hex>.idx    what a closed pack holds, rebuilt when lost    (`pack/index_file`)
+//! leases/<32 hex>       who is adding content, locked while they live  (`marks/lease`)
+//! gc/marks, gc/lock     what is to be removed, and by whom             (`marks/file`, `gc`)
 //! ```
 //!
-//! A blob is cut into chunks (`chunk`), each kept raw or compressed (`codec`) under the BLAKE3 of its plain bytes;
-//! a recipe (`recipe`) lists the chunks of a blob. A tree is canonical bytes ([`Tree`]) kept like a blob under a
-//! kind of its own.
+//! A blob is cut into chunks, each kept raw or compressed under the BLAKE3 of its plain bytes; a recipe (`pack/recipe`)
+//! lists the chunks of a blob. A tree is canonical bytes ([`Tree`]) kept like a blob under a kind of its own.
 //!
-//! Records also travel between stores, in packs made for that and as opaque bytes (`exchange`). Contents that arrive so
-//! are read while their parts come (`intake`).
+//! # The rooms
+//!
+//! Each knows only those below it; nothing below knows [`Store`] or [`Batch`].
+//!
+//! ```text
+//! store                 the face: every question, answered by the room that knows how
+//! intake                contents that arrive in parts
+//! batch                 the face of adding
+//! folder  check         folders as trees, both ways · whether all is as it was put
+//! addition  gc          from content to records in packs · removing what nobody needs
+//! exchange              records on their way to other stores
+//! tree                  directories as content
+//! blob                  reading what was put, checked
+//! holdings              a folder, its index and its marks: what all the others stand on
+//! index                 where each record lies, and reading it there
+//! codec  marks          how bytes are kept short · what is to go, and who has been told
+//! pack                  what lies in a pack, byte for byte, and who may write there
+//! fs  threads           the file system · work that several threads share
+//! ```
 //!
 //! # How it survives
 //!
@@ -38,109 +54,43 @@
 //! * What nobody needs is removed while others write (`gc`): marked first, and swept once its grace is over and every
 //!   living lease has read the mark.
 
-mod addition {
-    pub(crate) mod base;
-    pub(crate) mod chunker;
-    pub(crate) mod cut;
-    pub(crate) mod ingest;
-    pub(crate) mod prepare;
-}
+mod addition;
 mod batch;
-mod blob {
-    pub(crate) mod read_ahead;
-    mod reader;
-
-    pub use reader::*;
-}
-mod check {
-    mod repair;
-    mod verify;
-
-    pub use repair::*;
-    pub use verify::*;
-}
-mod codec {
-    mod encode;
-    pub(crate) mod guess;
-    pub(crate) mod planes;
-
-    pub(crate) use encode::*;
-}
+mod blob;
+mod check;
+mod codec;
+mod damage;
 mod error;
-mod exchange {
-    mod record;
-
-    pub use record::*;
-}
-mod folder {
-    mod add;
-    pub(crate) mod walk;
-    mod write;
-
-    pub use add::*;
-    pub use write::*;
-}
-mod fs {
-    pub(crate) mod direct;
-    pub(crate) mod lock;
-    mod stamp;
-
-    pub use stamp::*;
-}
+mod exchange;
+mod folder;
+mod fs;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod gc;
+mod holdings;
 mod index;
 mod intake;
-mod marks {
-    mod file;
-    mod lease;
-
-    pub(crate) use file::*;
-    pub use lease::*;
-}
-mod pack {
-    pub(crate) mod index_file;
-    mod recipe;
-    mod record;
-    mod scan;
-
-    pub(crate) use recipe::*;
-    pub(crate) use record::*;
-    pub use scan::*;
-}
+mod little_endian;
+mod marks;
+mod pack;
 mod store;
-mod threads {
-    mod in_order;
-    mod sha256;
-
-    pub(crate) use in_order::*;
-    pub(crate) use sha256::*;
-}
-mod tree {
-    mod builder;
-    mod leaf;
-    mod reading;
-
-    pub use builder::*;
-    pub use leaf::*;
-    pub use reading::*;
-}
+mod threads;
+mod tree;
 
 pub use batch::Batch;
 pub use blob::BlobReader;
-pub use check::{Damage, RepairReport, SampleReport, Source, VerifyReport};
+pub use check::{RepairReport, SampleReport, Source, VerifyReport};
+pub use damage::Damage;
 pub use error::StoreError;
-pub use exchange::{
-    FinishedPack, IndexFault, PackBuilder, PackContents, Record, RecordFault, RecordId, RecordKind, RecordPlace,
-};
+pub use exchange::{FinishedPack, PackBuilder, PackContents, Record, RecordFault, RecordId, RecordKind, RecordPlace};
 pub use folder::{FolderEntry, FolderWatch, KnownFile, remove_entries, scan_folder};
 pub use fs::{FileStamp, Moment, tick_ns};
 pub use gc::{Amount, ContentSize, GRACE_DEFAULT, GcOptions, GcProgress, GcReport, PurgeReport, Roots};
+pub use holdings::{BlobInfo, Usage};
 pub use intake::{Delivery, Incoming, Stretch, take_in};
 pub use marks::Lease;
-pub use pack::PackId;
-pub use store::{BlobInfo, Store, Usage};
+pub use pack::{IndexFault, PackId};
+pub use store::Store;
 pub use tree::{
     HashOnly, Tree, TreeBuilder, TreeChange, TreeChild, TreeDiff, TreeEntries, TreeEntry, TreeNodes, TreeSummary,
 };

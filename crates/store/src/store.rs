@@ -1,69 +1,42 @@
-//! The folder as a whole: questions about content, and short forms of what batches and readers do.
+//! The face of the crate: all that a store can be asked, each answered by the room that knows how.
 
-use std::{
-    collections::HashSet,
-    fmt, fs,
-    io::Read,
-    os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, fs, io::Read, path::Path, time::SystemTime};
 
-use serde::{Deserialize, Serialize};
-use stemma_core::{ContentId, Digest, Sha256};
+use stemma_core::{ContentId, Digest};
 
 use crate::{
-    batch::{Batch, HeldContent},
+    addition::HeldContent,
+    batch::Batch,
     blob::BlobReader,
-    error::{IoContext as _, Result, StoreError},
-    index::{Index, ROTTEN},
+    check::{self, RepairReport, SampleReport, Source, VerifyReport},
+    damage::Damage,
+    error::{IoContext as _, Result},
+    exchange::{self, Record, RecordId},
+    folder,
+    fs::FileStamp,
+    gc::{self, ContentSize, GcOptions, GcProgress, GcReport, PurgeReport, Roots},
+    holdings::{BlobInfo, Holdings, Usage},
     marks::Lease,
-    marks::{self, Marks},
     pack::Kind,
-    tree::Tree,
+    tree::{self, Tree, TreeChild, TreeDiff, TreeEntries, TreeSummary},
 };
-
-/// Both names of a blob, and how long it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct BlobInfo {
-    pub digest: Digest,
-    pub sha256: Sha256,
-    pub size: u64,
-}
-
-/// What a store takes up and what it would take up without it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    pub packs: u64,
-    /// Packs and indexes together.
-    pub bytes_on_disk: u64,
-    pub blobs: u64,
-    pub trees: u64,
-    /// Sum of the sizes of all blobs.
-    pub plain_bytes: u64,
-}
 
 /// A folder of content. Clones are cheap and share what they know of it.
 #[derive(Clone)]
 pub struct Store {
-    index: Arc<Index>,
-    root: Arc<Path>,
-    /// The marks as they were last read; the index is at least as new.
-    marks: Arc<Mutex<Arc<Marks>>>,
+    holdings: Holdings,
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Store").field("root", &self.root()).finish_non_exhaustive()
     }
 }
 
 impl Store {
     /// Opens the store in a folder and makes the folder (mode 0700) if there is none.
     pub fn open(root: &Path) -> Result<Self> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(root).at(root)?;
-        let marks = Arc::new(Mutex::new(Arc::new(marks::load(root)?)));
-        Ok(Self { index: Arc::new(Index::open(root)?), root: root.into(), marks })
+        Ok(Self { holdings: Holdings::open(root)? })
     }
 
     /// Opens the store in a folder that must be there, and makes nothing.
@@ -74,38 +47,31 @@ impl Store {
     }
 
     pub fn root(&self) -> &Path {
-        &self.root
+        self.holdings.root()
     }
 
-    pub(crate) fn index(&self) -> &Index {
-        &self.index
+    #[cfg(test)]
+    pub(crate) fn holdings(&self) -> &Holdings {
+        &self.holdings
     }
+}
 
+/// Adding.
+impl Store {
     /// Starts to add content. Nothing of it counts before [`Batch::commit`].
     pub fn batch(&self) -> Batch {
-        Batch::new(self.clone(), HeldContent::Trust)
+        Batch::new(self.holdings.clone(), HeldContent::Trust)
     }
 
     /// Starts a batch that reads back the chunks it would otherwise skip, so that adding content again replaces what
     /// was damaged of it.
     pub fn repairing_batch(&self) -> Batch {
-        Batch::new(self.clone(), HeldContent::ReadBack)
+        Batch::new(self.holdings.clone(), HeldContent::ReadBack)
     }
 
     /// Protects from collections what its holder adds or finds present from now on, as long as it is held.
     pub fn lease(&self) -> Result<Lease> {
-        Lease::take(self)
-    }
-
-    /// Returns the newest marks, and looks at the folder if they have changed: records may have gone or moved.
-    pub(crate) fn marks(&self) -> Result<Arc<Marks>> {
-        let mut known = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        if marks::peek(&self.root)? != known.id {
-            let newest = marks::load(&self.root)?;
-            self.index.refresh()?;
-            *known = Arc::new(newest);
-        }
-        Ok(Arc::clone(&known))
+        self.holdings.lease()
     }
 
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<BlobInfo> {
@@ -132,54 +98,33 @@ impl Store {
         batch.commit()?;
         Ok(digest)
     }
+}
 
+/// Looking up and reading.
+impl Store {
     /// What is known of a blob, without reading it; `None` if the store has no such blob. Fails if it had one that rotted.
     pub fn info(&self, digest: &Digest) -> Result<Option<BlobInfo>> {
-        let find = || self.index.content(Kind::Blob, digest);
-        let Some(content) = self.after_a_second_look(find)? else {
-            let is_rotten = self.index.is_rotten(digest);
-            return if is_rotten { Err(StoreError::corrupt(*digest, ROTTEN)) } else { Ok(None) };
-        };
-        Ok(Some(BlobInfo { digest: *digest, sha256: content.sha256, size: content.size }))
+        self.holdings.info(digest)
     }
 
     /// Whether a blob or tree of this name is here. An unreadable folder counts as an empty one.
     pub fn contains(&self, digest: &Digest) -> bool {
-        self.after_a_second_look(|| self.knows(digest).then_some(())).ok().flatten().is_some()
+        self.holdings.contains(digest)
     }
 
     /// The names among `digests` under which there is neither a blob nor a tree, in the order given.
     pub fn missing(&self, digests: &[Digest]) -> Vec<Digest> {
-        // a folder that can't be read has nothing new
-        let _ = self.marks();
-        let unknown = |digest: &&Digest| !self.knows(digest);
-        if digests.iter().any(|digest| !self.knows(digest)) {
-            let _ = self.index.refresh();
-        }
-        digests.iter().filter(unknown).copied().collect()
-    }
-
-    fn knows(&self, digest: &Digest) -> bool {
-        [Kind::Blob, Kind::Tree].iter().any(|kind| self.index.content(*kind, digest).is_some())
+        self.holdings.missing(digests)
     }
 
     /// The digest of content that a person named in either way; `None` if it is not here. Trees have no SHA-256 name.
     pub fn resolve(&self, id: &ContentId) -> Result<Option<Digest>> {
-        self.after_a_second_look(|| match id {
-            ContentId::Blake3(digest) => self.knows(digest).then_some(*digest),
-            ContentId::Sha256(sha256) => self.index.by_sha256(sha256),
-        })
+        self.holdings.resolve(id)
     }
 
-    /// Asks after looking for what a collection has removed, and again after looking for what others have written.
-    fn after_a_second_look<T>(&self, find: impl Fn() -> Option<T>) -> Result<Option<T>> {
-        // marks that can't be read say nothing
-        let _ = self.marks();
-        if let Some(found) = find() {
-            return Ok(Some(found));
-        }
-        self.index.refresh()?;
-        Ok(find())
+    /// Counts what is here. Other processes' open packs are counted up to their last commit.
+    pub fn usage(&self) -> Result<Usage> {
+        self.holdings.usage()
     }
 
     /// Returns a whole blob of at most `limit` bytes, verified.
@@ -189,44 +134,191 @@ impl Store {
 
     /// Opens a blob for reading anywhere in it.
     pub fn open_blob(&self, digest: &Digest) -> Result<BlobReader> {
-        BlobReader::open(self.clone(), Kind::Blob, digest)
-    }
-
-    /// Counts what is here. Other processes' open packs are counted up to their last commit.
-    pub fn usage(&self) -> Result<Usage> {
-        self.index.refresh()?;
-        let mut usage = Usage { packs: 0, bytes_on_disk: 0, blobs: 0, trees: 0, plain_bytes: 0 };
-        for (id, _) in self.index.packs() {
-            usage.packs += 1;
-            usage.bytes_on_disk += file_len(id.pack_path(self.index.dir()))?;
-            usage.bytes_on_disk += file_len(id.index_path(self.index.dir()))?;
-        }
-        let blobs = self.index.contents(Kind::Blob);
-        usage.blobs = blobs.len() as u64;
-        usage.plain_bytes = blobs.iter().map(|(_, content)| content.size).sum();
-        usage.trees = self.index.contents(Kind::Tree).len() as u64;
-        Ok(usage)
-    }
-
-    /// Fails if one of the contents is not here; one look at the folder for all of them.
-    pub(crate) fn require<'a>(&self, kind: Kind, digests: impl Iterator<Item = &'a Digest>) -> Result<()> {
-        let wanted: HashSet<Digest> = digests.copied().collect();
-        let absent = |digest: &&Digest| self.index.content(kind, digest).is_none();
-        if wanted.iter().any(|digest| absent(&digest)) {
-            self.index.refresh()?;
-        }
-        match wanted.iter().find(absent) {
-            Some(digest) => Err(StoreError::NotFound(*digest)),
-            None => Ok(()),
-        }
+        BlobReader::open(self.holdings.clone(), Kind::Blob, digest)
     }
 }
 
-/// 0 for a file that is not there, or no longer.
-fn file_len(path: PathBuf) -> Result<u64> {
-    match fs::metadata(&path) {
-        Ok(meta) => Ok(meta.len()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(StoreError::io(&path, error)),
+/// Trees.
+impl Store {
+    /// Returns a tree of at most a million entries; `None` if the store has none of this name.
+    pub fn tree(&self, digest: &Digest) -> Result<Option<Tree>> {
+        tree::read_tree(&self.holdings, digest)
+    }
+
+    /// Reads the entries of a tree in order, with a few nodes in memory; `None` if the store has none of this name.
+    pub fn tree_entries(&self, digest: &Digest) -> Result<Option<TreeEntries>> {
+        tree::tree_entries(&self.holdings, digest)
+    }
+
+    /// What a tree holds in all, by its topmost node alone; `None` if the store has none of this name.
+    pub fn tree_summary(&self, digest: &Digest) -> Result<Option<TreeSummary>> {
+        tree::tree_summary(&self.holdings, digest)
+    }
+
+    /// What one node of a tree refers to: nodes or files, in order. A tree is walked to its files by asking again for each node.
+    pub fn tree_children(&self, digest: &Digest) -> Result<Vec<TreeChild>> {
+        tree::tree_children(&self.holdings, digest)
+    }
+
+    /// What a node of a tree that comes from elsewhere refers to; refuses what is no node, or not the one that was
+    /// announced. Nothing is stored.
+    pub fn check_tree_node(&self, announced: &Digest, bytes: Vec<u8>) -> Result<Vec<TreeChild>> {
+        tree::check_tree_node(&self.holdings, announced, bytes)
+    }
+
+    /// The bytes of one node of a tree, verified.
+    pub fn tree_node(&self, digest: &Digest) -> Result<Vec<u8>> {
+        tree::tree_node(&self.holdings, digest)
+    }
+
+    /// Reads the differences of two trees in order. Equal nodes are skipped unread.
+    pub fn diff_trees(&self, before: &Digest, after: &Digest) -> Result<TreeDiff> {
+        tree::diff_trees(&self.holdings, before, after)
+    }
+
+    /// What a tree has that another one lacks: the nodes that had to be opened to find out, and files. Some of it may be
+    /// elsewhere in the other one after all.
+    pub fn tree_news(&self, before: &Digest, after: &Digest) -> Result<Vec<TreeChild>> {
+        tree::tree_news(&self.holdings, before, after)
+    }
+}
+
+/// Files and folders written out.
+impl Store {
+    /// Writes a blob to a file, verified; the parent folder must exist. The file appears whole or not at all.
+    pub fn materialize(&self, digest: &Digest, dest: &Path) -> Result<()> {
+        folder::write_blob(&self.holdings, digest, dest)
+    }
+
+    /// Writes a tree into a folder, which is made if its parent exists. What is there at the tree's paths is replaced,
+    /// other things stay; each file appears whole or not at all. Never writes outside of the folder: a link found
+    /// where the tree has a directory is an error.
+    pub fn materialize_tree(&self, digest: &Digest, dest: &Path) -> Result<()> {
+        folder::write_tree(&self.holdings, digest, dest)
+    }
+
+    /// Fails if a tree or anything in it is not here: rather nothing than half a folder.
+    pub fn require_tree(&self, digest: &Digest) -> Result<()> {
+        folder::require_tree(&self.holdings, digest)
+    }
+
+    /// Refuses a tree with names that the folder's file system takes for one and the same.
+    pub fn check_folding(&self, digest: &Digest, folder: &Path) -> Result<()> {
+        folder::check_folding(&self.holdings, digest, folder)
+    }
+
+    /// Writes entries of a tree, in order, into a folder that exists. `written` gets each one, a file with what it looks
+    /// like now.
+    pub fn write_entries(
+        &self,
+        folder: &Path,
+        entries: &mut dyn Iterator<Item = Result<folder::Entry>>,
+        written: &mut dyn FnMut(&folder::Entry, Option<FileStamp>) -> Result<()>,
+    ) -> Result<()> {
+        folder::write_entries(&self.holdings, folder, entries, written)
+    }
+}
+
+/// Records on their way to other stores.
+impl Store {
+    /// Takes a record out after checking that it is what its name says; damage does not travel.
+    pub fn export(&self, id: &RecordId) -> Result<Option<Record>> {
+        exchange::export(&self.holdings, id)
+    }
+
+    /// Bytes that a record takes up in a pack; `None` if it is not here.
+    pub fn record_len(&self, id: &RecordId) -> Option<u64> {
+        Some(self.holdings.index().stored_len(id.kind.inner(), &id.digest)).filter(|len| *len > 0)
+    }
+
+    /// Whether there is a record of this name.
+    pub fn has_record(&self, id: &RecordId) -> bool {
+        self.holdings.index().has(id.kind.inner(), &id.digest)
+    }
+
+    /// The recipes under this name, of a blob, a tree, or both.
+    pub fn recipes(&self, digest: &Digest) -> Vec<RecordId> {
+        exchange::recipes(&self.holdings, digest)
+    }
+
+    /// The recipes of everything that a tree names: files, or, in a big tree, trees that name more.
+    pub fn members(&self, tree: &Digest) -> Result<Vec<RecordId>> {
+        exchange::members(&self.holdings, tree)
+    }
+
+    /// The same of a tree whose chunks are here and whose recipe need not be.
+    pub fn members_by(&self, recipe: &Record) -> Result<Vec<RecordId>> {
+        exchange::members_by(&self.holdings, recipe)
+    }
+}
+
+/// Whether all is well.
+impl Store {
+    /// Checks every record of every pack, then reads every blob and tree and checks its digest.
+    ///
+    /// `progress` gets the bytes read so far, and how many there are in all. Damage is reported, not returned as an
+    /// error; an error means that the store could not be read.
+    pub fn verify(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
+        check::verify(&self.holdings, progress)
+    }
+
+    /// Checks some records, others for another seed, until so many bytes are read.
+    ///
+    /// Packs are read from a place in them on that the seed chooses, as are the packs themselves; what is damaged is
+    /// said of the pack, and of each content that needs the damaged part and can't be read for it.
+    pub fn verify_sample(&self, seed: u64, budget_bytes: u64) -> Result<SampleReport> {
+        check::verify_sample(&self.holdings, seed, budget_bytes)
+    }
+
+    /// Puts back each content that is said to be damaged, from the plain bytes that `source` has of it, and reads it
+    /// back. Then replaces the packs that hold something damaged, if nothing in them is lost.
+    pub fn repair(&self, damaged: &[Damage], source: &mut Source<'_>) -> Result<RepairReport> {
+        check::repair(&self.holdings, damaged, source)
+    }
+}
+
+/// Removing what nobody needs.
+impl Store {
+    /// Says what [`gc`](Self::gc) would do, and changes nothing.
+    ///
+    /// `roots` may be older than what other processes have recorded since: a plan promises nothing.
+    pub fn gc_plan(&self, roots: &[Digest], options: &GcOptions) -> Result<GcReport> {
+        gc::plan(&self.holdings, roots, options)
+    }
+
+    /// Removes what hangs on none of the roots and has not for the grace period; marks what is garbage since.
+    ///
+    /// Nothing is removed if anything that hangs on the roots can't be read
+    /// ([`StoreError::Needed`](crate::StoreError::Needed)).
+    pub fn gc(
+        &self,
+        roots: &mut Roots<'_>,
+        options: &GcOptions,
+        progress: &mut dyn FnMut(GcProgress),
+    ) -> Result<GcReport> {
+        gc::collect(&self.holdings, roots, options, progress)
+    }
+
+    /// Removes blobs, and trees with their files, at once, even if a root names them or a tree that stays does.
+    /// Parts that other needed contents have too stay.
+    ///
+    /// Fails with [`StoreError::InUse`](crate::StoreError::InUse) while somebody who adds content may rely on a part of
+    /// them; what is to go is marked by then, so that nobody else will, and purging again once they are done succeeds.
+    /// Who adds the same content again meanwhile or later has it.
+    pub fn purge(
+        &self,
+        contents: &[Digest],
+        roots: &mut Roots<'_>,
+        now: SystemTime,
+        progress: &mut dyn FnMut(GcProgress),
+    ) -> Result<PurgeReport> {
+        gc::purge(&self.holdings, contents, roots, now, progress)
+    }
+
+    /// Says for each content what it takes up, and what of it none of the others in the list takes.
+    ///
+    /// The list is in the order given; contents that are not here are in it with nothing but zeros.
+    pub fn stored_sizes(&self, contents: &[Digest]) -> Result<Vec<ContentSize>> {
+        gc::stored_sizes(&self.holdings, contents)
     }
 }

@@ -8,7 +8,12 @@ use std::{
 
 use stemma_core::Digest;
 
-use crate::{blob::BlobReader, codec::Array, pack::Kind, pack::Piece, store::Store};
+use crate::{
+    blob::BlobReader,
+    codec::Array,
+    holdings::Holdings,
+    pack::{Kind, Piece},
+};
 
 /// Pieces of the base that are looked at ahead of where the new content seems to be, and behind.
 const AHEAD: usize = 32;
@@ -28,8 +33,8 @@ pub(crate) struct BaseBlob {
 
 impl BaseBlob {
     /// `None` if it can't be read: a base only saves space.
-    pub fn open(store: &Store, digest: &Digest) -> Option<Self> {
-        let reader = BlobReader::open(store.clone(), Kind::Blob, digest).ok()?;
+    pub fn open(holdings: &Holdings, digest: &Digest) -> Option<Self> {
+        let reader = BlobReader::open(holdings.clone(), Kind::Blob, digest).ok()?;
         let outline = stemma_format::outline(&reader).ok().flatten();
         let parts = outline.map(|outline| outline.parts).unwrap_or_default();
         let arrays = parts.into_iter().filter_map(|part| {

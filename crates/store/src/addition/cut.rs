@@ -9,11 +9,8 @@ use std::{iter::Peekable, sync::Arc, vec};
 use stemma_core::Digest;
 use stemma_format::{Outline, Part};
 
-use crate::{
-    addition::base::BaseBlob,
-    addition::chunker::Chunker,
-    codec::{Array, Hint},
-};
+use super::{base::BaseBlob, chunker::Chunker};
+use crate::codec::{Array, Hint};
 
 /// A tensor is cut into slices of this length; the last is up to an eighth longer.
 const SLICE: u64 = 1 << 20;

@@ -17,17 +17,19 @@ use std::{
 use stemma_core::{Digest, Sha256};
 use stemma_format::Outline;
 
+use super::{
+    base::BaseBlob,
+    cut::{Cut, Cutter, LONGEST},
+    records::Addition,
+};
 use crate::{
-    addition::base::BaseBlob,
-    addition::cut::{Cut, Cutter, LONGEST},
-    batch::Batch,
     blob::read_base,
     codec::{self, Array, Base, Encoded, Hint, Sampler},
     error::{Result, StoreError},
-    pack::{CODEC_RAW, Kind},
-    pack::{Layout, PAGE_CHUNKS, PAGES_MAX, Piece, Recipe, encode_page},
-    store::{BlobInfo, Store},
+    holdings::{BlobInfo, Holdings},
+    pack::{CODEC_RAW, Kind, Layout, PAGE_CHUNKS, PAGES_MAX, Piece, Recipe, encode_page},
     threads::Sha256Thread,
+    tree::{TreeChild, TreeNodes, check_tree_node},
 };
 
 pub(crate) const BLOCK: usize = 1 << 20;
@@ -45,23 +47,38 @@ pub(crate) struct Guide {
     pub like: Option<Digest>,
 }
 
+impl TreeNodes for Addition {
+    fn put_node(&mut self, mut bytes: &[u8]) -> Result<Digest> {
+        let info = ingest(self, Kind::Tree, &mut bytes, Guide::default(), &mut |_| {})?;
+        Ok(info.digest)
+    }
+}
+
+/// Adds a node of a tree that comes from elsewhere and returns what it refers to; refuses what is no node, or not the one
+/// that was announced.
+pub(crate) fn put_tree_node(addition: &mut Addition, announced: &Digest, bytes: Vec<u8>) -> Result<Vec<TreeChild>> {
+    let children = check_tree_node(addition.holdings(), announced, bytes.clone())?;
+    addition.put_node(&bytes)?;
+    Ok(children)
+}
+
 /// Adds what `source` yields as a blob, or as the bytes of a tree.
 pub(crate) fn ingest(
-    batch: &mut Batch,
+    addition: &mut Addition,
     kind: Kind,
     source: &mut dyn Read,
     guide: Guide,
     progress: &mut dyn FnMut(u64),
 ) -> Result<BlobInfo> {
-    batch.check_usable()?;
+    addition.check_usable()?;
     let first = read_block(source)?;
     let (info, layout) = if first.len() < BLOCK {
-        ingest_block(batch, kind, &first, guide)?
+        ingest_block(addition, kind, &first, guide)?
     } else {
-        ingest_stream(batch, first, guide, source, progress)?
+        ingest_stream(addition, first, guide, source, progress)?
     };
     let recipe = Recipe { size: info.size, sha256: info.sha256, layout };
-    batch.append_recipe(kind, info.digest, &recipe)?;
+    addition.append_recipe(kind, info.digest, &recipe)?;
     progress(info.size);
     Ok(info)
 }
@@ -79,23 +96,23 @@ fn read_block_into(source: &mut dyn Read, mut block: Vec<u8>) -> Result<Vec<u8>>
 }
 
 /// Adds content that is in memory as a whole.
-fn ingest_block(batch: &mut Batch, kind: Kind, content: &[u8], guide: Guide) -> Result<(BlobInfo, Layout)> {
+fn ingest_block(addition: &mut Addition, kind: Kind, content: &[u8], guide: Guide) -> Result<(BlobInfo, Layout)> {
     let info = BlobInfo { digest: Digest::of(content), sha256: Sha256::of(content), size: content.len() as u64 };
     let is_single = !content.is_empty() && content.len() <= SINGLE_CHUNK_MAX;
-    if is_single && batch.holds(Kind::Chunk, &info.digest) {
+    if is_single && addition.holds(Kind::Chunk, &info.digest) {
         return Ok((info, Layout::Whole));
     }
     let mut sampler = Sampler::default();
-    let base = guide.like.and_then(|like| BaseBlob::open(batch.store(), &like));
+    let base = guide.like.and_then(|like| BaseBlob::open(addition.holdings(), &like));
     let mut cutter = Cutter::new(content, guide.outline, base);
     if is_single {
         let array = cutter.only_array(content.len());
         // what is a version of something may get further versions, which can be differences to a chunk only
-        if guide.like.is_none() && batch.may_be_inline(kind, &info.digest, content.len()) {
+        if guide.like.is_none() && addition.may_be_inline(kind, &info.digest, content.len()) {
             return Ok((info, inline(content, array)));
         }
         let hint = Hint { array, base: cutter.neighbour(&info.digest) };
-        put_chunk(batch, &mut sampler, info.digest, content, hint)?;
+        put_chunk(addition, &mut sampler, info.digest, content, hint)?;
         return Ok((info, Layout::Whole));
     }
     let mut pieces = Pieces::default();
@@ -106,11 +123,11 @@ fn ingest_block(batch: &mut Batch, kind: Kind, content: &[u8], guide: Guide) -> 
         let digest = Digest::of(chunk);
         let neighbour = cutter.neighbour(&digest);
         hint.base = hint.base.or(neighbour);
-        put_chunk(batch, &mut sampler, digest, chunk, hint)?;
-        pieces.push(batch, digest, chunk.len())?;
+        put_chunk(addition, &mut sampler, digest, chunk, hint)?;
+        pieces.push(addition, digest, chunk.len())?;
         rest = behind;
     }
-    Ok((info, pieces.finish(batch, info.digest)?))
+    Ok((info, pieces.finish(addition, info.digest)?))
 }
 
 fn inline(content: &[u8], array: Option<Array>) -> Layout {
@@ -120,28 +137,28 @@ fn inline(content: &[u8], array: Option<Array>) -> Layout {
     }
 }
 
-fn put_chunk(batch: &mut Batch, sampler: &mut Sampler, digest: Digest, chunk: &[u8], hint: Hint) -> Result<()> {
-    if batch.holds(Kind::Chunk, &digest) {
+fn put_chunk(addition: &mut Addition, sampler: &mut Sampler, digest: Digest, chunk: &[u8], hint: Hint) -> Result<()> {
+    if addition.holds(Kind::Chunk, &digest) {
         return Ok(());
     }
-    let hint = usable(batch, hint);
-    let encoded = if sampler.should_try(&hint) { encode(batch.store(), chunk, &hint) } else { None };
-    append(batch, sampler, digest, chunk, &hint, encoded.as_ref())
+    let hint = usable(addition, hint);
+    let encoded = if sampler.should_try(&hint) { encode(addition.holdings(), chunk, &hint) } else { None };
+    append(addition, sampler, digest, chunk, &hint, encoded.as_ref())
 }
 
 /// Drops a base that can't be relied on.
-fn usable(batch: &mut Batch, hint: Hint) -> Hint {
-    Hint { base: hint.base.filter(|base| batch.holds(Kind::Chunk, base)), ..hint }
+fn usable(addition: &mut Addition, hint: Hint) -> Hint {
+    Hint { base: hint.base.filter(|base| addition.holds(Kind::Chunk, base)), ..hint }
 }
 
-fn encode(store: &Store, chunk: &[u8], hint: &Hint) -> Option<Encoded> {
+fn encode(holdings: &Holdings, chunk: &[u8], hint: &Hint) -> Option<Encoded> {
     // a base that can't be read is none: this chunk is then stored by itself
-    let base: Option<Base> = hint.base.and_then(|base| read_base(store, &base).ok().flatten());
+    let base: Option<Base> = hint.base.and_then(|base| read_base(holdings, &base).ok().flatten());
     codec::encode(chunk, hint, base.as_ref())
 }
 
 fn append(
-    batch: &mut Batch,
+    addition: &mut Addition,
     sampler: &mut Sampler,
     digest: Digest,
     chunk: &[u8],
@@ -150,22 +167,22 @@ fn append(
 ) -> Result<()> {
     let (codec, payload) = encoded.map_or((CODEC_RAW, chunk), |encoded| (encoded.codec, &encoded.payload));
     sampler.observe(hint, codec);
-    batch.append(Kind::Chunk, digest, codec, chunk.len() as u64, payload)
+    addition.append(Kind::Chunk, digest, codec, chunk.len() as u64, payload)
 }
 
 fn ingest_stream(
-    batch: &mut Batch,
+    addition: &mut Addition,
     first: Vec<u8>,
     guide: Guide,
     source: &mut dyn Read,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(BlobInfo, Layout)> {
-    let base = guide.like.and_then(|like| BaseBlob::open(batch.store(), &like));
+    let base = guide.like.and_then(|like| BaseBlob::open(addition.holdings(), &like));
     let cutter = Cutter::new(&first, guide.outline, base);
     thread::scope(|scope| {
         let (sha256, used) = Sha256Thread::start(scope);
-        let compressors = Compressors::start(scope, batch.store().clone());
-        let mut chunks = ChunkStream::new(batch, cutter, compressors);
+        let compressors = Compressors::start(scope, addition.holdings().clone());
+        let mut chunks = ChunkStream::new(addition, cutter, compressors);
         let mut whole = blake3::Hasher::new();
         let mut size = 0;
         let mut block = first;
@@ -207,18 +224,18 @@ struct Compressors {
 }
 
 impl Compressors {
-    fn start<'scope>(scope: &'scope Scope<'scope, '_>, store: Store) -> Self {
+    fn start<'scope>(scope: &'scope Scope<'scope, '_>, holdings: Holdings) -> Self {
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(COMPRESSORS_MAX);
         let (jobs, waiting) = channel::<Job>();
         let (finished, done) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..threads {
-            let (store, waiting, finished) = (store.clone(), Arc::clone(&waiting), finished.clone());
+            let (holdings, waiting, finished) = (holdings.clone(), Arc::clone(&waiting), finished.clone());
             scope.spawn(move || {
                 loop {
                     let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(mut job) = job else { return };
-                    job.encoded = encode(&store, &job.chunk, &job.hint);
+                    job.encoded = encode(&holdings, &job.chunk, &job.hint);
                     if finished.send(job).is_err() {
                         return;
                     }
@@ -231,7 +248,7 @@ impl Compressors {
 
 /// Cuts blocks into chunks and writes those that are new.
 struct ChunkStream<'a> {
-    batch: &'a mut Batch,
+    addition: &'a mut Addition,
     cutter: Cutter,
     compressors: Compressors,
     sampler: Sampler,
@@ -244,9 +261,9 @@ struct ChunkStream<'a> {
 }
 
 impl<'a> ChunkStream<'a> {
-    fn new(batch: &'a mut Batch, cutter: Cutter, compressors: Compressors) -> Self {
+    fn new(addition: &'a mut Addition, cutter: Cutter, compressors: Compressors) -> Self {
         Self {
-            batch,
+            addition,
             cutter,
             compressors,
             sampler: Sampler::default(),
@@ -283,15 +300,15 @@ impl<'a> ChunkStream<'a> {
 
     fn push_chunk(&mut self, chunk: &[u8], mut hint: Hint) -> Result<()> {
         let digest = Digest::of(chunk);
-        self.pieces.push(self.batch, digest, chunk.len())?;
+        self.pieces.push(self.addition, digest, chunk.len())?;
         let neighbour = self.cutter.neighbour(&digest);
         hint.base = hint.base.or(neighbour);
-        if self.under_way.contains(&digest) || self.batch.holds(Kind::Chunk, &digest) {
+        if self.under_way.contains(&digest) || self.addition.holds(Kind::Chunk, &digest) {
             return Ok(());
         }
-        let hint = usable(self.batch, hint);
+        let hint = usable(self.addition, hint);
         if !self.sampler.should_try(&hint) {
-            return append(self.batch, &mut self.sampler, digest, chunk, &hint, None);
+            return append(self.addition, &mut self.sampler, digest, chunk, &hint, None);
         }
         while self.under_way.len() >= self.compressors.threads * CHUNKS_AHEAD {
             self.write_one()?;
@@ -309,7 +326,7 @@ impl<'a> ChunkStream<'a> {
     fn write_one(&mut self) -> Result<()> {
         let job = self.compressors.done.recv().expect("the threads answer every job");
         self.under_way.remove(&job.digest);
-        append(self.batch, &mut self.sampler, job.digest, &job.chunk, &job.hint, job.encoded.as_ref())?;
+        append(self.addition, &mut self.sampler, job.digest, &job.chunk, &job.hint, job.encoded.as_ref())?;
         self.used.push(job.chunk);
         Ok(())
     }
@@ -321,7 +338,7 @@ impl<'a> ChunkStream<'a> {
         while !self.under_way.is_empty() {
             self.write_one()?;
         }
-        self.pieces.finish(self.batch, blob)
+        self.pieces.finish(self.addition, blob)
     }
 }
 
@@ -334,35 +351,35 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn push(&mut self, batch: &mut Batch, digest: Digest, len: usize) -> Result<()> {
+    fn push(&mut self, addition: &mut Addition, digest: Digest, len: usize) -> Result<()> {
         if self.chunks.len() == PAGE_CHUNKS {
-            self.end_page(batch)?;
+            self.end_page(addition)?;
         }
         self.chunks.push(Piece { start: self.size, len: len as u64, digest });
         self.size += len as u64;
         Ok(())
     }
 
-    fn end_page(&mut self, batch: &mut Batch) -> Result<()> {
+    fn end_page(&mut self, addition: &mut Addition) -> Result<()> {
         let Some(first) = self.chunks.first() else {
             return Ok(());
         };
         let start = first.start;
         let page = encode_page(&self.chunks);
         let digest = Digest::of(&page);
-        if !batch.holds(Kind::Page, &digest) {
-            batch.append(Kind::Page, digest, CODEC_RAW, page.len() as u64, &page)?;
+        if !addition.holds(Kind::Page, &digest) {
+            addition.append(Kind::Page, digest, CODEC_RAW, page.len() as u64, &page)?;
         }
         self.pages.push(Piece { start, len: self.size - start, digest });
         self.chunks.clear();
         Ok(())
     }
 
-    fn finish(mut self, batch: &mut Batch, blob: Digest) -> Result<Layout> {
+    fn finish(mut self, addition: &mut Addition, blob: Digest) -> Result<Layout> {
         if self.pages.is_empty() {
             return Ok(Layout::Chunks(self.chunks));
         }
-        self.end_page(batch)?;
+        self.end_page(addition)?;
         if self.pages.len() > PAGES_MAX {
             let limit = self.pages[PAGES_MAX].start;
             return Err(StoreError::TooLarge { digest: blob, size: self.size, limit });
@@ -373,11 +390,11 @@ impl Pieces {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::store::Store;
+    use super::{super::records::HeldContent, *};
+    use crate::blob::BlobReader;
 
     /// Adds a blob with a recipe of three pages, without the gigabyte that it would take: by chunks of a few bytes.
-    fn put_paged(mut batch: Batch) -> (Digest, Vec<u8>) {
+    fn put_paged(mut addition: Addition) -> (Digest, Vec<u8>) {
         let mut pieces = Pieces::default();
         let mut content = Vec::new();
         for number in 0..PAGE_CHUNKS as u32 * 2 + 100 {
@@ -385,39 +402,43 @@ mod tests {
             let is_run = number < PAGE_CHUNKS as u32 * 2;
             let chunk = if is_run { b"same".to_vec() } else { number.to_string().into() };
             let digest = Digest::of(&chunk);
-            put_chunk(&mut batch, &mut Sampler::default(), digest, &chunk, Hint::default()).unwrap();
-            pieces.push(&mut batch, digest, chunk.len()).unwrap();
+            put_chunk(&mut addition, &mut Sampler::default(), digest, &chunk, Hint::default()).unwrap();
+            pieces.push(&mut addition, digest, chunk.len()).unwrap();
             content.extend_from_slice(&chunk);
         }
         let (digest, sha256) = (Digest::of(&content), Sha256::of(&content));
-        let layout = pieces.finish(&mut batch, digest).unwrap();
+        let layout = pieces.finish(&mut addition, digest).unwrap();
         assert!(matches!(&layout, Layout::Pages(pages) if pages.len() == 3));
         let recipe = Recipe { size: content.len() as u64, sha256, layout };
-        batch.append_recipe(Kind::Blob, digest, &recipe).unwrap();
-        batch.commit().unwrap();
+        addition.append_recipe(Kind::Blob, digest, &recipe).unwrap();
+        addition.commit().unwrap();
         (digest, content)
+    }
+
+    fn reads(holdings: &Holdings, digest: &Digest) -> Result<Vec<u8>> {
+        BlobReader::open(holdings.clone(), Kind::Blob, digest)?.into_vec(u64::MAX)
     }
 
     #[test]
     fn a_blob_whose_recipe_takes_several_pages_reads_back_anywhere() {
         let folder = tempfile::tempdir().unwrap();
-        let (digest, content) = put_paged(Store::open(folder.path()).unwrap().batch());
-        let store = Store::open(folder.path()).unwrap();
-        assert_eq!(store.read(&digest, u64::MAX).unwrap(), content);
-        let reader = store.open_blob(&digest).unwrap();
+        let holdings = Holdings::open(folder.path()).unwrap();
+        let (digest, content) = put_paged(Addition::new(holdings, HeldContent::Trust));
+        let holdings = Holdings::open(folder.path()).unwrap();
+        assert_eq!(reads(&holdings, &digest).unwrap(), content);
+        let reader = BlobReader::open(holdings, Kind::Blob, &digest).unwrap();
         for offset in (0..content.len()).step_by(1009) {
             let part = reader.read_at(offset as u64, 50).unwrap();
             assert_eq!(part, content[offset..content.len().min(offset + 50)]);
         }
-        assert!(store.verify(&mut |_, _| {}).unwrap().damaged.is_empty());
     }
 
     #[test]
     fn a_damaged_page_is_noticed_and_repaired() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let (digest, content) = put_paged(store.batch());
-        let pack = store.index().packs()[0].0.pack_path(store.index().dir());
+        let holdings = Holdings::open(folder.path()).unwrap();
+        let (digest, content) = put_paged(Addition::new(holdings.clone(), HeldContent::Trust));
+        let pack = holdings.index().packs()[0].0.pack_path(holdings.index().dir());
         let mut bytes = std::fs::read(&pack).unwrap();
         let same = Digest::of(b"same");
         let mut places = bytes.windows(32).enumerate().filter(|(_, window)| window == same.as_bytes());
@@ -425,12 +446,10 @@ mod tests {
         bytes[in_page] ^= 1;
         std::fs::write(&pack, &bytes).unwrap();
 
-        let store = Store::open(folder.path()).unwrap();
-        let read = store.read(&digest, u64::MAX);
+        let read = reads(&Holdings::open(folder.path()).unwrap(), &digest);
         assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{read:?}");
-        let store = Store::open(folder.path()).unwrap();
-        put_paged(store.repairing_batch());
-        let store = Store::open(folder.path()).unwrap();
-        assert_eq!(store.read(&digest, u64::MAX).unwrap(), content);
+        let holdings = Holdings::open(folder.path()).unwrap();
+        put_paged(Addition::new(holdings, HeldContent::ReadBack));
+        assert_eq!(reads(&Holdings::open(folder.path()).unwrap(), &digest).unwrap(), content);
     }
 }

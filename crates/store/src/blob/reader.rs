@@ -2,44 +2,45 @@
 
 use std::{
     collections::VecDeque,
-    fs::File,
     io::{self, Read, Seek, SeekFrom},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use stemma_core::{Digest, Sha256};
 
+use super::{
+    chunk::{read_chunk, unpack},
+    fault::recipe_fault,
+    recipe::read_page,
+};
 use crate::{
-    blob::read_ahead,
-    codec::{self, Base, Dependency},
-    error::{IoContext as _, Result, StoreError},
-    fs::direct,
-    index::RecordFault,
-    pack::{CHUNK_MAX, Header, Kind},
-    pack::{Layout, Piece, Recipe, RecipeFault, decode_page},
-    store::{BlobInfo, Store},
+    error::{Result, StoreError},
+    holdings::{BlobInfo, Holdings},
+    index::CopyFault,
+    pack::{CHUNK_MAX, Kind, Layout, Piece, Recipe},
+    threads::in_order,
 };
 
+const THREADS_MAX: usize = 4;
+/// Shorter blobs are read by the calling thread: starting others takes longer.
+const WORTH_THREADS: u64 = 4 << 20;
 /// Plain bytes of chunks kept per reader.
 const CACHE_BYTES_MAX: usize = 2 << 20;
 const CACHED_PAGES_MAX: usize = 4;
-/// More than writers make ([`codec::DEPTH_MAX`]): a base that was lost may have been written again as a delta.
-pub(crate) const READ_DEPTH_MAX: u8 = 16;
-
 /// An open blob.
 ///
 /// Reads and seeks like a file, or reads at any place through a shared reference. Chunks are fetched when needed and a
 /// few are kept, so that many small reads close together (the footer of a Parquet file) are cheap.
 pub struct BlobReader {
-    store: Store,
+    holdings: Holdings,
     info: BlobInfo,
-    content: Content,
+    layout: OpenedLayout,
     cache: Mutex<Cache>,
     position: u64,
 }
 
-/// What a recipe leads to.
-enum Content {
+/// The layout of a recipe, ready to be read.
+enum OpenedLayout {
     /// All of it, checked.
     Here(Vec<u8>),
     /// A chunk named like the blob.
@@ -56,25 +57,29 @@ struct Cache {
 }
 
 impl BlobReader {
-    pub(crate) fn open(store: Store, kind: Kind, digest: &Digest) -> Result<Self> {
-        let opened = store.index().fetch(kind, digest, |_, payload| {
-            let recipe = Recipe::decode(*digest, payload).map_err(|fault| recipe_fault(&store, fault))?;
-            Self::of_recipe(&store, digest, recipe)
+    pub(crate) fn open(holdings: Holdings, kind: Kind, digest: &Digest) -> Result<Self> {
+        let opened = holdings.index().fetch(kind, digest, |_, payload| {
+            let recipe = Recipe::decode(*digest, payload).map_err(|fault| recipe_fault(&holdings, fault))?;
+            Self::of_recipe(&holdings, digest, recipe)
         })?;
         opened.ok_or(StoreError::NotFound(*digest))
     }
 
     /// Reads content by a recipe that need not be stored.
-    pub(crate) fn of_recipe(store: &Store, digest: &Digest, recipe: Recipe) -> std::result::Result<Self, RecordFault> {
+    pub(crate) fn of_recipe(
+        holdings: &Holdings,
+        digest: &Digest,
+        recipe: Recipe,
+    ) -> std::result::Result<Self, CopyFault> {
         let Recipe { size, sha256, layout } = recipe;
-        let content = match layout {
-            Layout::Inline { codec, stored } => Content::Here(unpack(store, digest, codec, stored, size)?),
-            Layout::Whole => Content::Chunk,
-            Layout::Chunks(chunks) => Content::Chunks(chunks),
-            Layout::Pages(pages) => Content::Pages(pages),
+        let layout = match layout {
+            Layout::Inline { codec, stored } => OpenedLayout::Here(unpack(holdings, digest, codec, stored, size)?),
+            Layout::Whole => OpenedLayout::Chunk,
+            Layout::Chunks(chunks) => OpenedLayout::Chunks(chunks),
+            Layout::Pages(pages) => OpenedLayout::Pages(pages),
         };
         let info = BlobInfo { digest: *digest, sha256, size };
-        Ok(Self { store: store.clone(), info, content, cache: Mutex::default(), position: 0 })
+        Ok(Self { holdings: holdings.clone(), info, layout, cache: Mutex::default(), position: 0 })
     }
 
     pub fn digest(&self) -> Digest {
@@ -116,7 +121,7 @@ impl BlobReader {
 
     /// The whole of `buffer` lies within the blob.
     fn fill_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        if let Content::Here(bytes) = &self.content
+        if let OpenedLayout::Here(bytes) = &self.layout
             && !buffer.is_empty()
         {
             buffer.copy_from_slice(&bytes[offset as usize..][..buffer.len()]);
@@ -138,19 +143,40 @@ impl BlobReader {
     /// Copies the whole blob and checks its own digest at the end, after the last byte was written: what `sink` got
     /// counts only if this succeeds.
     pub(crate) fn copy_to(&self, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        match &self.content {
-            Content::Here(bytes) => return sink(bytes),
+        match &self.layout {
+            OpenedLayout::Here(bytes) => return sink(bytes),
             // it has been checked against the same digest
-            Content::Chunk => return read_ahead::chunks(self, sink),
-            Content::Chunks(_) | Content::Pages(_) => {}
+            OpenedLayout::Chunk => return self.each_chunk(sink),
+            OpenedLayout::Chunks(_) | OpenedLayout::Pages(_) => {}
         }
         let mut hasher = blake3::Hasher::new();
-        read_ahead::chunks(self, &mut |chunk| {
+        self.each_chunk(&mut |chunk| {
             hasher.update(chunk);
             sink(chunk)
         })?;
         if hasher.finalize().as_bytes() != self.info.digest.as_bytes() {
             return Err(self.corrupt("its chunks are whole, but together they are other content"));
+        }
+        Ok(())
+    }
+
+    /// Hands all chunks to `take`, in order. Those of a long blob are read, decoded and checked ahead by a few threads.
+    fn each_chunk(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let mut at = 0;
+        let mut next = || {
+            if at >= self.len() {
+                return Ok(None);
+            }
+            let piece = self.piece_at(at)?;
+            at = piece.end();
+            Ok(Some(piece))
+        };
+        if self.len() >= WORTH_THREADS {
+            let read = |piece: Piece| self.uncached_chunk(&piece);
+            return in_order(THREADS_MAX, &mut next, &read, &mut |chunk| take(&chunk?));
+        }
+        while let Some(piece) = next()? {
+            take(&self.uncached_chunk(&piece)?)?;
         }
         Ok(())
     }
@@ -175,10 +201,12 @@ impl BlobReader {
 
     /// The chunk that covers the byte at `offset`, which lies within the blob.
     pub(crate) fn piece_at(&self, offset: u64) -> Result<Piece> {
-        match &self.content {
-            Content::Here(_) | Content::Chunk => Ok(Piece { start: 0, len: self.info.size, digest: self.info.digest }),
-            Content::Chunks(chunks) => self.piece_among(chunks, offset),
-            Content::Pages(pages) => {
+        match &self.layout {
+            OpenedLayout::Here(_) | OpenedLayout::Chunk => {
+                Ok(Piece { start: 0, len: self.info.size, digest: self.info.digest })
+            }
+            OpenedLayout::Chunks(chunks) => self.piece_among(chunks, offset),
+            OpenedLayout::Pages(pages) => {
                 let page = self.piece_among(pages, offset)?;
                 self.piece_among(&self.page(&page)?, offset)
             }
@@ -195,7 +223,7 @@ impl BlobReader {
         if let Some(chunks) = self.cache().page(&page.digest, page.start) {
             return Ok(chunks);
         }
-        let fetched = read_page(&self.store, &page.digest, page.start);
+        let fetched = read_page(&self.holdings, &page.digest, page.start);
         let chunks = self.part("page", page, fetched)?;
         if chunks.last().map(Piece::end) != Some(page.end()) {
             return Err(self.corrupt("a page of its recipe covers another stretch"));
@@ -214,8 +242,8 @@ impl BlobReader {
         Ok(chunk)
     }
 
-    pub(crate) fn uncached_chunk(&self, piece: &Piece) -> Result<Vec<u8>> {
-        let fetched = read_chunk(&self.store, &piece.digest);
+    fn uncached_chunk(&self, piece: &Piece) -> Result<Vec<u8>> {
+        let fetched = read_chunk(&self.holdings, &piece.digest);
         let chunk = self.part("chunk", piece, fetched)?;
         if chunk.len() as u64 != piece.len {
             return Err(self.corrupt("its recipe gives a chunk another length"));
@@ -238,142 +266,6 @@ impl BlobReader {
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Returns the recipe of a blob or tree; `None` if there is none of this name.
-pub(crate) fn read_recipe(store: &Store, kind: Kind, digest: &Digest) -> Result<Option<Recipe>> {
-    store
-        .index()
-        .fetch(kind, digest, |_, payload| Recipe::decode(*digest, payload).map_err(|fault| recipe_fault(store, fault)))
-}
-
-/// Returns the plain bytes of a chunk; `None` if there is none of this name.
-pub(crate) fn read_chunk(store: &Store, digest: &Digest) -> Result<Option<Vec<u8>>> {
-    Ok(read_base(store, digest)?.map(|base| base.plain))
-}
-
-/// The same, with how many other chunks it depends on.
-pub(crate) fn read_base(store: &Store, digest: &Digest) -> Result<Option<Base>> {
-    read_dependent(store, digest, 0)
-}
-
-fn read_dependent(store: &Store, digest: &Digest, dependents: u8) -> Result<Option<Base>> {
-    store.index().fetch(Kind::Chunk, digest, |header, payload| decode_chunk(store, header, payload, dependents))
-}
-
-/// Returns the chunks of a page that begins at `start` of its blob; `None` if there is none of this name.
-pub(crate) fn read_page(store: &Store, digest: &Digest, start: u64) -> Result<Option<Vec<Piece>>> {
-    store.index().fetch(Kind::Page, digest, |_, payload| {
-        if Digest::of(payload) != *digest {
-            return Err(RecordFault::Damaged("its bytes are other content".to_owned()));
-        }
-        decode_page(payload, start).map_err(|fault| recipe_fault(store, fault))
-    })
-}
-
-/// Checks the bytes of a record in hand, beyond their CRC.
-pub(crate) fn check_record(store: &Store, header: &Header, payload: &[u8]) -> std::result::Result<(), RecordFault> {
-    match header.kind {
-        Kind::Chunk => decode_chunk(store, header, payload, 0).map(drop),
-        Kind::Page if Digest::of(payload) != header.digest => {
-            Err(RecordFault::Damaged("its bytes are other content".to_owned()))
-        }
-        Kind::Blob | Kind::Tree => {
-            let recipe = Recipe::decode(header.digest, payload).map_err(|fault| recipe_fault(store, fault))?;
-            BlobReader::of_recipe(store, &header.digest, recipe).map(drop)
-        }
-        Kind::Page | Kind::Commit => Ok(()),
-    }
-}
-
-/// Reads a part of a blob only to see whether it is whole.
-pub(crate) fn read_back(store: &Store, kind: Kind, digest: &Digest) -> Result<()> {
-    match kind {
-        Kind::Page => read_page(store, digest, 0).map(drop),
-        Kind::Chunk => read_chunk(store, digest).map(drop),
-        Kind::Blob | Kind::Tree | Kind::Commit => Ok(()),
-    }
-}
-
-/// Returns the plain bytes if they are what the header's name says. `dependents` counts the deltas that led here.
-pub(crate) fn decode_chunk(
-    store: &Store,
-    header: &Header,
-    payload: &[u8],
-    dependents: u8,
-) -> std::result::Result<Base, RecordFault> {
-    let base = match Dependency::of(header.codec, payload) {
-        Some(dependency) => Some(read_dependency(store, &dependency, dependents)?),
-        None => None,
-    };
-    let base_bytes = base.as_ref().map_or(&[][..], |base| &base.plain);
-    let plain = decode_with_base(store, header, payload, base_bytes)?;
-    Ok(Base { digest: header.digest, depth: base.map_or(0, |base| base.depth + 1), plain })
-}
-
-/// The same where the bytes of what it depends on are known.
-pub(crate) fn decode_with_base(
-    store: &Store,
-    header: &Header,
-    payload: &[u8],
-    base: &[u8],
-) -> std::result::Result<Vec<u8>, RecordFault> {
-    if header.plain > CHUNK_MAX {
-        return Err(RecordFault::Damaged("it is longer than any chunk".to_owned()));
-    }
-    let plain = codec::decode(header.codec, payload, header.plain as usize, base);
-    let plain = plain.map_err(|error| match error.kind() {
-        io::ErrorKind::Unsupported => unsupported(store, "codec", header.codec),
-        _ => RecordFault::Damaged(format!("it does not decode: {error}")),
-    })?;
-    if Digest::of(&plain) != header.digest {
-        return Err(RecordFault::Damaged("its bytes are other content".to_owned()));
-    }
-    Ok(plain)
-}
-
-/// Returns the plain bytes that a recipe holds if they are what its name says.
-fn unpack(
-    store: &Store,
-    digest: &Digest,
-    codec: u8,
-    stored: Vec<u8>,
-    size: u64,
-) -> std::result::Result<Vec<u8>, RecordFault> {
-    let header = Header { codec, plain: size, ..Header::for_payload(Kind::Chunk, codec, *digest, size, &[]) };
-    decode_with_base(store, &header, &stored, &[])
-}
-
-/// Reads what a delta depends on; what is wrong with that is wrong with the delta.
-fn read_dependency(store: &Store, dependency: &Dependency, dependents: u8) -> std::result::Result<Base, RecordFault> {
-    let Dependency { base, .. } = dependency;
-    if dependents >= READ_DEPTH_MAX {
-        return Err(too_deep());
-    }
-    match read_dependent(store, base, dependents + 1) {
-        Ok(Some(base)) => Ok(base),
-        Ok(None) => Err(RecordFault::Damaged(format!("its base {base} is missing"))),
-        Err(StoreError::Corrupt { what, .. }) => {
-            Err(RecordFault::Damaged(format!("its base {base} is damaged: {what}")))
-        }
-        Err(error) => Err(RecordFault::Other(error)),
-    }
-}
-
-pub(crate) fn too_deep() -> RecordFault {
-    RecordFault::Damaged(format!("more than {READ_DEPTH_MAX} chunks depend on each other"))
-}
-
-pub(crate) fn recipe_fault(store: &Store, fault: RecipeFault) -> RecordFault {
-    match fault {
-        RecipeFault::Damaged(what) => RecordFault::Damaged(what.to_owned()),
-        RecipeFault::Unknown(version) => unsupported(store, "recipe version", version),
-    }
-}
-
-fn unsupported(store: &Store, what: &'static str, version: u8) -> RecordFault {
-    let path = store.index().dir().to_owned();
-    RecordFault::Other(StoreError::UnsupportedVersion { path, what, version: version.into() })
 }
 
 impl Cache {
@@ -435,11 +327,4 @@ impl Seek for BlobReader {
         self.position = target.ok_or_else(before_the_start)?;
         Ok(self.position)
     }
-}
-
-/// Copies a blob to a new file; the digest is checked before this returns.
-pub(crate) fn write_blob(reader: &BlobReader, file: &File, path: &std::path::Path) -> Result<()> {
-    let mut output = direct::Output::starting_at(0);
-    reader.copy_to(&mut |chunk| output.write(file, chunk).at(path))?;
-    output.flush(file).at(path)
 }

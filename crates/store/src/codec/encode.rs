@@ -1,28 +1,14 @@
-//! How a chunk's bytes are kept: as they are, compressed, as planes of numbers, or as what differs from another chunk.
-//!
-//! Payloads (numbers little-endian):
-//!
-//! | codec            | payload                                                                             |
-//! | ---------------- | ----------------------------------------------------------------------------------- |
-//! | 0 raw            | the plain bytes                                                                     |
-//! | 1 zstd           | a zstd frame                                                                        |
-//! | 2 planes         | planes, see below                                                                   |
-//! | 3 planes delta   | [`Dependency`], planes                                                              |
-//! | 4 zstd delta     | [`Dependency`], a zstd frame that has the plain bytes of the base as its prefix     |
-//!
-//! Planes are: width of an element (u8), [`Transform`] (u8), and for each plane its length (u32, highest bit set if it
-//! is a zstd frame), then the planes; then plain bytes that are no whole element.
-
-use std::{borrow::Cow, cell::RefCell, io};
+//! Finding the shortest form of a chunk.
 
 use stemma_core::Digest;
-use zstd::zstd_safe::{CCtx, CParameter, DCtx};
 
-use crate::{
-    codec::guess,
-    codec::planes::{self, Transform},
-    pack::{CHUNK_MAX, CODEC_PLANES, CODEC_PLANES_DELTA, CODEC_RAW, CODEC_ZSTD, CODEC_ZSTD_DELTA, le_u32},
+use super::{
+    dependency::{Base, DEPTH_MAX, Dependency},
+    frame::compress,
+    guess,
+    planes::{self, Array, COMPRESSED, Transform},
 };
+use crate::pack::{CODEC_PLANES, CODEC_PLANES_DELTA, CODEC_ZSTD, CODEC_ZSTD_DELTA};
 
 const ZSTD_LEVEL: i32 = 3;
 /// For planes and differences, where a higher one gains next to nothing, and for most tables.
@@ -35,20 +21,12 @@ const LEVEL_MATTERS: usize = 128 << 10;
 const LEVEL_SAMPLE: usize = 16 << 10;
 /// Shorter chunks can't win back a frame's overhead.
 const COMPRESSIBLE_MIN: usize = 64;
-/// After this many chunks in a row that gained nothing, most attempts are skipped.
-const PATIENCE: u32 = 4;
-/// One attempt in this many is still made, to notice when the content changes.
-const RETRY_EVERY: u32 = 8;
 /// So much of an array shows how it is best kept.
 const SAMPLE: usize = 64 << 10;
 /// So much of a plane shows whether it can be compressed.
 const PLANE_SAMPLE: usize = 16 << 10;
 /// What depends on another chunk must be smaller by this part than what does not.
 const DEPENDENCE_GAIN: usize = 10;
-const COMPRESSED: u32 = 1 << 31;
-
-/// Most chunks that one chunk depends on, one through the other.
-pub(crate) const DEPTH_MAX: u8 = 2;
 
 /// What is known of a chunk before its bytes are looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,82 +37,11 @@ pub(crate) struct Hint {
     pub base: Option<Digest>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Array {
-    /// Bytes of an element: 1, 2, 4 or 8.
-    pub width: usize,
-    pub is_float: bool,
-}
-
-/// A stored chunk that another one may depend on.
-#[derive(Debug, Clone)]
-pub(crate) struct Base {
-    pub digest: Digest,
-    pub depth: u8,
-    pub plain: Vec<u8>,
-}
-
-impl AsRef<[u8]> for Base {
-    fn as_ref(&self) -> &[u8] {
-        &self.plain
-    }
-}
-
 /// How a chunk is going to be stored, if not as it is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Encoded {
     pub codec: u8,
     pub payload: Vec<u8>,
-}
-
-/// What the payload of a delta begins with: depth (u8, 1 for a base that depends on nothing), digest of the base (32).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Dependency {
-    pub depth: u8,
-    pub base: Digest,
-}
-
-pub(crate) const DEPENDENCY_LEN: usize = 33;
-
-impl Dependency {
-    /// Reads it off the beginning of a payload; `None` for a codec without one, or a payload that is cut short.
-    pub fn of(codec: u8, payload: &[u8]) -> Option<Self> {
-        if !is_delta(codec) {
-            return None;
-        }
-        let (depth, rest) = payload.split_first()?;
-        Some(Self { depth: *depth, base: Digest::from_slice(rest.get(..32)?)? })
-    }
-
-    fn encode(self, payload: &mut Vec<u8>) {
-        payload.push(self.depth);
-        payload.extend_from_slice(self.base.as_bytes());
-    }
-}
-
-/// Whether a payload can be read only together with another chunk.
-pub(crate) fn is_delta(codec: u8) -> bool {
-    matches!(codec, CODEC_PLANES_DELTA | CODEC_ZSTD_DELTA)
-}
-
-/// Decides which chunks of one blob are worth an attempt: pictures and archives never are, and trying each
-/// chunk would cost more than all the rest of storing them.
-#[derive(Default)]
-pub(crate) struct Sampler {
-    fruitless: u32,
-}
-
-impl Sampler {
-    pub fn should_try(&self, hint: &Hint) -> bool {
-        *hint != Hint::default() || self.fruitless < PATIENCE || self.fruitless.is_multiple_of(RETRY_EVERY)
-    }
-
-    /// Records what became of a chunk that came without a hint.
-    pub fn observe(&mut self, hint: &Hint, codec: u8) {
-        if *hint == Hint::default() {
-            self.fruitless = if codec == CODEC_RAW { self.fruitless.saturating_add(1) } else { 0 };
-        }
-    }
 }
 
 /// Finds the shortest form of a chunk; `None` if it is to be stored as it is, because no other saves 3 %.
@@ -257,112 +164,12 @@ fn is_compressible(plane: &[u8]) -> bool {
     packed.is_some_and(|packed| packed.len() <= sample.len() - sample.len() * 3 / 100)
 }
 
-thread_local! {
-    // a context holds the tables that would otherwise be allocated and cleared for each chunk
-    static COMPRESS: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
-    static DECOMPRESS: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
-}
-
-/// Makes a zstd frame, with `prefix` as what came before if it is not empty.
-fn compress(plain: &[u8], level: i32, prefix: &[u8]) -> Option<Vec<u8>> {
-    let mut frame = Vec::with_capacity(zstd::zstd_safe::compress_bound(plain.len()));
-    if prefix.is_empty() {
-        return COMPRESS.with_borrow_mut(|context| {
-            context.set_parameter(CParameter::CompressionLevel(level)).ok()?;
-            context.compress2(&mut frame, plain).ok()?;
-            frame.shrink_to_fit();
-            Some(frame)
-        });
-    }
-    // a context of its own, since it must not outlive the prefix
-    let mut context = CCtx::try_create()?;
-    context.set_parameter(CParameter::CompressionLevel(level)).ok()?;
-    context.set_parameter(CParameter::WindowLog(window_log(plain.len() + prefix.len()))).ok()?;
-    context.ref_prefix(prefix).ok()?;
-    context.compress2(&mut frame, plain).ok()?;
-    frame.shrink_to_fit();
-    Some(frame)
-}
-
-/// The least window that reaches back over the whole prefix.
-fn window_log(len: usize) -> u32 {
-    (usize::BITS - len.leading_zeros()).clamp(10, WINDOW_LOG_MAX)
-}
-
-/// Two chunks of the greatest length.
-const WINDOW_LOG_MAX: u32 = (2 * CHUNK_MAX).ilog2() + 1;
-
-/// Returns the plain bytes of a frame if they are so many.
-fn decompress(frame: &[u8], len: usize, prefix: &[u8]) -> io::Result<Vec<u8>> {
-    let mut plain = Vec::with_capacity(len);
-    let outcome = if prefix.is_empty() {
-        DECOMPRESS.with_borrow_mut(|context| context.decompress(&mut plain, frame))
-    } else {
-        let mut context = DCtx::try_create().ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        context.ref_prefix(prefix).and_then(|_| context.decompress(&mut plain, frame))
-    };
-    outcome.map_err(|code| damaged(zstd::zstd_safe::get_error_name(code)))?;
-    if plain.len() == len { Ok(plain) } else { Err(damaged("it has another length than recorded")) }
-}
-
-fn damaged(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
-}
-
-/// Returns the plain bytes; never more than `plain_len`, which the caller has bounded. `base` is what a delta depends
-/// on, and unused otherwise.
-pub(crate) fn decode(codec: u8, stored: &[u8], plain_len: usize, base: &[u8]) -> io::Result<Vec<u8>> {
-    let behind_dependency = || stored.get(DEPENDENCY_LEN..).ok_or_else(|| damaged("it is cut short"));
-    let plain = match codec {
-        CODEC_RAW => stored.to_vec(),
-        CODEC_ZSTD => decompress(stored, plain_len, &[])?,
-        CODEC_PLANES => decode_planes(stored, plain_len, &[])?,
-        CODEC_PLANES_DELTA => decode_planes(behind_dependency()?, plain_len, base)?,
-        CODEC_ZSTD_DELTA => decompress(behind_dependency()?, plain_len, base)?,
-        _ => return Err(io::ErrorKind::Unsupported.into()),
-    };
-    if plain.len() != plain_len {
-        return Err(damaged("it has another length than recorded"));
-    }
-    Ok(plain)
-}
-
-fn decode_planes(stored: &[u8], plain_len: usize, base: &[u8]) -> io::Result<Vec<u8>> {
-    let cut_short = || damaged("its planes are cut short");
-    let (&[width, transform], mut rest) = stored.split_first_chunk().ok_or_else(cut_short)?;
-    let width = usize::from(width);
-    let transform = Transform::from_byte(transform).filter(|_| planes::is_width(width));
-    let transform = transform.ok_or_else(|| damaged("its planes are of an unknown kind"))?;
-    let plane_len = plain_len / width;
-    if transform == Transform::Difference && base.len() != plain_len {
-        return Err(damaged("its base has another length"));
-    }
-    let (lengths, behind) = rest.split_at_checked(width * 4).ok_or_else(cut_short)?;
-    rest = behind;
-    let mut laid_out = Vec::with_capacity(width);
-    for length in lengths.chunks_exact(4).map(le_u32) {
-        let (bytes, behind) = rest.split_at_checked((length & !COMPRESSED) as usize).ok_or_else(cut_short)?;
-        rest = behind;
-        laid_out.push(match length & COMPRESSED {
-            0 => Cow::Borrowed(bytes),
-            _ => Cow::Owned(decompress(bytes, plane_len, &[])?),
-        });
-    }
-    if laid_out.iter().any(|plane| plane.len() != plane_len) {
-        return Err(damaged("its planes have another length than recorded"));
-    }
-    let laid_out: Vec<&[u8]> = laid_out.iter().map(|plane| &**plane).collect();
-    let mut plain = Vec::with_capacity(plain_len);
-    planes::join(&laid_out, base, width, transform, &mut plain);
-    plain.extend_from_slice(rest);
-    Ok(plain)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::decode::decode, *};
+    use crate::little_endian::le_u32;
 
     const NO_HINT: Hint = Hint { array: None, base: None };
 
@@ -461,31 +268,6 @@ mod tests {
         assert_eq!(encode(&before[5..], &hint, Some(&base)).unwrap().codec, CODEC_ZSTD);
     }
 
-    #[test]
-    fn a_bomb_stops_at_the_recorded_length() {
-        let bomb = zstd::bulk::compress(&vec![0; 10 << 20], 3).unwrap();
-        assert!(decode(CODEC_ZSTD, &bomb, 1000, &[]).is_err());
-    }
-
-    #[test]
-    fn an_unknown_codec_says_so() {
-        let error = decode(9, &[1], 1, &[]).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
-    }
-
-    #[test]
-    fn attempts_become_rare_while_they_gain_nothing_and_come_back() {
-        let mut sampler = Sampler::default();
-        let attempts = (0..800).filter(|_| {
-            let attempt = sampler.should_try(&NO_HINT);
-            sampler.observe(&NO_HINT, CODEC_RAW);
-            attempt
-        });
-        assert_eq!(attempts.count(), 4 + 99);
-        sampler.observe(&NO_HINT, CODEC_ZSTD);
-        assert!(sampler.should_try(&NO_HINT));
-    }
-
     proptest! {
         #[test]
         fn whatever_form_is_chosen_reads_back(
@@ -499,22 +281,6 @@ mod tests {
             if let Some(encoded) = encode(&plain, &Hint { array, base: Some(base.digest) }, Some(&base)) {
                 prop_assert_eq!(back(&encoded, &plain, &other), plain);
             }
-        }
-
-        #[test]
-        fn no_bytes_make_it_panic(
-            codec in 0u8..6,
-            mut stored in proptest::collection::vec(any::<u8>(), 0..200),
-            plain_len in 0usize..300,
-            width in 0u8..9,
-        ) {
-            let head = if codec == CODEC_PLANES_DELTA { DEPENDENCY_LEN } else { 0 };
-            if stored.len() > head + 1 {
-                stored[head] = width;
-                stored[head + 1] %= 4;
-            }
-            let _ = Dependency::of(codec, &stored);
-            let _ = decode(codec, &stored, plain_len, &vec![0; plain_len]);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use crate::codec::Array;
+use super::planes::Array;
 
 const SAMPLE: usize = 4 << 10;
 /// Fewer bytes prove nothing.

@@ -4,6 +4,17 @@
 //! is and costs no time, and the rest shrinks to a third. Against the same array of an earlier version, the element-wise
 //! difference (wrapping, of the bits as integers) of weights that moved a little has high planes of almost only zeros.
 
+/// Of the length of a plane: it is a zstd frame.
+pub(super) const COMPRESSED: u32 = 1 << 31;
+
+/// Numbers of one type, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Array {
+    /// Bytes of an element: 1, 2, 4 or 8.
+    pub width: usize,
+    pub is_float: bool,
+}
+
 /// How an array is laid out before its planes are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transform {

@@ -1,31 +1,23 @@
 //! From a folder to the entries of a tree: what is known to be unchanged is not read, small files are read, hashed and
 //! compressed by several threads, long ones by the thread that writes.
 
-use std::{
-    ffi::{CStr, CString},
-    fs::File,
-    io::Read as _,
-    os::fd::OwnedFd,
-    path::Path,
-    sync::Arc,
-};
+use std::{ffi::CString, fs::File, io::Read as _, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, readlinkat, statat};
 use stemma_core::{Digest, name::TreePath};
 
+use super::walk::{Step, Walk, gone_is_changed};
 use crate::{
-    addition::prepare::{PREPARED_MAX, Prepared, prepare},
-    batch::Batch,
+    addition::{Addition, PREPARED_MAX, Prepared, prepare, put_open_file},
     error::{IoContext as _, Result, StoreError},
-    folder::walk::{Step, Walk, gone_is_changed},
     fs::{FileStamp, Moment},
+    holdings::Holdings,
     pack::Kind,
-    store::Store,
     threads::in_order,
-    tree::{Tree, TreeEntry, check_target},
-    tree::{TreeBuilder, TreeSummary},
+    tree::{Tree, TreeBuilder, TreeEntry, TreeSummary, check_target},
 };
 
+const THREADS_MAX: usize = 8;
 /// What one job weighs at most: to look at a path whose content is known is little work, to read it is more.
 const JOB_WEIGHT: usize = 256;
 const READ_WEIGHT: usize = 8;
@@ -67,57 +59,66 @@ pub trait FolderWatch {
 /// Refuses what a tree can't hold or must not (devices, pipes, sockets, links that lead outside, names that are no
 /// [`TreePath`], `.git` and `.stemma` folders) and files that change while they are read.
 pub fn scan_folder(directory: &Path, watch: &mut dyn FolderWatch) -> std::result::Result<(), StoreError> {
-    let look = |job| look_at(directory, job, &|_| true, &|file| hash(file).map(Content::Known));
+    let look = |job| look_at(directory, job, &|_| true, &|file| hash(file).map(PathContent::Known));
     go_through(directory, watch, &look, &mut |watch, looked| {
         let digest = match looked.content {
-            Content::Known(digest) => digest,
-            Content::Other(entry) => return watch.entry(FolderEntry { entry, ..looked.rest }),
-            Content::Prepared(_) | Content::Long(_) => unreachable!("files are hashed"),
+            PathContent::Known(digest) => digest,
+            PathContent::NoFile(entry) => return watch.entry(FolderEntry { entry, ..looked.rest }),
+            PathContent::Prepared(_) | PathContent::Long(_) => unreachable!("files are hashed"),
         };
         watch.entry(looked.rest.with_content(digest))
     })
 }
 
-impl Batch {
-    /// Adds a folder: its files that the store lacks, and the tree. Refuses what [`scan_folder`] refuses.
-    pub fn put_folder(
-        &mut self,
-        directory: &Path,
-        watch: &mut dyn FolderWatch,
-    ) -> std::result::Result<TreeSummary, StoreError> {
-        self.check_usable()?;
-        let store = self.store().clone();
-        let trusts = self.trusts_held_content();
-        let mut builder = TreeBuilder::default();
-        let is_held = |digest: &Digest| trusts && store.index().content(Kind::Blob, digest).is_some();
-        let look = |job| look_at(directory, job, &is_held, &|file| read_short(&store, file));
-        go_through(directory, watch, &look, &mut |watch, looked| {
-            let entry = self.take(directory, looked, watch)?;
-            builder.push(self, &entry.path, &entry.entry)?;
-            watch.entry(entry)
-        })?;
-        builder.finish(self)
-    }
+/// Adds a folder: its files that are not here, and the tree. Refuses what [`scan_folder`] refuses.
+pub(crate) fn put_folder(
+    addition: &mut Addition,
+    directory: &Path,
+    watch: &mut dyn FolderWatch,
+) -> Result<TreeSummary> {
+    addition.check_usable()?;
+    let holdings = addition.holdings().clone();
+    let trusts = addition.trusts_held_content();
+    let mut builder = TreeBuilder::default();
+    let is_held = |digest: &Digest| trusts && holdings.index().content(Kind::Blob, digest).is_some();
+    let look = |job| look_at(directory, job, &is_held, &|file| read_short(&holdings, file));
+    go_through(directory, watch, &look, &mut |watch, looked| {
+        let entry = take(addition, directory, looked, watch)?;
+        builder.push(addition, &entry.path, &entry.entry)?;
+        watch.entry(entry)
+    })?;
+    builder.finish(addition)
+}
 
-    /// Stores what a thread has read, or reads what was left to this one.
-    fn take(&mut self, directory: &Path, looked: Looked, watch: &mut dyn FolderWatch) -> Result<FolderEntry> {
-        let Looked { content, rest, place, like } = looked;
-        let shown = |rest: &FolderEntry| directory.join(rest.path.as_str());
-        let file = match content {
-            Content::Other(entry) => return Ok(FolderEntry { entry, ..rest }),
-            Content::Prepared(prepared) => return Ok(rest.with_content(prepared.append(self)?.digest)),
-            // asked again: another writer's record may have to be synced, or was found damaged meanwhile
-            Content::Known(digest) if self.holds(Kind::Blob, &digest) => return Ok(rest.with_content(digest)),
-            Content::Known(_) => open(place.as_ref(), &shown(&rest))?,
-            Content::Long(file) => file,
-        };
-        let shown = shown(&rest);
-        if rest.stamp != Some(FileStamp::of_open(&file, &shown)?) {
-            return Err(StoreError::Changed(shown));
-        }
-        let info = self.put_open_file(file, &shown, like, &mut |done| watch.progress(&rest.path, done))?;
-        Ok(rest.with_content(info.digest))
+/// The same, with the tree in memory; calls `progress` with each path and the bytes of it read so far.
+pub(crate) fn put_tree_of_folder(
+    addition: &mut Addition,
+    directory: &Path,
+    progress: &mut dyn FnMut(&TreePath, u64),
+) -> Result<Tree> {
+    let mut collect = Collect { tree: Tree::default(), progress };
+    put_folder(addition, directory, &mut collect)?;
+    Ok(collect.tree)
+}
+
+/// Stores what a thread has read, or reads what was left to this one.
+fn take(addition: &mut Addition, directory: &Path, looked: Looked, watch: &mut dyn FolderWatch) -> Result<FolderEntry> {
+    let Looked { content, rest, name, like } = looked;
+    let shown = |rest: &FolderEntry| directory.join(rest.path.as_str());
+    let file = match content {
+        PathContent::NoFile(entry) => return Ok(FolderEntry { entry, ..rest }),
+        PathContent::Prepared(prepared) => return Ok(rest.with_content(prepared.append(addition)?.digest)),
+        // asked again: another writer's record may have to be synced, or was found damaged meanwhile
+        PathContent::Known(digest) if addition.holds(Kind::Blob, &digest) => return Ok(rest.with_content(digest)),
+        PathContent::Known(_) => open(name.as_ref(), &shown(&rest))?,
+        PathContent::Long(file) => file,
+    };
+    let shown = shown(&rest);
+    if rest.stamp != Some(FileStamp::of_open(&file, &shown)?) {
+        return Err(StoreError::Changed(shown));
     }
+    let info = put_open_file(addition, file, &shown, like, &mut |done| watch.progress(&rest.path, done))?;
+    Ok(rest.with_content(info.digest))
 }
 
 impl FolderEntry {
@@ -126,24 +127,6 @@ impl FolderEntry {
             *digest = content;
         }
         self
-    }
-}
-
-impl Tree {
-    /// Describes a folder and adds its files to the batch.
-    pub fn from_directory(batch: &mut Batch, directory: &Path) -> Result<Self> {
-        Self::from_directory_with_progress(batch, directory, &mut |_, _| {})
-    }
-
-    /// The same, calling `progress` with each path and the bytes of it read so far.
-    pub fn from_directory_with_progress(
-        batch: &mut Batch,
-        directory: &Path,
-        progress: &mut dyn FnMut(&TreePath, u64),
-    ) -> Result<Self> {
-        let mut collect = Collect { tree: Self::default(), progress };
-        batch.put_folder(directory, &mut collect)?;
-        Ok(collect.tree)
     }
 }
 
@@ -174,28 +157,29 @@ type Job = Vec<Item>;
 struct Item {
     path: TreePath,
     /// `None` for an empty directory.
-    place: Option<Place>,
+    name: Option<OpenName>,
     known: Option<KnownFile>,
 }
 
-struct Place {
-    parent: Arc<OwnedFd>,
+/// A name in an open directory.
+struct OpenName {
+    directory: Arc<OwnedFd>,
     name: CString,
 }
 
 /// What a thread has found at a path.
 struct Looked {
-    content: Content,
+    content: PathContent,
     /// Without the digest of the file, if it is one.
     rest: FolderEntry,
-    place: Option<Place>,
+    name: Option<OpenName>,
     /// What an earlier version of the file was.
     like: Option<Digest>,
 }
 
-enum Content {
-    /// No file.
-    Other(TreeEntry),
+/// What is at a path, as far as a thread took it.
+enum PathContent {
+    NoFile(TreeEntry),
     /// Need not be stored.
     Known(Digest),
     Prepared(Prepared),
@@ -216,7 +200,7 @@ fn go_through(
         let mut watch = watch.borrow_mut();
         looked?.into_iter().try_for_each(|looked| take(*watch, looked))
     };
-    in_order(&mut next, work, &mut take_all)
+    in_order(THREADS_MAX, &mut next, work, &mut take_all)
 }
 
 fn next_job(walk: &mut Walk, watch: &mut dyn FolderWatch) -> Result<Option<Job>> {
@@ -225,14 +209,14 @@ fn next_job(walk: &mut Walk, watch: &mut dyn FolderWatch) -> Result<Option<Job>>
     while weight < JOB_WEIGHT && directories < JOB_DIRECTORIES {
         let item = match walk.next()? {
             None => break,
-            Some(Step::EmptyDirectory(path)) => Item { path, place: None, known: None },
+            Some(Step::EmptyDirectory(path)) => Item { path, name: None, known: None },
             Some(Step::Other { parent, name, path }) => {
                 let known = watch.known(&path);
-                let held = job.last().and_then(|item: &Item| item.place.as_ref());
-                if held.is_none_or(|held| !Arc::ptr_eq(&held.parent, &parent)) {
+                let held = job.last().and_then(|item: &Item| item.name.as_ref());
+                if held.is_none_or(|held| !Arc::ptr_eq(&held.directory, &parent)) {
                     directories += 1;
                 }
-                Item { path, place: Some(Place { parent, name }), known }
+                Item { path, name: Some(OpenName { directory: parent, name }), known }
             }
         };
         weight += if item.known.is_some() { 1 } else { READ_WEIGHT };
@@ -246,7 +230,7 @@ fn look_at(
     directory: &Path,
     job: Job,
     is_held: &dyn Fn(&Digest) -> bool,
-    read: &dyn Fn(OpenFile<'_>) -> Result<Content>,
+    read: &dyn Fn(OpenFile<'_>) -> Result<PathContent>,
 ) -> Result<Vec<Looked>> {
     job.into_iter().map(|item| look_at_one(directory, item, is_held, read)).collect()
 }
@@ -255,19 +239,19 @@ fn look_at_one(
     directory: &Path,
     item: Item,
     is_held: &dyn Fn(&Digest) -> bool,
-    read: &dyn Fn(OpenFile<'_>) -> Result<Content>,
+    read: &dyn Fn(OpenFile<'_>) -> Result<PathContent>,
 ) -> Result<Looked> {
-    let Item { path, place, known } = item;
+    let Item { path, name, known } = item;
     let shown = || directory.join(path.as_str());
-    let Some(place) = place else {
+    let Some(name) = name else {
         return Ok(Looked::other(path, TreeEntry::EmptyDirectory));
     };
-    let Place { parent, name } = &place;
-    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|errno| gone_is_changed(errno, &shown()))?;
+    let stat = statat(&name.directory, &name.name, AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(|errno| gone_is_changed(errno, &shown()))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}
         FileType::Symlink => {
-            let entry = link(parent, name, &path, &shown())?;
+            let entry = link(&name, &path, &shown())?;
             return Ok(Looked::other(path, entry));
         }
         FileType::Directory => return Err(StoreError::Changed(shown())),
@@ -279,41 +263,41 @@ fn look_at_one(
     let rest = |path, read_began| FolderEntry { path, entry, stamp: Some(stamp), read_began };
     if let Some(known) = known.filter(|known| known.stamp == stamp && is_held(&known.digest)) {
         return Ok(Looked {
-            content: Content::Known(known.digest),
+            content: PathContent::Known(known.digest),
             rest: rest(path, None),
-            place: Some(place),
+            name: Some(name),
             like: None,
         });
     }
     let (shown, read_began) = (shown(), Moment::to_read(&stamp));
-    let file = open(Some(&place), &shown)?;
+    let file = open(Some(&name), &shown)?;
     if FileStamp::of_open(&file, &shown)? != stamp {
         return Err(StoreError::Changed(shown));
     }
     let content = read(OpenFile { file, shown: &shown, stamp })?;
     let like = known.map(|known| known.digest);
-    Ok(Looked { content, rest: rest(path, Some(read_began)), place: Some(place), like })
+    Ok(Looked { content, rest: rest(path, Some(read_began)), name: Some(name), like })
 }
 
 impl Looked {
     fn other(path: TreePath, entry: TreeEntry) -> Self {
         let rest = FolderEntry { path, entry: entry.clone(), stamp: None, read_began: None };
-        Self { content: Content::Other(entry), rest, place: None, like: None }
+        Self { content: PathContent::NoFile(entry), rest, name: None, like: None }
     }
 }
 
-fn link(parent: &OwnedFd, name: &CStr, path: &TreePath, shown: &Path) -> Result<TreeEntry> {
-    let target = readlinkat(parent, name, Vec::new()).map_err(|errno| gone_is_changed(errno, shown))?;
+fn link(name: &OpenName, path: &TreePath, shown: &Path) -> Result<TreeEntry> {
+    let target = readlinkat(&name.directory, &name.name, Vec::new()).map_err(|errno| gone_is_changed(errno, shown))?;
     let target = target.into_string().map_err(|_| StoreError::refused(shown, "its target is not UTF-8"))?;
     check_target(path, &target).map_err(|reason| StoreError::refused(shown, reason))?;
     Ok(TreeEntry::Symlink { target })
 }
 
-fn open(place: Option<&Place>, shown: &Path) -> Result<File> {
-    let Place { parent, name } = place.ok_or_else(|| StoreError::Changed(shown.to_owned()))?;
+fn open(name: Option<&OpenName>, shown: &Path) -> Result<File> {
+    let OpenName { directory, name } = name.ok_or_else(|| StoreError::Changed(shown.to_owned()))?;
     // without NONBLOCK the opening of a pipe that has just taken the file's place would wait for its writer
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let handle = openat(parent, name, flags, Mode::empty()).map_err(|errno| gone_is_changed(errno, shown))?;
+    let handle = openat(directory, name, flags, Mode::empty()).map_err(|errno| gone_is_changed(errno, shown))?;
     Ok(File::from(handle))
 }
 
@@ -350,12 +334,12 @@ fn hash(mut file: OpenFile<'_>) -> Result<Digest> {
 }
 
 /// Reads a short file and makes it ready; leaves a long one to the thread that writes.
-fn read_short(store: &Store, mut file: OpenFile<'_>) -> Result<Content> {
+fn read_short(holdings: &Holdings, mut file: OpenFile<'_>) -> Result<PathContent> {
     if file.stamp.size > PREPARED_MAX {
-        return Ok(Content::Long(file.file));
+        return Ok(PathContent::Long(file.file));
     }
     let mut plain = Vec::with_capacity(file.stamp.size as usize + 1);
     (&mut file.file).take(PREPARED_MAX + 1).read_to_end(&mut plain).at(file.shown)?;
     file.check_unchanged(plain.len() as u64)?;
-    Ok(Content::Prepared(prepare(store, plain)))
+    Ok(PathContent::Prepared(prepare(holdings, plain)))
 }

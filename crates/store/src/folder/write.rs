@@ -21,17 +21,18 @@ use rustix::{
 };
 use stemma_core::{Digest, name::TreePath};
 
+use super::walk::DIRECTORY;
 use crate::{
-    blob::{BlobReader, write_blob},
+    blob::BlobReader,
     error::{IoContext as _, Result, StoreError},
-    folder::walk::DIRECTORY,
-    fs::FileStamp,
+    fs::{FileStamp, direct::DirectWriter},
+    holdings::Holdings,
     pack::Kind,
-    store::Store,
     threads::in_order,
-    tree::{OrderCheck, TreeEntry},
+    tree::{OrderCheck, TreeEntry, tree_entries},
 };
 
+const THREADS_MAX: usize = 8;
 /// Entries that one job writes.
 const JOB_ENTRIES: usize = 32;
 /// Directories that one job may hold open.
@@ -45,107 +46,102 @@ const PLAIN_FILE: Mode = Mode::from_raw_mode(0o666);
 const EXECUTABLE_FILE: Mode = Mode::from_raw_mode(0o777);
 const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o777);
 
-type Entry = (TreePath, TreeEntry);
+pub(crate) type Entry = (TreePath, TreeEntry);
 
-impl Store {
-    /// Writes a blob to a file, verified; the parent folder must exist. The file appears whole or not at all.
-    pub fn materialize(&self, digest: &Digest, dest: &Path) -> Result<()> {
-        let reader = self.open_blob(digest)?;
-        let name = dest.file_name().ok_or_else(|| StoreError::refused(dest, "it names no file"))?;
-        let parent = match dest.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let parent = rustix::fs::open(parent, DIRECTORY, Mode::empty()).at(parent)?;
-        write_file(&reader, parent.as_fd(), name, dest, PLAIN_FILE).map(drop)
-    }
+/// Writes a blob to a file, verified; the parent folder must exist. The file appears whole or not at all.
+pub(crate) fn write_blob(holdings: &Holdings, digest: &Digest, dest: &Path) -> Result<()> {
+    let reader = BlobReader::open(holdings.clone(), Kind::Blob, digest)?;
+    let name = dest.file_name().ok_or_else(|| StoreError::refused(dest, "it names no file"))?;
+    let parent = match dest.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let parent = rustix::fs::open(parent, DIRECTORY, Mode::empty()).at(parent)?;
+    write_file(&reader, parent.as_fd(), name, dest, PLAIN_FILE).map(drop)
+}
 
-    /// Writes a tree into a folder, which is made if its parent exists. What is there at the tree's paths is replaced,
-    /// other things stay; each file appears whole or not at all. Never writes outside of the folder: a link found
-    /// where the tree has a directory is an error.
-    pub fn materialize_tree(&self, digest: &Digest, dest: &Path) -> Result<()> {
-        self.require_tree(digest)?;
-        make_directory(rustix::fs::CWD, dest.as_os_str(), dest)?;
-        self.check_folding(digest, dest)?;
-        let mut entries = self.tree_entries(digest)?.ok_or(StoreError::NotFound(*digest))?;
-        self.write_entries(dest, &mut entries, &mut |_, _| Ok(()))
-    }
+/// Writes a tree into a folder, which is made if its parent exists.
+pub(crate) fn write_tree(holdings: &Holdings, digest: &Digest, dest: &Path) -> Result<()> {
+    require_tree(holdings, digest)?;
+    make_directory(rustix::fs::CWD, dest.as_os_str(), dest)?;
+    check_folding(holdings, digest, dest)?;
+    let mut entries = tree_entries(holdings, digest)?.ok_or(StoreError::NotFound(*digest))?;
+    write_entries(holdings, dest, &mut entries, &mut |_, _| Ok(()))
+}
 
-    /// Fails if a tree or anything in it is not here: rather nothing than half a folder.
-    pub fn require_tree(&self, digest: &Digest) -> Result<()> {
-        let mut wanted = Vec::new();
-        for entry in self.tree_entries(digest)?.ok_or(StoreError::NotFound(*digest))? {
-            wanted.extend(entry?.1.digest());
-            if wanted.len() == REQUIRED_AT_ONCE {
-                self.require(Kind::Blob, wanted.iter())?;
-                wanted.clear();
-            }
+/// Fails if a tree or anything in it is not here: rather nothing than half a folder.
+pub(crate) fn require_tree(holdings: &Holdings, digest: &Digest) -> Result<()> {
+    let mut wanted = Vec::new();
+    for entry in tree_entries(holdings, digest)?.ok_or(StoreError::NotFound(*digest))? {
+        wanted.extend(entry?.1.digest());
+        if wanted.len() == REQUIRED_AT_ONCE {
+            holdings.require(Kind::Blob, wanted.iter())?;
+            wanted.clear();
         }
-        self.require(Kind::Blob, wanted.iter())
     }
+    holdings.require(Kind::Blob, wanted.iter())
+}
 
-    /// Refuses a tree with names that the folder's file system takes for one and the same.
-    pub fn check_folding(&self, digest: &Digest, folder: &Path) -> Result<()> {
-        if !folds_case(folder)? {
-            return Ok(());
+/// Refuses a tree with names that the folder's file system takes for one and the same.
+pub(crate) fn check_folding(holdings: &Holdings, digest: &Digest, folder: &Path) -> Result<()> {
+    if !folds_case(folder)? {
+        return Ok(());
+    }
+    let mut folded = Folded::default();
+    for entry in tree_entries(holdings, digest)?.ok_or(StoreError::NotFound(*digest))? {
+        folded.check(&entry?.0).map_err(|(path, reason)| StoreError::refused(folder.join(path), reason))?;
+    }
+    Ok(())
+}
+
+/// Writes entries of a tree, in order, into a folder that exists.
+pub(crate) fn write_entries(
+    holdings: &Holdings,
+    folder: &Path,
+    entries: &mut dyn Iterator<Item = Result<Entry>>,
+    written: &mut dyn FnMut(&Entry, Option<FileStamp>) -> Result<()>,
+) -> Result<()> {
+    let mut directories = OpenDirectories::open(folder, Missing::Make)?;
+    let mut order = OrderCheck::default();
+    let mut next = || next_job(&mut directories, &mut order, entries);
+    let write = |job: Job| -> Result<Vec<Written>> {
+        job.into_iter().map(|(parent, entry)| Ok((write(holdings, folder, &parent, &entry)?, entry))).collect()
+    };
+    let mut take = |done: Result<Vec<Written>>| done?.iter().try_for_each(|(stamp, entry)| written(entry, *stamp));
+    in_order(THREADS_MAX, &mut next, &write, &mut take)
+}
+
+fn write(holdings: &Holdings, folder: &Path, parent: &OwnedFd, (path, entry): &Entry) -> Result<Option<FileStamp>> {
+    let shown = folder.join(path.as_str());
+    let name = OsStr::new(path.file_name());
+    match entry {
+        TreeEntry::File { digest, size, executable } => {
+            let reader = BlobReader::open(holdings.clone(), Kind::Blob, digest)?;
+            if reader.len() != *size {
+                return Err(StoreError::corrupt(*digest, "the tree gives it another size"));
+            }
+            let mode = if *executable { EXECUTABLE_FILE } else { PLAIN_FILE };
+            write_file(&reader, parent.as_fd(), name, &shown, mode).map(Some)
         }
-        let mut folded = Folded::default();
-        for entry in self.tree_entries(digest)?.ok_or(StoreError::NotFound(*digest))? {
-            folded.check(&entry?.0).map_err(|(path, reason)| StoreError::refused(folder.join(path), reason))?;
+        TreeEntry::Symlink { target } => {
+            let temporary = temporary_name();
+            symlinkat(target.as_str(), parent, temporary.as_str()).at(&shown)?;
+            put_in_place(parent.as_fd(), &temporary, name, &shown)?;
+            Ok(None)
         }
-        Ok(())
-    }
-
-    /// Writes entries of a tree, in order, into a folder that exists. `written` gets each one, a file with what it looks
-    /// like now.
-    pub fn write_entries(
-        &self,
-        folder: &Path,
-        entries: &mut dyn Iterator<Item = Result<Entry>>,
-        written: &mut dyn FnMut(&Entry, Option<FileStamp>) -> Result<()>,
-    ) -> Result<()> {
-        let mut places = Places::open(folder, Missing::Make)?;
-        let mut order = OrderCheck::default();
-        let mut next = || next_job(&mut places, &mut order, entries);
-        let write = |job: Job| -> Result<Vec<Written>> {
-            job.into_iter().map(|(parent, entry)| Ok((self.write(folder, &parent, &entry)?, entry))).collect()
-        };
-        let mut take = |done: Result<Vec<Written>>| done?.iter().try_for_each(|(stamp, entry)| written(entry, *stamp));
-        in_order(&mut next, &write, &mut take)
-    }
-
-    fn write(&self, folder: &Path, parent: &OwnedFd, (path, entry): &Entry) -> Result<Option<FileStamp>> {
-        let shown = folder.join(path.as_str());
-        let name = OsStr::new(path.file_name());
-        match entry {
-            TreeEntry::File { digest, size, executable } => {
-                let reader = self.open_blob(digest)?;
-                if reader.len() != *size {
-                    return Err(StoreError::corrupt(*digest, "the tree gives it another size"));
-                }
-                let mode = if *executable { EXECUTABLE_FILE } else { PLAIN_FILE };
-                write_file(&reader, parent.as_fd(), name, &shown, mode).map(Some)
-            }
-            TreeEntry::Symlink { target } => {
-                let temporary = temporary_name();
-                symlinkat(target.as_str(), parent, temporary.as_str()).at(&shown)?;
-                put_in_place(parent.as_fd(), &temporary, name, &shown)?;
-                Ok(None)
-            }
-            TreeEntry::EmptyDirectory => {
-                make_directory(parent.as_fd(), name, &shown)?;
-                openat(parent, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).at(&shown)?;
-                Ok(None)
-            }
+        TreeEntry::EmptyDirectory => {
+            make_directory(parent.as_fd(), name, &shown)?;
+            openat(parent, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).at(&shown)?;
+            Ok(None)
         }
     }
 }
 
 /// Takes files, links and empty directories out of a folder, and directories that have nothing left in them.
 pub fn remove_entries(folder: &Path, paths: &[TreePath]) -> std::result::Result<(), StoreError> {
-    let mut places = Places::open(folder, Missing::Accept)?;
+    let mut directories = OpenDirectories::open(folder, Missing::Accept)?;
     for path in paths.iter().rev() {
-        let Some(parent) = places.parent(path)? else {
+        let Some(parent) = directories.parent(path)? else {
             continue;
         };
         let shown = folder.join(path.as_str());
@@ -154,7 +150,7 @@ pub fn remove_entries(folder: &Path, paths: &[TreePath]) -> std::result::Result<
             Err(Errno::ISDIR | Errno::PERM) => remove_directory(&parent, path.file_name(), &shown)?,
             Err(errno) => return Err(StoreError::io(&shown, errno.into())),
         }
-        places.remove_empty(path)?;
+        directories.remove_empty(path)?;
     }
     Ok(())
 }
@@ -171,23 +167,23 @@ fn remove_directory(parent: &OwnedFd, name: &str, shown: &Path) -> Result<()> {
 type Job = Vec<(Arc<OwnedFd>, Entry)>;
 
 fn next_job(
-    places: &mut Places<'_>,
+    directories: &mut OpenDirectories<'_>,
     order: &mut OrderCheck,
     entries: &mut dyn Iterator<Item = Result<Entry>>,
 ) -> Result<Option<Job>> {
     let mut job = Job::new();
-    let mut directories = 0;
-    while job.len() < JOB_ENTRIES && directories < JOB_DIRECTORIES {
+    let mut opened = 0;
+    while job.len() < JOB_ENTRIES && opened < JOB_DIRECTORIES {
         let Some(entry) = entries.next() else {
             break;
         };
         let (path, entry) = entry?;
         order.check(&path, &entry).map_err(|reason| StoreError::refused(path.as_str(), reason))?;
-        let Some(parent) = places.parent(&path)? else {
+        let Some(parent) = directories.parent(&path)? else {
             continue; // never: what is missing is made
         };
         if job.last().is_none_or(|(held, _)| !Arc::ptr_eq(held, &parent)) {
-            directories += 1;
+            opened += 1;
         }
         job.push((parent, (path, entry)));
     }
@@ -205,14 +201,14 @@ enum Missing {
 }
 
 /// The directories down to the last path, opened one component at a time.
-struct Places<'a> {
+struct OpenDirectories<'a> {
     folder: &'a Path,
     root: Arc<OwnedFd>,
     held: Vec<(String, Arc<OwnedFd>)>,
     missing: Missing,
 }
 
-impl<'a> Places<'a> {
+impl<'a> OpenDirectories<'a> {
     fn open(folder: &'a Path, missing: Missing) -> Result<Self> {
         let root = rustix::fs::open(folder, DIRECTORY, Mode::empty()).at(folder)?;
         Ok(Self { folder, root: Arc::new(root), held: Vec::new(), missing })
@@ -277,7 +273,10 @@ fn write_file(
 ) -> Result<FileStamp> {
     let mut new = NewFile::create(parent, mode, shown)?;
     make_room(&new.file, reader.len(), shown)?;
-    write_blob(reader, &new.file, shown)?;
+    let mut output = DirectWriter::starting_at(0);
+    // the digest is checked before this returns
+    reader.copy_to(&mut |chunk| output.write(&new.file, chunk).at(shown))?;
+    output.flush(&new.file).at(shown)?;
     new.put_in_place(name, shown)?;
     // of the handle: what was renamed into the place meanwhile is not what was written
     Ok(FileStamp::of_stat(&fstat(&new.file).at(shown)?))

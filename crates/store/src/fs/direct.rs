@@ -73,7 +73,7 @@ impl Aligned {
 }
 
 /// Writes a file from some place on to its end.
-pub(crate) struct Output {
+pub(crate) struct DirectWriter {
     /// `None` while it is empty.
     buffer: Option<Aligned>,
     /// Where in the file the buffer begins; a block begins there.
@@ -83,7 +83,7 @@ pub(crate) struct Output {
     refused: bool,
 }
 
-impl Output {
+impl DirectWriter {
     pub fn starting_at(at: u64) -> Self {
         let within = (at % BLOCK as u64) as usize;
         Self { buffer: None, start: at - within as u64, open: within..within, refused: false }
@@ -158,14 +158,14 @@ impl Output {
     }
 }
 
-impl Drop for Output {
+impl Drop for DirectWriter {
     fn drop(&mut self) {
         self.buffer.take().into_iter().for_each(Aligned::give_back);
     }
 }
 
 /// A file that is read at any place, through the page cache or past it.
-pub(crate) struct Input {
+pub(crate) struct DirectReader {
     plain: File,
     /// `None` where there is no way past the page cache.
     direct: Option<File>,
@@ -174,13 +174,13 @@ pub(crate) struct Input {
 }
 
 /// Bytes that were read.
-pub(crate) struct Piece {
+pub(crate) struct ReadBytes {
     /// `None` only while it is dropped.
     buffer: Option<Aligned>,
     range: Range<usize>,
 }
 
-impl Deref for Piece {
+impl Deref for ReadBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -188,13 +188,13 @@ impl Deref for Piece {
     }
 }
 
-impl Drop for Piece {
+impl Drop for ReadBytes {
     fn drop(&mut self) {
         self.buffer.take().into_iter().for_each(Aligned::give_back);
     }
 }
 
-impl Input {
+impl DirectReader {
     pub fn open(path: &Path) -> io::Result<Self> {
         let plain = File::open(path)?;
         let flags = OFlags::DIRECT.bits().cast_signed();
@@ -202,13 +202,13 @@ impl Input {
         Ok(Self { plain, direct, cold: AtomicU32::new(0) })
     }
 
-    pub fn read(&self, offset: u64, len: usize) -> io::Result<Piece> {
+    pub fn read(&self, offset: u64, len: usize) -> io::Result<ReadBytes> {
         // where it lies in blocks read from the beginning
         let within = (offset % BLOCK as u64) as usize;
         let range = within..within + len;
         let mut buffer = Aligned::take(range.end.next_multiple_of(BLOCK));
         let read = self.read_into(&mut buffer, range.clone(), offset);
-        let piece = Piece { buffer: Some(buffer), range };
+        let piece = ReadBytes { buffer: Some(buffer), range };
         read.map(|()| piece)
     }
 
@@ -285,7 +285,7 @@ mod tests {
             let path = folder.path().join("file");
             let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
             let content = noise(lengths.iter().sum());
-            let mut output = Output::starting_at(start);
+            let mut output = DirectWriter::starting_at(start);
             let mut written = 0;
             for (number, len) in lengths.into_iter().enumerate() {
                 output.write(&file, &content[written..written + len]).unwrap();
@@ -299,7 +299,7 @@ mod tests {
             output.flush(&file).unwrap();
             let expected = [vec![0; start as usize], content].concat();
             prop_assert!(std::fs::read(&path).unwrap() == expected);
-            let input = Input::open(&path).unwrap();
+            let input = DirectReader::open(&path).unwrap();
             for (offset, len) in reads {
                 let end = offset as usize + len;
                 match input.read(offset, len) {

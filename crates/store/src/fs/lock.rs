@@ -1,10 +1,15 @@
-//! Locks that nobody waits for long.
+//! Locks that nobody waits for long, and files that are locked for as long as their maker lives.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
+
+use crate::error::{IoContext as _, Result, StoreError};
 
 const PATIENCE: Duration = Duration::from_millis(100);
 const STEP: Duration = Duration::from_millis(1);
@@ -13,13 +18,29 @@ const STEP: Duration = Duration::from_millis(1);
 ///
 /// A process that this one starts has all its open files, and with them the locks that were just released, until it runs
 /// its own program.
-pub(crate) fn try_lock(file: &File) -> Result<(), TryLockError> {
+pub(crate) fn try_lock(file: &File) -> std::result::Result<(), TryLockError> {
     let end = Instant::now() + PATIENCE;
     loop {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(STEP),
             outcome => return outcome,
         }
+    }
+}
+
+/// Whether a file that is open has lost its name: somebody removed it before it was locked.
+pub(crate) fn is_unlinked(file: &File, path: &Path) -> Result<bool> {
+    Ok(file.metadata().at(path)?.nlink() == 0)
+}
+
+/// Removes a file that its maker locks for life, unless they live or somebody else has removed it.
+pub(crate) fn remove_if_dead(path: &Path) -> Result<()> {
+    match File::open(path) {
+        Ok(file) if file.try_lock().is_ok() => match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io(path, error)),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
     }
 }
 

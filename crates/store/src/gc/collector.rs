@@ -1,45 +1,87 @@
 //! One collection at a time: reads leases, then roots, sweeps what was marked before, marks the rest.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
 };
 
 use stemma_core::Digest;
 
 use super::{
-    GcOptions, GcProgress, GcReport, Roots,
     plan::{self, Findings, PackGarbage, Plan},
     reach::{self, ContentKey, Except, Key, Reach},
+    report::{GcOptions, GcProgress, GcReport, Roots},
     sizes::lenient,
-    sweep::{Outcome, Sweeper, Task},
+    sweep::{Outcome, Sweeper},
 };
 use crate::{
-    check::Damage,
+    damage::Damage,
     error::{IoContext as _, Result, StoreError},
     fs::lock::try_lock,
-    marks::{self, Leases, Mark, Marks},
+    holdings::Holdings,
+    marks::{self, Leases, Mark, Marks, MarksId},
     pack::PackId,
-    store::Store,
 };
 
+/// Removes what hangs on none of the roots and has not for the grace period; marks what is garbage since.
+pub(crate) fn collect(
+    holdings: &Holdings,
+    roots: &mut Roots<'_>,
+    options: &GcOptions,
+    progress: &mut dyn FnMut(GcProgress),
+) -> Result<GcReport> {
+    let mut collector = Collector::begin(holdings)?;
+    if !options.grace.is_zero() {
+        return collector.collect(roots, options, progress);
+    }
+    // what the first pass marks the second one may sweep: leases and roots are read anew in between
+    let first = collector.mark(roots, options, progress)?;
+    let second = collector.collect(roots, options, progress)?;
+    Ok(GcReport { marked: first.marked, unmarked: first.unmarked, ..second })
+}
+
+/// Replaces packs that hold something damaged by packs with the rest of them, unless what is damaged lies nowhere else.
+/// Says how many are gone, and what is in the way of the others.
+pub(crate) fn replace_packs(holdings: &Holdings, packs: BTreeSet<PackId>) -> Result<(u64, Vec<Damage>)> {
+    if packs.is_empty() {
+        return Ok((0, Vec::new()));
+    }
+    Collector::begin(holdings)?.replace(&packs)
+}
+
+/// Whether a collection is under way, in any process.
+pub(crate) fn is_under_way(root: &Path) -> Result<bool> {
+    let path = lock_path(&marks::dir(root));
+    match File::open(&path) {
+        Ok(file) => Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io(&path, error)),
+    }
+}
+
+fn lock_path(dir: &Path) -> PathBuf {
+    dir.join("lock")
+}
+
 pub(super) struct Collector<'a> {
-    pub store: &'a Store,
+    holdings: &'a Holdings,
     pub marks: Marks,
     _lock: File,
 }
 
 impl<'a> Collector<'a> {
-    pub fn begin(store: &'a Store) -> Result<Self> {
-        let path = marks::make_dir(store.root())?.join("lock");
+    pub fn begin(holdings: &'a Holdings) -> Result<Self> {
+        let path = lock_path(&marks::make_dir(holdings.root())?);
         let lock = File::options().write(true).create(true).truncate(false).open(&path).at(&path)?;
         match try_lock(&lock) {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Collecting(store.root().to_owned())),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Collecting(holdings.root().to_owned())),
             Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
         }
-        Leases::bury(store.root())?;
-        Ok(Self { store, marks: marks::load(store.root())?, _lock: lock })
+        Leases::bury(holdings.root())?;
+        Ok(Self { holdings, marks: marks::load(holdings.root())?, _lock: lock })
     }
 
     /// Only marks.
@@ -63,19 +105,19 @@ impl<'a> Collector<'a> {
         progress: &mut dyn FnMut(GcProgress),
     ) -> Result<GcReport> {
         let (reach, Plan { mut packs, mut report }) = self.look(roots, options, progress)?;
-        plan::list_contents(self.store, &reach, &mut report)?;
+        plan::list_contents(self.holdings, &reach, &mut report)?;
         let worth_it = self.order(&packs)?;
         for (_, garbage) in packs.iter().filter(|(id, _)| !worth_it.contains(id)) {
             report.kept.add_all(garbage.due_amount);
         }
         let nothing = HashSet::new();
-        let mut sweeper = Sweeper::new(self.store, &self.marks, &nothing);
+        let mut sweeper = Sweeper::new(self.holdings, &self.marks, &nothing);
         for (packs_done, id) in (0..).zip(&worth_it) {
             progress(GcProgress::Sweeping { packs: packs_done, total: worth_it.len() as u64 });
             let Some(garbage) = packs.get(id).filter(|garbage| !garbage.due.is_empty()) else {
                 continue;
             };
-            let outcome = sweeper.sweep(*id, &task(garbage))?;
+            let outcome = sweeper.sweep(*id, &garbage.task())?;
             if report.note(outcome, garbage) {
                 packs.remove(id);
             } else {
@@ -133,23 +175,23 @@ impl<'a> Collector<'a> {
     fn parts_of(&self, contents: &[ContentKey]) -> Result<Vec<(PackId, u64)>> {
         let mut places = Vec::new();
         for content in contents {
-            let mut visit = |key: Key| places.extend(self.store.index().places_of(key.0, &key.1));
+            let mut visit = |key: Key| places.extend(self.holdings.index().places_of(key.0, &key.1));
             // a part that is missing already changes nothing
-            lenient(reach::each_record(self.store, *content, &mut visit))?;
+            lenient(reach::each_record(self.holdings, *content, &mut visit))?;
         }
         Ok(places)
     }
 
     /// Copies all of these packs into others and removes them; nothing in them is due.
     pub fn replace(&mut self, packs: &BTreeSet<PackId>) -> Result<(u64, Vec<Damage>)> {
-        self.store.index().refresh()?;
+        self.holdings.index().refresh()?;
         let (mut removed, mut damaged) = (0, Vec::new());
         let mut marks = self.marks.packs.clone();
         let nothing = HashSet::new();
-        let mut sweeper = Sweeper::new(self.store, &self.marks, &nothing);
+        let mut sweeper = Sweeper::new(self.holdings, &self.marks, &nothing);
         for id in packs {
             let all = marks.get(id).cloned().unwrap_or_default();
-            match sweeper.sweep(*id, &task(&PackGarbage { marks: all, ..PackGarbage::default() }))? {
+            match sweeper.sweep(*id, &PackGarbage { marks: all, ..PackGarbage::default() }.task())? {
                 Outcome::Removed { .. } => {
                     removed += 1;
                     marks.remove(id);
@@ -173,11 +215,11 @@ impl<'a> Collector<'a> {
         options: &GcOptions,
         progress: &mut dyn FnMut(GcProgress),
     ) -> Result<(Reach, Plan)> {
-        let leases = Leases::read(self.store.root())?;
+        let leases = Leases::read(self.holdings.root())?;
         let roots: HashSet<Digest> = roots().map_err(StoreError::Roots)?.into_iter().collect();
-        self.store.index().refresh()?;
+        self.holdings.index().refresh()?;
         let mut reading = |contents| progress(GcProgress::Reading { contents });
-        let reach = reach::reach(self.store, roots.iter().copied(), &Except::default(), &mut reading)?;
+        let reach = reach::reach(self.holdings, roots.iter().copied(), &Except::default(), &mut reading)?;
         let findings = Findings {
             marks: &self.marks,
             leases: &leases,
@@ -186,7 +228,7 @@ impl<'a> Collector<'a> {
             now_ms: plan::millis(options.now),
             marked_is_due: false,
         };
-        let mut plan = findings.plan(self.store);
+        let mut plan = findings.plan(self.holdings);
         plan.report.roots = roots.len() as u64;
         Ok((reach, plan))
     }
@@ -200,7 +242,7 @@ impl<'a> Collector<'a> {
         if packs == self.marks.packs {
             return Ok(());
         }
-        if self.marks.id == marks::MarksId::default() {
+        if self.marks.id == MarksId::default() {
             // the half of it that is random
             self.marks.id.epoch = uuid::Uuid::now_v7().as_u64_pair().1;
         }
@@ -209,15 +251,8 @@ impl<'a> Collector<'a> {
             mark.generation = self.marks.id.generation;
         }
         self.marks.packs = packs;
-        marks::store(self.store.root(), &self.marks)
+        marks::store(self.holdings.root(), &self.marks)
     }
-}
-
-/// What to take out of a pack, and what of the rest is garbage too.
-pub(super) fn task(garbage: &PackGarbage) -> Task<'_> {
-    let waiting = garbage.marks.iter().filter(|mark| !garbage.due.contains(&mark.offset));
-    let waiting: HashMap<u64, u64> = waiting.map(|mark| (mark.offset, mark.since_ms)).collect();
-    Task { due: &garbage.due, waiting }
 }
 
 impl GcReport {

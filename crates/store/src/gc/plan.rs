@@ -1,26 +1,26 @@
 //! What is garbage, how long it has been, and in which packs it lies.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use stemma_core::Digest;
 
 use super::{
-    Amount, ContentSize, GcOptions, GcReport,
     reach::{self, ContentKey, Except, Reach},
-    sizes,
+    report::{Amount, GcOptions, GcReport},
+    sizes::{self, ContentSize},
+    sweep::Task,
 };
 use crate::{
     blob::check_record,
     codec::Dependency,
     error::Result,
+    holdings::Holdings,
     index::Stored,
     marks::{self, Leases, Mark, Marks},
-    pack::PackId,
-    pack::{HEADER_LEN, Kind},
-    store::Store,
+    pack::{HEADER_LEN, Kind, PackId},
 };
 
 /// Packs with less garbage than this are left as they are: rewriting them costs more than it gives.
@@ -59,6 +59,13 @@ impl PackGarbage {
         let due = self.due_amount.bytes;
         due > 0 && due.saturating_mul(100) >= (due + self.staying).saturating_mul(WORTH_PERCENT)
     }
+
+    /// What to take out of the pack, and what of the rest is garbage too.
+    pub fn task(&self) -> Task<'_> {
+        let waiting = self.marks.iter().filter(|mark| !self.due.contains(&mark.offset));
+        let waiting: HashMap<u64, u64> = waiting.map(|mark| (mark.offset, mark.since_ms)).collect();
+        Task { due: &self.due, waiting }
+    }
 }
 
 pub(super) struct Plan {
@@ -66,17 +73,18 @@ pub(super) struct Plan {
     pub report: GcReport,
 }
 
-pub(super) fn dry_run(store: &Store, roots: &[Digest], options: &GcOptions) -> Result<GcReport> {
-    store.index().refresh()?;
-    let marks = marks::load(store.root())?;
-    let leases = Leases::read(store.root())?;
-    let reach = reach::reach(store, roots.iter().copied(), &Except::default(), &mut |_| {})?;
+/// Says what a collection would do, and changes nothing.
+pub(crate) fn plan(holdings: &Holdings, roots: &[Digest], options: &GcOptions) -> Result<GcReport> {
+    holdings.index().refresh()?;
+    let marks = marks::load(holdings.root())?;
+    let leases = Leases::read(holdings.root())?;
+    let reach = reach::reach(holdings, roots.iter().copied(), &Except::default(), &mut |_| {})?;
     // without a grace period what is marked goes in the same call, if nobody adds anything meanwhile
     let marked_is_due = options.grace.is_zero() && leases.count() == 0;
     let now_ms = millis(options.now);
     let (marks, leases, reach) = (&marks, &leases, &reach);
     let findings = Findings { marks, leases, reach, grace: options.grace, now_ms, marked_is_due };
-    let mut plan = findings.plan(store);
+    let mut plan = findings.plan(holdings);
     plan.report.roots = roots.iter().collect::<HashSet<_>>().len() as u64;
     for garbage in plan.packs.values() {
         match garbage.is_worth_it() {
@@ -88,7 +96,7 @@ pub(super) fn dry_run(store: &Store, roots: &[Digest], options: &GcOptions) -> R
             false => plan.report.kept.add_all(garbage.due_amount),
         }
     }
-    list_contents(store, reach, &mut plan.report)?;
+    list_contents(holdings, reach, &mut plan.report)?;
     Ok(plan.report)
 }
 
@@ -98,7 +106,7 @@ pub(super) fn millis(time: SystemTime) -> u64 {
 }
 
 /// A copy of a record in a pack.
-struct Copy {
+struct RecordCopy {
     pack: PackId,
     offset: u64,
     len: u64,
@@ -106,14 +114,14 @@ struct Copy {
 
 impl Findings<'_> {
     /// Finds all garbage and decides what of it may go.
-    pub fn plan(&self, store: &Store) -> Plan {
-        let superfluous = self.superfluous(store);
+    pub fn plan(&self, holdings: &Holdings) -> Plan {
+        let superfluous = self.superfluous(holdings);
         let floor = self.leases.floor(self.marks.id.epoch);
         let mut plan = Plan { packs: BTreeMap::new(), report: GcReport::default() };
         plan.report.leases = self.leases.count();
         plan.report.absent = self.reach.absent.len() as u64;
-        store.index().each_copy(&mut |kind, digest, pack, offset, stored| {
-            let copy = Copy { pack, offset, len: HEADER_LEN as u64 + u64::from(stored) };
+        holdings.index().each_copy(&mut |kind, digest, pack, offset, stored| {
+            let copy = RecordCopy { pack, offset, len: HEADER_LEN as u64 + u64::from(stored) };
             let is_live = self.reach.records.contains(&(kind, *digest)) && !superfluous.contains(&(pack, offset));
             let mark = self.marks.get(pack, offset);
             match is_live {
@@ -140,16 +148,16 @@ impl Findings<'_> {
     }
 
     /// Copies of needed records of which there is another copy that stays.
-    fn superfluous(&self, store: &Store) -> HashSet<(PackId, u64)> {
+    fn superfluous(&self, holdings: &Holdings) -> HashSet<(PackId, u64)> {
         let mut superfluous = HashSet::new();
-        for ((kind, digest), mut places) in store.index().copies() {
+        for ((kind, digest), mut places) in holdings.index().copies() {
             // A whole copy rather than a delta: what depends on this one would depend on more than it was made for.
             // Then one without a mark, so that what was marked as superfluous does not have to be taken back.
             places.sort_unstable_by_key(|&(is_delta, pack, offset)| {
                 (is_delta, self.marks.get(pack, offset).is_some(), pack, offset)
             });
-            let read = |place: &(bool, PackId, u64)| store.index().copy_at((kind, digest), place.1, place.2);
-            let is_good = |copy: &Stored| check_record(store, &copy.header, copy.payload()).is_ok();
+            let read = |place: &(bool, PackId, u64)| holdings.index().copy_at((kind, digest), place.1, place.2);
+            let is_good = |copy: &Stored| check_record(holdings, &copy.header, copy.payload()).is_ok();
             // all stay if none of them can be read
             let copies = places.iter().enumerate().filter_map(|(at, place)| Some((at, read(place).filter(is_good)?)));
             let Some((at, kept)) = copies.take(1).next() else {
@@ -176,7 +184,7 @@ fn replaces(kept: &Stored, other: &Stored) -> bool {
 }
 
 impl Plan {
-    fn keep(&mut self, copy: &Copy, mark: Option<Mark>) {
+    fn keep(&mut self, copy: &RecordCopy, mark: Option<Mark>) {
         self.report.live.add(copy.len);
         self.packs.entry(copy.pack).or_default().staying += copy.len;
         if mark.is_some() {
@@ -184,7 +192,7 @@ impl Plan {
         }
     }
 
-    fn discard(&mut self, copy: &Copy, mark: Option<Mark>, findings: &Findings<'_>, floor: u64) {
+    fn discard(&mut self, copy: &RecordCopy, mark: Option<Mark>, findings: &Findings<'_>, floor: u64) {
         let now_ms = findings.now_ms;
         self.report.garbage.add(copy.len);
         let garbage = self.packs.entry(copy.pack).or_default();
@@ -211,22 +219,22 @@ impl Plan {
 }
 
 /// Lists the contents that nobody needs; the files of a tree that nobody needs go with the tree.
-pub(super) fn list_contents(store: &Store, reach: &Reach, report: &mut GcReport) -> Result<()> {
+pub(super) fn list_contents(holdings: &Holdings, reach: &Reach, report: &mut GcReport) -> Result<()> {
     let mut garbage: HashSet<Digest> = HashSet::new();
     let mut within: HashSet<Digest> = HashSet::new();
     for kind in [Kind::Tree, Kind::Blob] {
-        for digest in store.index().names(kind) {
+        for digest in holdings.index().names(kind) {
             if reach.records.contains(&(kind, digest)) {
                 continue;
             }
             garbage.insert(digest);
             if kind == Kind::Tree {
-                within.extend(sizes::lenient(reach::children(store, &digest))?.unwrap_or_default());
+                within.extend(sizes::lenient(reach::children(holdings, &digest))?.unwrap_or_default());
             }
         }
     }
     let heads: Vec<Digest> = garbage.difference(&within).copied().collect();
-    let mut sizes = store.sizes_beside(&heads, |key| reach.records.contains(&key))?;
+    let mut sizes = sizes::sizes_beside(holdings, &heads, |key| reach.records.contains(&key))?;
     sizes.sort_unstable_by_key(|size: &ContentSize| (std::cmp::Reverse(size.own), size.digest));
     report.contents_total = sizes.len() as u64;
     sizes.truncate(CONTENTS_MAX);

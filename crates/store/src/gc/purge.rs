@@ -9,20 +9,19 @@ use serde::{Deserialize, Serialize};
 use stemma_core::Digest;
 
 use super::{
-    Amount, GcProgress, Roots,
-    collector::{Collector, task},
+    collector::Collector,
     plan::{PackGarbage, millis},
     reach::{self, Except, Key, Reach},
+    report::{Amount, GcProgress, Roots},
     sizes,
     sweep::{Outcome, Sweeper},
 };
 use crate::{
-    check::Damage,
+    damage::Damage,
     error::{Result, StoreError},
+    holdings::Holdings,
     marks::{Leases, Mark},
-    pack::PackId,
-    pack::{HEADER_LEN, Kind},
-    store::Store,
+    pack::{HEADER_LEN, Kind, PackId},
 };
 
 /// What was removed, and what had to stay.
@@ -50,43 +49,36 @@ impl PurgeReport {
     }
 }
 
-impl Store {
-    /// Removes blobs, and trees with their files, at once, even if a root names them or a tree that stays does.
-    /// Parts that other needed contents have too stay.
-    ///
-    /// Fails with [`StoreError::InUse`] while somebody who adds content may rely on a part of them; what is to go is
-    /// marked by then, so that nobody else will, and purging again once they are done succeeds. Who adds the same
-    /// content again meanwhile or later has it.
-    pub fn purge(
-        &self,
-        contents: &[Digest],
-        roots: &mut Roots<'_>,
-        now: SystemTime,
-        progress: &mut dyn FnMut(GcProgress),
-    ) -> Result<PurgeReport> {
-        let mut collector = Collector::begin(self)?;
-        let mut purge = Purge { store: self, contents, now_ms: millis(now) };
-        let victims = purge.victims(roots, progress)?;
-        let garbage = purge.garbage(&victims, &collector);
-        collector.publish(purge.all_marks(&garbage, &collector))?;
+/// Removes blobs, and trees with their files, at once, whoever names them.
+pub(crate) fn purge(
+    holdings: &Holdings,
+    contents: &[Digest],
+    roots: &mut Roots<'_>,
+    now: SystemTime,
+    progress: &mut dyn FnMut(GcProgress),
+) -> Result<PurgeReport> {
+    let mut collector = Collector::begin(holdings)?;
+    let mut purge = Purge { holdings, contents, now_ms: millis(now) };
+    let victims = purge.victims(roots, progress)?;
+    let garbage = purge.garbage(&victims, &collector);
+    collector.publish(purge.all_marks(&garbage, &collector))?;
 
-        let leases = Leases::read(self.root())?;
-        let floor = leases.floor(collector.marks.id.epoch);
-        let is_in_use = |id: &PackId, garbage: &PackGarbage| {
-            let marks = garbage.marks.iter().filter_map(|mark| collector.marks.get(*id, mark.offset));
-            marks.into_iter().any(|mark| mark.generation > floor)
-        };
-        if garbage.iter().any(|(id, garbage)| is_in_use(id, garbage)) {
-            return Err(StoreError::InUse(leases.count()));
-        }
-        // somebody who relied on a part may have recorded that before we looked for leases
-        let victims = purge.victims(roots, progress)?;
-        purge.sweep(&victims, &mut collector, progress)
+    let leases = Leases::read(holdings.root())?;
+    let floor = leases.floor(collector.marks.id.epoch);
+    let is_in_use = |id: &PackId, garbage: &PackGarbage| {
+        let marks = garbage.marks.iter().filter_map(|mark| collector.marks.get(*id, mark.offset));
+        marks.into_iter().any(|mark| mark.generation > floor)
+    };
+    if garbage.iter().any(|(id, garbage)| is_in_use(id, garbage)) {
+        return Err(StoreError::InUse(leases.count()));
     }
+    // somebody who relied on a part may have recorded that before we looked for leases
+    let victims = purge.victims(roots, progress)?;
+    purge.sweep(&victims, &mut collector, progress)
 }
 
 struct Purge<'a> {
-    store: &'a Store,
+    holdings: &'a Holdings,
     contents: &'a [Digest],
     now_ms: u64,
 }
@@ -100,13 +92,13 @@ struct Victims {
 impl Purge<'_> {
     fn victims(&self, roots: &mut Roots<'_>, progress: &mut dyn FnMut(GcProgress)) -> Result<Victims> {
         let roots = roots().map_err(StoreError::Roots)?;
-        self.store.index().refresh()?;
+        self.holdings.index().refresh()?;
         let except = Except { contents: self.contents.iter().copied().collect(), bases_stay: false };
         let mut reading = |contents| progress(GcProgress::Reading { contents });
-        let Reach { records: needed, .. } = reach::reach(self.store, roots, &except, &mut reading)?;
+        let Reach { records: needed, .. } = reach::reach(self.holdings, roots, &except, &mut reading)?;
         let mut parts: HashSet<Key> = HashSet::new();
         for digest in self.contents {
-            sizes::each_own_record(self.store, digest, &mut |key| {
+            sizes::each_own_record(self.holdings, digest, &mut |key| {
                 parts.insert(key);
             })?;
         }
@@ -117,7 +109,7 @@ impl Purge<'_> {
     /// All copies of the victims.
     fn garbage(&self, victims: &Victims, collector: &Collector<'_>) -> BTreeMap<PackId, PackGarbage> {
         let mut packs: BTreeMap<PackId, PackGarbage> = BTreeMap::new();
-        self.store.index().each_copy(&mut |kind, digest, pack, offset, stored| {
+        self.holdings.index().each_copy(&mut |kind, digest, pack, offset, stored| {
             if !victims.records.contains(&(kind, *digest)) {
                 return;
             }
@@ -163,7 +155,7 @@ impl Purge<'_> {
         let chunks: HashSet<Digest> =
             victims.records.iter().filter(|key| key.0 == Kind::Chunk).map(|key| key.1).collect();
         let dependents = self.dependents(&chunks)?;
-        let mut sweeper = Sweeper::new(self.store, &collector.marks, &chunks);
+        let mut sweeper = Sweeper::new(self.holdings, &collector.marks, &chunks);
         let names: Vec<Digest> = dependents.iter().map(|(digest, _)| *digest).collect();
         report.damaged = sweeper.make_independent(&names)?;
         for (_, pack) in dependents {
@@ -173,7 +165,7 @@ impl Purge<'_> {
         let mut marks = collector.marks.packs.clone();
         for (packs_done, (id, garbage)) in (0..).zip(&packs) {
             progress(GcProgress::Sweeping { packs: packs_done, total });
-            let mut task = task(garbage);
+            let mut task = garbage.task();
             // garbage that is not purged stays marked where it comes to lie
             let others = marks.get(id).into_iter().flatten().filter(|mark| !garbage.due.contains(&mark.offset));
             task.waiting = others.map(|mark| (mark.offset, mark.since_ms)).collect();
@@ -191,7 +183,7 @@ impl Purge<'_> {
 
     /// Chunks that are kept as differences to one of these and are none of them, and where.
     fn dependents(&self, chunks: &HashSet<Digest>) -> Result<BTreeSet<(Digest, PackId)>> {
-        let index = self.store.index();
+        let index = self.holdings.index();
         let mut found = BTreeSet::new();
         for (chunk, pack) in index.deltas() {
             if !chunks.contains(&chunk) && index.bases(&chunk)?.iter().any(|base| chunks.contains(base)) {
@@ -202,8 +194,8 @@ impl Purge<'_> {
     }
 
     fn report(&self, victims: &Victims) -> PurgeReport {
-        let index = self.store.index();
-        let is_here = |digest: &&Digest| reach::contents_named(self.store, digest).next().is_some();
+        let index = self.holdings.index();
+        let is_here = |digest: &&Digest| reach::contents_named(self.holdings, digest).next().is_some();
         let (removed, absent) = self.contents.iter().partition(is_here);
         let mut report = PurgeReport { removed, absent, ..PurgeReport::default() };
         victims.shared.iter().for_each(|key| report.shared.add(index.stored_len(key.0, &key.1)));

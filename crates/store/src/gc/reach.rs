@@ -7,11 +7,10 @@ use stemma_core::Digest;
 use crate::{
     blob::{read_page, read_recipe},
     error::{Result, StoreError},
+    holdings::Holdings,
     index::ROTTEN,
-    pack::Kind,
-    pack::{Layout, Recipe},
-    store::Store,
-    tree::TreeChild,
+    pack::{Kind, Layout, Recipe},
+    tree::{TreeChild, tree_children},
 };
 
 pub(crate) type Key = (Kind, Digest);
@@ -20,8 +19,8 @@ pub(crate) type Key = (Kind, Digest);
 pub(crate) type ContentKey = (Kind, Digest);
 
 /// The kinds of content that are here under a name.
-pub(super) fn contents_named(store: &Store, digest: &Digest) -> impl Iterator<Item = ContentKey> {
-    let held = [Kind::Blob, Kind::Tree].into_iter().filter(|kind| store.index().content(*kind, digest).is_some());
+pub(super) fn contents_named(holdings: &Holdings, digest: &Digest) -> impl Iterator<Item = ContentKey> {
+    let held = [Kind::Blob, Kind::Tree].into_iter().filter(|kind| holdings.index().content(*kind, digest).is_some());
     held.map(|kind| (kind, *digest)).collect::<Vec<_>>().into_iter()
 }
 
@@ -29,24 +28,24 @@ pub(super) fn contents_named(store: &Store, digest: &Digest) -> impl Iterator<It
 ///
 /// If it has several recipes, the parts of all of them are visited. Fails if by none of them all parts are here. Chunks
 /// are only looked up.
-pub(crate) fn each_record(store: &Store, content: ContentKey, visit: &mut dyn FnMut(Key)) -> Result<()> {
+pub(crate) fn each_record(holdings: &Holdings, content: ContentKey, visit: &mut dyn FnMut(Key)) -> Result<()> {
     let (kind, digest) = content;
     visit(content);
-    let places = store.index().places_of(kind, &digest);
-    if places.len() == 1 && store.index().content(kind, &digest).is_some_and(|content| content.is_inline()) {
+    let places = holdings.index().places_of(kind, &digest);
+    if places.len() == 1 && holdings.index().content(kind, &digest).is_some_and(|content| content.is_inline()) {
         return Ok(());
     }
-    let recipe = read_recipe(store, kind, &digest)?.ok_or(StoreError::NotFound(digest))?;
-    let first = each_part(store, digest, &recipe, visit);
+    let recipe = read_recipe(holdings, kind, &digest)?.ok_or(StoreError::NotFound(digest))?;
+    let first = each_part(holdings, digest, &recipe, visit);
     if places.len() < 2 {
         return first;
     }
     let mut outcome = first;
     for (pack, offset) in places {
-        let other = store.index().copy_at(content, pack, offset);
+        let other = holdings.index().copy_at(content, pack, offset);
         let other = other.and_then(|other| Recipe::decode(digest, other.payload()).ok());
         if let Some(other) = other.filter(|other| *other != recipe) {
-            outcome = match (outcome, each_part(store, digest, &other, visit)) {
+            outcome = match (outcome, each_part(holdings, digest, &other, visit)) {
                 (Err(error), Err(_)) => Err(error),
                 _ => Ok(()),
             };
@@ -56,9 +55,9 @@ pub(crate) fn each_record(store: &Store, content: ContentKey, visit: &mut dyn Fn
 }
 
 /// Visits all parts that are here, and fails if one is not.
-fn each_part(store: &Store, content: Digest, recipe: &Recipe, visit: &mut dyn FnMut(Key)) -> Result<()> {
+fn each_part(holdings: &Holdings, content: Digest, recipe: &Recipe, visit: &mut dyn FnMut(Key)) -> Result<()> {
     let mut missing = Ok(());
-    let mut part = |key: Key, name: &str| match store.index().has(key.0, &key.1) {
+    let mut part = |key: Key, name: &str| match holdings.index().has(key.0, &key.1) {
         true => visit(key),
         false => missing = Err(StoreError::corrupt(content, format!("its {name} {} is missing", key.1))),
     };
@@ -76,7 +75,7 @@ fn each_part(store: &Store, content: Digest, recipe: &Recipe, visit: &mut dyn Fn
     };
     for page in pages {
         part((Kind::Page, page.digest), "page");
-        let chunks = read_page(store, &page.digest, page.start)?.unwrap_or_default();
+        let chunks = read_page(holdings, &page.digest, page.start)?.unwrap_or_default();
         chunks.iter().for_each(|chunk| part((Kind::Chunk, chunk.digest), "chunk"));
     }
     missing
@@ -86,12 +85,12 @@ fn each_part(store: &Store, content: Digest, recipe: &Recipe, visit: &mut dyn Fn
 ///
 /// A copy that depends on what was collected is garbage that was left where it lay. It matters only if there is no other.
 pub(super) fn each_base(
-    store: &Store,
+    holdings: &Holdings,
     content: Digest,
     chunk: Digest,
     visit: &mut dyn FnMut(Key) -> bool,
 ) -> Result<()> {
-    let index = store.index();
+    let index = holdings.index();
     let mut waiting = vec![(chunk, true)];
     while let Some((chunk, is_needed)) = waiting.pop() {
         let (here, gone): (Vec<Digest>, Vec<Digest>) =
@@ -110,8 +109,8 @@ pub(super) fn each_base(
 }
 
 /// The contents that one node of a tree names: files, or nodes that name more.
-pub(super) fn children(store: &Store, tree: &Digest) -> Result<Vec<Digest>> {
-    Ok(store.tree_children(tree)?.iter().map(TreeChild::digest).collect())
+pub(super) fn children(holdings: &Holdings, tree: &Digest) -> Result<Vec<Digest>> {
+    Ok(tree_children(holdings, tree)?.iter().map(TreeChild::digest).collect())
 }
 
 /// All that is needed.
@@ -140,7 +139,7 @@ impl Default for Except {
 ///
 /// Fails, naming the content, if anything that is here can't be followed.
 pub(super) fn reach(
-    store: &Store,
+    holdings: &Holdings,
     roots: impl IntoIterator<Item = Digest>,
     except: &Except,
     progress: &mut dyn FnMut(u64),
@@ -153,16 +152,16 @@ pub(super) fn reach(
             continue;
         }
         let mut is_here = false;
-        for content in contents_named(store, &digest) {
+        for content in contents_named(holdings, &digest) {
             is_here = true;
             if !reach.records.contains(&content) {
-                let below = reach.add(store, content, except).map_err(|error| unreadable(digest, error))?;
+                let below = reach.add(holdings, content, except).map_err(|error| unreadable(digest, error))?;
                 waiting.extend(below);
                 seen += 1;
                 progress(seen);
             }
         }
-        if !is_here && store.index().is_rotten(&digest) {
+        if !is_here && holdings.index().is_rotten(&digest) {
             // what hangs on it can't be known
             return Err(StoreError::Needed { digest, what: ROTTEN.to_owned() });
         }
@@ -175,26 +174,26 @@ pub(super) fn reach(
 
 impl Reach {
     /// Adds all records of a content; returns the contents it names.
-    fn add(&mut self, store: &Store, content: ContentKey, except: &Except) -> Result<Vec<Digest>> {
+    fn add(&mut self, holdings: &Holdings, content: ContentKey, except: &Except) -> Result<Vec<Digest>> {
         let mut new_chunks = Vec::new();
-        each_record(store, content, &mut |key| {
+        each_record(holdings, content, &mut |key| {
             if self.records.insert(key) && key.0 == Kind::Chunk {
                 new_chunks.push(key.1);
             }
         })?;
         if except.bases_stay {
             for chunk in new_chunks {
-                each_base(store, content.1, chunk, &mut |key| self.records.insert(key))?;
+                each_base(holdings, content.1, chunk, &mut |key| self.records.insert(key))?;
             }
         }
         if content.0 != Kind::Tree {
             return Ok(Vec::new());
         }
-        let children = store.tree_children(&content.1)?;
+        let children = tree_children(holdings, &content.1)?;
         for child in &children {
             // files may never have been fetched, whereas nobody has a node without those below it
             if let TreeChild::Node(node) = child
-                && !store.index().has(Kind::Tree, node)
+                && !holdings.index().has(Kind::Tree, node)
             {
                 return Err(StoreError::corrupt(content.1, format!("its node {node} is missing")));
             }

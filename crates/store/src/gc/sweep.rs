@@ -10,19 +10,23 @@ use std::{
 
 use stemma_core::Digest;
 
-use super::{Amount, reach::Key};
+use super::{reach::Key, report::Amount};
 use crate::{
     blob::{check_record, read_chunk},
-    check::Damage,
     codec::{self, Dependency},
+    damage::Damage,
     error::{IoContext as _, Result, StoreError},
-    fs::lock::try_lock,
-    index::RecordFault,
+    fs::{
+        durable::sync_dir,
+        lock::{is_unlinked, try_lock},
+    },
+    holdings::Holdings,
+    index::CopyFault,
     marks::{Mark, Marks},
-    pack::index_file::PackIndex,
-    pack::{self, Found, Injury, PackId, PackWriter, SEAL_AT},
-    pack::{CODEC_RAW, HEADER_LEN, Header, Kind},
-    store::Store,
+    pack::{
+        self, CODEC_RAW, HEADER_LEN, Header, Injury, Kind, PackId, PackIndex, PackWriter, PackedRecord, SEAL_AT,
+        is_delta,
+    },
 };
 
 /// What became of a pack.
@@ -49,7 +53,7 @@ pub(super) struct Task<'a> {
 }
 
 pub(super) struct Sweeper<'a> {
-    store: &'a Store,
+    holdings: &'a Holdings,
     /// The marks that count while this collection lasts.
     marks: &'a Marks,
     /// Chunks that are to go although others may depend on them.
@@ -60,13 +64,13 @@ pub(super) struct Sweeper<'a> {
 }
 
 impl<'a> Sweeper<'a> {
-    pub fn new(store: &'a Store, marks: &'a Marks, victims: &'a HashSet<Digest>) -> Self {
-        Self { store, marks, victims, writer: None, moved: BTreeMap::new() }
+    pub fn new(holdings: &'a Holdings, marks: &'a Marks, victims: &'a HashSet<Digest>) -> Self {
+        Self { holdings, marks, victims, writer: None, moved: BTreeMap::new() }
     }
 
     /// Removes a pack after copying what is to stay. Its lock is held until it is gone: nobody else appends to it.
     pub fn sweep(&mut self, id: PackId, task: &Task<'_>) -> Result<Outcome> {
-        let dir = self.store.index().dir().to_owned();
+        let dir = self.holdings.index().dir().to_owned();
         let path = id.pack_path(&dir);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -78,11 +82,11 @@ impl<'a> Sweeper<'a> {
             Err(TryLockError::WouldBlock) => return Ok(Outcome::Busy),
             Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
         }
-        if pack::is_unlinked(&file, &path)? {
+        if is_unlinked(&file, &path)? {
             return Ok(Outcome::Gone);
         }
         // read anew: somebody may have appended since the index looked
-        let Contents { records, damaged } = self.contents(id, &file, &path, task)?;
+        let Inventory { records, damaged } = self.take_stock(id, &file, &path, task)?;
         if !damaged.is_empty() {
             return Ok(Outcome::Damaged(damaged));
         }
@@ -90,7 +94,7 @@ impl<'a> Sweeper<'a> {
         match self.copy(id, &file, &path, &records, task)? {
             Ok(copied) => {
                 remove_pack(&dir, id)?;
-                self.store.index().forget(HashSet::from([id]));
+                self.holdings.index().forget(HashSet::from([id]));
                 let gone = records.iter().filter(|found| task.due.contains(&found.offset)).count() as u64;
                 Ok(Outcome::Removed { freed: Amount { records: gone, bytes: before.saturating_sub(copied) }, copied })
             }
@@ -99,14 +103,14 @@ impl<'a> Sweeper<'a> {
     }
 
     /// All records of a pack, and what of those that are to stay can't be read and lies nowhere else.
-    fn contents(&self, id: PackId, file: &File, path: &Path, task: &Task<'_>) -> Result<Contents> {
+    fn take_stock(&self, id: PackId, file: &File, path: &Path, task: &Task<'_>) -> Result<Inventory> {
         let len = file.metadata().at(path)?.len();
         let salvage = pack::salvage(file, path, id, 0, len)?;
         let mut records = salvage.committed.records;
         // of several copies one that depends on nothing, and one without a mark, so that nobody takes it for absent
-        records.sort_by_key(|found| (codec::is_delta(found.codec), task.waiting.contains_key(&found.offset)));
+        records.sort_by_key(|found| (is_delta(found.codec), task.waiting.contains_key(&found.offset)));
         let whole: HashSet<u64> = records.iter().map(|found| found.offset).collect();
-        let known = match PackIndex::load(self.store.index().dir(), id)? {
+        let known = match PackIndex::load(self.holdings.index().dir(), id)? {
             Some(index) => index.records,
             None => pack::survey(file, path, id)?.records,
         };
@@ -129,7 +133,7 @@ impl<'a> Sweeper<'a> {
                 damaged.push(Damage { digest: None, pack: Some(format!("{id}.pack")), offset: Some(offset), what });
             }
         }
-        Ok(Contents { records, damaged })
+        Ok(Inventory { records, damaged })
     }
 
     /// Copies what is to stay and commits it. The inner error says what can't be copied.
@@ -138,7 +142,7 @@ impl<'a> Sweeper<'a> {
         id: PackId,
         file: &File,
         path: &Path,
-        records: &[Found],
+        records: &[PackedRecord],
         task: &Task<'_>,
     ) -> Result<std::result::Result<u64, Vec<Damage>>> {
         let mut copied = 0;
@@ -176,21 +180,20 @@ impl<'a> Sweeper<'a> {
         Ok(Ok(copied))
     }
 
-    fn copy_record(&mut self, id: PackId, file: &File, path: &Path, found: &Found) -> Result<Copied> {
+    fn copy_record(&mut self, id: PackId, file: &File, path: &Path, found: &PackedRecord) -> Result<Copied> {
         let mut bytes = vec![0; HEADER_LEN + found.stored as usize];
         file.read_exact_at(&mut bytes, found.offset).at(path)?;
         let payload = bytes.split_off(HEADER_LEN);
         let Ok(header) = Header::parse(&bytes, id, found.offset) else {
             return Ok(Copied::Damaged("its record header is damaged".to_owned()));
         };
-        let store = self.store;
-        match check_record(store, &header, &payload) {
+        match check_record(self.holdings, &header, &payload) {
             Ok(()) => {}
-            Err(RecordFault::Damaged(_)) if self.any_elsewhere(id, (found.kind, found.digest))? => {
+            Err(CopyFault::Damaged(_)) if self.any_elsewhere(id, (found.kind, found.digest))? => {
                 return Ok(Copied::IsElsewhere);
             }
-            Err(RecordFault::Damaged(what)) => return Ok(Copied::Damaged(what)),
-            Err(RecordFault::Other(error)) => return Err(error),
+            Err(CopyFault::Damaged(what)) => return Ok(Copied::Damaged(what)),
+            Err(CopyFault::Other(error)) => return Err(error),
         }
         if self.elsewhere(id, &header, &payload)? {
             return Ok(Copied::IsElsewhere);
@@ -204,15 +207,15 @@ impl<'a> Sweeper<'a> {
     }
 
     /// Nobody can rely on a chunk that depends on one which was removed.
-    fn base_is_gone(&self, found: &Found) -> Result<bool> {
-        if found.kind != Kind::Chunk || !codec::is_delta(found.codec) {
+    fn base_is_gone(&self, found: &PackedRecord) -> Result<bool> {
+        if found.kind != Kind::Chunk || !is_delta(found.codec) {
             return Ok(false);
         }
-        let index = self.store.index();
+        let index = self.holdings.index();
         Ok(index.bases(&found.digest)?.iter().any(|base| !index.has(Kind::Chunk, base)))
     }
 
-    fn append(&mut self, header: &Header, payload: &[u8], found: &Found) -> Result<Copied> {
+    fn append(&mut self, header: &Header, payload: &[u8], found: &PackedRecord) -> Result<Copied> {
         let writer = self.writer()?;
         let offset = writer.len();
         writer.append(header, payload, found.content)?;
@@ -221,7 +224,7 @@ impl<'a> Sweeper<'a> {
 
     /// Writes a chunk so that it depends on no other.
     fn append_whole(&mut self, chunk: &Digest) -> Result<Copied> {
-        let Some(plain) = read_chunk(self.store, chunk)? else {
+        let Some(plain) = read_chunk(self.holdings, chunk)? else {
             return Ok(Copied::Damaged("it is missing".to_owned()));
         };
         let packed = codec::encode(&plain, &codec::Hint::default(), None);
@@ -271,11 +274,11 @@ impl<'a> Sweeper<'a> {
     }
 
     fn another(&self, id: PackId, record: Key, accept: impl Fn(&Header, &[u8]) -> bool) -> Result<bool> {
-        let index = self.store.index();
+        let index = self.holdings.index();
         let accept = |header: &Header, payload: &[u8]| {
             let base = Dependency::of(header.codec, payload).map(|dependency| dependency.base);
             let stays = base.is_none_or(|base| !self.victims.contains(&base));
-            stays && accept(header, payload) && check_record(self.store, header, payload).is_ok()
+            stays && accept(header, payload) && check_record(self.holdings, header, payload).is_ok()
         };
         match index.another_copy(record, id, self.marks, accept) {
             Some(other) => index.sync_pack(other).map(|()| true),
@@ -285,7 +288,7 @@ impl<'a> Sweeper<'a> {
 
     fn writer(&mut self) -> Result<&mut PackWriter> {
         if self.writer.is_none() {
-            self.writer = Some(self.store.index().writer_of_new_pack()?);
+            self.writer = Some(self.holdings.index().writer_of_new_pack()?);
         }
         Ok(self.writer.as_mut().expect("it was set above"))
     }
@@ -296,7 +299,7 @@ impl<'a> Sweeper<'a> {
             return Ok(());
         };
         if writer.has_uncommitted() {
-            self.store.index().commit(writer)?;
+            self.holdings.index().commit(writer)?;
         }
         if !moved.is_empty() {
             self.moved.entry(writer.id).or_default().extend(moved);
@@ -308,8 +311,8 @@ impl<'a> Sweeper<'a> {
     }
 }
 
-struct Contents {
-    records: Vec<Found>,
+struct Inventory {
+    records: Vec<PackedRecord>,
     damaged: Vec<Damage>,
 }
 
@@ -320,7 +323,7 @@ enum Copied {
     Damaged(String),
 }
 
-fn damage(id: PackId, found: &Found, what: &str) -> Damage {
+fn damage(id: PackId, found: &PackedRecord, what: &str) -> Damage {
     let (pack, what) = (Some(format!("{id}.pack")), what.to_owned());
     Damage { digest: Some(found.digest), pack, offset: Some(found.offset), what }
 }
@@ -333,5 +336,5 @@ fn remove_pack(dir: &Path, id: PackId) -> Result<()> {
             _ => {}
         }
     }
-    pack::sync_dir(dir)
+    sync_dir(dir)
 }

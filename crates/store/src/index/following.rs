@@ -4,25 +4,33 @@ use std::{
     collections::HashSet,
     fs::{self, File},
     io,
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
-    sync::PoisonError,
 };
 
-use super::Index;
+use super::shared::{Index, Known};
 use crate::{
     error::{IoContext as _, Result, StoreError},
-    pack::Kind,
-    pack::index_file::PackIndex,
-    pack::{self, Found, PackId, SEAL_AT, Scan},
+    fs::lock::is_unlinked,
+    pack::{self, PackId, PackIndex, SEAL_AT, Scan},
 };
 
 /// As often the folder is read again because a pack went away meanwhile.
 const REFRESH_ROUNDS: usize = 10;
 
 impl Index {
+    /// Reads what is in the folder `packs`, which is made if there is none.
+    pub fn open(root: &Path) -> Result<Self> {
+        let dir = root.join("packs");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).at(&dir)?;
+        let index = Self::new(dir);
+        index.refresh()?;
+        Ok(index)
+    }
+
     /// Looks at the folder for what other processes have committed since.
     pub fn refresh(&self) -> Result<()> {
-        let _one_at_a_time = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.begin_refresh();
         // Where a pack went away its records were copied into another one before, which a listing that was begun
         // earlier may not have.
         for _ in 0..REFRESH_ROUNDS {
@@ -35,7 +43,7 @@ impl Index {
 
     fn follow_folder(&self) -> Result<Look> {
         let known: Vec<PackId> = self.packs().into_iter().map(|(id, _)| id).collect();
-        let listing = Listing::read(&self.dir)?;
+        let listing = Listing::read(self.dir())?;
         let gone: HashSet<PackId> = known.into_iter().filter(|id| !listing.packs.contains(id)).collect();
         let mut look = if gone.is_empty() { Look::Complete } else { Look::PackGone };
         for id in &listing.packs {
@@ -53,15 +61,9 @@ impl Index {
         Ok(look)
     }
 
-    pub(super) fn known(&self, id: PackId) -> Option<Known> {
-        let state = self.read();
-        let pack = &state.packs[*state.by_id.get(&id)? as usize];
-        Some(Known { committed_end: pack.committed_end, sealed: pack.sealed })
-    }
-
     /// Reads what was appended to a pack that is still open.
     fn follow(&self, id: PackId, committed_end: u64) -> Result<Look> {
-        let path = id.pack_path(&self.dir);
+        let path = id.pack_path(self.dir());
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::PackGone),
@@ -79,7 +81,7 @@ impl Index {
 
     /// Tidies up behind a writer that died. The caller holds the pack's lock.
     fn finish_dead(&self, id: PackId, file: &File, path: &Path, committed_end: u64) -> Result<()> {
-        if pack::is_unlinked(file, path)? {
+        if is_unlinked(file, path)? {
             return Ok(());
         }
         let committed_end = self.catch_up(id, file, path, committed_end)?;
@@ -102,31 +104,32 @@ impl Index {
     fn catch_up(&self, id: PackId, file: &File, path: &Path, committed_end: u64) -> Result<u64> {
         let scan = pack::scan(file, path, id, committed_end)?;
         let committed_end = scan.committed_end;
-        self.absorb_scan(id, scan);
+        self.absorb(id, scan);
         Ok(committed_end)
     }
 
     /// Takes in a pack by its index, or makes the index anew.
     pub(super) fn load_sealed(&self, id: PackId) -> Result<Look> {
-        if let Some(index) = PackIndex::load(&self.dir, id)? {
-            self.absorb(id, index.records, index.committed_end);
+        if let Some(index) = PackIndex::load(self.dir(), id)? {
+            let PackIndex { records, committed_end } = index;
+            self.absorb(id, Scan { records, committed_end, rotten: Vec::new() });
             self.mark_sealed(id);
             return Ok(Look::Complete);
         }
-        let path = id.pack_path(&self.dir);
+        let path = id.pack_path(self.dir());
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Look::PackGone),
             Err(error) => return Err(StoreError::io(&path, error)),
         };
         if file.try_lock().is_ok() {
-            if pack::is_unlinked(&file, &path)? {
+            if is_unlinked(&file, &path)? {
                 return Ok(Look::PackGone);
             }
             self.close(id, &file)?;
         } else {
             // whoever holds the lock is writing the index
-            self.absorb_scan(id, pack::survey(&file, &path, id)?);
+            self.absorb(id, pack::survey(&file, &path, id)?);
         }
         self.mark_sealed(id);
         Ok(Look::Complete)
@@ -134,58 +137,16 @@ impl Index {
 
     /// Ends a pack: nobody will append to it once it has an index. The caller holds its lock.
     pub(super) fn close(&self, id: PackId, file: &File) -> Result<()> {
-        let path = id.pack_path(&self.dir);
+        let path = id.pack_path(self.dir());
         let scan = pack::survey(file, &path, id)?;
         let (records, committed_end) = (scan.records.clone(), scan.committed_end);
-        self.absorb_scan(id, scan);
+        self.absorb(id, scan);
         file.sync_data().at(&path)?;
         // without an index the pack is only slower to open; a full or read-only disk must not stop a reader
-        if (PackIndex { records, committed_end }).write(&self.dir, id).is_ok() {
+        if (PackIndex { records, committed_end }).write(self.dir(), id).is_ok() {
             self.mark_sealed(id);
         }
         Ok(())
-    }
-
-    pub(super) fn absorb_scan(&self, id: PackId, scan: Scan) {
-        self.absorb(id, scan.records, scan.committed_end);
-        let lost = scan.rotten.into_iter().filter_map(|injury| injury.record);
-        let lost: Vec<_> = lost.filter(|(kind, _)| matches!(kind, Kind::Blob | Kind::Tree)).collect();
-        if !lost.is_empty() {
-            let mut state = self.write();
-            let number = state.pack_number(id);
-            for (kind, digest) in lost {
-                if state.place(kind, &digest).is_none() {
-                    state.rotten.insert((kind, digest), number);
-                }
-            }
-        }
-    }
-
-    pub(super) fn absorb(&self, id: PackId, records: Vec<Found>, committed_end: u64) {
-        let mut state = self.write();
-        let number = state.pack_number(id);
-        state.reserve(&records);
-        for found in records {
-            state.insert(number, found);
-        }
-        let pack = &mut state.packs[number as usize];
-        pack.committed_end = pack.committed_end.max(committed_end);
-    }
-
-    fn mark_sealed(&self, id: PackId) {
-        let mut state = self.write();
-        let number = state.pack_number(id);
-        state.packs[number as usize].sealed = true;
-    }
-
-    pub fn forget(&self, ids: HashSet<PackId>) {
-        if ids.is_empty() {
-            return;
-        }
-        let mut state = self.write();
-        state.forget(&ids);
-        let gone: HashSet<u32> = (0..).zip(&state.packs).filter(|(_, p)| p.gone).map(|(n, _)| n).collect();
-        self.files().retain(|(number, _)| !gone.contains(number));
     }
 }
 
@@ -195,11 +156,6 @@ pub(super) enum Look {
     Complete,
     /// A pack went away, since the last look or during this one.
     PackGone,
-}
-
-pub(super) struct Known {
-    pub committed_end: u64,
-    sealed: bool,
 }
 
 #[derive(Default)]

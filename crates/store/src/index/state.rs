@@ -1,14 +1,40 @@
 //! The maps behind the answers: where each record lies, by kind and name.
+//!
+//! Nothing here touches a file, so all of it can be held against a plain list of records.
 
 use std::collections::{HashMap, HashSet};
 
 use stemma_core::{Digest, Sha256};
 
-use super::{Content, Place};
-use crate::{
-    pack::Kind,
-    pack::{Found, PackId},
-};
+use crate::pack::{CODEC_INLINE, HEADER_LEN, Kind, PackId, PackedRecord, Scan, is_delta};
+
+/// Where a record lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PackPlace {
+    /// Its number in this process.
+    pub(super) pack: u32,
+    pub(super) stored: u32,
+    pub(super) codec: u8,
+    pub offset: u64,
+}
+
+/// A blob or tree in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IndexedContent {
+    pub(super) place: PackPlace,
+    pub size: u64,
+    pub sha256: Sha256,
+}
+
+impl IndexedContent {
+    /// Whether the content is in its recipe, so that there is nothing else to look for.
+    pub fn is_inline(&self) -> bool {
+        self.place.codec == CODEC_INLINE
+    }
+}
+
+/// Whether a copy of a record is a delta, and the pack and offset where it lies.
+pub(crate) type CopyPlace = (bool, PackId, u64);
 
 pub(super) struct Pack {
     pub id: PackId,
@@ -27,13 +53,13 @@ pub(super) struct Pack {
 pub(super) struct State {
     pub packs: Vec<Pack>,
     pub by_id: HashMap<PackId, u32>,
-    pub chunks: HashMap<Digest, Place>,
-    pub pages: HashMap<Digest, Place>,
-    pub blobs: HashMap<Digest, Content>,
-    pub trees: HashMap<Digest, Content>,
+    pub chunks: HashMap<Digest, PackPlace>,
+    pub pages: HashMap<Digest, PackPlace>,
+    pub blobs: HashMap<Digest, IndexedContent>,
+    pub trees: HashMap<Digest, IndexedContent>,
     pub sha256: HashMap<Sha256, Digest>,
     /// Further copies of records, written by processes that did not see each other or over a damaged one.
-    pub copies: HashMap<(Kind, Digest), Vec<Place>>,
+    pub copies: HashMap<(Kind, Digest), Vec<PackPlace>>,
     /// Recipes that are in these packs and can't be read, of contents that are nowhere else. They count as absent for who
     /// adds them, not for who wants them.
     pub rotten: HashMap<(Kind, Digest), u32>,
@@ -42,14 +68,14 @@ pub(super) struct State {
 }
 
 impl State {
-    pub fn contents(&self, kind: Kind) -> &HashMap<Digest, Content> {
+    pub fn contents(&self, kind: Kind) -> &HashMap<Digest, IndexedContent> {
         match kind {
             Kind::Tree => &self.trees,
             _ => &self.blobs,
         }
     }
 
-    pub fn place(&self, kind: Kind, digest: &Digest) -> Option<Place> {
+    pub fn place(&self, kind: Kind, digest: &Digest) -> Option<PackPlace> {
         match kind {
             Kind::Chunk => self.chunks.get(digest).copied(),
             Kind::Page => self.pages.get(digest).copied(),
@@ -58,7 +84,7 @@ impl State {
         }
     }
 
-    pub fn place_mut(&mut self, kind: Kind, digest: &Digest) -> Option<&mut Place> {
+    fn place_mut(&mut self, kind: Kind, digest: &Digest) -> Option<&mut PackPlace> {
         match kind {
             Kind::Chunk => self.chunks.get_mut(digest),
             Kind::Page => self.pages.get_mut(digest),
@@ -66,6 +92,60 @@ impl State {
             Kind::Tree => self.trees.get_mut(digest).map(|content| &mut content.place),
             Kind::Commit => None,
         }
+    }
+
+    /// All places of a record, the best first.
+    pub fn places(&self, kind: Kind, digest: &Digest) -> Vec<PackPlace> {
+        let copies = self.copies.get(&(kind, *digest)).into_iter().flatten();
+        let mut places: Vec<PackPlace> = self.place(kind, digest).into_iter().chain(copies.copied()).collect();
+        // what another recipe lists may be gone
+        places.sort_by_key(|place| place.codec != CODEC_INLINE);
+        places
+    }
+
+    pub fn id_of(&self, place: PackPlace) -> PackId {
+        self.packs[place.pack as usize].id
+    }
+
+    pub fn is_rotten(&self, digest: &Digest) -> bool {
+        [Kind::Blob, Kind::Tree].iter().any(|kind| self.rotten.contains_key(&(*kind, *digest)))
+    }
+
+    pub fn stored_len(&self, kind: Kind, digest: &Digest) -> u64 {
+        self.place(kind, digest).map_or(0, |place| HEADER_LEN as u64 + u64::from(place.stored))
+    }
+
+    pub fn deltas(&self) -> Vec<(Digest, PackId)> {
+        let copies = self.copies.iter().filter(|(key, _)| key.0 == Kind::Chunk);
+        let copies = copies.flat_map(|(key, places)| places.iter().map(|place| (key.1, *place)));
+        let all = self.chunks.iter().map(|(digest, place)| (*digest, *place)).chain(copies);
+        all.filter(|(_, place)| is_delta(place.codec)).map(|(digest, place)| (digest, self.id_of(place))).collect()
+    }
+
+    pub fn each_copy(&self, visit: &mut dyn FnMut(Kind, &Digest, PackId, u64, u32)) {
+        let mut visit_place = |kind, digest: &Digest, place: &PackPlace| {
+            visit(kind, digest, self.id_of(*place), place.offset, place.stored);
+        };
+        self.chunks.iter().for_each(|(digest, place)| visit_place(Kind::Chunk, digest, place));
+        self.pages.iter().for_each(|(digest, place)| visit_place(Kind::Page, digest, place));
+        self.blobs.iter().for_each(|(digest, content)| visit_place(Kind::Blob, digest, &content.place));
+        self.trees.iter().for_each(|(digest, content)| visit_place(Kind::Tree, digest, &content.place));
+        for ((kind, digest), places) in &self.copies {
+            places.iter().for_each(|place| visit_place(*kind, digest, place));
+        }
+    }
+
+    pub fn copies(&self) -> HashMap<(Kind, Digest), Vec<CopyPlace>> {
+        let shown = |place: &PackPlace| (is_delta(place.codec), self.id_of(*place), place.offset);
+        let all = |(key, copies): (&(Kind, Digest), &Vec<PackPlace>)| {
+            let first = self.place(key.0, &key.1);
+            (*key, first.iter().chain(copies).map(shown).collect())
+        };
+        self.copies.iter().map(all).collect()
+    }
+
+    pub fn packs(&self) -> Vec<(PackId, u64)> {
+        self.packs.iter().filter(|pack| !pack.gone).map(|pack| (pack.id, pack.committed_end)).collect()
     }
 
     pub fn pack_number(&mut self, id: PackId) -> u32 {
@@ -78,18 +158,35 @@ impl State {
         number
     }
 
+    /// Takes in what was found in a pack.
+    pub fn absorb(&mut self, id: PackId, scan: Scan) {
+        let number = self.pack_number(id);
+        self.reserve(&scan.records);
+        for found in scan.records {
+            self.insert(number, found);
+        }
+        for lost in scan.rotten.into_iter().filter_map(|injury| injury.record) {
+            let (kind, digest) = lost;
+            if matches!(kind, Kind::Blob | Kind::Tree) && self.place(kind, &digest).is_none() {
+                self.rotten.insert(lost, number);
+            }
+        }
+        let pack = &mut self.packs[number as usize];
+        pack.committed_end = pack.committed_end.max(scan.committed_end);
+    }
+
     /// Makes room at once: growing step by step would move every entry several times.
-    pub fn reserve(&mut self, records: &[Found]) {
+    fn reserve(&mut self, records: &[PackedRecord]) {
         let count = |kind| records.iter().filter(|found| found.kind == kind).count();
         self.chunks.reserve(count(Kind::Chunk));
         self.blobs.reserve(count(Kind::Blob));
         self.sha256.reserve(count(Kind::Blob));
     }
 
-    pub fn insert(&mut self, pack: u32, found: Found) {
+    fn insert(&mut self, pack: u32, found: PackedRecord) {
         let key = (found.kind, found.digest);
         self.rotten.remove(&key);
-        let place = Place { pack, stored: found.stored, codec: found.codec, offset: found.offset };
+        let place = PackPlace { pack, stored: found.stored, codec: found.codec, offset: found.offset };
         match self.place_mut(found.kind, &found.digest) {
             Some(held) if *held == place => {}
             Some(_) => {
@@ -108,7 +205,7 @@ impl State {
         }
     }
 
-    pub fn insert_first(&mut self, found: Found, place: Place) {
+    fn insert_first(&mut self, found: PackedRecord, place: PackPlace) {
         match (found.kind, found.content) {
             (Kind::Chunk, _) => {
                 self.chunks.insert(found.digest, place);
@@ -117,11 +214,11 @@ impl State {
                 self.pages.insert(found.digest, place);
             }
             (Kind::Blob, Some((size, sha256))) => {
-                self.blobs.insert(found.digest, Content { place, size, sha256 });
+                self.blobs.insert(found.digest, IndexedContent { place, size, sha256 });
                 self.sha256.insert(sha256, found.digest);
             }
             (Kind::Tree, Some((size, sha256))) => {
-                self.trees.insert(found.digest, Content { place, size, sha256 });
+                self.trees.insert(found.digest, IndexedContent { place, size, sha256 });
             }
             (Kind::Blob | Kind::Tree | Kind::Commit, _) => {}
         }
@@ -144,7 +241,7 @@ impl State {
         copies.retain(|_, places| !places.is_empty());
         self.copies = copies;
         let packs = &self.packs;
-        let is_there = |place: &Place| !packs[place.pack as usize].gone;
+        let is_there = |place: &PackPlace| !packs[place.pack as usize].gone;
         self.chunks.retain(|_, place| is_there(place));
         self.pages.retain(|_, place| is_there(place));
         self.blobs.retain(|_, content| is_there(&content.place));

@@ -1,11 +1,12 @@
 //! Packs to write to, and what was committed to them.
 
-use std::{fs::File, io, path::Path};
+use std::{fs::File, io};
 
-use super::Index;
+use super::shared::Index;
 use crate::{
     error::{Result, StoreError},
-    pack::{self, Adoption, PackId, PackWriter, SEAL_AT, Scan},
+    fs::durable::sync_dir,
+    pack::{Adoption, PackId, PackWriter, SEAL_AT, Scan},
 };
 
 /// One look without the folder, one after reading it, the rest with a new pack each.
@@ -20,8 +21,8 @@ impl Index {
             if attempt == 1 {
                 self.refresh()?;
             } else if attempt > 1 {
-                let id = PackWriter::create_file(&self.dir)?;
-                self.absorb(id, Vec::new(), 0);
+                let id = PackWriter::create_file(self.dir())?;
+                self.absorb(id, Scan::default());
             }
             for id in self.open_packs() {
                 if let Some(writer) = self.adopt(id)? {
@@ -30,14 +31,14 @@ impl Index {
             }
         }
         let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new pack was taken by another writer");
-        Err(StoreError::io(&self.dir, busy))
+        Err(StoreError::io(self.dir(), busy))
     }
 
     /// Makes a pack that nobody else has written to.
     pub fn writer_of_new_pack(&self) -> Result<Box<PackWriter>> {
         for _ in 0..ADOPTION_ATTEMPTS {
-            let id = PackWriter::create_file(&self.dir)?;
-            self.absorb(id, Vec::new(), 0);
+            let id = PackWriter::create_file(self.dir())?;
+            self.absorb(id, Scan::default());
             if let Some(writer) = self.adopt(id)?
                 && writer.is_empty()
             {
@@ -45,7 +46,7 @@ impl Index {
             }
         }
         let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new pack was taken by another writer");
-        Err(StoreError::io(&self.dir, busy))
+        Err(StoreError::io(self.dir(), busy))
     }
 
     fn open_packs(&self) -> Vec<PackId> {
@@ -59,8 +60,8 @@ impl Index {
     fn adopt(&self, id: PackId) -> Result<Option<Box<PackWriter>>> {
         let known_end = self.known(id).map_or(0, |known| known.committed_end);
         let mut seen = Scan::default();
-        let adoption = PackWriter::adopt(&self.dir, id, known_end, &mut seen)?;
-        self.absorb_scan(id, seen);
+        let adoption = PackWriter::adopt(self.dir(), id, known_end, &mut seen)?;
+        self.absorb(id, seen);
         match adoption {
             Adoption::Writer(writer) => {
                 self.sync_name(id)?;
@@ -72,7 +73,7 @@ impl Index {
                 Ok(None)
             }
             Adoption::Closed => {
-                if id.index_path(&self.dir).exists() {
+                if id.index_path(self.dir()).exists() {
                     self.load_sealed(id)?;
                 }
                 Ok(None)
@@ -87,10 +88,7 @@ impl Index {
         if self.read().packs[number].name_synced {
             return Ok(());
         }
-        for folder in self.dir.ancestors().take(3) {
-            let is_here = folder.as_os_str().is_empty();
-            pack::sync_dir(if is_here { Path::new(".") } else { folder })?;
-        }
+        self.dir().ancestors().take(3).try_for_each(sync_dir)?;
         self.write().packs[number].name_synced = true;
         Ok(())
     }
@@ -98,7 +96,7 @@ impl Index {
     /// Commits what the writer appended, and ends the pack if it is long enough.
     pub fn commit(&self, writer: &mut PackWriter) -> Result<()> {
         let records = writer.commit()?;
-        self.absorb(writer.id, records, writer.len());
+        self.absorb(writer.id, Scan { records, committed_end: writer.len(), rotten: Vec::new() });
         self.mark_synced(writer.id, writer.len());
         if writer.len() >= SEAL_AT {
             self.close(writer.id, writer.file())?;
@@ -112,7 +110,7 @@ impl Index {
         let Some(known) = self.known(id) else {
             return Ok(());
         };
-        let path = id.pack_path(&self.dir);
+        let path = id.pack_path(self.dir());
         match File::open(&path).and_then(|file| file.sync_data()) {
             Ok(()) => {}
             // a collection removed it after bringing to disk elsewhere what somebody may rely on
@@ -121,12 +119,5 @@ impl Index {
         }
         self.mark_synced(id, known.committed_end);
         Ok(())
-    }
-
-    fn mark_synced(&self, id: PackId, end: u64) {
-        let mut state = self.write();
-        let number = state.pack_number(id);
-        let pack = &mut state.packs[number as usize];
-        pack.synced_end = pack.synced_end.max(end);
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, thread::Scope};
 
 use stemma_core::Sha256;
 
-use super::Incoming;
+use super::incoming::Incoming;
 use crate::{
     codec::Base,
     error::{Result, StoreError},

@@ -11,15 +11,16 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    io::{self, Read as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
 use crate::{
     error::{IoContext as _, Result, StoreError},
-    pack::{PackId, sync_dir},
-    pack::{le_u16, le_u32, le_u64},
+    fs::durable::replace,
+    little_endian::{le_u16, le_u32, le_u64},
+    pack::PackId,
 };
 
 const MAGIC: [u8; 8] = *b"\x9dSTMGCM\n";
@@ -113,8 +114,8 @@ pub(crate) fn load(root: &Path) -> Result<Marks> {
     };
     match decode(&bytes) {
         Ok(marks) => Ok(marks),
-        Err(Fault::Damaged) => Ok(Marks::default()),
-        Err(Fault::Version(version)) => {
+        Err(MarksFault::Damaged) => Ok(Marks::default()),
+        Err(MarksFault::Version(version)) => {
             Err(StoreError::UnsupportedVersion { path, what: "marks format", version: version.into() })
         }
     }
@@ -123,15 +124,7 @@ pub(crate) fn load(root: &Path) -> Result<Marks> {
 /// Puts marks in place of the old ones, whole or not at all. The caller holds the collector's lock.
 pub(crate) fn store(root: &Path, marks: &Marks) -> Result<()> {
     let dir = make_dir(root)?;
-    let temporary = dir.join("marks.tmp");
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&temporary).at(&temporary)?;
-    file.write_all(&encode(marks)).at(&temporary)?;
-    file.sync_all().at(&temporary)?;
-    let path = path(root);
-    fs::rename(&temporary, &path).at(&path)?;
-    sync_dir(&dir)
+    replace(&path(root), &dir.join("marks.tmp"), &encode(marks))
 }
 
 fn id_of(head: &[u8; HEAD_LEN]) -> MarksId {
@@ -163,32 +156,32 @@ fn encode(marks: &Marks) -> Vec<u8> {
 }
 
 #[derive(Debug)]
-enum Fault {
+enum MarksFault {
     Damaged,
     Version(u16),
 }
 
-fn decode(bytes: &[u8]) -> std::result::Result<Marks, Fault> {
-    let body_len = bytes.len().checked_sub(CHECK_LEN).ok_or(Fault::Damaged)?;
+fn decode(bytes: &[u8]) -> std::result::Result<Marks, MarksFault> {
+    let body_len = bytes.len().checked_sub(CHECK_LEN).ok_or(MarksFault::Damaged)?;
     let (body, check) = bytes.split_at(body_len);
-    let (head, mut rest) = body.split_first_chunk::<HEAD_LEN>().ok_or(Fault::Damaged)?;
+    let (head, mut rest) = body.split_first_chunk::<HEAD_LEN>().ok_or(MarksFault::Damaged)?;
     if head[..8] != MAGIC || blake3::hash(body).as_bytes() != check {
-        return Err(Fault::Damaged);
+        return Err(MarksFault::Damaged);
     }
     match le_u16(&head[8..10]) {
         VERSION => {}
-        version => return Err(Fault::Version(version)),
+        version => return Err(MarksFault::Version(version)),
     }
     let mut marks = Marks { id: id_of(head), packs: BTreeMap::new() };
     for _ in 0..le_u32(&head[32..36]) {
-        let (pack, behind) = rest.split_first_chunk::<PACK_LEN>().ok_or(Fault::Damaged)?;
-        let len = MARK_LEN.checked_mul(le_u32(&pack[16..]) as usize).ok_or(Fault::Damaged)?;
-        let (entries, behind) = behind.split_at_checked(len).ok_or(Fault::Damaged)?;
-        let id = PackId(*pack.first_chunk().ok_or(Fault::Damaged)?);
+        let (pack, behind) = rest.split_first_chunk::<PACK_LEN>().ok_or(MarksFault::Damaged)?;
+        let len = MARK_LEN.checked_mul(le_u32(&pack[16..]) as usize).ok_or(MarksFault::Damaged)?;
+        let (entries, behind) = behind.split_at_checked(len).ok_or(MarksFault::Damaged)?;
+        let id = PackId(*pack.first_chunk().ok_or(MarksFault::Damaged)?);
         marks.packs.insert(id, entries.chunks_exact(MARK_LEN).map(decode_mark).collect());
         rest = behind;
     }
-    if rest.is_empty() { Ok(marks) } else { Err(Fault::Damaged) }
+    if rest.is_empty() { Ok(marks) } else { Err(MarksFault::Damaged) }
 }
 
 fn decode_mark(entry: &[u8]) -> Mark {
@@ -222,8 +215,8 @@ mod tests {
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 0x20;
-            assert!(matches!(decode(&bad), Err(Fault::Damaged)), "byte {at}");
-            assert!(matches!(decode(&good[..at]), Err(Fault::Damaged)), "cut at {at}");
+            assert!(matches!(decode(&bad), Err(MarksFault::Damaged)), "byte {at}");
+            assert!(matches!(decode(&good[..at]), Err(MarksFault::Damaged)), "cut at {at}");
         }
     }
 }

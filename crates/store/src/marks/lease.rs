@@ -7,16 +7,16 @@
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use super::file::{Marks, MarksId};
 use crate::{
     error::{IoContext as _, Result, StoreError},
-    marks::{Marks, MarksId},
-    pack::{le_u16, le_u32, le_u64},
-    store::Store,
+    fs::lock,
+    little_endian::{le_u16, le_u32, le_u64},
 };
 
 const MAGIC: [u8; 8] = *b"\x9dSTMLSE\n";
@@ -40,18 +40,19 @@ pub struct Lease {
 }
 
 impl Lease {
-    pub(crate) fn take(store: &Store) -> Result<Self> {
-        let dir = leases_dir(store.root());
+    /// `newest_marks` reads them; it is asked when the lease can be seen.
+    pub(crate) fn take(root: &Path, newest_marks: impl FnOnce() -> Result<Arc<Marks>>) -> Result<Self> {
+        let dir = leases_dir(root);
         DirBuilder::new().recursive(true).mode(0o700).create(&dir).at(&dir)?;
         for _ in 0..ATTEMPTS {
             let path = dir.join(uuid::Uuid::now_v7().simple().to_string());
             let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path).at(&path)?;
             file.lock().at(&path)?;
-            if file.metadata().at(&path)?.nlink() == 0 {
+            if lock::is_unlinked(&file, &path)? {
                 continue;
             }
             // only now: whoever looks at the leases from here on sees us, so that marks made later wait for us
-            let marks = store.marks()?;
+            let marks = newest_marks()?;
             file.write_all(&encode(marks.id)).at(&path)?;
             return Ok(Self { _file: file, path, marks });
         }
@@ -91,13 +92,7 @@ impl Leases {
 
     /// Removes what the dead have left.
     pub fn bury(root: &Path) -> Result<()> {
-        each_file(root, &mut |path| match File::open(path) {
-            Ok(file) if file.try_lock().is_ok() => match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io(path, error)),
-                _ => Ok(()),
-            },
-            _ => Ok(()),
-        })
+        each_file(root, &mut lock::remove_if_dead)
     }
 
     pub fn count(&self) -> u64 {

@@ -9,25 +9,24 @@
 //! the lower 26 bits, the codec in the upper 6), and for blobs and trees size (u64) and SHA-256 (32); at last the BLAKE3
 //! of all bytes before. Version 1 has no codec there: none of its codecs refers to other records.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use stemma_core::{Digest, Sha256};
 
+use super::{
+    id::PackId,
+    record::{Kind, PackedRecord},
+};
 use crate::{
-    error::{IoContext as _, Result, StoreError},
-    pack::{Found, PackId, sync_dir},
-    pack::{Kind, le_u16, le_u32, le_u64},
+    error::{Result, StoreError},
+    fs::durable::replace,
+    little_endian::{le_u16, le_u32, le_u64},
 };
 
 const MAGIC: [u8; 8] = *b"\x9dSTMIDX\n";
 const VERSION: u16 = 2;
 const VERSION_WITHOUT_CODEC: u16 = 1;
-/// Lengths are below [`PAYLOAD_MAX`](crate::pack::PAYLOAD_MAX), which takes one bit less.
+/// Lengths are below [`PAYLOAD_MAX`](super::record::PAYLOAD_MAX), which takes one bit less.
 const CODEC_SHIFT: u32 = 26;
 const HEAD_LEN: usize = 56;
 const CHECK_LEN: usize = 32;
@@ -39,7 +38,7 @@ const KINDS: [Kind; 4] = [Kind::Chunk, Kind::Page, Kind::Blob, Kind::Tree];
 const FILE_MAX: u64 = 512 << 20;
 
 pub(crate) struct PackIndex {
-    pub records: Vec<Found>,
+    pub records: Vec<PackedRecord>,
     pub committed_end: u64,
 }
 
@@ -56,8 +55,8 @@ impl PackIndex {
         };
         match decode(id, &bytes) {
             Ok(index) => Ok(Some(index)),
-            Err(Fault::Damaged) => Ok(None),
-            Err(Fault::Version(version)) => {
+            Err(IndexFault::Damaged) => Ok(None),
+            Err(IndexFault::Version(version)) => {
                 Err(StoreError::UnsupportedVersion { path, what: "index format", version: version.into() })
             }
         }
@@ -68,17 +67,15 @@ impl PackIndex {
         let bytes = self.encode(id);
         let path = id.index_path(dir);
         // the lock on the pack makes this name ours; a rest of an earlier attempt is overwritten
-        let temporary = path.with_extension("idx.tmp");
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&temporary).at(&temporary)?;
-        file.write_all(&bytes).at(&temporary)?;
-        file.sync_all().at(&temporary)?;
-        fs::rename(&temporary, &path).at(&path)?;
-        sync_dir(dir)
+        replace(&path, &path.with_extension("idx.tmp"), &bytes)
     }
 
-    /// The bytes of an index file.
+    /// Reads the bytes of an index file.
+    pub fn decode(id: PackId, bytes: &[u8]) -> std::result::Result<Self, IndexFault> {
+        decode(id, bytes)
+    }
+
+    /// Returns the bytes of an index file.
     pub fn encode(&mut self, id: PackId) -> Vec<u8> {
         self.records.sort_unstable_by_key(|found| (found.kind, found.digest, found.offset));
         encode(self, id)
@@ -111,48 +108,52 @@ fn encode(index: &PackIndex, id: PackId) -> Vec<u8> {
     bytes
 }
 
-pub(crate) enum Fault {
+/// Why bytes are no index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IndexFault {
+    #[error("it is damaged")]
     Damaged,
+    #[error("it has version {0}, which this program does not know")]
     Version(u16),
 }
 
-pub(crate) fn decode(id: PackId, bytes: &[u8]) -> std::result::Result<PackIndex, Fault> {
+fn decode(id: PackId, bytes: &[u8]) -> std::result::Result<PackIndex, IndexFault> {
     let Some(body_len) = bytes.len().checked_sub(CHECK_LEN).filter(|len| *len >= HEAD_LEN) else {
-        return Err(Fault::Damaged);
+        return Err(IndexFault::Damaged);
     };
     let (body, check) = bytes.split_at(body_len);
     if blake3::hash(body).as_bytes() != check || body[..8] != MAGIC {
-        return Err(Fault::Damaged);
+        return Err(IndexFault::Damaged);
     }
     match le_u16(&body[8..10]) {
         VERSION | VERSION_WITHOUT_CODEC => {}
-        version => return Err(Fault::Version(version)),
+        version => return Err(IndexFault::Version(version)),
     }
     if body[16..32] != id.0 {
-        return Err(Fault::Damaged);
+        return Err(IndexFault::Damaged);
     }
     let mut rest = &body[HEAD_LEN..];
     let mut records = Vec::new();
     for (kind, count) in KINDS.into_iter().zip(body[40..HEAD_LEN].chunks_exact(4)) {
         let entry_len = if has_content(kind) { PLACE_LEN + CONTENT_LEN } else { PLACE_LEN };
-        let len = entry_len.checked_mul(le_u32(count) as usize).ok_or(Fault::Damaged)?;
-        let (entries, behind) = rest.split_at_checked(len).ok_or(Fault::Damaged)?;
+        let len = entry_len.checked_mul(le_u32(count) as usize).ok_or(IndexFault::Damaged)?;
+        let (entries, behind) = rest.split_at_checked(len).ok_or(IndexFault::Damaged)?;
         records.extend(entries.chunks_exact(entry_len).map(|entry| decode_entry(kind, entry)));
         rest = behind;
     }
     if !rest.is_empty() {
-        return Err(Fault::Damaged);
+        return Err(IndexFault::Damaged);
     }
     Ok(PackIndex { records, committed_end: le_u64(&body[32..40]) })
 }
 
-fn decode_entry(kind: Kind, entry: &[u8]) -> Found {
+fn decode_entry(kind: Kind, entry: &[u8]) -> PackedRecord {
     let content = has_content(kind).then(|| {
         let sha256 = Sha256::from_slice(&entry[52..84]).expect("the slice is 32 bytes long");
         (le_u64(&entry[44..52]), sha256)
     });
     let stored = le_u32(&entry[40..44]);
-    Found {
+    PackedRecord {
         kind,
         digest: Digest::from_slice(&entry[..32]).expect("the slice is 32 bytes long"),
         offset: le_u64(&entry[32..40]),
@@ -171,7 +172,7 @@ mod tests {
     use super::*;
 
     fn sample() -> (PackId, PackIndex) {
-        let found = |kind, name: &[u8], content| Found {
+        let found = |kind, name: &[u8], content| PackedRecord {
             kind,
             digest: Digest::of(name),
             offset: 32,
@@ -206,8 +207,8 @@ mod tests {
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
-            assert!(matches!(decode(id, &bad), Err(Fault::Damaged)), "byte {at}");
-            assert!(matches!(decode(id, &good[..at]), Err(Fault::Damaged)), "cut at {at}");
+            assert!(matches!(decode(id, &bad), Err(IndexFault::Damaged)), "byte {at}");
+            assert!(matches!(decode(id, &good[..at]), Err(IndexFault::Damaged)), "cut at {at}");
         }
     }
 }

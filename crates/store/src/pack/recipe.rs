@@ -20,10 +20,8 @@
 
 use stemma_core::{Digest, Sha256};
 
-use crate::{
-    codec::is_delta,
-    pack::{CHUNK_MAX, PAYLOAD_MAX, le_u32, le_u64},
-};
+use super::record::{CHUNK_MAX, PAYLOAD_MAX, is_delta};
+use crate::little_endian::{le_u32, le_u64};
 
 /// Chunks in one page, and the most that a recipe lists itself.
 pub(crate) const PAGE_CHUNKS: usize = 4096;

@@ -17,9 +17,10 @@
 //! The last field binds a header to its place, so that a pack stored inside a pack (somebody adds a store's
 //! folder as data) can never be mistaken for records when a damaged pack is searched for survivors.
 
-use stemma_core::Digest;
+use stemma_core::{Digest, Sha256};
 
-use crate::pack::PackId;
+use super::id::PackId;
+use crate::little_endian::{le_u32, le_u64};
 
 pub(crate) const HEADER_LEN: usize = 60;
 pub(crate) const MAGIC: [u8; 4] = [0x9d, b'S', b'R', b'c'];
@@ -37,6 +38,11 @@ pub(crate) const CODEC_PLANES_DELTA: u8 = 3;
 pub(crate) const CODEC_ZSTD_DELTA: u8 = 4;
 /// Of a recipe that holds the content; how that is packed it says itself.
 pub(crate) const CODEC_INLINE: u8 = 5;
+
+/// Whether a payload can be read only together with another chunk.
+pub(crate) fn is_delta(codec: u8) -> bool {
+    matches!(codec, CODEC_PLANES_DELTA | CODEC_ZSTD_DELTA)
+}
 
 /// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,24 +135,32 @@ impl Header {
     }
 }
 
+/// A record where it lies in a pack; of recipes with the facts that an index keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PackedRecord {
+    pub kind: Kind,
+    pub digest: Digest,
+    pub offset: u64,
+    pub stored: u32,
+    /// Of the payload; tells chunks that depend on another one from those that don't.
+    pub codec: u8,
+    /// Size and SHA-256 of the content of a recipe.
+    pub content: Option<(u64, Sha256)>,
+}
+
+impl PackedRecord {
+    pub fn new(header: &Header, offset: u64, content: Option<(u64, Sha256)>) -> Self {
+        let Header { kind, codec, digest, stored, .. } = *header;
+        Self { kind, digest, offset, stored, codec, content }
+    }
+}
+
 fn header_crc(pack: PackId, offset: u64, header: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(&pack.0);
     crc.update(&offset.to_le_bytes());
     crc.update(header);
     crc.finalize()
-}
-
-pub(crate) fn le_u16(bytes: &[u8]) -> u16 {
-    u16::from_le_bytes(bytes.try_into().expect("callers pass two bytes"))
-}
-
-pub(crate) fn le_u32(bytes: &[u8]) -> u32 {
-    u32::from_le_bytes(bytes.try_into().expect("callers pass four bytes"))
-}
-
-pub(crate) fn le_u64(bytes: &[u8]) -> u64 {
-    u64::from_le_bytes(bytes.try_into().expect("callers pass eight bytes"))
 }
 
 #[cfg(test)]

@@ -13,18 +13,18 @@ use std::{
 
 use crate::error::Result;
 
-const THREADS_MAX: usize = 8;
 /// Jobs per thread that are on their way.
 const JOBS_AHEAD: usize = 3;
 
-/// Does `work` on every job that `next` gives and hands the results to `take`, in order and on the calling thread, where
-/// `next` is called too. Ends at the first failure of either.
+/// Does `work` on every job that `next` gives, by at most so many threads, and hands the results to `take`, in order and
+/// on the calling thread, where `next` is called too. Ends at the first failure of either.
 pub(crate) fn in_order<J: Send, R: Send>(
+    threads_max: usize,
     next: &mut dyn FnMut() -> Result<Option<J>>,
     work: &(dyn Fn(J) -> R + Sync),
     take: &mut dyn FnMut(R) -> Result<()>,
 ) -> Result<()> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(threads_max);
     let (jobs, waiting) = channel::<(u64, J)>();
     let (finished, done) = channel::<(u64, thread::Result<R>)>();
     let waiting = Mutex::new(waiting);
@@ -106,7 +106,7 @@ mod tests {
             seen.push(result);
             Ok(())
         };
-        in_order(&mut numbers(1000), &uneven, &mut take).unwrap();
+        in_order(8, &mut numbers(1000), &uneven, &mut take).unwrap();
         assert_eq!(seen, (0..1000).collect::<Vec<u64>>());
     }
 
@@ -117,10 +117,10 @@ mod tests {
             taken += 1;
             if result == 5 { Err(StoreError::BatchFailed) } else { Ok(()) }
         };
-        let ended = in_order(&mut numbers(1000), &|job| job, &mut take);
+        let ended = in_order(8, &mut numbers(1000), &|job| job, &mut take);
         assert!(matches!(ended, Err(StoreError::BatchFailed)));
         assert_eq!(taken, 6);
         let mut fails = || Err(StoreError::BatchFailed);
-        assert!(in_order::<u64, u64>(&mut fails, &|job| job, &mut |_| Ok(())).is_err());
+        assert!(in_order::<u64, u64>(8, &mut fails, &|job| job, &mut |_| Ok(())).is_err());
     }
 }
