@@ -8,6 +8,7 @@
 //! ```text
 //! packs/<32 hex>.pack   records in committed groups, append-only       (`pack`)
 //! packs/<32 hex>.idx    what a closed pack holds, rebuilt when lost    (`pack/index_file`)
+//! packs/<32 hex>.new    a pack that nobody sees before it is begun     (`pack/writer`)
 //! leases/<32 hex>       who is adding content, locked while they live  (`marks/lease`)
 //! gc/marks, gc/lock     what is to be removed, and by whom             (`marks/file`, `gc`)
 //! ```
@@ -40,6 +41,8 @@
 //! * A writer holds the exclusive lock of one pack at a time and appends a group to it. It takes any open pack that
 //!   nobody holds, else makes one, so there are at most as many open packs as there were writers at once. From
 //!   32 MiB on a pack gets its index and is never written again.
+//! * A pack gets its name when its header is on disk and its writer holds the lock, so one that can be seen without a
+//!   header is damaged and never just begun.
 //! * [`Batch::commit`] brings the group's bytes to disk, then a commit record, then that to disk. A record counts
 //!   only when a valid commit record follows it: a valid one proves that its group is whole, so opening a store after
 //!   a crash checks nothing but headers. What a dead writer left behind the last commit record is cut off by

@@ -33,4 +33,4 @@ pub(crate) use record::{
 };
 pub(crate) use salvage::{salvage, survey};
 pub(crate) use scan::{Injury, Scan, scan};
-pub(crate) use writer::{Adoption, PACK_MAX, PackWriter, SEAL_AT};
+pub(crate) use writer::{Adoption, PACK_MAX, PackWriter, SEAL_AT, bury_new_packs};

@@ -31,9 +31,7 @@ pub(crate) fn verify(holdings: &Holdings, progress: &mut dyn FnMut(u64, u64)) ->
     let mut done = 0;
     let mut report = VerifyReport::default();
     for (id, committed_end) in packs {
-        if !was_collected(holdings, before, &id.pack_path(holdings.index().dir()))? {
-            report.damaged.extend(verify_pack(holdings, id, committed_end)?);
-        }
+        report.damaged.extend(verify_pack(holdings, id, committed_end, before)?);
         done += committed_end;
         progress(done, total);
     }
@@ -50,13 +48,14 @@ pub(crate) fn verify(holdings: &Holdings, progress: &mut dyn FnMut(u64, u64)) ->
 }
 
 /// What is wrong with a pack whose last group is known to end at `committed_end`, if anything.
-fn verify_pack(holdings: &Holdings, id: PackId, committed_end: u64) -> Result<Vec<Damage>> {
+fn verify_pack(holdings: &Holdings, id: PackId, committed_end: u64, before: MarksId) -> Result<Vec<Damage>> {
     let path = id.pack_path(holdings.index().dir());
     let damage = |offset, what| Damage { digest: None, pack: Some(format!("{id}.pack")), offset, what };
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(vec![damage(None, "the pack is missing".to_owned())]);
+            let is_damage = !was_collected(holdings.root(), before)?;
+            return Ok(is_damage.then(|| damage(None, "the pack is missing".to_owned())).into_iter().collect());
         }
         Err(error) => return Err(StoreError::io(&path, error)),
     };
@@ -68,8 +67,8 @@ fn verify_pack(holdings: &Holdings, id: PackId, committed_end: u64) -> Result<Ve
     Ok(too_short.into_iter().chain(injuries.map(|injury| of_injury(holdings, id, injury))).collect())
 }
 
-/// Whether a pack is not there because a collection, begun or ended since the marks were read, took it away.
-fn was_collected(holdings: &Holdings, before: MarksId, pack: &Path) -> Result<bool> {
-    let root = holdings.root();
-    Ok(!pack.exists() && (gc::is_under_way(root)? || marks::peek(root)? != before))
+/// Whether a pack that is not there may have been taken away by a collection that was begun or ended since these marks
+/// were read.
+fn was_collected(root: &Path, before: MarksId) -> Result<bool> {
+    Ok(gc::is_under_way(root)? || marks::peek(root)? != before)
 }

@@ -49,6 +49,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_is_removed_when_its_maker_is_dead() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let maker = File::create(&path).unwrap();
+        maker.lock().unwrap();
+        remove_if_dead(&path).unwrap();
+        assert!(path.exists() && !is_unlinked(&maker, &path).unwrap());
+        maker.unlock().unwrap();
+        remove_if_dead(&path).unwrap();
+        assert!(!path.exists() && is_unlinked(&maker, &path).unwrap());
+        remove_if_dead(&path).unwrap();
+    }
+
+    #[test]
     fn a_lock_that_is_let_go_soon_is_waited_for_and_one_that_is_kept_is_not() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let holder = file.reopen().unwrap();

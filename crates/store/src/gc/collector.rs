@@ -22,7 +22,7 @@ use crate::{
     fs::lock::try_lock,
     holdings::Holdings,
     marks::{self, Leases, Mark, Marks, MarksId},
-    pack::PackId,
+    pack::{PackId, bury_new_packs},
 };
 
 /// Removes what hangs on none of the roots and has not for the grace period; marks what is garbage since.
@@ -81,6 +81,7 @@ impl<'a> Collector<'a> {
             Err(TryLockError::Error(error)) => return Err(StoreError::io(&path, error)),
         }
         Leases::bury(holdings.root())?;
+        bury_new_packs(holdings.index().dir())?;
         Ok(Self { holdings, marks: marks::load(holdings.root())?, _lock: lock })
     }
 

@@ -9,44 +9,36 @@ use crate::{
     pack::{Adoption, PackId, PackWriter, SEAL_AT, Scan},
 };
 
-/// One look without the folder, one after reading it, the rest with a new pack each.
-const ADOPTION_ATTEMPTS: usize = 100;
-
 impl Index {
     /// Finds a pack that is open and not locked, or makes one.
     ///
     /// So there are never more open packs than there were writers at once, however many batches they commit.
     pub fn writer(&self) -> Result<Box<PackWriter>> {
-        for attempt in 0..ADOPTION_ATTEMPTS {
-            if attempt == 1 {
-                self.refresh()?;
-            } else if attempt > 1 {
-                let id = PackWriter::create_file(self.dir())?;
-                self.absorb(id, Scan::default());
-            }
-            for id in self.open_packs() {
-                if let Some(writer) = self.adopt(id)? {
-                    return Ok(writer);
-                }
-            }
+        if let Some(writer) = self.adopt_any()? {
+            return Ok(writer);
         }
-        let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new pack was taken by another writer");
-        Err(StoreError::io(self.dir(), busy))
+        self.refresh()?;
+        match self.adopt_any()? {
+            Some(writer) => Ok(writer),
+            None => self.writer_of_new_pack(),
+        }
     }
 
     /// Makes a pack that nobody else has written to.
     pub fn writer_of_new_pack(&self) -> Result<Box<PackWriter>> {
-        for _ in 0..ADOPTION_ATTEMPTS {
-            let id = PackWriter::create_file(self.dir())?;
-            self.absorb(id, Scan::default());
-            if let Some(writer) = self.adopt(id)?
-                && writer.is_empty()
-            {
-                return Ok(writer);
+        let writer = PackWriter::create(self.dir())?;
+        self.absorb(writer.id, Scan { committed_end: writer.len(), ..Scan::default() });
+        self.sync_name(writer.id)?;
+        Ok(writer)
+    }
+
+    fn adopt_any(&self) -> Result<Option<Box<PackWriter>>> {
+        for id in self.open_packs() {
+            if let Some(writer) = self.adopt(id)? {
+                return Ok(Some(writer));
             }
         }
-        let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new pack was taken by another writer");
-        Err(StoreError::io(self.dir(), busy))
+        Ok(None)
     }
 
     fn open_packs(&self) -> Vec<PackId> {

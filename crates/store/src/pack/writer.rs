@@ -1,7 +1,7 @@
 //! Writing packs: one writer each, groups that count once they are on disk.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     io,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
@@ -25,6 +25,10 @@ use crate::{
 pub(crate) const SEAL_AT: u64 = 32 << 20;
 /// A group that makes its pack this long is committed and goes on in the next pack.
 pub(crate) const PACK_MAX: u64 = 64 << 20;
+/// What a pack ends in until it has its name.
+const NEW: &str = "new";
+/// A new pack may be taken for a dead maker's before it is locked; so often is not by chance.
+const ATTEMPTS: usize = 100;
 
 /// What became of an attempt to go on writing in a pack.
 pub(crate) enum Adoption {
@@ -53,12 +57,15 @@ pub(crate) struct PackWriter {
 }
 
 impl PackWriter {
-    /// Makes an empty pack; whoever locks it first may write to it.
-    pub fn create_file(dir: &Path) -> Result<PackId> {
-        let id = PackId::generate();
-        let path = id.pack_path(dir);
-        File::options().write(true).create_new(true).mode(0o600).open(&path).at(&path)?;
-        Ok(id)
+    /// Makes a pack, and writes to it.
+    pub fn create(dir: &Path) -> Result<Box<Self>> {
+        for _ in 0..ATTEMPTS {
+            if let Some(new) = NewPack::make(dir)? {
+                return new.publish(dir);
+            }
+        }
+        let busy = io::Error::new(io::ErrorKind::WouldBlock, "every new pack was taken for a dead one");
+        Err(StoreError::io(dir, busy))
     }
 
     /// Tries to become the writer of an existing pack. `known_end` is where this process knows a committed group
@@ -112,6 +119,7 @@ impl PackWriter {
         }
     }
 
+    /// Begins anew a pack of which not even the header is left, or that a version without [`NewPack`] has only named.
     fn write_pack_header(&mut self) -> Result<()> {
         self.file.write_all_at(&encode_pack_header(self.id), 0).at(&self.path)?;
         self.file.sync_data().at(&self.path)?;
@@ -125,10 +133,6 @@ impl PackWriter {
         self.end = end;
         self.output = DirectWriter::starting_at(end);
         self.group = Group::starting_at(end);
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.end == PACK_HEADER_LEN as u64
     }
 
     /// Length of the pack with all that was appended.
@@ -164,7 +168,7 @@ impl PackWriter {
         self.output.write(&self.file, payload).at(&self.path)
     }
 
-    fn flush(&mut self) -> Result<()> {
+    pub(super) fn flush(&mut self) -> Result<()> {
         self.output.flush(&self.file).at(&self.path)
     }
 
@@ -197,6 +201,56 @@ impl Drop for PackWriter {
     }
 }
 
+/// A pack that nobody sees yet.
+///
+/// It gets its name only when its header is on disk and its lock is held. So a pack that can be seen has its header,
+/// and one without it is damaged: there is no moment at which it could be one that is being made. What a dead maker
+/// leaves is removed by the next collection.
+struct NewPack {
+    id: PackId,
+    file: File,
+    path: PathBuf,
+}
+
+impl NewPack {
+    /// `None` if it was taken for a dead maker's before it was locked.
+    fn make(dir: &Path) -> Result<Option<Self>> {
+        let id = PackId::generate();
+        let path = dir.join(format!("{id}.{NEW}"));
+        let mut options = File::options();
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path).at(&path)?;
+        file.lock().at(&path)?;
+        if lock::is_unlinked(&file, &path)? {
+            return Ok(None);
+        }
+        let written = file.write_all_at(&encode_pack_header(id), 0).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // what went wrong tells more than a failure to clean up
+            let _ = fs::remove_file(&path);
+        }
+        written.at(&path)?;
+        Ok(Some(Self { id, file, path }))
+    }
+
+    /// Gives it its name. That name is on disk only once somebody syncs the folder.
+    fn publish(self, dir: &Path) -> Result<Box<PackWriter>> {
+        let path = self.id.pack_path(dir);
+        fs::rename(&self.path, &path).at(&path)?;
+        Ok(Box::new(PackWriter::at_end(self.id, path, self.file, PACK_HEADER_LEN as u64)))
+    }
+}
+
+/// Removes what those who died while they made a pack have left.
+pub(crate) fn bury_new_packs(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir).at(dir)? {
+        let path = entry.at(dir)?.path();
+        if path.extension().is_some_and(|extension| extension == NEW) {
+            lock::remove_if_dead(&path)?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use stemma_core::Digest;
@@ -225,9 +279,8 @@ mod tests {
     #[test]
     fn a_scan_may_stop_after_any_group_and_go_on_from_there() {
         let folder = tempfile::tempdir().unwrap();
-        let id = PackWriter::create_file(folder.path()).unwrap();
-        let path = id.pack_path(folder.path());
-        let mut writer = writer(folder.path(), id);
+        let mut writer = PackWriter::create(folder.path()).unwrap();
+        let (id, path) = (writer.id, writer.path.clone());
         let commit_record = (HEADER_LEN + COMMIT_LEN) as u64;
         let mut ends = vec![writer.len()];
         for group in [2, 1, 3] {
@@ -247,11 +300,51 @@ mod tests {
         }
     }
 
+    fn named(dir: &Path) -> Vec<PathBuf> {
+        let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "pack")).collect()
+    }
+
+    #[test]
+    fn a_pack_that_can_be_seen_has_its_header_and_a_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let new = NewPack::make(folder.path()).unwrap().unwrap();
+        assert_eq!(fs::read(&new.path).unwrap(), encode_pack_header(new.id));
+        assert!(named(folder.path()).is_empty(), "nobody sees it before");
+        let writer = new.publish(folder.path()).unwrap();
+        assert_eq!(named(folder.path()), std::slice::from_ref(&writer.path));
+        assert_eq!(fs::read(&writer.path).unwrap(), encode_pack_header(writer.id));
+        let taken = PackWriter::adopt(folder.path(), writer.id, 0, &mut Scan::default()).unwrap();
+        assert!(matches!(taken, Adoption::Taken));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_dead_maker_leaves_is_buried_and_what_a_living_one_makes_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let living = NewPack::make(folder.path()).unwrap().unwrap();
+        let dead = NewPack::make(folder.path()).unwrap().unwrap();
+        let (path, header) = (dead.path.clone(), encode_pack_header(dead.id));
+        drop(dead);
+        for len in 0..=PACK_HEADER_LEN {
+            fs::write(&path, &header[..len]).unwrap();
+            bury_new_packs(folder.path()).unwrap();
+            assert!(!path.exists(), "it died after {len} bytes");
+        }
+        assert!(living.path.exists());
+        // a collector that comes before the lock takes the file; its maker makes another one
+        fs::remove_file(&living.path).unwrap();
+        assert!(living.publish(folder.path()).is_err());
+        let writer = PackWriter::create(folder.path()).unwrap();
+        bury_new_packs(folder.path()).unwrap();
+        assert_eq!(named(folder.path()), std::slice::from_ref(&writer.path));
+    }
+
     #[test]
     fn one_pack_has_one_writer_and_what_it_left_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
-        let id = PackWriter::create_file(folder.path()).unwrap();
-        let mut first = writer(folder.path(), id);
+        let mut first = PackWriter::create(folder.path()).unwrap();
+        let id = first.id;
         let taken = PackWriter::adopt(folder.path(), id, 0, &mut Scan::default()).unwrap();
         assert!(matches!(taken, Adoption::Taken));
         append(&mut first, b"kept");

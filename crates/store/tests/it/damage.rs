@@ -3,10 +3,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use stemma_core::Digest;
-use stemma_store::{Store, StoreError, Tree, TreeEntry};
+use stemma_store::{GcOptions, Store, StoreError, Tree, TreeEntry};
 use tempfile::TempDir;
 
 use crate::{Fixture, files, memory, noise, only_pack, table};
@@ -239,6 +240,40 @@ fn a_pack_that_vanishes_takes_only_its_own_content() {
     assert_eq!(fixture.store.read(&new, 10).unwrap(), b"new");
     let again = fixture.store.put_bytes(&noise(1, 33 << 20)).unwrap();
     assert!(fixture.store.read(&again.digest, again.size).unwrap() == noise(1, 33 << 20));
+}
+
+#[test]
+fn a_pack_without_its_header_is_damage_until_somebody_begins_it_anew() {
+    for bytes in [vec![], vec![0; 20], vec![0; 32]] {
+        let fixture = Fixture::new();
+        fixture.store.put_bytes(b"elsewhere").unwrap();
+        let pack = only_pack(fixture.store.root()).with_file_name("ffffffffffffffffffffffffffffffff.pack");
+        fs::write(&pack, &bytes).unwrap();
+        let store = fixture.reopened();
+        let damaged = store.verify(&mut |_, _| {}).unwrap().damaged;
+        assert_eq!(damaged.len(), 1, "{} bytes", bytes.len());
+        assert_eq!(damaged[0].pack.as_deref(), pack.file_name().and_then(|name| name.to_str()));
+        // nothing in it can be needed any more
+        let report = store.repair(&damaged, &mut |_| Ok(None)).unwrap();
+        assert_eq!((report.packs_removed, report.failed), (1, vec![]));
+        assert_eq!(fixture.reopened().verify(&mut |_, _| {}).unwrap().damaged, []);
+    }
+}
+
+#[test]
+fn a_pack_that_was_never_finished_is_no_damage_and_goes_with_the_next_collection() {
+    let fixture = Fixture::new();
+    let digest = fixture.store.put_bytes(b"elsewhere").unwrap().digest;
+    let header = fs::read(only_pack(fixture.store.root())).unwrap()[..32].to_vec();
+    for len in [0, 20, 32] {
+        // its maker was killed before it gave the pack its name
+        let new = fixture.store.root().join("packs/ffffffffffffffffffffffffffffffff.new");
+        fs::write(&new, &header[..len]).unwrap();
+        assert_eq!(fixture.reopened().verify(&mut |_, _| {}).unwrap().damaged, [], "{len} bytes");
+        let options = GcOptions::at(SystemTime::now());
+        fixture.store.gc(&mut || Ok(vec![digest]), &options, &mut |_| {}).unwrap();
+        assert!(!new.exists(), "{len} bytes");
+    }
 }
 
 #[test]
