@@ -9,6 +9,8 @@ mod reading;
 mod relying;
 mod shared;
 mod state;
+#[cfg(test)]
+mod tests;
 mod writing;
 
 pub(crate) use reading::{CopyFault, ROTTEN, Stored};

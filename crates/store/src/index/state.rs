@@ -187,22 +187,20 @@ impl State {
         let key = (found.kind, found.digest);
         self.rotten.remove(&key);
         let place = PackPlace { pack, stored: found.stored, codec: found.codec, offset: found.offset };
-        match self.place_mut(found.kind, &found.digest) {
-            Some(held) if *held == place => {}
-            Some(_) => {
-                let other = if self.damaged.remove(&key) {
-                    // written anew because the held one is damaged
-                    std::mem::replace(self.place_mut(key.0, &key.1).expect("it was there above"), place)
-                } else {
-                    place
-                };
-                let copies = self.copies.entry(key).or_default();
-                if !copies.contains(&other) {
-                    copies.push(other);
-                }
-            }
-            None => self.insert_first(found, place),
+        let Some(held) = self.place(found.kind, &found.digest) else {
+            return self.insert_first(found, place);
+        };
+        if held == place || self.copies.get(&key).is_some_and(|copies| copies.contains(&place)) {
+            // found again, as when its pack is closed: it is no other copy, and not written anew
+            return;
         }
+        let other = if self.damaged.remove(&key) {
+            // written anew because the held one is damaged
+            std::mem::replace(self.place_mut(key.0, &key.1).expect("it was there above"), place)
+        } else {
+            place
+        };
+        self.copies.entry(key).or_default().push(other);
     }
 
     fn insert_first(&mut self, found: PackedRecord, place: PackPlace) {
