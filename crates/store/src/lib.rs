@@ -77,6 +77,8 @@ mod little_endian;
 mod marks;
 mod pack;
 mod store;
+#[cfg(test)]
+mod testing;
 mod threads;
 mod tree;
 

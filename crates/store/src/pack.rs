@@ -16,6 +16,8 @@ mod recipe;
 mod record;
 mod salvage;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod window;
 mod writer;
 

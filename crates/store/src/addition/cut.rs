@@ -154,3 +154,85 @@ fn array_of(part: &Part) -> Option<Array> {
     let dtype = part.tensor.as_ref()?.dtype;
     Some(Array { width: dtype.width(), is_float: dtype.is_float() })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use stemma_format::{Dtype, Format, TensorType};
+
+    use super::*;
+    use crate::testing::noise;
+
+    fn tensor(start: u64, len: u64) -> Part {
+        let tensor = TensorType { dtype: Dtype::F32, shape: vec![len / 4] };
+        Part { start, len, name: format!("at {start}").into(), tensor: Some(tensor) }
+    }
+
+    /// Parts that lie one behind the other, each with the gap before it.
+    fn outline(parts: &[(u64, u64)]) -> Outline {
+        let mut end = 0;
+        let place = |(gap, len): &(u64, u64)| {
+            let part = tensor(end + gap, *len);
+            end = part.end();
+            part
+        };
+        Outline { format: Format::Safetensors, parts: parts.iter().map(place).collect() }
+    }
+
+    /// Ends of the chunks of content that arrives in blocks of this length, and what is known of each.
+    fn cuts(content: &[u8], outline: &Outline, block: usize) -> Vec<(usize, Hint)> {
+        let mut cutter = Cutter::new(&content[..content.len().min(block)], Some(outline.clone()), None);
+        let (mut found, mut before) = (Vec::new(), 0);
+        for block in content.chunks(block) {
+            let mut at = 0;
+            while let Some(cut) = cutter.next_cut(&block[at..]) {
+                at += cut.at;
+                found.push((before + at, cut.hint));
+            }
+            before += block.len();
+        }
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn every_outline_is_cut_in_order_within_bounds_and_the_same_however_content_arrives(
+            parts in proptest::collection::vec((0u64..300_000, 1u64..2_500_000), 0..6),
+            tiny in proptest::collection::vec((0u64..200, 1u64..9_000), 0..30),
+            behind in 0usize..400_000,
+            block in 60_000usize..3_000_000,
+        ) {
+            let outline = outline(&[tiny, parts].concat());
+            let covered = outline.parts.last().map_or(0, Part::end) as usize;
+            let content = noise(1, covered + behind);
+            let whole = cuts(&content, &outline, content.len().max(1));
+            prop_assert_eq!(&cuts(&content, &outline, block), &whole, "blocks of {}", block);
+            let mut start = 0;
+            for (end, _) in &whole {
+                prop_assert!((1..=LONGEST).contains(&(end - start)), "{}..{}", start, end);
+                start = *end;
+            }
+            prop_assert!(content.len() - start <= LONGEST, "what is left is one chunk");
+        }
+
+        #[test]
+        fn a_tensor_is_cut_in_the_same_way_wherever_it_lies(
+            len in PART_MIN..4_000_000,
+            places in proptest::collection::vec(0u64..500_000, 2..4),
+        ) {
+            let within = |place: u64| {
+                let outline = outline(&[(place, len)]);
+                let content = noise(2, (place + len) as usize + 100);
+                let ends = cuts(&content, &outline, 1 << 20).into_iter().map(|(end, _)| end as u64);
+                ends.filter(|end| (place + 1..=place + len).contains(end)).map(|end| end - place).collect::<Vec<_>>()
+            };
+            let first = within(places[0]);
+            prop_assert_eq!(first.last(), Some(&len));
+            for place in places {
+                prop_assert_eq!(&within(place), &first, "at {}", place);
+            }
+        }
+    }
+}

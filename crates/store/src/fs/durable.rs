@@ -25,3 +25,23 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
     let is_here = dir.as_os_str().is_empty();
     File::open(if is_here { Path::new(".") } else { dir }).and_then(|dir| dir.sync_all()).at(dir)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_over_what_an_earlier_attempt_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, temporary) = (folder.path().join("file"), folder.path().join("file.tmp"));
+        for bytes in [b"first, and longer".as_slice(), b"second", b""] {
+            fs::write(&temporary, b"what an earlier attempt left, which is longer still").unwrap();
+            replace(&path, &temporary, bytes).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+            assert!(!temporary.exists());
+        }
+        fs::create_dir(folder.path().join("taken")).unwrap();
+        assert!(replace(&folder.path().join("taken"), &temporary, b"third").is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"");
+    }
+}

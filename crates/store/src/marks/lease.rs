@@ -157,3 +157,76 @@ fn decode(bytes: &[u8; LEN]) -> Option<MarksId> {
         && le_u32(&bytes[32..]) == crc32fast::hash(&bytes[..32]);
     is_whole.then(|| MarksId { epoch: le_u64(&bytes[16..24]), generation: le_u64(&bytes[24..32]) })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn take(root: &Path, id: MarksId) -> Lease {
+        Lease::take(root, || Ok(Arc::new(Marks { id, ..Marks::default() }))).unwrap()
+    }
+
+    #[test]
+    fn whoever_can_not_be_understood_counts_as_going_by_no_marks() {
+        let id = MarksId { epoch: 3, generation: 7 };
+        let good = encode(id);
+        assert_eq!(decode(&good), Some(id));
+        for bit in 0..LEN * 8 {
+            let mut bad = good;
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(decode(&bad), None, "bit {bit}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let lease = take(folder.path(), id);
+        assert_eq!(Leases::read(folder.path()).unwrap().floor(3), 7);
+        for bytes in [&good[..LEN - 1], &[0; LEN], b""] {
+            fs::write(&lease.path, bytes).unwrap();
+            assert_eq!(Leases::read(folder.path()).unwrap().floor(3), 0);
+        }
+    }
+
+    #[test]
+    fn a_lease_can_be_seen_before_its_marks_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut seen = None;
+        let lease = Lease::take(folder.path(), || {
+            seen = Some(Leases::read(folder.path())?);
+            Ok(Arc::default())
+        });
+        let seen = seen.unwrap();
+        assert_eq!((seen.count(), seen.floor(3)), (1, 0), "whoever makes marks now waits for it");
+        drop(lease);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn marks_are_known_to_all_up_to_the_least_of_the_living(
+            leases in proptest::collection::vec((1u64..3, 1u64..20, any::<bool>()), 0..6),
+        ) {
+            let folder = tempfile::tempdir_in(crate::testing::memory()).unwrap();
+            let taken = leases.iter().map(|(epoch, generation, lives)| {
+                let lease = take(folder.path(), MarksId { epoch: *epoch, generation: *generation });
+                (lease, *lives)
+            });
+            let living: Vec<Lease> = taken.filter(|(_, lives)| *lives).map(|(lease, _)| lease).collect();
+            // a file that nobody locks is of somebody who died
+            let dead = leases_dir(folder.path()).join("dead");
+            fs::create_dir_all(leases_dir(folder.path())).unwrap();
+            fs::write(&dead, encode(MarksId { epoch: 1, generation: 0 })).unwrap();
+            let read = Leases::read(folder.path()).unwrap();
+            prop_assert_eq!(read.count(), living.len() as u64);
+            for epoch in 1..3 {
+                let known = leases.iter().filter(|(.., lives)| *lives);
+                let known = known.map(|(of, generation, _)| if *of == epoch { *generation } else { 0 });
+                prop_assert_eq!(read.floor(epoch), known.min().unwrap_or(u64::MAX));
+            }
+            Leases::bury(folder.path()).unwrap();
+            prop_assert!(!dead.exists());
+            prop_assert_eq!(Leases::read(folder.path()).unwrap().count(), living.len() as u64, "the living stay");
+        }
+    }
+}

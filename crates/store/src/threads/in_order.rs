@@ -87,6 +87,8 @@ impl<R> Results<'_, R> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::error::StoreError;
 
@@ -108,6 +110,26 @@ mod tests {
         };
         in_order(8, &mut numbers(1000), &uneven, &mut take).unwrap();
         assert_eq!(seen, (0..1000).collect::<Vec<u64>>());
+    }
+
+    proptest! {
+        #[test]
+        fn any_number_of_threads_is_as_one(
+            threads in 1usize..9,
+            count in 0u64..200,
+            fails_at in proptest::option::of(0u64..200),
+        ) {
+            let mut taken = Vec::new();
+            let work = |job| if fails_at == Some(job) { Err(StoreError::BatchFailed) } else { Ok(job) };
+            let mut take = |result: Result<u64>| {
+                taken.push(result?);
+                Ok(())
+            };
+            let done = in_order(threads, &mut numbers(count), &work, &mut take);
+            let until = fails_at.map_or(count, |at| at.min(count));
+            prop_assert_eq!(done.is_ok(), until == count);
+            prop_assert_eq!(taken, (0..until).collect::<Vec<u64>>());
+        }
     }
 
     #[test]

@@ -36,17 +36,18 @@ fn rows(seed: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A store and a folder of references to its content: a file for each, named by who refers to what.
+/// A store that several processes share, and a folder of references to its content: a file for each, named by who refers to
+/// what.
 #[derive(Clone)]
-struct Place {
+struct SharedStore {
     root: PathBuf,
 }
 
-impl Place {
+impl SharedStore {
     fn make(folder: &TempDir) -> Self {
-        let place = Self { root: folder.path().to_owned() };
-        fs::create_dir(place.references()).unwrap();
-        place
+        let shared = Self { root: folder.path().to_owned() };
+        fs::create_dir(shared.references()).unwrap();
+        shared
     }
 
     fn store(&self) -> Store {
@@ -89,15 +90,15 @@ fn at_once() -> GcOptions {
 }
 
 /// Adds, gives up and reads back, and says so each time.
-fn add_for_ever(place: &Place, who: u64, done: &mut dyn FnMut()) {
-    let store = place.store();
-    let file = place.root.join(format!("{who}.bin"));
+fn add_for_ever(shared: &SharedStore, who: u64, done: &mut dyn FnMut()) {
+    let store = shared.store();
+    let file = shared.root.join(format!("{who}.bin"));
     for step in 0.. {
         let draw = noise(who * 1_000_000 + step, 8);
         let number = u64::from(draw[0]) % POOL;
         let content = pool(number);
         let digest = Digest::of(&content);
-        let reference = place.reference(who, number, &digest);
+        let reference = shared.reference(who, number, &digest);
         if reference.exists() {
             assert!(store.read(&digest, u64::MAX).unwrap() == content, "content {number}");
             if draw[1].is_multiple_of(2) {
@@ -136,10 +137,10 @@ fn add(store: &Store, file: &Path, number: u64, content: &[u8], way: u8) -> bool
     true
 }
 
-fn collect_for_ever(place: &Place, done: &mut dyn FnMut()) {
-    let store = place.store();
+fn collect_for_ever(shared: &SharedStore, done: &mut dyn FnMut()) {
+    let store = shared.store();
     loop {
-        match store.gc(&mut || Ok(place.roots()), &at_once(), &mut |_| {}) {
+        match store.gc(&mut || Ok(shared.roots()), &at_once(), &mut |_| {}) {
             Ok(report) => assert_eq!(report.damaged, []),
             Err(StoreError::Collecting(_)) => {}
             Err(error) => panic!("{error}"),
@@ -154,15 +155,15 @@ const TASK: &str = "STEMMA_STORE_TEST_COLLECTING";
 fn do_task() {
     let Ok(task) = env::var(TASK) else { return };
     let [what, who, root] = task.splitn(3, '#').collect::<Vec<_>>().try_into().unwrap();
-    let place = Place { root: root.into() };
+    let shared = SharedStore { root: root.into() };
     let mut stdout = std::io::stdout();
     let mut done = || {
         writeln!(stdout, "\ndone").unwrap();
         stdout.flush().unwrap();
     };
     match what {
-        "add" => add_for_ever(&place, who.parse().unwrap(), &mut done),
-        _ => collect_for_ever(&place, &mut done),
+        "add" => add_for_ever(&shared, who.parse().unwrap(), &mut done),
+        _ => collect_for_ever(&shared, &mut done),
     }
 }
 
@@ -173,10 +174,10 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(test: &str, place: &Place, what: &str, who: u64) -> Self {
+    fn start(test: &str, shared: &SharedStore, what: &str, who: u64) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["--exact", &format!("collecting::{test}"), "--nocapture"])
-            .env(TASK, format!("{what}#{who}#{}", place.root.display()))
+            .env(TASK, format!("{what}#{who}#{}", shared.root.display()))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -208,27 +209,27 @@ fn is_soak() -> bool {
 fn two_writers_and_a_collector_run_together_without_loss() {
     do_task();
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::make(&folder);
+    let shared = SharedStore::make(&folder);
     let test = "two_writers_and_a_collector_run_together_without_loss";
     let tasks = [("add", 1), ("add", 2), ("collect", 0)];
-    let mut workers = tasks.map(|(what, who)| Worker::start(test, &place, what, who));
+    let mut workers = tasks.map(|(what, who)| Worker::start(test, &shared, what, who));
     let (begun, length) = (Instant::now(), Duration::from_secs(if is_soak() { 240 } else { 4 }));
     while begun.elapsed() < length {
         workers.iter_mut().for_each(|worker| worker.wait_for(1));
     }
     drop(workers);
-    place.check_all();
+    shared.check_all();
 }
 
 #[test]
 fn kills_of_writers_and_collectors_lose_nothing() {
     do_task();
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::make(&folder);
+    let shared = SharedStore::make(&folder);
     let test = "kills_of_writers_and_collectors_lose_nothing";
     for round in 0..if is_soak() { 1000 } else { 50 } {
-        let mut adding = Worker::start(test, &place, "add", round);
-        let mut collecting = Worker::start(test, &place, "collect", 0);
+        let mut adding = Worker::start(test, &shared, "add", round);
+        let mut collecting = Worker::start(test, &shared, "collect", 0);
         let draw = noise(round, 2);
         collecting.wait_for(1 + usize::from(draw[0]) % 2);
         // who is killed is not who was heard last, so it is anywhere in what it does
@@ -241,20 +242,20 @@ fn kills_of_writers_and_collectors_lose_nothing() {
             adding.wait_for(1);
         }
         // the dead give nothing up any more, so half of what they hold goes with them
-        for (number, digest) in place.referenced() {
+        for (number, digest) in shared.referenced() {
             if (number + round).is_multiple_of(2) {
-                let _ = fs::remove_file(place.reference(round, number, &digest));
+                let _ = fs::remove_file(shared.reference(round, number, &digest));
             }
         }
         if round % 25 == 24 {
-            place.check_all();
+            shared.check_all();
         }
     }
-    place.check_all();
-    let store = place.store();
-    store.gc(&mut || Ok(place.roots()), &at_once(), &mut |_| {}).unwrap();
+    shared.check_all();
+    let store = shared.store();
+    store.gc(&mut || Ok(shared.roots()), &at_once(), &mut |_| {}).unwrap();
     assert_eq!(fs::read_dir(store.root().join("leases")).unwrap().count(), 0, "the dead leave no leases");
-    place.check_all();
+    shared.check_all();
 }
 
 #[derive(Debug, Clone)]
