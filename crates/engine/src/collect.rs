@@ -122,12 +122,12 @@ impl Engine {
     /// The versions of datasets and models by their content.
     pub(crate) async fn version_names(&self, project: &ProjectName) -> Result<BTreeMap<Digest, Vec<String>>, Problem> {
         let mut names: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
-        for version in self.ledger().dataset_versions(project, None).await.map_err(ledger_problem)? {
+        for version in self.ledger().now().dataset_versions(project, None).await.map_err(ledger_problem)? {
             let version = version.value;
             names.entry(version.digest).or_default().push(format!("{}@{}", version.dataset, version.number));
         }
-        for model in self.ledger().models(project).await.map_err(ledger_problem)? {
-            let versions = self.ledger().versions(project, &model.value).await.map_err(ledger_problem)?;
+        for model in self.ledger().now().models(project).await.map_err(ledger_problem)? {
+            let versions = self.ledger().now().versions(project, &model.value).await.map_err(ledger_problem)?;
             for version in versions.unwrap_or_default() {
                 let version = version.value.version;
                 names.entry(version.digest).or_default().push(format!("{}@{}", version.model, version.number));

@@ -17,10 +17,10 @@ use stemma_core::{
     version::VersionNumber,
 };
 use stemma_gateway::{Access, Grant as InvokeGrant, Projects};
-use stemma_ledger::{Commit, Head, LedgerError, Outcome, Recorded, VersionRow};
+use stemma_ledger::{Commit, Head, LedgerError, Outcome, Premises, Recorded, VersionRow};
 
 use crate::{
-    Caller, Engine, RoleGrant,
+    ATTEMPTS, Caller, Engine, RoleGrant,
     access::{AccessTable, TokenHolder},
     content::Content,
     evaluate::{Evaluation, predictions},
@@ -32,7 +32,12 @@ const REPORT_BYTES_MAX: u64 = 64 << 20;
 /// Longest stored file of predictions per row.
 const PREDICTIONS_BYTES_MAX: u64 = 4 << 30;
 
-/// The ledger went on since the decision was made.
+/// Nobody waits for ever for others who change the same.
+pub(crate) fn contended() -> Problem {
+    Problem::new(ErrorKind::Conflict, "others keep changing the same things at the same time").hint("try again")
+}
+
+/// What the decision stands on has changed since.
 pub(crate) struct Moved;
 
 /// What is known of an endpoint beside its revisions.
@@ -71,7 +76,6 @@ const REVISIONS_MAX: u32 = 100;
 impl Engine {
     // --- writing ---
 
-    /// Commits events if nothing was committed since `seen`.
     /// The events of an earlier commit under this request id. Another's id is not for us to use or to see.
     pub(crate) async fn committed(&self, actor: &Actor, request: RequestId) -> Result<Option<Vec<Event>>, Problem> {
         match self.ledger().committed(request).await.map_err(ledger_problem)? {
@@ -82,41 +86,50 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn commit_if_unmoved(
+    /// Commits events if what they were decided on is as it was.
+    pub(crate) async fn commit_decided(
         &self,
         actor: &Actor,
         request: RequestId,
-        seen: u64,
+        premises: Premises,
         events: Vec<Event>,
-        token_hash: Option<(TokenId, [u8; 32])>,
     ) -> Result<Result<Vec<Event>, Moved>, Problem> {
         if events.is_empty() {
             return Ok(Ok(events));
         }
-        let commit = Commit { actor: actor.clone(), request, expected: Some(seen), events, token_hash };
+        let commit = Commit { actor: actor.clone(), request, premises: Some(premises), events, token_hash: None };
         match self.ledger().commit(commit).await.map_err(ledger_problem)? {
             Outcome::Committed { events, .. } => Ok(Ok(events)),
             Outcome::Moved => Ok(Err(Moved)),
         }
     }
 
-    pub(crate) async fn issue_token(
+    /// Commits what `decide` says, as a change does, with the hash of the token that it issues.
+    pub(crate) async fn issue_token<D>(
         &self,
         caller: &Caller,
         request: RequestId,
-        events: Vec<Event>,
-        token: TokenId,
-        hash: [u8; 32],
-    ) -> Result<(), Problem> {
-        let token_hash = Some((token, hash));
-        let commit = Commit { actor: caller.actor.clone(), request, expected: None, events, token_hash };
-        match self.ledger().commit(commit).await.map_err(ledger_problem)? {
-            Outcome::Committed { repeated: false, .. } => Ok(()),
-            // the token of the first time is gone; nobody can be shown it again
-            _ => {
-                Err(Problem::new(ErrorKind::Conflict, "this request was done before").hint("ask again for a new token"))
+        token: (TokenId, [u8; 32]),
+        decide: impl Fn() -> D + Send + Sync,
+    ) -> Result<(), Problem>
+    where
+        D: Future<Output = Result<Vec<Event>, Problem>> + Send,
+    {
+        for _ in 0..ATTEMPTS {
+            let (premises, events) = self.ledger().deciding(decide()).await;
+            let (actor, premises, token_hash) = (caller.actor.clone(), Some(premises), Some(token));
+            let commit = Commit { actor, request, premises, events: events?, token_hash };
+            match self.ledger().commit(commit).await.map_err(ledger_problem)? {
+                Outcome::Committed { repeated: false, .. } => return Ok(()),
+                // the token of the first time is gone; nobody can be shown it again
+                Outcome::Committed { .. } => {
+                    let problem = Problem::new(ErrorKind::Conflict, "this request was done before");
+                    return Err(problem.hint("ask again for a new token"));
+                }
+                Outcome::Moved => {}
             }
         }
+        Err(contended())
     }
 
     pub(crate) async fn insert_run(
@@ -166,11 +179,11 @@ impl Engine {
     // --- home and rights ---
 
     pub async fn projects(&self) -> Result<Vec<ProjectName>, Problem> {
-        self.ledger().projects().await.map_err(ledger_problem)
+        self.ledger().now().projects().await.map_err(ledger_problem)
     }
 
     pub async fn principals(&self) -> Result<Vec<Principal>, Problem> {
-        let rows = self.ledger().principals().await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().principals().await.map_err(ledger_problem)?;
         let principal = |row: Recorded<stemma_ledger::PrincipalRow>| Principal {
             principal: row.value.principal,
             grants: row.value.grants.into_iter().map(|g| Grant { project: g.project, role: g.role }).collect(),
@@ -182,7 +195,7 @@ impl Engine {
     pub(crate) async fn access_from_ledger(&self) -> Result<AccessTable, Problem> {
         let principals = self.principals().await?;
         let mut table = AccessTable::default();
-        for Recorded { value: token, .. } in self.ledger().tokens().await.map_err(ledger_problem)? {
+        for Recorded { value: token, .. } in self.ledger().now().tokens().await.map_err(ledger_problem)? {
             let owner = principals.iter().find(|one| one.principal == token.principal);
             let grants = owner.map_or(&[][..], |one| one.grants.as_slice());
             let grants = grants.iter().map(|g| RoleGrant { project: g.project.clone(), role: g.role }).collect();
@@ -194,7 +207,7 @@ impl Engine {
 
     /// All tokens that were not revoked, in the order in which they were issued.
     pub async fn tokens(&self) -> Result<Vec<Token>, Problem> {
-        let rows = self.ledger().tokens().await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().tokens().await.map_err(ledger_problem)?;
         let now = self.now();
         let token = |row: Recorded<stemma_ledger::TokenRow>| Token {
             token: row.value.token,
@@ -243,7 +256,7 @@ impl Engine {
     }
 
     pub(crate) async fn all_dataset_versions(&self, project: &ProjectName) -> Result<Vec<DatasetVersion>, Problem> {
-        let rows = self.ledger().dataset_versions(project, None).await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().dataset_versions(project, None).await.map_err(ledger_problem)?;
         Ok(rows.into_iter().map(dataset_version).collect())
     }
 
@@ -253,13 +266,13 @@ impl Engine {
         project: &ProjectName,
         dataset: &DatasetName,
     ) -> Result<Vec<DatasetVersion>, Problem> {
-        let rows = self.ledger().dataset_versions(project, Some(dataset)).await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().dataset_versions(project, Some(dataset)).await.map_err(ledger_problem)?;
         Ok(rows.into_iter().map(dataset_version).collect())
     }
 
     /// `name@number` of every dataset version that is this content.
     pub(crate) async fn datasets_of(&self, project: &ProjectName, digest: Digest) -> Result<Vec<String>, Problem> {
-        let rows = self.ledger().dataset_versions_of(project, digest).await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().dataset_versions_of(project, digest).await.map_err(ledger_problem)?;
         Ok(rows.iter().map(|row| format!("{}@{}", row.value.dataset, row.value.number)).collect())
     }
 
@@ -286,7 +299,7 @@ impl Engine {
 
     pub async fn models(&self, project: &ProjectName) -> Result<Vec<ModelSummary>, Problem> {
         let mut summaries = Vec::new();
-        for row in self.ledger().models(project).await.map_err(ledger_problem)? {
+        for row in self.ledger().now().models(project).await.map_err(ledger_problem)? {
             let versions = self.versions_if_any(project, &row.value).await?.unwrap_or_default();
             summaries.push(summary(row.value, &versions, fact(row.fact)));
         }
@@ -318,7 +331,7 @@ impl Engine {
         project: &ProjectName,
         model: &ModelName,
     ) -> Result<Option<Vec<ModelVersion>>, Problem> {
-        let rows = self.ledger().versions(project, model).await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().versions(project, model).await.map_err(ledger_problem)?;
         Ok(rows.map(|rows| rows.into_iter().map(model_version).collect()))
     }
 
@@ -328,13 +341,13 @@ impl Engine {
         model: &ModelName,
         facts: Digest,
     ) -> Result<Option<ModelVersion>, Problem> {
-        let rows = self.ledger().versions(project, model).await.map_err(ledger_problem)?.unwrap_or_default();
+        let rows = self.ledger().now().versions(project, model).await.map_err(ledger_problem)?.unwrap_or_default();
         // the newest: it is the one with a credential, if there is one
         Ok(rows.into_iter().rev().find(|row| row.value.version.facts == facts).map(model_version))
     }
 
     pub(crate) async fn versions_of_run(&self, project: &ProjectName, run: RunId) -> Result<Vec<String>, Problem> {
-        let versions = self.ledger().versions_of_run(project, run).await.map_err(ledger_problem)?;
+        let versions = self.ledger().now().versions_of_run(project, run).await.map_err(ledger_problem)?;
         Ok(versions.iter().map(|version| format!("{}@{}", version.model, version.number)).collect())
     }
 
@@ -357,7 +370,7 @@ impl Engine {
         project: &ProjectName,
         model: &ModelName,
     ) -> Result<ModelPolicy, Problem> {
-        Ok(self.ledger().policy(project, model).await.map_err(ledger_problem)?.unwrap_or_default())
+        Ok(self.ledger().now().policy(project, model).await.map_err(ledger_problem)?.unwrap_or_default())
     }
 
     // --- evidence ---
@@ -368,7 +381,7 @@ impl Engine {
         project: &ProjectName,
         version: &ModelVersion,
     ) -> Result<Vec<Evidence>, Problem> {
-        let rows = self.ledger().evidence(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().evidence(project, &version.model, version.number).await.map_err(ledger_problem)?;
         let evidence = |row: Recorded<stemma_core::event::EvidenceRecorded>| Evidence {
             evidence: row.value.evidence,
             kind: row.value.kind,
@@ -419,7 +432,7 @@ impl Engine {
         project: &ProjectName,
         version: &ModelVersion,
     ) -> Result<Vec<Approval>, Problem> {
-        let rows = self.ledger().approvals(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().approvals(project, &version.model, version.number).await.map_err(ledger_problem)?;
         let approval = |row: Recorded<stemma_core::event::Approved>| Approval {
             approval: row.value.approval,
             stage: row.value.stage,
@@ -436,7 +449,7 @@ impl Engine {
         project: &ProjectName,
         version: &ModelVersion,
     ) -> Result<Vec<Promotion>, Problem> {
-        let rows = self.ledger().promotions(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().promotions(project, &version.model, version.number).await.map_err(ledger_problem)?;
         let promotion = |row: Recorded<stemma_core::event::Promoted>| Promotion {
             from: row.value.from,
             to: row.value.to,
@@ -451,7 +464,7 @@ impl Engine {
     // --- endpoints ---
 
     pub(crate) async fn endpoint_if_any(&self, endpoint: &EndpointName) -> Result<Option<FoundEndpoint>, Problem> {
-        let found = self.ledger().endpoint(endpoint).await.map_err(ledger_problem)?;
+        let found = self.ledger().now().endpoint(endpoint).await.map_err(ledger_problem)?;
         Ok(found.map(|row| FoundEndpoint {
             project: row.value.project,
             ordinal: row.value.ordinal,
@@ -461,33 +474,33 @@ impl Engine {
     }
 
     pub(crate) async fn endpoint_names(&self, project: &ProjectName) -> Result<Vec<EndpointName>, Problem> {
-        let rows = self.ledger().endpoints(project).await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().endpoints(project).await.map_err(ledger_problem)?;
         Ok(rows.into_iter().map(|row| row.value.endpoint).collect())
     }
 
     pub(crate) async fn project_of_endpoint(&self, ordinal: u16) -> Result<Option<ProjectName>, Problem> {
-        let found = self.ledger().endpoint_by_ordinal(ordinal).await.map_err(ledger_problem)?;
+        let found = self.ledger().now().endpoint_by_ordinal(ordinal).await.map_err(ledger_problem)?;
         Ok(found.map(|row| row.value.project))
     }
 
     pub(crate) async fn next_endpoint_ordinal(&self) -> Result<u16, Problem> {
-        let next = self.ledger().next_endpoint_ordinal().await.map_err(ledger_problem)?;
+        let next = self.ledger().now().next_endpoint_ordinal().await.map_err(ledger_problem)?;
         next.ok_or_else(|| Problem::invalid("this home has 65536 endpoints; there is no number for another"))
     }
 
     /// The newest revisions of an endpoint, newest first.
     pub(crate) async fn newest_revisions(&self, endpoint: &EndpointName) -> Result<Vec<DeployedRevision>, Problem> {
-        let rows = self.ledger().newest_revisions(endpoint, REVISIONS_MAX).await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().newest_revisions(endpoint, REVISIONS_MAX).await.map_err(ledger_problem)?;
         Ok(rows.into_iter().rev().map(deployed).collect())
     }
 
     pub(crate) async fn revision(&self, endpoint: &EndpointName, number: u32) -> Result<DeployedRevision, Problem> {
-        let found = self.ledger().revision(endpoint, number).await.map_err(ledger_problem)?;
+        let found = self.ledger().now().revision(endpoint, number).await.map_err(ledger_problem)?;
         found.map(deployed).ok_or_else(|| Problem::not_found(format!("endpoint `{endpoint}` has no revision {number}")))
     }
 
     pub(crate) async fn revision_by_digest(&self, record: &PredictionRecord) -> Result<DeployedRevision, Problem> {
-        let found = self.ledger().revision_by_digest(record.revision_digest).await.map_err(ledger_problem)?;
+        let found = self.ledger().now().revision_by_digest(record.revision_digest).await.map_err(ledger_problem)?;
         found.map(deployed).ok_or_else(|| {
             let (endpoint, number) = (&record.endpoint, record.revision);
             Problem::new(
@@ -542,7 +555,7 @@ impl Engine {
 
     /// The endpoints of this home for which nothing answers any more.
     pub(crate) async fn all_taken_down(&self) -> Result<Vec<(ProjectName, EndpointName, TakenDown)>, Problem> {
-        let rows = self.ledger().taken_down().await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().taken_down().await.map_err(ledger_problem)?;
         let taken_down = |row: Recorded<Event>| match row.value {
             Event::EndpointTakenDown { project, endpoint, from, reason } => {
                 Some((project, endpoint, TakenDown { from, reason, fact: fact(row.fact) }))
@@ -554,11 +567,11 @@ impl Engine {
 
     /// The numbers that became live, one after the other.
     pub(crate) async fn activated_revisions(&self, endpoint: &EndpointName) -> Result<Vec<u32>, Problem> {
-        self.ledger().activated_revisions(endpoint).await.map_err(ledger_problem)
+        self.ledger().now().activated_revisions(endpoint).await.map_err(ledger_problem)
     }
 
     pub(crate) async fn current_revisions(&self) -> Result<Vec<DeployedRevision>, Problem> {
-        let rows = self.ledger().current_revisions().await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().current_revisions().await.map_err(ledger_problem)?;
         Ok(rows.into_iter().map(deployed).collect())
     }
 
@@ -570,7 +583,7 @@ impl Engine {
     ) -> Result<Vec<String>, Problem> {
         let mut serving = Vec::new();
         for endpoint in self.endpoint_names(project).await? {
-            let revisions = self.ledger().revisions(&endpoint).await.map_err(ledger_problem)?;
+            let revisions = self.ledger().now().revisions(&endpoint).await.map_err(ledger_problem)?;
             for one in revisions.into_iter().rev().map(deployed) {
                 let targets = one.revision.route.targets();
                 if targets.iter().any(|target| target.model == version.model && target.version == version.number) {
@@ -584,11 +597,11 @@ impl Engine {
     // --- predictions ---
 
     pub(crate) async fn sealed_part(&self, address: PredictionAddress) -> Result<Option<SegmentSealed>, Problem> {
-        self.ledger().log_part(address).await.map_err(ledger_problem)
+        self.ledger().now().log_part(address).await.map_err(ledger_problem)
     }
 
     pub(crate) async fn sealed_parts(&self, endpoint: &EndpointName) -> Result<Vec<SegmentSealed>, Problem> {
-        self.ledger().log_parts(endpoint).await.map_err(ledger_problem)
+        self.ledger().now().log_parts(endpoint).await.map_err(ledger_problem)
     }
 
     pub(crate) async fn recent_predictions(

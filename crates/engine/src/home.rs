@@ -64,7 +64,7 @@ impl Engine {
         let commit = Commit {
             actor: Actor { principal: owner, auth: Auth::Asserted },
             request: RequestId::generate(),
-            expected: None,
+            premises: None,
             events,
             token_hash: Some((token, hash)),
         };
@@ -95,7 +95,7 @@ impl Engine {
         layout.create_folders()?;
         home.signing_key = signing_key.or(home.signing_key);
         let ledger = open_ledger(&layout, &home, &clock).await?;
-        if ledger.has_prediction_notes().await.map_err(ledger_problem)? {
+        if ledger.now().has_prediction_notes().await.map_err(ledger_problem)? {
             layout.require_prediction_key()?;
         }
         let prediction_key = layout.prediction_key()?;

@@ -181,8 +181,8 @@ impl Engine {
 
     /// Commits what `decide` says, decided on the newest facts; returns the events as they stand in the ledger.
     ///
-    /// `decide` may read and store content as it likes: nothing is locked meanwhile. If anything was committed between
-    /// its first read and the commit, it decides again. A request id that was used before changes and decides nothing:
+    /// `decide` may read and store content as it likes: nothing is locked meanwhile. If anything that it read of what
+    /// events made was changed before the commit, it decides again; it must not read in tasks that it spawns. A request id that was used before changes and decides nothing:
     /// its events are returned, so that a retried request gets the answer of the first.
     pub(crate) async fn change<D>(
         &self,
@@ -209,15 +209,13 @@ impl Engine {
             return Ok(events);
         }
         for _ in 0..ATTEMPTS {
-            let seen = self.ledger().head_seq();
-            let events = decide().await?;
-            match self.commit_if_unmoved(actor, request, seen, events, None).await? {
+            let (premises, events) = self.ledger().deciding(decide()).await;
+            match self.commit_decided(actor, request, premises, events?).await? {
                 Ok(events) => return Ok(events),
                 Err(Moved) => continue,
             }
         }
-        Err(Problem::new(stemma_core::ErrorKind::Conflict, "others keep changing the same home at the same time")
-            .hint("try again"))
+        Err(facts::contended())
     }
 
     pub(crate) fn loaded_model(&self, digest: Digest) -> Option<Arc<Model>> {

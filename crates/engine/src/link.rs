@@ -60,7 +60,7 @@ impl Engine {
             match self.find_edge(edge).await? {
                 None => Err(not_linked(edge)),
                 Some(found) if found.certainty != Certainty::Declared => Err(observed(edge)),
-                Some(_) if !self.ledger().is_linked(edge).await.map_err(ledger_problem)? => Err(of_a_dataset(edge)),
+                Some(_) if !self.ledger().now().is_linked(edge).await.map_err(ledger_problem)? => Err(of_a_dataset(edge)),
                 Some(_) => Ok(vec![Event::EdgeWithdrawn(edge.clone())]),
             }
         };
@@ -92,7 +92,7 @@ impl Engine {
 
     async fn find_edge(&self, edge: &DeclaredEdge) -> Result<Option<Edge>, Problem> {
         let ends = std::slice::from_ref(&edge.to);
-        let edges = self.ledger().edges(&edge.project, ends, Side::To, Some(edge.kind), EDGES_MAX).await;
+        let edges = self.ledger().now().edges(&edge.project, ends, Side::To, Some(edge.kind), EDGES_MAX).await;
         let (edges, _) = edges.map_err(ledger_problem)?;
         Ok(edges.into_iter().find(|one| one.from == edge.from))
     }

@@ -92,7 +92,7 @@ impl Engine {
 
     /// What answers requests must not vanish under them.
     async fn check_not_live(&self, digest: Digest) -> Result<(), Problem> {
-        let live = self.ledger().current_revisions().await.map_err(ledger_problem)?;
+        let live = self.ledger().now().current_revisions().await.map_err(ledger_problem)?;
         let serving = live.iter().find(|row| {
             let body = serde_json::to_vec(&row.value.revision).unwrap_or_default();
             Digest::named_in(&body).any(|named| named == digest)
@@ -113,7 +113,7 @@ impl Engine {
     }
 
     pub(crate) async fn tombstone(&self, digest: Digest) -> Result<Option<Recorded<Tombstone>>, Problem> {
-        self.ledger().tombstone(digest).await.map_err(ledger_problem)
+        self.ledger().now().tombstone(digest).await.map_err(ledger_problem)
     }
 
     /// Refuses to hand out or take in what was removed for good. Who, when and why is for the project where it was.
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     pub(crate) async fn check_none_purged(&self, project: &ProjectName, digests: &[Digest]) -> Result<(), Problem> {
-        let found = self.ledger().any_tombstone(digests).await.map_err(ledger_problem)?;
+        let found = self.ledger().now().any_tombstone(digests).await.map_err(ledger_problem)?;
         let Some(Recorded { value, fact }) = found else { return Ok(()) };
         let digest = value.digest;
         if value.project != *project {

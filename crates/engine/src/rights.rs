@@ -28,14 +28,33 @@ impl Engine {
     ) -> Result<IssuedToken, Problem> {
         caller.must_be_proved("manage rights")?;
         caller.may(Action::ManageRights, add.project.as_ref())?;
-        let known = self.principals().await?;
         let expires =
             add.expires_days.map(|days| Timestamp(self.now().micros() + i64::from(days.min(DAYS_MAX)) * DAY_MICROS));
         let token = TokenId::generate();
         let NewToken { text, hash } = new_token()?;
-        let mut events = Vec::new();
+        let add = &add;
+        let decide = || async move {
+            let mut events = self.missing_grants(add).await?;
+            events.push(Event::TokenIssued {
+                token,
+                principal: add.principal.clone(),
+                label: add.label.clone(),
+                expires,
+                check: Digest::of(&hash),
+            });
+            Ok(events)
+        };
+        self.issue_token(caller, request, (token, hash), decide).await?;
+        self.reload_access().await?;
+        Ok(IssuedToken { principal: add.principal.clone(), role: add.role, token_id: token, token: text })
+    }
+
+    /// What somebody is not known by, or may not do, yet.
+    async fn missing_grants(&self, add: &AddPrincipal) -> Result<Vec<Event>, Problem> {
+        let known = self.principals().await?;
         check_name(&add.principal, &known)?;
         let principal = known.iter().find(|one| one.principal == add.principal);
+        let mut events = Vec::new();
         if principal.is_none() {
             events.push(Event::PrincipalAdded { principal: add.principal.clone() });
         }
@@ -45,16 +64,7 @@ impl Engine {
             let (principal, project, role) = (add.principal.clone(), add.project.clone(), add.role);
             events.push(Event::RoleGranted { principal, project, role });
         }
-        events.push(Event::TokenIssued {
-            token,
-            principal: add.principal.clone(),
-            label: add.label.clone(),
-            expires,
-            check: Digest::of(&hash),
-        });
-        self.issue_token(caller, request, events, token, hash).await?;
-        self.reload_access().await?;
-        Ok(IssuedToken { principal: add.principal, role: add.role, token_id: token, token: text })
+        Ok(events)
     }
 }
 

@@ -84,7 +84,7 @@ impl Engine {
         let key = Digest::of(self.prediction_key().as_bytes());
         let mut events = Vec::new();
         for extent in self.log().extents() {
-            let noted = self.ledger().noted_records(extent.segment).await.map_err(ledger_problem)?;
+            let noted = self.ledger().now().noted_records(extent.segment).await.map_err(ledger_problem)?;
             if extent.records > noted {
                 let Extent { segment, records, bytes, digest } = extent;
                 events.push(Event::PredictionsNoted { segment, records, bytes, digest, key });
@@ -184,7 +184,7 @@ impl Engine {
         if caller.may(Action::ReadPredictions, Some(project)).is_err() {
             return Ok(None);
         }
-        for endpoint in self.ledger().endpoints(project).await.map_err(ledger_problem)? {
+        for endpoint in self.ledger().now().endpoints(project).await.map_err(ledger_problem)? {
             let parts = self.sealed_parts(&endpoint.value.endpoint).await?;
             if parts.iter().any(|part| part.digest == digest) {
                 return self.store_info(digest).await;

@@ -42,7 +42,7 @@ async fn main() {
                             auth: Auth::Authenticated,
                         },
                         request: RequestId::generate(),
-                        expected: None,
+                        premises: None,
                         events: vec![Event::ProjectCreated { project }],
                         token_hash: None,
                     };

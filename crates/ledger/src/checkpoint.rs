@@ -97,7 +97,7 @@ impl Signer {
         let note = match fs::read_to_string(&path) {
             Ok(note) => note,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(LedgerError::File { path, source: error }),
+            Err(error) => return Err(LedgerError::file(path, error)),
         };
         let keys = self.keys();
         let mut known = std::iter::once(keys.signing.verifier()).chain(keys.named.all());
@@ -111,7 +111,7 @@ impl Signer {
     pub fn sign(&self, size: u64, root: Hash) -> Result<SignedHead, LedgerError> {
         let signed = self.keys().signing.sign(size, root);
         let path = self.last_path();
-        write_private(&path, signed.note().as_bytes()).map_err(|error| LedgerError::File { path, source: error })?;
+        write_private(&path, signed.note().as_bytes()).map_err(|error| LedgerError::file(path, error))?;
         Ok(signed)
     }
 

@@ -1,14 +1,23 @@
 //! What can go wrong with the ledger.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, sync::Arc};
 
 use stemma_core::ErrorKind;
 
-#[derive(Debug, thiserror::Error)]
+/// Cheap to clone: whoever waited for the same transaction is told the same.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
     #[error("the ledger's database failed: {0}")]
-    Database(String),
+    Database(#[source] Arc<sqlx::Error>),
+    #[error("no random numbers: {0}")]
+    Random(String),
+    /// A change stopped half-way by a mistake of the program; nothing of it was written.
+    #[error("a change to the ledger stopped half-way: {0}")]
+    Panicked(String),
+    /// An event can't follow from those before it, or would not be read back as it is.
+    #[error("`{event}` can't become a fact: {reason}")]
+    Unstorable { event: String, reason: String },
     #[error("the ledger's database can't be read where it lies: {0}")]
     NotReadableHere(String),
     #[error("the disk that holds the ledger is full")]
@@ -24,9 +33,12 @@ pub enum LedgerError {
     #[error("{0}")]
     Key(String),
     #[error("`{}`: {source}", .path.display())]
-    File { path: PathBuf, source: io::Error },
+    File { path: PathBuf, source: Arc<io::Error> },
     #[error("a commit of {0} events; from 1 to 10000 are possible")]
     Size(usize),
+    /// A list is not cut without a word.
+    #[error("more than {0} rows are asked for at once")]
+    TooMany(usize),
     #[error("the ledger is closed")]
     Closed,
     /// An event says what may not become a fact.
@@ -38,17 +50,21 @@ pub enum LedgerError {
 const DISK_FULL: [&str; 3] = ["13", "4874", "53100"];
 
 impl LedgerError {
-    /// The same failure for another who waited for the same transaction.
-    pub(crate) fn shared(&self) -> Self {
-        match self {
-            Self::DiskFull => Self::DiskFull,
-            other => Self::Database(other.to_string()),
-        }
+    pub(crate) fn file(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::File { path: path.into(), source: Arc::new(source) }
     }
 
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Database(_) | Self::Size(_) => ErrorKind::Internal,
+            Self::Database(error) if error.as_database_error().is_some_and(|error| error.is_unique_violation()) => {
+                ErrorKind::Conflict
+            }
+            Self::Database(_)
+            | Self::Random(_)
+            | Self::Panicked(_)
+            | Self::Unstorable { .. }
+            | Self::Size(_)
+            | Self::TooMany(_) => ErrorKind::Internal,
             Self::Damaged(_) | Self::Checkpoint(_) | Self::Rewound { .. } => ErrorKind::Corrupt,
             Self::NotReadableHere(_) | Self::Newer(_) | Self::File { .. } | Self::Key(_) => ErrorKind::Config,
             Self::Closed => ErrorKind::Unavailable,
@@ -63,7 +79,7 @@ impl From<sqlx::Error> for LedgerError {
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match code {
             Some(code) if DISK_FULL.contains(&code.as_ref()) => Self::DiskFull,
-            _ => Self::Database(error.to_string()),
+            _ => Self::Database(Arc::new(error)),
         }
     }
 }

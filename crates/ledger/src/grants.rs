@@ -27,37 +27,45 @@ impl Ledger {
 
     /// Lets a project read contents, all of them or, on a failure, none.
     pub async fn grant_contents(&self, project: &ProjectName, contents: &[(Digest, u64)]) -> Result<(), LedgerError> {
-        let mut session = self.database().begin().await?;
-        let sql = format!(
-            "INSERT INTO content_grant (project, digest, size) \
-             SELECT $1, list.value->>0, CAST(list.value->>1 AS BIGINT) FROM {} WHERE true \
-             ON CONFLICT (project, digest) DO NOTHING",
-            session.list_at(2)
-        );
-        for chunk in contents.chunks(CHUNK) {
-            let values = [Value::Text(project.to_string()), Value::list(chunk)?];
-            if session.execute(&sql, &values).await? > 0 {
-                insert_entry(&mut session, project.as_str(), GRANTED, chunk).await?;
-            }
-        }
-        session.commit().await
+        let (project, contents) = (project.clone(), contents.to_vec());
+        self.write(move |tx| Box::pin(async move { grant(&mut tx.session, &project, &contents).await })).await
     }
 
     /// No project may read these any more.
     pub async fn withdraw_grants(&self, digests: &[Digest]) -> Result<(), LedgerError> {
-        let mut session = self.database().begin().await?;
-        let mut withdrawn = Vec::new();
-        for digest in digests {
-            let sql = "DELETE FROM content_grant WHERE digest = $1";
-            if session.execute(sql, &[Value::Text(digest.to_string())]).await? > 0 {
-                withdrawn.push((*digest, 0));
-            }
-        }
-        for chunk in withdrawn.chunks(CHUNK) {
-            insert_entry(&mut session, "", WITHDRAWN, chunk).await?;
-        }
-        session.commit().await
+        let digests = digests.to_vec();
+        self.write(move |tx| Box::pin(async move { withdraw(&mut tx.session, &digests).await })).await
     }
+}
+
+async fn grant(session: &mut Session, project: &ProjectName, contents: &[(Digest, u64)]) -> Result<(), LedgerError> {
+    let sql = format!(
+        "INSERT INTO content_grant (project, digest, size) \
+         SELECT $1, list.value->>0, CAST(list.value->>1 AS BIGINT) FROM {} WHERE true \
+         ON CONFLICT (project, digest) DO NOTHING",
+        session.list_at(2)
+    );
+    for chunk in contents.chunks(CHUNK) {
+        let values = [Value::Text(project.to_string()), Value::list(chunk)?];
+        if session.execute(&sql, &values).await? > 0 {
+            insert_entry(session, project.as_str(), GRANTED, chunk).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn withdraw(session: &mut Session, digests: &[Digest]) -> Result<(), LedgerError> {
+    let mut withdrawn = Vec::new();
+    for digest in digests {
+        let sql = "DELETE FROM content_grant WHERE digest = $1";
+        if session.execute(sql, &[Value::Text(digest.to_string())]).await? > 0 {
+            withdrawn.push((*digest, 0));
+        }
+    }
+    for chunk in withdrawn.chunks(CHUNK) {
+        insert_entry(session, "", WITHDRAWN, chunk).await?;
+    }
+    Ok(())
 }
 
 /// Writes entries for the grants of a ledger that had none.

@@ -51,7 +51,7 @@ impl Ledger {
         let next = self.signer().prepare(elsewhere)?;
         let succession = next.succession.clone();
         let events = vec![Event::SigningKeyRotated(succession.clone())];
-        self.commit(Commit { actor, request, expected: None, events, token_hash: None }).await?;
+        self.commit(Commit { actor, request, premises: None, events, token_hash: None }).await?;
         self.signer().hand_over(next)?;
         Ok(succession)
     }
@@ -84,7 +84,16 @@ pub(crate) async fn named_keys(database: &Database) -> Result<(NamedKeys, u64), 
             _ => named.successions.push(row.json("body")?),
         }
     }
+    Ok((named, size_in(&mut session).await?))
+}
+
+/// How many events there are.
+pub(crate) async fn size(database: &Database) -> Result<u64, LedgerError> {
+    size_in(&mut database.read().await?).await
+}
+
+pub(crate) async fn size_in(session: &mut Session) -> Result<u64, LedgerError> {
     let head = session.row("SELECT size FROM head WHERE id = 1", &[]).await?;
     let head = head.ok_or_else(|| LedgerError::Damaged("the ledger has no head".to_owned()))?;
-    Ok((named, head.int("size")? as u64))
+    Ok(head.int("size")? as u64)
 }

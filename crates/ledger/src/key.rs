@@ -108,7 +108,7 @@ impl KeyFile {
     }
 
     fn unusable(&self, source: io::Error) -> LedgerError {
-        LedgerError::File { path: self.path.clone(), source }
+        LedgerError::file(&self.path, source)
     }
 
     fn unsafe_because(&self, why: &str) -> LedgerError {

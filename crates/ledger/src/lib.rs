@@ -28,25 +28,27 @@ mod view;
 
 use std::{path::PathBuf, sync::Arc};
 
-use stemma_core::{Clock, event::Event, history::SignedHead};
-use tokio::sync::{mpsc, oneshot, watch};
+use stemma_core::{Clock, history::SignedHead};
+use tokio::sync::watch;
 
 pub use crate::{
     checkpoint::NamedKeys,
-    commit::{Commit, Outcome},
+    commit::{Commit, Outcome, Premises},
     error::LedgerError,
     files::{Access, RunFile},
     history::History,
     lineage::Side,
-    mentions::Tombstone,
     predictions::PredictionNote,
-    query::{EndpointRow, EventRow, Fact, GrantRow, Head, PrincipalRow, Recorded, RevisionRow, TokenRow, VersionRow},
+    query::{
+        EndpointRow, EventRow, Fact, GrantRow, Head, PrincipalRow, Recorded, RevisionRow, TokenRow, Tombstone,
+        VersionRow, View,
+    },
     tree::{Hash, inclusion_proof, leaf_hash, root_of},
     view::LedgerView,
 };
 use crate::{
     checkpoint::{Signer, SignerOptions},
-    commit::{Job, QUEUE_MAX},
+    commit::Writer,
     key::KeyFile,
     sql::Database,
 };
@@ -80,7 +82,7 @@ struct Inner {
     signer: Signer,
     /// One signature at a time: a later one must never be replaced by an earlier.
     signing: tokio::sync::Mutex<()>,
-    queue: mpsc::Sender<Job>,
+    writer: Writer,
     head: watch::Receiver<u64>,
 }
 
@@ -94,39 +96,15 @@ impl Ledger {
         migrate::migrate(&database).await?;
         let (named, events) = history::named_keys(&database).await?;
         let signer = Signer::open(signer_options(&options), named, events)?;
-        let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        let (notify, head) = watch::channel(0);
-        let ledger = Self(Arc::new(Inner {
-            database: database.clone(),
-            signer,
-            signing: tokio::sync::Mutex::new(()),
-            queue,
-            head,
-        }));
-        let size = ledger.head().await?.size;
-        notify.send_replace(size);
-        if let Some(signed) = ledger.0.signer.last()?
+        let size = history::size(&database).await?;
+        if let Some(signed) = signer.last()?
             && signed.size() > size
         {
             return Err(LedgerError::Rewound { signed: signed.size(), found: size });
         }
-        tokio::spawn(commit::write_queue(database, options.clock, jobs, notify));
-        Ok(ledger)
-    }
-
-    /// Commits a change, or finds that the ledger has moved since it was decided. Secrets in the events' texts are left out.
-    pub async fn commit(&self, mut commit: Commit) -> Result<Outcome, LedgerError> {
-        commit.events.iter_mut().try_for_each(Event::make_fit).map_err(LedgerError::Unfit)?;
-        let (reply, answer) = oneshot::channel();
-        self.0.queue.send(Job { commit, reply }).await.map_err(|_| LedgerError::Closed)?;
-        answer.await.map_err(|_| LedgerError::Closed)?
-    }
-
-    /// Writes what is there already, as a commit would: whether the database takes a change at this moment.
-    pub async fn try_to_write(&self) -> Result<(), LedgerError> {
-        let mut session = self.0.database.begin().await?;
-        session.execute("UPDATE head SET id = id WHERE id = 1", &[]).await?;
-        session.commit().await
+        let (newest, head) = watch::channel(size);
+        let writer = Writer::start(database.clone(), options.clock, newest);
+        Ok(Self(Arc::new(Inner { database, signer, signing: tokio::sync::Mutex::new(()), writer, head })))
     }
 
     /// The newest seq that this process knows of; 0 in an empty ledger.
@@ -165,13 +143,18 @@ impl Ledger {
         self.0.signer.sign(size, root)
     }
 
-    /// Waits for commits under way and closes the database.
+    /// Finishes what waits to be written, and closes the database.
     pub async fn close(&self) {
+        self.0.writer.close().await;
         self.0.database.close().await;
     }
 
     pub(crate) fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.0.writer
     }
 
     pub(crate) fn signer(&self) -> &Signer {

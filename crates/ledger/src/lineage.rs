@@ -5,22 +5,25 @@ use std::collections::BTreeSet;
 
 use stemma_core::{
     Digest,
-    event::{Approved, DeclaredEdge, EvidenceRecorded},
-    id::{ApprovalId, EvidenceId, RunId},
+    event::DeclaredEdge,
+    id::RunId,
     lineage::{Certainty, Edge, EdgeKind, Node, NodeKind},
     name::ProjectName,
     record::RunRecord,
 };
 
 use crate::{
-    Ledger, LedgerError,
-    sql::{Row, Value},
+    Ledger, LedgerError, View,
+    commit::note,
+    sql::{Row, Session, Value},
 };
 
 /// Nodes of one query.
 const CHUNK: usize = 400;
+/// Nodes whose edges are noted one by one.
+const NOTED_MAX: usize = 20;
 /// Packages written by one statement.
-const PACKAGES_CHUNK: usize = 200;
+const PACKAGES_CHUNK: usize = 5000;
 /// Environments found for one package.
 const ENVIRONMENTS_MAX: i64 = 10_000;
 /// Code versions found for one prefix.
@@ -35,8 +38,9 @@ pub enum Side {
     To,
 }
 
-impl Ledger {
-    /// Edges at any of the nodes, of one kind or of all, in a fixed order; true if there are more than `limit`.
+impl View {
+    /// Edges at any of the nodes, of one kind or of all, in a fixed order; true if there are more than `limit`. Those that
+    /// runs brought are there from then on, those of events as long as they hold.
     pub async fn edges(
         &self,
         project: &ProjectName,
@@ -45,11 +49,13 @@ impl Ledger {
         kind: Option<EdgeKind>,
         limit: usize,
     ) -> Result<(Vec<Edge>, bool), LedgerError> {
-        let mut session = self.read().await?;
+        let mut read = self.read().await?;
+        note_edges(project, nodes, side);
+        let holds = read.holds("f");
         let mut found = BTreeSet::new();
         for chunk in nodes.chunks(CHUNK) {
-            let (sql, values) = edges_sql(project, chunk, side, kind, limit - found.len().min(limit) + 1);
-            for row in session.rows(&sql, &values).await? {
+            let (sql, values) = edges_sql(project, chunk, side, kind, &holds, limit - found.len().min(limit) + 1);
+            for row in read.session.rows(&sql, &values).await? {
                 found.insert(edge_of(&row)?);
             }
             if found.len() > limit {
@@ -62,16 +68,13 @@ impl Ledger {
 
     /// Whether somebody declared an edge by itself, and not with a dataset version.
     pub async fn is_linked(&self, edge: &DeclaredEdge) -> Result<bool, LedgerError> {
-        let mut wheres = vec!["why <> '' AND to_seq IS NULL".to_owned()];
-        let mut values = Vec::new();
-        for (column, value) in crate::projection::edge_key(edge) {
-            values.push(value);
-            wheres.push(format!("{column} = ${}", values.len()));
-        }
-        let sql = format!("SELECT why FROM fact_edge WHERE {}", wheres.join(" AND "));
-        Ok(self.read().await?.row(&sql, &values).await?.is_some())
+        let key = crate::projection::edge_key(edge);
+        let edges = self.read().await?.facts("t.why AS why", "fact_edge", &key).await?;
+        edges.iter().try_fold(false, |is_linked, edge| Ok(is_linked || !edge.text("why")?.is_empty()))
     }
+}
 
+impl Ledger {
     /// Keys of code versions whose commit begins with some hex digits.
     pub async fn code_versions(&self, project: &ProjectName, prefix: &str) -> Result<Vec<String>, LedgerError> {
         // `g` sorts after every hex digit
@@ -97,22 +100,9 @@ impl Ledger {
         environment: Digest,
         packages: &[(String, String)],
     ) -> Result<(), LedgerError> {
-        let mut session = self.database().begin().await?;
-        for chunk in packages.chunks(PACKAGES_CHUNK) {
-            let mut values = vec![Value::Text(project.to_string()), Value::Text(environment.to_string())];
-            let mut rows = Vec::with_capacity(chunk.len());
-            for (name, version) in chunk {
-                rows.push(format!("($1, ${}, ${}, $2)", values.len() + 1, values.len() + 2));
-                values.extend([name.clone().into(), version.clone().into()]);
-            }
-            let sql = format!(
-                "INSERT INTO environment_package (project, name, version, environment) VALUES {} \
-                 ON CONFLICT (project, name, version, environment) DO NOTHING",
-                rows.join(", ")
-            );
-            session.execute(&sql, &values).await?;
-        }
-        session.commit().await
+        let of = [Value::Text(project.to_string()), Value::Text(environment.to_string())];
+        let packages = packages.to_vec();
+        self.write(move |tx| Box::pin(async move { insert_packages(&mut tx.session, of, &packages).await })).await
     }
 
     /// Environments that have a package, with its version there, newest version text last.
@@ -135,29 +125,46 @@ impl Ledger {
     }
 }
 
+/// Notes that edges of events at nodes are read; at many nodes, all of the project.
+fn note_edges(project: &ProjectName, nodes: &[Node], side: Side) {
+    let project = ("project", Value::Text(project.to_string()));
+    if nodes.len() > NOTED_MAX {
+        return note("fact_edge", &[project]);
+    }
+    let (kind, key) = match side {
+        Side::From => ("from_kind", "from_key"),
+        Side::To => ("to_kind", "to_key"),
+    };
+    for node in nodes {
+        note("fact_edge", &[project.clone(), (kind, node.kind.as_str().into()), (key, node.key.clone().into())]);
+    }
+}
+
+/// `of` is project and environment.
+async fn insert_packages(
+    session: &mut Session,
+    of: [Value; 2],
+    packages: &[(String, String)],
+) -> Result<(), LedgerError> {
+    let sql = format!(
+        "INSERT INTO environment_package (project, environment, name, version) \
+         SELECT $1, $2, list.value->>0, list.value->>1 FROM {} WHERE true \
+         ON CONFLICT (project, name, version, environment) DO NOTHING",
+        session.list_at(3)
+    );
+    let [project, environment] = of;
+    for chunk in packages.chunks(PACKAGES_CHUNK) {
+        let values = [project.clone(), environment.clone(), Value::list(chunk)?];
+        session.execute(&sql, &values).await?;
+    }
+    Ok(())
+}
+
 /// Things by their ids, hundreds at a time, to say what they are.
 impl Ledger {
     pub async fn runs_by_id(&self, project: &ProjectName, runs: &[RunId]) -> Result<Vec<RunRecord>, LedgerError> {
         let sql = "SELECT record AS body FROM run WHERE project = $1 AND run IN";
         self.bodies_of(sql, project, runs).await
-    }
-
-    pub async fn evidence_by_id(
-        &self,
-        project: &ProjectName,
-        evidence: &[EvidenceId],
-    ) -> Result<Vec<EvidenceRecorded>, LedgerError> {
-        let sql = "SELECT body FROM evidence WHERE project = $1 AND evidence IN";
-        self.bodies_of(sql, project, evidence).await
-    }
-
-    pub async fn approvals_by_id(
-        &self,
-        project: &ProjectName,
-        approvals: &[ApprovalId],
-    ) -> Result<Vec<Approved>, LedgerError> {
-        let sql = "SELECT body FROM approval WHERE project = $1 AND approval IN";
-        self.bodies_of(sql, project, approvals).await
     }
 
     async fn bodies_of<T: serde::de::DeserializeOwned>(
@@ -195,6 +202,7 @@ fn edges_sql(
     nodes: &[Node],
     side: Side,
     kind: Option<EdgeKind>,
+    holds: &str,
     limit: usize,
 ) -> (String, Vec<Value>) {
     let mut values = vec![Value::Text(project.to_string())];
@@ -222,7 +230,7 @@ fn edges_sql(
          UNION \
          SELECT f.from_kind, f.from_key, f.kind, f.to_kind, f.to_key, '' AS role, f.certainty FROM wanted w \
          CROSS JOIN fact_edge f WHERE f.project = $1 AND f.{known_side}_kind = w.kind AND f.{known_side}_key = w.key \
-         AND f.to_seq IS NULL{of_events} LIMIT {limit}",
+         AND {holds}{of_events} LIMIT {limit}",
         wanted.join(", ")
     );
     (sql, values)
@@ -259,7 +267,8 @@ mod tests {
             (Side::To, "e USING INDEX edge_by_target (project=? AND target=?", "fact_edge_by_to"),
         ] {
             for kind in [None, Some(EdgeKind::VersionOf)] {
-                let (sql, values) = edges_sql(&ProjectName::default_project(), &nodes, side, kind, 10);
+                let (sql, values) =
+                    edges_sql(&ProjectName::default_project(), &nodes, side, kind, "f.to_seq IS NULL", 10);
                 let mut session = database.read().await.unwrap();
                 let rows = session.rows(&format!("EXPLAIN QUERY PLAN {sql}"), &values).await.unwrap();
                 let plan: Vec<String> = rows.iter().map(|row| row.text("detail").unwrap()).collect();

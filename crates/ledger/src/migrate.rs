@@ -31,6 +31,7 @@ const MIGRATION_TABLE: &str =
 /// Brings a database to the newest migration.
 pub async fn migrate(database: &Database) -> Result<(), LedgerError> {
     let mut session = database.begin().await?;
+    session.lock_for_migration().await?;
     session.execute(MIGRATION_TABLE, &[]).await?;
     let applied = applied(&mut session).await?;
     for (number, sql) in MIGRATIONS.iter().skip(applied) {

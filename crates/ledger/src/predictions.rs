@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use stemma_core::Digest;
 
-use crate::{
-    Ledger, LedgerError, LedgerView,
-    sql::{Session, Value},
-};
+use crate::{LedgerError, LedgerView, sql::Session};
 
 /// The longest beginning of a segment that was noted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,22 +17,6 @@ pub struct PredictionNote {
     pub key: Digest,
     /// The event that noted it.
     pub seq: u64,
-}
-
-impl Ledger {
-    /// How many records of a segment were noted.
-    pub async fn noted_records(&self, segment: u64) -> Result<u64, LedgerError> {
-        let sql = "SELECT MAX(records) AS records FROM prediction_note WHERE segment = $1";
-        let row = self.read().await?.row(sql, &[Value::Text(format!("{segment:016x}"))]).await?;
-        let records = row.map(|row| row.optional_int("records")).transpose()?.flatten();
-        Ok(records.unwrap_or(0).max(0) as u64)
-    }
-
-    /// Whether ids of predictions were given that a key is needed for.
-    pub async fn has_prediction_notes(&self) -> Result<bool, LedgerError> {
-        let row = self.read().await?.row("SELECT segment FROM prediction_note LIMIT 1", &[]).await?;
-        Ok(row.is_some())
-    }
 }
 
 impl LedgerView {

@@ -1,4 +1,4 @@
-//! Seals over rows that no event made: an event commits to a batch of them, in the order in which they were written.
+//! Seals over runs and other rows that no event made: an event commits to a batch of them, in the order in which they were written.
 //!
 //! The digest of a batch, version 1: that of the digests of its rows, one after the other; of a row, that of its columns:
 //! a number as `i` and 8 bytes, a text or bytes as `t` or `b`, the length in 8 bytes, and itself. Little-endian.
@@ -12,6 +12,7 @@ use stemma_core::{
 
 use crate::{
     Commit, Ledger, LedgerError, Outcome,
+    commit::note,
     sql::{Row, Session, Value},
 };
 
@@ -29,33 +30,67 @@ pub(crate) const fn table_of(rows: SealedRows) -> (&'static str, &'static str) {
 }
 
 impl Ledger {
+    /// Seals the runs that are in no seal yet; returns how many.
+    pub async fn seal_runs(&self, actor: &Actor) -> Result<u64, LedgerError> {
+        self.seal(actor, || async { Ok(unsealed_runs(&mut self.read().await?).await?.into_iter().collect()) }).await
+    }
+
     /// Seals feedback and grants that are in no seal yet; returns how many rows.
     pub async fn seal_rows(&self, actor: &Actor) -> Result<u64, LedgerError> {
-        for _ in 0..ATTEMPTS {
+        let unsealed = || async {
             let mut session = self.read().await?;
-            let head = session.row("SELECT size FROM head WHERE id = 1", &[]).await?;
-            let head = head.ok_or_else(|| LedgerError::Damaged("the ledger has no head".to_owned()))?.int("size")?;
             let mut events = Vec::new();
             for rows in SealedRows::ALL {
                 events.extend(unsealed(&mut session, rows).await?);
             }
-            session.rollback().await?;
+            Ok(events)
+        };
+        self.seal(actor, unsealed).await
+    }
+
+    /// Commits seals, each with how many rows it is over. Only what others seal meanwhile is in the way.
+    async fn seal<S>(&self, actor: &Actor, unsealed: impl Fn() -> S) -> Result<u64, LedgerError>
+    where
+        S: Future<Output = Result<Vec<(Event, u64)>, LedgerError>>,
+    {
+        for _ in 0..ATTEMPTS {
+            let (premises, seals) = self.deciding(unsealed()).await;
+            let (events, counts): (Vec<Event>, Vec<u64>) = seals?.into_iter().unzip();
             if events.is_empty() {
                 return Ok(0);
             }
-            let count = events.iter().map(|event| if let Event::RowsSealed { count, .. } = event { *count } else { 0 });
-            let (count, request, expected) = (count.sum(), RequestId::generate(), Some(head as u64));
-            let commit = Commit { actor: actor.clone(), request, expected, events, token_hash: None };
+            let (request, premises) = (RequestId::generate(), Some(premises));
+            let commit = Commit { actor: actor.clone(), request, premises, events, token_hash: None };
             if let Outcome::Committed { .. } = self.commit(commit).await? {
-                return Ok(count);
+                return Ok(counts.iter().sum());
             }
         }
+        // who was faster has sealed them
         Ok(0)
     }
 }
 
+/// The seal over the runs that are in none.
+async fn unsealed_runs(session: &mut Session) -> Result<Option<(Event, u64)>, LedgerError> {
+    note("run_seal", &[]);
+    let last = session.row("SELECT MAX(last_run) AS last FROM run_seal", &[]).await?;
+    let last = last.map(|row| row.optional_int("last")).transpose()?.flatten().unwrap_or(0);
+    let rows =
+        session.rows("SELECT place, digest FROM run WHERE place > $1 ORDER BY place", &[Value::Int(last)]).await?;
+    let (Some(first), Some(newest)) = (rows.first(), rows.last()) else {
+        return Ok(None);
+    };
+    let mut digests = Vec::new();
+    for row in &rows {
+        digests.extend_from_slice(row.parsed::<Digest>("digest")?.as_bytes());
+    }
+    let (first, last, count) = (first.int("place")?, newest.int("place")?, rows.len() as u64);
+    Ok(Some((Event::RunsSealed { first, last, count, digest: Digest::of(&digests) }, count)))
+}
+
 /// The seal over the rows of a kind that are in none; nothing if there are no such rows.
-async fn unsealed(session: &mut Session, rows: SealedRows) -> Result<Option<Event>, LedgerError> {
+async fn unsealed(session: &mut Session, rows: SealedRows) -> Result<Option<(Event, u64)>, LedgerError> {
+    note("row_seal", &[("kind", rows.as_str().into())]);
     let sql = "SELECT MAX(last_row) AS last FROM row_seal WHERE kind = $1";
     let sealed = session.row(sql, &[rows.as_str().into()]).await?;
     let sealed = sealed.map(|row| row.optional_int("last")).transpose()?.flatten().unwrap_or(0);
@@ -68,7 +103,7 @@ async fn unsealed(session: &mut Session, rows: SealedRows) -> Result<Option<Even
         page.iter().for_each(|row| digests.extend_from_slice(digest_of(row).as_bytes()));
     }
     let event = Event::RowsSealed { of: rows, first: sealed + 1, last, count, digest: Digest::of(&digests) };
-    Ok((count > 0).then_some(event))
+    Ok((count > 0).then_some((event, count)))
 }
 
 /// Some rows of a kind behind a place, in order.

@@ -157,10 +157,21 @@ fn whole_connections(most: u32) -> SqlitePoolOptions {
         .before_acquire(move |connection, _| Box::pin(std::future::ready(Ok(is_whole(connection)))))
 }
 
-/// A transaction, or a connection that only reads.
-pub enum Session {
+/// A transaction.
+pub struct Session {
+    transaction: Open,
+    changed: u64,
+}
+
+enum Open {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
+}
+
+impl From<Open> for Session {
+    fn from(transaction: Open) -> Self {
+        Self { transaction, changed: 0 }
+    }
 }
 
 impl Database {
@@ -212,20 +223,20 @@ impl Database {
 
     /// Starts a transaction that will write. On SQLite it is alone from here on.
     pub async fn begin(&self) -> Result<Session, LedgerError> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => Session::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Session::Postgres(pool.begin().await?),
-        })
+        Ok(Session::from(match self {
+            Self::Sqlite { writer, .. } => Open::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Open::Postgres(pool.begin().await?),
+        }))
     }
 
     /// Starts a transaction that only reads, all of it at one moment.
     pub async fn read(&self) -> Result<Session, LedgerError> {
-        Ok(match self {
-            Self::Sqlite { readers, .. } => Session::Sqlite(readers.begin().await?),
+        Ok(Session::from(match self {
+            Self::Sqlite { readers, .. } => Open::Sqlite(readers.begin().await?),
             Self::Postgres(pool) => {
-                Session::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+                Open::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
-        })
+        }))
     }
 
     pub async fn close(&self) {
@@ -257,42 +268,73 @@ macro_rules! bind_all {
 }
 
 impl Session {
+    pub const fn is_postgres(&self) -> bool {
+        matches!(self.transaction, Open::Postgres(_))
+    }
+
+    /// Rows that [`Self::execute`] changed so far.
+    pub const fn changed(&self) -> u64 {
+        self.changed
+    }
+
     /// What to select from for the rows of a list (see [`Value::list`]) that is bound at a place: `list.value->>0` is the
     /// first column. One value stands for thousands, which the drivers would otherwise bind one by one.
     pub fn list_at(&self, place: u8) -> String {
-        match self {
-            Self::Sqlite(_) => format!("json_each(${place}) AS list"),
-            Self::Postgres(_) => format!("jsonb_array_elements(CAST(${place} AS jsonb)) AS list(value)"),
+        match self.transaction {
+            Open::Sqlite(_) => format!("json_each(${place}) AS list"),
+            Open::Postgres(_) => format!("jsonb_array_elements(CAST(${place} AS jsonb)) AS list(value)"),
         }
     }
 
     /// A statement of a migration, written for SQLite. There a table `WITHOUT ROWID` is kept once, in the order of its key;
     /// PostgreSQL has no such thing.
     pub fn table_definition<'a>(&self, sql: &'a str) -> Cow<'a, str> {
-        match self {
-            Self::Sqlite(_) => Cow::Borrowed(sql),
-            Self::Postgres(_) => Cow::Owned(sql.replace(" WITHOUT ROWID", "")),
+        match self.transaction {
+            Open::Sqlite(_) => Cow::Borrowed(sql),
+            Open::Postgres(_) => Cow::Owned(sql.replace(" WITHOUT ROWID", "")),
         }
+    }
+
+    /// Keeps other migrations of the same tables out until the end of the transaction. On SQLite it is alone already.
+    pub async fn lock_for_migration(&mut self) -> Result<(), LedgerError> {
+        match self.transaction {
+            Open::Sqlite(_) => Ok(()),
+            Open::Postgres(_) => {
+                let sql = "SELECT 1 AS locked FROM (SELECT pg_advisory_xact_lock(hashtext('stemma ' || current_schema()))) AS l";
+                self.rows(sql, &[]).await.map(drop)
+            }
+        }
+    }
+
+    /// Runs statements without values that return nothing, as those about savepoints.
+    pub async fn script(&mut self, sql: &'static str) -> Result<(), LedgerError> {
+        match &mut self.transaction {
+            Open::Sqlite(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(drop)?,
+            Open::Postgres(tx) => sqlx::raw_sql(sql).execute(&mut **tx).await.map(drop)?,
+        }
+        Ok(())
     }
 
     /// Runs one statement; returns how many rows it changed.
     pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, LedgerError> {
         let text = AssertSqlSafe(sql.to_owned());
-        Ok(match self {
-            Self::Sqlite(tx) => bind_all!(sqlx::query(text), values).execute(&mut **tx).await?.rows_affected(),
-            Self::Postgres(tx) => bind_all!(sqlx::query(text), values).execute(&mut **tx).await?.rows_affected(),
-        })
+        let changed = match &mut self.transaction {
+            Open::Sqlite(tx) => bind_all!(sqlx::query(text), values).execute(&mut **tx).await?.rows_affected(),
+            Open::Postgres(tx) => bind_all!(sqlx::query(text), values).execute(&mut **tx).await?.rows_affected(),
+        };
+        self.changed += changed;
+        Ok(changed)
     }
 
     /// Runs a query, or a statement with RETURNING.
     pub async fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, LedgerError> {
         let text = AssertSqlSafe(sql.to_owned());
-        match self {
-            Self::Sqlite(tx) => {
+        match &mut self.transaction {
+            Open::Sqlite(tx) => {
                 let rows = bind_all!(sqlx::query(text), values).fetch_all(&mut **tx).await?;
                 rows.iter().map(sqlite_row).collect()
             }
-            Self::Postgres(tx) => {
+            Open::Postgres(tx) => {
                 let rows = bind_all!(sqlx::query(text), values).fetch_all(&mut **tx).await?;
                 rows.iter().map(postgres_row).collect()
             }
@@ -304,17 +346,17 @@ impl Session {
     }
 
     pub async fn commit(self) -> Result<(), LedgerError> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
+        match self.transaction {
+            Open::Sqlite(tx) => tx.commit().await?,
+            Open::Postgres(tx) => tx.commit().await?,
         }
         Ok(())
     }
 
     pub async fn rollback(self) -> Result<(), LedgerError> {
-        match self {
-            Self::Sqlite(tx) => tx.rollback().await?,
-            Self::Postgres(tx) => tx.rollback().await?,
+        match self.transaction {
+            Open::Sqlite(tx) => tx.rollback().await?,
+            Open::Postgres(tx) => tx.rollback().await?,
         }
         Ok(())
     }

@@ -3,15 +3,14 @@
 
 use stemma_core::{
     Digest,
-    event::Event,
-    id::{RequestId, RunId},
+    id::RunId,
     lineage::{Edge, Node},
     name::ProjectName,
-    record::{Actor, RunRecord},
+    record::RunRecord,
 };
 
 use crate::{
-    Commit, Ledger, LedgerError, Outcome,
+    Ledger, LedgerError,
     files::insert_files,
     sql::{Session, Value},
 };
@@ -23,28 +22,8 @@ impl Ledger {
     /// Writes a run, its files and its edges, all or nothing. A run that is there already is left as it is; returns
     /// whether what is there now is this record.
     pub async fn insert_run(&self, record: &RunRecord, digest: Digest) -> Result<bool, LedgerError> {
-        let mut session = self.database().begin().await?;
-        let place = next_place(&mut session, "run").await?;
-        let sql = "INSERT INTO run (place, run, project, digest, record) VALUES ($1, $2, $3, $4, $5) \
-                   ON CONFLICT (run) DO NOTHING";
-        let (run, project) = (Value::Text(record.id.to_string()), Value::Text(record.project.to_string()));
-        let body = Value::Text(serde_json::to_string(record)?);
-        let values = [Value::Int(place), run.clone(), project.clone(), Value::Text(digest.to_string()), body];
-        if session.execute(sql, &values).await? == 0 {
-            let there = session.row("SELECT project, digest FROM run WHERE run = $1", &[run]).await?;
-            let same = |row: crate::sql::Row| -> Result<bool, LedgerError> {
-                Ok(row.text("project")? == record.project.as_str() && row.parsed::<Digest>("digest")? == digest)
-            };
-            let same = there.map(same).transpose()?.unwrap_or(false);
-            session.rollback().await?;
-            return Ok(same);
-        }
-        insert_files(&mut session, record).await?;
-        for edge in record.edges() {
-            insert_edge(&mut session, &record.project, &edge).await?;
-        }
-        session.commit().await?;
-        Ok(true)
+        let record = record.clone();
+        self.write(move |tx| Box::pin(async move { insert_run(&mut tx.session, &record, digest).await })).await
     }
 
     pub async fn run(&self, project: &ProjectName, run: RunId) -> Result<Option<RunRecord>, LedgerError> {
@@ -66,41 +45,6 @@ impl Ledger {
         let values = [Value::Text(project.to_string()), before.into(), Value::Int(i64::from(limit))];
         let rows = self.read().await?.rows(sql, &values).await?;
         rows.iter().map(|row| row.json("record")).collect()
-    }
-
-    /// Seals the runs that are in no seal yet; returns how many.
-    pub async fn seal_runs(&self, actor: &Actor) -> Result<u64, LedgerError> {
-        // at the same moment as the runs: whoever sealed them meanwhile has moved the ledger
-        let mut session = self.read().await?;
-        let head = session.row("SELECT size FROM head WHERE id = 1", &[]).await?;
-        let head = head.map(|row| row.int("size")).transpose()?.map(|size| size as u64);
-        let last = session.row("SELECT MAX(last_run) AS last FROM run_seal", &[]).await?;
-        let last = last.map(|row| row.optional_int("last")).transpose()?.flatten().unwrap_or(0);
-        let rows =
-            session.rows("SELECT place, digest FROM run WHERE place > $1 ORDER BY place", &[Value::Int(last)]).await?;
-        session.rollback().await?;
-        let (Some(first), Some(newest)) = (rows.first(), rows.last()) else {
-            return Ok(0);
-        };
-        let (first, newest) = (first.int("place")?, newest.int("place")?);
-        let mut digests = Vec::new();
-        for row in &rows {
-            let digest: Digest = row.parsed("digest")?;
-            digests.extend_from_slice(digest.as_bytes());
-        }
-        let count = rows.len() as u64;
-        let event = Event::RunsSealed { first, last: newest, count, digest: Digest::of(&digests) };
-        let commit = Commit {
-            actor: actor.clone(),
-            request: RequestId::generate(),
-            expected: head,
-            events: vec![event],
-            token_hash: None,
-        };
-        match self.commit(commit).await? {
-            Outcome::Committed { .. } => Ok(count),
-            Outcome::Moved => Ok(0),
-        }
     }
 
     /// Which of the digests the project may not read.
@@ -131,20 +75,8 @@ impl Ledger {
         known: usize,
         body: &str,
     ) -> Result<bool, LedgerError> {
-        let mut session = self.database().begin().await?;
-        // keeps others out until the commit, so what is counted now is what there is
-        let place = next_place(&mut session, "feedback").await?;
-        let counted = "SELECT COUNT(*) AS there FROM feedback WHERE prediction = $1";
-        let there = session.row(counted, &[prediction.into()]).await?.map(|row| row.int("there")).transpose()?;
-        if there != i64::try_from(known).ok() {
-            session.rollback().await?;
-            return Ok(false);
-        }
-        let sql = "INSERT INTO feedback (place, project, prediction, body) VALUES ($1, $2, $3, $4)";
-        let values = [Value::Int(place), Value::Text(project.to_string()), prediction.into(), body.into()];
-        session.execute(sql, &values).await?;
-        session.commit().await?;
-        Ok(true)
+        let row = [Value::Text(project.to_string()), prediction.into(), body.into()];
+        self.write(move |tx| Box::pin(insert_feedback(&mut tx.session, known, row))).await
     }
 
     pub async fn feedback(&self, prediction: &str) -> Result<Vec<String>, LedgerError> {
@@ -154,15 +86,44 @@ impl Ledger {
     }
 }
 
-/// The next number of an append-only table. The caller's transaction keeps others out: on SQLite there is one writer,
-/// on PostgreSQL the lock below.
+/// The next number of an append-only table. Nobody else writes meanwhile.
 pub(crate) async fn next_place(session: &mut Session, table: &str) -> Result<i64, LedgerError> {
-    if matches!(session, Session::Postgres(_)) {
-        session.execute(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE"), &[]).await?;
-    }
     let sql = format!("SELECT MAX(place) AS newest FROM {table}");
     let newest = session.row(&sql, &[]).await?.map(|row| row.optional_int("newest")).transpose()?.flatten();
     Ok(newest.unwrap_or(0) + 1)
+}
+
+async fn insert_run(session: &mut Session, record: &RunRecord, digest: Digest) -> Result<bool, LedgerError> {
+    let place = next_place(session, "run").await?;
+    let sql = "INSERT INTO run (place, run, project, digest, record) VALUES ($1, $2, $3, $4, $5) \
+               ON CONFLICT (run) DO NOTHING";
+    let (run, project) = (Value::Text(record.id.to_string()), Value::Text(record.project.to_string()));
+    let body = Value::Text(serde_json::to_string(record)?);
+    let values = [Value::Int(place), run.clone(), project, Value::Text(digest.to_string()), body];
+    if session.execute(sql, &values).await? == 0 {
+        let there = session.row("SELECT project, digest FROM run WHERE run = $1", &[run]).await?;
+        let there = there.ok_or_else(|| LedgerError::Damaged(format!("run {} is there and is not", record.id)))?;
+        return Ok(there.text("project")? == record.project.as_str() && there.parsed::<Digest>("digest")? == digest);
+    }
+    insert_files(session, record).await?;
+    for edge in record.edges() {
+        insert_edge(session, &record.project, &edge).await?;
+    }
+    Ok(true)
+}
+
+/// Adds a row (project, prediction, body) if there are so many on its prediction.
+async fn insert_feedback(session: &mut Session, known: usize, row: [Value; 3]) -> Result<bool, LedgerError> {
+    let counted = "SELECT COUNT(*) AS there FROM feedback WHERE prediction = $1";
+    let there = session.row(counted, &row[1..2]).await?.map(|row| row.int("there")).transpose()?;
+    if there != i64::try_from(known).ok() {
+        return Ok(false);
+    }
+    let place = next_place(session, "feedback").await?;
+    let [project, prediction, body] = row;
+    let sql = "INSERT INTO feedback (place, project, prediction, body) VALUES ($1, $2, $3, $4)";
+    session.execute(sql, &[Value::Int(place), project, prediction, body]).await?;
+    Ok(true)
 }
 
 async fn insert_edge(session: &mut Session, project: &ProjectName, edge: &Edge) -> Result<(), LedgerError> {
@@ -186,12 +147,6 @@ async fn node_id(session: &mut Session, node: &Node) -> Result<i64, LedgerError>
     let find = "SELECT id FROM node WHERE kind = $1 AND key = $2";
     if let Some(row) = session.row(find, &key).await? {
         return row.int("id");
-    }
-    if matches!(session, Session::Postgres(_)) {
-        session.execute("LOCK TABLE node IN EXCLUSIVE MODE", &[]).await?;
-        if let Some(row) = session.row(find, &key).await? {
-            return row.int("id");
-        }
     }
     let newest = session.row("SELECT MAX(id) AS newest FROM node", &[]).await?;
     let id = newest.map(|row| row.optional_int("newest")).transpose()?.flatten().unwrap_or(0) + 1;

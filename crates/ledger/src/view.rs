@@ -33,7 +33,7 @@ impl LedgerView {
     /// Opens the database in a file. On storage that can't be written, where SQLite can't keep other readers and writers
     /// apart, a copy is read.
     pub async fn open(path: &Path) -> Result<Self, LedgerError> {
-        let there = |source| LedgerError::File { path: path.to_owned(), source };
+        let there = |source| LedgerError::file(path, source);
         if std::fs::metadata(path).map_err(there)?.len() == 0 {
             return Err(LedgerError::Damaged(format!("`{}` is empty", path.display())));
         }

@@ -214,7 +214,7 @@ impl Engine {
 
     pub(crate) async fn has_edges(&self, project: &ProjectName, node: &Node) -> Result<bool, Problem> {
         for side in [Side::From, Side::To] {
-            let found = self.ledger().edges(project, std::slice::from_ref(node), side, None, 1).await;
+            let found = self.ledger().now().edges(project, std::slice::from_ref(node), side, None, 1).await;
             if !found.map_err(ledger_problem)?.0.is_empty() {
                 return Ok(true);
             }

@@ -123,7 +123,7 @@ impl Engine {
             bearers.entry(Node::new(NodeKind::Content, digest)).or_default().push(node);
         }
         asked.extend(bearers.keys().filter(|content| !nodes.iter().any(|(node, _)| node == *content)).cloned());
-        let found = self.ledger().edges(project, &asked, side, None, EDGES_MAX).await;
+        let found = self.ledger().now().edges(project, &asked, side, None, EDGES_MAX).await;
         let (edges, cut) = found.map_err(ledger_problem)?;
         if cut {
             step.cut.insert(format!("one step has more than {EDGES_MAX} connections"));
@@ -354,7 +354,7 @@ impl Engine {
                 step.reach(&version_node(version), Reach::Name);
             }
         }
-        let models = self.ledger().model_versions_with(project, digests).await.map_err(ledger_problem)?;
+        let models = self.ledger().now().model_versions_with(project, digests).await.map_err(ledger_problem)?;
         for model in models.into_iter().map(|row| row.value) {
             let made = outputs.iter().find(|file| Some(file.run) == model.run && file.digest == model.digest);
             if let Some(made) = made {

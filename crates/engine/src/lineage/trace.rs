@@ -140,7 +140,7 @@ impl Engine {
                 named.datasets.entry(version.digest).or_default().push(version);
             }
         }
-        for row in self.ledger().model_versions_with(project, &digests).await.map_err(ledger_problem)? {
+        for row in self.ledger().now().model_versions_with(project, &digests).await.map_err(ledger_problem)? {
             named.models.entry(row.value.digest).or_default().push((row.value, row.fact.time));
         }
         Ok(named)
@@ -151,7 +151,7 @@ impl Engine {
         project: &ProjectName,
         digests: &[Digest],
     ) -> Result<Vec<DatasetVersion>, Problem> {
-        let rows = self.ledger().dataset_versions_with(project, digests).await.map_err(ledger_problem)?;
+        let rows = self.ledger().now().dataset_versions_with(project, digests).await.map_err(ledger_problem)?;
         Ok(rows.into_iter().map(dataset_version).filter(|version| version.external.is_none()).collect())
     }
 }

@@ -13,7 +13,7 @@ pub async fn check(session: &mut Session) -> Check {
 
 async fn ask(session: &mut Session) -> Result<Check, LedgerError> {
     let mut check = Check::new(NAME, "questions to the database about its own pages and indexes");
-    if matches!(session, Session::Postgres(_)) {
+    if session.is_postgres() {
         check.leave_out("PostgreSQL's own pages and indexes: `pg_amcheck` and page checksums look at them");
         return Ok(check);
     }

@@ -41,10 +41,8 @@ pub async fn check(live: &mut Session, replayed: &mut Session) -> Result<Check, 
             migrate::NEWEST
         ));
     }
-    let (asked, expected) = match live {
-        Session::Sqlite(_) => (SQLITE, SQLITE),
-        Session::Postgres(_) => (COLUMNS_OF_POSTGRES, COLUMNS_OF_SQLITE),
-    };
+    let (asked, expected) =
+        if live.is_postgres() { (COLUMNS_OF_POSTGRES, COLUMNS_OF_SQLITE) } else { (SQLITE, SQLITE) };
     let (have, want) = (rows_by_text(live, asked).await?, rows_by_text(replayed, expected).await?);
     check.looked_at = want.len() as u64;
     for (text, surplus, _) in differences(&have, &want) {

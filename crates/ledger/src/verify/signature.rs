@@ -20,7 +20,7 @@ pub async fn last_signed(
     let note = match fs::read_to_string(&path) {
         Ok(note) => note,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(LedgerError::File { path, source }),
+        Err(source) => return Err(LedgerError::file(path, source)),
     };
     let (named, _) = named_keys(database).await?;
     let known: Vec<VerifierKey> = match named.current() {

@@ -1,6 +1,7 @@
 //! One suite, run on SQLite and on PostgreSQL.
 
 mod crash;
+mod decide;
 mod events;
 mod full;
 mod history;

@@ -32,12 +32,12 @@ fn events_become_rows_with_who_and_when() {
         let ledger = world.open().await.unwrap();
         commit(&ledger, every_kind(0)).await;
         let project = ProjectName::default_project();
-        let versions = ledger.versions(&project, &"credit-score".parse().unwrap()).await.unwrap();
+        let versions = ledger.now().versions(&project, &"credit-score".parse().unwrap()).await.unwrap();
         // the model itself was never created by these events
         assert_eq!(versions, None);
         let created = Event::ModelCreated { project: project.clone(), model: "credit-score".parse().unwrap() };
         commit(&ledger, vec![created]).await;
-        let versions = ledger.versions(&project, &"credit-score".parse().unwrap()).await.unwrap().unwrap();
+        let versions = ledger.now().versions(&project, &"credit-score".parse().unwrap()).await.unwrap().unwrap();
         let [version] = versions.as_slice() else { panic!("{versions:?}") };
         assert_eq!(version.value.stage.as_str(), "production");
         assert_eq!(version.value.aliases.iter().map(|a| a.as_str()).collect::<Vec<_>>(), ["champion"]);
@@ -46,7 +46,10 @@ fn events_become_rows_with_who_and_when() {
         let events = ledger.events(0, 100).await.unwrap();
         assert_eq!(events.len(), every_kind(0).len() + 1);
         assert_eq!(events[10].event.kind(), "version_registered");
-        assert_eq!(ledger.evidence(&project, &"credit-score".parse().unwrap(), number(0)).await.unwrap().len(), 1);
+        assert_eq!(
+            ledger.now().evidence(&project, &"credit-score".parse().unwrap(), number(0)).await.unwrap().len(),
+            1
+        );
     });
 }
 
@@ -59,13 +62,16 @@ fn a_request_is_done_once_and_a_stale_decision_not_at_all() {
         let twice = ledger.commit(first.clone()).await.unwrap();
         assert!(matches!(once, Outcome::Committed { first: 1, repeated: false, .. }), "{once:?}");
         assert_eq!(twice, Outcome::Committed { first: 1, events: first.events.clone(), repeated: true });
-        let mut stale = change(vec![Event::ProjectCreated { project: "two".parse().unwrap() }]);
-        stale.expected = Some(0);
+        let (premises, projects) = ledger.deciding(ledger.now().projects()).await;
+        assert_eq!(projects.unwrap().len(), 1);
+        commit(&ledger, vec![Event::ProjectCreated { project: "two".parse().unwrap() }]).await;
+        let mut stale = change(vec![Event::ProjectCreated { project: "three".parse().unwrap() }]);
+        stale.premises = Some(premises);
         assert_eq!(ledger.commit(stale.clone()).await.unwrap(), Outcome::Moved);
-        stale.expected = Some(1);
-        assert!(matches!(ledger.commit(stale).await.unwrap(), Outcome::Committed { first: 2, .. }));
+        stale.premises = Some(ledger.deciding(ledger.now().projects()).await.0);
+        assert!(matches!(ledger.commit(stale).await.unwrap(), Outcome::Committed { first: 3, .. }));
         assert!(matches!(ledger.commit(change(vec![])).await, Err(LedgerError::Size(0))));
-        assert_eq!(ledger.head_seq(), 2);
+        assert_eq!(ledger.head_seq(), 3);
     });
 }
 
@@ -189,24 +195,24 @@ fn edges_of_events_are_found_from_both_ends_until_withdrawn() {
         // more nodes than fit into one query
         let mut nodes: Vec<Node> = (0..900).map(|n| Node::new(NodeKind::DatasetVersion, format!("none@{n}"))).collect();
         nodes.push(raw.clone());
-        let (found, cut) = ledger.edges(&project, &nodes, Side::From, None, 10).await.unwrap();
+        let (found, cut) = ledger.now().edges(&project, &nodes, Side::From, None, 10).await.unwrap();
         assert_eq!(found.iter().map(|edge| edge.to.key.as_str()).collect::<Vec<_>>(), ["german-credit@1"]);
         assert!(!cut && found[0].certainty.as_str() == "declared");
         commit(&ledger, events[withdrawn..].to_vec()).await;
-        assert_eq!(ledger.edges(&project, &[raw], Side::From, None, 10).await.unwrap().0, []);
+        assert_eq!(ledger.now().edges(&project, &[raw], Side::From, None, 10).await.unwrap().0, []);
 
         let version = [Node::new(NodeKind::ModelVersion, "credit-score@1.0.0")];
-        let (above, _) = ledger.edges(&project, &version, Side::To, None, 10).await.unwrap();
+        let (above, _) = ledger.now().edges(&project, &version, Side::To, None, 10).await.unwrap();
         let kinds: Vec<&str> = above.iter().map(|edge| edge.from.kind.as_str()).collect();
         assert_eq!(kinds, ["content", "run", "evidence", "approval"]);
-        let (one, cut) = ledger.edges(&project, &version, Side::To, None, 1).await.unwrap();
+        let (one, cut) = ledger.now().edges(&project, &version, Side::To, None, 1).await.unwrap();
         assert!(one.len() == 1 && cut);
-        let (names, _) = ledger.edges(&project, &version, Side::To, Some(EdgeKind::VersionOf), 10).await.unwrap();
+        let (names, _) = ledger.now().edges(&project, &version, Side::To, Some(EdgeKind::VersionOf), 10).await.unwrap();
         assert_eq!(names.len(), 1);
-        let (below, _) = ledger.edges(&project, &version, Side::From, None, 10).await.unwrap();
+        let (below, _) = ledger.now().edges(&project, &version, Side::From, None, 10).await.unwrap();
         assert_eq!(below[0].to, Node::new(NodeKind::Revision, "credit-decision#1"));
         let other = "other".parse().unwrap();
-        assert_eq!(ledger.edges(&other, &version, Side::To, None, 10).await.unwrap().0, []);
+        assert_eq!(ledger.now().edges(&other, &version, Side::To, None, 10).await.unwrap().0, []);
         assert_eq!(ledger.verify().await.first_bad, None);
     });
 }
@@ -260,6 +266,7 @@ fn hostile_text_is_only_text() {
         }
         commit(&ledger, events).await;
         let approvals = ledger
+            .now()
             .approvals(&ProjectName::default_project(), &"credit-score".parse().unwrap(), number(0))
             .await
             .unwrap();
@@ -298,17 +305,17 @@ fn an_endpoint_that_was_taken_down_begins_anew() {
         let of_kind = |n: u32, kind: &str| every_kind(n).into_iter().find(|event| event.kind() == kind).unwrap();
         commit(&ledger, vec![of_kind(0, "revision_deployed")]).await;
         commit(&ledger, vec![of_kind(1, "revision_deployed")]).await;
-        assert_eq!(ledger.taken_down().await.unwrap(), []);
+        assert_eq!(ledger.now().taken_down().await.unwrap(), []);
         let down = of_kind(0, "endpoint_taken_down");
         commit(&ledger, vec![down.clone()]).await;
-        let found = ledger.taken_down().await.unwrap();
+        let found = ledger.now().taken_down().await.unwrap();
         assert_eq!((found.len(), &found[0].value, found[0].fact.seq), (1, &down, 3));
         assert_eq!(found[0].fact.actor.principal.as_str(), "ada@example.org");
-        assert!(ledger.current_revisions().await.unwrap().is_empty());
-        assert_eq!(ledger.activated_revisions(&endpoint).await.unwrap(), [1, 2]);
+        assert!(ledger.now().current_revisions().await.unwrap().is_empty());
+        assert_eq!(ledger.now().activated_revisions(&endpoint).await.unwrap(), [1, 2]);
         commit(&ledger, vec![of_kind(2, "revision_deployed")]).await;
-        assert_eq!(ledger.taken_down().await.unwrap(), []);
-        assert_eq!(ledger.activated_revisions(&endpoint).await.unwrap(), [3]);
+        assert_eq!(ledger.now().taken_down().await.unwrap(), []);
+        assert_eq!(ledger.now().activated_revisions(&endpoint).await.unwrap(), [3]);
         assert!(ledger.verify().await.first_bad.is_none());
     });
 }

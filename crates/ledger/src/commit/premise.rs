@@ -1,0 +1,92 @@
+//! What a decision stands on: the rows that it read, and when.
+//!
+//! Reads of tables that events make note by themselves what they asked for, so that no decision can forget to name a
+//! fact that it used. A premise is a table and a key; it fails if an event since then made a row under that key, or ended
+//! one. So decisions about different things don't keep each other from being committed.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use crate::{
+    Ledger, LedgerError,
+    sql::{Session, Value},
+};
+
+/// Premises in one question to the database.
+const CHUNK: usize = 40;
+
+/// What a decision stands on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Premises {
+    /// The newest event that the decision surely knew of.
+    at: u64,
+    read: Vec<Premise>,
+}
+
+/// Rows of a table that events make: those whose columns have these values.
+#[derive(Debug, Clone, PartialEq)]
+struct Premise {
+    table: &'static str,
+    key: Vec<(&'static str, Value)>,
+}
+
+tokio::task_local! {
+    /// What the decision that is being made has read so far.
+    static READ: Arc<Mutex<Vec<Premise>>>;
+}
+
+/// Notes that rows of a table are read, if somebody is deciding.
+pub fn note(table: &'static str, key: &[(&'static str, Value)]) {
+    // outside of a decision nobody asks
+    let _ = READ.try_with(|read| {
+        let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+        let premise = Premise { table, key: key.to_vec() };
+        if !read.contains(&premise) {
+            read.push(premise);
+        }
+    });
+}
+
+impl Ledger {
+    /// Makes a decision, and notes what it reads of this ledger. What it reads in tasks that it spawns is not noted: there
+    /// must be none that read.
+    pub async fn deciding<T>(&self, decision: impl Future<Output = T>) -> (Premises, T) {
+        let at = self.head_seq();
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let decided = READ.scope(read.clone(), decision).await;
+        let read = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
+        (Premises { at, read }, decided)
+    }
+}
+
+impl Premises {
+    /// Whether all is as it was when it was read. Asked where nobody else writes.
+    pub(super) async fn hold(&self, session: &mut Session, size: u64) -> Result<bool, LedgerError> {
+        if self.at >= size {
+            return Ok(true);
+        }
+        for chunk in self.read.chunks(CHUNK) {
+            let mut values = vec![Value::Int(self.at as i64)];
+            let changed: Vec<String> = chunk.iter().map(|premise| premise.changed_sql(&mut values)).collect();
+            let sql = format!("SELECT 1 AS changed WHERE {}", changed.join(" OR "));
+            if session.row(&sql, &values).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Premise {
+    /// A condition: since the event `$1`, a row was made or ended. The key's values are added to those that are bound.
+    fn changed_sql(&self, values: &mut Vec<Value>) -> String {
+        let mut key = String::new();
+        for (column, value) in &self.key {
+            values.push(value.clone());
+            key.push_str(&format!("{column} = ${} AND ", values.len()));
+        }
+        format!("EXISTS (SELECT 1 FROM {} WHERE {key}(from_seq > $1 OR to_seq > $1))", self.table)
+    }
+}

@@ -1,0 +1,156 @@
+//! The transaction in which the writer does one piece of work after the other, and how events are appended in it.
+
+use std::ops::Range;
+
+use stemma_core::{
+    Timestamp,
+    event::Event,
+    history::merkle::{Place, complete_parts},
+};
+
+use super::{CLOCK_TOLERANCE_MICROS, Commit, Leaf, Outcome, commitment, leaf::Body};
+use crate::{
+    LedgerError, projection,
+    sql::{Database, Session, Value},
+    tree::{Frontier, Hash, leaf_hash},
+};
+
+/// Most events in one commit.
+const EVENTS_MAX: usize = 10_000;
+
+/// An open transaction that is alone to write, in this process and in all others.
+pub struct Tx {
+    pub session: Session,
+    pub(super) frontier: Frontier,
+    /// What its events are stamped with.
+    now: Timestamp,
+}
+
+impl Tx {
+    /// Takes the head row, so that writers of all processes come one after the other.
+    pub(super) async fn begin(database: &Database, now: Timestamp) -> Result<Self, LedgerError> {
+        let mut session = database.begin().await?;
+        let row = session.row("UPDATE head SET id = id WHERE id = 1 RETURNING size", &[]).await?;
+        let size = row.ok_or_else(|| LedgerError::Damaged("the ledger has no head".to_owned()))?.int("size")? as u64;
+        let frontier = read_frontier(&mut session, size).await?;
+        let now = not_before_the_last(&mut session, size, now).await?;
+        Ok(Self { session, frontier, now })
+    }
+
+    /// Commits if the head is the same; what it was before this transaction tells how large the tree was then.
+    pub(super) async fn finish(mut self, before: u64) -> Result<u64, LedgerError> {
+        let size = self.frontier.size();
+        if size != before {
+            let head = [Value::Int(size as i64), Value::Blob(self.frontier.root().to_vec())];
+            self.session.execute("UPDATE head SET size = $1, root = $2 WHERE id = 1", &head).await?;
+        }
+        // nothing written needs no fsync
+        match self.session.changed() {
+            0 => self.session.rollback().await?,
+            _ => self.session.commit().await?,
+        }
+        Ok(size)
+    }
+
+    /// Writes a change, or finds that nothing may be written.
+    pub async fn commit(&mut self, commit: Commit) -> Result<Outcome, LedgerError> {
+        if let Some(before) = self.committed_before(&commit).await? {
+            return Ok(before);
+        }
+        if let Some(premises) = &commit.premises
+            && !premises.hold(&mut self.session, self.frontier.size()).await?
+        {
+            return Ok(Outcome::Moved);
+        }
+        if commit.events.is_empty() || commit.events.len() > EVENTS_MAX {
+            return Err(LedgerError::Size(commit.events.len()));
+        }
+        let first = self.frontier.size() + 1;
+        for event in &commit.events {
+            self.append(&commit, event).await?;
+        }
+        if let Some((token, hash)) = &commit.token_hash {
+            let values = [Value::Text(token.to_string()), Value::Blob(hash.to_vec())];
+            self.session.execute("INSERT INTO token_hash (token, hash) VALUES ($1, $2)", &values).await?;
+        }
+        let request = Value::Text(commit.request.to_string());
+        let values = [request, Value::Int(first as i64), Value::Int(self.frontier.size() as i64)];
+        self.session.execute("INSERT INTO request (id, first_seq, last_seq) VALUES ($1, $2, $3)", &values).await?;
+        Ok(Outcome::Committed { first, events: commit.events, repeated: false })
+    }
+
+    async fn committed_before(&mut self, commit: &Commit) -> Result<Option<Outcome>, LedgerError> {
+        let sql = "SELECT first_seq, last_seq FROM request WHERE id = $1";
+        let Some(row) = self.session.row(sql, &[Value::Text(commit.request.to_string())]).await? else {
+            return Ok(None);
+        };
+        let (first, last) = (row.int("first_seq")?, row.int("last_seq")?);
+        let bodies = "SELECT body FROM event_body WHERE seq BETWEEN $1 AND $2 ORDER BY seq";
+        let rows = self.session.rows(bodies, &[Value::Int(first), Value::Int(last)]).await?;
+        let events = rows.iter().map(|row| row.json("body")).collect::<Result<_, _>>()?;
+        Ok(Some(Outcome::Committed { first: first as u64, events, repeated: true }))
+    }
+
+    /// Appends one event: its leaf, its body, its place in the tree, and what follows from it in the tables.
+    async fn append(&mut self, commit: &Commit, event: &Event) -> Result<(), LedgerError> {
+        let seq = self.frontier.size() + 1;
+        let body = Body::of(event)?;
+        let leaf = Leaf {
+            v: 1,
+            seq,
+            time: self.now,
+            actor: commit.actor.clone(),
+            kind: event.kind().to_owned(),
+            subject: event.subject(),
+            request: commit.request,
+            commitment: commitment(&body.salt, &body.text),
+        };
+        let entry = leaf.text()?;
+        let hash = leaf_hash(entry.as_bytes());
+        let values = [Value::Int(seq as i64), Value::Text(entry), Value::Blob(hash.to_vec())];
+        self.session.execute("INSERT INTO leaf (seq, entry, hash) VALUES ($1, $2, $3)", &values).await?;
+        let values = [Value::Int(seq as i64), Value::Blob(body.salt.to_vec()), Value::Text(body.text)];
+        self.session.execute("INSERT INTO event_body (seq, salt, body) VALUES ($1, $2, $3)", &values).await?;
+        for subtree in self.frontier.append(hash) {
+            let (level, place) = (Value::Int(i64::from(subtree.level)), Value::Int(subtree.index as i64));
+            let values = [level, place, Value::Blob(subtree.hash.to_vec())];
+            self.session.execute("INSERT INTO subtree (level, place, hash) VALUES ($1, $2, $3)", &values).await?;
+        }
+        projection::apply(&mut self.session, seq, event).await
+    }
+}
+
+/// The time to stamp events with: in the ledger it never runs backwards, even if the machine's clock was set back.
+async fn not_before_the_last(session: &mut Session, size: u64, now: Timestamp) -> Result<Timestamp, LedgerError> {
+    let Some(row) = session.row("SELECT entry FROM leaf WHERE seq = $1", &[Value::Int(size as i64)]).await? else {
+        return Ok(now);
+    };
+    let last: Leaf = row.json("entry")?;
+    let behind = last.time.micros().saturating_sub(now.micros());
+    if behind > CLOCK_TOLERANCE_MICROS {
+        tracing::warn!(
+            seconds = behind / 1_000_000,
+            "the clock is behind the ledger's last event, as if it was set back: new events are stamped {}",
+            last.time
+        );
+    }
+    Ok(now.max(last.time))
+}
+
+/// Reads the complete subtrees that leaves consist of, largest first.
+pub async fn read_parts(session: &mut Session, leaves: Range<u64>) -> Result<Vec<Hash>, LedgerError> {
+    let mut parts = Vec::new();
+    for Place { level, index } in complete_parts(leaves) {
+        let at = [Value::Int(i64::from(level)), Value::Int(index as i64)];
+        let row = session.row("SELECT hash FROM subtree WHERE level = $1 AND place = $2", &at).await?;
+        let row = row.ok_or_else(|| LedgerError::Damaged(format!("subtree {level}/{index} is missing")))?;
+        let hash = row.blob("hash")?.try_into();
+        parts.push(hash.map_err(|_| LedgerError::Damaged("a subtree hash is not 32 bytes".to_owned()))?);
+    }
+    Ok(parts)
+}
+
+pub async fn read_frontier(session: &mut Session, size: u64) -> Result<Frontier, LedgerError> {
+    let peaks = read_parts(session, 0..size).await?;
+    Frontier::new(size, peaks).ok_or_else(|| LedgerError::Damaged("the ledger's frontier is not whole".to_owned()))
+}

@@ -1,0 +1,160 @@
+//! Models, their versions, and what was found and decided about them.
+
+use serde::de::DeserializeOwned;
+use stemma_core::{
+    event::{Approved, EvidenceRecorded, Promoted, VersionRegistered},
+    id::{ApprovalId, EvidenceId, RunId},
+    name::{AliasName, ModelName, ProjectName},
+    policy::{ModelPolicy, Stage},
+    version::VersionNumber,
+};
+
+use super::{Key, Recorded, View, recorded, text};
+use crate::{LedgerError, commit::note, sql::Value};
+
+/// Things named in one question to the database.
+const IDS_CHUNK: usize = 2000;
+
+/// A version as registered, and where it stands now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionRow {
+    pub version: VersionRegistered,
+    pub stage: Stage,
+    pub aliases: Vec<AliasName>,
+}
+
+impl View {
+    pub async fn models(&self, project: &ProjectName) -> Result<Vec<Recorded<ModelName>>, LedgerError> {
+        let rows = self.read().await?.facts("t.model AS model", "model", &[("project", text(project))]).await?;
+        rows.iter().map(|row| recorded(row, row.parsed("model")?)).collect()
+    }
+
+    pub async fn policy(&self, project: &ProjectName, model: &ModelName) -> Result<Option<ModelPolicy>, LedgerError> {
+        let key = [("project", text(project)), ("model", text(model))];
+        Ok(self.read().await?.bodies("policy", &key).await?.pop().map(|policy| policy.value))
+    }
+
+    /// All versions of a model, oldest first; `None` if there is no such model.
+    pub async fn versions(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+    ) -> Result<Option<Vec<Recorded<VersionRow>>>, LedgerError> {
+        let mut read = self.read().await?;
+        let key: Key = &[("project", text(project)), ("model", text(model))];
+        if read.facts("t.model AS model", "model", key).await?.is_empty() {
+            return Ok(None);
+        }
+        let versions: Vec<Recorded<VersionRegistered>> = read.bodies("model_version", key).await?;
+        let stages = read.facts("t.number AS number, t.stage AS stage", "stage", key).await?;
+        let mut aliases = Vec::new();
+        for row in read.facts("t.alias AS alias, t.number AS number", "alias", key).await? {
+            aliases.push((row.parsed::<AliasName>("alias")?, row.text("number")?));
+        }
+        aliases.sort();
+        let mut found = Vec::with_capacity(versions.len());
+        for Recorded { value: version, fact } in versions {
+            let number = version.number.to_string();
+            let mut stage = Stage::Development;
+            for row in &stages {
+                if row.text("number")? == number {
+                    let name = row.text("stage")?;
+                    stage = Stage::parse(&name).ok_or_else(|| LedgerError::Damaged(format!("stage `{name}`")))?;
+                }
+            }
+            let names = aliases.iter().filter(|(_, of)| *of == number).map(|(alias, _)| alias.clone()).collect();
+            found.push(Recorded { value: VersionRow { version, stage, aliases: names }, fact });
+        }
+        Ok(Some(found))
+    }
+
+    /// Model versions that a run produced.
+    pub async fn versions_of_run(
+        &self,
+        project: &ProjectName,
+        run: RunId,
+    ) -> Result<Vec<VersionRegistered>, LedgerError> {
+        let key = [("project", text(project)), ("run", text(run))];
+        let versions = self.read().await?.bodies("model_version", &key).await?;
+        Ok(versions.into_iter().map(|version| version.value).collect())
+    }
+
+    pub async fn evidence(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        number: VersionNumber,
+    ) -> Result<Vec<Recorded<EvidenceRecorded>>, LedgerError> {
+        self.of_version("evidence", project, model, number).await
+    }
+
+    pub async fn approvals(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        number: VersionNumber,
+    ) -> Result<Vec<Recorded<Approved>>, LedgerError> {
+        self.of_version("approval", project, model, number).await
+    }
+
+    pub async fn promotions(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        number: VersionNumber,
+    ) -> Result<Vec<Recorded<Promoted>>, LedgerError> {
+        self.of_version("promotion", project, model, number).await
+    }
+
+    async fn of_version<T: DeserializeOwned>(
+        &self,
+        table: &'static str,
+        project: &ProjectName,
+        model: &ModelName,
+        number: VersionNumber,
+    ) -> Result<Vec<Recorded<T>>, LedgerError> {
+        let key = [("project", text(project)), ("model", text(model)), ("number", text(number))];
+        self.read().await?.bodies(table, &key).await
+    }
+
+    /// Evidence by its ids, to say what it is.
+    pub async fn evidence_by_id(
+        &self,
+        project: &ProjectName,
+        evidence: &[EvidenceId],
+    ) -> Result<Vec<EvidenceRecorded>, LedgerError> {
+        self.by_id(project, "evidence", evidence).await
+    }
+
+    /// Approvals by their ids, to say what they are.
+    pub async fn approvals_by_id(
+        &self,
+        project: &ProjectName,
+        approvals: &[ApprovalId],
+    ) -> Result<Vec<Approved>, LedgerError> {
+        self.by_id(project, "approval", approvals).await
+    }
+
+    /// Rows of a table whose column of the same name is one of these.
+    async fn by_id<T: DeserializeOwned>(
+        &self,
+        project: &ProjectName,
+        table: &'static str,
+        ids: &[impl std::fmt::Display],
+    ) -> Result<Vec<T>, LedgerError> {
+        let mut read = self.read().await?;
+        note(table, &[("project", text(project))]);
+        let wheres = format!(
+            "t.project = $1 AND {} AND t.{table} IN (SELECT list.value->>0 FROM {})",
+            read.holds("t"),
+            read.session.list_at(2)
+        );
+        let mut found = Vec::new();
+        for chunk in ids.chunks(IDS_CHUNK) {
+            let list = Value::list(chunk.iter().map(|id| [id.to_string()]))?;
+            let rows = read.facts_where("t.body AS body", table, &wheres, &[text(project), list]).await?;
+            found.extend(rows.iter().map(|row| row.json("body")).collect::<Result<Vec<T>, _>>()?);
+        }
+        Ok(found)
+    }
+}

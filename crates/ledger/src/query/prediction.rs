@@ -1,0 +1,50 @@
+//! Where sealed predictions lie, and what was noted of those that are not sealed yet.
+
+use stemma_core::{event::SegmentSealed, name::EndpointName, prediction::PredictionAddress};
+
+use super::{View, text};
+use crate::{LedgerError, commit::note, sql::Value};
+
+impl View {
+    /// The sealed file that holds a prediction.
+    pub async fn log_part(&self, address: PredictionAddress) -> Result<Option<SegmentSealed>, LedgerError> {
+        let (segment, ordinal) = (segment_text(address.segment), Value::Int(i64::from(address.endpoint)));
+        note("log_part", &[("segment", segment.clone()), ("ordinal", ordinal.clone())]);
+        let mut read = self.read().await?;
+        let sql = format!(
+            "SELECT body FROM log_part t WHERE segment = $1 AND ordinal = $2 AND first_row <= $3 AND last_row >= $3 AND {}",
+            read.holds("t")
+        );
+        let row = read.session.row(&sql, &[segment, ordinal, Value::Int(i64::from(address.row))]).await?;
+        row.map(|row| row.json("body")).transpose()
+    }
+
+    pub async fn log_parts(&self, endpoint: &EndpointName) -> Result<Vec<SegmentSealed>, LedgerError> {
+        let parts = self.read().await?.bodies("log_part", &[("endpoint", text(endpoint))]).await?;
+        Ok(parts.into_iter().map(|part| part.value).collect())
+    }
+
+    /// How many records of a segment were noted.
+    pub async fn noted_records(&self, segment: u64) -> Result<u64, LedgerError> {
+        note("prediction_note", &[("segment", segment_text(segment))]);
+        let mut read = self.read().await?;
+        let sql =
+            format!("SELECT MAX(records) AS records FROM prediction_note t WHERE segment = $1 AND {}", read.holds("t"));
+        let row = read.session.row(&sql, &[segment_text(segment)]).await?;
+        let records = row.map(|row| row.optional_int("records")).transpose()?.flatten();
+        Ok(records.unwrap_or(0).max(0) as u64)
+    }
+
+    /// Whether ids of predictions were given that a key is needed for.
+    pub async fn has_prediction_notes(&self) -> Result<bool, LedgerError> {
+        note("prediction_note", &[]);
+        let mut read = self.read().await?;
+        let sql = format!("SELECT segment FROM prediction_note t WHERE {} LIMIT 1", read.holds("t"));
+        Ok(read.session.row(&sql, &[]).await?.is_some())
+    }
+}
+
+/// As in the name of the segment's file.
+fn segment_text(segment: u64) -> Value {
+    Value::Text(format!("{segment:016x}"))
+}

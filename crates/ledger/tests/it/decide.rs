@@ -1,0 +1,318 @@
+//! Decisions and what they stand on, what is known as of a moment, and a writer that many share.
+
+use proptest::prelude::*;
+use stemma_core::{
+    event::Event,
+    lineage::{Node, NodeKind},
+    name::{ModelName, ProjectName},
+    policy::{ModelPolicy, Role},
+    prediction::PredictionAddress,
+};
+use stemma_ledger::{Commit, Ledger, LedgerError, Outcome, Premises, Side, View};
+
+use crate::{
+    events::{every_kind, number},
+    suite::on_every_database,
+    world::{actor, change, commit},
+};
+
+fn project(name: &str) -> Vec<Event> {
+    vec![Event::ProjectCreated { project: name.parse().unwrap() }]
+}
+
+fn model(n: usize) -> ModelName {
+    format!("model{n}").parse().unwrap()
+}
+
+/// What each way to read governed facts says, in words.
+const READS: [&str; 26] = [
+    "projects",
+    "principals",
+    "tokens",
+    "dataset_versions",
+    "dataset_versions of one",
+    "dataset_versions_of",
+    "dataset_versions_with",
+    "model_versions_with",
+    "models",
+    "policy",
+    "versions",
+    "versions_of_run",
+    "evidence",
+    "approvals",
+    "promotions",
+    "evidence_by_id",
+    "approvals_by_id",
+    "endpoint",
+    "endpoints",
+    "next_endpoint_ordinal",
+    "revisions",
+    "current_revisions",
+    "taken_down",
+    "activated_revisions",
+    "predictions",
+    "edges",
+];
+
+async fn read(view: &View, what: &str) -> String {
+    let default = ProjectName::default_project();
+    let (score, dataset) = ("credit-score".parse().unwrap(), "german-credit".parse().unwrap());
+    let endpoint = "credit-decision".parse().unwrap();
+    let digest = stemma_core::Digest::of(&0u32.to_be_bytes());
+    let node = |name: &str| Node::new(NodeKind::DatasetVersion, name);
+    match what {
+        "projects" => format!("{:?}", view.projects().await),
+        "principals" => format!("{:?}", view.principals().await),
+        "tokens" => format!("{:?}", view.tokens().await),
+        "dataset_versions" => format!("{:?}", view.dataset_versions(&default, None).await),
+        "dataset_versions of one" => format!("{:?}", view.dataset_versions(&default, Some(&dataset)).await),
+        "dataset_versions_of" => format!("{:?}", view.dataset_versions_of(&default, digest).await),
+        "dataset_versions_with" => format!("{:?}", view.dataset_versions_with(&default, &[digest]).await),
+        "model_versions_with" => format!("{:?}", view.model_versions_with(&default, &[digest; 30]).await),
+        "models" => format!("{:?}", view.models(&default).await),
+        "policy" => format!("{:?}", view.policy(&default, &score).await),
+        "versions" => format!("{:?}", view.versions(&default, &score).await),
+        "versions_of_run" => {
+            format!("{:?}", view.versions_of_run(&default, stemma_core::id::RunId::from_u128(0)).await)
+        }
+        "evidence" => format!("{:?}", view.evidence(&default, &score, number(0)).await),
+        "approvals" => format!("{:?}", view.approvals(&default, &score, number(0)).await),
+        "promotions" => format!("{:?}", view.promotions(&default, &score, number(0)).await),
+        "evidence_by_id" => {
+            format!("{:?}", view.evidence_by_id(&default, &[stemma_core::id::EvidenceId::from_u128(0)]).await)
+        }
+        "approvals_by_id" => {
+            format!("{:?}", view.approvals_by_id(&default, &[stemma_core::id::ApprovalId::from_u128(0)]).await)
+        }
+        "endpoint" => format!("{:?}", view.endpoint(&"endpoint0".parse().unwrap()).await),
+        "endpoints" => format!("{:?} {:?}", view.endpoints(&default).await, view.endpoint_by_ordinal(0).await),
+        "next_endpoint_ordinal" => format!("{:?}", view.next_endpoint_ordinal().await),
+        "revisions" => format!(
+            "{:?} {:?} {:?} {:?}",
+            view.revisions(&endpoint).await,
+            view.revision(&endpoint, 1).await,
+            view.newest_revisions(&endpoint, 2).await,
+            view.revision_by_digest(stemma_core::Digest::of(b"revision")).await
+        ),
+        "current_revisions" => format!("{:?}", view.current_revisions().await),
+        "taken_down" => format!("{:?}", view.taken_down().await),
+        "activated_revisions" => format!("{:?}", view.activated_revisions(&endpoint).await),
+        "predictions" => format!(
+            "{:?} {:?} {:?} {:?}",
+            view.log_part(PredictionAddress { segment: 0, endpoint: 0, row: 3 }).await,
+            view.log_parts(&endpoint).await,
+            view.noted_records(0).await,
+            view.has_prediction_notes().await
+        ),
+        "edges" => {
+            let nodes = [node("raw@1")];
+            let (from, to) = (
+                view.edges(&default, &nodes, Side::From, None, 9).await,
+                view.edges(&default, &nodes, Side::To, None, 9).await,
+            );
+            format!("{from:?} {to:?} {:?} {:?}", view.tombstones(&default).await, view.tombstone(digest).await)
+        }
+        other => panic!("nothing reads `{other}`"),
+    }
+}
+
+/// The seq goes from fact to fact, and a rebuilt history has other times.
+fn without_times(said: &str) -> String {
+    let mut parts = said.split("Timestamp(");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + part.split_once(')').map_or("", |(_, rest)| rest))
+}
+
+fn picked(picks: &[(usize, u32)]) -> Vec<Event> {
+    picks.iter().map(|(kind, n)| every_kind(*n).swap_remove(*kind)).collect()
+}
+
+/// An event that no table follows from.
+fn harmless() -> Vec<Event> {
+    vec![every_kind(0).pop().unwrap()]
+}
+
+async fn try_commit(ledger: &Ledger, events: Vec<Event>, premises: Option<Premises>) -> Outcome {
+    let commit = Commit { premises, ..change(events) };
+    ledger.commit(commit).await.unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_decision_read_changes_only_if_it_is_made_anew(
+        before in proptest::collection::vec((0usize..27, 0u32..3), 0..30),
+        after in proptest::collection::vec((0usize..27, 0u32..3), 1..4),
+    ) {
+        on_every_database(async |world| {
+            let ledger = world.open().await.unwrap();
+            commit(&ledger, [harmless(), picked(&before)].concat()).await;
+            let mut stood = Vec::new();
+            for what in READS {
+                let (premises, said) = ledger.deciding(read(&ledger.now(), what)).await;
+                stood.push((what, premises, said));
+            }
+            commit(&ledger, picked(&after)).await;
+            for (what, premises, said) in stood {
+                let is_changed = read(&ledger.now(), what).await != said;
+                let moved = try_commit(&ledger, harmless(), Some(premises)).await == Outcome::Moved;
+                assert!(moved || !is_changed, "`{what}` says something else now, and a decision on it was committed");
+            }
+        });
+    }
+
+    #[test]
+    fn what_was_known_after_an_event_is_known_of_that_moment_for_ever(
+        picks in proptest::collection::vec((0usize..27, 0u32..3), 1..25),
+    ) {
+        on_every_database(async |world| {
+            let ledger = world.open().await.unwrap();
+            let mut known = Vec::new();
+            for pick in &picks {
+                let seq = commit(&ledger, picked(&[*pick])).await;
+                let mut said = Vec::new();
+                for what in READS {
+                    said.push(without_times(&read(&ledger.now(), what).await));
+                }
+                known.push((seq, said));
+            }
+            for (seq, said) in known {
+                for (what, then) in READS.iter().zip(said) {
+                    assert_eq!(without_times(&read(&ledger.after(seq), what).await), then, "`{what}` after event {seq}");
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn decisions_about_different_things_are_committed_side_by_side() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let events = (0..100).map(|n| Event::ModelCreated { project: ProjectName::default_project(), model: model(n) });
+        commit(&ledger, events.collect()).await;
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..100 {
+            let ledger = ledger.clone();
+            tasks.spawn(async move {
+                let project = ProjectName::default_project();
+                let decision = async {
+                    // all have read before one is committed
+                    let known = ledger.now().policy(&project, &model(n)).await.unwrap();
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    known
+                };
+                let (premises, known) = ledger.deciding(decision).await;
+                assert_eq!(known, None);
+                let set = Event::PolicySet { project, model: model(n), policy: ModelPolicy::default() };
+                try_commit(&ledger, vec![set], Some(premises)).await
+            });
+        }
+        let outcomes = tasks.join_all().await;
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Committed { repeated: false, .. })));
+        ledger.checkpoint().await.unwrap();
+        assert_eq!(ledger.verify().await.first_bad, None);
+    });
+}
+
+#[test]
+fn of_decisions_about_the_same_thing_each_knows_what_the_others_did() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let other = world.open().await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..20 {
+            let ledger = if n % 2 == 0 { ledger.clone() } else { other.clone() };
+            tasks.spawn(async move {
+                loop {
+                    let (premises, known) =
+                        ledger.deciding(async { ledger.now().projects().await.unwrap().len() }).await;
+                    let outcome = try_commit(&ledger, project(&format!("p{known}")), Some(premises)).await;
+                    if outcome != Outcome::Moved {
+                        return known;
+                    }
+                }
+            });
+        }
+        let mut numbers = tasks.join_all().await;
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_failure_undoes_nothing_but_itself() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..60u32 {
+            let ledger = ledger.clone();
+            tasks.spawn(async move {
+                let mut events = project(&format!("p{n}"));
+                if n % 3 == 1 {
+                    // the second can't be stored, after the first was written
+                    let label = "a\0b".to_owned();
+                    events.push(Event::TokenIssued {
+                        token: stemma_core::id::TokenId::from_u128(1),
+                        principal: "ada".parse().unwrap(),
+                        label,
+                        expires: None,
+                        check: stemma_core::Digest::of(b""),
+                    });
+                }
+                (n, ledger.commit(change(events)).await)
+            });
+        }
+        for (n, outcome) in tasks.join_all().await {
+            match outcome {
+                Ok(_) => assert_ne!(n % 3, 1),
+                Err(error) => assert!(n % 3 == 1 && matches!(error, LedgerError::Unstorable { .. }), "{n}: {error}"),
+            }
+        }
+        assert_eq!(ledger.head_seq(), 40);
+        ledger.checkpoint().await.unwrap();
+        assert_eq!(ledger.verify().await.first_bad, None);
+    });
+}
+
+#[test]
+fn what_waits_is_written_before_a_ledger_is_closed_and_also_if_nobody_waits_for_it() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let mut waiting: Vec<_> = (0..50).map(|n| Box::pin(ledger.commit(change(project(&format!("p{n}")))))).collect();
+        for one in &mut waiting {
+            assert!(futures::poll!(one.as_mut()).is_pending());
+        }
+        drop(waiting);
+        ledger.close().await;
+        assert!(matches!(ledger.commit(change(project("late"))).await, Err(LedgerError::Closed)));
+        assert_eq!(world.open().await.unwrap().now().projects().await.unwrap().len(), 50);
+    });
+}
+
+#[test]
+fn roles_and_feedback_share_the_writer_with_commits() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let default = ProjectName::default_project();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..40u32 {
+            let (ledger, default) = (ledger.clone(), default.clone());
+            tasks.spawn(async move {
+                if n % 2 == 0 {
+                    assert!(ledger.insert_feedback(&default, &format!("p{n}"), 0, "{}").await.unwrap());
+                } else {
+                    let principal = format!("user{n}").parse().unwrap();
+                    let granted = Event::RoleGranted { principal, project: None, role: Role::Owner };
+                    ledger.commit(change(vec![granted])).await.unwrap();
+                }
+            });
+        }
+        tasks.join_all().await;
+        assert_eq!(ledger.seal_rows(&actor()).await.unwrap(), 20);
+        assert_eq!(ledger.seal_rows(&actor()).await.unwrap(), 0);
+        ledger.checkpoint().await.unwrap();
+        assert_eq!(ledger.verify().await.first_bad, None);
+    });
+}
