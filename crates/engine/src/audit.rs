@@ -12,7 +12,7 @@ use std::{
 
 use stemma_api::types::{AuditEvent, AuditReport, Checkpoint, Page};
 use stemma_core::{Digest, Problem, audit::Check, history};
-use stemma_ledger::LedgerView;
+use stemma_ledger::LedgerAtRest;
 
 use crate::{Engine, Layout, facts::ledger_problem};
 
@@ -32,13 +32,13 @@ pub struct HomeNeeds {
 /// Asks a home, as it lies there, what must be there.
 pub async fn home_needs(root: &Path) -> Result<HomeNeeds, Problem> {
     let layout = Layout::new(root);
-    let view = LedgerView::open(&layout.ledger()).await.map_err(ledger_problem)?;
+    let view = LedgerAtRest::open(&layout.ledger()).await.map_err(ledger_problem)?;
     let content = view.needed_content().await.map_err(ledger_problem)?;
     Ok(HomeNeeds { content, predictions: predictions::check(&layout, &view).await })
 }
 
 async fn audit(layout: &Layout) -> AuditReport {
-    let view = LedgerView::open(&layout.ledger()).await;
+    let view = LedgerAtRest::open(&layout.ledger()).await;
     let (home, check) = home::check(layout, view.as_ref().ok()).await;
     let mut report = match (&view, home) {
         (Ok(view), home) => {
@@ -62,7 +62,7 @@ async fn audit(layout: &Layout) -> AuditReport {
 }
 
 /// Where the key lies is what the home's file says; one that can't be read has a fault of its own.
-async fn signing_key(layout: &Layout, view: &LedgerView) -> Check {
+async fn signing_key(layout: &Layout, view: &LedgerAtRest) -> Check {
     let outside = match layout.read_home() {
         Ok(home) => home.and_then(|home| home.signing_key),
         Err(problem) => return Check::impossible("signing key", problem.message),

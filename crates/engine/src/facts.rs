@@ -381,7 +381,8 @@ impl Engine {
         project: &ProjectName,
         version: &ModelVersion,
     ) -> Result<Vec<Evidence>, Problem> {
-        let rows = self.ledger().now().evidence(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let rows =
+            self.ledger().now().evidence(project, &version.model, version.number).await.map_err(ledger_problem)?;
         let evidence = |row: Recorded<stemma_core::event::EvidenceRecorded>| Evidence {
             evidence: row.value.evidence,
             kind: row.value.kind,
@@ -432,7 +433,8 @@ impl Engine {
         project: &ProjectName,
         version: &ModelVersion,
     ) -> Result<Vec<Approval>, Problem> {
-        let rows = self.ledger().now().approvals(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let rows =
+            self.ledger().now().approvals(project, &version.model, version.number).await.map_err(ledger_problem)?;
         let approval = |row: Recorded<stemma_core::event::Approved>| Approval {
             approval: row.value.approval,
             stage: row.value.stage,
@@ -449,7 +451,8 @@ impl Engine {
         project: &ProjectName,
         version: &ModelVersion,
     ) -> Result<Vec<Promotion>, Problem> {
-        let rows = self.ledger().now().promotions(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let rows =
+            self.ledger().now().promotions(project, &version.model, version.number).await.map_err(ledger_problem)?;
         let promotion = |row: Recorded<stemma_core::event::Promoted>| Promotion {
             from: row.value.from,
             to: row.value.to,

@@ -12,7 +12,7 @@ use stemma_core::{
     policy::Action,
     record::Auth,
 };
-use stemma_ledger::LedgerView;
+use stemma_ledger::LedgerAtRest;
 
 use crate::{Caller, Engine, Layout, facts::ledger_problem};
 
@@ -22,7 +22,7 @@ const REASON_BYTES_MAX: usize = 2000;
 /// What the home of a folder shows of its history as it lies there, and which home it is.
 pub async fn look_at_history(root: &Path, sizes: &BTreeSet<u64>) -> Result<(HomeId, Today), Problem> {
     let layout = Layout::new(root);
-    let view = LedgerView::open(&layout.ledger()).await.map_err(ledger_problem)?;
+    let view = LedgerAtRest::open(&layout.ledger()).await.map_err(ledger_problem)?;
     let home = match layout.read_home()? {
         Some(file) => file.home,
         None => view.home().await.map_err(ledger_problem)?,

@@ -17,7 +17,7 @@ use stemma_core::{
     record::{Actor, Auth},
 };
 use stemma_gateway::{Gateway, LogOptions, PredictionLog};
-use stemma_ledger::{Commit, Ledger, LedgerOptions, LedgerUrl, LedgerView};
+use stemma_ledger::{Commit, Ledger, LedgerAtRest, LedgerOptions, LedgerUrl};
 use stemma_store::Store;
 
 use crate::{
@@ -240,7 +240,7 @@ async fn refuse_history(layout: &Layout) -> Result<(), Problem> {
     if !layout.ledger().exists() {
         return Ok(());
     }
-    let ledger = LedgerView::open(&layout.ledger()).await.map_err(ledger_problem)?;
+    let ledger = LedgerAtRest::open(&layout.ledger()).await.map_err(ledger_problem)?;
     match ledger.size().await.map_err(ledger_problem)? {
         0..=CREATION_EVENTS => Ok(()),
         events => {

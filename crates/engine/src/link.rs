@@ -60,7 +60,9 @@ impl Engine {
             match self.find_edge(edge).await? {
                 None => Err(not_linked(edge)),
                 Some(found) if found.certainty != Certainty::Declared => Err(observed(edge)),
-                Some(_) if !self.ledger().now().is_linked(edge).await.map_err(ledger_problem)? => Err(of_a_dataset(edge)),
+                Some(_) if !self.ledger().now().is_linked(edge).await.map_err(ledger_problem)? => {
+                    Err(of_a_dataset(edge))
+                }
                 Some(_) => Ok(vec![Event::EdgeWithdrawn(edge.clone())]),
             }
         };

@@ -54,7 +54,8 @@ async fn open(folder: &Path) -> Ledger {
 
 /// Lets callers move aliases of models for a while; returns decisions committed and made anew, a second.
 async fn decide(ledger: &Ledger, callers: u32, things: u32) -> (f64, f64) {
-    let events = (0..callers.min(things)).map(|n| Event::ModelCreated { project: ProjectName::default_project(), model: model(n) });
+    let events = (0..callers.min(things))
+        .map(|n| Event::ModelCreated { project: ProjectName::default_project(), model: model(n) });
     ledger.commit(change(events.collect())).await.expect("the ledger takes commits");
     let anew = Arc::new(AtomicU32::new(0));
     let began = Instant::now();

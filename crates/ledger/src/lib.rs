@@ -5,6 +5,7 @@
 //! replaying the events into an empty database gives the same tables, which is how [`Ledger::verify`] checks them.
 //! Runs, content grants and feedback are append-only rows beside it. SQLite and PostgreSQL run the same SQL.
 
+mod at_rest;
 mod checkpoint;
 mod commit;
 mod error;
@@ -24,7 +25,6 @@ mod sql;
 mod telemetry;
 mod tree;
 mod verify;
-mod view;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -32,6 +32,7 @@ use stemma_core::{Clock, history::SignedHead};
 use tokio::sync::watch;
 
 pub use crate::{
+    at_rest::LedgerAtRest,
     checkpoint::NamedKeys,
     commit::{Commit, Outcome, Premises},
     error::LedgerError,
@@ -44,7 +45,6 @@ pub use crate::{
         VersionRow, View,
     },
     tree::{Hash, inclusion_proof, leaf_hash, root_of},
-    view::LedgerView,
 };
 use crate::{
     checkpoint::{Signer, SignerOptions},

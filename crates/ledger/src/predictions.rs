@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stemma_core::Digest;
 
-use crate::{LedgerError, LedgerView, sql::Session};
+use crate::{LedgerAtRest, LedgerError, sql::Session};
 
 /// The longest beginning of a segment that was noted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct PredictionNote {
     pub seq: u64,
 }
 
-impl LedgerView {
+impl LedgerAtRest {
     /// The longest note of each segment.
     pub async fn prediction_notes(&self) -> Result<Vec<PredictionNote>, LedgerError> {
         notes(&mut self.read().await?).await

@@ -4,12 +4,12 @@ use stemma_core::{
     audit::{Check, Fault},
     id::HomeId,
 };
-use stemma_ledger::LedgerView;
+use stemma_ledger::LedgerAtRest;
 
 use crate::Layout;
 
 /// The home's id, from wherever it can still be read.
-pub async fn check(layout: &Layout, ledger: Option<&LedgerView>) -> (Option<HomeId>, Check) {
+pub async fn check(layout: &Layout, ledger: Option<&LedgerAtRest>) -> (Option<HomeId>, Check) {
     let mut check = Check::new("home", "home files name the home that the first event made");
     let named = match layout.read_home() {
         Ok(Some(file)) => Some(file.home),

@@ -6,19 +6,19 @@ use stemma_core::{
     Digest,
     audit::{Check, Fault},
 };
-use stemma_ledger::LedgerView;
+use stemma_ledger::LedgerAtRest;
 use stemma_store::Store;
 
 use crate::{Layout, impact};
 
-pub async fn check(layout: &Layout, ledger: &LedgerView) -> Check {
+pub async fn check(layout: &Layout, ledger: &LedgerAtRest) -> Check {
     match compare(layout, ledger).await {
         Ok(check) => check,
         Err(what) => Check::impossible("packages", what),
     }
 }
 
-async fn compare(layout: &Layout, ledger: &LedgerView) -> Result<Check, String> {
+async fn compare(layout: &Layout, ledger: &LedgerAtRest) -> Result<Check, String> {
     let mut check = Check::new("packages", "environments of runs have the packages that their documents list");
     let environments = ledger.environments().await.map_err(|error| error.to_string())?;
     let mut found = ledger.packages().await.map_err(|error| error.to_string())?;

@@ -11,18 +11,18 @@ use stemma_core::{
     audit::{Check, Fault},
 };
 use stemma_gateway::{SegmentSeen, look_at_segments};
-use stemma_ledger::{LedgerError, LedgerView, PredictionNote};
+use stemma_ledger::{LedgerAtRest, LedgerError, PredictionNote};
 
 use crate::Layout;
 
-pub async fn check(layout: &Layout, ledger: &LedgerView) -> Check {
+pub async fn check(layout: &Layout, ledger: &LedgerAtRest) -> Check {
     match compare(layout, ledger).await {
         Ok(check) => check,
         Err(what) => Check::impossible("predictions", what),
     }
 }
 
-async fn compare(layout: &Layout, ledger: &LedgerView) -> Result<Check, String> {
+async fn compare(layout: &Layout, ledger: &LedgerAtRest) -> Result<Check, String> {
     let mut check = Check::new("predictions", "segments of the open log begin with what was noted of them");
     let notes: BTreeMap<u64, PredictionNote> =
         asked(ledger.prediction_notes().await)?.into_iter().map(|note| (note.segment, note)).collect();

@@ -39,7 +39,9 @@ impl Engine {
             known.runs.insert(run.id.to_string(), weakness(&run));
             words.insert(Node::new(NodeKind::Run, run.id), of_run(&run));
         }
-        for one in ledger.now().evidence_by_id(project, &ids(nodes, NodeKind::Evidence)).await.map_err(ledger_problem)? {
+        for one in
+            ledger.now().evidence_by_id(project, &ids(nodes, NodeKind::Evidence)).await.map_err(ledger_problem)?
+        {
             let label = match (&one.kind, &one.gate) {
                 (EvidenceKind::Gate, Some(gate)) => format!("gate {gate}"),
                 (kind, _) => kind.as_str().to_owned(),
@@ -47,7 +49,9 @@ impl Engine {
             let verdict = if one.passed { "passed" } else { "failed" };
             words.insert(Node::new(NodeKind::Evidence, one.evidence), (label, format!("{verdict}: {}", one.summary)));
         }
-        for one in ledger.now().approvals_by_id(project, &ids(nodes, NodeKind::Approval)).await.map_err(ledger_problem)? {
+        for one in
+            ledger.now().approvals_by_id(project, &ids(nodes, NodeKind::Approval)).await.map_err(ledger_problem)?
+        {
             let label = format!("approval for {}", one.stage);
             words.insert(Node::new(NodeKind::Approval, one.approval), (label, one.reason));
         }

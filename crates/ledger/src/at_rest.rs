@@ -23,13 +23,13 @@ use crate::{
 };
 
 /// An SQLite ledger, open for reading. Its owner may be at work meanwhile.
-pub struct LedgerView {
+pub struct LedgerAtRest {
     database: Database,
     /// Where the files were copied to, if they can't be read where they lie.
     _copy: Option<tempfile::TempDir>,
 }
 
-impl LedgerView {
+impl LedgerAtRest {
     /// Opens the database in a file. On storage that can't be written, where SQLite can't keep other readers and writers
     /// apart, a copy is read.
     pub async fn open(path: &Path) -> Result<Self, LedgerError> {
