@@ -33,7 +33,8 @@ use self::{
     write::Layout,
 };
 use crate::{
-    command::{Global, predict::answered},
+    command::predict::answered,
+    global::Global,
     print::Output,
     session::{self, Session},
 };

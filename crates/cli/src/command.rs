@@ -51,22 +51,12 @@ mod validate;
 mod verify;
 mod why;
 
-pub use add::absolute;
-
 use std::process::ExitCode;
 
-use clap::{
-    Args, Parser, Subcommand,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
-use stemma_core::{
-    Problem,
-    name::{ModelName, PrincipalName, ProjectName},
-    policy::Stage,
-    prediction::{PredictionId, PredictionIdError},
-};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use stemma_core::Problem;
 
-use crate::{history::LineRule, print::Output, settings::env};
+use crate::{global::Global, history::LineRule, print::Output};
 
 /// The family tree of every model: given any prediction ever served, say which model version made it, what that
 /// version was made from and who let it through.
@@ -90,34 +80,6 @@ Exit codes:
   1  not foreseen             4  not allowed             7  wrong settings or files
   2  wrong input              5  in conflict             8  damaged, or not the same
   3  not found                6  refused by a rule       9  not reachable now";
-
-/// Heading of the options that every command has.
-const GLOBAL: &str = "Global options";
-
-#[derive(Debug, Clone, Args)]
-pub struct Global {
-    /// Print results as JSON
-    #[arg(long, global = true, help_heading = GLOBAL)]
-    pub json: bool,
-    /// Say more; twice for even more
-    #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Use a server as home instead of the local `.stemma/`
-    #[arg(long, global = true, help_heading = GLOBAL, value_name = "URL", env = env::SERVER, hide_env_values = true)]
-    pub server: Option<String>,
-    /// The project to work in
-    #[arg(long, global = true, help_heading = GLOBAL, value_name = "NAME", env = env::PROJECT, hide_env_values = true)]
-    pub project: Option<ProjectName>,
-    /// Act under this name, without a credential
-    #[arg(long = "as", global = true, help_heading = GLOBAL, value_name = "NAME")]
-    pub acting_as: Option<PrincipalName>,
-    /// Work in this folder
-    #[arg(short = 'C', long, global = true, help_heading = GLOBAL, value_name = "DIR")]
-    pub directory: Option<std::path::PathBuf>,
-    /// Set by the command that was typed.
-    #[arg(skip)]
-    pub line_rule: LineRule,
-}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -264,29 +226,6 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Role(args) => role::run(args, global, output).await,
         Command::Token(args) => token::run(args, global, output).await,
         Command::Serve(args) => serve::run(args, global, output).await,
-        Command::Completions(args) => completions::run(&args),
+        Command::Completions(args) => completions::run(&args, &mut Arguments::command()),
     }
-}
-
-/// Reads a prediction's id.
-fn prediction(text: &str) -> Result<PredictionId, Problem> {
-    text.parse().map_err(|error: PredictionIdError| {
-        Problem::invalid(error.to_string())
-            .hint("an endpoint's answer holds it as `parameters.prediction_id`; see `stemma endpoints NAME`")
-    })
-}
-
-/// Reads a stage, and lists the stages in the help.
-fn stage() -> impl TypedValueParser<Value = Stage> {
-    PossibleValuesParser::new(Stage::ALL.map(Stage::as_str)).try_map(|text| Stage::parse(&text).ok_or("not a stage"))
-}
-
-/// Splits `model@version` as people type it; a bare model means its newest version.
-fn model_and_version(text: &str) -> Result<(ModelName, String), Problem> {
-    let (model, version) = text.split_once('@').unwrap_or((text, "newest"));
-    if version.is_empty() {
-        return Err(Problem::invalid(format!("`{text}` names no version"))
-            .hint("write `model@1.2.0`, `model@alias`, `model@stage`, or the model alone for its newest version"));
-    }
-    Ok((model.parse()?, version.to_owned()))
 }

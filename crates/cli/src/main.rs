@@ -1,14 +1,17 @@
 //! The binary `stemma`: arguments, settings, printing, exit codes. It holds no rules.
 
+mod argument;
 mod batch;
 mod command;
 mod confirm;
 mod declared;
 mod difference;
 mod error;
+mod global;
 mod history;
 mod print;
 mod remotes;
+mod sandboxed;
 mod secrets;
 mod session;
 mod settings;
@@ -23,8 +26,8 @@ use clap::Parser as _;
 use crate::{command::Arguments, print::Output};
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|first| first == SANDBOXED) {
-        return serve_sandboxed();
+    if std::env::args_os().nth(1).is_some_and(|first| first == sandboxed::ARGUMENT) {
+        return sandboxed::serve();
     }
     let arguments = Arguments::parse();
     let output = Output::new(arguments.global.json);
@@ -47,20 +50,6 @@ fn main() -> ExitCode {
 
 /// Threads that are at work when the command has ended get this long.
 const LAST_THREADS: Duration = Duration::from_secs(5);
-
-/// The first argument of the process that serves one model in a sandbox; nobody types it.
-pub const SANDBOXED: &str = "sandboxed-model";
-
-/// No threads, no settings, no logging: the sandbox would allow none of it.
-fn serve_sandboxed() -> ExitCode {
-    match stemma_engine::validate::child::serve(std::io::stdin().lock(), std::io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
 
 /// Logs go to stderr; `STEMMA_LOG` takes tracing's filter syntax.
 fn start_logging(verbose: u8) {

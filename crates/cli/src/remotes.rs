@@ -14,7 +14,7 @@ use stemma_workspace::{
     remotes::{RemoteSettings, cache_of_remote, contents_of_all_commits},
 };
 
-use crate::{command::absolute, print::Output, settings};
+use crate::{argument::absolute, print::Output, settings};
 
 /// A remote that a person chose, and the paths behind it.
 pub struct Chosen {

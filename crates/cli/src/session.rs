@@ -36,7 +36,7 @@ use stemma_workspace::{
 
 use self::local::Reached;
 use crate::{
-    command::Global,
+    global::Global,
     history::{LineRule, Source, Watch, shown_by},
     print::Output,
 };

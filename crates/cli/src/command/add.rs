@@ -12,8 +12,8 @@ use stemma_core::{
 };
 use stemma_workspace::{Added, InGit};
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session::{self, Session},
     view,
@@ -176,11 +176,6 @@ fn tell_of_git(added: &[Added], output: &Output) {
             output.note(format!("note: Git may take in `{}`: {reason}", added.path));
         }
     }
-}
-
-/// The workspace sees relative paths from its root, a person from where they stand.
-pub fn absolute(path: &Path) -> Result<PathBuf, Problem> {
-    std::path::absolute(path).map_err(|error| Problem::invalid(format!("`{}` is not a path: {error}", path.display())))
 }
 
 fn row(added: &DatasetVersionAdded) -> Vec<String> {

@@ -11,8 +11,8 @@ use stemma_core::{
     audit::{Check, Verdict},
 };
 
-use super::Global;
 use crate::{
+    global::Global,
     history::{
         Watch, compare_outside,
         witness::{self, Told},

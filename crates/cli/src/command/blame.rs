@@ -3,8 +3,8 @@ use std::process::ExitCode;
 use clap::Args;
 use stemma_core::{Problem, near};
 
-use super::Global;
 use crate::{
+    global::Global,
     print::Output,
     session::{self, Session},
     view,

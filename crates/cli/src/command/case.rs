@@ -14,8 +14,9 @@ use stemma_core::{
 };
 use stemma_workspace::{CASES_DIR, Replace, Workspace};
 
-use super::{Global, model_and_version, prediction};
 use crate::{
+    argument::{model_and_version, prediction},
+    global::Global,
     print::Output,
     session::{self, Session},
     view,

@@ -5,8 +5,9 @@ use serde::Serialize;
 use stemma_core::{Digest, Problem, at, name::TreePath};
 use stemma_workspace::{CheckedOut, CheckoutError, Overwrite, State};
 
-use super::{Global, add::absolute};
 use crate::{
+    argument::absolute,
+    global::Global,
     print::{self, Output},
     session::{self, Session},
 };

@@ -3,8 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use stemma_core::Problem;
 
-use super::Global;
-use crate::{print::Output, session, view};
+use crate::{global::Global, print::Output, session, view};
 
 /// Compare two model versions: metrics, data, code, packages, and which one to prefer
 ///

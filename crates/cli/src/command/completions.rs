@@ -1,10 +1,8 @@
 use std::{io::Write as _, process::ExitCode};
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use stemma_core::Problem;
-
-use super::Arguments;
 
 /// Print a script that completes commands and options in a shell
 #[derive(Debug, Args)]
@@ -13,9 +11,10 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-pub fn run(args: &CompletionsArgs) -> Result<ExitCode, Problem> {
+/// Of the commands that `stemma` has.
+pub fn run(args: &CompletionsArgs, stemma: &mut Command) -> Result<ExitCode, Problem> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Arguments::command(), "stemma", &mut script);
+    clap_complete::generate(args.shell, stemma, "stemma", &mut script);
     // a reader that went away is no failure
     let _ = std::io::stdout().write_all(&script);
     Ok(ExitCode::SUCCESS)

@@ -9,8 +9,9 @@ use stemma_core::{
     route::{EndpointSpec, LogMode},
 };
 
-use super::{Global, rollout::EndCanary};
 use crate::{
+    command::rollout::EndCanary,
+    global::Global,
     print::Output,
     session::{self, Session},
     view,

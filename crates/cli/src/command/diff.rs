@@ -10,9 +10,10 @@ use stemma_core::{Digest, Problem, name::TreePath};
 use stemma_store::{Store, TreeChange};
 use stemma_workspace::{State, StatusEntry, Workspace};
 
-use super::{Global, add::absolute};
 use crate::{
+    argument::absolute,
     difference::{self, Contents, Options, Place, Side, trees},
+    global::Global,
     print::Output,
     session::{self, Session},
     view,

@@ -4,8 +4,8 @@ use clap::Args;
 use stemma_api::types::EndpointDetail;
 use stemma_core::{Problem, name::EndpointName};
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session, view,
 };

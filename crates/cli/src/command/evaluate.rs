@@ -3,8 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use stemma_core::Problem;
 
-use super::{Global, model_and_version};
-use crate::{print::Output, session, view::evaluation};
+use crate::{argument::model_and_version, global::Global, print::Output, session, view::evaluation};
 
 /// Evaluate a model version as its model declares
 ///

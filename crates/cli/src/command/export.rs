@@ -9,8 +9,9 @@ use stemma_workspace::{
     export::{About, ExportError, Exported, OciLayout},
 };
 
-use super::{Global, model_and_version};
 use crate::{
+    argument::model_and_version,
+    global::Global,
     print::{self, Output},
     session::{self, Session},
 };

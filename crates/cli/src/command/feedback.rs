@@ -4,8 +4,7 @@ use clap::Args;
 use stemma_api::types::SendFeedback;
 use stemma_core::Problem;
 
-use super::{Global, prediction};
-use crate::{print::Output, session, view};
+use crate::{argument::prediction, global::Global, print::Output, session, view};
 
 /// Tell what came of a prediction
 ///

@@ -4,9 +4,10 @@ use clap::Args;
 use stemma_api::types::{GateResults, GateStanding, RunGates};
 use stemma_core::{Digest, ErrorKind, Problem, case, name::ModelName, policy::GateSpec};
 
-use super::{Global, model_and_version};
 use crate::{
+    argument::model_and_version,
     declared,
+    global::Global,
     print::Output,
     session::{self, Session},
     view,

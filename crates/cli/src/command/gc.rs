@@ -4,9 +4,9 @@ use clap::Args;
 use stemma_api::types::{CollectGarbage, GarbageCollected, GarbageContent};
 use stemma_core::{Digest, Problem};
 
-use super::Global;
 use crate::{
     confirm::{self, Answer},
+    global::Global,
     print::{self, Output},
     session::{self, Session},
     view,

@@ -12,8 +12,8 @@ use stemma_api::{client::Body, types::Resolved};
 use stemma_core::{Digest, ErrorKind, Problem, external::NOT_HASHED, name, span::Span};
 use tempfile::NamedTempFile;
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session::{self, Session, broke_off, cannot_write},
 };

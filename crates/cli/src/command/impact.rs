@@ -3,8 +3,8 @@ use std::process::ExitCode;
 use clap::Args;
 use stemma_core::Problem;
 
-use super::Global;
 use crate::{
+    global::Global,
     print::Output,
     session::{self, thing},
     view,

@@ -12,8 +12,8 @@ use stemma_workspace::import::{
     import_lfs, worst,
 };
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session::{self, Session},
     view,

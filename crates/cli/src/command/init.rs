@@ -6,8 +6,7 @@ use stemma_core::{ErrorKind, Problem, SystemClock, id::HomeId, name::PrincipalNa
 use stemma_engine::Engine;
 use stemma_workspace::{Nesting, Workspace, credentials, home::HomeLock};
 
-use super::Global;
-use crate::{history::Watch, print::Output, session, settings};
+use crate::{global::Global, history::Watch, print::Output, session, settings};
 
 /// Make this folder a workspace with a home of its own
 ///

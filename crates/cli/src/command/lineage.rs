@@ -9,8 +9,8 @@ use stemma_core::{
     lineage::{Direction, NodeKind},
 };
 
-use super::Global;
 use crate::{
+    global::Global,
     print::Output,
     session::{self, Session, thing},
     view,

@@ -7,8 +7,8 @@ use clap::{
 use stemma_api::types::{Link, Linked};
 use stemma_core::{Problem, lineage::EdgeKind};
 
-use super::Global;
 use crate::{
+    global::Global,
     print::Output,
     session::{self, Session, thing},
 };

@@ -8,8 +8,8 @@ use stemma_workspace::{
     operations::{self, Journal},
 };
 
-use super::Global;
 use crate::{
+    global::Global,
     print::Output,
     session::{self, Place, Session},
     view::log::{Done, DoneToPath, History, Log, Lost, history, list},

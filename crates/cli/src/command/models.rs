@@ -4,8 +4,8 @@ use clap::Args;
 use stemma_api::types::{ModelDetail, ModelSummary, ModelVersion};
 use stemma_core::{Problem, name::ModelName};
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session,
     view::{self, evaluation},

@@ -5,9 +5,9 @@ use serde::Serialize;
 use stemma_api::types::{PolicyState, SetPolicies};
 use stemma_core::{ErrorKind, Problem, name::ModelName, policy::ModelPolicy};
 
-use super::Global;
 use crate::{
     declared,
+    global::Global,
     print::Output,
     session::{self, Session},
 };

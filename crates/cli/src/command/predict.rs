@@ -8,8 +8,7 @@ use clap::Args;
 use serde_json::Value;
 use stemma_core::{ErrorKind, Problem, name::EndpointName};
 
-use super::Global;
-use crate::{batch, print::Output, session, tensors};
+use crate::{batch, global::Global, print::Output, session, tensors};
 
 /// Longest input that is read.
 const INPUT_BYTES_MAX: u64 = 16 << 20;

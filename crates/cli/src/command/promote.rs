@@ -4,8 +4,12 @@ use clap::Args;
 use stemma_api::types::{Promote, Promoted};
 use stemma_core::{Problem, policy::Stage};
 
-use super::{Global, model_and_version, stage};
-use crate::{print::Output, session};
+use crate::{
+    argument::{model_and_version, stage},
+    global::Global,
+    print::Output,
+    session,
+};
 
 /// Move a model version to a stage
 ///

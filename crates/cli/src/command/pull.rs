@@ -6,8 +6,8 @@ use stemma_core::{Digest, ErrorKind, Problem};
 use stemma_remote::{Progress, PullOptions};
 use stemma_workspace::Workspace;
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     remotes::{self, Chosen},
     session, view,

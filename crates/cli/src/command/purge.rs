@@ -4,8 +4,8 @@ use clap::Args;
 use stemma_api::types::{Purge, Purged};
 use stemma_core::Problem;
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session::{self, thing},
     view,

@@ -8,8 +8,8 @@ use stemma_remote::{Absence, PushPlan, Remote, RemoteError, Standing};
 use stemma_store::Store;
 use stemma_workspace::Workspace;
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     remotes::{self, Chosen},
     session::{self, Session},

@@ -4,9 +4,9 @@ use clap::Args;
 use stemma_api::types::{ContentClaim, RegisterVersion, Registered};
 use stemma_core::{ErrorKind, Problem, id::RunId, name::ModelName};
 
-use super::Global;
 use crate::{
     declared,
+    global::Global,
     print::Output,
     session::{self, Session, blocking},
     view::evaluation,

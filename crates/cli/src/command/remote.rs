@@ -6,8 +6,8 @@ use stemma_core::Problem;
 use stemma_remote::Location;
 use stemma_workspace::remotes::{RemoteSettings, add_remote, remove_remote};
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session,
 };

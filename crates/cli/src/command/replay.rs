@@ -4,8 +4,9 @@ use clap::Args;
 use stemma_api::types::{OutputComparison, Replay};
 use stemma_core::{ErrorKind, Problem};
 
-use super::{Global, prediction};
 use crate::{
+    argument::prediction,
+    global::Global,
     print::{self, Output},
     session,
     view::endpoint::{VALUE_CHARS, values},

@@ -23,9 +23,10 @@ use stemma_workspace::reproduce::{
     TrainingNetwork, find_interpreter, install, plan, repeated_outputs, train,
 };
 
-use super::{Global, model_and_version};
 use crate::{
+    argument::model_and_version,
     confirm::{self, Answer},
+    global::Global,
     print::{self, Output},
     secrets,
     session::{self, Session},

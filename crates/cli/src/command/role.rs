@@ -7,8 +7,7 @@ use stemma_core::{
     policy::{Revocable, Role},
 };
 
-use super::{Global, user};
-use crate::print::Output;
+use crate::{command::user, global::Global, print::Output};
 
 /// Roles of people and services; `stemma user add` gives one
 #[derive(Debug, Args)]

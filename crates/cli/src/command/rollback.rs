@@ -4,8 +4,7 @@ use clap::Args;
 use stemma_api::types::Rollback;
 use stemma_core::{Problem, name::EndpointName};
 
-use super::{Global, rollout::EndCanary};
-use crate::{print::Output, session, view};
+use crate::{command::rollout::EndCanary, global::Global, print::Output, session, view};
 
 /// Let an earlier revision of an endpoint answer again
 ///

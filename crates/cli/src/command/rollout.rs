@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use stemma_api::types::{ChangeRollout, RolloutAct};
 use stemma_core::{ErrorKind, Problem, name::EndpointName};
 
-use super::Global;
 use crate::{
     confirm::{self, Answer},
+    global::Global,
     print::Output,
     session::{self, Session},
     view,

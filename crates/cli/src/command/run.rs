@@ -10,8 +10,8 @@ use stemma_runner::{CaptureLevel, CaptureMode};
 use stemma_store::Store;
 use stemma_workspace::{CapturedRun, RunRequest, Workspace, WorkspaceError};
 
-use super::Global;
 use crate::{
+    global::Global,
     print::Output,
     session::{self, Session, blocking},
     settings, view,

@@ -4,8 +4,8 @@ use clap::Args;
 use stemma_api::types::{Page, RunSummary};
 use stemma_core::{Problem, name::PrincipalName};
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session::{self, Session},
     view,

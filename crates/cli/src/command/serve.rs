@@ -19,8 +19,8 @@ use stemma_server::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Global;
 use crate::{
+    global::Global,
     history::{LineRule, Source, Watch, witness::Witnesses},
     print::{self, Output},
     session::{self, HomePlace, OwnedHome},

@@ -8,8 +8,10 @@ use stemma_core::{
     name::{DatasetName, EndpointName, ModelName},
 };
 
-use super::{Global, models, prediction, why};
 use crate::{
+    argument::{model_and_version, prediction},
+    command::{models, why},
+    global::Global,
     print::{self, Output},
     session::{self, Session, thing},
     view,
@@ -85,7 +87,7 @@ async fn show_endpoint(session: &Session, endpoint: &EndpointName, output: &Outp
 }
 
 async fn show_version(session: &Session, resolved: &Resolved, output: &Output) -> Result<(), Problem> {
-    let (model, version) = super::model_and_version(&resolved.name)?;
+    let (model, version) = model_and_version(&resolved.name)?;
     let detail = session.client.version(&session.project, &model, &version).await?;
     output.result(&detail, || view::version::text(&detail, output));
     Ok(())

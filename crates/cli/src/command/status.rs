@@ -5,8 +5,8 @@ use serde::Serialize;
 use stemma_core::Problem;
 use stemma_workspace::{Inside, InsideChange, InsideState, State, StatusEntry};
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session, view,
 };

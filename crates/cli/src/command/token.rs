@@ -4,8 +4,9 @@ use clap::{Args, Subcommand};
 use stemma_api::types::Token;
 use stemma_core::{Problem, id::TokenId, policy::Revocable};
 
-use super::{Global, user};
 use crate::{
+    command::user,
+    global::Global,
     print::{self, Output},
     session, view,
 };

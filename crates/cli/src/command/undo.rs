@@ -8,8 +8,8 @@ use stemma_workspace::{
     operations::{FileChange, Operation},
 };
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session, view,
 };

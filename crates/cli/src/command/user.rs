@@ -8,8 +8,8 @@ use stemma_core::{
     policy::{Revocable, Role},
 };
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session, view,
 };

@@ -3,8 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use stemma_core::{ErrorKind, Problem, record::CheckResult};
 
-use super::{Global, model_and_version};
-use crate::{print::Output, session};
+use crate::{argument::model_and_version, global::Global, print::Output, session};
 
 /// Ask a model version in a sandbox, and bless it if it answers as it should
 ///

@@ -14,8 +14,8 @@ use stemma_workspace::{
     operations::{self, Journal},
 };
 
-use super::Global;
 use crate::{
+    global::Global,
     print::{self, Output},
     session::{self, Session},
     sources::{Sources, TrackedContents},

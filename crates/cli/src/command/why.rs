@@ -3,8 +3,9 @@ use std::process::ExitCode;
 use clap::Args;
 use stemma_core::{Problem, prediction::PredictionId};
 
-use super::{Global, prediction};
 use crate::{
+    argument::prediction,
+    global::Global,
     print::Output,
     session::{self, Session},
     view,

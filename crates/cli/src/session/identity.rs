@@ -6,7 +6,7 @@ use stemma_api::client::Identification;
 use stemma_core::{Problem, name::PrincipalName};
 use stemma_workspace::credentials;
 
-use crate::{command::Global, settings};
+use crate::{global::Global, settings};
 
 /// Who the caller says they are in so many words: `--as NAME`, then `STEMMA_TOKEN`.
 pub fn given(global: &Global) -> Option<Identification> {

@@ -131,7 +131,7 @@ impl OwnedHome {
     async fn open(place: &HomePlace, lock: HomeLock, signing_key: Option<PathBuf>) -> Result<Self, Problem> {
         let engine = Engine::open_with_key(&place.dir, Arc::new(SystemClock), signing_key).await?;
         if let Ok(binary) = std::env::current_exe() {
-            engine.set_model_server(vec![binary.into(), crate::SANDBOXED.into()]);
+            engine.set_model_server(vec![binary.into(), crate::sandboxed::ARGUMENT.into()]);
         }
         Ok(Self { engine, lock })
     }

@@ -4,8 +4,8 @@ use clap::Args;
 use data_encoding::BASE64;
 use stemma_core::{ErrorKind, Problem, event::HistoryAccepted, history::SeenHead, id::HomeId};
 
-use super::Global;
 use crate::{
+    global::Global,
     history::{Remembered, Source},
     print::Output,
     session::{self, Session},

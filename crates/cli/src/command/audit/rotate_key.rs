@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use clap::Args;
 use stemma_core::{ErrorKind, Problem, history::KeySuccession, id::RequestId};
 
-use super::Global;
 use crate::{
+    global::Global,
     print::Output,
     session::{self, Session},
 };

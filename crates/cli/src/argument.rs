@@ -1,0 +1,39 @@
+//! How people name things on the command line.
+
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use stemma_core::{
+    Problem,
+    name::ModelName,
+    policy::Stage,
+    prediction::{PredictionId, PredictionIdError},
+};
+
+/// Reads a prediction's id.
+pub fn prediction(text: &str) -> Result<PredictionId, Problem> {
+    text.parse().map_err(|error: PredictionIdError| {
+        Problem::invalid(error.to_string())
+            .hint("an endpoint's answer holds it as `parameters.prediction_id`; see `stemma endpoints NAME`")
+    })
+}
+
+/// Reads a stage, and lists the stages in the help.
+pub fn stage() -> impl TypedValueParser<Value = Stage> {
+    PossibleValuesParser::new(Stage::ALL.map(Stage::as_str)).try_map(|text| Stage::parse(&text).ok_or("not a stage"))
+}
+
+/// Splits `model@version` as people type it; a bare model means its newest version.
+pub fn model_and_version(text: &str) -> Result<(ModelName, String), Problem> {
+    let (model, version) = text.split_once('@').unwrap_or((text, "newest"));
+    if version.is_empty() {
+        return Err(Problem::invalid(format!("`{text}` names no version"))
+            .hint("write `model@1.2.0`, `model@alias`, `model@stage`, or the model alone for its newest version"));
+    }
+    Ok((model.parse()?, version.to_owned()))
+}
+
+/// The workspace sees relative paths from its root, a person from where they stand.
+pub fn absolute(path: &Path) -> Result<PathBuf, Problem> {
+    std::path::absolute(path).map_err(|error| Problem::invalid(format!("`{}` is not a path: {error}", path.display())))
+}
