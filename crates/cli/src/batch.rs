@@ -33,7 +33,7 @@ use self::{
     write::Layout,
 };
 use crate::{
-    command::predict::answered,
+    command::prediction::predict::answered,
     global::Global,
     print::Output,
     session::{self, Session},

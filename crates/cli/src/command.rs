@@ -1,55 +1,13 @@
-//! The commands: one file each, its argument struct first.
+//! The commands: a folder for each noun, a file for each command, its argument struct first.
 
-mod add;
-mod approve;
-mod audit;
-mod blame;
-mod case;
-mod checkout;
-mod compare;
-mod completions;
-mod deploy;
-pub mod diff;
-mod du;
-mod endpoints;
-mod evaluate;
-mod export;
-mod feedback;
+pub mod data;
+mod endpoint;
 mod gate;
-mod gc;
-mod get;
-mod impact;
-mod import;
-mod init;
+mod home;
 mod lineage;
-mod link;
-mod log;
-mod models;
-mod policy;
-pub mod predict;
-mod promote;
-mod pull;
-mod purge;
-mod push;
-mod register;
-mod remote;
-mod replay;
-mod reproduce;
-mod role;
-mod rollback;
-mod rollout;
+mod model;
+pub mod prediction;
 mod run;
-mod runs;
-mod serve;
-mod show;
-mod status;
-mod token;
-mod undeploy;
-mod undo;
-mod user;
-mod validate;
-mod verify;
-mod why;
 
 use std::process::ExitCode;
 
@@ -83,57 +41,57 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Init(init::InitArgs),
-    Add(add::AddArgs),
-    Status(status::StatusArgs),
-    Diff(diff::DiffArgs),
-    Checkout(checkout::CheckoutArgs),
-    Log(log::LogArgs),
-    Blame(blame::BlameArgs),
-    Undo(undo::UndoArgs),
-    Get(get::GetArgs),
-    Remote(remote::RemoteArgs),
-    Push(push::PushArgs),
-    Pull(pull::PullArgs),
-    Verify(verify::VerifyArgs),
-    Du(du::DuArgs),
-    Gc(gc::GcArgs),
-    Purge(purge::PurgeArgs),
-    Run(run::RunArgs),
-    Runs(runs::RunsArgs),
-    Show(show::ShowArgs),
-    Models(models::ModelsArgs),
-    Policy(policy::PolicyArgs),
-    Register(register::RegisterArgs),
-    Compare(compare::CompareArgs),
-    Evaluate(evaluate::EvaluateArgs),
-    Validate(validate::ValidateArgs),
-    Gate(gate::GateArgs),
-    Case(case::CaseArgs),
-    Approve(approve::ApproveArgs),
-    Promote(promote::PromoteArgs),
-    Deploy(deploy::DeployArgs),
-    Rollout(rollout::RolloutArgs),
-    Rollback(rollback::RollbackArgs),
-    Undeploy(undeploy::UndeployArgs),
-    Endpoints(endpoints::EndpointsArgs),
-    Predict(predict::PredictArgs),
-    Feedback(feedback::FeedbackArgs),
-    Why(why::WhyArgs),
-    Lineage(lineage::LineageArgs),
-    Impact(impact::ImpactArgs),
-    Link(link::LinkArgs),
-    Unlink(link::UnlinkArgs),
-    Replay(replay::ReplayArgs),
-    Reproduce(reproduce::ReproduceArgs),
-    Import(import::ImportArgs),
-    Export(export::ExportArgs),
-    Audit(audit::AuditArgs),
-    User(user::UserArgs),
-    Role(role::RoleArgs),
-    Token(token::TokenArgs),
-    Serve(serve::ServeArgs),
-    Completions(completions::CompletionsArgs),
+    Init(home::init::InitArgs),
+    Add(data::add::AddArgs),
+    Status(data::status::StatusArgs),
+    Diff(data::diff::DiffArgs),
+    Checkout(data::checkout::CheckoutArgs),
+    Log(data::log::LogArgs),
+    Blame(data::blame::BlameArgs),
+    Undo(data::undo::UndoArgs),
+    Get(data::get::GetArgs),
+    Remote(data::remote::RemoteArgs),
+    Push(data::push::PushArgs),
+    Pull(data::pull::PullArgs),
+    Verify(home::verify::VerifyArgs),
+    Du(home::du::DuArgs),
+    Gc(home::gc::GcArgs),
+    Purge(home::purge::PurgeArgs),
+    Run(run::run::RunArgs),
+    Runs(run::runs::RunsArgs),
+    Show(lineage::show::ShowArgs),
+    Models(model::models::ModelsArgs),
+    Policy(gate::policy::PolicyArgs),
+    Register(model::register::RegisterArgs),
+    Compare(model::compare::CompareArgs),
+    Evaluate(model::evaluate::EvaluateArgs),
+    Validate(gate::validate::ValidateArgs),
+    Gate(gate::gate::GateArgs),
+    Case(gate::case::CaseArgs),
+    Approve(gate::approve::ApproveArgs),
+    Promote(gate::promote::PromoteArgs),
+    Deploy(endpoint::deploy::DeployArgs),
+    Rollout(endpoint::rollout::RolloutArgs),
+    Rollback(endpoint::rollback::RollbackArgs),
+    Undeploy(endpoint::undeploy::UndeployArgs),
+    Endpoints(endpoint::endpoints::EndpointsArgs),
+    Predict(prediction::predict::PredictArgs),
+    Feedback(prediction::feedback::FeedbackArgs),
+    Why(prediction::why::WhyArgs),
+    Lineage(lineage::lineage::LineageArgs),
+    Impact(lineage::impact::ImpactArgs),
+    Link(lineage::link::LinkArgs),
+    Unlink(lineage::link::UnlinkArgs),
+    Replay(prediction::replay::ReplayArgs),
+    Reproduce(model::reproduce::ReproduceArgs),
+    Import(data::import::ImportArgs),
+    Export(data::export::ExportArgs),
+    Audit(home::audit::AuditArgs),
+    User(home::user::UserArgs),
+    Role(home::role::RoleArgs),
+    Token(home::token::TokenArgs),
+    Serve(home::serve::ServeArgs),
+    Completions(home::completions::CompletionsArgs),
 }
 
 impl Command {
@@ -171,61 +129,61 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
     }
     if arguments.command.tells_of_lost_runs() {
         // what can't be recorded now is tried again, and the command is not to suffer from it
-        if let Err(problem) = run::record_lost(global, output).await {
+        if let Err(problem) = run::run::record_lost(global, output).await {
             output.note(format!("a run that was lost could not be recorded: {}", problem.message));
         }
     }
     match arguments.command {
-        Command::Init(args) => init::run(args, global, output).await,
-        Command::Add(args) => add::run(args, global, output).await,
-        Command::Status(args) => status::run(args, global, output).await,
-        Command::Diff(args) => diff::run(args, global, output).await,
-        Command::Checkout(args) => checkout::run(args, global, output).await,
-        Command::Log(args) => log::run(args, global, output).await,
-        Command::Blame(args) => blame::run(args, global, output).await,
-        Command::Undo(args) => undo::run(args, global, output).await,
-        Command::Get(args) => get::run(args, global, output).await,
-        Command::Remote(args) => remote::run(args, global, output).await,
-        Command::Push(args) => push::run(args, global, output).await,
-        Command::Pull(args) => pull::run(args, global, output).await,
-        Command::Verify(args) => verify::run(args, global, output).await,
-        Command::Du(args) => du::run(args, global, output).await,
-        Command::Gc(args) => gc::run(args, global, output).await,
-        Command::Purge(args) => purge::run(args, global, output).await,
-        Command::Run(args) => run::run(args, global, output).await,
-        Command::Runs(args) => runs::run(args, global, output).await,
-        Command::Show(args) => show::run(args, global, output).await,
-        Command::Models(args) => models::run(args, global, output).await,
-        Command::Policy(args) => policy::run(args, global, output).await,
-        Command::Compare(args) => compare::run(args, global, output).await,
-        Command::Register(args) => register::run(args, global, output).await,
-        Command::Evaluate(args) => evaluate::run(args, global, output).await,
-        Command::Validate(args) => validate::run(args, global, output).await,
-        Command::Gate(args) => gate::run(args, global, output).await,
-        Command::Case(args) => case::run(args, global, output).await,
-        Command::Approve(args) => approve::run(args, global, output).await,
-        Command::Promote(args) => promote::run(args, global, output).await,
-        Command::Deploy(args) => deploy::run(args, global, output).await,
-        Command::Rollout(args) => rollout::run(args, global, output).await,
-        Command::Rollback(args) => rollback::run(args, global, output).await,
-        Command::Undeploy(args) => undeploy::run(args, global, output).await,
-        Command::Endpoints(args) => endpoints::run(args, global, output).await,
-        Command::Predict(args) => predict::run(args, global, output).await,
-        Command::Feedback(args) => feedback::run(args, global, output).await,
-        Command::Why(args) => why::run(args, global, output).await,
-        Command::Lineage(args) => lineage::run(args, global, output).await,
-        Command::Impact(args) => impact::run(args, global, output).await,
-        Command::Link(args) => link::run(args, global, output).await,
-        Command::Unlink(args) => link::unlink(args, global, output).await,
-        Command::Replay(args) => replay::run(args, global, output).await,
-        Command::Reproduce(args) => reproduce::run(args, global, output).await,
-        Command::Import(args) => import::run(args, global, output).await,
-        Command::Export(args) => export::run(args, global, output).await,
-        Command::Audit(args) => audit::run(args, global, output).await,
-        Command::User(args) => user::run(args, global, output).await,
-        Command::Role(args) => role::run(args, global, output).await,
-        Command::Token(args) => token::run(args, global, output).await,
-        Command::Serve(args) => serve::run(args, global, output).await,
-        Command::Completions(args) => completions::run(&args, &mut Arguments::command()),
+        Command::Init(args) => home::init::run(args, global, output).await,
+        Command::Add(args) => data::add::run(args, global, output).await,
+        Command::Status(args) => data::status::run(args, global, output).await,
+        Command::Diff(args) => data::diff::run(args, global, output).await,
+        Command::Checkout(args) => data::checkout::run(args, global, output).await,
+        Command::Log(args) => data::log::run(args, global, output).await,
+        Command::Blame(args) => data::blame::run(args, global, output).await,
+        Command::Undo(args) => data::undo::run(args, global, output).await,
+        Command::Get(args) => data::get::run(args, global, output).await,
+        Command::Remote(args) => data::remote::run(args, global, output).await,
+        Command::Push(args) => data::push::run(args, global, output).await,
+        Command::Pull(args) => data::pull::run(args, global, output).await,
+        Command::Verify(args) => home::verify::run(args, global, output).await,
+        Command::Du(args) => home::du::run(args, global, output).await,
+        Command::Gc(args) => home::gc::run(args, global, output).await,
+        Command::Purge(args) => home::purge::run(args, global, output).await,
+        Command::Run(args) => run::run::run(args, global, output).await,
+        Command::Runs(args) => run::runs::run(args, global, output).await,
+        Command::Show(args) => lineage::show::run(args, global, output).await,
+        Command::Models(args) => model::models::run(args, global, output).await,
+        Command::Policy(args) => gate::policy::run(args, global, output).await,
+        Command::Compare(args) => model::compare::run(args, global, output).await,
+        Command::Register(args) => model::register::run(args, global, output).await,
+        Command::Evaluate(args) => model::evaluate::run(args, global, output).await,
+        Command::Validate(args) => gate::validate::run(args, global, output).await,
+        Command::Gate(args) => gate::gate::run(args, global, output).await,
+        Command::Case(args) => gate::case::run(args, global, output).await,
+        Command::Approve(args) => gate::approve::run(args, global, output).await,
+        Command::Promote(args) => gate::promote::run(args, global, output).await,
+        Command::Deploy(args) => endpoint::deploy::run(args, global, output).await,
+        Command::Rollout(args) => endpoint::rollout::run(args, global, output).await,
+        Command::Rollback(args) => endpoint::rollback::run(args, global, output).await,
+        Command::Undeploy(args) => endpoint::undeploy::run(args, global, output).await,
+        Command::Endpoints(args) => endpoint::endpoints::run(args, global, output).await,
+        Command::Predict(args) => prediction::predict::run(args, global, output).await,
+        Command::Feedback(args) => prediction::feedback::run(args, global, output).await,
+        Command::Why(args) => prediction::why::run(args, global, output).await,
+        Command::Lineage(args) => lineage::lineage::run(args, global, output).await,
+        Command::Impact(args) => lineage::impact::run(args, global, output).await,
+        Command::Link(args) => lineage::link::run(args, global, output).await,
+        Command::Unlink(args) => lineage::link::unlink(args, global, output).await,
+        Command::Replay(args) => prediction::replay::run(args, global, output).await,
+        Command::Reproduce(args) => model::reproduce::run(args, global, output).await,
+        Command::Import(args) => data::import::run(args, global, output).await,
+        Command::Export(args) => data::export::run(args, global, output).await,
+        Command::Audit(args) => home::audit::run(args, global, output).await,
+        Command::User(args) => home::user::run(args, global, output).await,
+        Command::Role(args) => home::role::run(args, global, output).await,
+        Command::Token(args) => home::token::run(args, global, output).await,
+        Command::Serve(args) => home::serve::run(args, global, output).await,
+        Command::Completions(args) => home::completions::run(&args, &mut Arguments::command()),
     }
 }

@@ -4,7 +4,7 @@ use stemma_diff::{ChangedRow, Difference, DuplicateKey, Named, Row, TableDiff, T
 
 use super::{count, section};
 use crate::{
-    command::diff::{Diff, FileDiff, FileState},
+    command::data::diff::{Diff, FileDiff, FileState},
     difference::{Contents, farthest, retyped},
     print::{self, Output},
 };

@@ -10,7 +10,7 @@ use stemma_core::{
 
 use crate::{
     argument::{model_and_version, prediction},
-    command::{models, why},
+    command::{model::models, prediction::why},
     global::Global,
     print::{self, Output},
     session::{self, Session, thing},

@@ -7,7 +7,7 @@ use stemma_core::{
     policy::{Revocable, Role},
 };
 
-use crate::{command::user, global::Global, print::Output};
+use crate::{command::home::user, global::Global, print::Output};
 
 /// Roles of people and services; `stemma user add` gives one
 #[derive(Debug, Args)]

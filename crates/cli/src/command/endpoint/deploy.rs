@@ -10,7 +10,7 @@ use stemma_core::{
 };
 
 use crate::{
-    command::rollout::EndCanary,
+    command::endpoint::rollout::EndCanary,
     global::Global,
     print::Output,
     session::{self, Session},

@@ -4,7 +4,7 @@ use clap::Args;
 use stemma_api::types::Rollback;
 use stemma_core::{Problem, name::EndpointName};
 
-use crate::{command::rollout::EndCanary, global::Global, print::Output, session, view};
+use crate::{command::endpoint::rollout::EndCanary, global::Global, print::Output, session, view};
 
 /// Let an earlier revision of an endpoint answer again
 ///

@@ -5,7 +5,7 @@ use stemma_api::types::Token;
 use stemma_core::{Problem, id::TokenId, policy::Revocable};
 
 use crate::{
-    command::user,
+    command::home::user,
     global::Global,
     print::{self, Output},
     session, view,

@@ -4,7 +4,7 @@ use clap::Args;
 use stemma_api::types::Undeploy;
 use stemma_core::{Problem, name::EndpointName};
 
-use crate::{command::rollout::EndCanary, global::Global, print::Output, session, view};
+use crate::{command::endpoint::rollout::EndCanary, global::Global, print::Output, session, view};
 
 /// Take an endpoint down
 ///

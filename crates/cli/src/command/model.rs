@@ -1,0 +1,7 @@
+//! Models and their versions: registered, measured, compared and trained again.
+
+pub(super) mod compare;
+pub(super) mod evaluate;
+pub(super) mod models;
+pub(super) mod register;
+pub(super) mod reproduce;

@@ -1,0 +1,185 @@
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use stemma_api::types::{ContentClaim, RecordRun, RunDetail};
+use stemma_core::{
+    Digest, ErrorKind, Problem,
+    record::{Actor, RunKind, RunRecord},
+};
+use stemma_runner::{CaptureLevel, CaptureMode};
+use stemma_store::Store;
+use stemma_workspace::{CapturedRun, RunRequest, Workspace, WorkspaceError};
+
+use crate::{
+    global::Global,
+    print::Output,
+    session::{self, Session, blocking},
+    settings, view,
+};
+
+/// Longest record that is read back from the store.
+const RECORD_BYTES_MAX: u64 = 64 << 20;
+
+/// Run a command and record what it read, wrote and ran on
+///
+/// The command needs no knowledge of Stemma. Ends with the command's own exit code. With `--json`, the last line of
+/// standard output is the run.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// What the run is for
+    #[arg(long, value_enum, default_value = "training")]
+    kind: Kind,
+    /// How closely to watch at most: 4 system calls, 1 Python's own events, 0 only what `stemma.toml` declares
+    #[arg(long, value_enum, value_name = "LEVEL", env = settings::env::CAPTURE, hide_env_values = true)]
+    capture: Option<Level>,
+    /// Send a run to the home that could not be sent when it ended, by the digest of its record
+    #[arg(long, value_name = "DIGEST", conflicts_with = "command")]
+    resend: Option<Digest>,
+    /// The command with its arguments; no shell looks at them
+    #[arg(last = true, required_unless_present = "resend", value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    Training,
+    Evaluation,
+    Stage,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Level {
+    #[value(name = "4")]
+    SystemCalls,
+    #[value(name = "1")]
+    Python,
+    #[value(name = "0")]
+    Declared,
+}
+
+pub async fn run(args: RunArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    if let Some(digest) = args.resend {
+        return resend(digest, global, output).await;
+    }
+    let workspace = session::require_workspace()?;
+    // the home is asked before the command runs, and is free for others while it does
+    let actor = session::with(global, async |session| who(session).await).await?;
+    let request = RunRequest {
+        argv: args.command,
+        directory: session::current_dir()?,
+        kind: args.kind.into(),
+        actor,
+        project: session::project(global, Some(&workspace)),
+        capture: args.capture.map_or(CaptureMode::Best, CaptureMode::from),
+    };
+    let captured = watch(workspace, request).await?;
+    let detail = session::with(global, async |session| record(session, &captured, output).await);
+    let detail = detail.await.map_err(|problem| unsent(&problem, &captured.record_digest))?;
+    report(&detail, &captured.notes, output);
+    Ok(ExitCode::from(u8::try_from(captured.exit_code()).unwrap_or(u8::MAX)))
+}
+
+/// Records the runs of this workspace that were lost, because Stemma was killed before it could.
+pub async fn record_lost(global: &Global, output: &Output) -> Result<(), Problem> {
+    // one that can't be opened is told of by the command itself
+    let Ok(Some(workspace)) = Workspace::find(&session::current_dir()?) else {
+        return Ok(());
+    };
+    for lost in stemma_workspace::lost_runs(&workspace)? {
+        let captured = stemma_workspace::record_lost(&workspace, &workspace.open_store()?, &lost)?;
+        session::with(global, async |session| record(session, &captured, output).await).await?;
+        lost.forget();
+        output.note(format!("run {} was lost and is recorded as such: `stemma run` was ended", captured.record.id));
+    }
+    Ok(())
+}
+
+/// A run is recorded by who ran it, as the home knows them.
+async fn who(session: &Session) -> Result<Actor, Problem> {
+    let you = session.client.home().await?.you;
+    Ok(Actor { principal: you.principal, auth: you.auth })
+}
+
+/// Runs the command on a thread of its own: it takes as long as it takes.
+async fn watch(workspace: Workspace, request: RunRequest) -> Result<CapturedRun, Problem> {
+    let store = workspace.open_store()?;
+    let watched = tokio::task::spawn_blocking(move || stemma_workspace::run(&workspace, &store, &request));
+    let watched = watched.await.map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
+    Ok(watched?)
+}
+
+async fn record(session: &Session, captured: &CapturedRun, output: &Output) -> Result<RunDetail, Problem> {
+    let contents =
+        captured.contents.iter().map(|content| ContentClaim { digest: content.digest, size: content.size, like: None });
+    session.ensure_content(&contents.collect::<Vec<_>>(), output).await?;
+    let run = RecordRun { record: captured.record.clone(), digest: captured.record_digest };
+    session.client.record_run(&session.project, &run).await
+}
+
+/// Nothing is lost: the record is content like any other.
+fn unsent(problem: &Problem, record: &Digest) -> Problem {
+    let message = format!("the command has run, but the home did not take its record: {}", problem.message);
+    Problem { missing: problem.missing.clone(), ..Problem::new(problem.kind, message) }
+        .hint(format!("the record is kept; send it with `stemma run --resend {record}`"))
+}
+
+/// Sends a record that is only in the workspace's store.
+async fn resend(digest: Digest, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let detail = session::with(global, async |session| {
+        let store = session.store()?.clone();
+        let bytes = blocking(move || store.read(&digest, RECORD_BYTES_MAX)).await?;
+        let record: RunRecord = serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::invalid(format!("`{digest}` is not the record of a run: {error}")))?;
+        let contents = contents(session.store()?, digest, &record)?;
+        session.ensure_content(&contents, output).await?;
+        session.client.record_run(&session.project, &RecordRun { record, digest }).await
+    });
+    report(&detail.await?, &[], output);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that a record names, and the record itself.
+fn contents(store: &Store, digest: Digest, record: &RunRecord) -> Result<Vec<ContentClaim>, Problem> {
+    let files = record.inputs.iter().chain(&record.outputs).chain(&record.code.files);
+    let mut digests: Vec<Digest> = files.map(|file| file.digest).collect();
+    digests.extend(record.code.diff);
+    digests.extend([record.environment, digest]);
+    digests.sort();
+    digests.dedup();
+    let claim = |digest: Digest| match store.info(&digest).map_err(WorkspaceError::from)? {
+        Some(info) => Ok(ContentClaim { digest, size: info.size, like: None }),
+        None => Err(Problem::not_found(format!("content `{digest}` of the run is not in the store any more"))),
+    };
+    digests.into_iter().map(claim).collect()
+}
+
+fn report(detail: &RunDetail, notes: &[String], output: &Output) {
+    if output.is_json() {
+        output.line(detail);
+        return;
+    }
+    output.note(view::run::summary(detail));
+    for note in notes {
+        output.note(format!("note: {note}"));
+    }
+}
+
+impl From<Kind> for RunKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Training => Self::Training,
+            Kind::Evaluation => Self::Evaluation,
+            Kind::Stage => Self::Stage,
+        }
+    }
+}
+
+impl From<Level> for CaptureMode {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::SystemCalls => Self::Best,
+            Level::Python => Self::AtMost(CaptureLevel::PythonHook),
+            Level::Declared => Self::AtMost(CaptureLevel::Declared),
+        }
+    }
+}
