@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use stemma_runner::{
     CaptureLevel, CaptureMode, Command,
-    process::{Stream, Streams},
+    command::{Stream, Streams},
     run,
 };
 

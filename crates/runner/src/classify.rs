@@ -2,7 +2,8 @@
 //!
 //! A pure function of the capture: it looks at no file.
 
-mod place;
+mod belonging;
+mod surroundings;
 
 use std::{
     collections::BTreeSet,
@@ -13,44 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     capture::{Capture, CaptureLevel, DirectoryAccess, FileAccess, FileKind},
-    environment::Interpreter,
     source::{is_bytecode, is_code_by_name, source_of},
 };
-use place::{Judge, Place, is_dataless_device};
+use belonging::{Belonging, Judge, is_dataless_device};
 
-/// What the paths are judged by. All paths are absolute and without symbolic links.
-#[derive(Debug, Clone, Default)]
-pub struct Surroundings {
-    pub project: PathBuf,
-    /// Prefixes of interpreters: virtual environments, conda prefixes.
-    pub interpreter_folders: Vec<PathBuf>,
-    pub standard_libraries: Vec<PathBuf>,
-    /// Folders of programs that choose an interpreter, and keep several.
-    pub version_managers: Vec<PathBuf>,
-    pub home: Option<PathBuf>,
-    /// Where scratch files go: `/tmp` and what `TMPDIR` names.
-    pub temporary_folders: Vec<PathBuf>,
-}
-
-impl Surroundings {
-    pub fn new(project: impl Into<PathBuf>) -> Self {
-        Self { project: project.into(), temporary_folders: vec!["/tmp".into(), "/var/tmp".into()], ..Self::default() }
-    }
-
-    /// Adds the folders of an interpreter. A system prefix such as `/usr` is left to the rule for system folders.
-    #[must_use]
-    pub fn with_interpreter(mut self, interpreter: &Interpreter) -> Self {
-        let prefixes = [&interpreter.prefix, &interpreter.base_prefix].into_iter().filter(|prefix| !is_of_many(prefix));
-        self.interpreter_folders.extend(prefixes.cloned());
-        self.standard_libraries.push(interpreter.standard_library.clone());
-        self
-    }
-}
-
-/// A prefix that an interpreter shares with everything else of the system.
-fn is_of_many(prefix: &Path) -> bool {
-    ["/", "/usr", "/usr/local"].iter().any(|shared| prefix == Path::new(shared))
-}
+pub use surroundings::Surroundings;
 
 /// What a run touched, sorted. Every list is sorted by path.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -124,18 +92,18 @@ pub fn classify(capture: &Capture, surroundings: &Surroundings) -> Classified {
     let mut hub = BTreeSet::new();
     for access in &capture.files {
         hub.extend(hub_use(&access.path).filter(|_| access.prior_read));
-        match judge.place(access) {
-            Place::Ignored => classified.ignored += 1,
-            Place::Packages => {
+        match judge.belonging_of(access) {
+            Belonging::Ignored => classified.ignored += 1,
+            Belonging::Packages => {
                 classified.environment.packages += 1;
                 note_change(access, &mut classified.environment);
             }
-            Place::System => {
+            Belonging::System => {
                 classified.environment.system += 1;
                 note_change(access, &mut classified.environment);
             }
-            Place::Cache => classified.environment.caches += 1,
-            Place::Project | Place::Outside => sort(access, capture.level, &mut classified, &mut code),
+            Belonging::Cache => classified.environment.caches += 1,
+            Belonging::Project | Belonging::Outside => sort(access, capture.level, &mut classified, &mut code),
         }
     }
     classified.code = code.into_iter().collect();

@@ -4,18 +4,23 @@
 
 pub mod capture;
 pub mod classify;
+pub mod command;
 pub mod environment;
 mod keep;
+mod kernel;
+mod launch;
 pub mod process;
 mod python;
 mod recorder;
 pub mod sandbox;
+mod signals;
 mod source;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod trace;
 
 pub use capture::{Capture, CaptureLevel, CaptureMode, FileAccess, FileKind, Stamp};
 pub use classify::{Classified, classify};
+pub use command::{Command, Event, Execution, Exit, RunError};
 pub use environment::Environment;
-pub use process::{Command, Event, Execution, Exit, RunError, run};
+pub use process::run;
 pub use sandbox::Sandbox;

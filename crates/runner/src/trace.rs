@@ -4,9 +4,11 @@
 //! It owns no descriptors of ours, blocks every signal, and lives as long as anything it traces: a process whose
 //! tracer is gone could open no file any more.
 
+mod child;
 mod filter;
 mod inherited;
 mod program;
+mod report;
 mod supervise;
 mod syscall;
 mod tracee;
@@ -19,84 +21,16 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
-use stemma_core::Timestamp;
-
+use self::child::Child;
 use crate::{
-    capture::Capture,
-    process::{Exit, Launch, Usage, pipe, with_signals_blocked},
-    sandbox::{Failure, Inside},
+    kernel::{pipe, with_signals_blocked},
+    launch::NOT_STARTED,
 };
+
+pub(crate) use self::report::Report;
 
 /// A report is never longer: 200,000 paths of the greatest length.
 const REPORTS_BYTES_MAX: u64 = 2 << 30;
-
-/// What the tracer says to the process that started it.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Report {
-    Started {
-        pid: i32,
-    },
-    Exited {
-        exit: Exit,
-        ended: Timestamp,
-        usage: Usage,
-    },
-    Finished {
-        capture: Capture,
-    },
-    /// This machine doesn't permit tracing.
-    Refused {
-        reason: String,
-    },
-    /// The walls of its sandbox could not be raised.
-    NotContained {
-        what: String,
-        errno: i32,
-    },
-    /// The program could not be started at all.
-    NotStarted {
-        errno: i32,
-    },
-}
-
-/// What the traced child does once its tracer is ready.
-pub(crate) trait Child {
-    /// Whether it ends with its tracer, and all that it started.
-    fn is_contained(&self) -> bool {
-        false
-    }
-
-    /// Goes where the child will run; returns in the process that becomes its tracer.
-    fn enter(&self) -> Result<Option<Inside>, Failure> {
-        Ok(None)
-    }
-
-    /// Which of the standard streams it doesn't inherit.
-    fn replaces_streams(&self) -> [bool; 3];
-
-    /// Becomes another program or exits; `last` must be called right before and returns an errno.
-    fn proceed(&self, failed: RawFd, last: &dyn Fn() -> i32) -> !;
-}
-
-impl Child for Launch {
-    fn is_contained(&self) -> bool {
-        self.is_contained()
-    }
-
-    fn enter(&self) -> Result<Option<Inside>, Failure> {
-        self.enter()
-    }
-
-    fn replaces_streams(&self) -> [bool; 3] {
-        self.replaces_streams()
-    }
-
-    fn proceed(&self, failed: RawFd, last: &dyn Fn() -> i32) -> ! {
-        self.become_program(failed, last)
-    }
-}
 
 /// Runs a child under the tracer and hands on its reports; returns the last one.
 ///
@@ -188,7 +122,7 @@ impl Child for Probe {
                 libc::_exit(i32::from(opened < 0));
             }
             libc::write(failed, errno.to_ne_bytes().as_ptr().cast(), 4);
-            libc::_exit(crate::process::NOT_STARTED)
+            libc::_exit(NOT_STARTED)
         }
     }
 }

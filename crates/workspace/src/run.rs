@@ -28,8 +28,8 @@ use stemma_core::{
 use stemma_runner::{
     Capture, CaptureLevel, CaptureMode, Classified, Command, Execution, Exit, FileAccess, Sandbox, Stamp,
     classify::{Surroundings, classify},
+    command::{EnvironmentChanges, Streams},
     environment::{self, Environment, Subject},
-    process::{EnvironmentChanges, Streams},
     sandbox::Ending,
 };
 use stemma_store::{Store, StoreError};

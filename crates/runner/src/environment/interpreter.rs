@@ -12,10 +12,10 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Interpreter, read_text};
+use super::{record::Interpreter, text::read_text};
 use crate::{
     capture::Capture,
-    process::find_program,
+    command::find_program,
     sandbox::{Contained, Sandbox},
 };
 

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, ffi::CStr, mem, path::Path};
 
-use super::{Cpu, Gpu, Os, read_text};
+use super::{
+    record::{Cpu, Gpu, Os},
+    text::read_text,
+};
 
 const TEXT_BYTES_MAX: u64 = 8 << 20;
 const MEMORY_STEP_BYTES: u64 = 256 << 20;

@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 use stemma_core::{Sha256, redact::redact_text};
 
-use super::{Package, read_text};
+use super::{record::Package, text::read_text};
 use crate::capture::Capture;
 
 const METADATA_BYTES_MAX: u64 = 64 << 10;

@@ -9,8 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Command;
-use crate::sandbox::{Ending, Sandbox};
+use crate::{
+    command::Command,
+    sandbox::{Ending, Sandbox},
+};
 
 /// How often memory and processes are looked at.
 const TICK: Duration = Duration::from_millis(100);

@@ -14,24 +14,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use libc::sock_filter;
-
 use super::{
-    Contained, Ending, Layers, Missing, Network, Outcome, Sandbox, SandboxError, Wall,
-    enclosure::{self, Enclosure, Failure, Inside},
-    filter, group,
-    landlock::{self, Private, Rules},
-    privileges,
+    enclosure,
+    error::SandboxError,
+    group,
+    outcome::{Contained, Ending, Layers, Outcome},
+    policy::{Network, Sandbox},
     streams::{self, Captured},
+    walls::{Walls, check},
 };
 
 /// How often limits that no kernel keeps for us are looked at.
 const TICK: Duration = Duration::from_millis(25);
-/// Memory that can't be written to the disk for others to have room.
-const LOCKED_BYTES_MAX: u64 = 8 << 20;
-/// What a program in name spaces of its own sees of itself only.
-const PRIVATE: [Private; 2] =
-    [Private { path: "/proc", is_writable: false }, Private { path: "/dev/shm", is_writable: true }];
 /// How long the process that stands for the others may take to be gone.
 const CLEARING: Duration = Duration::from_secs(5);
 /// How runtimes say on stderr that they got no memory.
@@ -40,67 +34,45 @@ const OUT_OF_MEMORY: [&str; 5] =
 /// How those that ignore the signal say that a file has become too large.
 const FILE_TOO_LARGE: &str = "File too large";
 
-pub(super) fn run(sandbox: &Sandbox, program: &Contained, stdin: &[u8]) -> Result<Outcome, SandboxError> {
-    let walls = walls(sandbox)?;
-    let is_enclosed = walls.is_enclosed();
-    let layers = Layers {
-        limits: true,
-        system_calls: true,
-        files: walls.rules.is_some() || walls.is_enclosed(),
-        signals: walls.rules.as_ref().is_some_and(|rules| rules.scopes_signals) || walls.is_enclosed(),
-        name_spaces: walls.is_enclosed(),
-    };
-    let started = Instant::now();
-    let mut child = start(sandbox, program, walls)?;
-    let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let output = output.map(|stream| streams::stdout(stream, sandbox.output_bytes));
-    let errors = errors.map(|stream| streams::stderr(stream, sandbox.output_bytes));
-    let (stopped, status) = std::thread::scope(|scope| {
-        if let Some(input) = input {
-            streams::feed(scope, input, stdin);
-        }
-        let warden = child.id().cast_signed();
-        let group = if is_enclosed { group::seen_from_outside(warden, enclosure::PROGRAM) } else { Some(warden) };
-        let watched = watch(sandbox, &child, group, [&output, &errors], started);
-        // also if watching failed: nothing may live on
-        let status = clear(&mut child, group);
-        Ok::<_, SandboxError>((watched?, status?))
-    })?;
-    let wall = started.elapsed();
-    let overflowed = [&output, &errors].into_iter().flatten().any(Captured::is_over);
-    let (stdout, stderr) =
-        (output.map(Captured::finish).unwrap_or_default(), errors.map(Captured::finish).unwrap_or_default());
-    let ending = match stopped {
-        Some(ending) => ending,
-        None if overflowed => Ending::TooMuchOutput { limit: sandbox.output_bytes },
-        None => ending_of(sandbox, status, &stderr),
-    };
-    Ok(Outcome { ending, stdout, stderr, wall, layers })
-}
-
-pub(super) fn walls(sandbox: &Sandbox) -> Result<Walls, SandboxError> {
-    if !filter::is_supported() {
-        return Err(SandboxError::Unsupported { why: "its kernel has no system-call filters (seccomp)".to_owned() });
+impl Sandbox {
+    /// Runs a program with these bytes as its input, and waits until it and all that it started is gone.
+    pub fn run(&self, program: &Contained, stdin: &[u8]) -> Result<Outcome, SandboxError> {
+        let walls = self.walls()?;
+        let is_enclosed = walls.is_enclosed();
+        let layers = Layers {
+            limits: true,
+            system_calls: true,
+            files: walls.guards_files(),
+            signals: walls.guards_signals(),
+            name_spaces: walls.is_enclosed(),
+        };
+        let started = Instant::now();
+        let mut child = start(self, program, walls)?;
+        let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let output = output.map(|stream| streams::stdout(stream, self.output_bytes));
+        let errors = errors.map(|stream| streams::stderr(stream, self.output_bytes));
+        let (stopped, status) = std::thread::scope(|scope| {
+            if let Some(input) = input {
+                streams::feed(scope, input, stdin);
+            }
+            let warden = child.id().cast_signed();
+            let group = if is_enclosed { group::seen_from_outside(warden, enclosure::PROGRAM) } else { Some(warden) };
+            let watched = watch(self, &child, group, [&output, &errors], started);
+            // also if watching failed: nothing may live on
+            let status = clear(&mut child, group);
+            Ok::<_, SandboxError>((watched?, status?))
+        })?;
+        let wall = started.elapsed();
+        let overflowed = [&output, &errors].into_iter().flatten().any(Captured::is_over);
+        let (stdout, stderr) =
+            (output.map(Captured::finish).unwrap_or_default(), errors.map(Captured::finish).unwrap_or_default());
+        let ending = match stopped {
+            Some(ending) => ending,
+            None if overflowed => Ending::TooMuchOutput { limit: self.output_bytes },
+            None => ending_of(self, status, &stderr),
+        };
+        Ok(Outcome { ending, stdout, stderr, wall, layers })
     }
-    let missing: Vec<Missing> = missing().into_iter().filter(|one| sandbox.requires.contains(&one.wall)).collect();
-    if !missing.is_empty() {
-        return Err(SandboxError::Missing(missing));
-    }
-    let enclosure = enclosure::plan(sandbox)?.ok();
-    let private: &[Private] = if enclosure.is_some() { &PRIVATE } else { &[] };
-    let rules = landlock::rules(sandbox, private)?;
-    Ok(Walls { limits: limits(sandbox), enclosure, rules, filter: filter::program(sandbox) })
-}
-
-/// The walls that this machine can't raise, each with the reason.
-pub(super) fn missing() -> Vec<Missing> {
-    let Err(why) = enclosure::available() else { return Vec::new() };
-    let mut missing =
-        vec![Missing { wall: Wall::Metadata, why: why.clone() }, Missing { wall: Wall::Processes, why: why.clone() }];
-    if landlock::version().is_none() {
-        missing.push(Missing { wall: Wall::Files, why: format!("{why}, and its kernel has no Landlock") });
-    }
-    missing
 }
 
 fn start(sandbox: &Sandbox, program: &Contained, walls: Walls) -> Result<Child, SandboxError> {
@@ -130,82 +102,6 @@ fn start(sandbox: &Sandbox, program: &Contained, walls: Walls) -> Result<Child, 
     command.spawn().map_err(failed)
 }
 
-/// All that is put on the child before it becomes the program.
-pub(crate) struct Walls {
-    limits: Vec<(libc::__rlimit_resource_t, u64, u64)>,
-    enclosure: Option<Enclosure>,
-    rules: Option<Rules>,
-    filter: Vec<sock_filter>,
-}
-
-impl Walls {
-    /// Goes where the walls stand: returns in a process that waits for the program, inside if there are name spaces.
-    ///
-    /// The caller is a child with one thread, made for this.
-    pub fn enter(&self) -> Result<Option<Inside>, Failure> {
-        match &self.enclosure {
-            Some(enclosure) => enclosure.enter().map(Some),
-            None => {
-                enclosure::die_with_parent().map_err(Failure::at("it can't be bound to this process"))?;
-                Ok(None)
-            }
-        }
-    }
-
-    /// The same, but returns in the process that becomes the program.
-    pub fn enter_and_start(&self) -> Result<(), Failure> {
-        match self.enter()? {
-            Some(inside) => inside.start(),
-            None => Ok(()),
-        }
-    }
-
-    /// Has name spaces of its own, in which numbers of processes are others.
-    pub const fn is_enclosed(&self) -> bool {
-        self.enclosure.is_some()
-    }
-
-    /// Puts everything on this process, in a session of its own and so without a terminal. The filter comes last, as it
-    /// refuses what the others need. Async-signal-safe.
-    pub fn raise(&self) -> Result<(), i32> {
-        // SAFETY: these calls touch no memory but the limit, which outlives its call.
-        unsafe {
-            libc::setsid();
-            enclosure::die_with_parent()?;
-            for (resource, soft, hard) in &self.limits {
-                let limit = libc::rlimit { rlim_cur: *soft, rlim_max: *hard };
-                check(libc::setrlimit(*resource, &raw const limit))?;
-            }
-            check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
-            // on kernels without it, what std and we open closes itself anyway
-            libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
-        }
-        privileges::give_up()?;
-        if let Some(rules) = &self.rules {
-            rules.install()?;
-        }
-        filter::install(&self.filter)
-    }
-}
-
-fn check(result: i32) -> Result<(), i32> {
-    if result < 0 { Err(crate::process::errno()) } else { Ok(()) }
-}
-
-/// No limit on processes: the kernel counts all of a user's, so they are counted here by their group.
-fn limits(sandbox: &Sandbox) -> Vec<(libc::__rlimit_resource_t, u64, u64)> {
-    let cpu = sandbox.cpu.as_secs().max(1);
-    vec![
-        (libc::RLIMIT_CPU, cpu, cpu + 1),
-        // what a program can write to and nobody else; of address space, numeric libraries reserve far more than they use
-        (libc::RLIMIT_DATA, sandbox.memory_bytes, sandbox.memory_bytes),
-        (libc::RLIMIT_FSIZE, sandbox.file_bytes, sandbox.file_bytes),
-        (libc::RLIMIT_NOFILE, sandbox.open_files, sandbox.open_files),
-        (libc::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX, LOCKED_BYTES_MAX),
-        (libc::RLIMIT_CORE, 0, 0),
-    ]
-}
-
 /// Waits until the program has ended or must be stopped; returns why it must.
 fn watch(
     sandbox: &Sandbox,
@@ -227,7 +123,7 @@ fn watch(
         if left.is_zero() {
             return Ok(Some(Ending::Hung { after: sandbox.wall }));
         }
-        if let Some(ending) = group.and_then(|group| group::exceeded(sandbox, group)) {
+        if let Some(ending) = group.and_then(|group| sandbox.exceeded(group)) {
             return Ok(Some(ending));
         }
         pause(handle.as_ref(), left.min(TICK));

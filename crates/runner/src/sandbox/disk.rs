@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Ending, Sandbox, group};
+use super::{group, outcome::Ending, policy::Sandbox};
 
 const BLOCK_BYTES: u64 = 512;
 /// Entries that its folders may have together: each costs room of its own, and time to be looked at.
@@ -18,23 +18,25 @@ const LEFT_BYTES_MIN: u64 = 512 << 20;
 /// A small file system must have this part left.
 const LEFT_PART: u64 = 50;
 
-/// Which limit is exceeded, if any.
-pub(super) fn exceeded(sandbox: &Sandbox, group: i32) -> Option<Ending> {
-    let mut found = Found { left: ENTRIES_MAX, ..Found::default() };
-    sandbox.writable.iter().for_each(|path| found.add(path));
-    found.add_unnamed(group);
-    if found.bytes > sandbox.disk_bytes || found.left == 0 {
-        return Some(Ending::TooMuchOnDisk { limit: sandbox.disk_bytes });
+impl Sandbox {
+    /// Which limit of the disk is exceeded, if any, by what lies in writable folders or is open but has no name any more.
+    pub(crate) fn exceeded_on_disk(&self, group: i32) -> Option<Ending> {
+        let mut taken = Taken { left: ENTRIES_MAX, ..Taken::default() };
+        self.writable.iter().for_each(|path| taken.add(path));
+        taken.add_unnamed(group);
+        if taken.bytes > self.disk_bytes || taken.left == 0 {
+            return Some(Ending::TooMuchOnDisk { limit: self.disk_bytes });
+        }
+        let is_nearly_full = |path: &PathBuf| has_little_left(path).unwrap_or(false);
+        if self.writable.iter().any(is_nearly_full) {
+            return Some(Ending::MachineShortOf("room on its disk"));
+        }
+        None
     }
-    let is_nearly_full = |path: &PathBuf| has_little_left(path).unwrap_or(false);
-    if sandbox.writable.iter().any(is_nearly_full) {
-        return Some(Ending::MachineShortOf("room on its disk"));
-    }
-    None
 }
 
 #[derive(Default)]
-struct Found {
+struct Taken {
     bytes: u64,
     /// Entries that may still be looked at.
     left: u64,
@@ -42,7 +44,7 @@ struct Found {
     seen: HashSet<(u64, u64)>,
 }
 
-impl Found {
+impl Taken {
     /// Adds a file, or a folder with all below it; links are not followed.
     fn add(&mut self, path: &Path) {
         let mut waiting = vec![path.to_owned()];
@@ -107,9 +109,9 @@ mod tests {
         fs::write(&outside, vec![1; 1 << 20]).unwrap();
         fs::write(inside.join("a"), vec![1; 1 << 18]).unwrap();
         let bytes = || {
-            let mut found = Found { left: ENTRIES_MAX, ..Found::default() };
-            found.add(&inside);
-            found.bytes
+            let mut taken = Taken { left: ENTRIES_MAX, ..Taken::default() };
+            taken.add(&inside);
+            taken.bytes
         };
         let before = bytes();
         assert!(before >= 1 << 18);

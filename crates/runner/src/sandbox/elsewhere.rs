@@ -1,18 +1,19 @@
 //! Systems on which nothing can be contained.
 
-use super::{Contained, Ending, Outcome, Sandbox, SandboxError};
+use super::{
+    error::SandboxError,
+    failure::Failure,
+    outcome::{Contained, Ending, Outcome},
+    policy::Sandbox,
+    wall::{Missing, Wall},
+};
 
-pub(super) const NO_LINUX: &str = "it is no Linux machine";
+const NO_LINUX: &str = "it is no Linux machine";
 pub(crate) const PROGRAM: i32 = 2;
 
 /// Walls that no other system has.
 pub(crate) enum Walls {}
 pub(crate) enum Inside {}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Failure {
-    pub errno: i32,
-}
 
 pub(crate) fn end_group(_: i32) {}
 
@@ -20,6 +21,11 @@ pub(crate) fn hide_this_process() {}
 
 pub(crate) fn seen_from_outside(_: i32, _: i32) -> Option<i32> {
     None
+}
+
+/// Returns the walls that this machine can't raise, each with the reason.
+pub fn missing_walls() -> Vec<Missing> {
+    Wall::ALL.map(|wall| Missing { wall, why: NO_LINUX.to_owned() }).into()
 }
 
 impl Walls {

@@ -14,26 +14,15 @@ use std::{
 };
 
 use super::{
-    Network, Sandbox, SandboxError,
+    error::SandboxError,
+    failure::Failure,
+    policy::{Network, Sandbox},
     tree::{self, Tree},
 };
-use crate::process::{close_all_but, errno, pipe, with_signals_blocked};
+use crate::kernel::{close_all_but, errno, pipe, with_signals_blocked};
 
 /// The number of the program in its own name space: the second process there.
 pub(crate) const PROGRAM: i32 = 2;
-
-/// What could not be raised, and the kernel's reason.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Failure {
-    pub what: &'static str,
-    pub errno: i32,
-}
-
-impl Failure {
-    pub(super) fn at(what: &'static str) -> impl Fn(i32) -> Self + Copy {
-        move |errno| Self { what, errno }
-    }
-}
 
 pub(super) struct Enclosure {
     spaces: i32,

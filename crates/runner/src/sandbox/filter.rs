@@ -6,7 +6,7 @@
 
 use libc::{c_long, sock_filter};
 
-use super::{Network, Sandbox};
+use super::policy::{Network, Sandbox};
 
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xC000_003E;
@@ -265,7 +265,7 @@ pub(super) fn install(program: &[sock_filter]) -> Result<(), i32> {
     // SAFETY: the description and the program outlive the call; the kernel copies both.
     match unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const description) } {
         0 => Ok(()),
-        _ => Err(crate::process::errno()),
+        _ => Err(crate::kernel::errno()),
     }
 }
 

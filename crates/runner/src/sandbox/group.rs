@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Ending, Sandbox};
+use super::{outcome::Ending, policy::Sandbox};
 
 /// Memory that the machine must have left, at the least, so that others can go on.
 const LEFT_BYTES_MIN: u64 = 256 << 20;
@@ -58,17 +58,19 @@ fn resident_pages(stat: &str, group: i32) -> Option<u64> {
     (lives && of_group.parse() == Ok(group)).then(|| pages.parse().unwrap_or(0))
 }
 
-/// Which limit the processes of a group exceed together, if any.
-pub(super) fn exceeded(sandbox: &Sandbox, group: i32) -> Option<Ending> {
-    let usage = usage(group);
-    if usage.processes > sandbox.processes {
-        return Some(Ending::TooManyProcesses { limit: sandbox.processes });
+impl Sandbox {
+    /// Which limit the processes of a group exceed together, if any.
+    pub(crate) fn exceeded(&self, group: i32) -> Option<Ending> {
+        let usage = usage(group);
+        if usage.processes > self.processes {
+            return Some(Ending::TooManyProcesses { limit: self.processes });
+        }
+        // pages that several of them share count once, but to find that out takes long
+        if usage.resident_bytes > self.memory_bytes && shared_out_bytes(group) > self.memory_bytes {
+            return Some(Ending::OutOfMemory { limit: self.memory_bytes });
+        }
+        has_little_memory().then_some(Ending::MachineShortOf("memory"))
     }
-    // pages that several of them share count once, but to find that out takes long
-    if usage.resident_bytes > sandbox.memory_bytes && shared_out_bytes(group) > sandbox.memory_bytes {
-        return Some(Ending::OutOfMemory { limit: sandbox.memory_bytes });
-    }
-    has_little_memory().then_some(Ending::MachineShortOf("memory"))
 }
 
 /// What the processes of a group use together, each shared page by the part of each.

@@ -2,7 +2,10 @@
 
 use std::{ffi::CString, io, mem, os::unix::ffi::OsStrExt, path::Path};
 
-use super::{Reads, Sandbox, SandboxError};
+use super::{
+    error::SandboxError,
+    policy::{Reads, Sandbox},
+};
 
 const SYS_CREATE_RULESET: libc::c_long = 444;
 const SYS_ADD_RULE: libc::c_long = 445;
@@ -128,7 +131,7 @@ impl Rules {
             libc::syscall(SYS_CREATE_RULESET, std::ptr::from_ref(&self.attributes), self.attributes_bytes, 0u32)
         };
         if ruleset < 0 {
-            return Err(crate::process::errno());
+            return Err(crate::kernel::errno());
         }
         let ruleset = ruleset as i32;
         let installed = self.paths.iter().try_for_each(|(path, rights)| add(ruleset, path, *rights)).and_then(|()| {
@@ -159,5 +162,5 @@ fn add(ruleset: i32, path: &CString, rights: u64) -> Result<(), i32> {
 }
 
 fn check(result: libc::c_long) -> Result<(), i32> {
-    if result < 0 { Err(crate::process::errno()) } else { Ok(()) }
+    if result < 0 { Err(crate::kernel::errno()) } else { Ok(()) }
 }

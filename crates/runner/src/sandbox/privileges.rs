@@ -26,7 +26,7 @@ pub(super) fn give_up() -> Result<(), i32> {
         }
         match libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()) {
             0 => Ok(()),
-            _ => Err(crate::process::errno()),
+            _ => Err(crate::kernel::errno()),
         }
     }
 }

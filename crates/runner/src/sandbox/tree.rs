@@ -12,7 +12,11 @@ use std::{
     ptr,
 };
 
-use super::{Reads, Sandbox, SandboxError, enclosure::Failure};
+use super::{
+    error::SandboxError,
+    failure::Failure,
+    policy::{Reads, Sandbox},
+};
 
 /// Where the root of the machine lies while the new one is made.
 const OUTSIDE: &str = "/.outside";
@@ -318,7 +322,7 @@ fn mount(
 }
 
 fn check(result: impl Into<libc::c_long>) -> Result<(), i32> {
-    if result.into() < 0 { Err(crate::process::errno()) } else { Ok(()) }
+    if result.into() < 0 { Err(crate::kernel::errno()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ pub(super) fn install(program: &[sock_filter]) -> i32 {
         if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
             || libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const description) != 0
         {
-            return crate::process::errno();
+            return crate::kernel::errno();
         }
     }
     0

@@ -20,16 +20,19 @@ use stemma_core::{
 };
 
 use super::{
-    Child, Report, filter,
+    child::Child,
+    filter,
     inherited::{Inherited, What},
     program,
+    report::Report,
     syscall::{self, Pending},
     tracee::{Resume, Tracee, seize},
 };
 use crate::{
     capture::CaptureLevel,
+    command::{Exit, Usage},
     keep::Change,
-    process::{Exit, Usage, close_all_but, pipe, read_errno},
+    kernel::{close_all_but, pipe, read_errno},
     recorder::{Opening, Recorder},
     sandbox::{Inside, hide_this_process},
 };

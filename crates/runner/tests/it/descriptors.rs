@@ -7,7 +7,7 @@ use std::{
 };
 
 use stemma_core::hermetic::{Gap, StreamKind};
-use stemma_runner::{Capture, process::Stream, run};
+use stemma_runner::{Capture, command::Stream, run};
 
 use crate::support::{Room, file};
 

@@ -9,7 +9,7 @@ use stemma_runner::{
     Environment, Execution, classify,
     classify::Surroundings,
     environment::{self, Subject},
-    process::{Command, find_program},
+    command::{Command, find_program},
 };
 
 use crate::support::Room;

@@ -18,7 +18,7 @@ use std::{
 
 use stemma_runner::{
     CaptureLevel, CaptureMode, Command, Execution, Exit,
-    process::{EnvironmentBase, Stream, Streams},
+    command::{EnvironmentBase, Stream, Streams},
     run,
     sandbox::{Contained, Ending, Network, Outcome, Reads, Sandbox, Wall, network_paths, system_paths},
 };

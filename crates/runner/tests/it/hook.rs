@@ -94,7 +94,7 @@ fn a_run_in_which_no_python_spoke_is_only_declared() {
     room.write("data", "x");
     for argv in [&["cat", "data"][..], &["python3", "-I", "-c", "open('data').read()"][..]] {
         let mut command = room.command(argv);
-        command.streams.stdout = stemma_runner::process::Stream::Null;
+        command.streams.stdout = stemma_runner::command::Stream::Null;
         let execution = run(&command, |_| {}).unwrap();
         assert_eq!(execution.exit, Exit::Code(0));
         assert_eq!(execution.capture.level, CaptureLevel::Declared);

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use stemma_core::Problem;
 use stemma_runner::{
     CaptureLevel, CaptureMode, Event, Exit, RunError, Sandbox,
-    process::Stream,
+    command::Stream,
     run,
     sandbox::{Network, Reads},
 };
@@ -97,7 +97,7 @@ fn streams_and_variables_are_what_the_caller_chose() {
 
 #[test]
 fn only_listed_variables_are_inherited_when_a_list_is_given() {
-    use stemma_runner::process::EnvironmentBase;
+    use stemma_runner::command::EnvironmentBase;
     let room = Room::new();
     let mut command = room.command(&["env"]);
     command.environment.base = EnvironmentBase::Only(vec!["PATH".into()]);

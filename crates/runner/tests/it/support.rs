@@ -7,7 +7,7 @@ use std::{
 
 use stemma_runner::{
     CaptureMode, Command, Event, Execution, Exit, FileAccess, RunError,
-    process::{Stream, Streams},
+    command::{Stream, Streams},
     run,
 };
 

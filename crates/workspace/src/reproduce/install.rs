@@ -14,8 +14,8 @@ use std::{
 use stemma_core::reproduction::EnvironmentDifference;
 use stemma_runner::{
     CaptureLevel, CaptureMode, Command, Exit, Sandbox,
+    command::{EnvironmentBase, EnvironmentChanges},
     environment::{self, Environment, Package, Subject},
-    process::{EnvironmentBase, EnvironmentChanges},
 };
 
 use super::{

@@ -6,8 +6,8 @@ use std::{
 };
 
 use stemma_runner::{
+    command::{EnvironmentBase, EnvironmentChanges},
     environment::{self, Environment, Interpreter, Subject},
-    process::{EnvironmentBase, EnvironmentChanges},
 };
 
 use super::{

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use stemma_runner::process::{Stream, Streams};
+use stemma_runner::command::{Stream, Streams};
 
 use super::{LAST_LINES, ReproduceError};
 

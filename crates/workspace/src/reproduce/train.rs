@@ -14,7 +14,7 @@ use stemma_core::{
 };
 use stemma_runner::{
     CaptureMode, Environment,
-    process::{EnvironmentBase, EnvironmentChanges},
+    command::{EnvironmentBase, EnvironmentChanges},
 };
 use stemma_store::Store;
 

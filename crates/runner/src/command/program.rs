@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{RunError, absolute};
+use super::error::RunError;
 
 /// Where to look when the child has no `PATH`; what `execvp` does.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
@@ -22,7 +22,7 @@ pub fn find_program(name: &str, cwd: &Path, variables: &BTreeMap<OsString, OsStr
     }
     let default = OsString::from(DEFAULT_PATH);
     let path = variables.get(OsStr::new("PATH")).unwrap_or(&default);
-    let candidates = std::env::split_paths(path).map(|directory| absolute(cwd, &directory).join(name));
+    let candidates = std::env::split_paths(path).map(|directory| cwd.join(directory).join(name));
     let mut refused = None;
     for candidate in candidates {
         if is_executable(&candidate) {
@@ -39,7 +39,7 @@ pub fn find_program(name: &str, cwd: &Path, variables: &BTreeMap<OsString, OsStr
 }
 
 fn explicit(name: &str, cwd: &Path) -> Result<PathBuf, RunError> {
-    let path = absolute(cwd, Path::new(name));
+    let path = cwd.join(name);
     if is_executable(&path) {
         Ok(path)
     } else if path.exists() {

@@ -5,18 +5,19 @@ use std::{
     ffi::{CString, OsStr, OsString},
     io,
     os::{
-        fd::{AsRawFd, OwnedFd, RawFd},
+        fd::{AsRawFd, RawFd},
         unix::ffi::OsStrExt,
     },
     path::Path,
     ptr,
 };
 
-use super::{
-    Command, RunError, Stream, Streams,
-    signals::{reset_in_child, with_signals_blocked},
+use crate::{
+    command::{Command, Exit, RunError, Stream, Streams, Usage},
+    kernel::{errno, pipe, read_errno, with_signals_blocked},
+    sandbox::{Failure, Inside, Sandbox, Walls, end_group, seen_from_outside},
+    signals::reset_in_child,
 };
-use crate::sandbox::{Failure, Inside, Sandbox, Walls, end_group, seen_from_outside};
 
 /// Exit code of a child that could not become the program.
 pub(crate) const NOT_STARTED: i32 = 127;
@@ -29,13 +30,13 @@ pub(crate) struct Launch {
     argv: Vec<*const libc::c_char>,
     envp: Vec<*const libc::c_char>,
     /// For stdin, stdout, stderr: what to put there.
-    streams: [Place; 3],
+    streams: [Redirection; 3],
     walls: Option<Walls>,
 }
 
 /// Where a stream of the child leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Redirection {
     Inherited,
     Descriptor(RawFd),
     /// Opened by the child, so that it is the one that the child sees.
@@ -55,10 +56,10 @@ impl Launch {
         let variables: Vec<CString> = variables.iter().map(variable).collect::<Result<_, _>>()?;
         let pointers = |texts: &[CString]| texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect();
         let (argv, envp) = (pointers(&arguments), pointers(&variables));
-        let place = |stream: &Stream| match stream {
-            Stream::Inherit => Place::Inherited,
-            Stream::File(file) => Place::Descriptor(file.as_raw_fd()),
-            Stream::Null => Place::Null,
+        let redirection = |stream: &Stream| match stream {
+            Stream::Inherit => Redirection::Inherited,
+            Stream::File(file) => Redirection::Descriptor(file.as_raw_fd()),
+            Stream::Null => Redirection::Null,
         };
         let Streams { stdin, stdout, stderr } = &command.streams;
         Ok(Self {
@@ -67,14 +68,14 @@ impl Launch {
             _texts: arguments.into_iter().chain(variables).collect(),
             argv,
             envp,
-            streams: [stdin, stdout, stderr].map(place),
+            streams: [stdin, stdout, stderr].map(redirection),
             walls: sandbox.map(Sandbox::walls).transpose()?,
         })
     }
 
     /// Which of the standard streams are not this process's own.
     pub fn replaces_streams(&self) -> [bool; 3] {
-        self.streams.map(|stream| stream != Place::Inherited)
+        self.streams.map(|stream| stream != Redirection::Inherited)
     }
 
     pub const fn is_contained(&self) -> bool {
@@ -124,7 +125,7 @@ impl Launch {
                 match read_errno(&failure) {
                     None => Ok(pid),
                     Some(errno) => {
-                        _ = super::wait_for(pid);
+                        _ = wait_for(pid);
                         Err(io::Error::from_raw_os_error(errno))
                     }
                 }
@@ -174,9 +175,9 @@ impl Launch {
             // SAFETY: fcntl, dup2 and open touch no memory but the constant name; what is opened closes at the exec.
             lifted[place] = unsafe {
                 match stream {
-                    Place::Inherited => continue,
-                    Place::Descriptor(descriptor) => libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 3),
-                    Place::Null => {
+                    Redirection::Inherited => continue,
+                    Redirection::Descriptor(descriptor) => libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 3),
+                    Redirection::Null => {
                         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
                         libc::fcntl(null, libc::F_DUPFD_CLOEXEC, 3)
                     }
@@ -214,26 +215,60 @@ fn c_string(text: &OsStr) -> Result<CString, RunError> {
     CString::new(text.as_bytes()).map_err(|_| RunError::Nul { text: text.to_string_lossy().into_owned() })
 }
 
-pub(crate) fn errno() -> i32 {
-    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
-}
-
-/// A pipe that no exec inherits: (read end, write end).
-pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (read, write) = io::pipe()?;
-    Ok((read.into(), write.into()))
-}
-
-/// Reads the errno that a child wrote before it gave up; `None` once an exec has closed the pipe.
-pub(crate) fn read_errno(failure: &OwnedFd) -> Option<i32> {
-    let mut bytes = [0; 4];
+/// Waits for a child of this process that nobody else waits for.
+pub(crate) fn wait_for(pid: i32) -> io::Result<(Exit, Usage)> {
     loop {
-        // SAFETY: `bytes` has room for what is read.
-        let read = unsafe { libc::read(failure.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
-        match read {
-            4 => return Some(i32::from_ne_bytes(bytes)),
-            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-            _ => return None,
+        let mut status = 0;
+        // SAFETY: both out-pointers are valid for the call, and rusage is plain data.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // SAFETY: as above; the pid is a child of this process that nobody else waits for.
+        let waited = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
+        if waited == pid {
+            return Ok((Exit::of_status(status), Usage::of(&usage)));
         }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, fs::File};
+
+    use super::*;
+
+    /// Starts a shell with these output files, and waits for it: nobody watches.
+    fn launched(script: &str, stdout: Stream, stderr: Stream) -> Exit {
+        let mut command = Command::new(["sh", "-c", script].map(str::to_owned).into(), "/");
+        command.streams = Streams { stdin: Stream::Null, stdout, stderr };
+        let launch = Launch::new(Path::new("/bin/sh"), &command, &BTreeMap::new(), None).unwrap();
+        wait_for(launch.start().unwrap()).unwrap().0
+    }
+
+    #[test]
+    fn a_program_is_launched_with_its_streams_and_without_anybody_who_watches() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let file = |name: &str| Stream::File(File::create(path(name)).unwrap());
+        let exit = launched("echo out; echo err >&2; cat; exit 3", file("out"), file("err"));
+        assert_eq!(exit, Exit::Code(3));
+        assert_eq!(fs::read_to_string(path("out")).unwrap(), "out\n");
+        assert_eq!(fs::read_to_string(path("err")).unwrap(), "err\n");
+        assert_eq!(launched("kill -9 $$", Stream::Null, Stream::Null), Exit::Signal(libc::SIGKILL));
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_is_told_by_its_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |program: &Path, cwd: &Path| {
+            let command = Command::new(vec!["x".to_owned()], cwd);
+            let launch = Launch::new(program, &command, &BTreeMap::new(), None).unwrap();
+            launch.start().unwrap_err().raw_os_error()
+        };
+        assert_eq!(refused(&folder.path().join("none"), Path::new("/")), Some(libc::ENOENT));
+        assert_eq!(refused(folder.path(), Path::new("/")), Some(libc::EACCES));
+        assert_eq!(refused(Path::new("/bin/sh"), &folder.path().join("none")), Some(libc::ENOENT));
     }
 }

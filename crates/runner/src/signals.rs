@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use super::RunError;
+use crate::command::RunError;
 
 const FORWARDED: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 /// Commands that can run at once in one process.
@@ -54,13 +54,13 @@ static INSTALLED: Mutex<Installed> = Mutex::new(Installed { users: 0, previous: 
 
 /// Whether a command belongs to this process's terminal, which sends it the signals that a person types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Terminal {
+pub(crate) enum Terminal {
     Shared,
     Not,
 }
 
 /// Signals are passed on while this lives.
-pub(super) struct Forwarding {
+pub(crate) struct Forwarding {
     slot: &'static Slot,
 }
 
@@ -154,7 +154,7 @@ extern "C" fn forward(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_v
 /// Puts the forwarded signals back to their defaults in a forked child that is about to become another program.
 ///
 /// Only what a signal handler may do happens here.
-pub(super) fn reset_in_child() {
+pub(crate) fn reset_in_child() {
     // SAFETY: sigaction structures are plain data; all calls are async-signal-safe.
     unsafe {
         for signal in FORWARDED {
@@ -169,19 +169,5 @@ pub(super) fn reset_in_child() {
         let mut none: libc::sigset_t = mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-    }
-}
-
-/// Runs `fork` with all signals blocked, so that the child never runs a handler of its parent.
-pub(crate) fn with_signals_blocked<T>(fork: impl FnOnce() -> T) -> T {
-    // SAFETY: the sets are plain data and the calling thread's mask is put back in the parent.
-    unsafe {
-        let mut all: libc::sigset_t = mem::zeroed();
-        let mut before: libc::sigset_t = mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-        let result = fork();
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
-        result
     }
 }

@@ -9,12 +9,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::Surroundings;
+use super::surroundings::Surroundings;
 use crate::capture::{Capture, DirectoryAccess, FileAccess};
 
 /// Where a path belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Belonging {
     /// Says nothing about the run.
     Ignored,
     /// Of the interpreter and its packages.
@@ -383,38 +383,38 @@ impl<'a> Judge<'a> {
         Self { capture, surroundings, virtual_environments, changed_folders }
     }
 
-    pub fn place(&self, access: &FileAccess) -> Place {
+    pub fn belonging_of(&self, access: &FileAccess) -> Belonging {
         let path = access.path.as_path();
-        let place = self.folder_place(path);
-        let counts = matches!(place, Place::Project | Place::Outside);
+        let belonging = self.belonging_of_folder(path);
+        let counts = matches!(belonging, Belonging::Project | Belonging::Outside);
         if counts && (is_empty_lock(access) || self.is_journal_index(path) || self.is_scratch(access)) {
-            Place::Ignored
+            Belonging::Ignored
         } else if counts && is_one_of(path.file_name(), &INTERPRETER_CHOICES) {
-            Place::Packages
+            Belonging::Packages
         } else {
-            place
+            belonging
         }
     }
 
     /// Where a folder or a file belongs by its path alone.
-    pub fn folder_place(&self, path: &Path) -> Place {
+    pub fn belonging_of_folder(&self, path: &Path) -> Belonging {
         let project = &self.surroundings.project;
         let in_project = path.starts_with(project);
         let below = if in_project { path.strip_prefix(project).unwrap_or(path) } else { path };
         if is_housekeeping(below) {
-            return Place::Ignored;
+            return Belonging::Ignored;
         }
         if has_part(below, &PACKAGE_PARTS) || has_part(below, &MANAGER_PARTS) || self.is_of_an_interpreter(path, below)
         {
-            return Place::Packages;
+            return Belonging::Packages;
         }
         if in_project {
-            return Place::Project;
+            return Belonging::Project;
         }
         if is_of_the_system(path) {
-            return Place::System;
+            return Belonging::System;
         }
-        if self.is_cache(path) { Place::Cache } else { Place::Outside }
+        if self.is_cache(path) { Belonging::Cache } else { Belonging::Outside }
     }
 
     /// An interpreter's folder that holds the project (as `/usr` may) says nothing about the project's files.
@@ -464,7 +464,7 @@ impl<'a> Judge<'a> {
     /// Directories of data that were listed, each with whether the run itself changed it.
     pub fn directories(&self) -> impl Iterator<Item = (&DirectoryAccess, bool)> {
         let is_data = |directory: &&DirectoryAccess| {
-            matches!(self.folder_place(&directory.path), Place::Project | Place::Outside)
+            matches!(self.belonging_of_folder(&directory.path), Belonging::Project | Belonging::Outside)
                 && !has_part(&directory.path, &["__pycache__"])
                 && directory.path != Path::new("/")
         };
