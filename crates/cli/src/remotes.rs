@@ -11,7 +11,8 @@ use stemma_remote::{Absence, Location, Policy, Remote, RemoteError, Target};
 use stemma_store::{RecordKind, Store};
 use stemma_workspace::{
     Workspace, WorkspaceError,
-    remotes::{RemoteSettings, cache_of_remote, contents_of_all_commits},
+    remotes::{cache_of_remote, contents_of_all_commits},
+    settings::RemoteSettings,
 };
 
 use crate::{argument::absolute, print::Output, settings};

@@ -29,10 +29,7 @@ use stemma_core::{
 use stemma_engine::Engine;
 use stemma_server::{app::AccessRules, local_service};
 use stemma_store::{Store, StoreError};
-use stemma_workspace::{
-    Workspace, WorkspaceError,
-    operations::{self, Author},
-};
+use stemma_workspace::{Author, Workspace, WorkspaceError, operations};
 
 use self::local::Reached;
 use crate::{

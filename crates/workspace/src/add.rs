@@ -13,9 +13,9 @@ use crate::{
     Workspace, WorkspaceError,
     file::stamp_of,
     folder,
-    ignore::{self, Asked, InGit},
+    ignore::{self, Asked, IgnoreLines, InGit},
     lock::{Lock, LockEntry, LockError, default_name},
-    operations::{Change, IgnoreLines, Turn},
+    operations::{Change, OperationsError, Turn},
     path::{Kind, Located, PathError, locate, look},
     pointer, problem,
     stat_cache::{StatCache, moment_to_read},
@@ -62,6 +62,8 @@ pub enum AddError {
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
+    Operations(#[from] OperationsError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
@@ -84,6 +86,7 @@ impl From<AddError> for Problem {
             AddError::NoName { .. } => Self { kind: ErrorKind::Invalid, ..invalid.hint("choose a name with `--name`") },
             AddError::Path(error) => error.into(),
             AddError::Lock(error) => error.into(),
+            AddError::Operations(error) => error.into(),
             AddError::Store(error) => problem::of_store(error),
             AddError::Workspace(error) => error.into(),
         }

@@ -12,20 +12,13 @@ use stemma_store::{Store, StoreError};
 use crate::{
     Workspace, folder,
     lock::{Lock, LockError},
-    operations::{Change, FileChange, Turn},
+    operations::{Change, FileChange, OperationsError, Turn},
+    overwrite::{FileError, Overwrite, list, put_aside},
     path::{PathError, locate},
     problem,
     stat_cache::StatCache,
     status::{State, StatusEntry, StatusError, look},
-    undo::{FileError, keep},
 };
-
-/// Whether content that is nowhere else may be overwritten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Overwrite {
-    Refuse,
-    Force,
-}
 
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,20 +43,13 @@ pub enum CheckoutError {
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
+    Operations(#[from] OperationsError),
+    #[error(transparent)]
     Status(#[from] StatusError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("`{}` can't be made: {source}", .path.display())]
     Io { path: PathBuf, source: io::Error },
-}
-
-fn list(paths: &[TreePath]) -> String {
-    const SHOWN: usize = 3;
-    let mut shown: Vec<String> = paths.iter().take(SHOWN).map(|p| format!("`{p}`")).collect();
-    if paths.len() > SHOWN {
-        shown.push(format!("{} more", paths.len() - SHOWN));
-    }
-    shown.join(", ")
 }
 
 impl From<FileError> for CheckoutError {
@@ -88,6 +74,7 @@ impl From<CheckoutError> for Problem {
             }
             CheckoutError::Path(error) => error.into(),
             CheckoutError::Lock(error) => error.into(),
+            CheckoutError::Operations(error) => error.into(),
             CheckoutError::Status(error) => error.into(),
             CheckoutError::Store(error) => problem::of_store(error),
             CheckoutError::Io { .. } => Self::new(ErrorKind::Config, message),
@@ -187,7 +174,7 @@ fn record(workspace: &Workspace, store: &Store, changes: &[StatusEntry]) -> Resu
         return Ok(());
     }
     let is_nowhere_else = |entry: &&StatusEntry| entry.present.is_some_and(|present| !store.contains(&present));
-    keep(workspace, store, changes.iter().filter(is_nowhere_else).map(|entry| &entry.path))?;
+    put_aside(workspace, store, changes.iter().filter(is_nowhere_else).map(|entry| &entry.path))?;
     let turn = Turn::take(workspace, store)?;
     let file =
         |entry: &StatusEntry| FileChange { path: entry.path.clone(), before: entry.present, after: Some(entry.digest) };

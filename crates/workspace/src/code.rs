@@ -15,8 +15,8 @@ use stemma_core::redact::{SecretKind, redact_text};
 
 use crate::{
     git::{Git, GitError},
-    heads::HEADS_FILE,
     path::check_reserved,
+    reserved::HEADS_FILE,
     stat_cache::{StatCache, digest_of},
 };
 

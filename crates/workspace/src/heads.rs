@@ -16,8 +16,8 @@ use stemma_core::{
 
 use crate::{Workspace, file, ignore};
 
-/// Name of the file in the project's folder.
-pub const HEADS_FILE: &str = "stemma.heads";
+pub use crate::reserved::HEADS_FILE;
+
 /// Has Git keep the lines of both sides of a merge: each is true by itself.
 const MERGE_RULE: &str = "stemma.heads merge=union";
 const ATTRIBUTES_FILE: &str = ".gitattributes";

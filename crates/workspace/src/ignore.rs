@@ -12,12 +12,12 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use stemma_core::name::TreePath;
 
 use crate::{
     file,
     git::{Git, GitError},
-    operations::IgnoreLines,
     path::Located,
 };
 
@@ -28,6 +28,19 @@ const GIT_TIME_MAX: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
 /// Names in one question: a command line has its limit.
 const NAMES_MAX: usize = 500;
+
+/// Tracked paths that Git was told to leave out, or to leave out no longer, by the lines for them in `.gitignore`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct IgnoreLines {
+    pub written: Vec<TreePath>,
+    pub removed: Vec<TreePath>,
+}
+
+impl IgnoreLines {
+    pub fn is_empty(&self) -> bool {
+        self.written.is_empty() && self.removed.is_empty()
+    }
+}
 
 /// What Git does with a tracked path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -251,6 +264,15 @@ mod tests {
             assert_eq!(line_for(name).as_deref(), Some(line), "{name}");
         }
         assert_eq!(line_for("two\nlines"), None);
+    }
+
+    #[test]
+    fn the_format_of_lines_for_git_is_frozen() {
+        let lines =
+            IgnoreLines { written: vec!["a b.csv".parse().unwrap()], removed: vec!["x/images".parse().unwrap()] };
+        let text = br#"{"removed":["x/images"],"written":["a b.csv"]}"#;
+        assert_eq!(stemma_core::canonical::to_bytes(&lines).unwrap(), text);
+        assert_eq!(serde_json::from_slice::<IgnoreLines>(text).unwrap(), lines);
     }
 
     #[test]

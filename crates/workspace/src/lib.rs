@@ -4,6 +4,7 @@
 //! home is returned to the caller, who tells it.
 
 mod add;
+mod author;
 mod cases;
 mod checkout;
 mod code;
@@ -21,12 +22,14 @@ mod init;
 pub mod lock;
 pub mod memory;
 pub mod operations;
+mod overwrite;
 pub mod path;
 mod pointer;
 mod problem;
 mod references;
 pub mod remotes;
 pub mod reproduce;
+mod reserved;
 mod run;
 pub mod settings;
 mod settled;
@@ -38,12 +41,14 @@ mod workspace;
 mod worktree;
 
 pub use add::{AddError, Added, add};
+pub use author::Author;
 pub use cases::{CASES_DIR, Replace};
-pub use checkout::{CheckedOut, CheckoutError, Overwrite, checkout};
+pub use checkout::{CheckedOut, CheckoutError, checkout};
 pub use folder::{Inside, InsideChange, InsideState};
 pub use ignore::InGit;
 pub use init::{Initialized, Nesting, init};
 pub use lock::{Lock, LockEntry, LockError};
+pub use overwrite::Overwrite;
 pub use path::PathError;
 pub use references::{ReferencesError, references};
 pub use run::{CapturedRun, Content, ContentKind, LostRun, RunError, RunRequest, lost_runs, record_lost, run};
@@ -51,7 +56,4 @@ pub use settings::Settings;
 pub use status::{State, StatusEntry, StatusError, status};
 pub use travel::travel;
 pub use undo::{UndoError, Undone, undo};
-pub use workspace::{Workspace, WorkspaceError};
-
-/// Name of the folder inside a project's folder that holds its home and its content.
-pub const HOME_DIR: &str = ".stemma";
+pub use workspace::{HOME_DIR, Workspace, WorkspaceError};

@@ -13,16 +13,13 @@ use stemma_core::{
     Digest, ErrorKind, Problem,
     name::{DatasetName, TreePath},
 };
-use stemma_store::Store;
 
 use crate::{
-    Workspace, file,
-    operations::{Change, OperationsError, Turn},
+    file,
     path::{PathError, check_reserved},
 };
 
-/// Name of the file in the project's folder.
-pub const LOCK_FILE: &str = "stemma.lock";
+pub use crate::reserved::LOCK_FILE;
 
 const HEADER: &str = "# stemma.lock v1: digest name path; merge by line";
 const HEADER_START: &str = "# stemma.lock v";
@@ -60,8 +57,6 @@ pub enum LockError {
     NameWithSpace(DatasetName),
     #[error(transparent)]
     Path(#[from] PathError),
-    #[error(transparent)]
-    Operations(Box<OperationsError>),
 }
 
 impl From<LockError> for Problem {
@@ -80,13 +75,12 @@ impl From<LockError> for Problem {
                 .hint("choose another name with `--name`; if the path was moved, delete the old line first"),
             LockError::NameWithSpace(_) => Self::invalid(message).hint("write `-` instead"),
             LockError::Path(error) => error.into(),
-            LockError::Operations(error) => (*error).into(),
         }
     }
 }
 
 /// What is wrong with a line.
-enum Fault {
+enum BadLine {
     Version(String),
     Conflict,
     Invalid(String),
@@ -111,23 +105,23 @@ impl Lock {
     pub fn parse(path: &Path, text: &str) -> Result<Self, LockError> {
         let mut lock = Self::default();
         for (index, line) in text.lines().enumerate() {
-            lock.parse_line(index, line).map_err(|fault| {
+            lock.parse_line(index, line).map_err(|bad| {
                 let path = path.to_owned();
                 let line = index + 1;
-                match fault {
-                    Fault::Version(found) => LockError::Version { path, found },
-                    Fault::Conflict => LockError::Conflict { path, line },
-                    Fault::Invalid(reason) => LockError::Invalid { path, line, reason },
+                match bad {
+                    BadLine::Version(found) => LockError::Version { path, found },
+                    BadLine::Conflict => LockError::Conflict { path, line },
+                    BadLine::Invalid(reason) => LockError::Invalid { path, line, reason },
                 }
             })?;
         }
         Ok(lock)
     }
 
-    fn parse_line(&mut self, index: usize, line: &str) -> Result<(), Fault> {
-        let invalid = |reason: &str| Err(Fault::Invalid(reason.to_owned()));
+    fn parse_line(&mut self, index: usize, line: &str) -> Result<(), BadLine> {
+        let invalid = |reason: &str| Err(BadLine::Invalid(reason.to_owned()));
         if is_conflict_marker(line) {
-            return Err(Fault::Conflict);
+            return Err(BadLine::Conflict);
         }
         match (index, line.strip_prefix(HEADER_START)) {
             (0, Some(_)) if line == HEADER => return Ok(()),
@@ -135,7 +129,7 @@ impl Lock {
                 let version: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 return match version.as_str() {
                     "1" | "" => invalid("the first line is not the header of version 1"),
-                    _ => Err(Fault::Version(version)),
+                    _ => Err(BadLine::Version(version)),
                 };
             }
             (0, None) => return invalid("the first line is not the header of version 1"),
@@ -151,7 +145,7 @@ impl Lock {
         };
         let path = TreePath::new(path).map_err(invalid_because)?;
         if self.entries.contains_key(&path) {
-            return Err(Fault::Invalid(format!("`{path}` is listed twice")));
+            return Err(BadLine::Invalid(format!("`{path}` is listed twice")));
         }
         self.insert(path, entry).map_err(invalid_because)
     }
@@ -204,23 +198,10 @@ impl Lock {
         self.paths.remove(&entry.name);
         Some(entry)
     }
-
-    /// Changes the lock file of a workspace, one process at a time, as one operation; none if nothing changed.
-    pub(crate) fn update<T, E: From<LockError>>(
-        workspace: &Workspace,
-        store: &Store,
-        change: impl FnOnce(&mut Self) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let turn = Turn::take(workspace, store)?;
-        let mut lock = turn.lock().clone();
-        let result = change(&mut lock)?;
-        turn.commit(Change { lock, ..Change::default() })?;
-        Ok(result)
-    }
 }
 
-fn invalid_because(reason: impl ToString) -> Fault {
-    Fault::Invalid(reason.to_string())
+fn invalid_because(reason: impl ToString) -> BadLine {
+    BadLine::Invalid(reason.to_string())
 }
 
 fn is_conflict_marker(line: &str) -> bool {

@@ -2,17 +2,17 @@
 
 use std::{
     fs, io,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use stemma_core::{
     ErrorKind, Problem,
-    name::{NameError, TreePath, tool_of_component},
+    name::{NameError, TreePath},
     near,
     pointer::Pointer,
 };
 
-use crate::pointer;
+use crate::{pointer, reserved::owner_of};
 
 /// Names that are looked at for a hint.
 const NEIGHBOURS_MAX: usize = 10_000;
@@ -103,21 +103,11 @@ fn resolve_folders(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Refuses the folders and files that are ours or Git's, in any spelling that some file system takes for them.
-pub(crate) fn check_reserved(inside: &Path) -> Result<(), PathError> {
-    let reserved = |owner| Err(PathError::Reserved { path: inside.to_owned(), owner });
-    let of_ours = [crate::lock::LOCK_FILE, crate::heads::HEADS_FILE];
-    if of_ours.iter().any(|name| inside.as_os_str().eq_ignore_ascii_case(name)) {
-        return reserved("Stemma");
+pub fn check_reserved(inside: &Path) -> Result<(), PathError> {
+    match owner_of(inside) {
+        Some(owner) => Err(PathError::Reserved { path: inside.to_owned(), owner }),
+        None => Ok(()),
     }
-    for component in inside.components() {
-        let Component::Normal(name) = component else {
-            continue;
-        };
-        if let Some(tool) = tool_of_component(&name.to_string_lossy()) {
-            return reserved(tool);
-        }
-    }
-    Ok(())
 }
 
 /// What is at a place.

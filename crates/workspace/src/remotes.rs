@@ -7,35 +7,19 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
 use stemma_core::{Digest, ErrorKind, Problem};
 
 use crate::{
     Workspace, file,
     git::{Git, GitError},
     lock::{LOCK_FILE, Lock},
-    settings::{SETTINGS_FILE, Settings, SettingsError},
+    settings::{REMOTE_NAME_MAX, RemoteSettings, SETTINGS_FILE, Settings, SettingsError, is_remote_name},
 };
 
-const NAME_MAX: usize = 64;
 const SETTINGS_BYTES_MAX: u64 = 1 << 20;
 const GIT_TIME_MAX: Duration = Duration::from_secs(600);
 const HISTORY_BYTES_MAX: u64 = 256 << 20;
 const LOCK_BYTES_MAX: u64 = 64 << 20;
-
-/// `[remote.NAME]`. Credentials are never part of it: the file is shared.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RemoteSettings {
-    /// A folder, `s3://…`, `gs://…`, `az://…`, or a server's `http://…`.
-    pub url: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub region: Option<String>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub allow_http: bool,
-}
 
 /// Why the remotes in `stemma.toml` can't be changed, or a history not be read.
 #[derive(Debug, thiserror::Error)]
@@ -60,9 +44,8 @@ impl From<RemotesError> for Problem {
     fn from(error: RemotesError) -> Self {
         let message = error.to_string();
         match error {
-            RemotesError::Name(_) => {
-                Self::invalid(message).hint(format!("up to {NAME_MAX} of `a-z`, `0-9`, `-` and `_`, as in `origin`"))
-            }
+            RemotesError::Name(_) => Self::invalid(message)
+                .hint(format!("up to {REMOTE_NAME_MAX} of `a-z`, `0-9`, `-` and `_`, as in `origin`")),
             RemotesError::Exists(_) => {
                 Self::new(ErrorKind::Conflict, message).hint("remove it first, or take another name")
             }
@@ -74,12 +57,6 @@ impl From<RemotesError> for Problem {
             RemotesError::Settings(error) => error.into(),
         }
     }
-}
-
-/// Whether a text can name a remote, which is also the name of a folder.
-pub fn is_remote_name(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
-    (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(is_plain)
 }
 
 /// Adds a remote at the end of `stemma.toml`; all else in it stays as it is.
@@ -228,14 +205,6 @@ mod tests {
         let (folder, workspace) = workspace(before);
         assert!(matches!(remove_remote(&workspace, "origin"), Err(RemotesError::ByHand { .. })));
         assert_eq!(text(&folder), before);
-    }
-
-    #[test]
-    fn names_are_plain() {
-        for name in ["", "a/b", "..", "A", "a b", &"a".repeat(65)] {
-            assert!(!is_remote_name(name), "{name}");
-        }
-        assert!(is_remote_name("origin-2_b"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `stemma.toml`: what a project declares, parsed once into types.
 
+mod remote;
 mod witness;
 
 use std::{
@@ -21,11 +22,9 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-pub use self::witness::WitnessSettings;
-use crate::{
-    file,
-    remotes::{RemoteSettings, is_remote_name},
-};
+pub(crate) use self::remote::{REMOTE_NAME_MAX, is_remote_name};
+pub use self::{remote::RemoteSettings, witness::WitnessSettings};
+use crate::file;
 
 /// Name of the file in the project's folder.
 pub const SETTINGS_FILE: &str = "stemma.toml";
@@ -100,40 +99,40 @@ impl Settings {
 
     /// Parses the text of a settings file; `path` is only named in errors.
     pub fn parse(path: &Path, text: &str) -> Result<Self, SettingsError> {
-        parse(text).map_err(|fault| {
-            let at = fault.at.unwrap_or(0).min(text.len());
+        parse(text).map_err(|mistake| {
+            let at = mistake.at.unwrap_or(0).min(text.len());
             SettingsError::Invalid {
                 path: path.to_owned(),
                 line: text.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1,
-                message: fault.message,
-                hint: fault.hint,
+                message: mistake.message,
+                hint: mistake.hint,
             }
         })
     }
 }
 
-/// Something wrong at a place of the text.
-struct Fault {
+/// What is wrong, and where in the text.
+struct Mistake {
     at: Option<usize>,
     message: String,
     hint: Option<String>,
 }
 
-impl Fault {
+impl Mistake {
     fn at(span: Range<usize>, message: impl Into<String>) -> Self {
         Self { at: Some(span.start), message: message.into(), hint: None }
     }
 }
 
-fn parse(text: &str) -> Result<Settings, Fault> {
-    let document = DeTable::parse(text).map_err(|error| Fault {
+fn parse(text: &str) -> Result<Settings, Mistake> {
+    let document = DeTable::parse(text).map_err(|error| Mistake {
         at: error.span().map(|span| span.start),
         message: error.message().to_owned(),
         hint: None,
     })?;
     check_numbers(document.get_ref())?;
     let settings: Settings = toml::from_str(text).map_err(|error| explain(&error, &document))?;
-    settings.check().map_err(|wrong| Fault {
+    settings.check().map_err(|wrong| Mistake {
         at: find_key(document.get_ref(), &wrong.keys),
         message: wrong.message,
         hint: wrong.hint,
@@ -142,14 +141,14 @@ fn parse(text: &str) -> Result<Settings, Fault> {
 }
 
 /// TOML knows `nan` and `inf`; JSON, in which declarations are hashed and sent, does not.
-fn check_numbers(table: &DeTable<'_>) -> Result<(), Fault> {
+fn check_numbers(table: &DeTable<'_>) -> Result<(), Mistake> {
     table.values().try_for_each(check_number)
 }
 
-fn check_number(value: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
+fn check_number(value: &Spanned<DeValue<'_>>) -> Result<(), Mistake> {
     match value.get_ref() {
         DeValue::Float(number) if !number.as_str().parse::<f64>().is_ok_and(|number| number.is_finite()) => {
-            Err(Fault::at(value.span(), format!("`{}` is not a finite number", number.as_str())))
+            Err(Mistake::at(value.span(), format!("`{}` is not a finite number", number.as_str())))
         }
         DeValue::Array(items) => items.iter().try_for_each(check_number),
         DeValue::Table(table) => check_numbers(table),
@@ -158,18 +157,18 @@ fn check_number(value: &Spanned<DeValue<'_>>) -> Result<(), Fault> {
 }
 
 /// Finds the place of an error and words it for people.
-fn explain(error: &toml::de::Error, document: &Spanned<DeTable<'_>>) -> Fault {
+fn explain(error: &toml::de::Error, document: &Spanned<DeTable<'_>>) -> Mistake {
     let message = error.message().to_owned();
     let at = error.span().map(|span| span.start);
     if message.contains("untagged enum SliceSpec") {
-        return Fault {
+        return Mistake {
             at,
             message: "a slice is neither a column's name nor `{ column = …, bins = […] }`".into(),
             hint: Some("for example `\"sex\"` or `{ column = \"age\", bins = [25, 40] }`".into()),
         };
     }
     let Some((unknown, known)) = unknown_name(&message) else {
-        return Fault { at, message, hint: None };
+        return Mistake { at, message, hint: None };
     };
     // the span of a table is only its header: what is in it comes after
     let start = at.unwrap_or(0);
@@ -177,7 +176,7 @@ fn explain(error: &toml::de::Error, document: &Spanned<DeTable<'_>>) -> Fault {
     find_all(document.get_ref(), unknown, &mut places);
     let place = places.into_iter().filter(|place| *place >= start).min();
     let all = format!("known here: {}", quoted(&known));
-    Fault {
+    Mistake {
         at: place.or(at),
         message: format!("`{unknown}` is not known here"),
         hint: Some(near::hint(unknown, known.iter().copied(), &all)),

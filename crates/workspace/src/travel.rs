@@ -4,11 +4,11 @@ use stemma_core::{Digest, name::TreePath};
 use stemma_store::Store;
 
 use crate::{
-    CheckedOut, CheckoutError, LockEntry, Overwrite, Workspace,
+    CheckedOut, CheckoutError, LockEntry, Workspace,
     operations::{Change, FileChange, Turn},
+    overwrite::{Overwrite, put_aside, write},
     stat_cache::StatCache,
     status::{State, compare},
-    undo::{keep, write},
 };
 
 /// Gives each path the content, which must be in the store. Paths that are not tracked are refused, as are changed
@@ -39,7 +39,7 @@ pub fn travel(
     }
     cache.save(&workspace.home_dir());
     let lost = check(store, to, &files, &written, overwrite)?;
-    keep(workspace, store, lost.iter())?;
+    put_aside(workspace, store, lost.iter())?;
     turn.commit(Change { lock, files: files.clone(), ..Change::default() })?;
     for file in &files {
         write(workspace, store, file)?;

@@ -1,21 +1,17 @@
 //! `stemma undo`: takes back one operation, in the lock and in the files that it wrote. That is an operation too.
 
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, io, path::PathBuf};
 
 use stemma_core::{Digest, ErrorKind, Problem, name::TreePath};
 use stemma_store::{Store, StoreError};
 
 use crate::{
-    LockEntry, Overwrite, Workspace, folder,
+    LockEntry, Workspace,
+    ignore::IgnoreLines,
     lock::{Lock, LockError},
-    operations::{
-        Change, FileChange, IgnoreLines, Journal, Operation, OperationsError, Turn, files_of, ignore_lines_of, lock_of,
-    },
-    path::{PathError, locate},
+    operations::{Change, FileChange, Journal, Operation, OperationsError, Turn, files_of, ignore_lines_of, lock_of},
+    overwrite::{FileError, Overwrite, list, put_aside, write},
+    path::PathError,
     problem,
     stat_cache::StatCache,
     status::{State, StatusError, compare},
@@ -58,15 +54,6 @@ pub enum UndoError {
     Store(#[from] StoreError),
     #[error("`{}` can't be changed: {source}", .path.display())]
     Io { path: PathBuf, source: io::Error },
-}
-
-pub(crate) fn list(paths: &[TreePath]) -> String {
-    const SHOWN: usize = 3;
-    let mut shown: Vec<String> = paths.iter().take(SHOWN).map(|p| format!("`{p}`")).collect();
-    if paths.len() > SHOWN {
-        shown.push(format!("{} more", paths.len() - SHOWN));
-    }
-    shown.join(", ")
 }
 
 impl From<UndoError> for Problem {
@@ -203,7 +190,7 @@ fn files_before(
     if !modified.is_empty() && overwrite == Overwrite::Refuse {
         return Err(UndoError::Modified { number, paths: modified });
     }
-    keep(workspace, store, modified.iter())?;
+    put_aside(workspace, store, modified.iter())?;
     Ok(files)
 }
 
@@ -224,35 +211,6 @@ fn has(
     })
 }
 
-/// Puts files and folders into the store that are about to be overwritten and are nowhere else.
-pub(crate) fn keep<'a>(
-    workspace: &Workspace,
-    store: &Store,
-    paths: impl Iterator<Item = &'a TreePath>,
-) -> Result<(), FileError> {
-    let mut batch = store.batch();
-    for path in paths {
-        let file = locate(workspace.root(), Path::new(path.as_str()))?.file;
-        if file.is_file() {
-            batch.put_file(&file, &mut |_| {})?;
-        } else if file.is_dir() {
-            folder::put(&workspace.home_dir(), &file, &mut batch, &mut |_, _| {})?;
-        }
-    }
-    Ok(batch.commit()?)
-}
-
-/// Why a file was not kept, written or removed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FileError {
-    #[error(transparent)]
-    Path(#[from] PathError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("`{}`: {source}", .path.display())]
-    Io { path: PathBuf, source: io::Error },
-}
-
 impl From<FileError> for UndoError {
     fn from(error: FileError) -> Self {
         match error {
@@ -260,26 +218,5 @@ impl From<FileError> for UndoError {
             FileError::Store(error) => error.into(),
             FileError::Io { path, source } => Self::Io { path, source },
         }
-    }
-}
-
-/// Gives a file its content, or removes it.
-pub(crate) fn write(workspace: &Workspace, store: &Store, change: &FileChange) -> Result<(), FileError> {
-    let file = locate(workspace.root(), Path::new(change.path.as_str()))?.file;
-    let io_error = |source| FileError::Io { path: file.clone(), source };
-    if let Some(digest) = change.after {
-        if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder).map_err(io_error)?;
-        }
-        return Ok(folder::bring(&workspace.home_dir(), store, &digest, &file)?);
-    }
-    let removed = match fs::symlink_metadata(&file) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(&file),
-        Ok(_) => fs::remove_file(&file),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error(error)),
-        _ => Ok(()),
     }
 }

@@ -10,13 +10,15 @@ use stemma_core::{ErrorKind, Problem};
 use stemma_store::{Store, StoreError};
 
 use crate::{
-    HOME_DIR,
+    author::Author,
     lock::{Lock, LockError},
-    operations::Author,
     problem,
     settings::{SETTINGS_FILE, Settings, SettingsError},
     worktree,
 };
+
+/// Name of the folder inside a project's folder that holds its home and its content.
+pub const HOME_DIR: &str = ".stemma";
 
 /// A project's folder with its settings.
 #[derive(Debug, Clone)]

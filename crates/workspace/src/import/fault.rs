@@ -3,7 +3,7 @@
 use stemma_core::{ErrorKind, Problem};
 use stemma_store::StoreError;
 
-use crate::{LockError, WorkspaceError, git::GitError, problem};
+use crate::{LockError, WorkspaceError, git::GitError, operations::OperationsError, problem};
 
 /// Why something was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -76,6 +76,8 @@ pub enum ImportError {
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
+    Operations(#[from] OperationsError),
+    #[error(transparent)]
     Workspace(#[from] WorkspaceError),
 }
 
@@ -102,6 +104,7 @@ impl From<ImportError> for Problem {
             ImportError::Unreadable { .. } => Self::new(ErrorKind::Config, message),
             ImportError::Store(error) => problem::of_store(error),
             ImportError::Lock(error) => error.into(),
+            ImportError::Operations(error) => error.into(),
             ImportError::Workspace(error) => error.into(),
         }
     }

@@ -12,6 +12,7 @@ use super::fault::ImportError;
 use crate::{
     Workspace,
     lock::{Lock, LockEntry, default_name},
+    operations::change_lock,
 };
 
 /// Chooses a name for each path: the one that it has, else one made from its file name, and from more of its path where
@@ -69,7 +70,7 @@ pub fn enter(
     store: &Store,
     entries: Vec<(TreePath, Digest, DatasetName)>,
 ) -> Result<(), ImportError> {
-    Ok(Lock::update(workspace, store, |lock| {
+    Ok(change_lock(workspace, store, |lock| {
         entries.into_iter().try_for_each(|(path, digest, name)| lock.insert(path, LockEntry { digest, name }))
     })?)
 }

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Operation, OperationsError};
+use super::{error::OperationsError, operation::Operation};
 use crate::{Workspace, file};
 
 /// Name of the file in the home.
@@ -296,7 +296,7 @@ mod tests {
         fs::write(&path, text.replacen("\"number\":2", "\"number\":7", 1)).unwrap();
         let journal = Journal::read(home.path()).unwrap();
         assert_eq!((journal.operations.len(), journal.damaged, journal.missing), (2, vec![3], vec![(2, 2)]));
-        assert!(matches!(super::super::digests(home.path()), Err(OperationsError::Damaged { .. })));
+        assert!(matches!(crate::operations::digests(home.path()), Err(OperationsError::Damaged { .. })));
 
         fs::write(&path, text.replacen("v1", "v2", 1)).unwrap();
         assert!(matches!(Journal::read(home.path()), Err(OperationsError::Version { found, .. }) if found == "2"));

@@ -7,13 +7,16 @@ use stemma_core::{Clock as _, Digest, SystemClock, canonical};
 use stemma_store::Store;
 
 use super::{
-    Author, FileChange, IgnoreLines, Operation, OperationsError,
-    journal::{Journal, Tail},
+    error::OperationsError,
+    journal::{Journal, OPERATIONS_FILE, Tail},
+    operation::{FileChange, Operation},
     view,
 };
 use crate::{
-    Workspace, file,
-    ignore::{self, IGNORE_FILE},
+    Workspace,
+    author::Author,
+    file,
+    ignore::{self, IGNORE_FILE, IgnoreLines},
     lock::{LOCK_FILE, Lock, LockError},
 };
 
@@ -43,7 +46,7 @@ pub(crate) struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    pub fn take(workspace: &'a Workspace, store: &'a Store) -> Result<Self, LockError> {
+    pub fn take(workspace: &'a Workspace, store: &'a Store) -> Result<Self, OperationsError> {
         let io_error = |source| LockError::Io { path: workspace.root().join(LOCK_FILE), source };
         let turn = File::create(workspace.home_dir().join("lock-turn")).map_err(io_error)?;
         rustix::fs::flock(&turn, rustix::fs::FlockOperation::LockExclusive).map_err(|errno| io_error(errno.into()))?;
@@ -63,7 +66,7 @@ impl<'a> Turn<'a> {
     /// caller's.
     ///
     /// A process that dies in between leaves an operation that did nothing, which the next one notices.
-    pub fn commit(self, change: Change) -> Result<Option<u64>, LockError> {
+    pub fn commit(self, change: Change) -> Result<Option<u64>, OperationsError> {
         let is_changed = change.lock != self.lock;
         let does_anything = is_changed || !change.files.is_empty() || !change.ignore.is_empty();
         let number = if does_anything { Some(self.record(&change)?) } else { None };
@@ -144,8 +147,21 @@ impl<'a> Turn<'a> {
     }
 
     fn io_error(&self, source: std::io::Error) -> OperationsError {
-        OperationsError::Io { path: self.workspace.home_dir().join(super::OPERATIONS_FILE), source }
+        OperationsError::Io { path: self.workspace.home_dir().join(OPERATIONS_FILE), source }
     }
+}
+
+/// Changes the lock file of a workspace, one process at a time, as one operation; none if nothing changed.
+pub fn change_lock<T, E: From<OperationsError>>(
+    workspace: &Workspace,
+    store: &Store,
+    change: impl FnOnce(&mut Lock) -> Result<T, E>,
+) -> Result<T, E> {
+    let turn = Turn::take(workspace, store)?;
+    let mut lock = turn.lock().clone();
+    let result = change(&mut lock)?;
+    turn.commit(Change { lock, ..Change::default() })?;
+    Ok(result)
 }
 
 fn unknown_author() -> Author {
@@ -178,15 +194,6 @@ fn shorten(args: Vec<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_format_of_lines_for_git_is_frozen() {
-        let lines =
-            IgnoreLines { written: vec!["a b.csv".parse().unwrap()], removed: vec!["x/images".parse().unwrap()] };
-        let text = br#"{"removed":["x/images"],"written":["a b.csv"]}"#;
-        assert_eq!(canonical::to_bytes(&lines).unwrap(), text);
-        assert_eq!(serde_json::from_slice::<IgnoreLines>(text).unwrap(), lines);
-    }
 
     #[test]
     fn a_long_command_is_shortened() {

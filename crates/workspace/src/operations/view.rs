@@ -5,11 +5,19 @@ use std::{collections::BTreeSet, path::Path};
 use stemma_core::{Digest, Timestamp, name::TreePath};
 use stemma_store::{Store, StoreError};
 
-use super::{FileChange, IgnoreLines, Journal, Operation, OperationsError, TEXT_BYTES_MAX};
+use super::{
+    error::OperationsError,
+    journal::Journal,
+    operation::{FileChange, Operation},
+};
 use crate::{
     Workspace,
+    ignore::IgnoreLines,
     lock::{LOCK_FILE, Lock, LockEntry},
 };
+
+/// Longest text of a lock or list of files that is read back.
+const TEXT_BYTES_MAX: u64 = 64 << 20;
 
 /// The lock as it was before or after an operation.
 pub(crate) fn lock_of(store: &Store, operation: &Operation, text: Digest) -> Result<Lock, OperationsError> {

@@ -4,8 +4,8 @@ use std::fs;
 
 use stemma_core::{Digest, ErrorKind, Problem, Timestamp};
 use stemma_workspace::{
-    Overwrite, UndoError, Undone, Workspace, add, checkout,
-    operations::{self, Author, Journal, OPERATIONS_FILE},
+    Author, Overwrite, UndoError, Undone, Workspace, add, checkout,
+    operations::{self, Journal, OPERATIONS_FILE},
     travel, undo,
 };
 

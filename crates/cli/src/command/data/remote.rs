@@ -4,7 +4,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use stemma_core::Problem;
 use stemma_remote::Location;
-use stemma_workspace::remotes::{RemoteSettings, add_remote, remove_remote};
+use stemma_workspace::{
+    remotes::{add_remote, remove_remote},
+    settings::RemoteSettings,
+};
 
 use crate::{
     global::Global,
