@@ -15,7 +15,7 @@ use std::{
 use crate::{
     command::{Command, Exit, RunError, Stream, Streams, Usage},
     kernel::{errno, pipe, read_errno, with_signals_blocked},
-    sandbox::{Failure, Inside, Sandbox, Walls, end_group, seen_from_outside},
+    sandbox::{Failure, Inside, Sandbox, Walls, end_group, seen_from_outside, walls_for},
     signals::reset_in_child,
 };
 
@@ -69,7 +69,7 @@ impl Launch {
             argv,
             envp,
             streams: [stdin, stdout, stderr].map(redirection),
-            walls: sandbox.map(Sandbox::walls).transpose()?,
+            walls: sandbox.map(walls_for).transpose()?,
         })
     }
 

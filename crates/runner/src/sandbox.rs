@@ -46,12 +46,15 @@ pub use self::{
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub use self::elsewhere::missing_walls;
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub(crate) use self::elsewhere::{Inside, PROGRAM, Walls, end_group, hide_this_process, seen_from_outside};
+pub(crate) use self::elsewhere::{
+    Inside, PROGRAM, Walls, end_group, exceeded, exceeded_on_disk, hide_this_process, seen_from_outside, walls_for,
+};
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub use self::walls::missing_walls;
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use self::{
+    disk::exceeded as exceeded_on_disk,
     enclosure::{Inside, PROGRAM, hide_this_process},
-    group::{end as end_group, seen_from_outside},
-    walls::Walls,
+    group::{end as end_group, exceeded, seen_from_outside},
+    walls::{Walls, walls_for},
 };

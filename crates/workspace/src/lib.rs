@@ -51,7 +51,7 @@ pub use lock::{Lock, LockEntry, LockError};
 pub use overwrite::Overwrite;
 pub use path::PathError;
 pub use references::{ReferencesError, references};
-pub use run::{CapturedRun, Content, ContentKind, LostRun, RunError, RunRequest, lost_runs, record_lost, run};
+pub use run::{CapturedRun, ContentKind, LostRun, RunContent, RunError, RunRequest, lost_runs, record_lost, run};
 pub use settings::Settings;
 pub use status::{State, StatusEntry, StatusError, status};
 pub use travel::travel;

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     command::Command,
-    sandbox::{Ending, Sandbox},
+    sandbox::{Ending, Sandbox, exceeded, exceeded_on_disk},
 };
 
 /// How often memory and processes are looked at.
@@ -72,7 +72,7 @@ impl Watched {
             let mut ending = self.exceeded();
             if ending.is_none() && Instant::now() >= disk_at {
                 let began = Instant::now();
-                ending = self.sandbox.exceeded_on_disk(self.group);
+                ending = exceeded_on_disk(&self.sandbox, self.group);
                 disk_at = Instant::now() + DISK_TICK.max(began.elapsed() * DISK_PART);
             }
             if ending.is_some() {
@@ -90,7 +90,7 @@ impl Watched {
         if self.left().is_zero() {
             return Some(Ending::Hung { after: self.sandbox.wall });
         }
-        self.sandbox.exceeded(self.group)
+        exceeded(&self.sandbox, self.group)
     }
 
     /// Kills the program; and all at once, if it is still not over after a while.

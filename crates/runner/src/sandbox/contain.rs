@@ -21,7 +21,7 @@ use super::{
     outcome::{Contained, Ending, Layers, Outcome},
     policy::{Network, Sandbox},
     streams::{self, Captured},
-    walls::{Walls, check},
+    walls::{Walls, check, walls_for},
 };
 
 /// How often limits that no kernel keeps for us are looked at.
@@ -37,7 +37,7 @@ const FILE_TOO_LARGE: &str = "File too large";
 impl Sandbox {
     /// Runs a program with these bytes as its input, and waits until it and all that it started is gone.
     pub fn run(&self, program: &Contained, stdin: &[u8]) -> Result<Outcome, SandboxError> {
-        let walls = self.walls()?;
+        let walls = walls_for(self)?;
         let is_enclosed = walls.is_enclosed();
         let layers = Layers {
             limits: true,
@@ -123,7 +123,7 @@ fn watch(
         if left.is_zero() {
             return Ok(Some(Ending::Hung { after: sandbox.wall }));
         }
-        if let Some(ending) = group.and_then(|group| sandbox.exceeded(group)) {
+        if let Some(ending) = group.and_then(|group| group::exceeded(sandbox, group)) {
             return Ok(Some(ending));
         }
         pause(handle.as_ref(), left.min(TICK));

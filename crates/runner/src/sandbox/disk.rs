@@ -18,21 +18,19 @@ const LEFT_BYTES_MIN: u64 = 512 << 20;
 /// A small file system must have this part left.
 const LEFT_PART: u64 = 50;
 
-impl Sandbox {
-    /// Which limit of the disk is exceeded, if any, by what lies in writable folders or is open but has no name any more.
-    pub(crate) fn exceeded_on_disk(&self, group: i32) -> Option<Ending> {
-        let mut taken = Taken { left: ENTRIES_MAX, ..Taken::default() };
-        self.writable.iter().for_each(|path| taken.add(path));
-        taken.add_unnamed(group);
-        if taken.bytes > self.disk_bytes || taken.left == 0 {
-            return Some(Ending::TooMuchOnDisk { limit: self.disk_bytes });
-        }
-        let is_nearly_full = |path: &PathBuf| has_little_left(path).unwrap_or(false);
-        if self.writable.iter().any(is_nearly_full) {
-            return Some(Ending::MachineShortOf("room on its disk"));
-        }
-        None
+/// Which limit of the disk is exceeded, if any, by what lies in writable folders or is open but has no name any more.
+pub(crate) fn exceeded(sandbox: &Sandbox, group: i32) -> Option<Ending> {
+    let mut taken = Taken { left: ENTRIES_MAX, ..Taken::default() };
+    sandbox.writable.iter().for_each(|path| taken.add(path));
+    taken.add_unnamed(group);
+    if taken.bytes > sandbox.disk_bytes || taken.left == 0 {
+        return Some(Ending::TooMuchOnDisk { limit: sandbox.disk_bytes });
     }
+    let is_nearly_full = |path: &PathBuf| has_little_left(path).unwrap_or(false);
+    if sandbox.writable.iter().any(is_nearly_full) {
+        return Some(Ending::MachineShortOf("room on its disk"));
+    }
+    None
 }
 
 #[derive(Default)]

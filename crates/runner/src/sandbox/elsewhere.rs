@@ -50,16 +50,16 @@ impl Sandbox {
     pub fn run(&self, _: &Contained, _: &[u8]) -> Result<Outcome, SandboxError> {
         Err(SandboxError::Unsupported { why: NO_LINUX.to_owned() })
     }
+}
 
-    pub(crate) fn walls(&self) -> Result<Walls, SandboxError> {
-        Err(SandboxError::Unsupported { why: NO_LINUX.to_owned() })
-    }
+pub(crate) fn walls_for(_: &Sandbox) -> Result<Walls, SandboxError> {
+    Err(SandboxError::Unsupported { why: NO_LINUX.to_owned() })
+}
 
-    pub(crate) fn exceeded(&self, _: i32) -> Option<Ending> {
-        None
-    }
+pub(crate) fn exceeded(_: &Sandbox, _: i32) -> Option<Ending> {
+    None
+}
 
-    pub(crate) fn exceeded_on_disk(&self, _: i32) -> Option<Ending> {
-        None
-    }
+pub(crate) fn exceeded_on_disk(_: &Sandbox, _: i32) -> Option<Ending> {
+    None
 }

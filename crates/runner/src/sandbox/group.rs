@@ -58,19 +58,17 @@ fn resident_pages(stat: &str, group: i32) -> Option<u64> {
     (lives && of_group.parse() == Ok(group)).then(|| pages.parse().unwrap_or(0))
 }
 
-impl Sandbox {
-    /// Which limit the processes of a group exceed together, if any.
-    pub(crate) fn exceeded(&self, group: i32) -> Option<Ending> {
-        let usage = usage(group);
-        if usage.processes > self.processes {
-            return Some(Ending::TooManyProcesses { limit: self.processes });
-        }
-        // pages that several of them share count once, but to find that out takes long
-        if usage.resident_bytes > self.memory_bytes && shared_out_bytes(group) > self.memory_bytes {
-            return Some(Ending::OutOfMemory { limit: self.memory_bytes });
-        }
-        has_little_memory().then_some(Ending::MachineShortOf("memory"))
+/// Which limit the processes of a group exceed together, if any.
+pub(crate) fn exceeded(sandbox: &Sandbox, group: i32) -> Option<Ending> {
+    let usage = usage(group);
+    if usage.processes > sandbox.processes {
+        return Some(Ending::TooManyProcesses { limit: sandbox.processes });
     }
+    // pages that several of them share count once, but to find that out takes long
+    if usage.resident_bytes > sandbox.memory_bytes && shared_out_bytes(group) > sandbox.memory_bytes {
+        return Some(Ending::OutOfMemory { limit: sandbox.memory_bytes });
+    }
+    has_little_memory().then_some(Ending::MachineShortOf("memory"))
 }
 
 /// What the processes of a group use together, each shared page by the part of each.

@@ -106,24 +106,20 @@ fn limits(sandbox: &Sandbox) -> Vec<(libc::__rlimit_resource_t, u64, u64)> {
     ]
 }
 
-impl Sandbox {
-    /// The walls alone, for a command that is started and watched otherwise.
-    pub(crate) fn walls(&self) -> Result<Walls, SandboxError> {
-        if !filter::is_supported() {
-            return Err(SandboxError::Unsupported {
-                why: "its kernel has no system-call filters (seccomp)".to_owned(),
-            });
-        }
-        let missing: Vec<Missing> =
-            missing_walls().into_iter().filter(|one| self.requires.contains(&one.wall)).collect();
-        if !missing.is_empty() {
-            return Err(SandboxError::Missing(missing));
-        }
-        let enclosure = enclosure::plan(self)?.ok();
-        let private: &[Private] = if enclosure.is_some() { &PRIVATE } else { &[] };
-        let rules = landlock::rules(self, private)?;
-        Ok(Walls { limits: limits(self), enclosure, rules, filter: filter::program(self) })
+/// Plans the walls of a sandbox; fails if one is missing without which nothing is to be run.
+pub(crate) fn walls_for(sandbox: &Sandbox) -> Result<Walls, SandboxError> {
+    if !filter::is_supported() {
+        return Err(SandboxError::Unsupported { why: "its kernel has no system-call filters (seccomp)".to_owned() });
     }
+    let missing: Vec<Missing> =
+        missing_walls().into_iter().filter(|one| sandbox.requires.contains(&one.wall)).collect();
+    if !missing.is_empty() {
+        return Err(SandboxError::Missing(missing));
+    }
+    let enclosure = enclosure::plan(sandbox)?.ok();
+    let private: &[Private] = if enclosure.is_some() { &PRIVATE } else { &[] };
+    let rules = landlock::rules(sandbox, private)?;
+    Ok(Walls { limits: limits(sandbox), enclosure, rules, filter: filter::program(sandbox) })
 }
 
 /// Returns the walls that this machine can't raise, each with the reason.

@@ -5,7 +5,10 @@ use std::{fs, io, path::Path};
 use stemma_core::{Digest, name::TreePath};
 use stemma_store::{Moment, Store, StoreError, TreeEntry, remove_entries};
 
-use super::{Difference, Differences, Present, Record, Writer, look};
+use super::{
+    listing::{Record, Writer},
+    present::{Difference, Differences, Present, look},
+};
 use crate::settled::Settled;
 
 /// Writes content to a place: a tree as a folder, anything else as a file. The folder above is there.

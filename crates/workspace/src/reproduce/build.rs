@@ -10,8 +10,10 @@ use std::{
 };
 
 use super::{
-    ReproduceError, contain,
-    install::{Installation, text},
+    contain,
+    error::ReproduceError,
+    index,
+    installation::{Installation, text},
 };
 
 /// Fetches sources as pip finds them, but does not ask them what they are, as `pip download` would. Arguments: the
@@ -86,7 +88,7 @@ pub(super) fn wheels(work: &Installation<'_>, lines: &[&str]) -> Result<PathBuf,
 }
 
 fn fetch(work: &Installation<'_>, sources: &Path, lines: &[&str]) -> Result<(), ReproduceError> {
-    let index = super::index::of_caller();
+    let index = index::of_caller();
     let mut argv = script(work, FETCH);
     argv.push(text(sources));
     argv.extend(lines.iter().map(|line| (*line).to_owned()));

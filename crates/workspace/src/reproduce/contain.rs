@@ -8,11 +8,13 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
-use stemma_core::record::RunRecord;
 use stemma_runner::sandbox::{Missing, Network, Reads, Sandbox, Wall, missing_walls, network_paths, system_paths};
 
-use super::{Plan, Scratch};
+use super::{
+    limits::{MEMORY_BYTES_MIN, OPEN_FILES_MAX, PROCESSES_MAX},
+    materialise::Scratch,
+    plan::Plan,
+};
 
 /// Longest time that a step of the installation may take.
 const INSTALL_TIME_MAX: Duration = Duration::from_secs(3600);
@@ -22,50 +24,12 @@ const ASKING_TIME_MAX: Duration = Duration::from_secs(30);
 const INSTALL_DISK_BYTES_MAX: u64 = 64 << 30;
 /// Processors that may be busy all the time.
 const CORES_MAX: u32 = 1024;
-/// A training may take this many times as long as it took, and never less than some minutes.
-const PATIENCE: u32 = 10;
-const PATIENCE_MIN: Duration = Duration::from_secs(600);
-/// A training may take this many times the memory and the room on the disk that it took, and never less than so much.
-const GENEROSITY: u64 = 4;
-const MEMORY_BYTES_MIN: u64 = 4 << 30;
-const DISK_BYTES_MIN: u64 = 8 << 30;
-const PROCESSES_MAX: u32 = 512;
-const OPEN_FILES_MAX: u64 = 4096;
 
 /// Whether the repeated command may use the network, as the recorded one may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrainingNetwork {
     Refused,
     Allowed,
-}
-
-/// How much of the machine one training may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Limits {
-    pub time_max_s: u64,
-    /// In use by all of its processes together.
-    pub memory_bytes: u64,
-    /// In the folders that it may write into.
-    pub disk_bytes: u64,
-    pub processes: u32,
-    /// For each process.
-    pub open_files: u64,
-}
-
-impl Limits {
-    /// Several times what the run took when it was recorded.
-    pub fn of(record: &RunRecord) -> Self {
-        let wall = record.ended.micros().saturating_sub(record.started.micros());
-        let wall = Duration::from_micros(u64::try_from(wall).unwrap_or_default());
-        let files = record.inputs.iter().chain(&record.outputs).map(|file| file.size).sum::<u64>();
-        Self {
-            time_max_s: wall.saturating_mul(PATIENCE).max(PATIENCE_MIN).as_secs(),
-            memory_bytes: record.max_rss_bytes.saturating_mul(GENEROSITY).max(MEMORY_BYTES_MIN),
-            disk_bytes: files.saturating_mul(GENEROSITY).max(DISK_BYTES_MIN),
-            processes: PROCESSES_MAX,
-            open_files: OPEN_FILES_MAX,
-        }
-    }
 }
 
 impl Plan {

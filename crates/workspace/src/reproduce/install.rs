@@ -12,26 +12,22 @@ use std::{
 };
 
 use stemma_core::reproduction::EnvironmentDifference;
-use stemma_runner::{
-    CaptureLevel, CaptureMode, Command, Exit, Sandbox,
-    command::{EnvironmentBase, EnvironmentChanges},
-    environment::{self, Environment, Package, Subject},
-};
+use stemma_runner::environment::{Environment, Package};
 
 use super::{
-    Base, Plan, ReproduceError, Scratch, build,
+    build,
     compare::{environment_differences, normalised},
     contain,
+    error::ReproduceError,
     hashes::{Hashes, LOCK_BYTES_MAX},
-    index,
-    logged::Log,
+    installation::{Installation, text},
+    interpreter::Base,
+    materialise::Scratch,
+    plan::Plan,
 };
-use crate::run::RunError;
 
 /// What pip says before the name of what it can't find.
 const NOT_FOUND: &str = "No matching distribution found for ";
-/// What pip says when it was interrupted; its exit code is that of any failure.
-const CANCELLED: &str = "Operation cancelled by user";
 /// Runs pip for an environment by the environment's own interpreter, which reads nothing of what is in it: no paths, no
 /// hooks, no packages. Arguments: where pip lies, the environment, then pip's own.
 const PIP_FROM_OUTSIDE: &str = "\
@@ -42,9 +38,6 @@ del sys.argv[1:3]
 import runpy
 runpy.run_module('pip', run_name='__main__', alter_sys=True)
 ";
-/// Where wheels lie that come with an interpreter.
-const BUNDLED: &str = "/usr/share/python-wheels";
-
 /// Packages whose source may be built and so run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Builds {
@@ -80,7 +73,7 @@ pub fn install(
     if !needed.is_empty() {
         let requirements = requirements(&needed, &hashes(plan, scratch))?;
         work.make(&scratch.tools(), &[])?;
-        requirements.iter().enumerate().try_for_each(|(at, lines)| work.install(at, lines, builds))?;
+        requirements.iter().enumerate().try_for_each(|(at, lines)| fill(&work, at, lines, builds))?;
     }
     made.compare(&State::of(&scratch.venv())?)?;
     let differences = environment_differences(&recorded.as_read(), &work.look());
@@ -90,190 +83,63 @@ pub fn install(
     Ok(Installed { python: work.python(), places: work.places(), differences })
 }
 
-/// One environment that is being filled.
-pub(super) struct Installation<'a> {
-    pub plan: &'a Plan,
-    pub scratch: &'a Scratch,
-    pub base: &'a Base,
-    line: &'a (dyn Fn(&str) + Sync),
+/// Installs what these lines of requirements say.
+fn fill(work: &Installation<'_>, at: usize, lines: &str, builds: Builds) -> Result<(), ReproduceError> {
+    let wheels = work.scratch.folder(&format!("wheels-{at}"))?;
+    let sources = fetch(work, &wheels, lines, builds)?;
+    let fetched: String =
+        lines.lines().filter(|line| !sources.contains(line)).map(|line| format!("{line}\n")).collect();
+    if !fetched.is_empty() {
+        unpack(work, &wheels, &fetched)?;
+    }
+    if !sources.is_empty() {
+        let built = build::wheels(work, &sources)?;
+        // the hashes that are known are those of the sources
+        let names = sources.iter().filter_map(|line| line.split_whitespace().next());
+        unpack(work, &built, &names.map(|name| format!("{name}\n")).collect::<String>())?;
+    }
+    Ok(())
 }
 
-impl Installation<'_> {
-    fn python(&self) -> PathBuf {
-        self.scratch.venv().join("bin/python")
-    }
-
-    /// What whoever runs the new environment has to read.
-    fn places(&self) -> Vec<PathBuf> {
-        self.base.places.iter().cloned().chain([self.scratch.venv()]).collect()
-    }
-
-    /// What is read to run pip.
-    pub fn tools(&self) -> Vec<PathBuf> {
-        self.base.places.iter().cloned().chain([self.scratch.tools()]).collect()
-    }
-
-    fn make(&self, environment: &Path, options: &[&str]) -> Result<(), ReproduceError> {
-        fs::create_dir_all(environment).map_err(|error| ReproduceError::io(environment, error))?;
-        let mut argv = vec![text(&self.base.python), "-I".into(), "-m".into(), "venv".into()];
-        argv.extend(options.iter().map(|option| (*option).to_owned()));
-        argv.push(text(environment));
-        let sandbox = contain::making(self.plan, &self.base.places, environment);
-        self.step("making the environment", argv, sandbox, BTreeMap::new())
-    }
-
-    /// What the new environment has. Its packages may run code of theirs when it starts.
-    fn look(&self) -> Environment {
-        let (program, variables) = (&self.python(), variables(self.scratch, BTreeMap::new()).resolve());
-        let sandbox = contain::asking(self.plan, self.places());
-        let (project, sandbox) = (Path::new("/"), Some(&sandbox));
-        environment::capture(&Subject { program, variables: &variables, project, capture: None, sandbox })
-    }
-
-    /// Installs what these lines of requirements say.
-    fn install(&self, at: usize, lines: &str, builds: Builds) -> Result<(), ReproduceError> {
-        let wheels = self.scratch.folder(&format!("wheels-{at}"))?;
-        let sources = self.fetch(&wheels, lines, builds)?;
-        let fetched: String =
-            lines.lines().filter(|line| !sources.contains(line)).map(|line| format!("{line}\n")).collect();
-        if !fetched.is_empty() {
-            self.unpack(&wheels, &fetched)?;
-        }
-        if !sources.is_empty() {
-            let built = build::wheels(self, &sources)?;
-            // the hashes that are known are those of the sources
-            let names = sources.iter().filter_map(|line| line.split_whitespace().next());
-            self.unpack(&built, &names.map(|name| format!("{name}\n")).collect::<String>())?;
-        }
-        Ok(())
-    }
-
-    /// Fetches wheels; returns the lines for which there is none, if those may be built.
-    fn fetch<'l>(&self, wheels: &Path, lines: &'l str, builds: Builds) -> Result<Vec<&'l str>, ReproduceError> {
-        let mut wanted: Vec<&str> = lines.lines().collect();
-        let mut sources = Vec::new();
-        while !wanted.is_empty() {
-            match self.download(wheels, &wanted.join("\n"), &["--no-deps"]) {
-                Err(ReproduceError::Step { doing, exit, last }) => {
-                    let missing: Vec<&str> = last.iter().filter_map(|line| not_found(line)).collect();
-                    let place = wanted.iter().position(|line| missing.contains(&name_of(line)));
-                    match (place, builds) {
-                        (Some(place), Builds::Allowed) => sources.push(wanted.remove(place)),
-                        _ if missing.is_empty() => return Err(ReproduceError::Step { doing, exit, last }),
-                        _ => return Err(ReproduceError::Missing(missing.into_iter().map(cannot_be_had).collect())),
-                    }
+/// Fetches wheels; returns the lines for which there is none, if those may be built.
+fn fetch<'l>(
+    work: &Installation<'_>,
+    wheels: &Path,
+    lines: &'l str,
+    builds: Builds,
+) -> Result<Vec<&'l str>, ReproduceError> {
+    let mut wanted: Vec<&str> = lines.lines().collect();
+    let mut sources = Vec::new();
+    while !wanted.is_empty() {
+        match work.download(wheels, &wanted.join("\n"), &["--no-deps"]) {
+            Err(ReproduceError::Step { doing, exit, last }) => {
+                let missing: Vec<&str> = last.iter().filter_map(|line| not_found(line)).collect();
+                let place = wanted.iter().position(|line| missing.contains(&name_of(line)));
+                match (place, builds) {
+                    (Some(place), Builds::Allowed) => sources.push(wanted.remove(place)),
+                    _ if missing.is_empty() => return Err(ReproduceError::Step { doing, exit, last }),
+                    _ => return Err(ReproduceError::Missing(missing.into_iter().map(cannot_be_had).collect())),
                 }
-                done => return done.map(|()| sources),
             }
-        }
-        Ok(sources)
-    }
-
-    /// Lets pip fetch wheels into a folder; it runs nothing of theirs.
-    pub fn download(&self, into: &Path, requirements: &str, options: &[&str]) -> Result<(), ReproduceError> {
-        let index = index::of_caller();
-        let requirements = self.write_requirements(requirements)?;
-        let mut argv = self.pip_of_tools(&["download", "--progress-bar", "off", "--only-binary", ":all:", "--dest"]);
-        argv.push(text(into));
-        argv.extend(options.iter().map(|option| (*option).to_owned()));
-        let bundled = self.bundled();
-        argv.extend(bundled.iter().flat_map(|folder| ["--find-links".to_owned(), text(folder)]));
-        argv.extend(["-r".to_owned(), text(&requirements)]);
-        let reads = self.tools().into_iter().chain(index.places).chain(bundled).chain([requirements]).collect();
-        let sandbox = contain::fetching(self.plan, reads, vec![into.to_owned(), self.scratch.temporary()]);
-        self.step("fetching the packages", argv, sandbox, index.variables)
-    }
-
-    /// Lets pip unpack wheels into the environment, without the network and without running anything of them.
-    fn unpack(&self, wheels: &Path, requirements: &str) -> Result<(), ReproduceError> {
-        let requirements = self.write_requirements(requirements)?;
-        let pip = self.pip_folder()?;
-        let mut argv = [text(&self.python()), "-I".into(), "-S".into(), "-c".into(), PIP_FROM_OUTSIDE.into()].to_vec();
-        argv.extend([text(&pip), text(&self.scratch.venv())]);
-        argv.extend(
-            ["install", "--no-deps", "--no-index", "--ignore-installed", "--progress-bar", "off"].map(str::to_owned),
-        );
-        argv.extend(["--find-links".into(), text(wheels), "-r".into(), text(&requirements)]);
-        let reads = self.tools().into_iter().chain([wheels.to_owned(), requirements]).collect();
-        let sandbox = contain::working(self.plan, reads, vec![self.scratch.venv(), self.scratch.temporary()]);
-        self.step("installing the packages", argv, sandbox, BTreeMap::new())
-    }
-
-    /// The words that start the pip that nothing of others was put beside.
-    pub fn pip_of_tools(&self, words: &[&str]) -> Vec<String> {
-        let python = text(&self.scratch.tools().join("bin/python"));
-        [python.as_str(), "-I", "-m", "pip"].iter().chain(words).map(|word| (*word).to_owned()).collect()
-    }
-
-    fn pip_folder(&self) -> Result<PathBuf, ReproduceError> {
-        let lib = self.scratch.tools().join("lib");
-        let entries = fs::read_dir(&lib).map_err(|error| ReproduceError::io(&lib, error))?;
-        let folders = entries.flatten().map(|entry| entry.path().join("site-packages"));
-        let found = folders.into_iter().find(|folder| folder.join("pip").is_dir());
-        found.ok_or_else(|| ReproduceError::io(lib.join("site-packages/pip"), std::io::ErrorKind::NotFound.into()))
-    }
-
-    /// Folders with the wheels that come with the interpreter: pip's own, and what older Pythons bring along.
-    fn bundled(&self) -> Vec<PathBuf> {
-        let lib = self.base.places.iter().map(|place| place.join("ensurepip/_bundled"));
-        lib.chain([PathBuf::from(BUNDLED)]).filter(|folder| folder.is_dir()).collect()
-    }
-
-    fn write_requirements(&self, lines: &str) -> Result<PathBuf, ReproduceError> {
-        let file = self.scratch.root().join("requirements.txt");
-        fs::write(&file, lines).map_err(|error| ReproduceError::io(&file, error))?;
-        Ok(file)
-    }
-
-    /// Runs a command of the installation to its end.
-    pub fn step(
-        &self,
-        doing: &'static str,
-        argv: Vec<String>,
-        sandbox: Sandbox,
-        settings: BTreeMap<OsString, OsString>,
-    ) -> Result<(), ReproduceError> {
-        let log = Log::new(self.scratch.log("install"));
-        let mut command = Command::new(argv, "/");
-        command.environment = variables(self.scratch, settings);
-        command.streams = log.streams()?;
-        command.capture = CaptureMode::AtMost(CaptureLevel::Declared);
-        command.sandbox = Some(sandbox);
-        let execution = log.watched(self.line, || stemma_runner::run(&command, |_| {})).map_err(RunError::from)?;
-        match (execution.exit, execution.stopped) {
-            (_, Some(limit)) => Err(ReproduceError::Limit { doing, limit }),
-            (exit, None) if exit.is_success() => Ok(()),
-            (Exit::Signal(signal), None) if super::is_interrupt(signal) => Err(ReproduceError::Interrupted),
-            (exit, None) => match log.last_lines() {
-                last if last.iter().any(|line| line.contains(CANCELLED)) => Err(ReproduceError::Interrupted),
-                last => Err(ReproduceError::Step { doing, exit: super::status(exit), last }),
-            },
+            done => return done.map(|()| sources),
         }
     }
+    Ok(sources)
 }
 
-/// All variables of a step: a few of its own, and what it is told of the index.
-fn variables(scratch: &Scratch, settings: BTreeMap<OsString, OsString>) -> EnvironmentChanges {
-    let own: [(&str, OsString); 8] = [
-        ("PATH", SYSTEM_PATH.into()),
-        ("LANG", "C.UTF-8".into()),
-        ("HOME", scratch.temporary().into()),
-        ("TMPDIR", scratch.temporary().into()),
-        ("PYTHONNOUSERSITE", "1".into()),
-        ("PIP_NO_INPUT", "1".into()),
-        ("PIP_DISABLE_PIP_VERSION_CHECK", "1".into()),
-        ("PIP_NO_CACHE_DIR", "1".into()),
-    ];
-    let own = own.into_iter().map(|(name, value)| (OsString::from(name), value));
-    let changes = own.chain(settings).map(|(name, value)| (name, Some(value))).collect();
-    EnvironmentChanges { base: EnvironmentBase::Only(Vec::new()), changes }
-}
-
-/// Programs of the system.
-pub(super) const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
-pub(super) fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+/// Lets pip unpack wheels into the environment, without the network and without running anything of them.
+fn unpack(work: &Installation<'_>, wheels: &Path, requirements: &str) -> Result<(), ReproduceError> {
+    let requirements = work.write_requirements(requirements)?;
+    let pip = work.pip_folder()?;
+    let mut argv = [text(&work.python()), "-I".into(), "-S".into(), "-c".into(), PIP_FROM_OUTSIDE.into()].to_vec();
+    argv.extend([text(&pip), text(&work.scratch.venv())]);
+    argv.extend(
+        ["install", "--no-deps", "--no-index", "--ignore-installed", "--progress-bar", "off"].map(str::to_owned),
+    );
+    argv.extend(["--find-links".into(), text(wheels), "-r".into(), text(&requirements)]);
+    let reads = work.tools().into_iter().chain([wheels.to_owned(), requirements]).collect();
+    let sandbox = contain::working(work.plan, reads, vec![work.scratch.venv(), work.scratch.temporary()]);
+    work.step("installing the packages", argv, sandbox, BTreeMap::new())
 }
 
 /// What makes an environment one: whose interpreter it is, and where that comes from.

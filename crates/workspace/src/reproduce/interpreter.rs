@@ -11,12 +11,22 @@ use stemma_runner::{
 };
 
 use super::{
-    PlannedInterpreter, PythonChoice, ReproduceError, contain,
-    plan::{capitalised, series},
+    contain,
+    error::ReproduceError,
+    plan::{PlannedInterpreter, capitalised, series},
 };
 
 /// Variables of the caller that would lead packages elsewhere.
 const MISLEADING: [&str; 4] = ["PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV"];
+
+/// Where the interpreter for a reproduction comes from.
+#[derive(Debug, Clone, Default)]
+pub enum PythonChoice {
+    /// One of the recorded version is looked for.
+    #[default]
+    Find,
+    Given(PathBuf),
+}
 
 /// A Python that makes the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,8 +10,10 @@ use std::{
 
 use stemma_runner::command::{Stream, Streams};
 
-use super::{LAST_LINES, ReproduceError};
+use super::error::ReproduceError;
 
+/// What the last lines of a log may take up in a message.
+const LAST_LINES: usize = 15;
 /// Bytes at the end of a log in which lines are looked for.
 const TAIL_BYTES: u64 = 16 << 10;
 const LINE_CHARS_MAX: usize = 200;

@@ -10,7 +10,10 @@ use std::{
 use stemma_core::Digest;
 use stemma_store::Store;
 
-use super::{Place, Plan, PlannedFile, ReproduceError};
+use super::{
+    error::ReproduceError,
+    plan::{Plan, PlannedFile, PlannedPlace},
+};
 use crate::{
     HOME_DIR, WorkspaceError,
     workspace::{find_root, make_home},
@@ -152,7 +155,10 @@ impl Scratch {
                 make_folder(project.join(&output.path).parent().unwrap_or(&project))?;
             }
         }
-        plan.files.iter().filter(|file| file.place == Place::Project).try_for_each(|file| self.lay(&project, file))
+        plan.files
+            .iter()
+            .filter(|file| file.place == PlannedPlace::Project)
+            .try_for_each(|file| self.lay(&project, file))
     }
 
     fn lay(&self, project: &Path, file: &PlannedFile) -> Result<(), ReproduceError> {

@@ -17,7 +17,7 @@ use stemma_runner::{
     sandbox::Wall,
 };
 
-use super::{Limits, ReproduceError, ended};
+use super::{error::ReproduceError, exit::ended, limits::Limits};
 use crate::path::check_reserved;
 
 /// Variables that say where something lay on the other machine, not how it computes.
@@ -63,7 +63,7 @@ pub struct PlannedFile {
     pub digest: Digest,
     pub size: u64,
     pub purpose: Purpose,
-    pub place: Place,
+    pub place: PlannedPlace,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,7 +76,7 @@ pub enum Purpose {
 /// Where a file has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum PlannedPlace {
     /// It is put into the project's new folder.
     Project,
     /// It was outside of the project: it must be at that very place, and is only looked at.
@@ -108,12 +108,12 @@ pub(super) fn series(version: &str) -> &str {
 impl Plan {
     /// Bytes of the files that have to be fetched.
     pub fn fetched_bytes(&self) -> u64 {
-        self.files.iter().filter(|file| file.place == Place::Project).map(|file| file.size).sum()
+        self.files.iter().filter(|file| file.place == PlannedPlace::Project).map(|file| file.size).sum()
     }
 
     /// What the run read outside of its project.
     pub fn outside_files(&self) -> impl Iterator<Item = &PlannedFile> {
-        self.files.iter().filter(|file| file.place == Place::Outside)
+        self.files.iter().filter(|file| file.place == PlannedPlace::Outside)
     }
 
     /// What goes in, in one line.
@@ -195,8 +195,8 @@ fn files(record: &RunRecord) -> Result<Vec<PlannedFile>, ReproduceError> {
     let mut files = Vec::new();
     for (file, purpose) in code.chain(inputs) {
         let place = match file.path.as_str() {
-            path if path.starts_with('/') => Place::Outside,
-            path if is_inside(path) => Place::Project,
+            path if path.starts_with('/') => PlannedPlace::Outside,
+            path if is_inside(path) => PlannedPlace::Project,
             path => return Err(ReproduceError::BadPath(path.to_owned())),
         };
         if seen.insert(&file.path) {

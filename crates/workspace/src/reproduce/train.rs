@@ -19,12 +19,15 @@ use stemma_runner::{
 use stemma_store::Store;
 
 use super::{
-    Installed, Plan, ReproduceError, Scratch,
     compare::{environment_differences, other_inputs},
     contain::{self, TrainingNetwork},
-    install::SYSTEM_PATH,
-    is_interrupt,
+    error::ReproduceError,
+    exit::is_interrupt,
+    install::Installed,
+    installation::SYSTEM_PATH,
     logged::Log,
+    materialise::Scratch,
+    plan::Plan,
 };
 use crate::{
     Workspace, WorkspaceError,

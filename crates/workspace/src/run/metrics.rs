@@ -1,10 +1,14 @@
 //! Metrics that a script claims in a JSON file of numbers, and what of the file is no claim.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
 use serde_json::Value;
 use stemma_core::{Digest, record::FileRef};
 
+use super::ran::Ran;
+
+/// The file that is looked for where `stemma.toml` names none.
+const DEFAULT_FILE: &str = "metrics.json";
 const METRICS_BYTES_MAX: u64 = 1 << 20;
 const METRICS_MAX: usize = 1000;
 const NAME_BYTES_MAX: usize = 256;
@@ -24,8 +28,16 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
+    /// Reads the numbers that a run left in its metrics file.
+    pub fn of(ran: &Ran<'_>, outputs: &[FileRef]) -> Self {
+        match file_of(ran, outputs) {
+            Some(output) => Self::read(ran.workspace.root(), output),
+            None => Self::default(),
+        }
+    }
+
     /// Reads an output that was kept; if it can't be read, that is the line about it.
-    pub fn read(root: &Path, output: &FileRef) -> Self {
+    fn read(root: &Path, output: &FileRef) -> Self {
         let text = crate::file::read(&root.join(&output.path), METRICS_BYTES_MAX);
         let metrics = match text.map(Option::unwrap_or_default) {
             Err(error) => Err(error.to_string()),
@@ -85,6 +97,18 @@ impl Metrics {
         let shown: String = name.chars().take(NAME_BYTES_MAX).collect();
         self.ignored.push(format!("`{shown}`: {why}"));
     }
+}
+
+/// The output that `stemma.toml` names, else the `metrics.json` nearest to where the command ran.
+fn file_of<'f>(ran: &Ran<'_>, outputs: &'f [FileRef]) -> Option<&'f FileRef> {
+    if let Some(path) = &ran.workspace.settings().run.metrics {
+        return outputs.iter().find(|output| output.path == path.as_str());
+    }
+    let beside = Path::new(&ran.directory).join(DEFAULT_FILE);
+    outputs
+        .iter()
+        .filter(|output| Path::new(&output.path).file_name() == Some(OsStr::new(DEFAULT_FILE)))
+        .min_by_key(|output| (Path::new(&output.path) != beside, output.path.len(), &output.path))
 }
 
 /// Rewrites Python's `NaN` and `Infinity`, which JSON doesn't know, as texts that begin with a NUL.

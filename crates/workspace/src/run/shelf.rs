@@ -15,7 +15,10 @@ use stemma_core::{
 use stemma_runner::{FileAccess, Stamp};
 use stemma_store::{Batch, BlobInfo, Store, StoreError};
 
-use super::{Content, ContentKind, sensitive};
+use super::{
+    captured::{ContentKind, RunContent},
+    sensitive,
+};
 use crate::{
     Workspace,
     file::{is_reached_directly, stamp_of},
@@ -34,7 +37,7 @@ pub(super) struct Shelf<'a> {
     store: &'a Store,
     batch: Batch,
     pub cache: StatCache,
-    contents: BTreeMap<Digest, Content>,
+    contents: BTreeMap<Digest, RunContent>,
     pub redacted: BTreeSet<SecretKind>,
     pub notes: Vec<String>,
     /// What could not be kept.
@@ -44,7 +47,7 @@ pub(super) struct Shelf<'a> {
 
 /// All that the shelf has collected, safe in the store.
 pub(super) struct Kept {
-    pub contents: Vec<Content>,
+    pub contents: Vec<RunContent>,
     pub notes: Vec<String>,
 }
 
@@ -246,7 +249,7 @@ impl<'a> Shelf<'a> {
     }
 
     fn remember(&mut self, info: BlobInfo, what: ContentKind) {
-        let content = Content { digest: info.digest, size: info.size, what };
+        let content = RunContent { digest: info.digest, size: info.size, what };
         let known = self.contents.entry(info.digest).or_insert(content);
         known.what = known.what.min(what);
     }

@@ -13,7 +13,7 @@ use stemma_core::{
 };
 use stemma_runner::CaptureMode;
 use stemma_store::Store;
-use stemma_workspace::{Added, CapturedRun, Content, ContentKind, Nesting, RunRequest, Workspace, add, init, run};
+use stemma_workspace::{Added, CapturedRun, RunContent, ContentKind, Nesting, RunRequest, Workspace, add, init, run};
 
 pub struct Scene {
     _folder: tempfile::TempDir,
@@ -98,7 +98,7 @@ impl Scene {
         // a store opened anew knows only what is on disk
         let store = Store::open(&self.workspace.content_dir()).unwrap();
         let has = |digest: &Digest| contents.iter().any(|content| content.digest == *digest);
-        for Content { digest, size, .. } in contents {
+        for RunContent { digest, size, .. } in contents {
             assert_eq!(store.info(digest).unwrap().unwrap().size, *size);
         }
         let files = [&record.inputs, &record.outputs, &record.code.files];

@@ -1,0 +1,55 @@
+//! What somebody wants to run, and in which surrounding.
+
+use std::path::{Path, PathBuf};
+
+use stemma_core::{
+    name::ProjectName,
+    record::{Actor, RunKind},
+};
+use stemma_runner::{
+    CaptureMode, Command, Sandbox,
+    command::{EnvironmentChanges, Streams},
+};
+
+use super::error::RunError;
+
+/// A command to run and record.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// Program and arguments; no shell looks at them.
+    pub argv: Vec<String>,
+    /// Where it runs: a folder inside the workspace, absolute or as seen from the root.
+    pub directory: PathBuf,
+    pub kind: RunKind,
+    pub actor: Actor,
+    pub project: ProjectName,
+    pub capture: CaptureMode,
+}
+
+/// What a command gets to see and to use; by default what this process has.
+#[derive(Debug, Default)]
+pub(crate) struct Surrounding {
+    pub variables: EnvironmentChanges,
+    pub streams: Streams,
+    pub sandbox: Option<Sandbox>,
+}
+
+impl Surrounding {
+    /// The command in this surrounding. What files held before it changes them is put into the folder `aside`.
+    pub(super) fn command(self, request: &RunRequest, directory: &Path, aside: PathBuf) -> Command {
+        let mut command = Command::new(request.argv.clone(), directory);
+        command.capture = request.capture;
+        command.environment = self.variables;
+        command.streams = self.streams;
+        command.sandbox = self.sandbox;
+        command.keep = Some(aside);
+        command
+    }
+}
+
+/// The folder that is meant, if it lies inside the workspace.
+pub(super) fn locate_directory(root: &Path, directory: &Path) -> Result<PathBuf, RunError> {
+    let found = std::fs::canonicalize(root.join(directory)).ok();
+    let inside = found.filter(|found| found.is_dir() && found.starts_with(root));
+    inside.ok_or_else(|| RunError::Outside { directory: directory.to_owned(), root: root.to_owned() })
+}
