@@ -1,6 +1,6 @@
 #![no_main]
 
-use stemma_workspace::import::fuzzing;
+use stemma_interchange::import::fuzzing;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     fuzzing::dvc_pointer(bytes);

@@ -10,7 +10,7 @@ use std::{
 use stemma_runner::Stamp;
 
 /// Returns the content of a file; `None` if there is no such file, an error if it is longer than `bytes_max`.
-pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Option<String>> {
+pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<String>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,

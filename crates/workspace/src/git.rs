@@ -17,7 +17,7 @@ const STDERR_BYTES_MAX: u64 = 4096;
 const POLL: Duration = Duration::from_millis(2);
 
 /// A repository as seen from one folder.
-pub(crate) struct Git<'a> {
+pub struct Git<'a> {
     folder: &'a Path,
     deadline: Instant,
     pathspecs: &'static str,
@@ -25,7 +25,7 @@ pub(crate) struct Git<'a> {
 
 /// Why Git gave no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum GitError {
+pub enum GitError {
     #[error("`git` is not installed")]
     NotInstalled,
     #[error("`git` took too long")]

@@ -80,3 +80,73 @@ pub(crate) fn list(paths: &[TreePath]) -> String {
     }
     shown.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use stemma_core::Digest;
+
+    use super::*;
+    use crate::{Nesting, init};
+
+    /// What stands at a path, before and after: nothing, a file, or a folder with one.
+    fn there() -> impl Strategy<Value = Option<Vec<(&'static str, Vec<u8>)>>> {
+        let bytes = || prop::collection::vec(any::<u8>(), 0..40);
+        prop_oneof![
+            Just(None),
+            bytes().prop_map(|bytes| Some(vec![("", bytes)])),
+            bytes().prop_map(|bytes| Some(vec![("/a/b", bytes.clone()), ("/c", bytes)])),
+        ]
+    }
+
+    fn lay(root: &Path, files: &[(&str, Vec<u8>)]) {
+        for (below, bytes) in files {
+            let file = PathBuf::from(format!("{}{below}", root.display()));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, bytes).unwrap();
+        }
+    }
+
+    fn has(root: &Path, files: &[(&str, Vec<u8>)]) -> bool {
+        files
+            .iter()
+            .all(|(below, bytes)| fs::read(format!("{}{below}", root.display())).is_ok_and(|found| found == *bytes))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn what_was_put_aside_comes_back_whatever_was_written_over_it(before in there(), after in there()) {
+            let folder = tempfile::tempdir().unwrap();
+            let workspace = init(folder.path(), Nesting::Refuse).unwrap().workspace;
+            let store = workspace.open_store().unwrap();
+            let path: TreePath = "data/x".parse().unwrap();
+            let place = workspace.root().join(path.as_str());
+            let digest = |files: &Option<Vec<_>>| -> Option<Digest> {
+                files.as_ref().map(|files| {
+                    lay(&place, files);
+                    put_aside(&workspace, &store, [&path].into_iter()).unwrap();
+                    let mut batch = store.batch();
+                    let digest = match place.is_dir() {
+                        true => folder::put(&workspace.home_dir(), &place, &mut batch, &mut |_, _| {}).unwrap().0.digest,
+                        false => batch.put_file(&place, &mut |_| {}).unwrap().digest,
+                    };
+                    drop(batch);
+                    digest
+                })
+            };
+            let clear = || FileChange { path: path.clone(), before: None, after: None };
+            let new = digest(&after);
+            write(&workspace, &store, &clear()).unwrap();
+            let old = digest(&before);
+            for (wanted, files) in [(new, &after), (old, &before)] {
+                write(&workspace, &store, &FileChange { path: path.clone(), before: None, after: wanted }).unwrap();
+                match files {
+                    Some(files) => prop_assert!(has(&place, files)),
+                    None => prop_assert!(!place.exists()),
+                }
+            }
+        }
+    }
+}

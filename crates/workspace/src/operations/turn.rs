@@ -193,7 +193,66 @@ fn shorten(args: Vec<String>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+    use stemma_core::name::TreePath;
+
     use super::*;
+    use crate::{Nesting, init, lock::LockEntry, operations::digests};
+
+    fn entry(path: &TreePath, content: u8) -> LockEntry {
+        let name = path.as_str().replace('/', "-").parse().unwrap();
+        LockEntry { digest: Digest::of(&[content]), name }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn operations_lead_from_each_lock_to_the_next(
+            changes in prop::collection::vec((0u8..3, prop::option::of(0u8..4), any::<bool>()), 1..12)
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let workspace = init(folder.path(), Nesting::Refuse).unwrap().workspace;
+            let store = workspace.open_store().unwrap();
+            let mut locks = vec![Lock::default()];
+            for (path, content, by_hand) in changes {
+                let path: TreePath = format!("data/{path}").parse().unwrap();
+                let change = |lock: &mut Lock| -> Result<(), OperationsError> {
+                    lock.remove(&path);
+                    match content {
+                        Some(content) => Ok(lock.insert(path.clone(), entry(&path, content))?),
+                        None => Ok(()),
+                    }
+                };
+                let mut lock = workspace.lock().unwrap();
+                if by_hand {
+                    // as Git or an editor does it: noticed by whoever changes the lock next
+                    change(&mut lock).unwrap();
+                    fs::write(folder.path().join(LOCK_FILE), lock.render()).unwrap();
+                } else {
+                    change_lock(&workspace, &store, change).unwrap();
+                    lock = workspace.lock().unwrap();
+                }
+                locks.push(lock);
+            }
+            let operations = Journal::of(&workspace).unwrap().operations;
+            let mut present = None;
+            for operation in &operations {
+                let before = view::lock_of(&store, operation, operation.before).unwrap();
+                let after = view::lock_of(&store, operation, operation.after).unwrap();
+                prop_assert!(before != after);
+                prop_assert!(present.is_none_or(|present| present == before));
+                prop_assert!(locks.contains(&before) && locks.contains(&after));
+                present = Some(after);
+            }
+            let needed = digests(&workspace.home_dir()).unwrap();
+            for digest in operations.iter().flat_map(|operation| [operation.before, operation.after]) {
+                prop_assert!(needed.binary_search(&digest).is_ok());
+            }
+        }
+    }
 
     #[test]
     fn a_long_command_is_shortened() {

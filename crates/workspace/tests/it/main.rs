@@ -4,7 +4,6 @@ mod docs;
 mod files;
 mod folders;
 mod ignore;
-mod imports;
 mod operations;
 mod run;
 mod scene;

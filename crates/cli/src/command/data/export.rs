@@ -3,11 +3,9 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use clap::{Args, Subcommand};
 use stemma_api::types::Resolved;
 use stemma_core::{ErrorKind, Problem, name::TreePath};
+use stemma_interchange::export::{About, ExportError, Exported, OciLayout};
 use stemma_store::{Store, StoreError, Tree, TreeEntry};
-use stemma_workspace::{
-    WorkspaceError,
-    export::{About, ExportError, Exported, OciLayout},
-};
+use stemma_workspace::WorkspaceError;
 
 use crate::{
     argument::model_and_version,

@@ -7,9 +7,9 @@ use stemma_core::{
     Problem,
     name::{DatasetName, TreePath},
 };
-use stemma_workspace::import::{
-    DvcRequest, Fault, FaultKind, Found, ImportError, Imported, LfsRequest, Tally, choose_names, enter, import_dvc,
-    import_lfs, worst,
+use stemma_interchange::import::{
+    DvcRequest, ForeignVersion, ImportError, Imported, LeftOut, LeftOutKind, LfsRequest, Tally, choose_names, enter,
+    import_dvc, import_lfs, worst,
 };
 
 use crate::{
@@ -75,7 +75,7 @@ struct Report {
     versions: Vec<Version>,
     /// Paths that stand in `stemma.lock` now.
     tracked: Vec<TreePath>,
-    left_out: Vec<Fault>,
+    left_out: Vec<LeftOut>,
     notes: Vec<String>,
 }
 
@@ -117,26 +117,26 @@ async fn import(args: &ImportArgs, session: &Session, output: &Output) -> Result
             derived_from: Vec::new(),
             workspace: None,
         };
-        let added = match found.place {
+        let added = match found.ordinal {
             Some(place) => {
                 let imported = AddImportedVersion { add, place };
                 session.client.add_imported_version(&session.project, name, &imported).await?
             }
             None => session.client.add_dataset_version(&session.project, name, &add).await?,
         };
-        let is_behind = !added.unchanged && found.place.is_some_and(|place| added.version.number != place);
+        let is_behind = !added.unchanged && found.ordinal.is_some_and(|place| added.version.number != place);
         displaced += u64::from(is_behind);
         versions.push(Version { version: added.version, unchanged: added.unchanged });
         bar.inc(1);
     }
     bar.finish_and_clear();
     let tracked = track(&imported.found, &names, session)?;
-    let Imported { faults, mut notes, tally, revisions, .. } = imported;
+    let Imported { left_out, mut notes, tally, revisions, .. } = imported;
     if displaced > 0 {
         let count = view::count(displaced, "version");
         notes.push(format!("{count} stand behind the others, not at their place in the history: its number was taken"));
     }
-    Ok(Report { revisions, objects: tally, versions, tracked, left_out: faults, notes })
+    Ok(Report { revisions, objects: tally, versions, tracked, left_out, notes })
 }
 
 /// Reads the other tool's files into the store.
@@ -166,7 +166,7 @@ fn read(args: &ImportArgs, session: &Session, output: &Output) -> Result<Importe
     Ok(imported?)
 }
 
-async fn names(found: &[Found], session: &Session) -> Result<BTreeMap<TreePath, DatasetName>, Problem> {
+async fn names(found: &[ForeignVersion], session: &Session) -> Result<BTreeMap<TreePath, DatasetName>, Problem> {
     let known = session.client.datasets(&session.project).await?.items;
     let holders = known.into_iter().map(|version| (version.dataset, version.path)).collect();
     let lock = session.workspace()?.lock()?;
@@ -175,7 +175,7 @@ async fn names(found: &[Found], session: &Session) -> Result<BTreeMap<TreePath, 
 
 /// Writes what the repository's folder has now into `stemma.lock`, if that folder is the workspace's.
 fn track(
-    found: &[Found],
+    found: &[ForeignVersion],
     names: &BTreeMap<TreePath, DatasetName>,
     session: &Session,
 ) -> Result<Vec<TreePath>, Problem> {
@@ -207,7 +207,7 @@ fn text(report: &Report, output: &Output) -> String {
     }
     if !report.left_out.is_empty() {
         text.push_str(&format!("\n{}\n", output.red("left out")));
-        text.push_str(&print::columns(report.left_out.iter().map(fault)));
+        text.push_str(&print::columns(report.left_out.iter().map(left_out)));
     }
     text
 }
@@ -223,13 +223,13 @@ fn row(version: &Version) -> Vec<String> {
     ]
 }
 
-fn fault(fault: &Fault) -> Vec<String> {
-    let kind = match fault.kind {
-        FaultKind::Damaged => "damaged",
-        FaultKind::Missing => "missing",
-        FaultKind::Refused => "refused",
-        FaultKind::Skipped => "skipped",
+fn left_out(one: &LeftOut) -> Vec<String> {
+    let kind = match one.kind {
+        LeftOutKind::Damaged => "damaged",
+        LeftOutKind::Missing => "missing",
+        LeftOutKind::Refused => "refused",
+        LeftOutKind::Skipped => "skipped",
     };
-    let commit = fault.commit.as_deref().map(|commit| format!(" in {}", view::commit(commit))).unwrap_or_default();
-    vec![kind.to_owned(), fault.path.clone(), format!("{}{commit}", fault.pointer), fault.reason.clone()]
+    let commit = one.commit.as_deref().map(|commit| format!(" in {}", view::commit(commit))).unwrap_or_default();
+    vec![kind.to_owned(), one.path.clone(), format!("{}{commit}", one.pointer), one.reason.clone()]
 }

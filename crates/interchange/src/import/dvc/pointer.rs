@@ -9,7 +9,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use stemma_core::name::TreePath;
 
-use crate::{import::object::ObjectId, path::check_reserved};
+use stemma_workspace::path::check_reserved;
+
+use crate::import::object::ObjectId;
 
 /// Longest pointer file. DVC's own parser takes minutes for files of this length.
 pub const POINTER_BYTES_MAX: u64 = 16 << 20;
@@ -26,16 +28,16 @@ pub struct Out {
     pub path: String,
     /// The directory that the path is seen from, itself seen from the pointer's.
     pub wdir: Option<String>,
-    pub content: Content,
+    pub content: OutContent,
     /// As the pointer says; it may be wrong.
     pub size: u64,
     /// Where else the content may be, or why it may be nowhere.
-    pub place: Place,
+    pub holder: Holder,
 }
 
 /// What a pointer says of the content.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Content {
+pub enum OutContent {
     File(ObjectId),
     /// The object lists the files of the folder.
     Folder(ObjectId),
@@ -56,7 +58,7 @@ pub struct ListedFile {
 
 /// Where an object may lie besides the cache and the remotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Holder {
     Stores,
     /// The pointer says that Git keeps the file.
     Git,
@@ -104,8 +106,8 @@ struct RawFile {
 pub fn parse_pointer(text: &[u8]) -> Result<Vec<Out>, String> {
     let file: PointerFile = parse(text)?;
     let imported = file.deps.unwrap_or_default().iter().any(|dep| dep.repo.is_some());
-    let place = if imported { Place::OtherRepository } else { Place::Stores };
-    file.outs.unwrap_or_default().into_iter().map(|out| read_out(out, file.wdir.clone(), place)).collect()
+    let holder = if imported { Holder::OtherRepository } else { Holder::Stores };
+    file.outs.unwrap_or_default().into_iter().map(|out| read_out(out, file.wdir.clone(), holder)).collect()
 }
 
 #[derive(Deserialize)]
@@ -135,9 +137,9 @@ pub fn parse_lock(text: &[u8], pipeline: Option<&[u8]>) -> Result<Vec<Out>, Stri
         // a stage that is gone may stay in the lock for ever
         let Some(declared) = pipeline.stage(&name) else { continue };
         for out in stage.outs.unwrap_or_default() {
-            let mut out = read_out(out, declared.wdir.clone(), Place::Stores)?;
+            let mut out = read_out(out, declared.wdir.clone(), Holder::Stores)?;
             if declared.is_in_git(&out.path) {
-                out.place = Place::Git;
+                out.holder = Holder::Git;
             }
             outs.push(out);
         }
@@ -145,24 +147,24 @@ pub fn parse_lock(text: &[u8], pipeline: Option<&[u8]>) -> Result<Vec<Out>, Stri
     Ok(outs)
 }
 
-fn read_out(raw: RawOut, wdir: Option<String>, place: Place) -> Result<Out, String> {
+fn read_out(raw: RawOut, wdir: Option<String>, holder: Holder) -> Result<Out, String> {
     let path = raw.path.clone().ok_or_else(|| "an entry has no path".to_owned())?;
     let size = raw.size.as_ref().and_then(Value::as_u64).unwrap_or(0);
     let versioned = raw.cloud.is_some() || raw.version_id.is_some();
     let versioned = versioned || raw.files.iter().flatten().any(|file| file.cloud.is_some());
-    let place = match place {
-        Place::Stores if versioned => Place::VersionedBucket,
-        Place::Stores if raw.cache == Some(false) => Place::Git,
-        place => place,
+    let holder = match holder {
+        Holder::Stores if versioned => Holder::VersionedBucket,
+        Holder::Stores if raw.cache == Some(false) => Holder::Git,
+        holder => holder,
     };
-    Ok(Out { path, wdir, content: read_content(raw), size, place })
+    Ok(Out { path, wdir, content: read_content(raw), size, holder })
 }
 
-fn read_content(raw: RawOut) -> Content {
+fn read_content(raw: RawOut) -> OutContent {
     let legacy = match raw.hash.as_deref() {
         None => true,
         Some("md5") => false,
-        Some(other) => return Content::Unusable(format!("its hash is `{other}`, not an MD5")),
+        Some(other) => return OutContent::Unusable(format!("its hash is `{other}`, not an MD5")),
     };
     if let Some(files) = raw.files {
         // lists in pointers came with DVC 3
@@ -171,13 +173,13 @@ fn read_content(raw: RawOut) -> Content {
             id: object(file.md5.as_deref().unwrap_or_default(), false),
             executable: file.isexec.unwrap_or(false),
         };
-        return Content::Listed(files.into_iter().map(listed).collect());
+        return OutContent::Listed(files.into_iter().map(listed).collect());
     }
     let Some(md5) = raw.md5 else {
         return if raw.etag.is_some() || raw.checksum.is_some() {
-            Content::Unusable("it has a hash of its remote only, no MD5".to_owned())
+            OutContent::Unusable("it has a hash of its remote only, no MD5".to_owned())
         } else {
-            Content::Nothing("it has no hash: DVC has not fetched or made it yet".to_owned())
+            OutContent::Nothing("it has no hash: DVC has not fetched or made it yet".to_owned())
         };
     };
     let (hex, folder) = match md5.strip_suffix(".dir") {
@@ -185,9 +187,9 @@ fn read_content(raw: RawOut) -> Content {
         None => (md5.as_str(), false),
     };
     match object(hex, legacy) {
-        Ok(id) if folder => Content::Folder(id),
-        Ok(id) => Content::File(id),
-        Err(reason) => Content::Unusable(reason),
+        Ok(id) if folder => OutContent::Folder(id),
+        Ok(id) => OutContent::File(id),
+        Err(reason) => OutContent::Unusable(reason),
     }
 }
 
@@ -353,20 +355,20 @@ mod tests {
     #[test]
     fn every_kind_of_pointer_is_read() {
         let folder = one(&format!("outs:\n- md5: {HEX}.dir\n  size: 15\n  nfiles: 3\n  hash: md5\n  path: data\n"));
-        assert_eq!((&folder.content, folder.size, folder.place), (&Content::Folder(md5(HEX)), 15, Place::Stores));
+        assert_eq!((&folder.content, folder.size, folder.holder), (&OutContent::Folder(md5(HEX)), 15, Holder::Stores));
         let legacy = one(&format!("outs:\n- md5: {HEX}\n  path: data\nwdir: ..\n"));
-        assert_eq!(legacy.content, Content::File(object(HEX, true).unwrap()));
+        assert_eq!(legacy.content, OutContent::File(object(HEX, true).unwrap()));
         assert_eq!(legacy.wdir.as_deref(), Some(".."));
         let imported = one(&format!(
             "frozen: true\ndeps:\n- path: a\n  repo: {{url: u}}\nouts: [{{md5: {HEX}, hash: md5, path: p}}]"
         ));
-        assert_eq!(imported.place, Place::OtherRepository);
+        assert_eq!(imported.holder, Holder::OtherRepository);
         let partial = one("outs:\n- path: data\n  hash: md5\n");
-        assert!(matches!(partial.content, Content::Nothing(_)));
+        assert!(matches!(partial.content, OutContent::Nothing(_)));
         let etag = one("outs:\n- path: data\n  etag: '\"abc\"'\n  hash: md5\n");
-        assert!(matches!(etag.content, Content::Unusable(_)));
+        assert!(matches!(etag.content, OutContent::Unusable(_)));
         let blake = one("outs:\n- path: data\n  md5: aa\n  hash: blake3\n");
-        assert!(matches!(blake.content, Content::Unusable(_)));
+        assert!(matches!(blake.content, OutContent::Unusable(_)));
     }
 
     #[test]
@@ -375,9 +377,9 @@ mod tests {
             "outs:\n- path: data\n  hash: md5\n  files:\n  - relpath: a.txt\n    md5: {HEX}\n    size: 6\n    cloud:\n      \
              r: {{etag: x, version_id: y}}\n"
         ));
-        assert_eq!(out.place, Place::VersionedBucket);
+        assert_eq!(out.holder, Holder::VersionedBucket);
         let file = ListedFile { path: "a.txt".to_owned(), id: Ok(md5(HEX)), executable: false };
-        assert_eq!(out.content, Content::Listed(vec![file]));
+        assert_eq!(out.content, OutContent::Listed(vec![file]));
     }
 
     #[test]
@@ -391,8 +393,8 @@ mod tests {
         ] {
             let out = one(&format!("outs:\n- md5: {hex}\n  hash: md5\n  path: 007\n"));
             match (out.content, hex.starts_with("0x")) {
-                (Content::File(id), false) => assert_eq!(id.hex(), hex.to_lowercase()),
-                (Content::Unusable(_), true) => {}
+                (OutContent::File(id), false) => assert_eq!(id.hex(), hex.to_lowercase()),
+                (OutContent::Unusable(_), true) => {}
                 (other, _) => panic!("{hex}: {other:?}"),
             }
             assert_eq!(out.path, "007");
@@ -440,8 +442,8 @@ mod tests {
         let pipeline = "stages:\n  prep:\n    wdir: sub\n    cmd: x\n    outs: [out]\n  train:\n    matrix: {d: [1, 2]}\n    \
              cmd: y\n    metrics:\n    - m${item.d}.json: {cache: false}\n";
         let outs = parse_lock(lock.as_bytes(), Some(pipeline.as_bytes())).unwrap();
-        let told: Vec<_> = outs.iter().map(|out| (out.path.as_str(), out.wdir.as_deref(), out.place)).collect();
-        assert_eq!(told, [("out", Some("sub"), Place::Stores), ("m2.json", None, Place::Git)]);
+        let told: Vec<_> = outs.iter().map(|out| (out.path.as_str(), out.wdir.as_deref(), out.holder)).collect();
+        assert_eq!(told, [("out", Some("sub"), Holder::Stores), ("m2.json", None, Holder::Git)]);
         assert!(parse_lock(lock.as_bytes(), None).unwrap_err().contains("dvc.yaml"));
         assert!(parse_lock(lock.as_bytes(), Some(b"stages: 3")).unwrap_err().contains("dvc.yaml"));
         let newer = lock.replace("'2.0'", "'3.0'");

@@ -8,18 +8,18 @@ use std::{
 };
 
 use super::{
-    Plan,
+    plan::Plan,
     pointer::{self, Out, POINTER_BYTES_MAX},
 };
 use crate::import::{
-    fault::ImportError,
+    error::ImportError,
     history::{File, Repository, Revision},
 };
 
 const LOCK: &str = "dvc.lock";
 const PIPELINE: &str = "dvc.yaml";
 /// Names of folders that hold no pointers.
-const SKIPPED: [&str; 4] = [".git", ".dvc", ".hg", crate::HOME_DIR];
+const SKIPPED: [&str; 4] = [".git", ".dvc", ".hg", stemma_workspace::HOME_DIR];
 const DEPTH_MAX: usize = 128;
 const ENTRIES_MAX: usize = 10_000_000;
 
@@ -77,7 +77,11 @@ impl Wanted {
 /// Pointers that are read at once, so that what they hold does not lie in memory for a whole history.
 const WANTED_AT_ONCE: usize = 1000;
 
-fn read_wanted(repository: &Repository<'_>, wanted: Vec<Wanted>, plan: &mut Plan) -> Result<(), crate::git::GitError> {
+fn read_wanted(
+    repository: &Repository<'_>,
+    wanted: Vec<Wanted>,
+    plan: &mut Plan,
+) -> Result<(), stemma_workspace::git::GitError> {
     for wanted in wanted.chunks(WANTED_AT_ONCE) {
         let names: BTreeSet<&String> = wanted.iter().flat_map(|wanted| &wanted.names).collect();
         let names: Vec<String> = names.into_iter().cloned().collect();

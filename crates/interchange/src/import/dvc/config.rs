@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::file;
+use stemma_workspace::file;
 
 const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// How many remotes may refer to each other in a row.

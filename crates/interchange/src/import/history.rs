@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use crate::git::{Git, GitError};
+use stemma_workspace::git::{Git, GitError};
 
 /// Reading the history of a large repository takes minutes.
 const TIME_MAX: Duration = Duration::from_secs(600);

@@ -12,7 +12,7 @@ use stemma_core::Digest;
 use stemma_store::{Batch, BlobInfo, Lease, Store, StoreError, Tree};
 
 use super::{
-    fault::{FaultKind, Trouble},
+    left_out::{LeftOutKind, Trouble},
     object::{BLOCK, ObjectId},
 };
 
@@ -31,8 +31,16 @@ pub struct Tally {
     pub stored_bytes: u64,
 }
 
-/// Says where an object may lie; the flag tells the listing of a folder from other objects.
-type Places<'a> = dyn Fn(&ObjectId, bool) -> Vec<Place> + 'a;
+/// What an object is to its tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectKind {
+    File,
+    /// It lists the files of a folder.
+    Listing,
+}
+
+/// Says where an object may lie.
+type ObjectFiles<'a> = dyn Fn(&ObjectId, ObjectKind) -> Vec<ObjectFile> + 'a;
 
 /// Takes objects of one store of another tool.
 pub struct Taker<'a> {
@@ -42,7 +50,7 @@ pub struct Taker<'a> {
     batch: Batch,
     in_batch: (u64, u64),
     /// The files in which an object may lie, the likeliest first; below each folder, links are followed.
-    places: Box<Places<'a>>,
+    files: Box<ObjectFiles<'a>>,
     known: HashMap<ObjectId, Result<BlobInfo, Trouble>>,
     pub tally: Tally,
     /// What went well only at a second place.
@@ -52,7 +60,7 @@ pub struct Taker<'a> {
 }
 
 /// A file that may hold an object, and the folder that it must not lead out of.
-pub struct Place {
+pub struct ObjectFile {
     pub folder: PathBuf,
     pub file: PathBuf,
 }
@@ -65,17 +73,17 @@ enum Look {
 impl<'a> Taker<'a> {
     pub fn new(
         store: &'a Store,
-        places: impl Fn(&ObjectId, bool) -> Vec<Place> + 'a,
+        files: impl Fn(&ObjectId, ObjectKind) -> Vec<ObjectFile> + 'a,
         progress: &'a mut dyn FnMut(u64),
     ) -> Result<Self, StoreError> {
         let lease = store.lease()?;
-        let (batch, places) = (store.batch(), Box::new(places));
+        let (batch, files) = (store.batch(), Box::new(files));
         Ok(Self {
             store,
             lease,
             batch,
             in_batch: (0, 0),
-            places,
+            files,
             known: HashMap::new(),
             tally: Tally::default(),
             notes: Vec::new(),
@@ -91,10 +99,10 @@ impl<'a> Taker<'a> {
         }
         let mut bad = None;
         let mut taken = None;
-        for place in (self.places)(id, false) {
-            match self.hash(&place, id) {
+        for file in (self.files)(id, ObjectKind::File) {
+            match self.hash(&file, id) {
                 Ok((digest, size)) => {
-                    taken = Some(self.keep(&place.file, digest, size, like)?);
+                    taken = Some(self.keep(&file.file, digest, size, like)?);
                     break;
                 }
                 Err(Look::Absent) => {}
@@ -116,8 +124,8 @@ impl<'a> Taker<'a> {
     /// The bytes of a listing, which is no content of ours.
     pub fn listing(&mut self, id: &ObjectId, bytes_max: u64) -> Result<Vec<u8>, Trouble> {
         let mut bad = None;
-        for place in (self.places)(id, true) {
-            match read_listing(&place, id, bytes_max) {
+        for file in (self.files)(id, ObjectKind::Listing) {
+            match read_listing(&file, id, bytes_max) {
                 Ok(bytes) => {
                     self.tally.objects += 1;
                     self.tally.bytes += bytes.len() as u64;
@@ -141,9 +149,9 @@ impl<'a> Taker<'a> {
     }
 
     /// Computes both names of a file: the one it must have, and ours.
-    fn hash(&mut self, place: &Place, id: &ObjectId) -> Result<(Digest, u64), Look> {
-        let unreadable = |error: io::Error| Look::Bad(unreadable(&place.file, &error));
-        let mut file = open(place)?;
+    fn hash(&mut self, object: &ObjectFile, id: &ObjectId) -> Result<(Digest, u64), Look> {
+        let unreadable = |error: io::Error| Look::Bad(unreadable(&object.file, &error));
+        let mut file = open(object)?;
         let (mut check, mut ours, mut size) = (id.check(), blake3::Hasher::new(), 0);
         let mut block = Vec::with_capacity(BLOCK);
         loop {
@@ -160,7 +168,7 @@ impl<'a> Taker<'a> {
         }
         let found = check.finish();
         if found != *id {
-            return Err(Look::Bad(damaged(&place.file, &found)));
+            return Err(Look::Bad(damaged(&object.file, &found)));
         }
         Ok((Digest::from_bytes(ours.finalize().into()), size))
     }
@@ -189,28 +197,28 @@ impl<'a> Taker<'a> {
     }
 }
 
-fn read_listing(place: &Place, id: &ObjectId, bytes_max: u64) -> Result<Vec<u8>, Look> {
+fn read_listing(object: &ObjectFile, id: &ObjectId, bytes_max: u64) -> Result<Vec<u8>, Look> {
     let mut bytes = Vec::new();
-    open(place)?
+    open(object)?
         .take(bytes_max + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| Look::Bad(unreadable(&place.file, &error)))?;
+        .map_err(|error| Look::Bad(unreadable(&object.file, &error)))?;
     if bytes.len() as u64 > bytes_max {
-        let reason = format!("`{}` is longer than {bytes_max} bytes", place.file.display());
-        return Err(Look::Bad(Trouble::new(FaultKind::Refused, reason)));
+        let reason = format!("`{}` is longer than {bytes_max} bytes", object.file.display());
+        return Err(Look::Bad(Trouble::new(LeftOutKind::Refused, reason)));
     }
     let mut check = id.check();
     bytes.chunks(BLOCK).for_each(|block| check.update(block));
     match check.finish() {
         found if found == *id => Ok(bytes),
-        found => Err(Look::Bad(damaged(&place.file, &found))),
+        found => Err(Look::Bad(damaged(&object.file, &found))),
     }
 }
 
 /// Opens a regular file, also through links that stay inside of the folder.
-fn open(place: &Place) -> Result<File, Look> {
-    let Place { folder, file } = place;
-    let refused = |what: &str| Look::Bad(Trouble::new(FaultKind::Refused, format!("`{}` {what}", file.display())));
+fn open(object: &ObjectFile) -> Result<File, Look> {
+    let ObjectFile { folder, file } = object;
+    let refused = |what: &str| Look::Bad(Trouble::new(LeftOutKind::Refused, format!("`{}` {what}", file.display())));
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Look::Absent,
         _ => Look::Bad(unreadable(file, &error)),
@@ -230,13 +238,13 @@ fn open(place: &Place) -> Result<File, Look> {
 }
 
 fn missing(id: &ObjectId) -> Trouble {
-    Trouble::new(FaultKind::Missing, format!("object {id} is in none of the stores that were looked at"))
+    Trouble::new(LeftOutKind::Missing, format!("object {id} is in none of the stores that were looked at"))
 }
 
 fn damaged(file: &Path, found: &ObjectId) -> Trouble {
-    Trouble::new(FaultKind::Damaged, format!("`{}` is damaged: its content is {found}", file.display()))
+    Trouble::new(LeftOutKind::Damaged, format!("`{}` is damaged: its content is {found}", file.display()))
 }
 
 fn unreadable(file: &Path, error: &io::Error) -> Trouble {
-    Trouble::new(FaultKind::Refused, format!("`{}` can't be read: {error}", file.display()))
+    Trouble::new(LeftOutKind::Refused, format!("`{}` can't be read: {error}", file.display()))
 }

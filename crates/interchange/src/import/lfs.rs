@@ -8,15 +8,17 @@ use std::{
 
 use stemma_core::{Digest, Sha256, name::TreePath, pointer::LfsPointer};
 use stemma_store::{Store, StoreError};
+use stemma_workspace::{Workspace, git::GitError, path::check_reserved};
 
 use super::{
-    Found, Imported,
-    fault::{Fault, FaultKind, ImportError, Trouble},
+    error::ImportError,
     history::{Change, File, Repository, Revision},
+    imported::Imported,
+    left_out::{LeftOut, LeftOutKind, Trouble},
     object::ObjectId,
-    take::{Place, Taker},
+    take::{ObjectFile, Taker},
+    version::{ForeignVersion, source, why},
 };
-use crate::{Workspace, git::GitError, path::check_reserved};
 
 /// By the specification, no pointer is as long.
 const POINTER_BYTES_MAX: u64 = 1023;
@@ -55,10 +57,10 @@ pub fn import_lfs(
     let tracked = find(&repository, request.all_commits).map_err(failed)?;
     let promised = tracked.iter().map(|tracked| tracked.pointer.size).fold(0, u64::saturating_add);
     let mut watch = |done| progress(done, promised.max(done));
-    let mut taker = Taker::new(store, |id, _| vec![place(&objects, id)], &mut watch)?;
+    let mut taker = Taker::new(store, |id, _| vec![object_file(&objects, id)], &mut watch)?;
     let prefix = top.strip_prefix(workspace.root()).ok().and_then(Path::to_str);
     let mut previous: HashMap<&str, Digest> = HashMap::new();
-    let (mut found, mut faults) = (Vec::new(), Vec::new());
+    let (mut found, mut left_out) = (Vec::new(), Vec::new());
     for tracked in &tracked {
         let like = previous.get(tracked.path.as_str()).copied();
         match take(&mut taker, tracked, like)? {
@@ -66,13 +68,13 @@ pub fn import_lfs(
                 previous.insert(&tracked.path, taken.digest);
                 found.push(taken.at(prefix));
             }
-            Err(trouble) => faults.push(tracked.fault(trouble)),
+            Err(trouble) => left_out.push(tracked.left_out(trouble)),
         }
     }
     let commits = tracked.iter().filter_map(|tracked| tracked.revision.as_ref().map(|revision| &revision.commit));
     let revisions = commits.collect::<BTreeSet<_>>().len();
     let (tally, notes, lease) = taker.finish()?;
-    Ok(Imported { found, faults, notes, tally, revisions, lease })
+    Ok(Imported { found, left_out, notes, tally, revisions, lease })
 }
 
 /// Where git-lfs keeps its objects: in the folder that all work trees share, unless the settings say otherwise.
@@ -83,10 +85,10 @@ fn objects_dir(repository: &Repository<'_>, folder: &Path) -> Result<PathBuf, Gi
     Ok(common.join(storage).join("objects"))
 }
 
-fn place(objects: &Path, id: &ObjectId) -> Place {
+fn object_file(objects: &Path, id: &ObjectId) -> ObjectFile {
     let hex = id.hex();
     let file = objects.join(&hex[..2]).join(&hex[2..4]).join(&hex);
-    Place { folder: objects.to_owned(), file }
+    ObjectFile { folder: objects.to_owned(), file }
 }
 
 /// A file that may be a pointer.
@@ -159,7 +161,11 @@ fn read_pointers(
     Ok(pointers)
 }
 
-fn take(taker: &mut Taker<'_>, tracked: &Tracked, like: Option<Digest>) -> Result<Result<Found, Trouble>, StoreError> {
+fn take(
+    taker: &mut Taker<'_>,
+    tracked: &Tracked,
+    like: Option<Digest>,
+) -> Result<Result<ForeignVersion, Trouble>, StoreError> {
     let path = TreePath::new(tracked.path.as_str()).map_err(|error| error.to_string());
     let path = path.and_then(|path| match check_reserved(path.as_str().as_ref()) {
         Ok(()) => Ok(path),
@@ -177,7 +183,7 @@ fn take(taker: &mut Taker<'_>, tracked: &Tracked, like: Option<Digest>) -> Resul
     let info = match taker.take(&id, like)? {
         Ok(info) => info,
         Err(mut trouble) => {
-            if trouble.kind == FaultKind::Missing {
+            if trouble.kind == LeftOutKind::Missing {
                 trouble.reason.push_str("; `git lfs fetch --all` brings what the server has");
             }
             return Ok(Err(trouble));
@@ -185,17 +191,17 @@ fn take(taker: &mut Taker<'_>, tracked: &Tracked, like: Option<Digest>) -> Resul
     };
     if info.size != tracked.pointer.size {
         let reason = format!("its pointer promises {} bytes, the object has {}", tracked.pointer.size, info.size);
-        return Ok(Err(Trouble::new(FaultKind::Damaged, reason)));
+        return Ok(Err(Trouble::new(LeftOutKind::Damaged, reason)));
     }
     let revision = tracked.revision.as_ref();
-    let (source, why) = (super::source("git-lfs", &id.to_string(), revision), super::why(revision));
+    let (source, why) = (source("git-lfs", &id.to_string(), revision), why(revision));
     let (digest, size, current) = (info.digest, info.size, tracked.current);
-    Ok(Ok(Found { path, digest, size, source, why, current, place: None }))
+    Ok(Ok(ForeignVersion { path, digest, size, source, why, current, ordinal: None }))
 }
 
 impl Tracked {
-    fn fault(&self, trouble: Trouble) -> Fault {
-        Fault {
+    fn left_out(&self, trouble: Trouble) -> LeftOut {
+        LeftOut {
             kind: trouble.kind,
             path: self.path.clone(),
             pointer: self.path.clone(),

@@ -9,11 +9,11 @@ use std::{
 };
 
 use stemma_core::{Digest, ErrorKind, Problem, name::TreePath};
-use stemma_store::{Store, TreeEntry};
-use stemma_workspace::import::{
-    DvcRequest, Fault, FaultKind, Found, ImportError, Imported, LfsRequest, choose_names, enter, import_dvc,
-    import_lfs, worst,
+use stemma_interchange::import::{
+    DvcRequest, ForeignVersion, ImportError, Imported, LeftOut, LeftOutKind, LfsRequest, choose_names, enter,
+    import_dvc, import_lfs, worst,
 };
+use stemma_store::{Store, TreeEntry};
 
 use crate::scene::{Scene, git};
 
@@ -36,12 +36,12 @@ fn lfs(scene: &Scene, repository: &Path, all_commits: bool) -> Imported {
     import_lfs(&scene.workspace, &scene.store, LfsRequest { repository, all_commits }, &mut |_, _| {}).unwrap()
 }
 
-fn faults(imported: &Imported) -> Vec<(FaultKind, &str)> {
-    imported.faults.iter().map(|fault| (fault.kind, fault.path.as_str())).collect()
+fn left_out(imported: &Imported) -> Vec<(LeftOutKind, &str)> {
+    imported.left_out.iter().map(|fault| (fault.kind, fault.path.as_str())).collect()
 }
 
 /// All files of what was found, by their paths in the repository.
-fn files_of(store: &Store, found: &[&Found]) -> BTreeMap<String, Vec<u8>> {
+fn files_of(store: &Store, found: &[&ForeignVersion]) -> BTreeMap<String, Vec<u8>> {
     let read = |digest: &Digest| store.read(digest, 1 << 20).unwrap();
     let mut files = BTreeMap::new();
     for found in found {
@@ -87,16 +87,16 @@ fn every_file_of_every_commit_is_what_dvc_checks_out() {
         let scene = Scene::new();
         let repository = samples.path().join(name).join("repo");
         let imported = import(&scene, &repository, true);
-        let kinds: BTreeSet<FaultKind> = imported.faults.iter().map(|fault| fault.kind).collect();
-        assert!(kinds.is_subset(&BTreeSet::from([FaultKind::Skipped])), "{name}: {:?}", imported.faults);
-        assert_eq!(worst(&imported.faults), None);
+        let kinds: BTreeSet<LeftOutKind> = imported.left_out.iter().map(|fault| fault.kind).collect();
+        assert!(kinds.is_subset(&BTreeSet::from([LeftOutKind::Skipped])), "{name}: {:?}", imported.left_out);
+        assert_eq!(worst(&imported.left_out), None);
         let mut compared = 0;
         for commit in commits(&repository) {
             let expected = files_in(&samples.path().join(name).join("checkouts").join(&commit));
             // what a path has in a commit is what the newest commit above it gave the path
             let above = git(&repository, &["rev-list", "--topo-order", &commit]);
             let above: Vec<&str> = above.lines().collect();
-            let mut newest: BTreeMap<&TreePath, (usize, &Found)> = BTreeMap::new();
+            let mut newest: BTreeMap<&TreePath, (usize, &ForeignVersion)> = BTreeMap::new();
             for found in &imported.found {
                 let Some(age) = above.iter().position(|above| found.source.contains(above)) else { continue };
                 let known = newest.entry(&found.path).or_insert((age, found));
@@ -104,7 +104,7 @@ fn every_file_of_every_commit_is_what_dvc_checks_out() {
                     *known = (age, found);
                 }
             }
-            let newest: Vec<&Found> = newest.into_values().map(|(_, found)| found).collect();
+            let newest: Vec<&ForeignVersion> = newest.into_values().map(|(_, found)| found).collect();
             assert_eq!(files_of(&scene.store, &newest), expected, "{name} {commit}");
             compared += expected.len();
         }
@@ -118,7 +118,7 @@ fn without_the_history_the_folder_is_imported_as_it_is() {
     let scene = Scene::new();
     let repository = samples.path().join("plain/repo");
     let imported = import(&scene, &repository.join("data"), false);
-    assert_eq!(faults(&imported), []);
+    assert_eq!(left_out(&imported), []);
     let paths: Vec<&str> = imported.found.iter().map(|found| found.path.as_str()).collect();
     assert_eq!(paths, ["data/empty.csv", "data/train.csv", "images", "nothing", "run.sh"]);
     let head = git(&repository, &["rev-parse", "main"]);
@@ -141,12 +141,12 @@ fn what_the_cache_lost_comes_from_the_remote() {
     fs::remove_dir_all(repository.join(".dvc/cache")).unwrap();
     let imported = import(&scene, &repository, false);
     // the remote of the settings is not where the sample has it
-    assert!(imported.faults.iter().all(|fault| fault.kind == FaultKind::Missing));
-    assert_eq!(imported.faults.len(), 5);
+    assert!(imported.left_out.iter().all(|fault| fault.kind == LeftOutKind::Missing));
+    assert_eq!(imported.left_out.len(), 5);
     let remote = samples.path().join("plain/remote");
     let request = DvcRequest { repository: &repository, remote: remote.to_str(), all_commits: false };
     let imported = import_dvc(&scene.workspace, &scene.store, request, &mut |_, _| {}).unwrap();
-    assert_eq!((faults(&imported), imported.found.len()), (Vec::new(), 5));
+    assert_eq!((left_out(&imported), imported.found.len()), (Vec::new(), 5));
     let request = DvcRequest { remote: Some("s3://bucket/x"), ..request };
     let error = import_dvc(&scene.workspace, &scene.store, request, &mut |_, _| {}).err().unwrap();
     assert!(Problem::from(error).hint.unwrap().contains("dvc fetch"));
@@ -159,7 +159,7 @@ fn a_repository_that_is_the_workspace_gets_lines_in_the_lock() {
     let repository = scene.path("below");
     fs::rename(samples.path().join("stages/repo"), &repository).unwrap();
     let imported = import(&scene, &repository, true);
-    let current: Vec<&Found> = imported.found.iter().filter(|found| found.current).collect();
+    let current: Vec<&ForeignVersion> = imported.found.iter().filter(|found| found.current).collect();
     let paths: Vec<&str> = current.iter().map(|found| found.path.as_str()).collect();
     let expected =
         ["below/models/1.bin", "below/models/2.bin", "below/prep/parts", "below/prep/table.txt", "below/raw/in.txt"];
@@ -222,10 +222,10 @@ impl Hand {
     }
 
     #[track_caller]
-    fn only_fault(&self, kind: FaultKind, part: &str) -> Fault {
+    fn only_fault(&self, kind: LeftOutKind, part: &str) -> LeftOut {
         let imported = self.import();
-        assert_eq!(imported.faults.len(), 1, "{:?}", imported.faults);
-        let fault = imported.faults[0].clone();
+        assert_eq!(imported.left_out.len(), 1, "{:?}", imported.left_out);
+        let fault = imported.left_out[0].clone();
         assert_eq!(fault.kind, kind, "{fault:?}");
         assert!(fault.reason.contains(part), "{fault:?}");
         fault
@@ -240,9 +240,9 @@ fn a_damaged_object_is_named_and_the_rest_goes_on() {
     let object = hand.object("00000000000000000000000000000001", b"hello?\n");
     let imported = hand.import();
     assert_eq!(imported.found.len(), 1);
-    assert_eq!(faults(&imported), [(FaultKind::Damaged, "bad")]);
-    assert_eq!(worst(&imported.faults), Some(ErrorKind::Corrupt));
-    assert!(imported.faults[0].reason.contains(object.to_str().unwrap()), "{:?}", imported.faults);
+    assert_eq!(left_out(&imported), [(LeftOutKind::Damaged, "bad")]);
+    assert_eq!(worst(&imported.left_out), Some(ErrorKind::Corrupt));
+    assert!(imported.left_out[0].reason.contains(object.to_str().unwrap()), "{:?}", imported.left_out);
     let usage = hand.scene.store.usage().unwrap();
     assert_eq!(usage.blobs, 1, "damaged content is not stored");
 }
@@ -262,9 +262,9 @@ fn every_flipped_byte_of_every_object_is_noticed() {
             fs::write(&path, flipped).unwrap();
             let scene = Scene::new();
             let imported = import(&scene, &repository, false);
-            let damaged = imported.faults.iter().filter(|fault| fault.kind == FaultKind::Damaged).count();
+            let damaged = imported.left_out.iter().filter(|fault| fault.kind == LeftOutKind::Damaged).count();
             let used = damaged > 0;
-            assert_eq!(imported.found.len() + imported.faults.len(), expected);
+            assert_eq!(imported.found.len() + imported.left_out.len(), expected);
             assert_eq!(imported.found.len() < expected, used);
             if at > 2 {
                 break; // each position is hashed alike
@@ -279,22 +279,26 @@ fn a_listing_that_lies_is_refused() {
     let entry = |path: &str| format!("{{\"md5\": \"{HELLO}\", \"relpath\": \"{path}\"}}");
     let long = "x".repeat(300);
     for (listing, kind, part) in [
-        (format!("[{}]", entry("../escape")), FaultKind::Refused, "`..`"),
-        (format!("[{}]", entry("a/../../escape")), FaultKind::Refused, "`..`"),
-        (format!("[{}]", entry("/etc/passwd")), FaultKind::Refused, "empty"),
-        (format!("[{}]", entry(".git/hooks/post-checkout")), FaultKind::Refused, ".git"),
-        (format!("[{}]", entry(&long)), FaultKind::Refused, "255"),
-        (format!("[{}, {}]", entry("a"), entry("a")), FaultKind::Refused, "twice"),
-        (format!("[{}, {}]", entry("a"), entry("a/b")), FaultKind::Refused, "not a directory"),
+        (format!("[{}]", entry("../escape")), LeftOutKind::Refused, "`..`"),
+        (format!("[{}]", entry("a/../../escape")), LeftOutKind::Refused, "`..`"),
+        (format!("[{}]", entry("/etc/passwd")), LeftOutKind::Refused, "empty"),
+        (format!("[{}]", entry(".git/hooks/post-checkout")), LeftOutKind::Refused, ".git"),
+        (format!("[{}]", entry(&long)), LeftOutKind::Refused, "255"),
+        (format!("[{}, {}]", entry("a"), entry("a")), LeftOutKind::Refused, "twice"),
+        (format!("[{}, {}]", entry("a"), entry("a/b")), LeftOutKind::Refused, "not a directory"),
         (
             format!("[{{\"relpath\": \"a\", \"relpath\": \"b\", \"md5\": \"{HELLO}\"}}]"),
-            FaultKind::Refused,
+            LeftOutKind::Refused,
             "malformed",
         ),
-        ("[{\"relpath\": \"a\", \"md5\": \"../../../etc/passwd\"}]".to_owned(), FaultKind::Refused, "not an MD5"),
-        (format!("[{{\"relpath\": \"a\", \"md5\": \"{HELLO}.dir\"}}]"), FaultKind::Refused, "not an MD5"),
-        ("not json".to_owned(), FaultKind::Refused, "malformed"),
-        (entry("a").replace(HELLO, &"1".repeat(32)).replace('{', "[{") + "]", FaultKind::Missing, "none of the stores"),
+        ("[{\"relpath\": \"a\", \"md5\": \"../../../etc/passwd\"}]".to_owned(), LeftOutKind::Refused, "not an MD5"),
+        (format!("[{{\"relpath\": \"a\", \"md5\": \"{HELLO}.dir\"}}]"), LeftOutKind::Refused, "not an MD5"),
+        ("not json".to_owned(), LeftOutKind::Refused, "malformed"),
+        (
+            entry("a").replace(HELLO, &"1".repeat(32)).replace('{', "[{") + "]",
+            LeftOutKind::Missing,
+            "none of the stores",
+        ),
     ] {
         let hand = Hand::new();
         hand.folder("data", &listing);
@@ -308,7 +312,7 @@ fn a_listing_with_another_hash_is_damaged() {
     let hand = Hand::new();
     let name = hand.folder("data", &format!("[{{\"md5\": \"{HELLO}\", \"relpath\": \"a\"}}]"));
     hand.object(&name, format!("[{{\"md5\": \"{HELLO}\", \"relpath\": \"b\"}}]").as_bytes());
-    hand.only_fault(FaultKind::Damaged, "damaged");
+    hand.only_fault(LeftOutKind::Damaged, "damaged");
 }
 
 #[test]
@@ -327,14 +331,14 @@ fn objects_behind_links_are_read_only_inside_of_their_store() {
     fs::remove_file(&object).unwrap();
     symlink(hand.root.join("outside"), &object).unwrap();
     hand.pointer("a", HELLO);
-    hand.only_fault(FaultKind::Refused, "leads out of its store");
+    hand.only_fault(LeftOutKind::Refused, "leads out of its store");
 
     fs::remove_file(&object).unwrap();
     symlink(&object, &object).unwrap();
-    hand.only_fault(FaultKind::Refused, "can't be read");
+    hand.only_fault(LeftOutKind::Refused, "can't be read");
     fs::remove_file(&object).unwrap();
     fs::create_dir(&object).unwrap();
-    hand.only_fault(FaultKind::Refused, "not a regular file");
+    hand.only_fault(LeftOutKind::Refused, "not a regular file");
 }
 
 #[test]
@@ -348,7 +352,7 @@ fn paths_of_pointers_stay_in_the_project() {
     ] {
         let hand = Hand::new();
         hand.write("p.dvc", format!("outs:\n- md5: {HELLO}\n  hash: md5\n  path: {path}\n"));
-        assert_eq!(hand.only_fault(FaultKind::Refused, part).pointer, "p.dvc");
+        assert_eq!(hand.only_fault(LeftOutKind::Refused, part).pointer, "p.dvc");
     }
     let hand = Hand::new();
     hand.write("deep/p.dvc", format!("wdir: ..\nouts:\n- md5: {HELLO}\n  hash: md5\n  path: data\n"));
@@ -359,23 +363,23 @@ fn paths_of_pointers_stay_in_the_project() {
 fn pointers_with_nothing_behind_them_say_why() {
     let hand = Hand::new();
     hand.write("partial.dvc", "outs:\n- path: partial\n  hash: md5\n");
-    let fault = hand.only_fault(FaultKind::Skipped, "no hash");
+    let fault = hand.only_fault(LeftOutKind::Skipped, "no hash");
     assert_eq!(worst(&[fault]), None);
     hand.write("partial.dvc", "outs:\n- path: partial\n  hash: md5\n  etag: abc\n");
-    hand.only_fault(FaultKind::Refused, "no MD5");
+    hand.only_fault(LeftOutKind::Refused, "no MD5");
     let cloud =
         "outs:\n- path: partial\n  hash: md5\n  md5: 00000000000000000000000000000001\n  cloud: {r: {etag: x}}\n";
     hand.write("partial.dvc", cloud);
-    hand.only_fault(FaultKind::Missing, "bucket");
+    hand.only_fault(LeftOutKind::Missing, "bucket");
     hand.write("partial.dvc", cloud.replace("cloud", "other"));
     hand.write(".dvc/config", "['remote \"r\"']\n    url = s3://bucket/x\n");
-    hand.only_fault(FaultKind::Missing, "r (s3://bucket/x)");
+    hand.only_fault(LeftOutKind::Missing, "r (s3://bucket/x)");
     hand.write("partial.dvc", "deps:\n- path: a\n  repo: {url: u}\n".to_owned() + &cloud.replace("cloud", "other"));
-    hand.only_fault(FaultKind::Missing, "another DVC repository");
+    hand.only_fault(LeftOutKind::Missing, "another DVC repository");
     hand.write("partial.dvc", format!("outs:\n- md5: {HELLO}\n  md5: {HELLO}\n  path: a\n"));
-    hand.only_fault(FaultKind::Refused, "duplicate");
+    hand.only_fault(LeftOutKind::Refused, "duplicate");
     hand.write("partial.dvc", vec![b'#'; (16 << 20) + 1]);
-    hand.only_fault(FaultKind::Refused, "bytes");
+    hand.only_fault(LeftOutKind::Refused, "bytes");
 }
 
 #[test]
@@ -386,7 +390,7 @@ fn a_cache_elsewhere_is_found_and_the_second_place_helps_out() {
     hand.write("store/files/md5/b1/946ac92492d2347c6235b4d2611184", "hello\n");
     hand.write(".dvc/config", "[core]\n    remote = r\n['remote \"r\"']\n    url = ../store\n");
     let imported = hand.import();
-    assert_eq!((faults(&imported), imported.found.len()), (Vec::new(), 1));
+    assert_eq!((left_out(&imported), imported.found.len()), (Vec::new(), 1));
     assert!(imported.notes[0].contains("damaged") && imported.notes[0].contains("another place"));
 }
 
@@ -400,7 +404,7 @@ fn projects_inside_and_links_are_not_entered() {
     symlink(hand.root.join("real.txt"), hand.root.join("link.dvc")).unwrap();
     symlink(&hand.root, hand.root.join("loop")).unwrap();
     let imported = hand.import();
-    assert_eq!((faults(&imported), imported.found.len()), (Vec::new(), 1));
+    assert_eq!((left_out(&imported), imported.found.len()), (Vec::new(), 1));
     let error = import_dvc(
         &hand.scene.workspace,
         &hand.scene.store,
@@ -426,7 +430,7 @@ fn lfs_objects_are_checked_against_their_pointers() {
         scene.write(&format!(".git/lfs/objects/{}/{}/{oid}", &oid[..2], &oid[2..4]), stored);
         pointer
     };
-    scene.git(&["init", "-q", "-b", "main"]);
+    git(scene.workspace.root(), &["init", "-q", "-b", "main"]);
     scene.write("model.bin", put(b"first", b"first"));
     scene.write("README.md", "version https://git-lfs.github.com/spec/v1 is what we use\n");
     scene.commit_all();
@@ -438,11 +442,11 @@ fn lfs_objects_are_checked_against_their_pointers() {
 
     let now = lfs(&scene, &scene.path("sub"), false);
     assert_eq!(
-        BTreeSet::from_iter(faults(&now)),
+        BTreeSet::from_iter(left_out(&now)),
         BTreeSet::from([
-            (FaultKind::Damaged, "sub/bad.bin"),
-            (FaultKind::Damaged, "sub/long.bin"),
-            (FaultKind::Missing, "sub/missing.bin")
+            (LeftOutKind::Damaged, "sub/bad.bin"),
+            (LeftOutKind::Damaged, "sub/long.bin"),
+            (LeftOutKind::Missing, "sub/missing.bin")
         ])
     );
     assert_eq!(now.found.len(), 1);

@@ -1,62 +1,6 @@
-//! What could not be imported, and why.
-
 use stemma_core::{ErrorKind, Problem};
 use stemma_store::StoreError;
-
-use crate::{LockError, WorkspaceError, git::GitError, operations::OperationsError, problem};
-
-/// Why something was left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// Its bytes are not what their name says.
-    Damaged,
-    /// Its bytes are nowhere.
-    Missing,
-    /// It can't be taken as it is.
-    Refused,
-    /// There is nothing to take.
-    Skipped,
-}
-
-/// Something that was left out.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Fault {
-    pub kind: FaultKind,
-    /// The path that it stands for, as far as there is one.
-    pub path: String,
-    /// The file that speaks of it.
-    pub pointer: String,
-    pub commit: Option<String>,
-    pub reason: String,
-}
-
-/// The part of a [`Fault`] that is known where it happens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    pub kind: FaultKind,
-    pub reason: String,
-}
-
-impl Trouble {
-    pub fn new(kind: FaultKind, reason: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into() }
-    }
-
-    pub fn refused(reason: impl Into<String>) -> Self {
-        Self::new(FaultKind::Refused, reason)
-    }
-}
-
-/// The kind of failure that a list of faults makes of an import; `None` if nothing that should be there is missing.
-pub fn worst(faults: &[Fault]) -> Option<ErrorKind> {
-    match faults.iter().map(|fault| fault.kind).min()? {
-        FaultKind::Damaged => Some(ErrorKind::Corrupt),
-        FaultKind::Missing => Some(ErrorKind::NotFound),
-        FaultKind::Refused => Some(ErrorKind::Invalid),
-        FaultKind::Skipped => None,
-    }
-}
+use stemma_workspace::{LockError, WorkspaceError, git::GitError, operations::OperationsError};
 
 /// Why nothing could be imported.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +46,7 @@ impl From<ImportError> for Problem {
                  from the cache that it fills",
             ),
             ImportError::Unreadable { .. } => Self::new(ErrorKind::Config, message),
-            ImportError::Store(error) => problem::of_store(error),
+            ImportError::Store(error) => WorkspaceError::from(error).into(),
             ImportError::Lock(error) => error.into(),
             ImportError::Operations(error) => error.into(),
             ImportError::Workspace(error) => error.into(),

@@ -7,13 +7,13 @@ use stemma_core::{
     name::{DatasetName, TreePath},
 };
 use stemma_store::Store;
-
-use super::fault::ImportError;
-use crate::{
+use stemma_workspace::{
     Workspace,
     lock::{Lock, LockEntry, default_name},
-    operations::change_lock,
+    operations::{OperationsError, change_lock},
 };
+
+use super::error::ImportError;
 
 /// Chooses a name for each path: the one that it has, else one made from its file name, and from more of its path where
 /// that name is another path's already. `holders` are the names that the home knows, each with its newest path.
@@ -71,7 +71,9 @@ pub fn enter(
     entries: Vec<(TreePath, Digest, DatasetName)>,
 ) -> Result<(), ImportError> {
     Ok(change_lock(workspace, store, |lock| {
-        entries.into_iter().try_for_each(|(path, digest, name)| lock.insert(path, LockEntry { digest, name }))
+        entries.into_iter().try_for_each(|(path, digest, name)| {
+            lock.insert(path, LockEntry { digest, name }).map_err(OperationsError::from)
+        })
     })?)
 }
 
