@@ -1,5 +1,6 @@
 //! The typed client. One method per act; the transport is TCP, a Unix socket or a router in this process.
 
+mod answer;
 mod head;
 mod stall;
 mod transport;
@@ -26,6 +27,7 @@ use stemma_core::{
     span::Span,
 };
 
+pub use self::answer::RawAnswer;
 pub use self::head::HeadShown;
 pub use self::transport::{Body, BoxError, LocalService, Transport, body_from, empty_body};
 use self::{
@@ -75,13 +77,6 @@ pub struct Client {
     identification: Identification,
     requests: Arc<AtomicU64>,
     head: Arc<HeadWatch>,
-}
-
-/// What an endpoint answered to a prediction request, as it came.
-#[derive(Debug, Clone)]
-pub struct RawAnswer {
-    pub status: StatusCode,
-    pub body: Value,
 }
 
 impl Client {

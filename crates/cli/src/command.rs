@@ -1,12 +1,12 @@
 //! The commands: a folder for each noun, a file for each command, its argument struct first.
 
-pub mod data;
+mod data;
 mod endpoint;
 mod gate;
 mod home;
 mod lineage;
 mod model;
-pub mod prediction;
+mod prediction;
 mod run;
 
 use std::process::ExitCode;

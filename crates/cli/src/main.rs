@@ -1,7 +1,6 @@
 //! The binary `stemma`: arguments, settings, printing, exit codes. It holds no rules.
 
 mod argument;
-mod batch;
 mod command;
 mod confirm;
 mod declared;

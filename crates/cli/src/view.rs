@@ -1,5 +1,6 @@
 //! Things as text in a terminal: one file per kind of thing, shared by the commands that show it.
 
+pub mod batch;
 pub mod blame;
 pub mod branch;
 pub mod compare;

@@ -3,7 +3,7 @@
 pub(super) mod add;
 pub(super) mod blame;
 pub(super) mod checkout;
-pub mod diff;
+pub(super) mod diff;
 pub(super) mod export;
 pub(super) mod get;
 pub(super) mod import;

@@ -1,6 +1,6 @@
 //! Predictions: asked for, judged, explained and made again.
 
 pub(super) mod feedback;
-pub mod predict;
+pub(super) mod predict;
 pub(super) mod replay;
 pub(super) mod why;

@@ -15,10 +15,11 @@ pub struct Side {
     pub file_name: String,
     /// `None` if nobody hashed it.
     pub digest: Option<Digest>,
-    pub place: Place,
+    pub content: ContentAt,
 }
 
-pub enum Place {
+/// Where a side's content is.
+pub enum ContentAt {
     Stored(Store, Digest),
     File(PathBuf),
     /// Fetched where there is no store to keep it in.
@@ -33,10 +34,10 @@ pub enum Opened {
 
 impl Side {
     pub fn open(&self) -> Result<Opened, Problem> {
-        let file = match &self.place {
-            Place::Fetched(file) => file.reopen(),
-            Place::File(path) => File::open(path),
-            Place::Stored(store, digest) => {
+        let file = match &self.content {
+            ContentAt::Fetched(file) => file.reopen(),
+            ContentAt::File(path) => File::open(path),
+            ContentAt::Stored(store, digest) => {
                 return Ok(Opened::Blob(Box::new(store.open_blob(digest).map_err(WorkspaceError::from)?)));
             }
         };

@@ -11,9 +11,8 @@ use stemma_core::{
 use stemma_workspace::Workspace;
 
 use super::{
-    Watch,
     remembered::{Remembered, sizes},
-    watch::{departed, other_home},
+    watch::{Watch, departed, other_home},
     witness::declared,
 };
 

@@ -10,7 +10,7 @@ use stemma_core::{
 };
 use stemma_workspace::{Workspace, heads, memory::Memory};
 
-use super::Source;
+use super::source::Source;
 
 /// Heads of one home, by who has kept them.
 #[derive(Debug, Default)]

@@ -11,8 +11,8 @@ use stemma_engine::Engine;
 use stemma_workspace::{Workspace, memory::Memory};
 
 use super::{
-    Source, not_believed,
     remembered::{Remembered, lines, sizes},
+    source::{Source, not_believed},
 };
 use crate::{print::Output, settings};
 

@@ -25,7 +25,10 @@ use stemma_workspace::{
     settings::WitnessSettings,
 };
 
-use super::{Source, not_believed, watch::departed};
+use super::{
+    source::{Source, not_believed},
+    watch::departed,
+};
 use crate::print::Output;
 
 /// How long one witness may take.

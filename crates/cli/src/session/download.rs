@@ -7,7 +7,7 @@ use stemma_api::{client::BoxError, types::Resolved};
 use stemma_core::{Digest, ErrorKind, Problem};
 use tempfile::NamedTempFile;
 
-use super::{Session, blocking};
+use super::open::Session;
 use crate::print::Output;
 
 impl Session {
@@ -39,18 +39,6 @@ impl Session {
         }
         file.as_file().sync_all().map_err(|error| cannot_write(file.path(), &error))?;
         Ok(file)
-    }
-
-    /// Brings content from the home into the workspace's store.
-    pub async fn fetch(&self, digest: &Digest, output: &Output) -> Result<(), Problem> {
-        let content = self.client.resolve(&self.project, &digest.to_string()).await?;
-        if content.is_folder {
-            return self.fetch_folder(content.digest, output).await;
-        }
-        let file = self.download(&content, &self.workspace()?.home_dir(), output).await?;
-        let store = self.store()?.clone();
-        blocking(move || store.put_file(file.path())).await?;
-        Ok(())
     }
 }
 

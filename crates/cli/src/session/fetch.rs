@@ -15,7 +15,7 @@ use stemma_api::{
 use stemma_core::{Digest, ErrorKind, Problem};
 use stemma_store::{Store, StoreError, TreeChild};
 
-use super::{Session, blocking, broke_off};
+use super::{blocking::blocking, download::broke_off, open::Session};
 use crate::print::Output;
 
 /// Longest node of a tree that is taken in.
@@ -44,6 +44,18 @@ struct Fetching {
 }
 
 impl Session {
+    /// Brings content from the home into the workspace's store.
+    pub async fn fetch(&self, digest: &Digest, output: &Output) -> Result<(), Problem> {
+        let content = self.client.resolve(&self.project, &digest.to_string()).await?;
+        if content.is_folder {
+            return self.fetch_folder(content.digest, output).await;
+        }
+        let file = self.download(&content, &self.workspace()?.home_dir(), output).await?;
+        let store = self.store()?.clone();
+        blocking(move || store.put_file(file.path())).await?;
+        Ok(())
+    }
+
     /// Brings contents into the workspace's store, many small ones with one request.
     pub async fn fetch_all(&self, wanted: &BTreeSet<Digest>, output: &Output) -> Result<Fetched, Problem> {
         let store = self.store()?.clone();

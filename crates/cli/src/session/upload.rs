@@ -13,7 +13,7 @@ use stemma_api::{
 use stemma_core::{Digest, ErrorKind, Problem};
 use stemma_store::{Store, StoreError, TreeChild};
 
-use super::{Session, blocking};
+use super::{blocking::blocking, open::Session};
 use crate::print::Output;
 
 /// Contents named in one question to the home.

@@ -4,8 +4,7 @@ use stemma_diff::{ChangedRow, Difference, DuplicateKey, Named, Row, TableDiff, T
 
 use super::{count, section};
 use crate::{
-    command::data::diff::{Diff, FileDiff, FileState},
-    difference::{Contents, farthest, retyped},
+    difference::{Contents, Diff, FileDiff, FileState, farthest, retyped},
     print::{self, Output},
 };
 

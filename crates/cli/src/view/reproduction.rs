@@ -8,7 +8,7 @@ use stemma_core::{
     reproduction::{EnvironmentDifference, Finding, ReproductionReport, ReproductionStep},
 };
 use stemma_runner::sandbox::{Missing, missing_walls};
-use stemma_workspace::reproduce::{Place, Plan, PlannedFile, Purpose, TrainingNetwork};
+use stemma_workspace::reproduce::{Plan, PlannedFile, PlannedPlace, Purpose, TrainingNetwork};
 
 use super::{count, facts, run::command_line, section};
 use crate::print::{self, Output};
@@ -83,7 +83,7 @@ fn network(plan: &Plan, training: TrainingNetwork) -> String {
 }
 
 fn file(file: &PlannedFile) -> String {
-    let outside = if file.place == Place::Outside { ", must be there already" } else { "" };
+    let outside = if file.place == PlannedPlace::Outside { ", must be there already" } else { "" };
     format!("{} {}{outside}", file.path, print::bytes(file.size))
 }
 

@@ -1,7 +1,4 @@
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, builder::PossibleValuesParser};
 use stemma_api::types::{AddDatasetVersion, AddExternalVersion, ContentClaim, DatasetVersionAdded};
@@ -13,6 +10,7 @@ use stemma_core::{
 use stemma_workspace::{Added, InGit};
 
 use crate::{
+    argument::absolute,
     global::Global,
     print::{self, Output},
     session::{self, Session},

@@ -23,8 +23,8 @@ pub struct BlameArgs {
 
 pub async fn run(args: BlameArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let blame = session::with(global, async |session| {
-        let place = session::place(session, &args.of)?;
-        let Some(name) = place.name else {
+        let meant = session::meant(session, &args.of)?;
+        let Some(name) = meant.name else {
             return Err(unknown(session, &args.of));
         };
         session.client.blame(&session.project, &name, &args.key).await

@@ -87,7 +87,7 @@ async fn travel(
     let mut to = Vec::with_capacity(versions.len());
     for typed in versions {
         let (subject, _) = at::split(typed)?;
-        let path = session::place(session, subject)?.path.ok_or_else(|| {
+        let path = session::meant(session, subject)?.path.ok_or_else(|| {
             Problem::not_found(format!("`{subject}` is no path in this workspace")).hint("see `stemma status`")
         })?;
         let content = session::content(session, typed).await?;

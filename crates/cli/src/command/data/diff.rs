@@ -4,15 +4,14 @@ use std::{
 };
 
 use clap::Args;
-use serde::Serialize;
 use stemma_api::types::Resolved;
 use stemma_core::{Digest, Problem, name::TreePath};
-use stemma_store::{Store, TreeChange};
+use stemma_store::Store;
 use stemma_workspace::{State, StatusEntry, Workspace};
 
 use crate::{
     argument::absolute,
-    difference::{self, Contents, Options, Place, Side, trees},
+    difference::{ContentAt, Diff, FileDiff, FileState, Options, Side, diff_any, trees},
     global::Global,
     print::Output,
     session::{self, Session},
@@ -35,31 +34,6 @@ pub struct DiffArgs {
     /// Rows and tensors of each kind to show
     #[arg(long, value_name = "N", default_value_t = 10)]
     show: usize,
-}
-
-#[derive(Debug, Default, Serialize)]
-pub struct Diff {
-    pub files: Vec<FileDiff>,
-    /// Changed files that are not listed.
-    pub more_files: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub struct FileDiff {
-    pub before: String,
-    pub after: String,
-    pub state: FileState,
-    /// What is known of both; none if one is not there.
-    pub contents: Option<Contents>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileState {
-    Same,
-    Added,
-    Changed,
-    Removed,
 }
 
 pub async fn run(args: DiffArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
@@ -156,85 +130,15 @@ fn diff_entry(
         name: format!("{path} (stemma.lock)"),
         file_name: path.clone(),
         digest: Some(entry.digest),
-        place: Place::Stored(store.clone(), entry.digest),
+        content: ContentAt::Stored(store.clone(), entry.digest),
     };
     let after = Side {
         name: path.clone(),
         file_name: path.clone(),
         digest: entry.present,
-        place: Place::File(workspace.root().join(&path)),
+        content: ContentAt::File(workspace.root().join(&path)),
     };
     diff_any(&before, &after, options, output)
-}
-
-impl From<FileDiff> for Diff {
-    fn from(file: FileDiff) -> Self {
-        Self { files: vec![file], more_files: 0 }
-    }
-}
-
-impl Diff {
-    fn append_to(self, all: &mut Self) {
-        all.files.extend(self.files);
-        all.more_files += self.more_files;
-    }
-}
-
-/// Folders file by file, files by what they are.
-fn diff_any(before: &Side, after: &Side, options: &Options, output: &Output) -> Result<Diff, Problem> {
-    let Place::Stored(store, old) = &before.place else {
-        return diff_sides(before, after, options, output).map(Diff::from);
-    };
-    let (changes, after_root) = match &after.place {
-        Place::Stored(_, new) if trees::is_tree(store, old)? && trees::is_tree(store, new)? => {
-            (trees::between(store, old, new)?, None)
-        }
-        Place::File(folder) if folder.is_dir() && trees::is_tree(store, old)? => {
-            (trees::with_folder(store, old, folder)?, Some(folder.as_path()))
-        }
-        _ => return diff_sides(before, after, options, output).map(Diff::from),
-    };
-    let mut diff = Diff { files: Vec::new(), more_files: changes.more };
-    let mut compared = 0;
-    for change in changes.listed {
-        let name = format!("{}/{}", after.name, change.path);
-        let sides = sides_of(store, &change, &name, after_root).filter(|_| compared < options.shown);
-        let file = match sides {
-            Some((before, after)) => {
-                compared += 1;
-                diff_sides(&before, &after, options, output)?
-            }
-            None => FileDiff { before: name.clone(), after: name, state: state_of(&change), contents: None },
-        };
-        diff.files.push(file);
-    }
-    Ok(diff)
-}
-
-fn state_of(change: &TreeChange) -> FileState {
-    match (&change.before, &change.after) {
-        (None, _) => FileState::Added,
-        (_, None) => FileState::Removed,
-        _ => FileState::Changed,
-    }
-}
-
-/// Both contents of a path of a folder, if there are files on both sides that differ in more than their rights.
-fn sides_of(store: &Store, change: &TreeChange, name: &str, after_root: Option<&Path>) -> Option<(Side, Side)> {
-    let (old, new) = (change.before.as_ref()?.digest()?, change.after.as_ref()?.digest()?);
-    let place = match after_root {
-        Some(root) => Place::File(root.join(change.path.as_str())),
-        None => Place::Stored(store.clone(), new),
-    };
-    let side =
-        |digest, place| Side { name: name.to_owned(), file_name: change.path.to_string(), digest: Some(digest), place };
-    (old != new).then(|| (side(old, Place::Stored(store.clone(), old)), side(new, place)))
-}
-
-fn diff_sides(before: &Side, after: &Side, options: &Options, output: &Output) -> Result<FileDiff, Problem> {
-    let contents = difference::compare(before, after, options, output)?;
-    let state = if matches!(contents, Contents::Same) { FileState::Same } else { FileState::Changed };
-    Ok(FileDiff { before: before.name.clone(), after: after.name.clone(), state, contents: Some(contents) })
 }
 
 /// Two contents by any of their names, or one and its file in the folder.
@@ -271,8 +175,8 @@ fn is_file(typed: &str) -> bool {
 }
 
 fn file(typed: &str) -> Side {
-    let place = Place::File(PathBuf::from(typed));
-    Side { name: typed.to_owned(), file_name: typed.to_owned(), digest: None, place }
+    let content = ContentAt::File(PathBuf::from(typed));
+    Side { name: typed.to_owned(), file_name: typed.to_owned(), digest: None, content }
 }
 
 /// A file as it is; anything else is a name that the home knows.
@@ -286,16 +190,16 @@ async fn side(session: &Session, typed: &str, output: &Output) -> Result<Side, P
 
 async fn stored(session: &Session, resolved: Resolved, output: &Output) -> Result<Side, Problem> {
     let digest = resolved.digest;
-    let place = if session.workspace.is_some() {
+    let content = if session.workspace.is_some() {
         let store = session.store()?;
         if !store.contains(&digest) && !trees::is_tree(store, &digest)? {
             session.fetch(&digest, output).await?;
         }
-        Place::Stored(session.store()?.clone(), digest)
+        ContentAt::Stored(session.store()?.clone(), digest)
     } else {
-        Place::Fetched(session.download(&resolved, &std::env::temp_dir(), output).await?)
+        ContentAt::Fetched(session.download(&resolved, &std::env::temp_dir(), output).await?)
     };
-    Ok(Side { name: resolved.name, file_name: resolved.file_name, digest: Some(digest), place })
+    Ok(Side { name: resolved.name, file_name: resolved.file_name, digest: Some(digest), content })
 }
 
 /// A dataset's version, and the file that is tracked under that dataset's name.
@@ -312,7 +216,7 @@ async fn with_folder(session: &Session, typed: &str, output: &Output) -> Result<
         Problem::invalid(format!("no tracked file is a version of `{typed}`"))
             .hint(format!("name what to compare it with: `stemma diff {typed} OTHER`"))
     })?;
-    let place = Place::File(workspace.root().join(&path));
-    let after = Side { name: path.clone(), file_name: path, digest: None, place };
+    let content = ContentAt::File(workspace.root().join(&path));
+    let after = Side { name: path.clone(), file_name: path, digest: None, content };
     Ok((stored(session, resolved, output).await?, after))
 }

@@ -11,7 +11,7 @@ use stemma_workspace::{
 use crate::{
     global::Global,
     print::Output,
-    session::{self, Place, Session},
+    session::{self, Meant, Session},
     view::log::{Done, DoneToPath, History, Log, Lost, history, list},
 };
 
@@ -66,13 +66,13 @@ fn operations_of(workspace: &Workspace, limit: usize) -> Result<Log, Problem> {
 }
 
 async fn history_of(session: &Session, of: &str, limit: usize) -> Result<History, Problem> {
-    let place = session::place(session, of)?;
-    let mut versions = match &place.name {
+    let meant = session::meant(session, of)?;
+    let mut versions = match &meant.name {
         Some(name) => versions(session, name).await?,
         None => Vec::new(),
     };
-    let (mut operations, lost) = match &place.path {
-        Some(_) => tokio::task::block_in_place(|| done_to(session, &place))?,
+    let (mut operations, lost) = match &meant.path {
+        Some(_) => tokio::task::block_in_place(|| done_to(session, &meant))?,
         None => (Vec::new(), Lost::default()),
     };
     if versions.is_empty() && operations.is_empty() {
@@ -80,7 +80,7 @@ async fn history_of(session: &Session, of: &str, limit: usize) -> Result<History
     }
     versions.truncate(limit);
     operations.truncate(limit);
-    Ok(History { path: place.path, dataset: place.name, versions, operations, lost })
+    Ok(History { path: meant.path, dataset: meant.name, versions, operations, lost })
 }
 
 /// Newest first; none if the home does not know the name.
@@ -91,8 +91,8 @@ async fn versions(session: &Session, name: &DatasetName) -> Result<Vec<DatasetVe
     }
 }
 
-fn done_to(session: &Session, place: &Place) -> Result<(Vec<DoneToPath>, Lost), Problem> {
-    let (Some(path), workspace) = (&place.path, session.workspace()?) else {
+fn done_to(session: &Session, meant: &Meant) -> Result<(Vec<DoneToPath>, Lost), Problem> {
+    let (Some(path), workspace) = (&meant.path, session.workspace()?) else {
         return Ok((Vec::new(), Lost::default()));
     };
     let journal = Journal::of(workspace)?;

@@ -19,8 +19,8 @@ use stemma_runner::{
 };
 use stemma_store::Store;
 use stemma_workspace::reproduce::{
-    Builds, Installed, Place, Plan, PlannedFile, PythonChoice, ReproduceError, Scratch, Search, Trained, Training,
-    TrainingNetwork, find_interpreter, install, plan, repeated_outputs, train,
+    Builds, Installed, Plan, PlannedFile, PlannedPlace, PythonChoice, ReproduceError, Scratch, Search, Trained,
+    Training, TrainingNetwork, find_interpreter, install, plan, repeated_outputs, train,
 };
 
 use crate::{
@@ -298,7 +298,7 @@ impl Work {
     /// Brings the files of the project into the scratch folder; returns what can't be had.
     async fn fetch(&self, session: &Session, output: &Output) -> Result<Vec<String>, Problem> {
         let mut missing = Vec::new();
-        for file in self.plan.files.iter().filter(|file| file.place == Place::Project) {
+        for file in self.plan.files.iter().filter(|file| file.place == PlannedPlace::Project) {
             if self.scratch.has(&file.digest) {
                 continue;
             }

@@ -2,13 +2,16 @@ use std::{
     io::Read as _,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::OnceLock,
 };
 
 use clap::Args;
+use indicatif::ProgressBar;
 use serde_json::Value;
-use stemma_core::{ErrorKind, Problem, name::EndpointName};
+use stemma_batch::{self as batch, Beginning, Caller, Event};
+use stemma_core::{Problem, name::EndpointName};
 
-use crate::{batch, global::Global, print::Output, session, tensors};
+use crate::{global::Global, print::Output, session, tensors, view};
 
 /// Longest input that is read.
 const INPUT_BYTES_MAX: u64 = 16 << 20;
@@ -71,11 +74,8 @@ struct Batch {
 }
 
 pub async fn run(args: PredictArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    if let (Some(input), Some(to)) = (args.input.input.clone(), args.batch.output) {
-        let Batch { unit, keep, concurrency, max_errors, restart, .. } = args.batch;
-        let concurrency = usize::from(concurrency);
-        let wanted = batch::Wanted { input, output: to, unit, keep, concurrency, max_errors, restart };
-        return batch::run(&args.endpoint, wanted, global, output).await;
+    if let (Some(input), Some(to)) = (&args.input.input, &args.batch.output) {
+        return predict_table(&args, input, to, global, output).await;
     }
     let input = args.input.read()?;
     let answer = session::with(global, async |session| {
@@ -84,14 +84,80 @@ pub async fn run(args: PredictArgs, global: &Global, output: &Output) -> Result<
             input
         } else {
             let metadata = client.endpoint_metadata(&args.endpoint).await?;
-            tensors::request(&input, &answered(metadata.status.as_u16(), metadata.body)?)?
+            tensors::request(&input, &metadata.good()?)?
         };
         let answer = client.infer(&args.endpoint, &request).await?;
-        answered(answer.status.as_u16(), answer.body)
+        answer.good()
     });
     let answer = answer.await?;
     output.result(&answer, || text(&answer));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for every row of a table.
+async fn predict_table(
+    args: &PredictArgs,
+    input: &Path,
+    to: &Path,
+    global: &Global,
+    output: &Output,
+) -> Result<ExitCode, Problem> {
+    let is_stdout = to == Path::new("-");
+    if is_stdout && output.is_json() {
+        return Err(Problem::invalid("`--json` and the rows can't both go to standard output")
+            .hint("name a file with `--output`"));
+    }
+    let Batch { unit, keep, concurrency, max_errors, restart, .. } = &args.batch;
+    let request = batch::Request {
+        endpoint: args.endpoint.clone(),
+        input: input.to_owned(),
+        unit: unit.clone(),
+        columns: keep.clone(),
+        concurrency: usize::from(*concurrency),
+        max_errors: *max_errors,
+        beginning: if *restart { Beginning::Anew } else { Beginning::Resume },
+    };
+    let bar = OnceLock::new();
+    let tell = |event: Event<'_>| told(event, &args.endpoint, &bar, output);
+    let summary = session::with(global, async |session| {
+        let caller = Caller { client: &session.client, project: &session.project };
+        let to = match is_stdout {
+            true => batch::Output::Stream(Box::new(std::io::stdout())),
+            false => batch::Output::File(to.to_owned()),
+        };
+        batch::run(caller, &request, to, &tell).await
+    })
+    .await?;
+    match is_stdout {
+        true => output.note(view::batch::text(&summary)),
+        false => output.result(&summary, || view::batch::text(&summary)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells who waits how far a table is.
+fn told(event: Event<'_>, endpoint: &EndpointName, bar: &OnceLock<ProgressBar>, output: &Output) {
+    let end = || bar.get().into_iter().for_each(ProgressBar::finish_and_clear);
+    match event {
+        Event::Resumed { row, revision } => {
+            output.note(format!("goes on from row {row}, with revision {revision} of `{endpoint}`"));
+        }
+        Event::Gathered { input, columns } => {
+            let columns = columns.join(", ");
+            output.note(format!("input `{input}` is put together from the columns {columns}, in this order"));
+        }
+        Event::Began { rows, done } => {
+            bar.get_or_init(|| output.row_progress(rows, "predicting")).set_position(done);
+        }
+        Event::Answered => bar.get().into_iter().for_each(|bar| bar.inc(1)),
+        Event::Stopped { resumable_at } => {
+            end();
+            if let Some(rows) = resumable_at {
+                output.note(format!("{rows} rows are finished; the same command goes on from there"));
+            }
+        }
+        Event::Finished => end(),
+    }
 }
 
 impl Input {
@@ -119,31 +185,6 @@ fn read(path: &Path) -> Result<String, Problem> {
         return Err(Problem::invalid(format!("`{}` is longer than {INPUT_BYTES_MAX} bytes", path.display())));
     }
     Ok(text)
-}
-
-/// The body of a good answer; the protocol's error message of another as a problem.
-pub(crate) fn answered(status: u16, body: Value) -> Result<Value, Problem> {
-    if (200..300).contains(&status) {
-        return Ok(body);
-    }
-    let kind = match status {
-        400 | 413 | 422 => ErrorKind::Invalid,
-        401 => ErrorKind::Unauthenticated,
-        403 => ErrorKind::Forbidden,
-        404 => ErrorKind::NotFound,
-        410 => ErrorKind::Gone,
-        429 | 502..=504 => ErrorKind::Unavailable,
-        _ => ErrorKind::Internal,
-    };
-    let message = match body.get("error").and_then(Value::as_str) {
-        Some(message) => message.to_owned(),
-        None => format!("the endpoint answered {status}"),
-    };
-    let problem = Problem::new(kind, message);
-    Err(match kind {
-        ErrorKind::NotFound => problem.hint("see `stemma endpoints`"),
-        _ => problem,
-    })
 }
 
 fn text(answer: &Value) -> String {

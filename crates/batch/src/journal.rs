@@ -18,7 +18,7 @@ use stemma_core::{
     signature::Signature,
 };
 
-use super::read::Format;
+use crate::read::Format;
 
 const FORMAT_VERSION: u32 = 1;
 const JOB: &str = "job.json";
@@ -231,8 +231,8 @@ impl Journal {
         self.folder.join(format!("{number:08}.json"))
     }
 
-    /// Keeps the next rows.
-    pub fn keep(&mut self, content: &[u8], tally: &Tally) -> Result<(), Problem> {
+    /// Appends the next rows.
+    pub fn append(&mut self, content: &[u8], tally: &Tally) -> Result<(), Problem> {
         write_whole(&self.chunk(self.chunks), content)?;
         let seal = Seal { tally: tally.clone(), content: Digest::of(content) };
         write_json(&self.seal(self.chunks), &seal)?;
@@ -343,8 +343,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("y.csv.part");
         let mut journal = hold(&folder).unwrap().into_journal(&job()).unwrap();
-        journal.keep(b"1\n", &tally(1000, 0)).unwrap();
-        journal.keep(b"2\n", &tally(1000, 2)).unwrap();
+        journal.append(b"1\n", &tally(1000, 0)).unwrap();
+        journal.append(b"2\n", &tally(1000, 2)).unwrap();
         // a kill between the rows and their seal
         fs::write(journal.chunk(2), b"3").unwrap();
         drop(journal);
@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(begun, job());
         let mut journal = held.into_journal(&begun).unwrap();
         assert_eq!(journal.done(), &tally(2000, 2));
-        journal.keep(b"3\n", &tally(1, 1)).unwrap();
+        journal.append(b"3\n", &tally(1, 1)).unwrap();
         let rows: Vec<Vec<u8>> = journal.chunks().map(|path| fs::read(path).unwrap()).collect();
         assert_eq!(rows.concat(), b"1\n2\n3\n");
     }
@@ -391,7 +391,7 @@ mod tests {
     fn a_changed_chunk_is_noticed() {
         let place = tempfile::tempdir().unwrap();
         let mut journal = hold(place.path()).unwrap().into_journal(&job()).unwrap();
-        journal.keep(b"1\n", &tally(1, 0)).unwrap();
+        journal.append(b"1\n", &tally(1, 0)).unwrap();
         fs::write(journal.chunk(0), b"2\n").unwrap();
         drop(journal);
         let mut held = hold(place.path()).unwrap();

@@ -24,7 +24,7 @@ use stemma_core::{
 };
 use stemma_table::{Cell, is_plain};
 
-use super::{ask::Answer, journal::Tally, question::column, read::Format};
+use crate::{ask::Answer, journal::Tally, question::column, read::Format};
 
 const ROW_GROUP_ROWS: usize = 64 << 10;
 /// Columns that every output ends with.
