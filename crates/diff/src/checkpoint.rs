@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, io};
 use serde::Serialize;
 use stemma_format::{Outline, Part, ReadAt, TensorType};
 
-use crate::tensor::{Difference, Place, are_equal, differ};
+use crate::tensor::{Difference, TensorBytes, are_equal, differ};
 
 /// What changed between two checkpoints.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -52,12 +52,12 @@ pub struct TensorChange {
     pub difference: Option<Difference>,
 }
 
-struct Found<'a> {
+struct TensorPart<'a> {
     source: &'a dyn ReadAt,
     part: &'a Part,
 }
 
-impl Found<'_> {
+impl TensorPart<'_> {
     fn named(&self) -> Named {
         Named {
             name: self.part.name.to_string(),
@@ -66,8 +66,8 @@ impl Found<'_> {
         }
     }
 
-    fn place(&self) -> Place<'_> {
-        Place::of(self.source, self.part)
+    fn bytes(&self) -> TensorBytes<'_> {
+        TensorBytes::of(self.source, self.part)
     }
 }
 
@@ -87,36 +87,36 @@ pub fn diff_checkpoints(
         compare(&old, &new, &mut found)?;
         progress(new.part.len);
     }
-    found.removed = old.values().map(Found::named).collect();
+    found.removed = old.values().map(TensorPart::named).collect();
     Ok(found)
 }
 
 /// By name, and if there are several of a name, by their order.
-fn by_name<'a>(side: &[(&'a dyn ReadAt, &'a Outline)]) -> BTreeMap<(&'a str, usize), Found<'a>> {
+fn by_name<'a>(side: &[(&'a dyn ReadAt, &'a Outline)]) -> BTreeMap<(&'a str, usize), TensorPart<'a>> {
     let mut found = BTreeMap::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (source, outline) in side {
         for part in &outline.parts {
             let count = counts.entry(&part.name).or_default();
-            found.insert((&*part.name, *count), Found { source: *source, part });
+            found.insert((&*part.name, *count), TensorPart { source: *source, part });
             *count += 1;
         }
     }
     found
 }
 
-fn compare(old: &Found<'_>, new: &Found<'_>, found: &mut Checkpoints) -> io::Result<()> {
+fn compare(old: &TensorPart<'_>, new: &TensorPart<'_>, found: &mut Checkpoints) -> io::Result<()> {
     let name = new.part.name.to_string();
     match (&old.part.tensor, &new.part.tensor) {
         (Some(before), Some(after)) if before == after => {
-            if are_equal(old.place(), new.place())? {
+            if are_equal(old.bytes(), new.bytes())? {
                 found.unchanged += 1;
                 return Ok(());
             }
             let difference = Some(difference(old, before, new, after)?);
             found.changed.push(TensorChange { name, tensor: Some(describe(after)), difference });
         }
-        (None, None) => match are_equal(old.place(), new.place())? {
+        (None, None) => match are_equal(old.bytes(), new.bytes())? {
             true => found.unchanged += 1,
             false => found.changed.push(TensorChange { name, tensor: None, difference: None }),
         },
@@ -130,7 +130,12 @@ fn compare(old: &Found<'_>, new: &Found<'_>, found: &mut Checkpoints) -> io::Res
     Ok(())
 }
 
-fn difference(old: &Found<'_>, before: &TensorType, new: &Found<'_>, after: &TensorType) -> io::Result<Difference> {
+fn difference(
+    old: &TensorPart<'_>,
+    before: &TensorType,
+    new: &TensorPart<'_>,
+    after: &TensorType,
+) -> io::Result<Difference> {
     let elements = new.part.len / after.dtype.width() as u64;
     differ((old.source, old.part.start, before.dtype), (new.source, new.part.start, after.dtype), elements)
 }

@@ -47,13 +47,13 @@ impl Difference {
 
 /// A tensor's bytes in a source.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct TensorBytes<'a> {
     pub source: &'a dyn ReadAt,
     pub start: u64,
     pub len: u64,
 }
 
-impl<'a> Place<'a> {
+impl<'a> TensorBytes<'a> {
     pub fn of(source: &'a dyn ReadAt, part: &Part) -> Self {
         Self { source, start: part.start, len: part.len }
     }
@@ -64,7 +64,7 @@ impl<'a> Place<'a> {
     }
 }
 
-pub(crate) fn are_equal(before: Place<'_>, after: Place<'_>) -> io::Result<bool> {
+pub(crate) fn are_equal(before: TensorBytes<'_>, after: TensorBytes<'_>) -> io::Result<bool> {
     let mut at = 0;
     while before.len == after.len && at < before.len {
         let piece = before.read(at, PIECE_LEN)?;

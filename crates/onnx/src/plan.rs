@@ -10,7 +10,7 @@ use crate::attributes::Attributes;
 use crate::decode;
 use crate::error::{OnnxError, RunError};
 use crate::kernel::{
-    Budget, Context, Domain, Fault, Kernel, Operator, Outputs, Source, find, opset_range, supported_in,
+    Budget, Context, Domain, Kernel, KernelError, Operator, Outputs, Source, find, opset_range, supported_in,
 };
 use crate::proto::{GraphProto, NodeProto, OperatorSetIdProto};
 
@@ -53,7 +53,7 @@ impl Plan {
         for input in inputs {
             let slot = planner.slot();
             slots.push(slot);
-            planner.define(input.clone(), Place::Slot(slot))?;
+            planner.define(input.clone(), Binding::Slot(slot))?;
         }
         for (number, node) in graph.node.into_iter().enumerate() {
             planner.node(number, node)?;
@@ -80,7 +80,7 @@ impl Plan {
         })
     }
 
-    fn run_step(&self, step: &Step, slots: &mut [Option<Tensor>], budget: &Budget) -> Result<(), Fault> {
+    fn run_step(&self, step: &Step, slots: &mut [Option<Tensor>], budget: &Budget) -> Result<(), KernelError> {
         let mut context = Context { sources: &step.sources, constants: &self.constants, slots, budget };
         context.spend_reading()?;
         let outputs = step.kernel.run(&mut context)?;
@@ -104,10 +104,12 @@ impl Plan {
 }
 
 impl Step {
-    fn failed(&self, fault: Fault, budget: &Budget) -> RunError {
+    fn failed(&self, fault: KernelError, budget: &Budget) -> RunError {
         match fault {
-            Fault::Invalid(reason) => RunError::Operator { operator: self.operator, node: self.node.clone(), reason },
-            Fault::TooLarge => {
+            KernelError::Invalid(reason) => {
+                RunError::Operator { operator: self.operator, node: self.node.clone(), reason }
+            }
+            KernelError::TooLarge => {
                 RunError::TooLarge { operator: self.operator, node: self.node.clone(), max: budget.max() }
             }
         }
@@ -116,7 +118,7 @@ impl Step {
 
 /// Where a named value is while planning.
 #[derive(Clone, Copy)]
-enum Place {
+enum Binding {
     Constant(usize),
     Slot(usize),
 }
@@ -124,7 +126,7 @@ enum Place {
 struct Planner {
     onnx_opset: Option<i64>,
     ml_opset: Option<i64>,
-    values: HashMap<String, Place>,
+    values: HashMap<String, Binding>,
     constants: Vec<Tensor>,
     steps: Vec<Step>,
     slot_count: usize,
@@ -150,13 +152,13 @@ impl Planner {
         self.slot_count - 1
     }
 
-    fn constant(&mut self, tensor: Tensor) -> Place {
+    fn constant(&mut self, tensor: Tensor) -> Binding {
         self.constants.push(tensor);
-        Place::Constant(self.constants.len() - 1)
+        Binding::Constant(self.constants.len() - 1)
     }
 
-    fn define(&mut self, name: String, place: Place) -> Result<(), OnnxError> {
-        match self.values.insert(name.clone(), place) {
+    fn define(&mut self, name: String, binding: Binding) -> Result<(), OnnxError> {
+        match self.values.insert(name.clone(), binding) {
             None => Ok(()),
             Some(_) => Err(OnnxError::DuplicateValue { value: name }),
         }
@@ -188,8 +190,8 @@ impl Planner {
         }
         let kernel = build(operator, opset, std::mem::take(&mut node.attribute)).map_err(|fault| {
             invalid(match fault {
-                Fault::Invalid(reason) => reason,
-                Fault::TooLarge => "it is too large".to_owned(),
+                KernelError::Invalid(reason) => reason,
+                KernelError::TooLarge => "it is too large".to_owned(),
             })
         })?;
         let sources = self.sources(&label, &node.input)?;
@@ -220,8 +222,8 @@ impl Planner {
                 return Ok(Source::Absent);
             }
             match self.values.get(input) {
-                Some(&Place::Constant(index)) => Ok(Source::Constant(index)),
-                Some(&Place::Slot(index)) => Ok(Source::Slot { index, last: false }),
+                Some(&Binding::Constant(index)) => Ok(Source::Constant(index)),
+                Some(&Binding::Slot(index)) => Ok(Source::Slot { index, last: false }),
                 None => Err(OnnxError::UndefinedValue { node: label.to_owned(), value: input.clone() }),
             }
         };
@@ -236,7 +238,7 @@ impl Planner {
             }
             let slot = self.slot();
             step.targets.push(Some(slot));
-            self.define(output, Place::Slot(slot))?;
+            self.define(output, Binding::Slot(slot))?;
         }
         self.steps.push(step);
         Ok(())
@@ -249,8 +251,8 @@ impl Planner {
         let computed = context.spend_reading().and_then(|()| step.kernel.run(&mut context));
         let computed = computed.map_err(|fault| {
             let reason = match fault {
-                Fault::Invalid(reason) => reason,
-                Fault::TooLarge => "the constants it makes are too large".to_owned(),
+                KernelError::Invalid(reason) => reason,
+                KernelError::TooLarge => "the constants it makes are too large".to_owned(),
             };
             OnnxError::InvalidNode { operator: step.operator.to_owned(), node: step.node.clone(), reason }
         })?;
@@ -269,8 +271,8 @@ impl Planner {
 
     fn output(&self, name: &str) -> Result<Source, OnnxError> {
         match self.values.get(name) {
-            Some(&Place::Constant(index)) => Ok(Source::Constant(index)),
-            Some(&Place::Slot(index)) => Ok(Source::Slot { index, last: false }),
+            Some(&Binding::Constant(index)) => Ok(Source::Constant(index)),
+            Some(&Binding::Slot(index)) => Ok(Source::Slot { index, last: false }),
             None => Err(OnnxError::UndefinedOutput { output: name.to_owned() }),
         }
     }
@@ -321,7 +323,7 @@ fn build(
     operator: &Operator,
     opset: i64,
     attributes: Vec<crate::proto::AttributeProto>,
-) -> Result<Box<dyn Kernel>, Fault> {
+) -> Result<Box<dyn Kernel>, KernelError> {
     let mut attributes = Attributes::new(attributes);
     let kernel = (operator.build)(&mut attributes, opset)?;
     attributes.finish()?;

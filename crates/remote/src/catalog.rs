@@ -30,14 +30,14 @@ const INDEX_MAX: u64 = 256 << 20;
 pub struct Catalog {
     packs: Vec<PackId>,
     /// Sorted by name; equal names are copies.
-    places: Vec<Place>,
+    copies: Vec<RecordCopy>,
     /// Packs that can't be used, and why.
     pub unusable: Vec<String>,
 }
 
-/// Where a copy of a record lies.
+/// A copy of a record in a pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct RecordCopy {
     pub id: RecordId,
     /// Number of the pack in the catalog.
     pub pack: u32,
@@ -69,7 +69,7 @@ impl Catalog {
             }
         }
         catalog.fetch(wire, root, cache, missing).await?;
-        catalog.places.sort_unstable();
+        catalog.copies.sort_unstable();
         Ok(catalog)
     }
 
@@ -142,22 +142,22 @@ impl Catalog {
     fn add(&mut self, id: PackId, contents: &PackContents) {
         let pack = u32::try_from(self.packs.len()).expect("a listing is bounded");
         self.packs.push(id);
-        self.places.extend(contents.records.iter().map(|found| {
+        self.copies.extend(contents.records.iter().map(|found| {
             let RecordPlace { id, offset, len } = *found;
-            Place { id, pack, offset, len }
+            RecordCopy { id, pack, offset, len }
         }));
     }
 
     /// Whether the remote holds a record, and with it all that it needs.
     pub fn has(&self, id: &RecordId) -> bool {
-        !self.places(id).is_empty()
+        !self.copies_of(id).is_empty()
     }
 
     /// All copies of a record.
-    pub(crate) fn places(&self, id: &RecordId) -> &[Place] {
-        let start = self.places.partition_point(|place| place.id < *id);
-        let len = self.places[start..].partition_point(|place| place.id == *id);
-        &self.places[start..start + len]
+    pub(crate) fn copies_of(&self, id: &RecordId) -> &[RecordCopy] {
+        let start = self.copies.partition_point(|copy| copy.id < *id);
+        let len = self.copies[start..].partition_point(|copy| copy.id == *id);
+        &self.copies[start..start + len]
     }
 
     pub(crate) fn pack(&self, number: u32) -> PackId {
@@ -175,7 +175,7 @@ impl Catalog {
     }
 
     pub fn records(&self) -> usize {
-        self.places.len()
+        self.copies.len()
     }
 }
 

@@ -43,7 +43,7 @@ pub use location::{Environment, Location, Target};
 pub use policy::Policy;
 pub use pull::{PullOptions, Pulled};
 pub use push::{PushPlan, Pushed};
-pub use refs::Reference;
+pub use refs::ReferenceMove;
 
 /// Bytes that were moved, and how many there are to move as far as that is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Remote {
     }
 
     /// Where a reference points; `None` if nobody made it yet.
-    pub async fn reference(&self, name: &str) -> Result<Option<Reference>> {
+    pub async fn reference(&self, name: &str) -> Result<Option<ReferenceMove>> {
         refs::read(&self.wire, &self.root, name).await
     }
 
@@ -104,11 +104,11 @@ impl Remote {
     pub async fn advance(
         &self,
         name: &str,
-        from: Option<&Reference>,
+        from: Option<&ReferenceMove>,
         digest: Digest,
         by: &str,
         at: Timestamp,
-    ) -> Result<Reference> {
+    ) -> Result<ReferenceMove> {
         refs::advance(&self.wire, &self.root, name, from, digest, by, at).await
     }
 }

@@ -21,7 +21,7 @@ const BY_MAX: usize = 512;
 
 /// One move of a reference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reference {
+pub struct ReferenceMove {
     v: u32,
     pub digest: Digest,
     pub by: String,
@@ -41,7 +41,7 @@ fn path(root: &ObjectPath, name: &str, number: u64) -> ObjectPath {
 }
 
 /// Where a reference points; `None` if nobody made it yet.
-pub(crate) async fn read(wire: &Wire, root: &ObjectPath, name: &str) -> Result<Option<Reference>> {
+pub(crate) async fn read(wire: &Wire, root: &ObjectPath, name: &str) -> Result<Option<ReferenceMove>> {
     let moves = wire.list(&folder(root, name), MOVES_MAX).await?;
     let numbered = |object: object_store::ObjectMeta| {
         let number: u64 = object.location.filename()?.parse().ok()?;
@@ -53,15 +53,15 @@ pub(crate) async fn read(wire: &Wire, root: &ObjectPath, name: &str) -> Result<O
     }
 }
 
-async fn read_move(wire: &Wire, object: &ObjectPath, number: u64, len: u64) -> Result<Reference> {
+async fn read_move(wire: &Wire, object: &ObjectPath, number: u64, len: u64) -> Result<ReferenceMove> {
     let damaged = |what: String| RemoteError::Damaged { object: object.to_string(), what };
     if len > MOVE_BYTES_MAX {
         return Err(damaged("it is too long for a reference".to_owned()));
     }
     let bytes = wire.get(object, None, len).await?;
-    let reference: Reference = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let reference: ReferenceMove = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     match reference.v {
-        VERSION => Ok(Reference { number, ..reference }),
+        VERSION => Ok(ReferenceMove { number, ..reference }),
         version => {
             Err(RemoteError::UnknownVersion { object: object.to_string(), what: format!("reference format {version}") })
         }
@@ -73,17 +73,17 @@ pub(crate) async fn advance(
     wire: &Wire,
     root: &ObjectPath,
     name: &str,
-    from: Option<&Reference>,
+    from: Option<&ReferenceMove>,
     digest: Digest,
     by: &str,
     at: Timestamp,
-) -> Result<Reference> {
+) -> Result<ReferenceMove> {
     let number = from.map_or(0, |from| from.number) + 1;
     let by: String = by.chars().take(BY_MAX / 4).collect();
     let mut mark = [0; 16];
     getrandom::fill(&mut mark).map_err(|error| RemoteError::Worker(error.to_string()))?;
     let mark = mark.iter().map(|byte| format!("{byte:02x}")).collect();
-    let reference = Reference { v: VERSION, digest, by, at: at.to_string(), mark, number };
+    let reference = ReferenceMove { v: VERSION, digest, by, at: at.to_string(), mark, number };
     let bytes = serde_json::to_vec(&reference).map_err(|error| RemoteError::Worker(error.to_string()))?;
     let object = path(root, name, number);
     if wire.create(&object, bytes.into()).await? {

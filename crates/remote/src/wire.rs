@@ -40,13 +40,13 @@ impl fmt::Debug for Wire {
 }
 
 /// Why one attempt failed.
-enum Fault {
+enum AttemptError {
     Store(Error),
     Length { expected: u64, got: u64 },
     Idle,
 }
 
-impl From<Error> for Fault {
+impl From<Error> for AttemptError {
     fn from(error: Error) -> Self {
         Self::Store(error)
     }
@@ -62,7 +62,12 @@ impl Wire {
         self.attempts(object, || self.get_once(object, range.clone(), len)).await
     }
 
-    async fn get_once(&self, object: &Path, range: Option<Range<u64>>, len: u64) -> std::result::Result<Bytes, Fault> {
+    async fn get_once(
+        &self,
+        object: &Path,
+        range: Option<Range<u64>>,
+        len: u64,
+    ) -> std::result::Result<Bytes, AttemptError> {
         let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
         let found = self.store.get_opts(object, options).await?;
         check_len(found.range.end - found.range.start, len)?;
@@ -82,7 +87,7 @@ impl Wire {
         while let Some(piece) = pieces.try_next().await? {
             beat();
             if bytes.len() as u64 + piece.len() as u64 > len {
-                return Err(Fault::Length { expected: len, got: bytes.len() as u64 + piece.len() as u64 });
+                return Err(AttemptError::Length { expected: len, got: bytes.len() as u64 + piece.len() as u64 });
             }
             bytes.extend_from_slice(&piece);
         }
@@ -99,7 +104,7 @@ impl Wire {
                 beat();
                 if objects.len() == most {
                     let source = format!("there are more than {most} objects").into();
-                    return Err(Fault::Store(Error::NotSupported { source }));
+                    return Err(AttemptError::Store(Error::NotSupported { source }));
                 }
                 objects.push(object);
             }
@@ -154,7 +159,7 @@ impl Wire {
     async fn attempts<T, F, R>(&self, object: &Path, once: F) -> Result<T>
     where
         F: Fn() -> R,
-        R: Future<Output = std::result::Result<T, Fault>>,
+        R: Future<Output = std::result::Result<T, AttemptError>>,
     {
         let pulse = Pulse::new();
         let mut last = None;
@@ -164,7 +169,7 @@ impl Wire {
                 Err(fault) => fault,
             };
             let status = pulse.take_status();
-            if let Fault::Store(error) = &fault
+            if let AttemptError::Store(error) = &fault
                 && let Some(kind) = permanent(error, status)
             {
                 return Err(RemoteError::Refused { object: object.to_string(), reason: reason(error), kind });
@@ -188,8 +193,8 @@ impl Wire {
     async fn watched<T>(
         &self,
         pulse: &Pulse,
-        attempt: impl Future<Output = std::result::Result<T, Fault>>,
-    ) -> std::result::Result<T, Fault> {
+        attempt: impl Future<Output = std::result::Result<T, AttemptError>>,
+    ) -> std::result::Result<T, AttemptError> {
         let begun = Instant::now();
         let mut attempt = std::pin::pin!(attempt);
         loop {
@@ -201,14 +206,14 @@ impl Wire {
                 () = sleep_until(given_up) => {}
             }
             if pulse.last() == last {
-                return Err(Fault::Idle);
+                return Err(AttemptError::Idle);
             }
         }
     }
 }
 
-fn check_len(got: u64, expected: u64) -> std::result::Result<(), Fault> {
-    if got == expected { Ok(()) } else { Err(Fault::Length { expected, got }) }
+fn check_len(got: u64, expected: u64) -> std::result::Result<(), AttemptError> {
+    if got == expected { Ok(()) } else { Err(AttemptError::Length { expected, got }) }
 }
 
 fn beat() {
@@ -222,7 +227,7 @@ fn random() -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-impl Fault {
+impl AttemptError {
     fn text(&self, policy: Policy) -> String {
         match self {
             Self::Store(error) => reason(error),

@@ -159,7 +159,7 @@ pub struct FileAccess {
     pub ran: bool,
     /// Where its content from before the run lies, if the run has changed it.
     #[serde(with = "path_text::option", default, skip_serializing_if = "Option::is_none")]
-    pub kept: Option<PathBuf>,
+    pub aside: Option<PathBuf>,
     /// When it was first opened to read what was there from before; known at level 4 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<Timestamp>,

@@ -202,7 +202,7 @@ mod tests {
             last: Some(STAMP),
             mutated: false,
             ran: false,
-            kept: None,
+            aside: None,
             read_at: None,
             written_at: None,
         }

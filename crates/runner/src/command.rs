@@ -27,7 +27,7 @@ pub struct Command {
     pub settle: Duration,
     /// An empty folder for what files that were read held before the command changed them; it must outlive the use of
     /// the capture. Without one, such files are only marked.
-    pub keep: Option<PathBuf>,
+    pub aside: Option<PathBuf>,
     /// What holds it back, with all that it starts; without one it may do what this process may.
     ///
     /// Its streams and variables are those of this command.
@@ -44,7 +44,7 @@ impl Command {
             streams: Streams::default(),
             capture: CaptureMode::Best,
             settle: Duration::from_secs(1),
-            keep: None,
+            aside: None,
             sandbox: None,
         }
     }

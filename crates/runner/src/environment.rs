@@ -268,7 +268,7 @@ mod tests {
                 last: stamp,
                 mutated: false,
                 ran: false,
-                kept: None,
+                aside: None,
                 read_at: None,
                 written_at: None,
             });

@@ -2,11 +2,11 @@
 //!
 //! It decides nothing and knows no store: it names files, and the folder's room puts their contents away.
 
+mod aside;
 pub mod capture;
 pub mod classify;
 pub mod command;
 pub mod environment;
-mod keep;
 mod kernel;
 mod launch;
 pub mod process;

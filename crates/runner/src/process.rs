@@ -103,8 +103,8 @@ fn run_traced(
         Launch::new(&prepared.program, prepared.command, &prepared.variables, prepared.command.sandbox.as_ref())?;
     let started = SystemClock.now();
     let (mut ending, mut watch) = (None, Ok(None));
-    let keep = prepared.command.keep.clone();
-    let report = trace(&launch, prepared.command.settle, keep, |tracer, report| match report {
+    let aside = prepared.command.aside.clone();
+    let report = trace(&launch, prepared.command.settle, aside, |tracer, report| match report {
         Report::Started { pid } => {
             let pid = launch.seen_from_outside(tracer, *pid).unwrap_or(*pid);
             forwarding.to(pid);

@@ -16,8 +16,8 @@ use stemma_core::{
 };
 
 use crate::{
+    aside::{Aside, Change, PutAside},
     capture::{Capture, CaptureLevel, DirectoryAccess, FileAccess, FileKind, Stamp, listing_digest_within},
-    keep::{Change, Keeper, Kept},
 };
 
 const PATHS_MAX: usize = 200_000;
@@ -85,8 +85,8 @@ pub(crate) struct Recorder {
     streams: HashMap<PathBuf, (u32, StreamKind)>,
     /// Files that were run.
     code: HashSet<PathBuf>,
-    keeper: Option<Keeper>,
-    kept: HashMap<PathBuf, Kept>,
+    aside: Option<Aside>,
+    put_aside: HashMap<PathBuf, PutAside>,
     gaps: BTreeSet<Gap>,
     truncated: bool,
     paths_max: usize,
@@ -104,8 +104,8 @@ impl Recorder {
             routes: HashMap::new(),
             streams: HashMap::new(),
             code: HashSet::new(),
-            keeper: None,
-            kept: HashMap::new(),
+            aside: None,
+            put_aside: HashMap::new(),
             gaps: BTreeSet::new(),
             truncated: false,
             paths_max: PATHS_MAX,
@@ -113,13 +113,13 @@ impl Recorder {
     }
 
     /// Keeps in a folder what files hold before they change.
-    pub fn keeping(self, folder: Option<PathBuf>) -> Self {
-        Self { keeper: folder.map(Keeper::new), ..self }
+    pub fn putting_aside(self, folder: Option<PathBuf>) -> Self {
+        Self { aside: folder.map(Aside::new), ..self }
     }
 
     /// What must stay open for it.
     pub fn descriptor(&self) -> Option<i32> {
-        self.keeper.as_ref().and_then(Keeper::descriptor)
+        self.aside.as_ref().and_then(Aside::descriptor)
     }
 
     /// Takes questions to these addresses for look-ups of names, which bring no data.
@@ -141,11 +141,11 @@ impl Recorder {
         let is_spoilt = known.is_some_and(|entry| entry.fresh || entry.access.written);
         let has_been_read = known.is_some_and(|entry| entry.access.prior_read);
         let will_be_read = matches!(change, Change::ContentThatIsRead | Change::Name);
-        if is_spoilt || !(has_been_read || will_be_read) || self.kept.contains_key(path) || is_kernel_file(path) {
+        if is_spoilt || !(has_been_read || will_be_read) || self.put_aside.contains_key(path) || is_kernel_file(path) {
             return;
         }
-        if let Some(kept) = self.keeper.as_mut().and_then(|keeper| keeper.keep(path, change)) {
-            self.kept.insert(path.to_owned(), kept);
+        if let Some(kept) = self.aside.as_mut().and_then(|aside| aside.put(path, change)) {
+            self.put_aside.insert(path.to_owned(), kept);
         }
     }
 
@@ -247,7 +247,7 @@ impl Recorder {
     fn leave(&mut self, from: &Path, stat: Option<&Metadata>, old_name: OldName) {
         let now = self.now();
         let is_new = !self.files.contains_key(from);
-        let before = self.kept.get(from).map(|kept| kept.stamp);
+        let before = self.put_aside.get(from).map(|kept| kept.stamp);
         let Some(source) = self.entry(from, || stat.cloned()) else {
             return;
         };
@@ -399,11 +399,11 @@ impl Recorder {
             self.connected(route.host);
         }
         let now = self.now();
-        let Self { code, mut kept, .. } = self;
+        let Self { code, mut put_aside, .. } = self;
         let close = |mut entry: Entry| {
             entry.access.ran = code.contains(&entry.access.path);
-            let kept = kept.remove(&entry.access.path);
-            close(entry.access, kept, now)
+            let put_aside = put_aside.remove(&entry.access.path);
+            close(entry.access, put_aside, now)
         };
         let mut files: Vec<FileAccess> = self.files.into_values().map(close).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -434,14 +434,14 @@ fn new_entry(path: &Path, stat: Option<Metadata>) -> Entry {
         last: None,
         mutated: false,
         ran: false,
-        kept: None,
+        aside: None,
         read_at: None,
         written_at: None,
     };
     Entry { access, fresh: false }
 }
 
-fn close(mut access: FileAccess, kept: Option<Kept>, ended: Option<Timestamp>) -> FileAccess {
+fn close(mut access: FileAccess, kept: Option<PutAside>, ended: Option<Timestamp>) -> FileAccess {
     let now = std::fs::symlink_metadata(&access.path).ok();
     access.last = now.as_ref().map(Stamp::of);
     access.removed = now.is_none();
@@ -450,12 +450,12 @@ fn close(mut access: FileAccess, kept: Option<Kept>, ended: Option<Timestamp>) -
         access.written = false;
     }
     let is_input = access.kind == FileKind::Regular && access.prior_read;
-    let is_what_was_read = |kept: &Kept| Some(kept.stamp) == access.first && kept.is_whole();
-    access.kept = kept.filter(|kept| is_input && !left_as_it_was && is_what_was_read(kept)).map(|kept| kept.path);
+    let is_what_was_read = |kept: &PutAside| Some(kept.stamp) == access.first && kept.is_whole();
+    access.aside = kept.filter(|kept| is_input && !left_as_it_was && is_what_was_read(kept)).map(|kept| kept.path);
     // the bytes come after the open; a time that somebody set says nothing unless it lies in between
     let modified = access.last.map(|stamp| Timestamp(stamp.mtime_ns / 1_000)).filter(|at| Some(*at) <= ended);
     access.written_at = access.written_at.max(modified.filter(|_| access.written_at.is_some()));
-    access.mutated = is_input && !left_as_it_was && access.kept.is_none();
+    access.mutated = is_input && !left_as_it_was && access.aside.is_none();
     access
 }
 

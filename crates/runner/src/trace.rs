@@ -34,17 +34,17 @@ const REPORTS_BYTES_MAX: u64 = 2 << 30;
 
 /// Runs a child under the tracer and hands on its reports; returns the last one.
 ///
-/// What files hold before they change is kept in the folder `keep`. Each report comes with the number of the process that
+/// What files hold before they change is put into the folder `aside`. Each report comes with the number of the process that
 /// traces, or that stands for it outside of its name spaces.
 pub(crate) fn trace(
     child: &impl Child,
     settle: Duration,
-    keep: Option<PathBuf>,
+    aside: Option<PathBuf>,
     mut on_report: impl FnMut(i32, &Report),
 ) -> io::Result<Option<Report>> {
     let inherited = inherited::look(child.replaces_streams());
     let filter = filter::program(&inherited::streams(&inherited));
-    let plan = supervise::Plan { settle, inherited, keep };
+    let plan = supervise::Plan { settle, inherited, aside };
     let (reports, writer) = pipe()?;
     let tracer = with_signals_blocked(|| {
         // SAFETY: the tracer keeps to itself: it takes no lock that another thread of ours may hold (allocators are

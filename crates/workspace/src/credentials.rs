@@ -68,7 +68,7 @@ pub fn all(config_dir: &Path) -> Result<BTreeMap<String, String>, CredentialsErr
 }
 
 /// Keeps a token for a home, in place of the one it had.
-pub fn keep(config_dir: &Path, home: &str, token: &str) -> Result<(), CredentialsError> {
+pub fn save(config_dir: &Path, home: &str, token: &str) -> Result<(), CredentialsError> {
     update(config_dir, |tokens| {
         tokens.insert(key(home).to_owned(), token.to_owned());
     })
@@ -137,9 +137,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("config/stemma");
         assert_eq!(token(&dir, SERVER).unwrap(), None);
-        keep(&dir, &format!("{SERVER}/"), "one").unwrap();
-        keep(&dir, "0123", "other").unwrap();
-        keep(&dir, SERVER, "two").unwrap();
+        save(&dir, &format!("{SERVER}/"), "one").unwrap();
+        save(&dir, "0123", "other").unwrap();
+        save(&dir, SERVER, "two").unwrap();
         assert_eq!(token(&dir, SERVER).unwrap().as_deref(), Some("two"));
         assert_eq!(
             all(&dir).unwrap(),
@@ -156,13 +156,13 @@ mod tests {
     #[test]
     fn a_file_that_others_can_read_is_refused_with_a_hint() {
         let folder = tempfile::tempdir().unwrap();
-        keep(folder.path(), SERVER, "secret").unwrap();
+        save(folder.path(), SERVER, "secret").unwrap();
         let path = folder.path().join(CREDENTIALS_FILE);
         for mode in [0o640, 0o604, 0o620] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             let error = token(folder.path(), SERVER).unwrap_err();
             assert!(matches!(error, CredentialsError::Exposed { .. }));
-            assert!(keep(folder.path(), SERVER, "new").is_err());
+            assert!(save(folder.path(), SERVER, "new").is_err());
             assert!(Problem::from(error).hint.unwrap().contains("chmod 600"));
         }
     }

@@ -73,9 +73,9 @@ impl Workspace {
         self.root().join(HEADS_FILE)
     }
 
-    /// Keeps a home's head as its only one. Those in `beginnings` are beginnings of it and go; others, which tell of another
+    /// Remembers a home's head as its only one. Those in `beginnings` are beginnings of it and go; others, which tell of another
     /// history, stay.
-    pub fn keep_head(&self, head: &SeenHead, beginnings: &[SeenHead]) -> Result<(), HeadsFileError> {
+    pub fn remember_head(&self, head: &SeenHead, beginnings: &[SeenHead]) -> Result<(), HeadsFileError> {
         let path = self.heads_file();
         let is_new = !path.exists();
         let written = update(&path, 0o666, |heads| {
@@ -92,7 +92,7 @@ impl Workspace {
     }
 
     /// Forgets all heads of some homes but one.
-    pub fn keep_only_head(&self, head: &SeenHead, homes: &[HomeId]) -> Result<(), HeadsFileError> {
+    pub fn remember_only_head(&self, head: &SeenHead, homes: &[HomeId]) -> Result<(), HeadsFileError> {
         update(&self.heads_file(), 0o666, |heads| {
             homes.iter().for_each(|home| heads.replace(*home, []));
             heads.replace(head.home, [head.clone()]);
@@ -129,16 +129,16 @@ mod tests {
     fn a_newer_head_takes_the_place_of_its_beginnings_and_of_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let workspace = init(folder.path(), Nesting::Refuse).unwrap().workspace;
-        workspace.keep_head(&head(7, 3), &[]).unwrap();
-        workspace.keep_head(&head(8, 9), &[]).unwrap();
-        workspace.keep_head(&head(7, 5), &[head(7, 3)]).unwrap();
+        workspace.remember_head(&head(7, 3), &[]).unwrap();
+        workspace.remember_head(&head(8, 9), &[]).unwrap();
+        workspace.remember_head(&head(7, 5), &[head(7, 3)]).unwrap();
         // nobody has shown that 5 is a beginning of 6
-        workspace.keep_head(&head(7, 6), &[]).unwrap();
+        workspace.remember_head(&head(7, 6), &[]).unwrap();
         let (heads, faults) = read(&workspace.heads_file()).unwrap();
         let sizes: Vec<u64> = heads.iter().map(|head| head.signed.size()).collect();
         assert_eq!((sizes, faults), (vec![5, 6, 9], vec![]));
         assert!(!folder.path().join(ATTRIBUTES_FILE).exists(), "no repository, no rule for one");
-        workspace.keep_only_head(&head(7, 4), &[HomeId::from_u128(8)]).unwrap();
+        workspace.remember_only_head(&head(7, 4), &[HomeId::from_u128(8)]).unwrap();
         assert_eq!(read(&workspace.heads_file()).unwrap().0.iter().count(), 1);
     }
 
@@ -146,13 +146,13 @@ mod tests {
     fn a_file_that_cannot_be_believed_is_not_written_over() {
         let folder = tempfile::tempdir().unwrap();
         let workspace = init(folder.path(), Nesting::Refuse).unwrap().workspace;
-        workspace.keep_head(&head(7, 3), &[]).unwrap();
+        workspace.remember_head(&head(7, 3), &[]).unwrap();
         let forged = fs::read_to_string(workspace.heads_file()).unwrap().replace(" 3 ", " 4 ");
         fs::write(workspace.heads_file(), &forged).unwrap();
-        workspace.keep_head(&head(7, 5), &[]).unwrap();
+        workspace.remember_head(&head(7, 5), &[]).unwrap();
         assert_eq!(fs::read_to_string(workspace.heads_file()).unwrap(), forged);
         fs::write(workspace.heads_file(), "hello").unwrap();
-        assert!(workspace.keep_head(&head(7, 5), &[]).is_err());
+        assert!(workspace.remember_head(&head(7, 5), &[]).is_err());
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         git(root, &["init", "-q", "-b", "main"]);
         let workspace = init(root, Nesting::Refuse).unwrap().workspace;
         let keep = |head: &SeenHead, before: &[SeenHead], message: &str| {
-            workspace.keep_head(head, before).unwrap();
+            workspace.remember_head(head, before).unwrap();
             git(root, &["add", "-A"]);
             git(root, &["commit", "-q", "-m", message]);
         };

@@ -110,17 +110,17 @@ impl Memory {
                 heads.replace(head.home, thin(known));
             }
         })?;
-        self.keep_place(place, head.home)
+        self.remember_place(place, head.home)
     }
 
     /// Remembers a head and forgets all that was remembered of its home.
     pub fn remember_only(&self, place: &str, head: &SeenHead) -> Result<(), MemoryError> {
         self.make_folders()?;
         heads::update(&self.home_file(head.home), 0o600, |heads| heads.replace(head.home, [head.clone()]))?;
-        self.keep_place(place, head.home)
+        self.remember_place(place, head.home)
     }
 
-    fn keep_place(&self, place: &str, home: HomeId) -> Result<(), MemoryError> {
+    fn remember_place(&self, place: &str, home: HomeId) -> Result<(), MemoryError> {
         let path = self.place_file(place);
         let text = format!("{home} {place}\n");
         if self.read_private(&path)?.as_ref() == Some(&text) {

@@ -28,7 +28,7 @@ use self::{
     draft::{UNKNOWN_ENVIRONMENT, draft},
     open::OpenRun,
     ran::Ran,
-    record::{keep, keep_record},
+    record::{record_run, shelve_record},
     request::locate_directory,
     shelf::Shelf,
 };
@@ -69,7 +69,7 @@ pub(crate) fn run_within(
     let shown = shown_path(workspace.root(), &directory);
     let draft = RunRecord { workspace: Some(folder), ..draft(id, request, shown.clone(), &code) };
     let open = OpenRun::begin(workspace, &draft)?;
-    let command = surrounding.command(request, &directory, open.kept());
+    let command = surrounding.command(request, &directory, open.aside());
     let execution = execute(&command, &open)?;
 
     let (environment, surroundings) = environment::look(workspace, &command, &execution);
@@ -80,7 +80,7 @@ pub(crate) fn run_within(
     if command.sandbox.is_some() {
         shelf = shelf.without_links();
     }
-    let captured = keep(&ran, shelf).map_err(|source| RunError::Record { exit: ran.execution.exit, source })?;
+    let captured = record_run(&ran, shelf).map_err(|source| RunError::Record { exit: ran.execution.exit, source })?;
     open.forget();
     Ok(captured)
 }
@@ -98,6 +98,6 @@ fn execute(command: &Command, open: &OpenRun) -> Result<Execution, stemma_runner
 /// Makes a lost run's record content like any other.
 pub fn record_lost(workspace: &Workspace, store: &Store, lost: &LostRun) -> Result<CapturedRun, WorkspaceError> {
     let mut shelf = Shelf::new(workspace, store, StatCache::read(&workspace.home_dir()));
-    shelf.keep_bytes(UNKNOWN_ENVIRONMENT, ContentKind::Environment)?;
-    Ok(keep_record(lost.draft.clone(), shelf)?)
+    shelf.shelve_bytes(UNKNOWN_ENVIRONMENT, ContentKind::Environment)?;
+    Ok(shelve_record(lost.draft.clone(), shelf)?)
 }

@@ -190,7 +190,7 @@ async fn keep_line(
     if let Err(departure) = compare(lines, &history.today()) {
         return Err(departed(history.head.home, &departure));
     }
-    Ok(workspace.keep_head(&history.head, lines)?)
+    Ok(workspace.remember_head(&history.head, lines)?)
 }
 
 pub fn departed(home: HomeId, departure: &Departure) -> Problem {

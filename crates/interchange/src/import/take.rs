@@ -102,7 +102,7 @@ impl<'a> Taker<'a> {
         for file in (self.files)(id, ObjectKind::File) {
             match self.hash(&file, id) {
                 Ok((digest, size)) => {
-                    taken = Some(self.keep(&file.file, digest, size, like)?);
+                    taken = Some(self.put(&file.file, digest, size, like)?);
                     break;
                 }
                 Err(Look::Absent) => {}
@@ -174,7 +174,7 @@ impl<'a> Taker<'a> {
     }
 
     /// Puts a file that was hashed into the store, unless it is there.
-    fn keep(&mut self, file: &Path, digest: Digest, size: u64, like: Option<Digest>) -> Result<BlobInfo, StoreError> {
+    fn put(&mut self, file: &Path, digest: Digest, size: u64, like: Option<Digest>) -> Result<BlobInfo, StoreError> {
         self.tally.objects += 1;
         self.tally.bytes += size;
         // what rotted is stored again

@@ -2,10 +2,10 @@
 
 use stemma_tensor::{Element, Tensor, TensorData, with_elements};
 
-use super::{Context, Fault, Kernel, Outputs, features, product, refuse, resolve_axis};
+use super::{Context, Kernel, KernelError, Outputs, features, product, refuse, resolve_axis};
 use crate::attributes::{Attributes, required};
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 struct Concat {
     axis: i64,
@@ -16,7 +16,7 @@ pub(crate) fn concat(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Concat {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let first = context.tensor(0)?;
         let axis = resolve_axis(self.axis, first.shape().len())?;
         let mut shape = first.shape().to_vec();
@@ -38,7 +38,12 @@ impl Kernel for Concat {
     }
 }
 
-fn joined<T: Element>(first: &[T], context: &Context<'_>, axis: usize, count: usize) -> Result<TensorData, Fault> {
+fn joined<T: Element>(
+    first: &[T],
+    context: &Context<'_>,
+    axis: usize,
+    count: usize,
+) -> Result<TensorData, KernelError> {
     let mut parts = Vec::with_capacity(context.input_count());
     for input in 0..context.input_count() {
         let block = product(&context.tensor(input)?.shape()[axis..]);
@@ -67,19 +72,22 @@ pub(crate) fn feature_vectorizer(attributes: &mut Attributes, _: i64) -> Built {
     let widths = widths
         .iter()
         .map(|&width| {
-            usize::try_from(width).map_err(|_| Fault::invalid(format!("input dimension {width} is negative")))
+            usize::try_from(width).map_err(|_| KernelError::invalid(format!("input dimension {width} is negative")))
         })
         .collect::<Result<_, _>>()?;
     Ok(Box::new(FeatureVectorizer { widths }))
 }
 
 impl Kernel for FeatureVectorizer {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         if context.input_count() != self.widths.len() {
             refuse!("there are {} inputs and {} input dimensions", context.input_count(), self.widths.len());
         }
-        let total =
-            self.widths.iter().try_fold(0usize, |total, &width| total.checked_add(width)).ok_or(Fault::TooLarge)?;
+        let total = self
+            .widths
+            .iter()
+            .try_fold(0usize, |total, &width| total.checked_add(width))
+            .ok_or(KernelError::TooLarge)?;
         let (rows, _) = flat_rows(context.tensor(0)?)?;
         let shape = vec![rows, total];
         let mut joined = vec![0f32; context.allocate(&shape)?];
@@ -102,7 +110,7 @@ impl Kernel for FeatureVectorizer {
 }
 
 /// Rows and elements of each; a vector is one row.
-fn flat_rows(tensor: &Tensor) -> Result<(usize, usize), Fault> {
+fn flat_rows(tensor: &Tensor) -> Result<(usize, usize), KernelError> {
     match *tensor.shape() {
         [] => refuse!("an input is a single number"),
         [columns] => Ok((1, columns)),
@@ -127,7 +135,7 @@ pub(crate) fn zip_map(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for ZipMap {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (rows, columns) = super::rows_and_columns(context.tensor(0)?.shape())?;
         if columns != self.classes {
             refuse!("there are {columns} scores for {} classes", self.classes);

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Fault, product, refuse};
+use super::{KernelError, product, refuse};
 
 /// Returns the shape that both can be stretched to.
-pub(crate) fn common_shape(left: &[usize], right: &[usize]) -> Result<Vec<usize>, Fault> {
+pub(crate) fn common_shape(left: &[usize], right: &[usize]) -> Result<Vec<usize>, KernelError> {
     let rank = left.len().max(right.len());
     let dim_of =
         |shape: &[usize], place: usize| (place + shape.len()).checked_sub(rank).map_or(1, |place| shape[place]);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use stemma_tensor::{ELEMENT_BYTES, Tensor, TensorData};
 
-use super::{Context, Fault, Kernel, Outputs, refuse};
+use super::{Context, Kernel, KernelError, Outputs, refuse};
 use crate::attributes::{Attributes, required};
 use crate::proto::data_type;
 
@@ -15,7 +15,7 @@ struct Cast {
     to: i32,
 }
 
-pub(crate) fn cast(attributes: &mut Attributes, _: i64) -> Result<Box<dyn Kernel>, Fault> {
+pub(crate) fn cast(attributes: &mut Attributes, _: i64) -> Result<Box<dyn Kernel>, KernelError> {
     // say what happens to numbers beyond the range of eight-bit floats, which are not supported
     attributes.ignore("saturate");
     attributes.ignore("round_mode");
@@ -29,7 +29,7 @@ pub(crate) fn cast(attributes: &mut Attributes, _: i64) -> Result<Box<dyn Kernel
 }
 
 impl Kernel for Cast {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         let bytes = match self.to {
             data_type::STRING => NUMBER_TEXT_BYTES_MAX.max(input.data().element_bytes_max()),
@@ -131,7 +131,7 @@ fn numbers<T: Castable>(elements: &[T], to: i32) -> TensorData {
     }
 }
 
-fn texts(elements: &[String], to: i32) -> Result<TensorData, Fault> {
+fn texts(elements: &[String], to: i32) -> Result<TensorData, KernelError> {
     macro_rules! parsed {
         ($type:ty) => {
             parse_each::<$type>(elements)?.into()
@@ -154,13 +154,13 @@ fn texts(elements: &[String], to: i32) -> Result<TensorData, Fault> {
 }
 
 /// The whole text must be a number, as `1`, `-2.5e3`, `NaN` or `inf`; spaces around it do not count.
-fn parse_each<T: std::str::FromStr>(elements: &[String]) -> Result<Vec<T>, Fault> {
+fn parse_each<T: std::str::FromStr>(elements: &[String]) -> Result<Vec<T>, KernelError> {
     elements
         .iter()
         .map(|text| {
             text.trim().parse().map_err(|_| {
                 let shown: String = text.chars().take(40).collect();
-                Fault::invalid(format!("`{shown}` is not a number of the type wanted"))
+                KernelError::invalid(format!("`{shown}` is not a number of the type wanted"))
             })
         })
         .collect()

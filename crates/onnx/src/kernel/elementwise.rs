@@ -3,10 +3,10 @@
 use stemma_tensor::{Tensor, TensorData};
 
 use super::real::Real;
-use super::{Context, Fault, Kernel, Outputs, refuse, wrong_type};
+use super::{Context, Kernel, KernelError, Outputs, refuse, wrong_type};
 use crate::attributes::Attributes;
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 /// A function of one real number, in both sizes; on integers too where there is a function for them.
 struct Unary {
@@ -16,7 +16,7 @@ struct Unary {
 }
 
 impl Kernel for Unary {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.take(0)?;
         let shape = input.shape().to_vec();
         let data = match (input.into_data(), self.integer) {
@@ -106,7 +106,7 @@ pub(crate) fn not(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Not {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let shape = context.tensor(0)?.shape().to_vec();
         context.allocate(&shape)?;
         let elements: Vec<bool> = context.elements::<bool>(0)?.iter().map(|x| !x).collect();
@@ -121,7 +121,7 @@ pub(crate) fn is_nan(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for IsNan {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         context.allocate(input.shape())?;
         let elements: Vec<bool> = match input.data() {
@@ -147,7 +147,7 @@ pub(crate) fn clip(attributes: &mut Attributes, opset: i64) -> Built {
 }
 
 impl Kernel for Clip {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         macro_rules! clip {
             ($elements:expr, $type:ty, $convert:expr) => {{
                 let min = bound::<$type>(context, 1)?.or(self.min.map($convert));
@@ -168,7 +168,7 @@ impl Kernel for Clip {
     }
 }
 
-fn bound<T: stemma_tensor::Element + Copy>(context: &Context<'_>, input: usize) -> Result<Option<T>, Fault> {
+fn bound<T: stemma_tensor::Element + Copy>(context: &Context<'_>, input: usize) -> Result<Option<T>, KernelError> {
     if context.optional(input).is_none() {
         return Ok(None);
     }

@@ -5,10 +5,10 @@ use std::hash::Hash;
 
 use stemma_tensor::{Element, Tensor, TensorData};
 
-use super::{Context, Fault, Kernel, Outputs, refuse, wrong_type};
+use super::{Context, Kernel, KernelError, Outputs, refuse, wrong_type};
 use crate::attributes::Attributes;
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 /// A one in the place of the category, zeros elsewhere.
 struct OneHotEncoder {
@@ -45,7 +45,7 @@ pub(crate) fn one_hot_encoder(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for OneHotEncoder {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         let mut shape = input.shape().to_vec();
         shape.push(self.count);
@@ -87,7 +87,7 @@ impl OneHotEncoder {
         elements: &[T],
         count: usize,
         place_of: impl Fn(&T) -> Option<usize>,
-    ) -> Result<Vec<f32>, Fault> {
+    ) -> Result<Vec<f32>, KernelError> {
         let mut encoded = vec![0f32; count];
         for (row, element) in elements.iter().enumerate() {
             match place_of(element) {
@@ -168,7 +168,7 @@ impl<K: Label, V: Element> LabelEncoder<K, V> {
 }
 
 impl<K: Label + 'static, V: Element + Send + Sync> Kernel for LabelEncoder<K, V> {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let shape = context.tensor(0)?.shape().to_vec();
         context.allocate_each(&shape, self.value_bytes_max)?;
         let encoded = context
@@ -238,7 +238,7 @@ fn both_ways(attributes: &mut Attributes, texts: Vec<String>, integers: Vec<i64>
 }
 
 impl Kernel for BothWays {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         match context.tensor(0)?.data() {
             TensorData::String(_) => self.by_text.run(context),
             _ => self.by_integer.run(context),
@@ -246,12 +246,12 @@ impl Kernel for BothWays {
     }
 }
 
-fn default_text(attributes: &mut Attributes) -> Result<String, Fault> {
+fn default_text(attributes: &mut Attributes) -> Result<String, KernelError> {
     Ok(attributes.string("default_string")?.unwrap_or_else(|| "_Unused".to_owned()))
 }
 
 /// Reads `keys_*` or `values_*`, of whatever type they are given in.
-fn listed(attributes: &mut Attributes, what: &str) -> Result<Option<TensorData>, Fault> {
+fn listed(attributes: &mut Attributes, what: &str) -> Result<Option<TensorData>, KernelError> {
     if let Some(strings) = attributes.strings(&format!("{what}_strings"))? {
         return Ok(Some(strings.into()));
     }
@@ -265,7 +265,7 @@ fn listed(attributes: &mut Attributes, what: &str) -> Result<Option<TensorData>,
 }
 
 /// Reads the default that goes with the values' type; writers give the others too.
-fn default_value(attributes: &mut Attributes, values: &TensorData) -> Result<TensorData, Fault> {
+fn default_value(attributes: &mut Attributes, values: &TensorData) -> Result<TensorData, KernelError> {
     let text = default_text(attributes)?;
     let integer = attributes.int_or("default_int64", -1)?;
     let float = attributes.float_or("default_float", -0.0)?;
@@ -285,9 +285,9 @@ fn default_value(attributes: &mut Attributes, values: &TensorData) -> Result<Ten
 }
 
 fn encoder_of<K: Label + 'static>(keys: Vec<K>, values: TensorData, default: TensorData) -> Built {
-    fn single<V: Element>(default: &TensorData) -> Result<V, Fault> {
+    fn single<V: Element>(default: &TensorData) -> Result<V, KernelError> {
         let found = V::view(default).and_then(<[V]>::first).cloned();
-        found.ok_or_else(|| Fault::invalid("the default is not of the values' type"))
+        found.ok_or_else(|| KernelError::invalid("the default is not of the values' type"))
     }
     match values {
         TensorData::String(values) => encoder(keys, values, single(&default)?),

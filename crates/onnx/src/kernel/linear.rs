@@ -9,10 +9,10 @@ use stemma_tensor::{Tensor, TensorData};
 use super::matrix::row_times_rows;
 use super::real::Real;
 use super::scores::{Labels, OnlyScore, PostTransform};
-use super::{Context, Fault, Kernel, Outputs, features, refuse, rows_and_columns};
+use super::{Context, Kernel, KernelError, Outputs, features, refuse, rows_and_columns};
 use crate::attributes::{Attributes, required};
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 struct Coefficients {
     /// Row after row.
@@ -23,7 +23,7 @@ struct Coefficients {
 }
 
 impl Coefficients {
-    fn new(elements: Vec<f32>, intercepts: Vec<f32>) -> Result<Self, Fault> {
+    fn new(elements: Vec<f32>, intercepts: Vec<f32>) -> Result<Self, KernelError> {
         let rows = intercepts.len();
         if rows == 0 || !elements.len().is_multiple_of(rows) {
             refuse!("{} coefficients do not make {rows} rows", elements.len());
@@ -32,7 +32,7 @@ impl Coefficients {
     }
 
     /// Calls `visit` with the scores of each row of the input.
-    fn for_each_row(&self, context: &Context<'_>, mut visit: impl FnMut(&mut [f32])) -> Result<(), Fault> {
+    fn for_each_row(&self, context: &Context<'_>, mut visit: impl FnMut(&mut [f32])) -> Result<(), KernelError> {
         let input = context.tensor(0)?;
         let (rows, columns) = rows_and_columns(input.shape())?;
         if columns != self.columns {
@@ -82,7 +82,7 @@ pub(crate) fn classifier(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for LinearClassifier {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (rows, _) = rows_and_columns(context.tensor(0)?.shape())?;
         let shape = vec![rows, self.labels.len()];
         let mut all = Vec::with_capacity(context.allocate(&shape)?);
@@ -152,7 +152,7 @@ pub(crate) fn regressor(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for LinearRegressor {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (rows, _) = rows_and_columns(context.tensor(0)?.shape())?;
         let shape = vec![rows, self.coefficients.intercepts.len()];
         let mut all = Vec::with_capacity(context.allocate(&shape)?);

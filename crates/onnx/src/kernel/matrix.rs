@@ -4,10 +4,10 @@ use stemma_tensor::{Tensor, TensorData};
 
 use super::broadcast::{Operand, common_shape, stretch};
 use super::real::Real;
-use super::{Context, Fault, Kernel, Outputs, product, refuse, wrong_type};
+use super::{Context, Kernel, KernelError, Outputs, product, refuse, wrong_type};
 use crate::attributes::Attributes;
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 /// How many rows are taken at once: enough for a processor to overlap their sums, whose order stays as it is.
 const LANES: usize = 4;
@@ -68,7 +68,7 @@ struct Product<'a> {
 
 impl<'a> Product<'a> {
     /// A vector on the left counts as a row, on the right as a column, and leaves no dimension behind.
-    fn new(left: &'a [usize], right: &'a [usize]) -> Result<Self, Fault> {
+    fn new(left: &'a [usize], right: &'a [usize]) -> Result<Self, KernelError> {
         let (left_stack, rows, inner) = match *left {
             [] => refuse!("input 0 is a single number"),
             [inner] => (&[][..], None, inner),
@@ -99,7 +99,7 @@ impl<'a> Product<'a> {
 }
 
 impl Kernel for MatMul {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (left, right) = (context.tensor(0)?, context.tensor(1)?);
         let product_of = Product::new(left.shape(), right.shape())?;
         let count = context.allocate(&product_of.shape)?;
@@ -152,7 +152,7 @@ pub(crate) fn gemm(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Gemm {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (left, right) = (context.tensor(0)?, context.tensor(1)?);
         let (rows, inner) = matrix_shape(left, self.transpose_left)?;
         let (right_inner, columns) = matrix_shape(right, self.transpose_right)?;
@@ -189,7 +189,7 @@ impl Gemm {
         inner: usize,
         [rows, columns]: [usize; 2],
         offset: Option<&Tensor>,
-    ) -> Result<Vec<T>, Fault> {
+    ) -> Result<Vec<T>, KernelError> {
         let turned;
         let left = if self.transpose_left {
             turned = transposed(left, inner, rows);
@@ -229,7 +229,7 @@ impl Gemm {
 }
 
 /// Returns rows and columns of a matrix as it enters the product.
-fn matrix_shape(tensor: &Tensor, transposed: bool) -> Result<(usize, usize), Fault> {
+fn matrix_shape(tensor: &Tensor, transposed: bool) -> Result<(usize, usize), KernelError> {
     match *tensor.shape() {
         [rows, columns] if transposed => Ok((columns, rows)),
         [rows, columns] => Ok((rows, columns)),

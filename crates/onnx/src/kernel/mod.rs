@@ -40,12 +40,12 @@ const FOLD_WORK_MAX: usize = 1 << 28;
 
 /// Why a kernel could not be built or did not compute.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Fault {
+pub(crate) enum KernelError {
     Invalid(String),
     TooLarge,
 }
 
-impl Fault {
+impl KernelError {
     pub(crate) fn invalid(reason: impl Into<String>) -> Self {
         Self::Invalid(reason.into())
     }
@@ -54,14 +54,14 @@ impl Fault {
 /// Leaves the function with a fault whose reason is formatted.
 macro_rules! refuse {
     ($($format:tt)+) => {
-        return Err($crate::kernel::Fault::invalid(format!($($format)+)))
+        return Err($crate::kernel::KernelError::invalid(format!($($format)+)))
     };
 }
 pub(crate) use refuse;
 
 /// An operator with its attributes, ready to compute.
 pub(crate) trait Kernel: Send + Sync {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault>;
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError>;
 }
 
 pub(crate) enum Outputs {
@@ -100,15 +100,15 @@ impl Budget {
         self.max
     }
 
-    fn take_bytes(&self, count: Option<usize>) -> Result<(), Fault> {
+    fn take_bytes(&self, count: Option<usize>) -> Result<(), KernelError> {
         let left = count.and_then(|count| self.bytes.get().checked_sub(count));
-        self.bytes.set(left.ok_or(Fault::TooLarge)?);
+        self.bytes.set(left.ok_or(KernelError::TooLarge)?);
         Ok(())
     }
 
-    fn take_work(&self, count: usize) -> Result<(), Fault> {
+    fn take_work(&self, count: usize) -> Result<(), KernelError> {
         let left = self.work.get().checked_sub(count);
-        self.work.set(left.ok_or(Fault::TooLarge)?);
+        self.work.set(left.ok_or(KernelError::TooLarge)?);
         Ok(())
     }
 }
@@ -148,12 +148,12 @@ impl Context<'_> {
         }
     }
 
-    pub(crate) fn tensor(&self, input: usize) -> Result<&Tensor, Fault> {
-        self.optional(input).ok_or_else(|| Fault::invalid(format!("input {input} is missing")))
+    pub(crate) fn tensor(&self, input: usize) -> Result<&Tensor, KernelError> {
+        self.optional(input).ok_or_else(|| KernelError::invalid(format!("input {input} is missing")))
     }
 
     /// The input to keep: moved if nothing else reads it, else copied.
-    pub(crate) fn take(&mut self, input: usize) -> Result<Tensor, Fault> {
+    pub(crate) fn take(&mut self, input: usize) -> Result<Tensor, KernelError> {
         if let Some(&Source::Slot { index, last: true }) = self.sources.get(input)
             && let Some(tensor) = self.slots.get_mut(index).and_then(Option::take)
         {
@@ -165,36 +165,36 @@ impl Context<'_> {
     }
 
     /// Counts the elements of a tensor of numbers about to be made, or refuses it.
-    pub(crate) fn allocate(&self, shape: &[usize]) -> Result<usize, Fault> {
+    pub(crate) fn allocate(&self, shape: &[usize]) -> Result<usize, KernelError> {
         self.allocate_each(shape, ELEMENT_BYTES)
     }
 
     /// Counts the elements of a tensor about to be made of copies of some of these, or refuses it.
-    pub(crate) fn allocate_copies(&self, shape: &[usize], of: &TensorData) -> Result<usize, Fault> {
+    pub(crate) fn allocate_copies(&self, shape: &[usize], of: &TensorData) -> Result<usize, KernelError> {
         self.allocate_each(shape, of.element_bytes_max())
     }
 
     /// Counts the elements of a tensor about to be made that have at most so many bytes, or refuses it.
-    pub(crate) fn allocate_each(&self, shape: &[usize], bytes: usize) -> Result<usize, Fault> {
-        let extent = extent(shape).ok_or(Fault::TooLarge)?;
+    pub(crate) fn allocate_each(&self, shape: &[usize], bytes: usize) -> Result<usize, KernelError> {
+        let extent = extent(shape).ok_or(KernelError::TooLarge)?;
         self.budget.take_bytes(extent.checked_mul(bytes))?;
         Ok(product(shape))
     }
 
     /// Counts the reading of all inputs, or refuses it.
-    pub(crate) fn spend_reading(&self) -> Result<(), Fault> {
+    pub(crate) fn spend_reading(&self) -> Result<(), KernelError> {
         let inputs = (0..self.sources.len()).filter_map(|input| self.optional(input));
         self.budget.take_work(inputs.map(Tensor::len).sum())
     }
 
     /// Counts work about to be done, or refuses it.
-    pub(crate) fn spend(&self, factors: [usize; 3]) -> Result<(), Fault> {
-        let work = factors.into_iter().try_fold(1usize, usize::checked_mul).ok_or(Fault::TooLarge)?;
+    pub(crate) fn spend(&self, factors: [usize; 3]) -> Result<(), KernelError> {
+        let work = factors.into_iter().try_fold(1usize, usize::checked_mul).ok_or(KernelError::TooLarge)?;
         self.budget.take_work(work)
     }
 
     /// The integers of an input that says how, not what: axes, a shape, indices.
-    pub(crate) fn integers(&self, input: usize) -> Result<Cow<'_, [i64]>, Fault> {
+    pub(crate) fn integers(&self, input: usize) -> Result<Cow<'_, [i64]>, KernelError> {
         match self.tensor(input)?.data() {
             TensorData::Int64(elements) => Ok(Cow::Borrowed(elements)),
             TensorData::Int32(elements) => Ok(Cow::Owned(elements.iter().map(|&element| element.into()).collect())),
@@ -202,7 +202,7 @@ impl Context<'_> {
         }
     }
 
-    pub(crate) fn optional_integers(&self, input: usize) -> Result<Option<Cow<'_, [i64]>>, Fault> {
+    pub(crate) fn optional_integers(&self, input: usize) -> Result<Option<Cow<'_, [i64]>>, KernelError> {
         match self.optional(input) {
             None => Ok(None),
             Some(_) => self.integers(input).map(Some),
@@ -210,19 +210,19 @@ impl Context<'_> {
     }
 
     /// The elements of an input that must be of this type.
-    pub(crate) fn elements<T: Element>(&self, input: usize) -> Result<&[T], Fault> {
+    pub(crate) fn elements<T: Element>(&self, input: usize) -> Result<&[T], KernelError> {
         let tensor = self.tensor(input)?;
         tensor.view().ok_or_else(|| wrong_type(input, tensor, T::wrap(Vec::new()).datatype().as_str()))
     }
 }
 
 /// The fault of an input of a type that the operator does not take.
-pub(crate) fn wrong_type(input: usize, tensor: &Tensor, wanted: &str) -> Fault {
-    Fault::invalid(format!("input {input} is {}, not {wanted}", tensor.datatype()))
+pub(crate) fn wrong_type(input: usize, tensor: &Tensor, wanted: &str) -> KernelError {
+    KernelError::invalid(format!("input {input} is {}, not {wanted}", tensor.datatype()))
 }
 
 /// The numbers of a feature matrix as `f32`, which is what the operators of `ai.onnx.ml` compute in.
-pub(crate) fn features(tensor: &Tensor) -> Result<Cow<'_, [f32]>, Fault> {
+pub(crate) fn features(tensor: &Tensor) -> Result<Cow<'_, [f32]>, KernelError> {
     Ok(match tensor.data() {
         TensorData::Float(elements) => Cow::Borrowed(elements),
         TensorData::Double(elements) => elements.iter().map(|&element| element as f32).collect(),
@@ -233,7 +233,7 @@ pub(crate) fn features(tensor: &Tensor) -> Result<Cow<'_, [f32]>, Fault> {
 }
 
 /// Returns rows and columns of a matrix; a vector is one row.
-pub(crate) fn rows_and_columns(shape: &[usize]) -> Result<(usize, usize), Fault> {
+pub(crate) fn rows_and_columns(shape: &[usize]) -> Result<(usize, usize), KernelError> {
     match *shape {
         [columns] => Ok((1, columns)),
         [rows, columns] => Ok((rows, columns)),
@@ -242,7 +242,7 @@ pub(crate) fn rows_and_columns(shape: &[usize]) -> Result<(usize, usize), Fault>
 }
 
 /// Returns the place of an axis that may be counted from the end.
-pub(crate) fn resolve_axis(axis: i64, rank: usize) -> Result<usize, Fault> {
+pub(crate) fn resolve_axis(axis: i64, rank: usize) -> Result<usize, KernelError> {
     let counted = if axis < 0 { axis + rank as i64 } else { axis };
     match usize::try_from(counted) {
         Ok(place) if place < rank => Ok(place),
@@ -336,7 +336,7 @@ pub(crate) mod testing {
         operator: &str,
         attributes: Vec<AttributeProto>,
         inputs: Vec<Option<Tensor>>,
-    ) -> Result<Vec<Tensor>, Fault> {
+    ) -> Result<Vec<Tensor>, KernelError> {
         let ml = find(Domain::Ml, operator).map(|operator| (operator, 5));
         let (found, opset) =
             ml.or_else(|| find(Domain::Onnx, operator).map(|operator| (operator, 22))).expect("the operator is known");
@@ -348,7 +348,7 @@ pub(crate) mod testing {
         opset: i64,
         attributes: Vec<AttributeProto>,
         inputs: Vec<Option<Tensor>>,
-    ) -> Result<Vec<Tensor>, Fault> {
+    ) -> Result<Vec<Tensor>, KernelError> {
         let mut attributes = Attributes::new(attributes);
         let kernel = (operator.build)(&mut attributes, opset)?;
         attributes.finish()?;
@@ -380,8 +380,8 @@ pub(crate) mod testing {
         let inputs = inputs.into_iter().map(Some).collect();
         match run(operator, attributes, inputs) {
             Ok(outputs) => panic!("{operator} computed {outputs:?}"),
-            Err(Fault::Invalid(reason)) => reason,
-            Err(Fault::TooLarge) => "too large".to_owned(),
+            Err(KernelError::Invalid(reason)) => reason,
+            Err(KernelError::TooLarge) => "too large".to_owned(),
         }
     }
 }

@@ -4,10 +4,10 @@ use stemma_tensor::{Element, Tensor, TensorData, with_elements};
 
 use super::broadcast::{Operand, common_shape, for_each_pair, stretch};
 use super::real::Real;
-use super::{Context, Fault, Kernel, Outputs, refuse, wrong_type};
+use super::{Context, Kernel, KernelError, Outputs, refuse, wrong_type};
 use crate::attributes::Attributes;
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 /// Numbers that can be computed with; integers wrap around.
 trait Number: Element + Copy + PartialOrd {
@@ -122,8 +122,8 @@ macro_rules! with_numbers {
     }};
 }
 
-fn unlike(left: &Tensor, right: &Tensor) -> Fault {
-    Fault::invalid(format!(
+fn unlike(left: &Tensor, right: &Tensor) -> KernelError {
+    KernelError::invalid(format!(
         "inputs are {} and {}, not numbers of one type of 32 or 64 bits",
         left.datatype(),
         right.datatype()
@@ -184,7 +184,7 @@ pub(crate) fn min(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Compute {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (left, right) = (context.tensor(0)?, context.tensor(1)?);
         Ok(compute(self.0, context, left, right)?.into())
     }
@@ -194,7 +194,7 @@ impl Kernel for Compute {
 struct Fold(Arithmetic);
 
 impl Kernel for Fold {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let mut folded = context.take(0)?;
         for input in 1..context.input_count() {
             folded = compute(self.0, context, &folded, context.tensor(input)?)?;
@@ -203,7 +203,7 @@ impl Kernel for Fold {
     }
 }
 
-fn compute(operation: Arithmetic, context: &Context<'_>, left: &Tensor, right: &Tensor) -> Result<Tensor, Fault> {
+fn compute(operation: Arithmetic, context: &Context<'_>, left: &Tensor, right: &Tensor) -> Result<Tensor, KernelError> {
     let target = common_shape(left.shape(), right.shape())?;
     let count = context.allocate(&target)?;
     let data = with_numbers!(left, right, (a, b) => arithmetic(operation, a, b, &target, count)?);
@@ -216,7 +216,7 @@ fn arithmetic<T: Number>(
     b: Operand<'_, T>,
     target: &[usize],
     count: usize,
-) -> Result<TensorData, Fault> {
+) -> Result<TensorData, KernelError> {
     let results = match operation {
         Arithmetic::Add => map_pairs(a, b, target, count, |a, b| a.add(*b)),
         Arithmetic::Sub => map_pairs(a, b, target, count, |a, b| a.sub(*b)),
@@ -225,7 +225,7 @@ fn arithmetic<T: Number>(
         Arithmetic::Min => map_pairs(a, b, target, count, |a, b| a.min(*b)),
         Arithmetic::Div => {
             let quotients: Option<Vec<T>> = map_pairs(a, b, target, count, |a, b| a.div(*b)).into_iter().collect();
-            quotients.ok_or_else(|| Fault::invalid("an integer is divided by zero"))?
+            quotients.ok_or_else(|| KernelError::invalid("an integer is divided by zero"))?
         }
     };
     Ok(T::wrap(results))
@@ -239,7 +239,7 @@ pub(crate) fn pow(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Pow {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (base, exponent) = (context.tensor(0)?, context.tensor(1)?);
         let target = common_shape(base.shape(), exponent.shape())?;
         let count = context.allocate(&target)?;
@@ -262,7 +262,7 @@ impl Kernel for Pow {
     }
 }
 
-fn wide(tensor: &Tensor) -> Result<Vec<f64>, Fault> {
+fn wide(tensor: &Tensor) -> Result<Vec<f64>, KernelError> {
     fn each<T: Number>(elements: &[T]) -> Vec<f64> {
         elements.iter().map(|&element| element.to_f64()).collect()
     }
@@ -302,7 +302,7 @@ pub(crate) fn less_or_equal(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Compare {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (left, right) = (context.tensor(0)?, context.tensor(1)?);
         let target = common_shape(left.shape(), right.shape())?;
         let count = context.allocate(&target)?;
@@ -326,7 +326,7 @@ pub(crate) fn equal(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Equal {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (left, right) = (context.tensor(0)?, context.tensor(1)?);
         let target = common_shape(left.shape(), right.shape())?;
         let count = context.allocate(&target)?;
@@ -341,7 +341,7 @@ fn equal_to<T: Element>(
     right: &Tensor,
     target: &[usize],
     count: usize,
-) -> Result<Vec<bool>, Fault> {
+) -> Result<Vec<bool>, KernelError> {
     let Some(others) = right.view::<T>() else {
         return Err(wrong_type(1, right, left.datatype().as_str()));
     };
@@ -365,8 +365,8 @@ pub(crate) fn xor(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Logic {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
-        let operand = |input: usize| -> Result<Operand<'_, bool>, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
+        let operand = |input: usize| -> Result<Operand<'_, bool>, KernelError> {
             Ok(Operand { shape: context.tensor(input)?.shape(), elements: context.elements(input)? })
         };
         let (a, b) = (operand(0)?, operand(1)?);
@@ -385,7 +385,7 @@ pub(crate) fn select(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Select {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (condition, yes, no) = (context.tensor(0)?, context.tensor(1)?, context.tensor(2)?);
         let values = common_shape(yes.shape(), no.shape())?;
         let target = common_shape(condition.shape(), &values)?;
@@ -405,7 +405,7 @@ fn choose<T: Element>(
     yes: &Tensor,
     no: &Tensor,
     target: &[usize],
-) -> Result<TensorData, Fault> {
+) -> Result<TensorData, KernelError> {
     let Some(others) = no.view::<T>() else {
         refuse!("inputs 1 and 2 are {} and {}", yes.datatype(), no.datatype());
     };

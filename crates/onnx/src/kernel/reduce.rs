@@ -4,10 +4,10 @@ use stemma_tensor::{Tensor, TensorData};
 
 use super::real::Real;
 use super::shape::marked;
-use super::{AxisSplit, Context, Fault, Kernel, Outputs, product, refuse, resolve_axis};
+use super::{AxisSplit, Context, Kernel, KernelError, Outputs, product, refuse, resolve_axis};
 use crate::attributes::Attributes;
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Reduction {
@@ -62,7 +62,7 @@ fn reduce(reduction: Reduction, attributes: &mut Attributes) -> Built {
 }
 
 impl Kernel for Reduce {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let given = match &self.axes {
             Some(axes) => axes.clone(),
             None => context.optional_integers(1)?.unwrap_or_default().into_owned(),
@@ -112,7 +112,7 @@ struct Stretch {
 }
 
 impl Plan {
-    fn new(shape: &[usize], axes: &[i64]) -> Result<Self, Fault> {
+    fn new(shape: &[usize], axes: &[i64]) -> Result<Self, KernelError> {
         let mut reduced = marked(axes, shape.len())?;
         if axes.is_empty() {
             reduced.fill(true);
@@ -196,7 +196,7 @@ impl Reduce {
         totals.into_iter().map(|total| T::from_f64(finish(total))).collect()
     }
 
-    fn integers(&self, elements: &[i64], plan: &Plan) -> Result<Vec<i64>, Fault> {
+    fn integers(&self, elements: &[i64], plan: &Plan) -> Result<Vec<i64>, KernelError> {
         if matches!(self.reduction, Reduction::Max | Reduction::Min) {
             return Ok(extremes(elements, plan, self.reduction, |_| false));
         }
@@ -286,7 +286,7 @@ fn arg_extreme(attributes: &mut Attributes, greatest: bool) -> Built {
 }
 
 impl Kernel for ArgExtreme {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         let axis = resolve_axis(self.axis, input.shape().len())?;
         let split = AxisSplit::new(input.shape(), axis);

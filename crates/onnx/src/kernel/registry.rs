@@ -1,6 +1,6 @@
 //! Which operators there are, by name.
 
-use super::{Fault, Kernel};
+use super::{Kernel, KernelError};
 use super::{
     arrange, cast, elementwise, encode, linear, matrix, pairwise, reduce, scale, select, shape, softmax, trees,
 };
@@ -42,7 +42,7 @@ pub(crate) fn opset_range(domain: Domain) -> (i64, i64) {
     }
 }
 
-pub(crate) type Build = fn(&mut Attributes, i64) -> Result<Box<dyn Kernel>, Fault>;
+pub(crate) type Build = fn(&mut Attributes, i64) -> Result<Box<dyn Kernel>, KernelError>;
 
 /// An operator by name: how many inputs and outputs it has and what makes its kernel.
 pub(crate) struct Operator {

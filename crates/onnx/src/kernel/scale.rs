@@ -2,13 +2,13 @@
 
 use stemma_tensor::{Tensor, TensorData};
 
-use super::{Context, Fault, Kernel, Outputs, features, refuse, rows_and_columns, wrong_type};
+use super::{Context, Kernel, KernelError, Outputs, features, refuse, rows_and_columns, wrong_type};
 use crate::attributes::{Attributes, required};
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 /// The size that parameters by feature must have: the second dimension, or that of a vector.
-fn stride(shape: &[usize]) -> Result<usize, Fault> {
+fn stride(shape: &[usize]) -> Result<usize, KernelError> {
     match *shape {
         [] => refuse!("the input is a single number"),
         [size] | [_, size, ..] => Ok(size),
@@ -16,7 +16,11 @@ fn stride(shape: &[usize]) -> Result<usize, Fault> {
 }
 
 /// Repeats parameters along the features: as many as there are, or one for all.
-fn by_feature<'a, T>(what: &str, parameters: &'a [T], shape: &[usize]) -> Result<impl Iterator<Item = &'a T>, Fault> {
+fn by_feature<'a, T>(
+    what: &str,
+    parameters: &'a [T],
+    shape: &[usize],
+) -> Result<impl Iterator<Item = &'a T>, KernelError> {
     let stride = stride(shape)?;
     if parameters.len() != stride && parameters.len() != 1 {
         refuse!("there are {} {what} for {stride} features", parameters.len());
@@ -39,7 +43,7 @@ pub(crate) fn scaler(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Scaler {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         let parameters = by_feature("scales", &self.parameters, input.shape())?;
         context.allocate(input.shape())?;
@@ -78,7 +82,7 @@ pub(crate) fn normalizer(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Normalizer {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         let (_, columns) = rows_and_columns(input.shape())?;
         context.allocate(input.shape())?;
@@ -128,7 +132,7 @@ pub(crate) fn imputer(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Imputer {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         context.allocate(input.shape())?;
         let shape = input.shape();
@@ -171,7 +175,7 @@ pub(crate) fn binarizer(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Binarizer {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         context.allocate(input.shape())?;
         let threshold = f64::from(self.threshold);

@@ -3,7 +3,7 @@
 use stemma_tensor::{Element, TensorData};
 
 use super::real::Real;
-use super::{Fault, refuse};
+use super::{KernelError, refuse};
 use crate::attributes::Attributes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl OnlyScore {
 }
 
 impl PostTransform {
-    pub(crate) fn read(attributes: &mut Attributes) -> Result<Self, Fault> {
+    pub(crate) fn read(attributes: &mut Attributes) -> Result<Self, KernelError> {
         Ok(match attributes.string("post_transform")?.as_deref() {
             None | Some("NONE") => Self::None,
             Some("SOFTMAX") => Self::Softmax,
@@ -53,7 +53,7 @@ impl PostTransform {
     }
 
     /// The numbers that `TreeEnsemble` has for them.
-    pub(crate) fn numbered(number: i64) -> Result<Self, Fault> {
+    pub(crate) fn numbered(number: i64) -> Result<Self, KernelError> {
         Ok(match number {
             0 => Self::None,
             1 => Self::Softmax,
@@ -94,7 +94,7 @@ impl PostTransform {
     }
 
     /// Refuses what is computed differently by different runtimes.
-    pub(crate) fn for_targets(self, targets: usize) -> Result<Self, Fault> {
+    pub(crate) fn for_targets(self, targets: usize) -> Result<Self, KernelError> {
         match self {
             Self::None | Self::Probit => Ok(self),
             _ if targets > 1 => Ok(self),
@@ -153,7 +153,7 @@ pub(crate) enum Labels {
 }
 
 impl Labels {
-    pub(crate) fn new(strings: Vec<String>, integers: Vec<i64>) -> Result<Self, Fault> {
+    pub(crate) fn new(strings: Vec<String>, integers: Vec<i64>) -> Result<Self, KernelError> {
         if strings.is_empty() == integers.is_empty() {
             refuse!("the classes must be given once, as texts or as integers");
         }

@@ -5,10 +5,10 @@ use std::cmp::Ordering;
 use stemma_tensor::{Tensor, TensorData, with_elements};
 
 use super::broadcast::advance;
-use super::{AxisSplit, Context, Fault, Kernel, Outputs, product, refuse, resolve_axis};
+use super::{AxisSplit, Context, Kernel, KernelError, Outputs, product, refuse, resolve_axis};
 use crate::attributes::Attributes;
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 /// Returns the parts of a tensor at some places along one axis.
 fn pick<T: Clone>(elements: &[T], split: AxisSplit, places: &[usize], count: usize) -> Vec<T> {
@@ -30,7 +30,7 @@ fn pick_along(
     axis: usize,
     places: &[usize],
     shape: Vec<usize>,
-) -> Result<Tensor, Fault> {
+) -> Result<Tensor, KernelError> {
     let count = context.allocate_copies(&shape, input.data())?;
     let split = AxisSplit::new(input.shape(), axis);
     let data: TensorData = with_elements!(input.data(), elements => pick(elements, split, places, count).into());
@@ -38,7 +38,7 @@ fn pick_along(
 }
 
 /// Returns where indices point that may be counted from the end.
-fn places(indices: &[i64], length: usize) -> Result<Vec<usize>, Fault> {
+fn places(indices: &[i64], length: usize) -> Result<Vec<usize>, KernelError> {
     indices
         .iter()
         .map(|&index| {
@@ -59,7 +59,7 @@ pub(crate) fn array_feature_extractor(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for ArrayFeatureExtractor {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (input, indices) = (context.tensor(0)?, context.integers(1)?);
         let Some((&length, outer)) = input.shape().split_last() else {
             refuse!("input 0 is a single number");
@@ -86,7 +86,7 @@ pub(crate) fn gather(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Gather {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         let axis = resolve_axis(self.axis, input.shape().len())?;
         let places = places(&context.integers(1)?, input.shape()[axis])?;
@@ -106,7 +106,7 @@ pub(crate) fn gather_elements(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for GatherElements {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (input, indices) = (context.tensor(0)?, context.tensor(1)?);
         let axis = resolve_axis(self.axis, input.shape().len())?;
         let shape = indices.shape().to_vec();
@@ -164,7 +164,7 @@ pub(crate) fn slice(attributes: &mut Attributes, opset: i64) -> Built {
 }
 
 impl Kernel for Slice {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let ranges = match &self.fixed {
             Some(ranges) => ranges.clone(),
             None => ranges_of(context)?,
@@ -190,8 +190,8 @@ impl Kernel for Slice {
     }
 }
 
-fn ranges_of(context: &Context<'_>) -> Result<Ranges, Fault> {
-    let owned = |input| -> Result<Option<Vec<i64>>, Fault> {
+fn ranges_of(context: &Context<'_>) -> Result<Ranges, KernelError> {
+    let owned = |input| -> Result<Option<Vec<i64>>, KernelError> {
         Ok(context.optional_integers(input)?.map(|integers| integers.into_owned()))
     };
     Ok(Ranges {
@@ -203,7 +203,7 @@ fn ranges_of(context: &Context<'_>) -> Result<Ranges, Fault> {
 }
 
 /// Returns the places from start to end; what is beyond a dimension is cut off.
-fn range_places([start, end, step]: [i64; 3], length: usize) -> Result<Vec<usize>, Fault> {
+fn range_places([start, end, step]: [i64; 3], length: usize) -> Result<Vec<usize>, KernelError> {
     if step == 0 {
         refuse!("the step is zero");
     }
@@ -245,7 +245,7 @@ pub(crate) fn top_k(attributes: &mut Attributes, opset: i64) -> Built {
 }
 
 impl Kernel for TopK {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         let axis = resolve_axis(self.axis, input.shape().len())?;
         let split = AxisSplit::new(input.shape(), axis);

@@ -3,10 +3,10 @@
 use stemma_tensor::{Tensor, TensorData, element_count, with_elements};
 
 use super::broadcast::{Operand, advance, common_shape, stretch};
-use super::{Context, Fault, Kernel, Outputs, product, refuse, resolve_axis};
+use super::{Context, Kernel, KernelError, Outputs, product, refuse, resolve_axis};
 use crate::attributes::Attributes;
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 struct Identity;
 
@@ -15,7 +15,7 @@ pub(crate) fn identity(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Identity {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         Ok(context.take(0)?.into())
     }
 }
@@ -29,7 +29,7 @@ pub(crate) fn constant(attributes: &mut Attributes, _: i64) -> Built {
     Ok(Box::new(Constant(value)))
 }
 
-fn constant_value(attributes: &mut Attributes) -> Result<Option<Tensor>, Fault> {
+fn constant_value(attributes: &mut Attributes) -> Result<Option<Tensor>, KernelError> {
     fn list<T>(elements: Vec<T>) -> Option<Tensor>
     where
         TensorData: From<Vec<T>>,
@@ -64,7 +64,7 @@ fn constant_value(attributes: &mut Attributes) -> Result<Option<Tensor>, Fault> 
 }
 
 impl Kernel for Constant {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         context.allocate_copies(self.0.shape(), self.0.data())?;
         Ok(self.0.clone().into())
     }
@@ -83,7 +83,7 @@ pub(crate) fn constant_of_shape(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for ConstantOfShape {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let shape = sizes(&context.integers(0)?)?;
         context.allocate_copies(&shape, &self.0)?;
         let data: TensorData = with_elements!(&self.0, value => {
@@ -94,10 +94,10 @@ impl Kernel for ConstantOfShape {
     }
 }
 
-fn sizes(integers: &[i64]) -> Result<Vec<usize>, Fault> {
+fn sizes(integers: &[i64]) -> Result<Vec<usize>, KernelError> {
     integers
         .iter()
-        .map(|&size| usize::try_from(size).map_err(|_| Fault::invalid(format!("size {size} is negative"))))
+        .map(|&size| usize::try_from(size).map_err(|_| KernelError::invalid(format!("size {size} is negative"))))
         .collect()
 }
 
@@ -111,15 +111,15 @@ pub(crate) fn reshape(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Reshape {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let shape = self.target(context.tensor(0)?, &context.integers(1)?)?;
         Ok(context.take(0)?.reshaped(shape).into())
     }
 }
 
 impl Reshape {
-    fn target(&self, input: &Tensor, wanted: &[i64]) -> Result<Vec<usize>, Fault> {
-        let mismatch = || Fault::invalid(format!("shape {:?} cannot be made {wanted:?}", input.shape()));
+    fn target(&self, input: &Tensor, wanted: &[i64]) -> Result<Vec<usize>, KernelError> {
+        let mismatch = || KernelError::invalid(format!("shape {:?} cannot be made {wanted:?}", input.shape()));
         let mut inferred = None;
         let mut shape = Vec::with_capacity(wanted.len());
         for (place, &size) in wanted.iter().enumerate() {
@@ -152,7 +152,7 @@ pub(crate) fn flatten(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Flatten {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let shape = context.tensor(0)?.shape();
         // the axis may also stand behind the last dimension
         let axis = if self.axis < 0 {
@@ -169,7 +169,7 @@ impl Kernel for Flatten {
 struct Axes(Option<Vec<i64>>);
 
 impl Axes {
-    fn of(&self, context: &Context<'_>) -> Result<Option<Vec<i64>>, Fault> {
+    fn of(&self, context: &Context<'_>) -> Result<Option<Vec<i64>>, KernelError> {
         match &self.0 {
             Some(axes) => Ok(Some(axes.clone())),
             None => Ok(context.optional_integers(1)?.map(|axes| axes.into_owned())),
@@ -184,7 +184,7 @@ pub(crate) fn squeeze(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Squeeze {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let shape = context.tensor(0)?.shape();
         let dropped = match self.0.of(context)? {
             None => shape.iter().map(|&size| size == 1).collect(),
@@ -203,7 +203,7 @@ impl Kernel for Squeeze {
 }
 
 /// Says for each dimension whether it is among the axes.
-pub(crate) fn marked(axes: &[i64], rank: usize) -> Result<Vec<bool>, Fault> {
+pub(crate) fn marked(axes: &[i64], rank: usize) -> Result<Vec<bool>, KernelError> {
     let mut marks = vec![false; rank];
     for &axis in axes {
         marks[resolve_axis(axis, rank)?] = true;
@@ -218,7 +218,7 @@ pub(crate) fn unsqueeze(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Unsqueeze {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         const RANK_MAX: usize = 32;
         let Some(axes) = self.0.of(context)? else {
             refuse!("the axes are missing");
@@ -247,7 +247,7 @@ pub(crate) fn transpose(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Transpose {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         let order = self.order(input.shape().len())?;
         let shape: Vec<usize> = order.iter().map(|&axis| input.shape()[axis]).collect();
@@ -262,7 +262,7 @@ impl Kernel for Transpose {
 }
 
 impl Transpose {
-    fn order(&self, rank: usize) -> Result<Vec<usize>, Fault> {
+    fn order(&self, rank: usize) -> Result<Vec<usize>, KernelError> {
         let Some(permutation) = &self.permutation else {
             return Ok((0..rank).rev().collect());
         };
@@ -295,7 +295,7 @@ pub(crate) fn shape_of(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for ShapeOf {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let shape = context.tensor(0)?.shape();
         let rank = shape.len() as i64;
         let place = |axis: i64| {
@@ -316,7 +316,7 @@ pub(crate) fn expand(_: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Expand {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         let target = common_shape(input.shape(), &sizes(&context.integers(1)?)?)?;
         context.allocate_copies(&target, input.data())?;

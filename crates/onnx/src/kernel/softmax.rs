@@ -3,10 +3,10 @@
 use stemma_tensor::{Tensor, TensorData};
 
 use super::real::Real;
-use super::{AxisSplit, Context, Fault, Kernel, Outputs, product, resolve_axis, wrong_type};
+use super::{AxisSplit, Context, Kernel, KernelError, Outputs, product, resolve_axis, wrong_type};
 use crate::attributes::Attributes;
 
-type Built = Result<Box<dyn Kernel>, Fault>;
+type Built = Result<Box<dyn Kernel>, KernelError>;
 
 struct Softmax {
     axis: i64,
@@ -30,7 +30,7 @@ fn build(attributes: &mut Attributes, opset: i64, logarithm: bool) -> Built {
 }
 
 impl Kernel for Softmax {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.take(0)?;
         let shape = input.shape().to_vec();
         let axis = resolve_axis(self.axis, shape.len())?;

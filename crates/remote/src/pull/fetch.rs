@@ -12,7 +12,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
     Remote,
-    catalog::{Catalog, Place, pack_path},
+    catalog::{Catalog, RecordCopy, pack_path},
     error::{RemoteError, Result},
     pull::PullOptions,
 };
@@ -79,33 +79,33 @@ impl Source {
 
     /// Bytes that records take at the remote.
     pub fn bytes_of(&self, ids: &[RecordId]) -> u64 {
-        ids.iter().filter_map(|id| self.catalog.places(id).first()).map(|place| place.len).sum()
+        ids.iter().filter_map(|id| self.catalog.copies_of(id).first()).map(|copy| copy.len).sum()
     }
 
     /// Fetches records and adds them to `fetched`, also those that come before a failure. Of a damaged record the next
     /// copy is tried.
     pub async fn fetch(&self, ids: Vec<RecordId>, fetched: &mut Fetched) -> Result<()> {
-        let mut copy: HashMap<RecordId, usize> = HashMap::new();
+        let mut tries: HashMap<RecordId, usize> = HashMap::new();
         let mut wanted = ids;
         while !wanted.is_empty() {
-            let mut places = Vec::with_capacity(wanted.len());
+            let mut copies = Vec::with_capacity(wanted.len());
             for id in &wanted {
-                let number = copy.get(id).copied().unwrap_or_default();
-                places.push(*self.catalog.places(id).get(number).ok_or(RemoteError::Absent(id.digest))?);
+                let number = tries.get(id).copied().unwrap_or_default();
+                copies.push(*self.catalog.copies_of(id).get(number).ok_or(RemoteError::Absent(id.digest))?);
             }
             wanted.clear();
-            let mut under_way: JoinSet<_> = runs(places).into_iter().map(|run| read_run(self.clone(), run)).collect();
+            let mut under_way: JoinSet<_> = runs(copies).into_iter().map(|run| read_run(self.clone(), run)).collect();
             while let Some(done) = under_way.join_next().await {
                 let Arrived { records, damaged, bytes } = done??;
                 fetched.bytes += bytes;
                 fetched.records.extend(records);
-                for (place, fault) in damaged {
-                    let tried = copy.entry(place.id).or_insert(0);
+                for (copy, fault) in damaged {
+                    let tried = tries.entry(copy.id).or_insert(0);
                     *tried += 1;
-                    if *tried >= self.catalog.places(&place.id).len() {
+                    if *tried >= self.catalog.copies_of(&copy.id).len() {
                         return Err(fault);
                     }
-                    wanted.push(place.id);
+                    wanted.push(copy.id);
                 }
             }
         }
@@ -120,32 +120,32 @@ fn batch(store: &Store, options: PullOptions) -> Batch {
 /// Records that lie so close together that they are read at once.
 #[derive(Debug, PartialEq, Eq)]
 struct Run {
-    places: Vec<Place>,
+    copies: Vec<RecordCopy>,
     start: u64,
     end: u64,
 }
 
 struct Arrived {
     records: Vec<Record>,
-    damaged: Vec<(Place, RemoteError)>,
+    damaged: Vec<(RecordCopy, RemoteError)>,
     bytes: u64,
 }
 
-fn runs(mut places: Vec<Place>) -> Vec<Run> {
-    places.sort_unstable_by_key(|place| (place.pack, place.offset));
+fn runs(mut copies: Vec<RecordCopy>) -> Vec<Run> {
+    copies.sort_unstable_by_key(|copy| (copy.pack, copy.offset));
     let mut runs: Vec<Run> = Vec::new();
-    for place in places {
-        let end = place.offset + place.len;
+    for copy in copies {
+        let end = copy.offset + copy.len;
         match runs.last_mut() {
             Some(run)
-                if run.places[0].pack == place.pack
-                    && place.offset <= run.end + GAP_MAX
+                if run.copies[0].pack == copy.pack
+                    && copy.offset <= run.end + GAP_MAX
                     && end.max(run.end) - run.start <= RUN_MAX =>
             {
                 run.end = run.end.max(end);
-                run.places.push(place);
+                run.copies.push(copy);
             }
-            _ => runs.push(Run { places: vec![place], start: place.offset, end }),
+            _ => runs.push(Run { copies: vec![copy], start: copy.offset, end }),
         }
     }
     runs
@@ -153,7 +153,7 @@ fn runs(mut places: Vec<Place>) -> Vec<Run> {
 
 async fn read_run(source: Source, run: Run) -> Result<Arrived> {
     let Source { remote, catalog, .. } = source;
-    let pack = catalog.pack(run.places[0].pack);
+    let pack = catalog.pack(run.copies[0].pack);
     let object = pack_path(&remote.root, pack);
     let len = run.end - run.start;
     let turn = source.requests.acquire().await.expect("the semaphore is never closed");
@@ -164,27 +164,27 @@ async fn read_run(source: Source, run: Run) -> Result<Arrived> {
         bytes => bytes?,
     };
     drop(turn);
-    let mut arrived = Arrived { records: Vec::with_capacity(run.places.len()), damaged: Vec::new(), bytes: len };
-    for place in &run.places {
-        match read_record(&bytes, run.start, pack, place) {
+    let mut arrived = Arrived { records: Vec::with_capacity(run.copies.len()), damaged: Vec::new(), bytes: len };
+    for copy in &run.copies {
+        match read_record(&bytes, run.start, pack, copy) {
             Ok(record) => arrived.records.push(record),
-            Err(fault) => arrived.damaged.push((*place, damage(object.as_ref(), place, &fault))),
+            Err(fault) => arrived.damaged.push((*copy, damage(object.as_ref(), copy, &fault))),
         }
     }
     Ok(arrived)
 }
 
-fn read_record(bytes: &Bytes, start: u64, pack: PackId, place: &Place) -> std::result::Result<Record, RecordFault> {
-    let from = (place.offset - start) as usize;
-    let record = Record::parse(pack, place.offset, &bytes.slice(from..from + place.len as usize))?;
-    match record.id() == place.id {
+fn read_record(bytes: &Bytes, start: u64, pack: PackId, copy: &RecordCopy) -> std::result::Result<Record, RecordFault> {
+    let from = (copy.offset - start) as usize;
+    let record = Record::parse(pack, copy.offset, &bytes.slice(from..from + copy.len as usize))?;
+    match record.id() == copy.id {
         true => Ok(record),
         false => Err(RecordFault::Damaged("another record lies where its index says")),
     }
 }
 
-fn damage(object: &str, place: &Place, fault: &RecordFault) -> RemoteError {
-    let what = format!("byte {}, {}: {fault}", place.offset, place.id.digest);
+fn damage(object: &str, copy: &RecordCopy, fault: &RecordFault) -> RemoteError {
+    let what = format!("byte {}, {}: {fault}", copy.offset, copy.id.digest);
     match fault {
         RecordFault::Damaged(_) => RemoteError::Damaged { object: object.to_owned(), what },
         RecordFault::Unknown(_) => RemoteError::UnknownVersion { object: object.to_owned(), what },
@@ -198,23 +198,23 @@ mod tests {
 
     use super::*;
 
-    fn place(pack: u32, offset: u64, len: u64) -> Place {
+    fn copy(pack: u32, offset: u64, len: u64) -> RecordCopy {
         let digest = Digest::of(format!("{pack} {offset}").as_bytes());
-        Place { id: RecordId::new(RecordKind::Chunk, digest), pack, offset, len }
+        RecordCopy { id: RecordId::new(RecordKind::Chunk, digest), pack, offset, len }
     }
 
     #[test]
     fn neighbours_are_read_at_once_and_no_run_is_too_long() {
         let far = 1000 + GAP_MAX + 101;
         let runs = runs(vec![
-            place(1, 32, 10),
-            place(0, far, 50),
-            place(0, 32, 968),
-            place(0, 1000, 100),
-            place(0, far + 50, RUN_MAX),
-            place(0, far + 50 + RUN_MAX, 20),
+            copy(1, 32, 10),
+            copy(0, far, 50),
+            copy(0, 32, 968),
+            copy(0, 1000, 100),
+            copy(0, far + 50, RUN_MAX),
+            copy(0, far + 50 + RUN_MAX, 20),
         ]);
-        let found: Vec<_> = runs.iter().map(|run| (run.places[0].pack, run.start, run.end, run.places.len())).collect();
+        let found: Vec<_> = runs.iter().map(|run| (run.copies[0].pack, run.start, run.end, run.copies.len())).collect();
         let long = far + 50;
         let expected = [
             (0, 32, 1100, 2),

@@ -214,7 +214,7 @@ mod tests {
             last: None,
             mutated: false,
             ran: false,
-            kept: None,
+            aside: None,
             read_at: None,
             written_at: None,
         };

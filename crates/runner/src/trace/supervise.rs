@@ -29,9 +29,9 @@ use super::{
     tracee::{Resume, Tracee, seize},
 };
 use crate::{
+    aside::Change,
     capture::CaptureLevel,
     command::{Exit, Usage},
-    keep::Change,
     kernel::{close_all_but, pipe, read_errno},
     recorder::{Opening, Recorder},
     sandbox::{Inside, hide_this_process},
@@ -41,9 +41,9 @@ use crate::{
 pub(super) fn run(child: &impl Child, filter: &[sock_filter], plan: Plan, reports: RawFd) -> ! {
     // SAFETY: in this process the descriptor belongs to nobody else, and is closed by the writer.
     let mut reports = BufWriter::new(unsafe { File::from_raw_fd(reports) });
-    let Plan { settle, inherited, keep } = plan;
+    let Plan { settle, inherited, aside } = plan;
     // both look outside
-    let recorder = Recorder::new(CaptureLevel::Ptrace).keeping(keep).asking(resolvers());
+    let recorder = Recorder::new(CaptureLevel::Ptrace).putting_aside(aside).asking(resolvers());
     let inside = match child.enter() {
         Ok(inside) => inside,
         Err(failure) => {
@@ -83,8 +83,8 @@ pub(super) struct Plan {
     /// How long processes that outlive the command are still watched.
     pub settle: Duration,
     pub inherited: Vec<Inherited>,
-    /// Where to keep what files hold before they change.
-    pub keep: Option<PathBuf>,
+    /// Where to put what files hold before they change.
+    pub aside: Option<PathBuf>,
 }
 
 /// Where a wait led to.

@@ -9,8 +9,8 @@ use stemma_core::hermetic::Bypass;
 
 use super::tracee::{Syscall, Tracee, canonical};
 use crate::{
+    aside::Change,
     capture::Stamp,
-    keep::Change,
     recorder::{OldName, Opening, Recorder},
     source::{is_bytecode, is_run_by, may_be_source, source_of},
 };

@@ -46,10 +46,10 @@ fn a_database_that_is_changed_is_kept_and_one_that_is_only_read_is_not_copied_fo
     let path = room.path("a.db");
     let before = std::fs::read(&path).unwrap();
     let read = room.python("import sqlite3; sqlite3.connect('a.db').execute('select * from t').fetchall()");
-    assert_eq!((file(&read, &path).kept.as_ref(), file(&read, &path).mutated), (None, false));
+    assert_eq!((file(&read, &path).aside.as_ref(), file(&read, &path).mutated), (None, false));
     let written =
         room.python("import sqlite3; c = sqlite3.connect('a.db'); c.execute('insert into t values (1)'); c.commit()");
-    let kept = file(&written, &path).kept.clone().expect("it was changed");
+    let kept = file(&written, &path).aside.clone().expect("it was changed");
     assert_eq!(std::fs::read(kept).unwrap(), before);
 }
 
@@ -70,7 +70,7 @@ c.execute('create table t (x)'); c.execute('insert into t values (7)'); c.commit
         room.python("import sqlite3; assert sqlite3.connect('a.db').execute('select x from t').fetchall() == [(7,)]");
     let access = file(&execution, &journal);
     assert!(access.prior_read && !access.mutated, "{access:?}");
-    let held = access.kept.as_ref().unwrap_or(&journal);
+    let held = access.aside.as_ref().unwrap_or(&journal);
     assert_eq!(std::fs::read(held).unwrap(), before);
 }
 
@@ -80,7 +80,7 @@ fn where_nothing_can_be_kept_the_change_is_marked() {
     let path = room.write("a", "old");
     let script = room.write("script.py", "t = open('a').read(); open('a', 'w').write('newer')");
     let mut command = room.command(&["python3", script.to_str().unwrap()]);
-    command.keep = None;
+    command.aside = None;
     let execution = stemma_runner::run(&command, |_| {}).unwrap();
     assert!(file(&execution, &path).mutated);
 }

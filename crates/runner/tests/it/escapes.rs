@@ -435,7 +435,7 @@ fn limits_are_kept_and_named() {
 fn a_contained_program_is_watched_as_any_other() {
     let cell = Cell::new();
     fs::write(cell.inside.path().join("in"), "data").unwrap();
-    let keep = tempfile::tempdir().unwrap();
+    let aside = tempfile::tempdir().unwrap();
     let log = tempfile::NamedTempFile::new().unwrap();
     let script = "data = open('in').read()\nopen('in', 'w').write('changed')\nopen('out', 'w').write(data)\n\
          import subprocess\nsubprocess.run(['cp', 'out', 'copy'])";
@@ -445,7 +445,7 @@ fn a_contained_program_is_watched_as_any_other() {
         Streams { stdin: Stream::Null, stdout: Stream::Null, stderr: Stream::File(log.reopen().unwrap()) };
     command.environment.base = EnvironmentBase::Only(vec!["PATH".into()]);
     command.environment.changes = [("PATH".into(), Some("/usr/bin:/bin".into()))].into();
-    command.keep = Some(keep.path().to_owned());
+    command.aside = Some(aside.path().to_owned());
     command.sandbox = Some(cell.sandbox.clone());
     let execution = run(&command, |_| {}).unwrap();
     let mut said = String::new();
@@ -454,7 +454,7 @@ fn a_contained_program_is_watched_as_any_other() {
     let root = fs::canonicalize(cell.inside.path()).unwrap();
     let file = |name: &str| execution.capture.file(&root.join(name)).unwrap();
     assert!(file("in").prior_read && file("out").written && file("copy").written);
-    assert_eq!(fs::read_to_string(file("in").kept.as_ref().unwrap()).unwrap(), "data");
+    assert_eq!(fs::read_to_string(file("in").aside.as_ref().unwrap()).unwrap(), "data");
     assert!(execution.capture.programs.iter().any(|program| program.ends_with("cp")));
     assert!(!execution.capture.may_bypass(), "{:?}", execution.capture.gaps);
     assert_eq!(execution.capture.level, CaptureLevel::Ptrace);

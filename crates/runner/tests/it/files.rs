@@ -101,7 +101,7 @@ fn a_file_updated_in_place_is_read_and_written() {
          open('looked.db', 'r+').read()\n",
     );
     let counter = file(&execution, &counter);
-    assert!(counter.prior_read && counter.written && counter.kept.is_some(), "{counter:?}");
+    assert!(counter.prior_read && counter.written && counter.aside.is_some(), "{counter:?}");
     assert_eq!(counter.first.unwrap().size, 1);
     let appended = file(&execution, &appended);
     assert!(appended.written && !appended.prior_read);

@@ -13,14 +13,14 @@ use stemma_runner::{
 
 pub struct Room {
     directory: tempfile::TempDir,
-    keep: tempfile::TempDir,
+    aside: tempfile::TempDir,
     pub capture: CaptureMode,
 }
 
 impl Room {
     pub fn new() -> Self {
-        let [directory, keep] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-        Self { directory, keep, capture: CaptureMode::Best }
+        let [directory, aside] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        Self { directory, aside, capture: CaptureMode::Best }
     }
 
     pub fn watched(capture: CaptureMode) -> Self {
@@ -46,8 +46,8 @@ impl Room {
         let mut command = Command::new(argv.iter().map(|word| (*word).to_owned()).collect(), self.path(""));
         command.capture = self.capture;
         command.streams = Streams { stdin: Stream::Null, ..Streams::default() };
-        let keep = tempfile::tempdir_in(&self.keep).unwrap().keep();
-        command.keep = Some(keep);
+        let aside = tempfile::tempdir_in(&self.aside).unwrap().keep();
+        command.aside = Some(aside);
         command
     }
 
@@ -89,7 +89,7 @@ pub fn file<'a>(execution: &'a Execution, path: &Path) -> &'a FileAccess {
 pub fn kept(execution: &Execution, path: &Path) -> String {
     let access = file(execution, path);
     assert!(access.prior_read && !access.mutated, "{access:?}");
-    fs::read_to_string(access.kept.as_ref().expect("it was kept")).unwrap()
+    fs::read_to_string(access.aside.as_ref().expect("it was kept")).unwrap()
 }
 
 pub fn is_seen(execution: &Execution, path: &Path) -> bool {

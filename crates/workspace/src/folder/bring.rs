@@ -86,7 +86,7 @@ fn write(home: &Path, store: &Store, digest: &Digest, folder: &Path, present: &P
             listing.push(&record)?;
         }
     }
-    listing.finish()?.keep(home, folder);
+    listing.finish()?.remember(home, folder);
     Ok(())
 }
 

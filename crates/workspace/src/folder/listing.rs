@@ -163,7 +163,7 @@ impl Listing {
     }
 
     /// Remembers it, if it says anything that is not remembered. That it can't be is no reason to fail.
-    pub fn keep(&self, home: &Path, folder: &Path) {
+    pub fn remember(&self, home: &Path, folder: &Path) {
         let place = place(home, folder);
         if last_check(&place) != Some(self.check) {
             let beside = place.with_extension("new");
@@ -322,7 +322,7 @@ mod tests {
         for _ in 0..2 {
             let listing = write(home.path());
             assert_eq!(listing.records().unwrap().collect::<Vec<_>>(), records());
-            listing.keep(home.path(), folder);
+            listing.remember(home.path(), folder);
             assert_eq!(listing.records().unwrap().collect::<Vec<_>>(), records());
         }
         let remembered = Records::remembered(home.path(), folder).unwrap();
@@ -334,7 +334,7 @@ mod tests {
     fn what_was_changed_or_cut_is_not_known() {
         let home = tempfile::tempdir().unwrap();
         let folder = Path::new("/data");
-        write(home.path()).keep(home.path(), folder);
+        write(home.path()).remember(home.path(), folder);
         let place = place(home.path(), folder);
         let whole = fs::read(&place).unwrap();
         for at in 0..whole.len() {

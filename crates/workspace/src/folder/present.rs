@@ -62,7 +62,7 @@ pub(crate) fn look(home: &Path, folder: &Path) -> Result<Present, StoreError> {
     scan_folder(folder, &mut watch)?;
     let summary = watch.tree.take().unwrap_or_default().finish(&mut HashOnly)?;
     let listing = watch.writer.finish()?;
-    listing.keep(home, folder);
+    listing.remember(home, folder);
     Ok(Present { summary, listing })
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn put(
 ) -> Result<(TreeSummary, Vec<(TreePath, Pointer)>), StoreError> {
     let mut watch = Watch::new(home, folder, None, Some(progress))?;
     let summary = batch.put_folder(folder, &mut watch)?;
-    watch.writer.finish()?.keep(home, folder);
+    watch.writer.finish()?.remember(home, folder);
     Ok((summary, watch.pointers))
 }
 

@@ -71,7 +71,7 @@ impl Scratch {
     }
 
     /// Leaves the folder where it is when this value goes.
-    pub fn keep(&mut self) {
+    pub fn leave(&mut self) {
         match &mut self.folder {
             Folder::Temporary { keep } | Folder::Given { keep, .. } => *keep = true,
         }
@@ -292,7 +292,7 @@ mod tests {
         drop((Scratch::create(Some(&new)).unwrap(), Scratch::create(Some(&old)).unwrap()));
         assert!(!new.exists() && fs::read_dir(&old).unwrap().next().is_none());
         let mut kept = Scratch::create(Some(&new)).unwrap();
-        kept.keep();
+        kept.leave();
         drop(kept);
         assert!(new.join("files").is_dir());
         assert!(matches!(Scratch::create(Some(&new)), Err(ReproduceError::NotEmpty(_))));

@@ -25,8 +25,8 @@ pub(super) struct Files {
     pub truncated: bool,
 }
 
-/// Keeps what the run touched, in the order in which it would be missed.
-pub(super) fn keep_files(ran: &Ran<'_>, shelf: &mut Shelf<'_>) -> Result<Files, StoreError> {
+/// Shelves what the run touched, in the order in which it would be missed.
+pub(super) fn shelve_files(ran: &Ran<'_>, shelf: &mut Shelf<'_>) -> Result<Files, StoreError> {
     let mut inputs = observed(&ran.classified.inputs, ContentKind::Input);
     let mut outputs = observed(&ran.classified.outputs, ContentKind::Output);
     if ran.execution.capture.level < CaptureLevel::Ptrace {
@@ -36,9 +36,9 @@ pub(super) fn keep_files(ran: &Ran<'_>, shelf: &mut Shelf<'_>) -> Result<Files, 
     let code: Vec<Seen<'_>> = ran.classified.code.iter().map(|path| code_seen(capture, path)).collect();
     let mut budget = FILES_BYTES_MAX;
     let mut files = Files {
-        code: keep_all(shelf, &code, &mut budget)?,
-        outputs: keep_all(shelf, &outputs, &mut budget)?,
-        inputs: keep_all(shelf, &inputs, &mut budget)?,
+        code: shelve_all(shelf, &code, &mut budget)?,
+        outputs: shelve_all(shelf, &outputs, &mut budget)?,
+        inputs: shelve_all(shelf, &inputs, &mut budget)?,
         truncated: false,
     };
     files.truncated = budget == 0;
@@ -70,21 +70,21 @@ fn code_seen<'a>(capture: &'a Capture, path: &'a Path) -> Seen<'a> {
     }
 }
 
-/// Keeps files until the budget is used up; then it is 0.
-fn keep_all(shelf: &mut Shelf<'_>, list: &[Seen<'_>], budget: &mut usize) -> Result<Vec<FileRef>, StoreError> {
-    let mut kept = Vec::new();
+/// Shelves files until the budget is used up; then it is 0.
+fn shelve_all(shelf: &mut Shelf<'_>, list: &[Seen<'_>], budget: &mut usize) -> Result<Vec<FileRef>, StoreError> {
+    let mut shelved = Vec::new();
     for seen in list {
         if *budget == 0 {
             break;
         }
-        let Some(file) = shelf.keep(*seen)? else {
+        let Some(file) = shelf.shelve(*seen)? else {
             continue;
         };
         let json = serde_json::to_vec(&file).expect("texts, digests and numbers are always JSON");
         *budget = budget.saturating_sub(json.len() + 1);
-        kept.push(file);
+        shelved.push(file);
     }
-    Ok(kept)
+    Ok(shelved)
 }
 
 impl Files {

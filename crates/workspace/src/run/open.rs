@@ -46,8 +46,8 @@ impl OpenRun {
         }
     }
 
-    /// Where to keep what files hold before they change.
-    pub fn kept(&self) -> PathBuf {
+    /// Where to put what files hold before they change.
+    pub fn aside(&self) -> PathBuf {
         self.folder.join("kept")
     }
 

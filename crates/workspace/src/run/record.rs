@@ -11,7 +11,7 @@ use stemma_store::StoreError;
 
 use super::{
     captured::{CapturedRun, ContentKind},
-    files::keep_files,
+    files::shelve_files,
     metrics::Metrics,
     notes::{note_capture, note_pointers, note_unheld},
     params,
@@ -25,10 +25,10 @@ const GAPS_MAX: usize = 1000;
 /// Longest lock file that is kept.
 const LOCK_FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// Keeps what the run read, wrote and ran on, and the record that says so.
-pub(super) fn keep(ran: &Ran<'_>, mut shelf: Shelf<'_>) -> Result<CapturedRun, StoreError> {
+/// Shelves what the run read, wrote and ran on, and the record that says so.
+pub(super) fn record_run(ran: &Ran<'_>, mut shelf: Shelf<'_>) -> Result<CapturedRun, StoreError> {
     let record = record(ran, &mut shelf)?;
-    let captured = keep_record(record, shelf)?;
+    let captured = shelve_record(record, shelf)?;
     Ok(CapturedRun { stopped: ran.execution.stopped.clone(), ..captured })
 }
 
@@ -39,16 +39,16 @@ fn record(ran: &Ran<'_>, shelf: &mut Shelf<'_>) -> Result<RunRecord, StoreError>
     note_capture(ran, shelf);
     note_unheld(ran, shelf);
     let diff = match &ran.code.changes {
-        Some(changes) => Some(shelf.keep_bytes(changes, ContentKind::Diff)?),
+        Some(changes) => Some(shelf.shelve_bytes(changes, ContentKind::Diff)?),
         None => None,
     };
-    let mut files = keep_files(ran, shelf)?;
+    let mut files = shelve_files(ran, shelf)?;
     files.give_roles(&ran.workspace.settings().roles);
     note_pointers(ran, &files.inputs, shelf);
     let environment =
         canonical::to_bytes(&ran.environment).expect("the record has text keys and no floating-point numbers");
-    let environment = shelf.keep_bytes(&environment, ContentKind::Environment)?;
-    keep_lock_files(ran, shelf)?;
+    let environment = shelf.shelve_bytes(&environment, ContentKind::Environment)?;
+    shelve_lock_files(ran, shelf)?;
     let metrics = Metrics::of(ran, &files.outputs);
     if !metrics.ignored.is_empty() {
         shelf.note(format!("not taken for claims: {}", metrics.ignored.join("; ")));
@@ -83,14 +83,14 @@ fn record(ran: &Ran<'_>, shelf: &mut Shelf<'_>) -> Result<RunRecord, StoreError>
     })
 }
 
-/// Keeps the lock files that the environment names, for whoever makes it again; one with a secret in it is left out.
-fn keep_lock_files(ran: &Ran<'_>, shelf: &mut Shelf<'_>) -> Result<(), StoreError> {
+/// Shelves the lock files that the environment names, for whoever makes it again; one with a secret in it is left out.
+fn shelve_lock_files(ran: &Ran<'_>, shelf: &mut Shelf<'_>) -> Result<(), StoreError> {
     for lock in &ran.environment.lock_files {
         let path = ran.workspace.root().join(&lock.path);
         let text = crate::file::read(&path, LOCK_FILE_BYTES_MAX);
         let Some(text) = text.ok().flatten().filter(|_| shelf.may_read(&path)) else { continue };
         if Digest::of(text.as_bytes()) == lock.digest && redact_text(&text).found.is_empty() {
-            shelf.keep_bytes(text.as_bytes(), ContentKind::Environment)?;
+            shelf.shelve_bytes(text.as_bytes(), ContentKind::Environment)?;
         }
     }
     Ok(())
@@ -111,9 +111,9 @@ fn summary(ran: &Ran<'_>, capture: &Capture, truncated: bool, unheld: &[Gap]) ->
 }
 
 /// Makes the record content too, and brings everything to disk.
-pub(super) fn keep_record(record: RunRecord, mut shelf: Shelf<'_>) -> Result<CapturedRun, StoreError> {
+pub(super) fn shelve_record(record: RunRecord, mut shelf: Shelf<'_>) -> Result<CapturedRun, StoreError> {
     let bytes = canonical::to_bytes(&record).expect("the record's numbers are finite and its keys are texts");
-    let record_digest = shelf.keep_bytes(&bytes, ContentKind::Record)?;
-    let kept = shelf.close()?;
-    Ok(CapturedRun { record, record_digest, contents: kept.contents, notes: kept.notes, stopped: None })
+    let record_digest = shelf.shelve_bytes(&bytes, ContentKind::Record)?;
+    let shelved = shelf.close()?;
+    Ok(CapturedRun { record, record_digest, contents: shelved.contents, notes: shelved.notes, stopped: None })
 }

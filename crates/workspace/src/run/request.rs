@@ -42,7 +42,7 @@ impl Surrounding {
         command.environment = self.variables;
         command.streams = self.streams;
         command.sandbox = self.sandbox;
-        command.keep = Some(aside);
+        command.aside = Some(aside);
         command
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Shelf<'a> {
 }
 
 /// All that the shelf has collected, safe in the store.
-pub(super) struct Kept {
+pub(super) struct Shelved {
     pub contents: Vec<RunContent>,
     pub notes: Vec<String>,
 }
@@ -63,7 +63,7 @@ pub(super) struct Seen<'a> {
     pub last: Option<Stamp>,
     pub mutated: bool,
     /// Where its content lies, if the run has changed the file since it read it.
-    pub kept: Option<&'a Path>,
+    pub aside: Option<&'a Path>,
     pub read_at: Option<Timestamp>,
     pub written_at: Option<Timestamp>,
 }
@@ -78,7 +78,7 @@ impl<'a> Seen<'a> {
             first: None,
             last: None,
             mutated: false,
-            kept: None,
+            aside: None,
             read_at: None,
             written_at: None,
         }
@@ -90,7 +90,7 @@ impl<'a> Seen<'a> {
             first: access.first,
             last: access.last,
             mutated: access.mutated && !is_output,
-            kept: access.kept.as_deref().filter(|_| !is_output),
+            aside: access.aside.as_deref().filter(|_| !is_output),
             read_at: access.read_at.filter(|_| !is_output),
             written_at: access.written_at.filter(|_| is_output),
             ..Self::unseen(&access.path, what)
@@ -146,21 +146,21 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    /// Keeps bytes that are in memory.
-    pub fn keep_bytes(&mut self, bytes: &[u8], what: ContentKind) -> Result<Digest, StoreError> {
+    /// Takes bytes that are in memory.
+    pub fn shelve_bytes(&mut self, bytes: &[u8], what: ContentKind) -> Result<Digest, StoreError> {
         let info = self.batch.put_bytes(bytes)?;
         self.remember(info, what);
         Ok(info.digest)
     }
 
-    /// Keeps a file; `None`, with a gap, if it can't or must not be kept.
-    pub fn keep(&mut self, seen: Seen<'_>) -> Result<Option<FileRef>, StoreError> {
+    /// Takes a file; `None`, with a gap, if it can't or must not be kept.
+    pub fn shelve(&mut self, seen: Seen<'_>) -> Result<Option<FileRef>, StoreError> {
         let shown = shown_path(self.workspace.root(), seen.path);
         if sensitive::is_credential_file(Path::new(&shown)) {
             self.miss(shown, seen.what, "it may hold credentials".into());
             return Ok(None);
         }
-        if !self.may_read(seen.kept.unwrap_or(seen.path)) {
+        if !self.may_read(seen.aside.unwrap_or(seen.path)) {
             self.miss(shown, seen.what, "it is reached by a link".into());
             return Ok(None);
         }
@@ -168,7 +168,7 @@ impl<'a> Shelf<'a> {
             self.remember(info, seen.what);
             return Ok(Some(file_ref(&seen, shown, info, seen.mutated)));
         }
-        let changed_since = seen.kept.is_none() && seen.last.is_some() && stamp_of(seen.path) != seen.last;
+        let changed_since = seen.aside.is_none() && seen.last.is_some() && stamp_of(seen.path) != seen.last;
         match self.put(&seen)? {
             Put::Stored(info) => {
                 if changed_since {
@@ -197,7 +197,7 @@ impl<'a> Shelf<'a> {
     }
 
     fn put(&mut self, seen: &Seen<'_>) -> Result<Put, StoreError> {
-        let content = seen.kept.unwrap_or(seen.path);
+        let content = seen.aside.unwrap_or(seen.path);
         let is_searched = seen.what != ContentKind::Output && sensitive::is_written_by_hand(seen.path);
         if is_searched && let Some(put) = self.put_without_secrets(content)? {
             return Ok(put);
@@ -255,10 +255,10 @@ impl<'a> Shelf<'a> {
     }
 
     /// Brings everything to disk.
-    pub fn close(self) -> Result<Kept, StoreError> {
+    pub fn close(self) -> Result<Shelved, StoreError> {
         self.batch.commit()?;
         self.cache.save(&self.workspace.home_dir());
-        Ok(Kept { contents: self.contents.into_values().collect(), notes: self.notes })
+        Ok(Shelved { contents: self.contents.into_values().collect(), notes: self.notes })
     }
 }
 

@@ -70,7 +70,7 @@ async fn make_home(workspace: &Workspace, global: &Global, output: &Output) -> R
     if let Err(problem) = remembered {
         output.note(format!("the new home can't be remembered here: {}", problem.message));
     }
-    let credentials = match keep(home, &token) {
+    let credentials = match save_token(home, &token) {
         Ok(path) => Some(path),
         Err(problem) => {
             output.note(format!("the token could not be kept: {}", problem.message));
@@ -90,10 +90,10 @@ async fn remember(engine: &Engine, workspace: &Workspace) -> Result<(), Problem>
 }
 
 /// Keeps the owner's token in the user's configuration folder.
-fn keep(home: HomeId, token: &str) -> Result<PathBuf, Problem> {
+fn save_token(home: HomeId, token: &str) -> Result<PathBuf, Problem> {
     let dir = settings::config_dir()
         .ok_or_else(|| Problem::new(ErrorKind::Config, "HOME and STEMMA_CONFIG_DIR are not set"))?;
-    credentials::keep(&dir, &home.to_string(), token)?;
+    credentials::save(&dir, &home.to_string(), token)?;
     Ok(dir)
 }
 

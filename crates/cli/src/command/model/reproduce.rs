@@ -236,7 +236,7 @@ async fn reproduce(
 ) -> Result<Reproduced, Problem> {
     let mut scratch = Scratch::create(args.into.as_deref())?;
     if args.keep {
-        scratch.keep();
+        scratch.leave();
         output.note(format!("working in `{}`", scratch.root().display()));
     }
     let work = Work { subject: Arc::new(subject), plan: Arc::new(plan), scratch: Arc::new(scratch) };

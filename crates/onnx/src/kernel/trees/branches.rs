@@ -4,7 +4,7 @@ use stemma_tensor::Element;
 
 use super::super::real::Real;
 use super::super::scores::PostTransform;
-use super::super::{Fault, refuse};
+use super::super::{KernelError, refuse};
 use super::ensemble::{Described, Ensemble, Test, Weight, mode};
 use super::regressor::Regressor;
 use super::{Aggregate, Built, Forest, Numbers, Trees, count_of, feature_number, targets_below};
@@ -47,7 +47,7 @@ struct BranchTable {
 }
 
 impl BranchTable {
-    fn read(attributes: &mut Attributes, targets: usize) -> Result<Self, Fault> {
+    fn read(attributes: &mut Attributes, targets: usize) -> Result<Self, KernelError> {
         let mut numbers = |name: &str| match attributes.tensor(name)? {
             None => Ok(None),
             Some(tensor) => Numbers::of(name, tensor).map(Some),
@@ -79,7 +79,7 @@ impl BranchTable {
         Ok(table)
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), KernelError> {
         let nodes = self.features.len();
         let columns = [
             self.modes.len(),
@@ -104,7 +104,7 @@ impl BranchTable {
         Ok(())
     }
 
-    fn trees(&self) -> Result<Trees, Fault> {
+    fn trees(&self) -> Result<Trees, KernelError> {
         let members_are_double = self.members.as_ref().is_some_and(Numbers::is_double);
         Ok(if self.splits.is_double() || self.leaf_weights.is_double() || members_are_double {
             Trees::Double(self.ensemble()?)
@@ -113,7 +113,7 @@ impl BranchTable {
         })
     }
 
-    fn ensemble<W: Real>(&self) -> Result<Ensemble<W>, Fault> {
+    fn ensemble<W: Real>(&self) -> Result<Ensemble<W>, KernelError> {
         let sets = self.sets::<W>()?;
         let mut next_set = 0;
         let mut described = Vec::with_capacity(self.features.len() + self.leaf_targets.len());
@@ -145,7 +145,7 @@ impl BranchTable {
     }
 
     /// Where a branch or a leaf is, once the leaves are put behind the branches.
-    fn child(&self, number: i64, is_leaf: i64) -> Result<usize, Fault> {
+    fn child(&self, number: i64, is_leaf: i64) -> Result<usize, KernelError> {
         let (offset, count) = match is_leaf {
             0 => (0, self.features.len()),
             _ => (self.features.len(), self.leaf_targets.len()),
@@ -157,7 +157,7 @@ impl BranchTable {
     }
 
     /// The sets of the membership tests in the order of these, as NaN separates them.
-    fn sets<W: Real>(&self) -> Result<Vec<Vec<W>>, Fault> {
+    fn sets<W: Real>(&self) -> Result<Vec<Vec<W>>, KernelError> {
         // set numbers are kept in the nodes' values and must be exact there
         const SETS_MAX: usize = 1 << 24;
         let tests = self.modes.iter().filter(|&&mode| mode == mode::MEMBER).count();

@@ -13,7 +13,7 @@ use stemma_tensor::Tensor;
 
 use super::super::real::Real;
 use super::super::scores::{Labels, OnlyScore, PostTransform};
-use super::super::{Context, Fault, Kernel, Outputs, refuse, rows_and_columns};
+use super::super::{Context, Kernel, KernelError, Outputs, refuse, rows_and_columns};
 use super::listed::{Listed, listed};
 use super::{Aggregate, Built, Forest, RowVisitor, Score};
 use crate::attributes::Attributes;
@@ -86,7 +86,7 @@ impl Listed {
 }
 
 impl Kernel for Classifier {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let (rows, _) = rows_and_columns(context.tensor(0)?.shape())?;
         let shape = vec![rows, self.labels.len()];
         let mut results = Classified {

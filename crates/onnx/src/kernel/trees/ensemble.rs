@@ -1,7 +1,7 @@
 //! The array that all trees of an ensemble lie in, and the walk through it.
 
 use super::super::real::Real;
-use super::super::{Fault, refuse};
+use super::super::{KernelError, refuse};
 
 /// How many trees are walked side by side.
 const LANES: usize = 8;
@@ -90,7 +90,7 @@ pub(super) enum Described<W> {
 
 impl<W: Real> Ensemble<W> {
     /// Lays out the nodes that the roots lead to; a node may be led to more than once, but not by itself.
-    pub(super) fn new(described: Vec<Described<W>>, roots: &[usize], sets: Vec<Vec<W>>) -> Result<Self, Fault> {
+    pub(super) fn new(described: Vec<Described<W>>, roots: &[usize], sets: Vec<Vec<W>>) -> Result<Self, KernelError> {
         let Walk { order, steps } = Walk::new(&described, roots)?;
         let places = places(&described, &order)?;
         let mut ensemble = Self {
@@ -267,7 +267,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn new<W>(described: &[Described<W>], roots: &[usize]) -> Result<Self, Fault> {
+    fn new<W>(described: &[Described<W>], roots: &[usize]) -> Result<Self, KernelError> {
         #[derive(Clone, Copy, PartialEq)]
         enum State {
             New,
@@ -319,7 +319,7 @@ impl Walk {
 }
 
 /// Returns where each node goes: branches first, then leaves, both in the order given.
-fn places<W>(described: &[Described<W>], order: &[usize]) -> Result<Vec<u32>, Fault> {
+fn places<W>(described: &[Described<W>], order: &[usize]) -> Result<Vec<u32>, KernelError> {
     if u32::try_from(order.len()).is_err() {
         refuse!("there are too many nodes");
     }

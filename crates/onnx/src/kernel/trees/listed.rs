@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::real::Real;
-use super::super::{Fault, refuse};
+use super::super::{KernelError, refuse};
 use super::ensemble::{Described, Ensemble, Test, Weight, mode};
 use super::{Numbers, Trees, feature_number, targets_below};
 use crate::attributes::{Attributes, required};
@@ -37,7 +37,7 @@ pub(super) struct WeightTable {
     weights: Numbers,
 }
 
-pub(super) fn listed(attributes: &mut Attributes, prefix: &str, targets: usize) -> Result<Listed, Fault> {
+pub(super) fn listed(attributes: &mut Attributes, prefix: &str, targets: usize) -> Result<Listed, KernelError> {
     let mut ints = |name: &str| required(name, attributes.ints(name)?);
     let (trees, ids) = (ints("nodes_treeids")?, ints("nodes_nodeids")?);
     let (features, on_true) = (ints("nodes_featureids")?, ints("nodes_truenodeids")?);
@@ -83,7 +83,7 @@ pub(super) fn listed(attributes: &mut Attributes, prefix: &str, targets: usize) 
 struct Places(Vec<((i64, i64), usize)>);
 
 impl Places {
-    fn new(trees: &[i64], ids: &[i64]) -> Result<Self, Fault> {
+    fn new(trees: &[i64], ids: &[i64]) -> Result<Self, KernelError> {
         let keys = trees.iter().copied().zip(ids.iter().copied());
         let mut places: Vec<_> = keys.zip(0..).collect();
         places.sort();
@@ -101,7 +101,7 @@ impl Places {
 }
 
 impl NodeTable {
-    fn check(&self) -> Result<(), Fault> {
+    fn check(&self) -> Result<(), KernelError> {
         let nodes = self.trees.len();
         let columns = [
             self.ids.len(),
@@ -125,7 +125,7 @@ impl NodeTable {
         Ok(())
     }
 
-    fn trees(&self) -> Result<Trees, Fault> {
+    fn trees(&self) -> Result<Trees, KernelError> {
         Ok(if self.values.is_double() || self.weights.weights.is_double() {
             Trees::Double(self.ensemble()?)
         } else {
@@ -133,7 +133,7 @@ impl NodeTable {
         })
     }
 
-    fn ensemble<W: Real>(&self) -> Result<Ensemble<W>, Fault> {
+    fn ensemble<W: Real>(&self) -> Result<Ensemble<W>, KernelError> {
         let places = Places::new(&self.trees, &self.ids)?;
         let values = self.values.to_reals::<W>();
         let mut described = Vec::with_capacity(values.len());
@@ -160,7 +160,7 @@ impl NodeTable {
         (0..self.trees.len()).filter(|&at| seen.insert(self.trees[at])).collect()
     }
 
-    fn describe<W>(&self, at: usize, value: W, places: &Places) -> Result<Described<W>, Fault> {
+    fn describe<W>(&self, at: usize, value: W, places: &Places) -> Result<Described<W>, KernelError> {
         let mode = match self.modes[at].as_str() {
             "LEAF" => {
                 return Ok(Described::Leaf { weights: Vec::new() });

@@ -20,14 +20,14 @@ use stemma_tensor::{Tensor, TensorData};
 
 use self::ensemble::{Ensemble, Test};
 use super::real::Real;
-use super::{Context, Fault, features, refuse, rows_and_columns};
+use super::{Context, KernelError, features, refuse, rows_and_columns};
 use crate::attributes::Attributes;
 
 pub(crate) use branches::ensemble;
 pub(crate) use classifier::classifier;
 pub(crate) use regressor::regressor;
 
-type Built = Result<Box<dyn super::Kernel>, Fault>;
+type Built = Result<Box<dyn super::Kernel>, KernelError>;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Aggregate {
@@ -79,7 +79,7 @@ struct Forest {
 
 impl Forest {
     /// Calls `visit` with the scores of each row.
-    fn for_each_row(&self, context: &Context<'_>, visit: impl RowVisitor) -> Result<(), Fault> {
+    fn for_each_row(&self, context: &Context<'_>, visit: impl RowVisitor) -> Result<(), KernelError> {
         let input = context.tensor(0)?;
         match (&self.trees, input.data()) {
             (Trees::Single(ensemble), TensorData::Double(elements)) => self.scores(ensemble, elements, context, visit),
@@ -98,7 +98,7 @@ impl Forest {
         elements: &[X],
         context: &Context<'_>,
         mut visit: impl RowVisitor,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), KernelError> {
         let (rows, columns) = rows_and_columns(context.tensor(0)?.shape())?;
         context.spend([rows, ensemble.steps(), 1])?;
         if columns < ensemble.features() {
@@ -152,14 +152,14 @@ enum Numbers {
 }
 
 impl Numbers {
-    fn read(attributes: &mut Attributes, name: &str) -> Result<Option<Self>, Fault> {
+    fn read(attributes: &mut Attributes, name: &str) -> Result<Option<Self>, KernelError> {
         if let Some(tensor) = attributes.tensor(&format!("{name}_as_tensor"))? {
             return Self::of(name, tensor).map(Some);
         }
         Ok(attributes.floats(name)?.map(Self::Single))
     }
 
-    fn of(name: &str, tensor: Tensor) -> Result<Self, Fault> {
+    fn of(name: &str, tensor: Tensor) -> Result<Self, KernelError> {
         match tensor.into_data() {
             TensorData::Float(elements) => Ok(Self::Single(elements)),
             TensorData::Double(elements) => Ok(Self::Double(elements)),
@@ -186,7 +186,7 @@ impl Numbers {
     }
 }
 
-fn targets_below(targets: &[i64], count: usize) -> Result<Vec<u32>, Fault> {
+fn targets_below(targets: &[i64], count: usize) -> Result<Vec<u32>, KernelError> {
     let place = |&target: &i64| match u32::try_from(target) {
         Ok(place) if (place as usize) < count => Ok(place),
         _ => refuse!("weights are for target {target}, there are {count}"),
@@ -194,14 +194,14 @@ fn targets_below(targets: &[i64], count: usize) -> Result<Vec<u32>, Fault> {
     targets.iter().map(place).collect()
 }
 
-fn feature_number(feature: i64) -> Result<usize, Fault> {
+fn feature_number(feature: i64) -> Result<usize, KernelError> {
     match usize::try_from(feature) {
         Ok(feature) if feature < 1 << Test::FEATURE_BITS => Ok(feature),
         _ => refuse!("there is no feature {feature}"),
     }
 }
 
-fn count_of(name: &str, count: i64) -> Result<usize, Fault> {
+fn count_of(name: &str, count: i64) -> Result<usize, KernelError> {
     const TARGETS_MAX: usize = 1 << 20;
     match usize::try_from(count) {
         Ok(count) if (1..=TARGETS_MAX).contains(&count) => Ok(count),

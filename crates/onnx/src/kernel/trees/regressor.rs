@@ -4,7 +4,7 @@ use stemma_tensor::{Tensor, TensorData};
 
 use super::super::real::Real;
 use super::super::scores::PostTransform;
-use super::super::{Context, Fault, Kernel, Outputs, refuse, rows_and_columns};
+use super::super::{Context, Kernel, KernelError, Outputs, refuse, rows_and_columns};
 use super::listed::listed;
 use super::{Aggregate, Built, Forest, RowVisitor, Score, count_of};
 use crate::attributes::{Attributes, required};
@@ -40,7 +40,7 @@ pub(crate) fn regressor(attributes: &mut Attributes, _: i64) -> Built {
 }
 
 impl Kernel for Regressor {
-    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, Fault> {
+    fn run(&self, context: &mut Context<'_>) -> Result<Outputs, KernelError> {
         let input = context.tensor(0)?;
         let (rows, _) = rows_and_columns(input.shape())?;
         let shape = vec![rows, self.forest.targets];

@@ -69,7 +69,7 @@ fn forget(session: &Session, head: &SeenHead, other: Option<HomeId>) -> Result<(
         memory.remember_only(session.watch().place(), head)?;
     }
     if let Some(workspace) = &session.workspace {
-        workspace.keep_only_head(head, other.as_slice())?;
+        workspace.remember_only_head(head, other.as_slice())?;
     }
     Ok(())
 }

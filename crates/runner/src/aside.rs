@@ -1,4 +1,4 @@
-//! Keeps what files hold before a run changes them, in a folder that the caller names.
+//! Puts aside what files hold before a run changes them, in a folder that the caller names.
 
 use std::{
     fs::{self, File},
@@ -33,7 +33,7 @@ pub(crate) enum Change {
 
 /// A file's content from before a change.
 #[derive(Debug, Clone)]
-pub(crate) struct Kept {
+pub(crate) struct PutAside {
     pub path: PathBuf,
     /// The same, as this process finds it.
     found_at: PathBuf,
@@ -51,8 +51,8 @@ enum How {
     Link,
 }
 
-impl Kept {
-    /// Whether it is still what it was when it was kept.
+impl PutAside {
+    /// Whether it is still what it was when it was put aside.
     pub fn is_whole(&self) -> bool {
         let looks_equal = |now: Stamp| now.size == self.stamp.size && now.mtime_ns == self.stamp.mtime_ns;
         self.how == How::Copy || fs::metadata(&self.found_at).is_ok_and(|now| looks_equal(Stamp::of(&now)))
@@ -60,7 +60,7 @@ impl Kept {
 }
 
 /// The folder and what it may still take.
-pub(crate) struct Keeper {
+pub(crate) struct Aside {
     folder: PathBuf,
     /// It is reached by this, also from a file tree in which it is not.
     open: Option<Arc<File>>,
@@ -68,7 +68,7 @@ pub(crate) struct Keeper {
     bytes_left: u64,
 }
 
-impl Keeper {
+impl Aside {
     pub fn new(folder: PathBuf) -> Self {
         // one that is not there keeps nothing, which shows with the first file
         let open = File::open(&folder).ok().map(Arc::new);
@@ -81,19 +81,24 @@ impl Keeper {
     }
 
     /// Keeps a regular file; `None` if it is none, is too large, or can't be read.
-    pub fn keep(&mut self, path: &Path, change: Change) -> Option<Kept> {
+    pub fn put(&mut self, path: &Path, change: Change) -> Option<PutAside> {
         let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         let stamp = Stamp::of(&metadata);
         let name = self.files.to_string();
         let folder = self.open.clone()?;
         let target = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd())).join(&name);
-        let kept =
-            Kept { path: self.folder.join(&name), found_at: target.clone(), _folder: folder, stamp, how: How::Copy };
+        let kept = PutAside {
+            path: self.folder.join(&name),
+            found_at: target.clone(),
+            _folder: folder,
+            stamp,
+            how: How::Copy,
+        };
         self.files += 1;
         // only a file without other names is out of reach once its name is gone
         let may_link = matches!(change, Change::Name | Change::Removal) && metadata.nlink() == 1;
         if may_link && fs::hard_link(path, &target).is_ok() {
-            return Some(Kept { how: How::Link, ..kept });
+            return Some(PutAside { how: How::Link, ..kept });
         }
         if stamp.size > COPIED_BYTES_MAX.min(self.bytes_left) || copy(path, &target, stamp).is_err() {
             // what was begun is of no use; that it can't be removed harms nobody, the folder goes as a whole
@@ -119,12 +124,12 @@ mod tests {
     #[test]
     fn what_is_kept_outlives_every_change() {
         let folder = tempfile::tempdir().unwrap();
-        let keep = folder.path().join("kept");
-        fs::create_dir(&keep).unwrap();
+        let aside = folder.path().join("kept");
+        fs::create_dir(&aside).unwrap();
         for change in [Change::Content, Change::ContentThatIsRead, Change::Name, Change::Removal] {
             let path = folder.path().join("a");
             fs::write(&path, "old").unwrap();
-            let kept = Keeper::new(tempfile::tempdir_in(&keep).unwrap().keep()).keep(&path, change).unwrap();
+            let kept = Aside::new(tempfile::tempdir_in(&aside).unwrap().keep()).put(&path, change).unwrap();
             fs::remove_file(&path).unwrap();
             fs::write(&path, "new").unwrap();
             assert!(kept.is_whole());
@@ -137,10 +142,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "old").unwrap();
-        let mut keeper = Keeper::new(folder.path().to_owned());
-        let kept = keeper.keep(&path, Change::Name).unwrap();
+        let mut aside = Aside::new(folder.path().to_owned());
+        let kept = aside.put(&path, Change::Name).unwrap();
         fs::write(&path, "longer").unwrap();
         assert!(!kept.is_whole());
-        assert!(keeper.keep(folder.path(), Change::Removal).is_none(), "a folder is no file");
+        assert!(aside.put(folder.path(), Change::Removal).is_none(), "a folder is no file");
     }
 }
