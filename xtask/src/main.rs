@@ -15,6 +15,8 @@ mod payload;
 mod postgres;
 mod process;
 mod random;
+#[cfg(test)]
+mod rooms;
 mod server;
 mod setup;
 mod small_disk;
