@@ -23,7 +23,7 @@ pub struct Operation {
     /// Content: canonical JSON of a list of [`FileChange`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<Digest>,
-    /// Content: canonical JSON of [`crate::ignore::IgnoreLines`], if Git was told something.
+    /// Content: canonical JSON of the lines, if Git was told something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore: Option<Digest>,
     /// The folder that it changed, if the home is that of another one: a worktree's.
