@@ -103,11 +103,63 @@ fn sides_of(store: &Store, change: &TreeChange, name: &str, after_root: Option<&
         digest: Some(digest),
         content,
     };
-    (old != new).then(|| (side(old, ContentAt::Stored(store.clone(), old)), side(new, place)))
+    (old != new).then(|| (side(old, ContentAt::Stored(store.clone(), old)), side(new, content)))
 }
 
 fn diff_sides(before: &Side, after: &Side, options: &Options, output: &Output) -> Result<FileDiff, Problem> {
     let contents = compare(before, after, options, output)?;
     let state = if matches!(contents, Contents::Same) { FileState::Same } else { FileState::Changed };
     Ok(FileDiff { before: before.name.clone(), after: after.name.clone(), state, contents: Some(contents) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use stemma_core::Digest;
+    use stemma_store::Tree;
+
+    use super::*;
+
+    fn stored(store: &Store, folder: &Path) -> Digest {
+        let mut batch = store.batch();
+        let tree = Tree::from_directory(&mut batch, folder).unwrap();
+        batch.commit().unwrap();
+        store.put_tree(&tree).unwrap()
+    }
+
+    /// What is told of each file: its name, how it differs, and whether its contents were compared.
+    fn told(before: Digest, after: ContentAt, shown: usize, store: &Store) -> Vec<(String, FileState, bool)> {
+        let side = |content| Side { name: "data".into(), file_name: "data".into(), digest: None, content };
+        let (before, after) = (side(ContentAt::Stored(store.clone(), before)), side(after));
+        let options = Options { key: Vec::new(), shown };
+        let diff = diff_any(&before, &after, &options, &Output::quiet()).unwrap();
+        diff.files.into_iter().map(|file| (file.after, file.state, file.contents.is_some())).collect()
+    }
+
+    #[test]
+    fn a_folder_is_told_file_by_file_wherever_it_lies_and_as_many_are_compared_as_are_shown() {
+        let home = tempfile::tempdir().unwrap();
+        let (store, folder) = (Store::open(&home.path().join("content")).unwrap(), home.path().join("folder"));
+        fs::create_dir_all(folder.join("b")).unwrap();
+        for path in ["a", "b/one", "b/two", "same", "z"] {
+            fs::write(folder.join(path), path).unwrap();
+        }
+        let before = stored(&store, &folder);
+        fs::remove_file(folder.join("a")).unwrap();
+        fs::write(folder.join("b/one"), "1").unwrap();
+        fs::write(folder.join("b/two"), "2").unwrap();
+        fs::write(folder.join("c"), "new").unwrap();
+        let after = stored(&store, &folder);
+        for shown in 0..4 {
+            let expected = [
+                ("data/a".to_owned(), FileState::Removed, false),
+                ("data/b/one".to_owned(), FileState::Changed, shown > 0),
+                ("data/b/two".to_owned(), FileState::Changed, shown > 1),
+                ("data/c".to_owned(), FileState::Added, false),
+            ];
+            assert_eq!(told(before, ContentAt::File(folder.clone()), shown, &store), expected);
+            assert_eq!(told(before, ContentAt::Stored(store.clone(), after), shown, &store), expected);
+        }
+    }
 }

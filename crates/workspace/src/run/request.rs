@@ -53,3 +53,37 @@ pub(super) fn locate_directory(root: &Path, directory: &Path) -> Result<PathBuf,
     let inside = found.filter(|found| found.is_dir() && found.starts_with(root));
     inside.ok_or_else(|| RunError::Outside { directory: directory.to_owned(), root: root.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_command_runs_outside(parts in prop::collection::vec(
+            prop::sample::select(vec!["..", ".", "a", "b", "in", "out", "file", "none"]), 0..5,
+        ), is_absolute: bool) {
+            let folder = tempfile::tempdir().unwrap();
+            let root = fs::canonicalize(folder.path()).unwrap().join("root");
+            fs::create_dir_all(root.join("a/b")).unwrap();
+            fs::create_dir(root.join("../elsewhere")).unwrap();
+            fs::write(root.join("a/file"), "").unwrap();
+            symlink("a", root.join("in")).unwrap();
+            symlink("../elsewhere", root.join("out")).unwrap();
+            let given = PathBuf::from(parts.join("/"));
+            let given = if is_absolute { root.join(given) } else { given };
+            match (locate_directory(&root, &given), fs::canonicalize(root.join(&given))) {
+                (Ok(found), real) => {
+                    prop_assert!(found.is_dir() && found.starts_with(&root), "{:?}", given);
+                    prop_assert_eq!(found, real.unwrap());
+                }
+                (Err(_), Ok(real)) => prop_assert!(!real.is_dir() || !real.starts_with(&root), "{:?}", given),
+                (Err(_), Err(_)) => {}
+            }
+        }
+    }
+}
