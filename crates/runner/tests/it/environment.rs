@@ -8,8 +8,8 @@ use std::{
 use stemma_runner::{
     Environment, Execution, classify,
     classify::Surroundings,
-    environment::{self, Subject},
     command::{Command, find_program},
+    environment::{self, Subject},
 };
 
 use crate::support::Room;

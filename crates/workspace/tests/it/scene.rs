@@ -13,7 +13,7 @@ use stemma_core::{
 };
 use stemma_runner::CaptureMode;
 use stemma_store::Store;
-use stemma_workspace::{Added, CapturedRun, RunContent, ContentKind, Nesting, RunRequest, Workspace, add, init, run};
+use stemma_workspace::{Added, CapturedRun, ContentKind, Nesting, RunContent, RunRequest, Workspace, add, init, run};
 
 pub struct Scene {
     _folder: tempfile::TempDir,
