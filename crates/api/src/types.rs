@@ -29,7 +29,7 @@ use stemma_core::{
     record::{Auth, EvaluationReport, GateReport, RunRecord},
     route::Revision,
     signature::Signature,
-    version::{Step, VersionNumber},
+    version::{Comparison, Improvement, Step, VersionNumber},
 };
 
 pub use self::{
@@ -174,6 +174,13 @@ pub struct DatasetVersion {
     pub added: Fact,
 }
 
+impl DatasetVersion {
+    /// As in `german-credit@3`.
+    pub fn name(&self) -> String {
+        format!("{}@{}", self.dataset, self.number)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DatasetVersionAdded {
     pub version: DatasetVersion,
@@ -253,7 +260,7 @@ pub struct Registered {
     pub evaluation: Option<EvaluationReport>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelVersion {
     pub project: ProjectName,
     pub model: ModelName,
@@ -270,6 +277,9 @@ pub struct ModelVersion {
     pub run: Option<RunId>,
     pub trainer: Option<PrincipalName>,
     pub reference: Option<VersionNumber>,
+    /// How it compared; absent where nothing was measured, and in versions from before this was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// Target column of the evaluation that was declared when it was registered.
     pub target: Option<String>,
     pub stage: Stage,
@@ -281,6 +291,14 @@ impl ModelVersion {
     /// As in `credit-score@1.1.0`.
     pub fn name(&self) -> String {
         format!("{}@{}", self.model, self.number)
+    }
+
+    /// How much better it is than its reference; of older versions as their reason tells it.
+    pub fn improvement(&self) -> Option<Improvement> {
+        match &self.comparison {
+            Some(comparison) => Some(comparison.improvement()),
+            None => Improvement::of_reason(&self.reason),
+        }
     }
 }
 
@@ -399,7 +417,7 @@ const fn production() -> Stage {
     Stage::Production
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Promoted {
     pub version: ModelVersion,
     pub promotion: Promotion,

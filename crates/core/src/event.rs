@@ -15,7 +15,7 @@ use crate::{
     policy::{ModelPolicy, PromotionGrounds, Role, Stage},
     route::Revision,
     signature::Signature,
-    version::{Step, VersionNumber},
+    version::{Comparison, Step, VersionNumber},
 };
 
 /// A governed change. Stored as JSON with the tag `type`; adding members is allowed, changing their meaning is not.
@@ -246,6 +246,9 @@ pub struct VersionRegistered {
     pub trainer: Option<PrincipalName>,
     /// The version that it was compared with.
     pub reference: Option<VersionNumber>,
+    /// How it compared, where both were measured. Versions from before this was stored tell it in their reason alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// The evaluation on which the number rests, recorded in the same commit.
     pub evaluation: Option<EvidenceId>,
     /// Target column of the declared evaluation.
@@ -430,5 +433,43 @@ mod tests {
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!(json["type"], event.kind());
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+    }
+
+    /// As `register` wrote it before comparisons were stored.
+    const REGISTERED: &str = concat!(
+        r#"{"type":"version_registered","project":"default","model":"credit-score","number":"1.1.0","integer":2,"#,
+        r#""step":"minor","reason":"minor: auc +0.021 [0.004, 0.039] over 1.0.0 on test@1","#,
+        r#""digest":"b3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262","sha256":null,"size":0,"#,
+        r#""file_name":"model.onnx","format":"onnx","signature":{"inputs":[],"outputs":[]},"run":null,"trainer":null,"#,
+        r#""reference":"1.0.0","evaluation":null,"target":"risk","#,
+        r#""facts":"b3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"}"#
+    );
+
+    #[test]
+    fn a_version_from_before_comparisons_were_stored_stays_as_it_was() {
+        let event: Event = serde_json::from_str(REGISTERED).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), REGISTERED);
+        let Event::VersionRegistered(mut version) = event else { panic!("{event:?}") };
+        assert_eq!(version.comparison, None);
+        version.comparison = Some(Comparison {
+            metric: "auc".into(),
+            data: "test@1".into(),
+            rows: 300,
+            reference: 0.75,
+            candidate: 0.771,
+            difference: 0.021,
+            low: 0.0042,
+            high: 0.0389,
+            confidence: 0.95,
+            resamples: 2000,
+        });
+        let event = Event::VersionRegistered(version);
+        let text = serde_json::to_string(&event).unwrap();
+        let stored = concat!(
+            r#""reference":"1.0.0","comparison":{"metric":"auc","data":"test@1","rows":300,"reference":0.75,"#,
+            r#""candidate":0.771,"difference":0.021,"low":0.0042,"high":0.0389,"confidence":0.95,"resamples":2000},"#
+        );
+        assert!(text.contains(stored), "{text}");
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
     }
 }

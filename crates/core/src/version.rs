@@ -120,20 +120,47 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// As in `auc +0.021 [0.004, 0.039] over 1.0.0 on test@1`.
-    fn beside(&self, word: &str, reference: VersionNumber) -> String {
-        format!("{} {word} {reference} on {}", self.improvement(), self.data)
+    pub const fn improvement(&self) -> Improvement {
+        Improvement { difference: self.difference, low: self.low, high: self.high }
     }
 
-    fn improvement(&self) -> String {
-        let Self { metric, difference, low, high, .. } = self;
-        format!("{metric} {difference:+.3} [{low:.3}, {high:.3}]")
+    /// As in `auc +0.021 [0.004, 0.039] over 1.0.0 on test@1`.
+    fn beside(&self, word: &str, reference: VersionNumber) -> String {
+        format!("{} {} {word} {reference} on {}", self.metric, self.improvement(), self.data)
     }
 }
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.improvement(), self.data)
+        write!(f, "{} {} on {}", self.metric, self.improvement(), self.data)
+    }
+}
+
+/// How much better a new version is than its reference, with the interval: positive is better.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Improvement {
+    pub difference: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Improvement {
+    /// Reads it back from the reason of a version that was registered before comparisons were stored: to three digits.
+    pub fn of_reason(reason: &str) -> Option<Self> {
+        // of the others nothing was measured, and they name inputs as people called them
+        let measured = reason.strip_prefix("minor: ").or_else(|| reason.strip_prefix("pipeline: "))?;
+        let (before, rest) = measured.split_once(" [")?;
+        let (low, high) = rest.split_once(']')?.0.split_once(", ")?;
+        let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+        let difference = before.rsplit(' ').next().filter(|text| text.starts_with(['+', '-']))?;
+        Some(Self { difference: number(difference)?, low: number(low)?, high: number(high)? })
+    }
+}
+
+impl fmt::Display for Improvement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { difference, low, high } = self;
+        write!(f, "{difference:+.3} [{low:.3}, {high:.3}]")
     }
 }
 
@@ -179,7 +206,7 @@ pub struct Candidate {
 }
 
 /// A number with the reason for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct VersionDecision {
     pub number: VersionNumber,
     pub step: Step,
@@ -187,6 +214,8 @@ pub struct VersionDecision {
     pub reason: String,
     /// What it was measured against.
     pub reference: Option<VersionNumber>,
+    /// What the reason rests on, where two were measured.
+    pub comparison: Option<Comparison>,
 }
 
 /// Returns the versions whose callers would move to the candidate, oldest first.
@@ -212,6 +241,7 @@ pub fn decide(versions: &[Reference], used: &[VersionNumber], candidate: &Candid
             step: Step::First,
             reason: "first: no earlier version to compare with".to_owned(),
             reference: None,
+            comparison: None,
         };
     };
     let Some(highest) = line(versions, candidate).iter().map(|version| version.number).max() else {
@@ -220,14 +250,17 @@ pub fn decide(versions: &[Reference], used: &[VersionNumber], candidate: &Candid
             step: Step::Major,
             reason: format!("major: {}", broken_contract(newest, candidate).join(", ")),
             reference: Some(newest.number),
+            comparison: None,
         };
     };
     let (step, reason) = performance_step(candidate);
-    let reference = match &candidate.performance {
-        Performance::Compared { reference, .. } | Performance::Same { reference, .. } => *reference,
-        Performance::Unknown { .. } => highest,
+    let (reference, comparison) = match &candidate.performance {
+        Performance::Compared { reference, comparison } => (*reference, Some(comparison.clone())),
+        Performance::Same { reference, .. } => (*reference, None),
+        Performance::Unknown { .. } => (highest, None),
     };
-    VersionDecision { number: next_number(step, highest, used), step, reason, reference: Some(reference) }
+    let number = next_number(step, highest, used);
+    VersionDecision { number, step, reason, reference: Some(reference), comparison }
 }
 
 fn broken_contract(reference: &Reference, candidate: &Candidate) -> Vec<String> {
@@ -365,6 +398,42 @@ mod tests {
         let reason =
             "pipeline: auc +0.005 [0.000, 0.022] against 1.0.0 on german-credit-test@1, not shown to be better";
         check(&["1.0.0", "1.1.0"], &[], BOTH, compared(0.005, 0.0, 0.022), "1.1.1", reason);
+    }
+
+    #[test]
+    fn a_decision_says_what_it_was_measured_by() {
+        let decided = |live: &[&str], inputs: &[&str], performance: Performance| {
+            let versions: Vec<Reference> = live.iter().map(|text| version(text, BOTH)).collect();
+            let used: Vec<VersionNumber> = live.iter().map(|text| number(text)).collect();
+            decide(&versions, &used, &candidate(inputs, performance)).comparison
+        };
+        for performance in [compared(0.021, 0.004, 0.039), compared(-0.051, -0.09, -0.012)] {
+            let Performance::Compared { comparison, .. } = performance.clone() else { unreachable!() };
+            assert_eq!(decided(&["1.0.0"], BOTH, performance.clone()), Some(comparison));
+            // nothing was measured against a version whose callers it breaks, or where there is none
+            assert_eq!(decided(&["1.0.0"], &["amount"], performance.clone()), None);
+            assert_eq!(decided(&[], BOTH, performance), None);
+        }
+        let same = Performance::Same { reference: number("1.0.0"), what: Sameness::Content };
+        assert_eq!(decided(&["1.0.0"], BOTH, same), None);
+    }
+
+    #[test]
+    fn an_older_reason_still_tells_its_improvement() {
+        let told = |reason: &str| Improvement::of_reason(reason);
+        let expected = Some(Improvement { difference: 0.021, low: 0.004, high: 0.039 });
+        assert_eq!(told("minor: auc +0.021 [0.004, 0.039] over 1.0.0 on german-credit-test@1"), expected);
+        let worse = "pipeline: auc -0.051 [-0.090, -0.012] against 1.1.0 on test@1, shown to be worse";
+        assert_eq!(told(worse), Some(Improvement { difference: -0.051, low: -0.09, high: -0.012 }));
+        for reason in [
+            "first: no earlier version to compare with",
+            "major: input `a [b]` removed",
+            "major: input `a +1 [2, 3]` removed",
+            "pipeline: 3 [1, 2]",
+            "pipeline: auc NaN [NaN, NaN] against 1.0.0 on test@1",
+        ] {
+            assert_eq!(told(reason), None, "{reason}");
+        }
     }
 
     #[test]

@@ -672,6 +672,7 @@ fn model_version(row: Recorded<VersionRow>) -> ModelVersion {
         run: version.run,
         trainer: version.trainer,
         reference: version.reference,
+        comparison: version.comparison,
         target: version.target,
         stage: row.value.stage,
         aliases: row.value.aliases,

@@ -194,6 +194,7 @@ impl Engine {
             run_certainty: prepared.run_certainty,
             trainer: prepared.run.as_ref().map(|run| run.actor.principal.clone()),
             reference: decision.reference,
+            comparison: decision.comparison,
             evaluation: evidence,
             target: candidate.target,
             facts: prepared.facts,

@@ -106,7 +106,7 @@ struct ComparePage {
 async fn compare(context: Context) -> Result<Response, Problem> {
     let (a, b) = crate::route::compare::sides(&context)?;
     let found = context.app.engine.compare_versions(&context.project()?, &a, &b).await?;
-    let interval = found.performance.as_ref().and_then(|one| chart::interval(&one.primary.to_string()));
+    let interval = found.performance.as_ref().map(|one| chart::interval(one.primary.improvement()));
     html(ComparePage { interval, found })
 }
 
@@ -131,7 +131,7 @@ async fn version(context: Context) -> Result<Response, Problem> {
         reproduction: engine.reproductions(&project, &model, &version).await?.items.into_iter().next(),
         version: detail.version.clone(),
         bars: detail.evaluation.as_ref().map(chart::slices).unwrap_or_default(),
-        interval: chart::interval(&detail.version.reason),
+        interval: detail.version.improvement().map(chart::interval),
         detail,
     })
 }

@@ -57,16 +57,23 @@ async fn a_minor_beats_the_best_of_its_line_and_is_earned_once() {
     let (number, reason) = told(&better);
     assert_eq!((number.as_str(), better.reference), ("1.1.0", Some(first.number)));
     assert!(reason.starts_with("minor: accuracy +0.3") && reason.ends_with("] over 1.0.0 on test@1"), "{reason}");
+    // what it rests on is stored as it is, and the reason is only one way to say it
+    let comparison = better.comparison.as_ref().unwrap();
+    assert_eq!((comparison.metric.as_str(), comparison.rows, first.comparison), ("accuracy", 120, None));
+    assert_eq!(format!("minor: accuracy {} over 1.0.0 on test@1", comparison.improvement()), reason);
+    assert_eq!(better.improvement(), Some(comparison.improvement()));
 
     let worse = register(&world, with_threshold(0.1)).await;
     let (number, reason) = told(&worse);
     assert_eq!((number.as_str(), worse.reference), ("1.1.1", Some(better.number)));
     assert!(reason.starts_with("pipeline: accuracy -0.") && reason.contains(" against 1.1.0 on test@1"), "{reason}");
     assert!(reason.ends_with(", shown to be worse"), "{reason}");
+    assert!(worse.improvement().unwrap().high < 0.0);
 
     // after a worse one nothing is earned that was earned before
     let again = register(&world, own("two_classes")).await;
     assert_eq!(told(&again), ("1.1.2".to_owned(), "pipeline: the same content as 1.1.0".to_owned()));
+    assert_eq!(again.improvement(), None);
     let remarked = register(&world, remarked("two_classes")).await;
     let same = "pipeline: the same answers as 1.1.0 on all 120 rows of test@1";
     assert_eq!(told(&remarked), ("1.1.3".to_owned(), same.to_owned()));

@@ -47,6 +47,7 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         run_certainty: None,
         trainer: Some(parse("tess@example.org")),
         reference: None,
+        comparison: None,
         evaluation: None,
         target: None,
         facts: Digest::of(b"facts"),

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use stemma_api::types::ModelDetail;
-use stemma_core::record::{EvaluationReport, Metrics};
+use stemma_core::{
+    record::{EvaluationReport, Metrics},
+    version::Improvement,
+};
 
 const WIDTH: f64 = 640.0;
 
@@ -100,13 +103,9 @@ pub fn slices(report: &EvaluationReport) -> String {
     svg
 }
 
-/// The interval in a version's reason, drawn against zero; `None` if the reason holds none.
-pub fn interval(reason: &str) -> Option<String> {
-    let (before, rest) = reason.split_once(" [")?;
-    let difference: f64 = before.rsplit(' ').next()?.parse().ok()?;
-    let (bounds, _) = rest.split_once(']')?;
-    let (low, high) = bounds.split_once(", ")?;
-    let (low, high): (f64, f64) = (low.parse().ok()?, high.parse().ok()?);
+/// An improvement with its interval, drawn against zero.
+pub fn interval(improvement: Improvement) -> String {
+    let Improvement { difference, low, high } = improvement;
     let (left, right) = (low.min(0.0), high.max(0.0));
     let pad = ((right - left) * 0.1).max(0.001);
     let x = |value: f64| 20.0 + (value - left + pad) / (right - left + 2.0 * pad) * (WIDTH - 40.0);
@@ -122,7 +121,7 @@ pub fn interval(reason: &str) -> Option<String> {
         );
     }
     svg.push_str("</svg>");
-    Some(svg)
+    svg
 }
 
 fn open(height: f64, label: &str) -> String {
@@ -141,10 +140,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_of_a_reason_is_drawn() {
-        let svg = interval("minor: auc +0.021 [0.004, 0.039] over 1.0.0 on german-credit-test@1").unwrap();
-        assert!(svg.contains("+0.004") && svg.contains("+0.039"));
-        assert_eq!(interval("first: no earlier version to compare with"), None);
-        assert_eq!(interval("major: input `a [b]` removed"), None);
+    fn an_improvement_is_drawn_to_scale_beside_zero() {
+        // where a mark stands: the first number behind what its element begins with
+        let place = |svg: &str, mark: &str, side: &str| -> f64 {
+            let element = svg.split_once(mark).unwrap().1;
+            let number = element.split_once(&format!("{side}=\"")).unwrap().1;
+            number.split('"').next().unwrap().parse().unwrap()
+        };
+        let svg = interval(Improvement { difference: 0.0214, low: 0.0042, high: 0.0389 });
+        let (zero, dot) = (place(&svg, "class=\"zero\"", "x1"), place(&svg, "class=\"dot\"", "cx"));
+        let (low, high) = (place(&svg, "class=\"whisker\"", "x1"), place(&svg, "class=\"whisker\"", "x2"));
+        assert!(zero < low && low < dot && dot < high, "{zero} {low} {dot} {high}");
+        let share = (dot - low) / (high - low);
+        assert!((share - (0.0214 - 0.0042) / (0.0389 - 0.0042)).abs() < 0.001, "{share}");
+        assert!(svg.contains("+0.004") && svg.contains("+0.039"), "{svg}");
+        let worse = Improvement { difference: -0.05, low: -0.09, high: -0.01 };
+        let svg = interval(worse);
+        assert!(place(&svg, "class=\"dot\"", "cx") < place(&svg, "class=\"zero\"", "x1"));
     }
 }
