@@ -179,7 +179,7 @@ impl Engine {
     // --- home and rights ---
 
     pub async fn projects(&self) -> Result<Vec<ProjectName>, Problem> {
-        self.ledger().now().projects().await.map_err(ledger_problem)
+        self.ledger().known_projects().await.map_err(ledger_problem)
     }
 
     pub async fn principals(&self) -> Result<Vec<Principal>, Problem> {

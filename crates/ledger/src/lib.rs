@@ -19,6 +19,7 @@ mod migrate;
 mod needs;
 mod predictions;
 mod projection;
+mod projects;
 mod query;
 mod seal;
 mod sql;
