@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use stemma_core::{Digest, ErrorKind, Problem};
+use stemma_core::{Digest, ErrorKind, Problem, digest::DIGEST_LEN};
 
 use crate::{
     LockError, Workspace,
@@ -55,10 +55,20 @@ fn in_history(workspace: &Workspace) -> Result<Vec<Digest>, GitError> {
         Ok(None) => return Err(GitError::NotInstalled),
         Err(error) => return Err(error),
     }
-    let changes = ["log", "--all", "--reflog", "-p", "-m", "--no-color", "--no-ext-diff", "--no-textconv", "--format="];
-    let changes: Vec<&str> = changes.into_iter().chain(["--", LOCK_FILE]).collect();
-    let text = git.ask(&changes, HISTORY_BYTES_MAX)?;
-    Ok(Digest::named_in(&text).collect())
+    let which = ["log", "--all", "--reflog", "--full-history", "-m"];
+    // as text, whatever attributes say: of a lock that counts as binary nothing would be shown
+    let how = ["-p", "--text", "--no-color", "--no-ext-diff", "--no-textconv", "--format="];
+    let changes: Vec<&str> = which.into_iter().chain(how).chain(["--", LOCK_FILE]).collect();
+    Ok(digests_in(&git.ask(&changes, HISTORY_BYTES_MAX)?))
+}
+
+/// Every digest in a text. A commit may hold a lock that nobody could read, as in the middle of a merge: what it names
+/// is needed all the same.
+fn digests_in(text: &[u8]) -> Vec<Digest> {
+    const PREFIX: &[u8] = Digest::PREFIX.as_bytes();
+    const LEN: usize = PREFIX.len() + 2 * DIGEST_LEN;
+    let starts = text.windows(PREFIX.len()).enumerate().filter(|(_, window)| *window == PREFIX);
+    starts.filter_map(|(at, _)| std::str::from_utf8(text.get(at..at + LEN)?).ok()?.parse().ok()).collect()
 }
 
 fn has_repository(workspace: &Workspace) -> bool {

@@ -14,6 +14,8 @@ pub enum OperationsError {
     Version { path: PathBuf, found: String },
     #[error("`{}` is damaged in line {}", .path.display(), numbers(.lines))]
     Damaged { path: PathBuf, lines: Vec<u64> },
+    #[error("`{}` has lost the operations {first} to {last}", .path.display())]
+    Lost { path: PathBuf, first: u64, last: u64 },
     #[error("operation {number} names {digest}, which is not {what}")]
     Unreadable { number: u64, digest: Digest, what: &'static str },
     #[error(transparent)]
@@ -34,6 +36,10 @@ impl From<OperationsError> for Problem {
             OperationsError::Version { .. } => Self::new(ErrorKind::Config, message).hint("use a newer Stemma"),
             OperationsError::Damaged { .. } => Self::new(ErrorKind::Corrupt, message)
                 .hint("restore the file from a backup, or delete these lines and with them what they remember"),
+            OperationsError::Lost { .. } => Self::new(ErrorKind::Corrupt, message).hint(
+                "restore the file from a backup; if there is none, delete `operations.last` beside it, and with it what is \
+                 known of them",
+            ),
             OperationsError::Unreadable { .. } => {
                 Self::new(ErrorKind::Corrupt, message).hint("see `stemma verify`; the operations after it are usable")
             }

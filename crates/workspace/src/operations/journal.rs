@@ -53,6 +53,12 @@ impl Journal {
         self.damaged.is_empty() && self.missing.is_empty()
     }
 
+    /// First and last number of the operations that are gone from the end, as when the file was cut or removed.
+    pub fn lost_end(&self) -> Option<(u64, u64)> {
+        let last_read = self.operations.iter().map(|operation| operation.number).max().unwrap_or(0);
+        self.missing.last().copied().filter(|(first, _)| *first > last_read)
+    }
+
     /// Reads the operations that changed a workspace's folder, and not another worktree that has the same home.
     pub fn of(workspace: &Workspace) -> Result<Self, OperationsError> {
         let mut journal = Self::read(&workspace.home_dir())?;
@@ -306,6 +312,12 @@ mod tests {
 
     #[test]
     fn operations_that_are_gone_are_missing_and_their_numbers_are_not_given_again() {
+        let end = |numbers: &[u64], last| {
+            let operations = numbers.iter().copied().map(operation).collect();
+            Journal { operations, damaged: vec![], missing: gaps(numbers.iter().copied(), last) }.lost_end()
+        };
+        assert_eq!([end(&[1, 2], 2), end(&[1, 3], 3), end(&[], 0)], [None; 3]);
+        assert_eq!([end(&[1, 3], 5), end(&[], 4)], [Some((4, 5)), Some((1, 4))]);
         assert_eq!(gaps([2, 3, 6].into_iter(), 8), [(1, 1), (4, 5), (7, 8)]);
         assert_eq!(gaps([].into_iter(), 0), [(0, 0); 0]);
         let cut = |change: &dyn Fn(&Path, &str)| {

@@ -39,6 +39,9 @@ pub fn digests_since(home: &Path, since: Timestamp) -> Result<Vec<Digest>, Opera
     if !journal.damaged.is_empty() {
         return Err(OperationsError::Damaged { path: home.join(OPERATIONS_FILE), lines: journal.damaged });
     }
+    if let Some((first, last)) = journal.lost_end() {
+        return Err(OperationsError::Lost { path: home.join(OPERATIONS_FILE), first, last });
+    }
     if journal.operations.is_empty() {
         return Ok(Vec::new());
     }

@@ -5,6 +5,7 @@ mod files;
 mod folders;
 mod ignore;
 mod operations;
+mod references;
 mod run;
 mod scene;
 
