@@ -113,14 +113,6 @@ digest_type!(
 );
 
 impl Digest {
-    /// Finds every digest that a text names, in the order in which they stand there.
-    pub fn named_in(text: &[u8]) -> impl Iterator<Item = Self> + '_ {
-        const PREFIX: &[u8] = b"b3:";
-        const LEN: usize = PREFIX.len() + 64;
-        let starts = text.windows(PREFIX.len()).enumerate().filter(|(_, window)| *window == PREFIX);
-        starts.filter_map(|(at, _)| std::str::from_utf8(text.get(at..at + LEN)?).ok()?.parse().ok())
-    }
-
     /// Returns the digest of bytes that are already in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())

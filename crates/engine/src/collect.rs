@@ -1,7 +1,9 @@
 //! Collect: what no fact names and nobody is about to name goes; what content takes up is said by version.
 
+mod roots;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::BTreeMap,
     io,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -12,14 +14,13 @@ use stemma_core::{Digest, ErrorKind, Problem, name::ProjectName};
 use stemma_store::{GcOptions, GcReport, Lease, Store, StoreError};
 use tokio::runtime::Handle;
 
+pub use self::roots::FolderNeeds;
 use crate::{Engine, content::store_problem, facts::ledger_problem, problem::internal};
 
 /// A caller that was told that content is here has so long to record a reference to it.
 const PROMISE: Duration = Duration::from_secs(15 * 60);
 /// Promises of so long a time are kept by one lease.
 const PROMISES_TOGETHER: Duration = Duration::from_secs(30);
-/// Longer contents are data and name no others.
-const NAMING_BYTES_MAX: u64 = 4 << 20;
 
 /// Leases that keep content for callers who come in several requests.
 #[derive(Default)]
@@ -51,14 +52,15 @@ impl Engine {
         given.await.map_err(internal)?.map_err(store_problem)
     }
 
-    /// Removes content that is named by no fact of the home, by nothing that facts name, and not by the caller.
+    /// Removes content that is named by no fact of the home, by nothing that facts name, and that neither the folder
+    /// around the home nor the caller needs. Removes nothing if it can't be told what is needed.
     pub async fn collect_garbage(&self, ask: CollectGarbage) -> Result<GarbageCollected, Problem> {
         let CollectGarbage { dry_run, grace_seconds, keep } = ask;
         let options = GcOptions { grace: Duration::from_secs(grace_seconds), now: SystemTime::now() };
         let (engine, handle) = (self.clone(), Handle::current());
         let collected = tokio::task::spawn_blocking(move || {
             engine.promises().forget_old(Instant::now());
-            let mut roots = || engine.content_roots(&handle, &keep);
+            let mut roots = || engine.content_roots(&handle, &keep).map_err(io::Error::other);
             match dry_run {
                 true => engine.store().gc_plan(&roots().map_err(StoreError::Roots)?, &options),
                 false => engine.store().gc(&mut roots, &options, &mut |_| {}),
@@ -69,19 +71,6 @@ impl Engine {
             self.withdraw_grants_of_absent().await?;
         }
         Ok(answer(dry_run, report))
-    }
-
-    /// What the facts name, what that names in turn, and what the caller needs. Read anew each time.
-    pub(crate) fn content_roots(&self, handle: &Handle, keep: &[Digest]) -> io::Result<Vec<Digest>> {
-        let mentioned = handle.block_on(self.ledger().mentioned_content()).map_err(io::Error::other)?;
-        let mut roots: BTreeSet<Digest> = mentioned;
-        roots.extend(keep);
-        let mut waiting: Vec<Digest> = roots.iter().copied().collect();
-        while let Some(digest) = waiting.pop() {
-            let named = named_by(self.store(), &digest).map_err(io::Error::other)?;
-            waiting.extend(named.into_iter().filter(|named| roots.insert(*named)));
-        }
-        Ok(roots.into_iter().collect())
     }
 
     /// A grant of what is gone must not make a caller believe that it need not be sent.
@@ -137,19 +126,6 @@ impl Engine {
     }
 }
 
-/// What a content names, if it is one of those that name others: records and reports (JSON), and texts of a lock.
-fn named_by(store: &Store, digest: &Digest) -> Result<HashSet<Digest>, StoreError> {
-    let reader = match store.open_blob(digest) {
-        Ok(reader) => reader,
-        Err(StoreError::NotFound(_)) => return Ok(HashSet::new()),
-        Err(error) => return Err(error),
-    };
-    if reader.len() > NAMING_BYTES_MAX || !matches!(reader.read_at(0, 1)?.first(), Some(b'{' | b'[' | b'#')) {
-        return Ok(HashSet::new());
-    }
-    Ok(Digest::named_in(&store.read(digest, NAMING_BYTES_MAX)?).collect())
-}
-
 fn answer(dry_run: bool, report: GcReport) -> GarbageCollected {
     let content = |content: stemma_store::ContentSize| GarbageContent {
         digest: content.digest,
@@ -180,6 +156,10 @@ pub(crate) fn collect_problem(error: StoreError) -> Problem {
             .hint("nothing was removed; `stemma verify --repair` brings back what it can, then collect again"),
         StoreError::InUse(_) | StoreError::Collecting(_) => Problem::new(ErrorKind::Unavailable, error.to_string())
             .hint("wait until others have finished, then try again"),
+        StoreError::Roots(source) => match source.downcast::<Problem>() {
+            Ok(problem) => problem,
+            Err(source) => store_problem(StoreError::Roots(source)),
+        },
         other => store_problem(other),
     }
 }

@@ -23,7 +23,7 @@ use stemma_store::Store;
 use crate::{
     Engine, Inner,
     access::{AccessTable, NewToken, new_token},
-    collect::Promises,
+    collect::{FolderNeeds, Promises},
     content::store_problem,
     facts::ledger_problem,
     layout::{HOME_FORMAT, HomeFile, Layout},
@@ -33,6 +33,15 @@ use crate::{
 
 /// Events with which a home begins.
 const CREATION_EVENTS: u64 = 5;
+
+/// What lies around a home and belongs to it.
+#[derive(Default)]
+pub struct Surroundings {
+    /// The file of the key that signs, outside of the home; without one, the home says which key does.
+    pub signing_key: Option<PathBuf>,
+    /// Asked before content is removed.
+    pub folder_needs: Option<Arc<FolderNeeds>>,
+}
 
 impl Engine {
     /// Makes a home in a folder; returns it and its owner's token, which is kept nowhere.
@@ -78,22 +87,18 @@ impl Engine {
 
     /// Opens a home. The caller holds its lock.
     pub async fn open(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        Self::open_with_key(root, clock, None).await
+        Self::open_with(root, clock, Surroundings::default()).await
     }
 
-    /// The same, signing with the key in a file outside of the home; without one, with the key that the home names.
-    pub async fn open_with_key(
-        root: &Path,
-        clock: Arc<dyn Clock>,
-        signing_key: Option<PathBuf>,
-    ) -> Result<Self, Problem> {
+    /// The same, with what lies around the home.
+    pub async fn open_with(root: &Path, clock: Arc<dyn Clock>, around: Surroundings) -> Result<Self, Problem> {
         let layout = Layout::new(root);
         let Some(mut home) = layout.read_home()? else {
             let problem = Problem::new(ErrorKind::Config, format!("`{}` is no home", root.display()));
             return Err(problem.hint("`stemma init` makes one"));
         };
         layout.create_folders()?;
-        home.signing_key = signing_key.or(home.signing_key);
+        home.signing_key = around.signing_key.or(home.signing_key);
         let ledger = open_ledger(&layout, &home, &clock).await?;
         if ledger.now().has_prediction_notes().await.map_err(ledger_problem)? {
             layout.require_prediction_key()?;
@@ -122,6 +127,7 @@ impl Engine {
             access: RwLock::new(Arc::new(AccessTable::default())),
             rights: tokio::sync::Mutex::new(()),
             model_server: std::sync::OnceLock::new(),
+            folder_needs: around.folder_needs,
             models: Mutex::new(HashMap::new()),
             promises: Promises::default(),
             witnessing: Mutex::default(),

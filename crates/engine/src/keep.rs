@@ -1,14 +1,12 @@
 //! Keep: contents that somebody pushed stay, although no version and no run names them here.
 
 use stemma_api::types::ContentsKept;
-use stemma_core::{Digest, Problem, event::Event, id::RequestId, name::ProjectName};
+use stemma_core::{Digest, Problem, content_list::ContentList, event::Event, id::RequestId, name::ProjectName};
 
 use crate::{Caller, Engine};
 
-/// Contents in one list, so that a collection of garbage reads all of it.
+/// Contents in one list.
 const LIST_MAX: usize = 50_000;
-/// With this first character a text is looked at for what it names.
-const HEAD: &str = "# contents that were pushed, and are to stay\n";
 
 impl Engine {
     /// Makes a fact of it that contents of the project are to stay; folders stay with all that is in them. The same
@@ -17,13 +15,12 @@ impl Engine {
         &self,
         caller: &Caller,
         project: &ProjectName,
-        mut contents: Vec<Digest>,
+        contents: Vec<Digest>,
     ) -> Result<ContentsKept, Problem> {
         if contents.is_empty() || contents.len() > LIST_MAX {
             return Err(Problem::invalid(format!("{} contents in one list, expected 1 to {LIST_MAX}", contents.len())));
         }
-        contents.sort();
-        contents.dedup();
+        let ContentList { contents } = ContentList::new(contents);
         self.check_none_purged(project, &contents).await?;
         let missing = self.ungranted(project, &contents).await?;
         let gone = self.keep_content(contents.clone()).await?;
@@ -31,15 +28,16 @@ impl Engine {
             return Err(Problem::not_found(format!("there is no content `{lost}` in project `{project}`"))
                 .hint("push it again"));
         }
-        let lines: String = contents.iter().map(|digest| format!("{digest}\n")).collect();
-        let list = self.put_content(project, format!("{HEAD}{lines}").into_bytes()).await?;
-        let fact = Event::ContentKept { project: project.clone(), list, contents: contents.len() as u64 };
+        let count = contents.len() as u64;
+        let text = ContentList { contents }.to_string();
+        let list = self.put_content(project, text.into_bytes()).await?;
+        let fact = Event::ContentKept { project: project.clone(), list, contents: count };
         let decide = || async { Ok(vec![fact.clone()]) };
         let events = self.change(caller, once(caller, project, list), decide).await?;
         if events != [fact] {
             return Err(Problem::invalid("this request id was used for something else"));
         }
-        Ok(ContentsKept { list, contents: contents.len() as u64 })
+        Ok(ContentsKept { list, contents: count })
     }
 }
 

@@ -63,6 +63,12 @@ impl Layout {
         self.root.join("predictions")
     }
 
+    /// Whether something was written down of what was done in the folder around the home.
+    pub fn has_operations(&self) -> Result<bool, Problem> {
+        let path = self.root.join("operations");
+        path.try_exists().map_err(|error| unusable(&path, &error))
+    }
+
     /// A file for each purge that has begun and is not done, named by the content's digest in hex.
     fn purging(&self) -> PathBuf {
         self.root.join("purging")

@@ -79,8 +79,10 @@ pub use crate::{
     access::{Caller, RoleGrant, TOKEN_PREFIX},
     audit::{HomeNeeds, audit_home, home_needs},
     blame::key_cell,
+    collect::FolderNeeds,
     folder::NODE_BYTES_MAX,
     history::look_at_history,
+    home::Surroundings,
     layout::{HOME_FORMAT, Layout},
     lineage::AskLineage,
     reference::{Reference, Selector},
@@ -108,6 +110,7 @@ struct Inner {
     rights: tokio::sync::Mutex<()>,
     /// Program and arguments that serve one model to their input and output, for the sandbox.
     model_server: std::sync::OnceLock<Vec<std::ffi::OsString>>,
+    folder_needs: Option<Arc<FolderNeeds>>,
     /// Models in use by digest; forgotten when nobody holds them any more.
     models: Mutex<HashMap<Digest, Weak<Model>>>,
     promises: Promises,
@@ -161,6 +164,10 @@ impl Engine {
 
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    pub(crate) fn folder_needs(&self) -> Option<&FolderNeeds> {
+        self.0.folder_needs.as_deref()
     }
 
     pub(crate) fn promises(&self) -> &Promises {

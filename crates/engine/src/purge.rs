@@ -1,10 +1,10 @@
 //! Purge: content that must go, with the reason for it; the tombstone stays.
 
-use std::time::SystemTime;
+use std::{io, time::SystemTime};
 
 use stemma_api::types::{Purge, Purged};
 use stemma_core::{Digest, ErrorKind, Problem, event::Event, id::RequestId, name::ProjectName, policy::Action};
-use stemma_ledger::{Recorded, Tombstone};
+use stemma_ledger::{Recorded, RevisionRow, Tombstone};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -93,10 +93,10 @@ impl Engine {
     /// What answers requests must not vanish under them.
     async fn check_not_live(&self, digest: Digest) -> Result<(), Problem> {
         let live = self.ledger().now().current_revisions().await.map_err(ledger_problem)?;
-        let serving = live.iter().find(|row| {
-            let body = serde_json::to_vec(&row.value.revision).unwrap_or_default();
-            Digest::named_in(&body).any(|named| named == digest)
-        });
+        let serves = |row: &RevisionRow| {
+            row.digest == digest || row.revision.route.targets().iter().any(|target| target.digest == digest)
+        };
+        let serving = live.iter().find(|row| serves(&row.value));
         let Some(row) = serving else { return Ok(()) };
         let what = format!("`{digest}` is served by `{}#{}`", row.value.revision.endpoint, row.value.revision.number);
         Err(Problem::new(ErrorKind::Refused, what).hint("deploy another version first, or say `--force`"))
@@ -106,7 +106,7 @@ impl Engine {
         let (engine, handle) = (self.clone(), Handle::current());
         let removed = tokio::task::spawn_blocking(move || {
             engine.promises().forget_old(std::time::Instant::now());
-            let mut roots = || engine.content_roots(&handle, &[]);
+            let mut roots = || engine.content_roots(&handle, &[]).map_err(io::Error::other);
             engine.store().purge(&[digest], &mut roots, SystemTime::now(), &mut |_| {})
         });
         removed.await.map_err(internal)?.map_err(collect_problem)

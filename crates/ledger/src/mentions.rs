@@ -1,44 +1,50 @@
 //! Which contents the facts name: what a collection of garbage goes by.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use stemma_core::Digest;
+use stemma_core::{
+    Digest,
+    event::Event,
+    naming::{ContentForm, NamedContent},
+    record::RunRecord,
+};
 
-use crate::{Ledger, LedgerError, sql::Value};
+use crate::{Ledger, LedgerError, needs, sql::Value};
 
 /// Rows read at a time.
 const PAGE: i64 = 1000;
 
-/// Every text from which tables are made, with its key. Whatever else the database says of contents is derived from
-/// these, but for the grants, which name content and need none.
-const TEXTS: [(&str, &str, &str); 4] = [
-    ("event_body", "seq", "body"),
-    ("run", "place", "record"),
-    // the record itself is content, too
-    ("run", "place", "digest"),
-    ("feedback", "place", "body"),
-];
+/// What a person has linked with something.
+fn linked(digest: Digest) -> NamedContent {
+    NamedContent { digest, form: ContentForm::Plain, what: "what was linked".to_owned() }
+}
 
 impl Ledger {
-    /// Every content that any fact of the home names, of all projects and all times.
-    pub async fn mentioned_content(&self) -> Result<BTreeSet<Digest>, LedgerError> {
+    /// Every content that any fact of the home names, of all projects and all times, with what it is to the fact; what
+    /// was removed for good is named no more. A fact that can't be read fails it all.
+    pub async fn named_content(&self) -> Result<Vec<NamedContent>, LedgerError> {
         let mut session = self.read().await?;
-        let mut mentioned = BTreeSet::new();
-        for (table, key, column) in TEXTS {
-            let mut last = i64::MIN;
-            loop {
-                let sql = format!(
-                    "SELECT {key} AS place, {column} AS text FROM {table} WHERE {key} > $1 ORDER BY {key} LIMIT {PAGE}"
-                );
-                let rows = session.rows(&sql, &[Value::Int(last)]).await?;
-                for row in &rows {
-                    mentioned.extend(Digest::named_in(row.text("text")?.as_bytes()));
-                }
-                let Some(row) = rows.last() else { break };
-                last = row.int("place")?;
-            }
+        let mut named: BTreeMap<(Digest, ContentForm), String> = BTreeMap::new();
+        let mut add = |content: NamedContent| {
+            named.entry((content.digest, content.form)).or_insert(content.what);
+        };
+        needs::each(&mut session, "event_body", "seq", "body", &mut |event: Event| {
+            event.contents().into_iter().for_each(&mut add);
+            event.linked_contents().into_iter().map(linked).for_each(&mut add);
+        })
+        .await?;
+        needs::each(&mut session, "run", "place", "record", &mut |record: RunRecord| {
+            record.contents().into_iter().for_each(&mut add);
+        })
+        .await?;
+        for row in session.rows("SELECT run, digest FROM run", &[]).await? {
+            let what = format!("the record of run {}", row.text("run")?);
+            add(NamedContent { digest: row.parsed("digest")?, form: ContentForm::Plain, what });
         }
-        Ok(mentioned)
+        let purged = session.rows("SELECT digest FROM purged", &[]).await?;
+        let purged: BTreeSet<Digest> = purged.iter().map(|row| row.parsed("digest")).collect::<Result<_, _>>()?;
+        let left = named.into_iter().filter(|((digest, _), _)| !purged.contains(digest));
+        Ok(left.map(|((digest, form), what)| NamedContent { digest, form, what }).collect())
     }
 
     /// The contents that any project may read, each once, in order, behind `after`.

@@ -11,7 +11,8 @@ pub struct CollectGarbage {
     pub dry_run: bool,
     /// How long content stays after it was first found to be needed by nobody.
     pub grace_seconds: u64,
-    /// Contents that the caller needs beside those that the home's facts name.
+    /// Contents that the caller needs beside those that the home's facts name and its own folder needs. What they name
+    /// in turn is in the list too, but for what lies in folders.
     #[serde(default)]
     pub keep: Vec<Digest>,
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use stemma_core::{ErrorKind, Problem, SystemClock};
-use stemma_engine::Engine;
+use stemma_engine::{Engine, FolderNeeds, Surroundings};
 use stemma_server::{App, app::AccessRules};
 use stemma_workspace::{
     Workspace,
@@ -107,6 +107,12 @@ pub async fn reach(place: &HomePlace) -> Result<Reached, Problem> {
     }
 }
 
+/// What the folder around a home needs of its content, whoever asks for a collection.
+fn folder_needs(home: &Path) -> Arc<FolderNeeds> {
+    let root = home.parent().unwrap_or(home).to_owned();
+    Arc::new(move || Ok(stemma_workspace::references(&Workspace::open(&root)?)?))
+}
+
 /// An engine on a home that this process owns.
 pub struct OwnedHome {
     engine: Engine,
@@ -129,7 +135,8 @@ impl OwnedHome {
     }
 
     async fn open(place: &HomePlace, lock: HomeLock, signing_key: Option<PathBuf>) -> Result<Self, Problem> {
-        let engine = Engine::open_with_key(&place.dir, Arc::new(SystemClock), signing_key).await?;
+        let around = Surroundings { signing_key, folder_needs: Some(folder_needs(&place.dir)) };
+        let engine = Engine::open_with(&place.dir, Arc::new(SystemClock), around).await?;
         if let Ok(binary) = std::env::current_exe() {
             engine.set_model_server(vec![binary.into(), crate::sandboxed::ARGUMENT.into()]);
         }

@@ -2,7 +2,10 @@
 
 use stemma_core::Digest;
 
-use crate::desk::Desk;
+use crate::{
+    desk::{Desk, Done},
+    serving::Serving,
+};
 
 fn rows(count: u32) -> String {
     (0..count).map(|row| format!("{row},{}\n", row.wrapping_mul(2_654_435_761))).collect()
@@ -53,6 +56,49 @@ fn a_collection_takes_what_nobody_needs_and_nothing_else() {
     assert_eq!(desk.read("again.csv"), rows(1000));
     let run = desk.json(&["runs"])["items"][0]["id"].as_str().unwrap().to_owned();
     desk.ok(&["show", &run]);
+}
+
+#[test]
+fn whoever_collects_the_earlier_states_of_the_folder_stay() {
+    let desk = Desk::with_home();
+    let owner = desk.ok(&["user", "add", "olga@example.org", "--role", "owner"]);
+    desk.write("data.csv", rows(1000));
+    desk.ok(&["add", "data.csv"]);
+    let store = stemma_store::Store::open(&desk.work().join(".stemma/content")).unwrap();
+    let [hidden, litter] = [2_000, 90_000].map(|count| store.put_bytes(rows(count).as_bytes()).unwrap().digest);
+    // a state of the lock that is longer than 4 MiB; nothing but this state names what it names
+    let before = desk.read("stemma.lock");
+    let line = |number: u32| format!("{} n{number} far/{number}.csv\n", Digest::of(&number.to_be_bytes()));
+    let many: String = (0..55_000).map(line).collect();
+    assert!(many.len() > 4 << 20);
+    desk.write("stemma.lock", format!("{before}{hidden} hidden hidden.csv\n{many}"));
+    desk.write("other.csv", "other\n");
+    desk.ok(&["add", "other.csv"]);
+    desk.write("stemma.lock", &before);
+    // a file that was overwritten, and can be had again
+    desk.write("data.csv", "precious");
+    desk.ok(&["checkout", "--force", "data.csv"]);
+
+    let serving = Serving::start(&desk);
+    let elsewhere = Desk::new();
+    for _ in 0..2 {
+        let mut collect = elsewhere.command(&["gc", "--yes", "--grace", "0", "--server", &serving.address]);
+        let done = Done::of(collect.env("STEMMA_TOKEN", owner.trim()).output().unwrap());
+        assert_eq!(done.code, 0, "{done:#?}");
+    }
+    drop(serving);
+    assert_eq!(store.missing(&[hidden, litter]), [litter]);
+    desk.ok(&["undo"]);
+    assert_eq!(desk.read("data.csv"), "precious");
+
+    // a state that was lost stops the collection
+    let journal = stemma_workspace::operations::Journal::read(&desk.work().join(".stemma")).unwrap();
+    let state = journal.operations[1].before;
+    store.purge(&[state], &mut || Ok(vec![]), std::time::SystemTime::now(), &mut |_| {}).unwrap();
+    let (code, refused) = desk.fails(&["gc", "--yes", "--grace", "0"]);
+    assert_eq!(code, 8, "{refused}");
+    assert!(refused.contains(&format!("names {state}, which is not a lock")), "{refused}");
+    assert!(store.contains(&hidden));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One suite, run on SQLite and on PostgreSQL.
 
+mod contents;
 mod crash;
 mod decide;
 mod events;
