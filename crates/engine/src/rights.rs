@@ -5,7 +5,7 @@ use stemma_core::{
     Digest, ErrorKind, Problem, Timestamp,
     event::Event,
     id::{RequestId, TokenId},
-    name::PrincipalName,
+    name::{PrincipalName, ProjectName},
     policy::Action,
 };
 
@@ -19,6 +19,13 @@ const DAY_MICROS: i64 = 86_400_000_000;
 const DAYS_MAX: u32 = 36_525;
 
 impl Engine {
+    /// The projects that a caller may read, sorted; of others nobody learns that they exist.
+    pub async fn readable_projects(&self, caller: &Caller) -> Result<Vec<ProjectName>, Problem> {
+        let mut projects = self.projects().await?;
+        projects.retain(|project| caller.may(Action::Read, Some(project)).is_ok());
+        Ok(projects)
+    }
+
     /// Grants a role and issues a token for it. The token is in the answer and nowhere else.
     pub async fn add_principal(
         &self,

@@ -8,6 +8,7 @@ mod context;
 mod gateway;
 pub mod guard;
 mod head;
+pub mod href;
 pub mod limits;
 pub mod listen;
 mod openapi;

@@ -21,7 +21,7 @@ use http::Method;
 use stemma_core::{Problem, policy::Action};
 
 pub use self::weight::Weight;
-use crate::context::Context;
+use crate::{context::Context, href, page};
 
 pub type Handler = fn(Context) -> BoxFuture<'static, Result<Response, Problem>>;
 
@@ -55,7 +55,7 @@ impl Route {
     pub fn scope(&self) -> Scope {
         let home = ["/api/v1/principals", "/api/v1/tokens", "/api/v1/revocations", "/api/v1/audit/", "/ledger"];
         let handler = ["/api/v1/predictions/", "/predictions/", "/api/v1/home"];
-        if handler.iter().any(|prefix| self.pattern.starts_with(prefix)) {
+        if self.pattern == href::pattern::FRONT || handler.iter().any(|prefix| self.pattern.starts_with(prefix)) {
             Scope::Handler
         } else if home.iter().any(|prefix| self.pattern.starts_with(prefix)) {
             Scope::Home
@@ -132,6 +132,6 @@ pub fn all() -> Vec<Route> {
     routes.extend(rights::routes());
     routes.extend(audit::routes());
     routes.extend(witness::routes());
-    routes.extend(crate::page::routes());
+    routes.extend(page::routes());
     routes
 }

@@ -73,11 +73,11 @@ async fn answer(
     request: Request<Body>,
 ) -> Response {
     let (engine, peer) = (app.engine.clone(), peer_of(request.extensions()));
-    let page = route.pattern.starts_with(page::PREFIX) && !route.pattern.starts_with("/api/");
+    let project = params.iter().find(|(name, _)| *name == "project").and_then(|(_, name)| name.parse().ok());
     let answer = handle(app, admission, route, params, request).await;
     match answer.map_err(|problem| problem::for_peer(problem, peer, &engine)) {
         Ok(response) => response,
-        Err(problem) if page => page::problem(&problem),
+        Err(problem) if page::is_page(route.pattern) => page::problem(&problem, project),
         Err(problem) => problem::response(problem),
     }
 }
@@ -166,7 +166,7 @@ async fn fallback(app: App, request: Request<Body>) -> Response {
     if path.starts_with("/api/") {
         problem::response(problem.hint(format!("the API is described at `{}`", stemma_api::paths::OPENAPI)))
     } else {
-        page::problem(&problem)
+        page::problem(&problem, None)
     }
 }
 

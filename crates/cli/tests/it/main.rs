@@ -17,6 +17,7 @@ mod memory;
 mod models;
 mod onnx;
 mod owner;
+mod pages;
 mod remotes;
 mod reproduction;
 mod runs;

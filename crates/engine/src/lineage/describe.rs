@@ -28,7 +28,7 @@ const COMMAND_CHARS: usize = 120;
 type Words = (String, String);
 
 impl Engine {
-    /// The nodes of a walk with labels and pages; and what decides whether the tree is complete.
+    /// The nodes of a walk with labels; and what decides whether the tree is complete.
     pub(crate) async fn describe(&self, project: &ProjectName, walk: &Walk) -> Result<(Vec<TreeNode>, Known), Problem> {
         let nodes = &walk.nodes;
         let mut words: HashMap<Node, Words> =
@@ -58,7 +58,7 @@ impl Engine {
         known.not_hashed = self.describe_external(project, nodes, &mut words).await?;
         let node = |node: &Node| {
             let (label, detail) = words.remove(node).unwrap_or_else(|| plain(node));
-            TreeNode { href: page(node), node: node.clone(), label, detail }
+            TreeNode { href: None, node: node.clone(), label, detail }
         };
         Ok((nodes.iter().map(node).collect(), known))
     }
@@ -137,17 +137,5 @@ fn plain(node: &Node) -> Words {
         NodeKind::ModelVersion => (node.key.clone(), "model".to_owned()),
         NodeKind::Revision => (node.key.clone(), "revision".to_owned()),
         NodeKind::External => (node.key.clone(), "outside".to_owned()),
-    }
-}
-
-fn page(node: &Node) -> Option<String> {
-    match node.kind {
-        NodeKind::Run => Some(format!("/runs/{}", node.key)),
-        NodeKind::ModelVersion => {
-            node.key.split_once('@').map(|(model, version)| format!("/models/{model}/versions/{version}"))
-        }
-        NodeKind::DatasetVersion => Some("/datasets".to_owned()),
-        NodeKind::Revision => node.key.split_once('#').map(|(endpoint, _)| format!("/endpoints/{endpoint}")),
-        _ => None,
     }
 }

@@ -2,20 +2,19 @@
 
 use askama::Template;
 use axum::response::Response;
-use stemma_api::{
-    paths::encode,
-    types::{Impact, Lineage},
-};
-use stemma_core::{Problem, lineage::Direction};
+use stemma_api::types::{Impact, Lineage};
+use stemma_core::{Problem, lineage::Direction, name::ProjectName};
 
-use super::{html, tree};
-use crate::{context::Context, route::lineage::asked};
+use super::{head::Head, html, tree};
+use crate::{context::Context, href, route::lineage::asked};
 
 #[derive(Template)]
 #[template(path = "lineage.html")]
 struct LineagePage {
+    head: Head,
+    project: ProjectName,
     lineage: Lineage,
-    /// The thing as it was asked for, ready for a link.
+    /// The thing as it was asked for.
     of: String,
     /// As SVG, unless it is too large for one.
     picture: Option<String>,
@@ -23,12 +22,14 @@ struct LineagePage {
 }
 
 pub async fn lineage(context: Context) -> Result<Response, Problem> {
-    let (engine, project, ask) = (&context.app.engine, context.project()?, asked(&context)?);
+    let (project, head) = Head::of_project(&context).await?;
+    let (engine, ask) = (&context.app.engine, asked(&context)?);
     let drawn = engine.lineage(&context.caller, &project, &ask).await?.merged();
+    let drawn = Lineage { tree: href::link(drawn.tree, &project), ..drawn };
     let impact = match ask.direction {
         Direction::Up => None,
         Direction::Down => Some(engine.impact(&context.caller, &project, &ask.of).await?),
     };
     let picture = tree::picture(&drawn.tree);
-    html(LineagePage { of: encode(&ask.of), picture, impact, lineage: drawn })
+    html(LineagePage { head, project, of: ask.of, picture, impact, lineage: drawn })
 }

@@ -5,7 +5,7 @@ use stemma_api::{
     paths,
     types::{Grant, HistoryShown, HomeInfo, Identity},
 };
-use stemma_core::{Problem, policy::Action};
+use stemma_core::Problem;
 
 use super::{Route, json_route, raw_route};
 use crate::{context::Context, openapi, problem};
@@ -23,12 +23,10 @@ pub fn routes() -> Vec<Route> {
 async fn home(context: Context) -> Result<HomeInfo, Problem> {
     let caller = &context.caller;
     let roles = caller.grants.iter().map(|grant| Grant { project: grant.project.clone(), role: grant.role }).collect();
-    let mut projects = context.app.engine.projects().await?;
-    projects.retain(|project| caller.may(Action::Read, Some(project)).is_ok());
     Ok(HomeInfo {
         home: context.app.engine.home_id(),
         stemma_version: env!("CARGO_PKG_VERSION").to_owned(),
-        projects,
+        projects: context.app.engine.readable_projects(caller).await?,
         you: Identity { principal: caller.actor.principal.clone(), auth: caller.actor.auth, roles },
     })
 }

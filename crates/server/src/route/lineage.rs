@@ -11,7 +11,7 @@ use stemma_core::{
 use stemma_engine::AskLineage;
 
 use super::{Route, json_route};
-use crate::context::Context;
+use crate::{context::Context, href};
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -23,7 +23,9 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn lineage(context: Context) -> Result<Lineage, Problem> {
-    context.app.engine.lineage(&context.caller, &context.project()?, &asked(&context)?).await
+    let project = context.project()?;
+    let found = context.app.engine.lineage(&context.caller, &project, &asked(&context)?).await?;
+    Ok(Lineage { tree: href::link(found.tree, &project), ..found })
 }
 
 async fn impact(context: Context) -> Result<Impact, Problem> {

@@ -7,7 +7,7 @@ use stemma_api::{
 use stemma_core::Problem;
 
 use super::{Route, json_route};
-use crate::context::Context;
+use crate::{context::Context, href};
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -18,7 +18,8 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn why(context: Context) -> Result<Why, Problem> {
-    context.app.engine.why(&context.caller, &context.path("prediction")?).await
+    let why = context.app.engine.why(&context.caller, &context.path("prediction")?).await?;
+    Ok(Why { tree: href::link(why.tree, &why.revision.revision.project), ..why })
 }
 
 async fn replay(context: Context) -> Result<Replay, Problem> {

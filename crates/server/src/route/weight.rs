@@ -4,6 +4,7 @@ use http::Method;
 use stemma_api::paths::{self, pattern};
 
 use super::Route;
+use crate::href;
 
 /// Which turns a request needs, see [`crate::admission`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ const WEIGHTS: [(Method, &str, Weight); 34] = {
     [
         (Method::GET, "/health", Free),
         (Method::GET, "/health/ready", Free),
-        (Method::GET, "/assets/stemma.css", Free),
+        (Method::GET, href::pattern::STYLE, Free),
         (Method::GET, paths::OPENAPI, Free),
         (Method::PUT, pattern::CONTENT, Transfer),
         (Method::GET, pattern::CONTENT, Transfer),
@@ -49,13 +50,13 @@ const WEIGHTS: [(Method, &str, Weight); 34] = {
         (Method::POST, pattern::CASES, Heavy),
         (Method::POST, pattern::REPRODUCTIONS, Heavy),
         (Method::GET, pattern::COMPARE, Heavy),
-        (Method::GET, "/compare", Heavy),
+        (Method::GET, href::pattern::COMPARE, Heavy),
         (Method::GET, pattern::BLAME, Heavy),
         (Method::GET, pattern::LINEAGE, Heavy),
-        (Method::GET, "/lineage", Heavy),
+        (Method::GET, href::pattern::LINEAGE, Heavy),
         (Method::GET, pattern::IMPACT, Heavy),
         (Method::POST, pattern::REPLAY, Heavy),
-        (Method::GET, "/predictions/{prediction}", Heavy),
+        (Method::GET, href::pattern::PREDICTION, Heavy),
         (Method::POST, paths::AUDIT_VERIFY, Heavy),
     ]
 };

@@ -129,7 +129,8 @@ async fn the_owner_of_a_project_does_not_own_the_home() {
     let body = json!({ "principal": "friend@bank.example", "role": "owner", "project": null });
     let answer = world.send(Method::POST, "/api/v1/principals", Some(&token), Some(body)).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    for path in ["/api/v1/audit/events", "/ledger", "/", "/models", "/api/v1/principals"] {
+    let others = "/projects/default";
+    for path in ["/api/v1/audit/events", "/ledger", others, "/projects/default/models", "/api/v1/principals"] {
         let answer = world.send(Method::GET, path, Some(&token), None).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}");
     }
@@ -227,7 +228,7 @@ async fn what_is_revoked_holds_no_more_at_any_door() {
         world.send(Method::POST, "/api/v1/revocations", Some(&world.owner), Some(what)).await
     };
     // API, pages, data plane
-    let doors = ["/api/v1/projects/default/runs", "/models", "/v2/models/nothing"];
+    let doors = ["/api/v1/projects/default/runs", "/projects/default/models", "/v2/models/nothing"];
     let let_in = async |token: &str| {
         let mut inside = Vec::new();
         for door in doors {

@@ -37,12 +37,15 @@ async fn errors_say_what_is_near() {
 #[tokio::test]
 async fn an_empty_home_has_all_its_pages_and_a_ledger_that_verifies() {
     let world = World::new(true).await;
-    for path in ["/", "/models", "/runs", "/datasets", "/endpoints", "/ledger"] {
-        let answer = world.send(Method::GET, path, None, None).await;
+    for page in ["", "/models", "/runs", "/datasets", "/endpoints"] {
+        let path = format!("/projects/default{page}");
+        let answer = world.send(Method::GET, &path, None, None).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.text().contains("</html>"), "{path}");
     }
-    let lineage = world.send(Method::GET, "/lineage?of=nothing@1", None, None).await;
+    let ledger = world.send(Method::GET, "/ledger", None, None).await;
+    assert!(ledger.status == 200 && ledger.text().contains("home_created"), "{}", ledger.text());
+    let lineage = world.send(Method::GET, "/projects/default/lineage?of=nothing@1", None, None).await;
     assert_eq!(lineage.status, 404);
     assert!(lineage.text().contains("there is no"), "{}", lineage.text());
     let report = world.send(Method::POST, "/api/v1/audit/verify", None, Some(serde_json::Value::Null)).await.json();

@@ -2,6 +2,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use stemma_core::{Problem, prediction::PredictionId};
+use stemma_server::href;
 
 use crate::{
     argument::prediction,
@@ -30,7 +31,7 @@ pub async fn run(args: WhyArgs, global: &Global, output: &Output) -> Result<Exit
 /// Shows a prediction; `stemma show` does the same.
 pub async fn show(session: &Session, id: &PredictionId, output: &Output) -> Result<(), Problem> {
     let why = session.client.why(id).await?;
-    let page = session.page(&format!("/predictions/{id}"));
+    let page = session.page(&href::prediction(id));
     output.result(&why, || view::why::text(&why, page.as_deref(), output));
     Ok(())
 }
