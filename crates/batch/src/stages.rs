@@ -216,7 +216,9 @@ mod tests {
     /// Goes on with the batch of a folder; returns the rows that were finished before and after, and whether all are.
     async fn go_on(folder: &Path, stops_at: u64) -> (u64, u64, Result<(), Problem>) {
         let (input, output, job) = (folder.join("x.csv"), folder.join("y.csv"), job());
-        let journal = journal::hold(&journal::folder(&output)).unwrap().into_journal(&job).unwrap();
+        let mut held = journal::hold(&journal::folder(&output)).unwrap();
+        held.begun(&job.order).unwrap();
+        let journal = held.into_journal(&job).unwrap();
         let sink = Sink::Table { journal, output };
         let before = sink.done().clone();
         let table = Table::open(&input, before.rows).unwrap();
