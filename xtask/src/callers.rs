@@ -21,6 +21,8 @@ pub const ENDPOINT: &str = "credit-decision";
 pub const INFER: &str = "/v2/models/credit-decision/infer";
 const CLIENTS: usize = 4;
 const ENDPOINT_API: &str = "/api/v1/projects/default/endpoints/credit-decision";
+/// How long a caller waits between predictions, once there are enough.
+const AT_EASE: Duration = Duration::from_millis(50);
 /// How long a caller waits who was refused.
 const AFTER_REFUSAL: Duration = Duration::from_millis(5);
 
@@ -78,6 +80,8 @@ pub struct Calls<'a> {
     /// A prediction that is given feedback.
     pub known: Option<&'a str>,
     pub refusal: Refusal,
+    /// Predictions after which callers take their time: each is looked for later.
+    pub enough: u64,
     /// Predictions that were answered so far.
     pub answered: AtomicU64,
     /// Revisions and feedback that were acknowledged so far.
@@ -110,7 +114,9 @@ impl Calls<'_> {
                     let id =
                         payload::prediction_id(&answer).with_context(|| format!("no prediction id in {answer}"))?;
                     caller.told.predictions.push(id.to_owned());
-                    self.answered.fetch_add(1, Ordering::Release);
+                    if self.answered.fetch_add(1, Ordering::Release) >= self.enough {
+                        thread::sleep(AT_EASE);
+                    }
                 }
                 Told::Nothing => {}
                 Told::Gone => break,

@@ -117,6 +117,7 @@ fn ask_and_kill(
         round,
         known,
         refusal: Refusal::Fault,
+        enough: PREDICTIONS_MAX,
         answered: AtomicU64::new(0),
         facts: AtomicU64::new(0),
     };

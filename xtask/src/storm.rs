@@ -105,6 +105,7 @@ fn storm(
         round,
         known: before.predictions.last().map(String::as_str),
         refusal: Refusal::Expected,
+        enough: u64::MAX,
         answered: AtomicU64::new(0),
         facts: AtomicU64::new(0),
     };
