@@ -58,3 +58,17 @@ pub struct Validated {
     pub evidence: EvidenceId,
     pub report: GateReport,
 }
+
+/// `POST …/gates`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct RunGates {
+    /// Empty: all that are declared.
+    #[serde(default)]
+    pub gates: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GateResults {
+    pub version: String,
+    pub results: Vec<GateReport>,
+}

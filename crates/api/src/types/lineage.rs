@@ -13,7 +13,25 @@ use stemma_core::{
     policy::Stage,
 };
 
-use super::{FamilyTree, TreeNode};
+/// A picture's worth of lineage: nodes in layers, edges the way data flows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct FamilyTree {
+    pub nodes: Vec<TreeNode>,
+    pub edges: Vec<Edge>,
+    /// It was shown to be complete; false if there is any reason to doubt it.
+    pub complete: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TreeNode {
+    pub node: Node,
+    /// Short, for the picture.
+    pub label: String,
+    /// One more line, for the picture; may be empty.
+    pub detail: String,
+    /// Page of the thing, if it has one.
+    pub href: Option<String>,
+}
 
 /// `GET …/lineage?of=…&direction=…&depth=…&kind=…` answers with this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

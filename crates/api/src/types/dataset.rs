@@ -1,10 +1,67 @@
-//! How data came to be what it is.
+//! Versions of datasets, and how data came to be what it is.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stemma_core::{external::External, id::RunId, name::DatasetName};
+use stemma_core::{
+    Digest, Sha256,
+    external::External,
+    id::{RunId, WorkspaceId},
+    name::{DatasetName, ProjectName},
+};
 
-use super::{AddDatasetVersion, Fact};
+use super::Fact;
+
+/// `POST …/datasets/{dataset}/versions`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddDatasetVersion {
+    pub digest: Digest,
+    pub path: String,
+    #[serde(default)]
+    pub source: Option<String>,
+    #[serde(default)]
+    pub why: Option<String>,
+    #[serde(default)]
+    pub derived_from: Vec<String>,
+    /// The folder that the path is in, so that it is known which run wrote the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DatasetVersion {
+    pub project: ProjectName,
+    pub dataset: DatasetName,
+    pub number: u32,
+    pub digest: Digest,
+    pub sha256: Option<Sha256>,
+    pub size: u64,
+    pub path: String,
+    pub source: Option<String>,
+    pub why: Option<String>,
+    pub derived_from: Vec<String>,
+    pub run: Option<RunId>,
+    /// Set if the data is kept elsewhere and was not hashed by us; then the digest is that of the reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
+    /// The folder that the path is in; absent if nobody said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
+    pub added: Fact,
+}
+
+impl DatasetVersion {
+    /// As in `german-credit@3`.
+    pub fn name(&self) -> String {
+        format!("{}@{}", self.dataset, self.number)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DatasetVersionAdded {
+    pub version: DatasetVersion,
+    /// The same content had this number before; nothing was written.
+    pub unchanged: bool,
+}
 
 /// `POST …/datasets/{dataset}/external`; nothing is fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

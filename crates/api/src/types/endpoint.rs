@@ -1,10 +1,84 @@
-//! Deploying, rolling out and going back.
+//! Endpoints and their revisions: deploying, rolling out and going back.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stemma_core::route::{EndpointSpec, LogMode};
+use stemma_core::{
+    Digest, Timestamp,
+    name::{EndpointName, ProjectName},
+    prediction::{LoggedTensor, PredictionId},
+    route::{EndpointSpec, LogMode, Revision},
+};
 
 use super::Fact;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DeployedRevision {
+    pub revision: Revision,
+    pub digest: Digest,
+    pub reason: String,
+    pub deployed: Fact,
+}
+
+impl DeployedRevision {
+    /// As in `credit-decision#2`.
+    pub fn name(&self) -> String {
+        format!("{}#{}", self.revision.endpoint, self.revision.number)
+    }
+}
+
+impl EndpointDetail {
+    /// The revision that answers.
+    pub fn live_revision(&self) -> Option<&DeployedRevision> {
+        self.revisions.iter().find(|one| self.is_live(one))
+    }
+
+    pub fn is_live(&self, one: &DeployedRevision) -> bool {
+        Some(one.revision.number) == self.live
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EndpointDetail {
+    pub project: ProjectName,
+    pub endpoint: EndpointName,
+    /// The newest hundred, newest first, and the live one.
+    pub revisions: Vec<DeployedRevision>,
+    /// Number of the revision that answers; absent if the endpoint was taken down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_down: Option<TakenDown>,
+    /// The ways to answer that the live revision has.
+    pub arms: Vec<ArmStatus>,
+    /// What somebody should look at, one line each: overrides whose time is over, versions that were withdrawn.
+    pub alarms: Vec<String>,
+    pub created: Fact,
+    pub stats: EndpointStats,
+    /// Sealed parts of its prediction log.
+    pub sealed_parts: u64,
+    pub sealed_rows: u64,
+    /// Newest predictions that are not sealed yet, newest first; empty for callers who may not read predictions.
+    pub recent: Vec<PredictionSummary>,
+}
+
+/// Since the process started.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct EndpointStats {
+    pub requests: u64,
+    pub errors: u64,
+    /// Never too low, and at most 1/32 too high; absent while nothing was measured.
+    pub latency_us_p50: Option<u64>,
+    pub latency_us_p99: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PredictionSummary {
+    pub prediction: PredictionId,
+    pub time: Timestamp,
+    pub version: String,
+    pub outputs: Vec<LoggedTensor>,
+    pub latency_us: u64,
+}
 
 /// `POST …/endpoints/{endpoint}/revisions`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

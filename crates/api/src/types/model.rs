@@ -1,0 +1,33 @@
+//! Models, in lists and with their versions.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stemma_core::{
+    name::{AliasName, ModelName},
+    policy::ModelPolicy,
+    version::VersionNumber,
+};
+
+use super::{Fact, ModelVersion};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelSummary {
+    pub model: ModelName,
+    pub versions: u64,
+    pub newest: Option<VersionNumber>,
+    pub aliases: BTreeMap<AliasName, VersionNumber>,
+    pub production: Vec<VersionNumber>,
+    pub created: Fact,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelDetail {
+    pub summary: ModelSummary,
+    /// Newest first.
+    pub versions: Vec<ModelVersion>,
+    pub policy: ModelPolicy,
+    /// Primary metric of each evaluated version, by number.
+    pub primary: BTreeMap<String, f64>,
+}

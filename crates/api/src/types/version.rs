@@ -1,0 +1,169 @@
+//! Versions of models, and what speaks for or against them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stemma_core::{
+    Digest, Sha256,
+    event::EvidenceKind,
+    id::{ApprovalId, EvidenceId, RunId, WorkspaceId},
+    name::{AliasName, GateName, ModelName, PrincipalName, ProjectName},
+    policy::Stage,
+    record::EvaluationReport,
+    signature::Signature,
+    version::{Comparison, Improvement, Step, VersionNumber},
+};
+
+use super::{Fact, RunDetail};
+
+/// `POST …/models/{model}/versions`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RegisterVersion {
+    pub digest: Digest,
+    pub file_name: String,
+    /// Absent: the last run that wrote to the path, else the newest that wrote this content.
+    #[serde(default)]
+    pub run: Option<RunId>,
+    /// Where the file lies, as runs in this workspace call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Registered {
+    pub version: ModelVersion,
+    /// The same content from the same facts had this number before; nothing was written.
+    pub unchanged: bool,
+    pub evaluation: Option<EvaluationReport>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelVersion {
+    pub project: ProjectName,
+    pub model: ModelName,
+    pub number: VersionNumber,
+    pub integer: u32,
+    pub step: Step,
+    pub reason: String,
+    pub digest: Digest,
+    pub sha256: Option<Sha256>,
+    pub size: u64,
+    pub file_name: String,
+    pub format: String,
+    pub signature: Signature,
+    pub run: Option<RunId>,
+    pub trainer: Option<PrincipalName>,
+    pub reference: Option<VersionNumber>,
+    /// How it compared; absent where nothing was measured, and in versions from before this was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
+    /// Target column of the evaluation that was declared when it was registered.
+    pub target: Option<String>,
+    pub stage: Stage,
+    pub aliases: Vec<AliasName>,
+    pub registered: Fact,
+}
+
+impl ModelVersion {
+    /// As in `credit-score@1.1.0`.
+    pub fn name(&self) -> String {
+        format!("{}@{}", self.model, self.number)
+    }
+
+    /// How much better it is than its reference; of older versions as their reason tells it.
+    pub fn improvement(&self) -> Option<Improvement> {
+        match &self.comparison {
+            Some(comparison) => Some(comparison.improvement()),
+            None => Improvement::of_reason(&self.reason),
+        }
+    }
+}
+
+/// The result of one check, bound to the version's digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    pub evidence: EvidenceId,
+    pub kind: EvidenceKind,
+    pub gate: Option<GateName>,
+    pub subject: Digest,
+    /// Declaration under which it was made; a changed one makes the evidence stale.
+    pub spec_digest: Digest,
+    pub passed: bool,
+    pub summary: String,
+    pub report: Digest,
+    pub data: Option<String>,
+    pub leaky: bool,
+    pub recorded: Fact,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Approval {
+    pub approval: ApprovalId,
+    pub stage: Stage,
+    pub subject: Digest,
+    pub evidence: Vec<EvidenceId>,
+    pub reason: String,
+    pub approved: Fact,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Promotion {
+    pub from: Stage,
+    pub to: Stage,
+    pub evidence: Vec<EvidenceId>,
+    pub approvals: Vec<ApprovalId>,
+    pub reason: String,
+    pub promoted: Fact,
+}
+
+/// `GET …/models/{model}/versions/{version}`: a version and everything that speaks for or against it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VersionDetail {
+    pub version: ModelVersion,
+    pub run: Option<RunDetail>,
+    /// The newest evaluation.
+    pub evaluation: Option<EvaluationReport>,
+    pub evidence: Vec<Evidence>,
+    pub approvals: Vec<Approval>,
+    pub promotions: Vec<Promotion>,
+    /// `endpoint#revision` that serve or served it.
+    pub revisions: Vec<String>,
+    /// What promotion to production still needs; empty if nothing.
+    pub missing_for_production: Vec<String>,
+}
+
+/// `POST …/evaluate` answers with this.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evaluated {
+    pub version: String,
+    pub evidence: EvidenceId,
+    pub report: EvaluationReport,
+}
+
+/// `POST …/approve`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Approve {
+    #[serde(default = "production")]
+    pub stage: Stage,
+    pub reason: String,
+}
+
+/// `POST …/promote`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Promote {
+    pub stage: Stage,
+    #[serde(default)]
+    pub reason: String,
+}
+
+const fn production() -> Stage {
+    Stage::Production
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Promoted {
+    pub version: ModelVersion,
+    pub promotion: Promotion,
+    pub alias: Option<AliasName>,
+}
