@@ -388,6 +388,39 @@ impl Event {
         }
     }
 
+    /// The project that it is about; none if it is about the whole home, or about a person in all projects.
+    pub const fn project(&self) -> Option<&ProjectName> {
+        match self {
+            Self::HomeCreated { .. }
+            | Self::SigningKeyRotated(_)
+            | Self::HistoryAccepted(_)
+            | Self::PrincipalAdded { .. }
+            | Self::TokenIssued { .. }
+            | Self::TokenRevoked { .. }
+            | Self::RunsSealed { .. }
+            | Self::RowsSealed { .. }
+            | Self::PredictionsNoted { .. } => None,
+            Self::RoleGranted { project, .. } | Self::RoleRevoked { project, .. } => project.as_ref(),
+            Self::ProjectCreated { project }
+            | Self::ContentPurged { project, .. }
+            | Self::ContentKept { project, .. }
+            | Self::ModelCreated { project, .. }
+            | Self::PolicySet { project, .. }
+            | Self::AliasMoved { project, .. }
+            | Self::EndpointCreated { project, .. }
+            | Self::EndpointTakenDown { project, .. }
+            | Self::RevisionActivated { project, .. } => Some(project),
+            Self::DatasetVersionAdded(added) => Some(&added.project),
+            Self::EdgeDeclared(edge) | Self::EdgeWithdrawn(edge) => Some(&edge.project),
+            Self::VersionRegistered(version) => Some(&version.project),
+            Self::EvidenceRecorded(evidence) => Some(&evidence.project),
+            Self::Approved(approved) => Some(&approved.project),
+            Self::Promoted(promoted) => Some(&promoted.project),
+            Self::RevisionDeployed { revision, .. } => Some(&revision.project),
+            Self::SegmentSealed(sealed) => Some(&sealed.project),
+        }
+    }
+
     /// The thing that changed, as in `credit-score@1.1.0`; for lists and search.
     pub fn subject(&self) -> String {
         match self {
