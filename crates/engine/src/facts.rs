@@ -57,8 +57,15 @@ pub(crate) fn ledger_problem(error: LedgerError) -> Problem {
         return problem;
     }
     let problem = Problem::new(kind, error.to_string());
-    if matches!(error, LedgerError::Key(_)) {
-        return problem.hint("if the key lies elsewhere, name its file with `--signing-key` or STEMMA_SIGNING_KEY");
+    match error {
+        LedgerError::Key(_) => {
+            return problem.hint("if the key lies elsewhere, name its file with `--signing-key` or STEMMA_SIGNING_KEY");
+        }
+        LedgerError::Newer(_) => {
+            return problem
+                .hint("a newer Stemma has opened this home: use that one, or a copy of the home from before");
+        }
+        _ => {}
     }
     match kind {
         ErrorKind::Corrupt => problem.hint("`stemma audit verify` says where; bring the home back from a backup"),

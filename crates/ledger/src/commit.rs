@@ -5,7 +5,6 @@
 //! One writer drains a queue into one transaction, so that many commits share one fsync, each with a savepoint of its own;
 //! nobody is answered before the database has committed.
 
-mod leaf;
 mod premise;
 mod tx;
 mod writer;
@@ -16,10 +15,7 @@ use stemma_core::{
     record::Actor,
 };
 
-pub use self::{
-    leaf::{Leaf, commitment},
-    premise::Premises,
-};
+pub use self::premise::Premises;
 pub(crate) use self::{
     premise::note,
     tx::{read_frontier, read_parts},

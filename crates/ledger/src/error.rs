@@ -15,9 +15,12 @@ pub enum LedgerError {
     /// A change stopped half-way by a mistake of the program; nothing of it was written.
     #[error("a change to the ledger stopped half-way: {0}")]
     Panicked(String),
-    /// An event can't follow from those before it, or would not be read back as it is.
+    /// An event would not be read back as it is.
     #[error("`{event}` can't become a fact: {reason}")]
     Unstorable { event: String, reason: String },
+    /// An event says what can't be after those before it, as that somebody gets a role that he has.
+    #[error("`{event}` does not follow from what happened before: {reason}")]
+    Unfollowing { event: String, reason: String },
     #[error("the ledger's database can't be read where it lies: {0}")]
     NotReadableHere(String),
     #[error("the disk that holds the ledger is full")]
@@ -54,11 +57,18 @@ impl LedgerError {
         Self::File { path: path.into(), source: Arc::new(source) }
     }
 
+    /// Whether a row was refused because there is one with the same key.
+    pub(crate) fn is_of_a_double(&self) -> bool {
+        match self {
+            Self::Database(error) => error.as_database_error().is_some_and(|error| error.is_unique_violation()),
+            _ => false,
+        }
+    }
+
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Database(error) if error.as_database_error().is_some_and(|error| error.is_unique_violation()) => {
-                ErrorKind::Conflict
-            }
+            Self::Unfollowing { .. } => ErrorKind::Conflict,
+            _ if self.is_of_a_double() => ErrorKind::Conflict,
             Self::Database(_)
             | Self::Random(_)
             | Self::Panicked(_)

@@ -9,6 +9,7 @@ mod at_rest;
 mod checkpoint;
 mod commit;
 mod error;
+mod event;
 mod files;
 mod grants;
 mod history;
@@ -37,13 +38,14 @@ pub use crate::{
     checkpoint::NamedKeys,
     commit::{Commit, Outcome, Premises},
     error::LedgerError,
+    event::{Fact, Recorded},
     files::{Access, RunFile},
     history::History,
     lineage::Side,
     predictions::PredictionNote,
     query::{
-        EndpointRow, EventRow, Fact, GrantRow, Head, PrincipalRow, Recorded, RevisionRow, TokenRow, Tombstone,
-        VersionRow, View,
+        EndpointRow, EventFilter, EventRow, GrantRow, Head, PrincipalRow, RevisionRow, TokenRow, Tombstone, VersionRow,
+        View,
     },
     tree::{Hash, inclusion_proof, leaf_hash, root_of},
 };

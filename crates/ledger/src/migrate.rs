@@ -4,6 +4,7 @@ use stemma_core::Digest;
 
 use crate::{
     LedgerError,
+    event::adopt_leaves,
     files::insert_all_files,
     grants::adopt_grants,
     sql::{Database, Session, Value},
@@ -11,12 +12,13 @@ use crate::{
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 5] = [
+const MIGRATIONS: [(i64, &str); 6] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
     (4, include_str!("migrations/0004_signing_keys.sql")),
     (SEALED_ROWS, include_str!("migrations/0005_sealed_rows.sql")),
+    (EVENTS, include_str!("migrations/0006_events.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();
@@ -24,6 +26,8 @@ pub const NEWEST: usize = MIGRATIONS.len();
 const FILES_OF_RUNS: i64 = 3;
 /// The migration after which every grant has an entry.
 const SEALED_ROWS: i64 = 5;
+/// The migration after which events are found by their columns.
+const EVENTS: i64 = 6;
 /// Which migrations were applied.
 const MIGRATION_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)";
@@ -41,6 +45,9 @@ pub async fn migrate(database: &Database) -> Result<(), LedgerError> {
         }
         if *number == SEALED_ROWS {
             adopt_grants(&mut session).await?;
+        }
+        if *number == EVENTS {
+            adopt_leaves(&mut session).await?;
         }
         let values = [Value::Int(*number), Value::Text(Digest::of(sql.as_bytes()).to_string())];
         session.execute("INSERT INTO migration (number, checksum) VALUES ($1, $2)", &values).await?;
@@ -78,7 +85,10 @@ pub async fn create_tables(session: &mut Session, migrations: usize) -> Result<(
 async fn run(session: &mut Session, sql: &str) -> Result<(), LedgerError> {
     for statement in sql.split(';').map(str::trim).filter(|statement| !statement.is_empty()) {
         let statement = session.table_definition(statement);
-        session.execute(&statement, &[]).await?;
+        session.execute(&statement, &[]).await.map_err(|error| match error.is_of_a_double() {
+            true => LedgerError::Damaged(format!("what may be there once is there twice, and keeps off `{statement}`")),
+            false => error,
+        })?;
     }
     Ok(())
 }

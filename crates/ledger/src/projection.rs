@@ -45,7 +45,7 @@ pub const TABLES: [(&str, &str); 24] = [
 
 /// Applies one event. The only code that writes these tables.
 pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(), LedgerError> {
-    let mut to = Tables { session, seq };
+    let mut to = Tables { session, seq, event };
     for edge in edges::of(event) {
         to.insert("fact_edge", edge).await?;
     }
@@ -57,7 +57,8 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
             to.insert("home", vec![text(home)]).await
         }
         Event::SigningKeyRotated(step) => {
-            to.end("signing_key", &[("verifier", text(&step.from))]).await?;
+            // homes that were made before keys were named have none
+            to.end_if_any("signing_key", &[("verifier", text(&step.from))]).await?;
             to.insert("signing_key", vec![text(&step.to), json(step)?]).await
         }
         // who compares heads reads the event
@@ -91,7 +92,7 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
         Event::EdgeWithdrawn(edge) => to.end("fact_edge", &edges::key(edge)).await,
         Event::ModelCreated { project, model } => to.insert("model", vec![text(project), text(model)]).await,
         Event::PolicySet { project, model, policy } => {
-            to.end("policy", &[("project", text(project)), ("model", text(model))]).await?;
+            to.end_if_any("policy", &[("project", text(project)), ("model", text(model))]).await?;
             to.insert("policy", vec![text(project), text(model), json(policy)?]).await
         }
         Event::VersionRegistered(version) => {
@@ -124,7 +125,7 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
         }
         Event::AliasMoved { project, model, alias, to: number, .. } => {
             let key = [("project", text(project)), ("model", text(model)), ("alias", text(alias))];
-            to.end("alias", &key).await?;
+            to.end_if_any("alias", &key).await?;
             to.insert("alias", vec![text(project), text(model), text(alias), text(number)]).await
         }
         Event::EndpointCreated { project, endpoint, ordinal } => {
@@ -163,6 +164,7 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
 struct Tables<'a> {
     session: &'a mut Session,
     seq: u64,
+    event: &'a Event,
 }
 
 impl Tables<'_> {
@@ -172,7 +174,7 @@ impl Tables<'_> {
         endpoint: &EndpointName,
         number: u32,
     ) -> Result<(), LedgerError> {
-        self.end("live_revision", &[("endpoint", text(endpoint))]).await?;
+        self.end_if_any("live_revision", &[("endpoint", text(endpoint))]).await?;
         self.insert("live_revision", vec![text(project), text(endpoint), Value::Int(i64::from(number))]).await
     }
 
@@ -183,18 +185,43 @@ impl Tables<'_> {
         row.push(Value::Int(self.seq as i64));
         let places: Vec<String> = (1..=row.len()).map(|n| format!("${n}")).collect();
         let sql = format!("INSERT INTO {table} ({columns}, from_seq) VALUES ({})", places.join(", "));
-        self.session.execute(&sql, &row).await.map(drop)
+        match self.session.execute(&sql, &row).await {
+            Err(error) if error.is_of_a_double() => Err(self.unfit(format!("table `{table}` says so already"))),
+            inserted => inserted.map(drop),
+        }
     }
 
-    /// Ends the rows that hold now: the state as of before this event keeps them.
-    async fn end(&mut self, table: &str, key: &[(&str, Value)]) -> Result<(), LedgerError> {
+    /// Ends the one row that holds under a key: the state as of before this event keeps it.
+    async fn end(&mut self, table: &str, key: Key<'_>) -> Result<(), LedgerError> {
+        match self.end_all(table, key).await? {
+            1 => Ok(()),
+            ended => Err(self.unfit(format!("it ends {ended} rows of table `{table}` instead of one"))),
+        }
+    }
+
+    /// The same where there may be none yet.
+    async fn end_if_any(&mut self, table: &str, key: Key<'_>) -> Result<(), LedgerError> {
+        match self.end_all(table, key).await? {
+            0 | 1 => Ok(()),
+            ended => Err(self.unfit(format!("it ends {ended} rows of table `{table}` instead of one"))),
+        }
+    }
+
+    async fn end_all(&mut self, table: &str, key: Key<'_>) -> Result<u64, LedgerError> {
         let wheres: Vec<String> = key.iter().enumerate().map(|(n, (name, _))| format!("{name} = ${}", n + 2)).collect();
         let sql = format!("UPDATE {table} SET to_seq = $1 WHERE {} AND to_seq IS NULL", wheres.join(" AND "));
         let mut values = vec![Value::Int(self.seq as i64)];
         values.extend(key.iter().map(|(_, value)| value.clone()));
-        self.session.execute(&sql, &values).await.map(drop)
+        self.session.execute(&sql, &values).await
+    }
+
+    fn unfit(&self, reason: String) -> LedgerError {
+        LedgerError::Unfollowing { event: format!("{} about {}", self.event.kind(), self.event.subject()), reason }
     }
 }
+
+/// Columns and what they must be.
+type Key<'a> = &'a [(&'a str, Value)];
 
 fn text(value: impl std::fmt::Display) -> Value {
     Value::Text(value.to_string())

@@ -9,18 +9,19 @@ mod model;
 mod prediction;
 
 use serde::de::DeserializeOwned;
-use stemma_core::{Timestamp, record::Actor};
+use stemma_core::Timestamp;
 
 pub use self::{
     access::{GrantRow, PrincipalRow, TokenRow},
     data::Tombstone,
     endpoint::{EndpointRow, RevisionRow},
-    event::{EventRow, Head},
+    event::{EventFilter, EventRow, Head},
     model::VersionRow,
 };
 use crate::{
     Ledger, LedgerError,
-    commit::{Leaf, note},
+    commit::note,
+    event::{FACT, Fact, Recorded},
     sql::{Row, Session, Value},
 };
 
@@ -28,21 +29,6 @@ use crate::{
 const ROWS_MAX: usize = 100_000;
 /// Contents named in one question to the database.
 const DIGESTS_CHUNK: usize = 2000;
-
-/// Who made a fact, when, under which number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
-    pub seq: u64,
-    pub time: Timestamp,
-    pub actor: Actor,
-}
-
-/// Something with the event that made it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Recorded<T> {
-    pub value: T,
-    pub fact: Fact,
-}
 
 /// What is known: now, at each reading, or as of a moment that stays. Cheap to clone.
 #[derive(Clone)]
@@ -76,6 +62,14 @@ impl Ledger {
     /// What was known after an event.
     pub fn after(&self, seq: u64) -> View {
         View { ledger: self.clone(), moment: Moment::After(seq) }
+    }
+
+    /// What was known at a time: after the last event that is stamped no later.
+    pub async fn at(&self, time: Timestamp) -> Result<View, LedgerError> {
+        let sql = "SELECT seq FROM event WHERE time <= $1 ORDER BY time DESC, seq DESC LIMIT 1";
+        let last = self.read().await?.row(sql, &[Value::Int(time.micros())]).await?;
+        let seq = last.map(|row| row.int("seq")).transpose()?.unwrap_or(0);
+        Ok(self.after(seq as u64))
     }
 
     pub(crate) async fn read(&self) -> Result<Session, LedgerError> {
@@ -135,8 +129,8 @@ impl Reading {
         values: &[Value],
     ) -> Result<Vec<Row>, LedgerError> {
         let sql = format!(
-            "SELECT {columns}, t.from_seq AS from_seq, leaf.entry AS entry FROM {table} t \
-             JOIN leaf ON leaf.seq = t.from_seq WHERE {wheres} ORDER BY t.from_seq LIMIT {}",
+            "SELECT {columns}, {FACT} FROM {table} t JOIN event ON event.seq = t.from_seq \
+             WHERE {wheres} ORDER BY t.from_seq LIMIT {}",
             ROWS_MAX + 1
         );
         let rows = self.session.rows(&sql, values).await?;
@@ -158,8 +152,7 @@ impl Reading {
 
 /// A row with the fact that made it.
 pub(crate) fn recorded<T>(row: &Row, value: T) -> Result<Recorded<T>, LedgerError> {
-    let leaf: Leaf = row.json("entry")?;
-    Ok(Recorded { value, fact: Fact { seq: leaf.seq, time: leaf.time, actor: leaf.actor } })
+    Ok(Recorded { value, fact: Fact::of(row)? })
 }
 
 fn bodies<T: DeserializeOwned>(rows: &[Row]) -> Result<Vec<Recorded<T>>, LedgerError> {

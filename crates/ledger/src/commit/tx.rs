@@ -8,9 +8,11 @@ use stemma_core::{
     history::merkle::{Place, complete_parts},
 };
 
-use super::{CLOCK_TOLERANCE_MICROS, Commit, Leaf, Outcome, commitment, leaf::Body};
+use super::{CLOCK_TOLERANCE_MICROS, Commit, Outcome};
 use crate::{
-    LedgerError, projection,
+    LedgerError,
+    event::{self, Body, Leaf, commitment},
+    projection,
     sql::{Database, Session, Value},
     tree::{Frontier, Hash, leaf_hash},
 };
@@ -73,22 +75,12 @@ impl Tx {
             let values = [Value::Text(token.to_string()), Value::Blob(hash.to_vec())];
             self.session.execute("INSERT INTO token_hash (token, hash) VALUES ($1, $2)", &values).await?;
         }
-        let request = Value::Text(commit.request.to_string());
-        let values = [request, Value::Int(first as i64), Value::Int(self.frontier.size() as i64)];
-        self.session.execute("INSERT INTO request (id, first_seq, last_seq) VALUES ($1, $2, $3)", &values).await?;
         Ok(Outcome::Committed { first, events: commit.events, repeated: false })
     }
 
     async fn committed_before(&mut self, commit: &Commit) -> Result<Option<Outcome>, LedgerError> {
-        let sql = "SELECT first_seq, last_seq FROM request WHERE id = $1";
-        let Some(row) = self.session.row(sql, &[Value::Text(commit.request.to_string())]).await? else {
-            return Ok(None);
-        };
-        let (first, last) = (row.int("first_seq")?, row.int("last_seq")?);
-        let bodies = "SELECT body FROM event_body WHERE seq BETWEEN $1 AND $2 ORDER BY seq";
-        let rows = self.session.rows(bodies, &[Value::Int(first), Value::Int(last)]).await?;
-        let events = rows.iter().map(|row| row.json("body")).collect::<Result<_, _>>()?;
-        Ok(Some(Outcome::Committed { first: first as u64, events, repeated: true }))
+        let earlier = event::of_request(&mut self.session, commit.request).await?;
+        Ok(earlier.map(|earlier| Outcome::Committed { first: earlier.fact.seq, events: earlier.value, repeated: true }))
     }
 
     /// Appends one event: its leaf, its body, its place in the tree, and what follows from it in the tables.
@@ -111,6 +103,7 @@ impl Tx {
         self.session.execute("INSERT INTO leaf (seq, entry, hash) VALUES ($1, $2, $3)", &values).await?;
         let values = [Value::Int(seq as i64), Value::Blob(body.salt.to_vec()), Value::Text(body.text)];
         self.session.execute("INSERT INTO event_body (seq, salt, body) VALUES ($1, $2, $3)", &values).await?;
+        event::insert(&mut self.session, &leaf, event.project()).await?;
         for subtree in self.frontier.append(hash) {
             let (level, place) = (Value::Int(i64::from(subtree.level)), Value::Int(subtree.index as i64));
             let values = [level, place, Value::Blob(subtree.hash.to_vec())];
@@ -122,19 +115,19 @@ impl Tx {
 
 /// The time to stamp events with: in the ledger it never runs backwards, even if the machine's clock was set back.
 async fn not_before_the_last(session: &mut Session, size: u64, now: Timestamp) -> Result<Timestamp, LedgerError> {
-    let Some(row) = session.row("SELECT entry FROM leaf WHERE seq = $1", &[Value::Int(size as i64)]).await? else {
+    let Some(row) = session.row("SELECT time FROM event WHERE seq = $1", &[Value::Int(size as i64)]).await? else {
         return Ok(now);
     };
-    let last: Leaf = row.json("entry")?;
-    let behind = last.time.micros().saturating_sub(now.micros());
+    let last = Timestamp(row.int("time")?);
+    let behind = last.micros().saturating_sub(now.micros());
     if behind > CLOCK_TOLERANCE_MICROS {
         tracing::warn!(
             seconds = behind / 1_000_000,
             "the clock is behind the ledger's last event, as if it was set back: new events are stamped {}",
-            last.time
+            last
         );
     }
-    Ok(now.max(last.time))
+    Ok(now.max(last))
 }
 
 /// Reads the complete subtrees that leaves consist of, largest first.

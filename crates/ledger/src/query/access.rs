@@ -7,8 +7,8 @@ use stemma_core::{
     policy::Role,
 };
 
-use super::{Reading, Recorded, View, recorded, text};
-use crate::{LedgerError, commit::note};
+use super::{Reading, View, recorded, text};
+use crate::{LedgerError, Recorded, commit::note};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantRow {

@@ -7,9 +7,9 @@ use stemma_core::{
     name::{DatasetName, ProjectName},
 };
 
-use super::{DIGESTS_CHUNK, Key, Recorded, View, bodies, recorded, text};
+use super::{DIGESTS_CHUNK, Key, View, bodies, recorded, text};
 use crate::{
-    LedgerError,
+    LedgerError, Recorded,
     commit::note,
     sql::{Row, Value},
 };

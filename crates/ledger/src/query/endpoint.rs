@@ -7,10 +7,11 @@ use stemma_core::{
     route::Revision,
 };
 
-use super::{Key, Recorded, View, bodies, recorded, text};
+use super::{Key, View, bodies, recorded, text};
 use crate::{
-    LedgerError,
+    LedgerError, Recorded,
     commit::note,
+    event::FACT,
     sql::{Row, Value},
 };
 
@@ -140,8 +141,8 @@ impl View {
         note("live_revision", &[]);
         let mut read = self.read().await?;
         let sql = format!(
-            "SELECT b.body AS body, leaf.entry AS entry FROM live_revision l \
-             JOIN event_body b ON b.seq = l.to_seq JOIN leaf ON leaf.seq = l.to_seq \
+            "SELECT b.body AS body, {FACT} FROM live_revision l \
+             JOIN event_body b ON b.seq = l.to_seq JOIN event ON event.seq = l.to_seq \
              WHERE {} AND NOT ({}) AND NOT EXISTS (SELECT 1 FROM live_revision later \
              WHERE later.endpoint = l.endpoint AND later.from_seq > l.from_seq AND {}) ORDER BY l.to_seq",
             read.was_made("l"),

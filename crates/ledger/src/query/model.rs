@@ -9,8 +9,8 @@ use stemma_core::{
     version::VersionNumber,
 };
 
-use super::{Key, Recorded, View, recorded, text};
-use crate::{LedgerError, commit::note, sql::Value};
+use super::{Key, View, recorded, text};
+use crate::{LedgerError, Recorded, commit::note, sql::Value};
 
 /// Things named in one question to the database.
 const IDS_CHUNK: usize = 2000;

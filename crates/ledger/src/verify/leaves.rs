@@ -11,7 +11,8 @@ use stemma_core::{
 
 use crate::{
     LedgerError,
-    commit::{CLOCK_TOLERANCE_MICROS, Leaf, commitment},
+    commit::CLOCK_TOLERANCE_MICROS,
+    event::{Leaf, commitment},
     projection,
     sql::{Row, Session, Value},
     tree::{Frontier, Hash, leaf_hash},
@@ -161,9 +162,14 @@ async fn take(row: &Row, replayed: &mut Session, sizes: &BTreeSet<u64>, walk: &m
         walk.note_time(seq, time);
     }
     let applied = match found.event {
-        Ok(event) => {
-            projection::apply(replayed, seq, &event).await.map_err(|error| format!("it can't be applied: {error}"))
-        }
+        Ok(event) => match projection::apply(replayed, seq, &event).await {
+            // it may follow from what can't be read, which is told
+            Err(LedgerError::Unfollowing { .. }) if !walk.unread.is_empty() => {
+                walk.unread.insert(seq);
+                Ok(())
+            }
+            applied => applied.map_err(|error| format!("it can't be applied: {error}")),
+        },
         Err(what) => Err(what),
     };
     if let Err(what) = applied {

@@ -1,6 +1,6 @@
 //! Tables, indexes, views and triggers: those that the migrations make, as they make them, and no others.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use stemma_core::audit::{Check, Fault};
 
@@ -53,7 +53,7 @@ pub async fn check(live: &mut Session, replayed: &mut Session) -> Result<Check, 
 }
 
 /// The tables that a database has, by name.
-pub async fn tables(replayed: &mut Session) -> Result<BTreeMap<String, ()>, LedgerError> {
+pub async fn tables(replayed: &mut Session) -> Result<BTreeSet<String>, LedgerError> {
     let rows = replayed.rows("SELECT name FROM sqlite_master WHERE type = 'table'", &[]).await?;
-    rows.iter().map(|row| Ok((row.text("name")?, ()))).collect()
+    rows.iter().map(|row| row.text("name")).collect()
 }

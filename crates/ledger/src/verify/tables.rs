@@ -17,7 +17,7 @@ pub async fn check(live: &mut Session, replayed: &mut Session, walk: &Walk) -> R
     let mut check = Check::new("tables", "tables equal a replay of all events");
     let made = schema::tables(replayed).await?;
     let mut faults = Vec::new();
-    for (table, columns) in projection::TABLES.into_iter().filter(|(table, _)| made.contains_key(*table)) {
+    for (table, columns) in projection::TABLES.into_iter().filter(|(table, _)| made.contains(*table)) {
         check.looked_at += 1;
         if let Err(error) = compare(live, replayed, table, columns, walk, &mut faults).await {
             faults.push(Fault::at(format!("table `{table}`"), error.to_string()));

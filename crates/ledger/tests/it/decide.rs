@@ -1,19 +1,22 @@
 //! Decisions and what they stand on, what is known as of a moment, and a writer that many share.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use stemma_core::{
+    ManualClock, Timestamp,
     event::Event,
     lineage::{Node, NodeKind},
     name::{ModelName, ProjectName},
     policy::{ModelPolicy, Role},
     prediction::PredictionAddress,
 };
-use stemma_ledger::{Commit, Ledger, LedgerError, Outcome, Premises, Side, View};
+use stemma_ledger::{Commit, Ledger, LedgerError, LedgerOptions, Outcome, Premises, Side, View};
 
 use crate::{
-    events::{every_kind, number},
+    events::{add, every_kind, number, try_to_add},
     suite::on_every_database,
-    world::{actor, change, commit},
+    world::{World, actor, change, commit},
 };
 
 fn project(name: &str) -> Vec<Event> {
@@ -123,8 +126,13 @@ fn without_times(said: &str) -> String {
     parts.fold(first, |all, part| all + part.split_once(')').map_or("", |(_, rest)| rest))
 }
 
-fn picked(picks: &[(usize, u32)]) -> Vec<Event> {
-    picks.iter().map(|(kind, n)| every_kind(*n).swap_remove(*kind)).collect()
+/// What all reads say, each after its name.
+async fn read_all(view: &View) -> Vec<(&'static str, String)> {
+    let mut said = Vec::new();
+    for what in READS {
+        said.push((what, without_times(&read(view, what).await)));
+    }
+    said
 }
 
 /// An event that no table follows from.
@@ -147,13 +155,18 @@ proptest! {
     ) {
         on_every_database(async |world| {
             let ledger = world.open().await.unwrap();
-            commit(&ledger, [harmless(), picked(&before)].concat()).await;
+            commit(&ledger, harmless()).await;
+            for (kind, n) in &before {
+                add(&ledger, *kind, *n).await;
+            }
             let mut stood = Vec::new();
             for what in READS {
                 let (premises, said) = ledger.deciding(read(&ledger.now(), what)).await;
                 stood.push((what, premises, said));
             }
-            commit(&ledger, picked(&after)).await;
+            for (kind, n) in &after {
+                add(&ledger, *kind, *n).await;
+            }
             for (what, premises, said) in stood {
                 let is_changed = read(&ledger.now(), what).await != said;
                 let moved = try_commit(&ledger, harmless(), Some(premises)).await == Outcome::Moved;
@@ -163,23 +176,32 @@ proptest! {
     }
 
     #[test]
-    fn what_was_known_after_an_event_is_known_of_that_moment_for_ever(
-        picks in proptest::collection::vec((0usize..27, 0u32..3), 1..25),
+    fn what_was_known_after_an_event_and_at_its_time_is_what_the_events_up_to_it_make(
+        picks in proptest::collection::vec((0usize..27, 0u32..3), 1..20),
     ) {
         on_every_database(async |world| {
-            let ledger = world.open().await.unwrap();
-            let mut known = Vec::new();
-            for pick in &picks {
-                let seq = commit(&ledger, picked(&[*pick])).await;
-                let mut said = Vec::new();
-                for what in READS {
-                    said.push(without_times(&read(&ledger.now(), what).await));
-                }
-                known.push((seq, said));
+            let clock = Arc::new(ManualClock::at(Timestamp(1_000_000_000)));
+            let ledger = Ledger::open(LedgerOptions { clock: clock.clone(), ..world.options() }).await.unwrap();
+            // the same events again, one by one
+            let empty = World::new(world.kind);
+            let replay = empty.open().await.unwrap();
+            for (kind, n) in &picks {
+                clock.advance_micros(1_000_000);
+                add(&ledger, *kind, *n).await;
             }
-            for (seq, said) in known {
-                for (what, then) in READS.iter().zip(said) {
-                    assert_eq!(without_times(&read(&ledger.after(seq), what).await), then, "`{what}` after event {seq}");
+            let events = ledger.events(0, 1000).await.unwrap();
+            let before = read_all(&ledger.at(Timestamp(1_000_000_000)).await.unwrap()).await;
+            assert_eq!(before, read_all(&replay.now()).await, "before the first event");
+            for (event, next) in events.iter().zip(events[1..].iter().map(Some).chain([None])) {
+                assert!(try_to_add(&replay, event.event.clone()).await.is_some());
+                let expected = read_all(&replay.now()).await;
+                assert_eq!(read_all(&ledger.after(event.seq)).await, expected, "after event {}", event.seq);
+                // several events may be of one time
+                if next.is_none_or(|next| next.time > event.time) {
+                    let later = Timestamp(event.time.micros() + 999_999);
+                    for time in [event.time, later] {
+                        assert_eq!(read_all(&ledger.at(time).await.unwrap()).await, expected, "at {time}");
+                    }
                 }
             }
         });

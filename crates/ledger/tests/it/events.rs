@@ -1,9 +1,9 @@
 //! One event of every kind, and random sequences of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use stemma_core::{
-    Digest, Timestamp,
+    Digest, ManualClock, Timestamp,
     composition::Sequence,
     event::SealedRows,
     event::{
@@ -13,10 +13,17 @@ use stemma_core::{
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
     lineage::{EdgeKind, Node, NodeKind},
     policy::{ModelPolicy, PromotionGrounds, Role, Stage},
+    record::{Actor, Auth},
     route::{LogMode, Revision, Route},
     signature::Signature,
     target::Target,
     version::{Step, VersionNumber},
+};
+use stemma_ledger::{Commit, EventFilter, EventRow, Ledger, LedgerError, LedgerOptions, Outcome};
+
+use crate::{
+    suite::on_every_database,
+    world::{change, commit},
 };
 
 pub fn number(pipeline: u32) -> VersionNumber {
@@ -27,7 +34,8 @@ fn parse<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().unwrap()
 }
 
-/// An event of each kind but `SigningKeyRotated`, after which only the ledger's own next key opens it; `n` makes its names differ.
+/// An event of each kind but `SigningKeyRotated`, after which only the ledger's own next key opens it. `n` makes the names
+/// differ of what may be there once; models, aliases and endpoints are the same, so that each `n` ends what one before made.
 pub fn every_kind(n: u32) -> Vec<Event> {
     let project = parse("default");
     let version = VersionRegistered {
@@ -77,11 +85,11 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         Event::HomeCreated { home: HomeId::from_u128(1), key: None },
         Event::ProjectCreated { project: parse(&format!("project{n}")) },
         Event::PrincipalAdded { principal: parse(&format!("user{n}@example.org")) },
-        Event::RoleGranted { principal: parse("ada@example.org"), project: None, role: Role::Owner },
-        Event::RoleRevoked { principal: parse("ada@example.org"), project: None, role: Role::Owner },
+        Event::RoleGranted { principal: parse(&format!("user{n}@example.org")), project: None, role: Role::Owner },
+        Event::RoleRevoked { principal: parse(&format!("user{n}@example.org")), project: None, role: Role::Owner },
         Event::TokenIssued {
             token: TokenId::from_u128(u128::from(n)),
-            principal: parse("ada@example.org"),
+            principal: parse(&format!("user{n}@example.org")),
             label: "laptop".into(),
             expires: Some(Timestamp(5)),
             check: Digest::of(&[7; 32]),
@@ -200,6 +208,129 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             reason: "the disk broke; the backup of Monday".into(),
         }),
     ]
+}
+
+/// The same for a home that was made already.
+pub fn later_kinds(n: u32) -> Vec<Event> {
+    every_kind(n).into_iter().filter(|event| event.kind() != "home_created").collect()
+}
+
+/// What must have happened before an event can end it.
+fn needs(kind: &str) -> Option<&'static str> {
+    match kind {
+        "role_revoked" => Some("role_granted"),
+        "token_revoked" => Some("token_issued"),
+        "promoted" => Some("version_registered"),
+        "endpoint_taken_down" => Some("revision_deployed"),
+        "edge_withdrawn" => Some("edge_declared"),
+        _ => None,
+    }
+}
+
+/// Commits the event of a kind, by its place in the list, after the one that it needs; returns it with its seq, or nothing
+/// if it does not follow from what is there.
+pub async fn add(ledger: &Ledger, kind: usize, n: u32) -> Option<(u64, Event)> {
+    let event = every_kind(n).swap_remove(kind);
+    if let Some(needed) = needs(event.kind()) {
+        let needed = every_kind(n).into_iter().find(|event| event.kind() == needed).unwrap();
+        try_to_add(ledger, needed).await;
+    }
+    try_to_add(ledger, event).await
+}
+
+pub async fn try_to_add(ledger: &Ledger, event: Event) -> Option<(u64, Event)> {
+    match ledger.commit(change(vec![event.clone()])).await {
+        Ok(Outcome::Committed { first, .. }) => Some((first, event)),
+        Err(LedgerError::Unfollowing { .. }) => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_there_once_is_not_made_twice_and_what_ends_ends_one_thing() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let refused = async |event: Event, why: &str| match ledger.commit(change(vec![event])).await {
+            Err(error @ LedgerError::Unfollowing { .. }) => {
+                assert!(error.to_string().contains(why), "{error}");
+                assert_eq!(error.kind(), stemma_core::ErrorKind::Conflict);
+            }
+            other => panic!("{other:?}"),
+        };
+        for event in every_kind(0).into_iter().filter(|event| needs(event.kind()).is_some()) {
+            refused(event, "it ends 0 rows of table").await;
+        }
+        commit(&ledger, every_kind(0)).await;
+        let size = ledger.head_seq();
+        for event in every_kind(0) {
+            match event.kind() {
+                // what ended may begin anew, and these may be said as often as one likes
+                "role_granted"
+                | "policy_set"
+                | "promoted"
+                | "alias_moved"
+                | "runs_sealed"
+                | "rows_sealed"
+                | "predictions_noted"
+                | "endpoint_taken_down"
+                | "revision_activated"
+                | "edge_declared"
+                | "content_kept"
+                | "content_purged"
+                | "history_accepted" => {}
+                "role_revoked" | "token_revoked" | "edge_withdrawn" => refused(event, "it ends 0 rows of table").await,
+                kind => {
+                    refused(event, if kind == "home_created" { "`home` says so already" } else { "says so already" })
+                        .await
+                }
+            }
+        }
+        // nothing of what was refused is there
+        assert_eq!(ledger.head_seq(), size);
+        assert_eq!(ledger.verify().await.first_bad, None);
+    });
+}
+
+#[test]
+fn events_are_found_by_all_that_is_said_of_them() {
+    on_every_database(async |world| {
+        let clock = Arc::new(ManualClock::at(Timestamp(0)));
+        let ledger = Ledger::open(LedgerOptions { clock: clock.clone(), ..world.options() }).await.unwrap();
+        for n in 0..3 {
+            clock.advance_micros(1);
+            let events = if n == 0 { every_kind(n) } else { later_kinds(n) };
+            let who = Actor { principal: parse(&format!("user{n}")), auth: Auth::Asserted };
+            ledger.commit(Commit { actor: who, ..change(events) }).await.unwrap();
+        }
+        let all = ledger.events(0, 1000).await.unwrap();
+        let found = async |filter: EventFilter, expected: &dyn Fn(&EventRow) -> bool| {
+            let expected: Vec<_> = all.iter().filter(|row| expected(row)).cloned().collect();
+            assert!(!expected.is_empty() && expected.len() < all.len(), "{filter:?}");
+            assert_eq!(ledger.events_that(&filter, 0, 1000).await.unwrap(), expected, "{filter:?}");
+            let rest = ledger.events_that(&filter, expected[0].seq, 2).await.unwrap();
+            assert_eq!(rest, expected[1..expected.len().min(3)], "{filter:?}");
+        };
+        let filter = EventFilter::default;
+        for one in [&all[7], &all[20], &all[40]] {
+            let (kind, subject) = (one.event.kind(), one.event.subject());
+            found(EventFilter { kind: Some(kind.into()), ..filter() }, &|row| row.event.kind() == kind).await;
+            found(EventFilter { subject: Some(subject.clone()), ..filter() }, &|row| row.event.subject() == subject)
+                .await;
+            found(EventFilter { request: Some(one.request), ..filter() }, &|row| row.request == one.request).await;
+            let who = one.actor.principal.clone();
+            found(EventFilter { actor: Some(who.clone()), ..filter() }, &|row| row.actor.principal == who).await;
+            let since = Some(Timestamp(2));
+            let late = EventFilter { kind: Some(kind.into()), since, ..filter() };
+            found(late, &|row| row.event.kind() == kind && row.time >= Timestamp(2)).await;
+        }
+        let default = parse("default");
+        found(EventFilter { project: Some(default), ..filter() }, &|row| {
+            row.event.project().is_some_and(|project| project.as_str() == "default")
+        })
+        .await;
+        let (since, until) = (Some(Timestamp(2)), Some(Timestamp(3)));
+        found(EventFilter { since, until, ..filter() }, &|row| row.time == Timestamp(2)).await;
+    });
 }
 
 #[test]
