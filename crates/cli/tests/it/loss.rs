@@ -44,7 +44,7 @@ impl Home {
 }
 
 /// Alters the ledger as somebody with the database at hand.
-fn alter(desk: &Desk, sql: &str) {
+pub fn alter(desk: &Desk, sql: &str) {
     let script = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.execute(sys.argv[2])\nc.commit()";
     let mut python = std::process::Command::new("python3");
     let status = python.args(["-c", script]).arg(desk.work().join(".stemma/ledger.db")).arg(sql).status().unwrap();
@@ -204,18 +204,4 @@ fn an_audit_needs_nothing_that_damage_took_away_and_writes_nothing() {
     let serving = Serving::start(&desk);
     assert!(desk.ok(&["audit", "verify"]).contains("passed"));
     drop(serving);
-
-    // an older home is looked at as it is, and stays as it is
-    for sql in [
-        "DELETE FROM migration WHERE number = 5",
-        "DROP TABLE grant_entry",
-        "DROP TABLE row_seal",
-        "DROP TABLE prediction_note",
-    ] {
-        alter(&desk, sql);
-    }
-    let before = fs::read(desk.work().join(".stemma/ledger.db")).unwrap();
-    let done = desk.run(&["audit", "verify"]);
-    assert!(done.stdout.contains("4 of 5 migrations"), "{done:#?}");
-    assert_eq!(fs::read(desk.work().join(".stemma/ledger.db")).unwrap(), before);
 }

@@ -15,6 +15,7 @@ mod lineage;
 mod loss;
 mod memory;
 mod models;
+mod old_home;
 mod onnx;
 mod owner;
 mod pages;
