@@ -7,7 +7,7 @@ pub const ARGUMENT: &str = "sandboxed-model";
 
 /// No threads, no settings, no logging: the sandbox would allow none of it.
 pub fn serve() -> ExitCode {
-    match stemma_engine::validate::child::serve(std::io::stdin().lock(), std::io::stdout().lock()) {
+    match stemma_engine::model::validate::child::serve(std::io::stdin().lock(), std::io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -1,48 +1,27 @@
 //! Audit: a home checked against itself, as it lies there: no right, token or table is needed to look at it, so that
 //! damage which keeps the home from being opened is named too.
 
+mod history;
 mod home;
 mod packages;
-mod predictions;
+mod witness;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+pub use self::history::look_at_history;
 
-use stemma_api::types::{AuditEvent, AuditReport, Checkpoint, Page};
-use stemma_core::{Digest, Problem, audit::Check, history};
+use stemma_api::types::{AuditEvent, AuditReport, Page};
+use stemma_core::{Problem, audit::Check, history::origin};
 use stemma_ledger::LedgerAtRest;
 
-use crate::{Engine, Layout, facts::ledger_problem};
+use crate::{Known, Layout, problem::ledger_problem};
 
-/// Verifies what answers rest on in the home of a folder, which need not be open, and may be.
-pub async fn audit_home(root: &Path) -> AuditReport {
-    audit(&Layout::new(root)).await
-}
-
-/// What a home needs and holds besides its ledger.
-pub struct HomeNeeds {
-    /// Content that facts need, with who needs it.
-    pub content: BTreeMap<Digest, BTreeSet<String>>,
-    /// The part of the prediction log that is not sealed yet.
-    pub predictions: Check,
-}
-
-/// Asks a home, as it lies there, what must be there.
-pub async fn home_needs(root: &Path) -> Result<HomeNeeds, Problem> {
-    let layout = Layout::new(root);
-    let view = LedgerAtRest::open(&layout.ledger()).await.map_err(ledger_problem)?;
-    let content = view.needed_content().await.map_err(ledger_problem)?;
-    Ok(HomeNeeds { content, predictions: predictions::check(&layout, &view).await })
-}
-
-async fn audit(layout: &Layout) -> AuditReport {
+/// Verifies ledger and home file of a folder, which need not be open, and may be; returns the ledger that was read, if it
+/// could be.
+pub async fn audit_facts(layout: &Layout) -> (AuditReport, Option<LedgerAtRest>) {
     let view = LedgerAtRest::open(&layout.ledger()).await;
     let (home, check) = home::check(layout, view.as_ref().ok()).await;
     let mut report = match (&view, home) {
         (Ok(view), home) => {
-            let origin = home.map_or(String::new(), history::origin);
+            let origin = home.map_or(String::new(), origin);
             let mut report = view.verify(&layout.checkpoints(), &origin).await;
             report.add(signing_key(layout, view).await);
             report
@@ -56,9 +35,8 @@ async fn audit(layout: &Layout) -> AuditReport {
     report.add(check);
     if let Ok(view) = &view {
         report.add(packages::check(layout, view).await);
-        report.add(predictions::check(layout, view).await);
     }
-    report
+    (report, view.ok())
 }
 
 /// Where the key lies is what the home's file says; one that can't be read has a fault of its own.
@@ -70,12 +48,7 @@ async fn signing_key(layout: &Layout, view: &LedgerAtRest) -> Check {
     view.check_key(&layout.checkpoints(), outside.as_deref()).await
 }
 
-impl Engine {
-    /// Verifies the whole ledger, and names all that is not what it was.
-    pub async fn audit_verify(&self) -> Result<AuditReport, Problem> {
-        Ok(audit(self.layout()).await)
-    }
-
+impl Known {
     pub async fn audit_events(&self, after: u64, limit: u32) -> Result<Page<AuditEvent>, Problem> {
         let rows = self.ledger().events(after, limit).await.map_err(ledger_problem)?;
         let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.seq.to_string())).flatten();
@@ -93,11 +66,5 @@ impl Engine {
             })
             .collect();
         Ok(Page { items, next })
-    }
-
-    /// The signed head of the ledger as it is now.
-    pub async fn checkpoint(&self) -> Result<Checkpoint, Problem> {
-        let checkpoint = self.ledger().checkpoint().await.map_err(ledger_problem)?;
-        Ok(Checkpoint { note: checkpoint.note(), key: checkpoint.key().to_string() })
     }
 }

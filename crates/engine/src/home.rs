@@ -1,34 +1,28 @@
 //! A home: made once, opened by its owner process.
 
 use std::{
-    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, RwLock},
+    sync::Arc,
 };
 
-use stemma_api::types::PolicyState;
 use stemma_core::{
     Clock, Digest, ErrorKind, Problem,
     event::Event,
     history,
     id::{HomeId, RequestId, TokenId},
-    name::{GateName, ModelName, PrincipalName, ProjectName},
-    policy::{GateFault, GateSpec, ModelPolicy, Role},
+    name::{PrincipalName, ProjectName},
+    policy::Role,
     record::{Actor, Auth},
 };
-use stemma_gateway::{Gateway, LogOptions, PredictionLog};
 use stemma_ledger::{Commit, Ledger, LedgerAtRest, LedgerOptions, LedgerUrl};
 use stemma_store::Store;
 
 use crate::{
-    Engine, Inner,
-    access::{AccessTable, NewToken, new_token},
-    collect::{FolderNeeds, Promises},
-    content::store_problem,
-    facts::ledger_problem,
+    Engine, Known,
+    content::{FolderNeeds, purge::resume_purges},
     layout::{HOME_FORMAT, HomeFile, Layout},
-    ready::Readiness,
-    seal::log_problem,
+    problem::{ledger_problem, store_problem},
+    rights::access::{NewToken, new_token},
 };
 
 /// Events with which a home begins.
@@ -103,141 +97,11 @@ impl Engine {
         if ledger.now().has_prediction_notes().await.map_err(ledger_problem)? {
             layout.require_prediction_key()?;
         }
-        let prediction_key = layout.prediction_key()?;
         let store = Store::open(&layout.content()).map_err(store_problem)?;
-        let log =
-            PredictionLog::open(&layout.predictions(), prediction_key.clone(), clock.clone(), LogOptions::default());
-        let log = log.map_err(log_problem)?;
-        for segment in log.recovered().iter().filter(|segment| segment.damage.is_some()) {
-            tracing::error!(
-                segment = format!("{:016x}", segment.segment),
-                "a segment of the prediction log is damaged"
-            );
-        }
-        let gateway = Gateway::new(log.clone(), clock.clone());
-        let engine = Self(Arc::new(Inner {
-            home: home.home,
-            layout,
-            clock,
-            ledger,
-            store,
-            log,
-            gateway,
-            prediction_key,
-            access: RwLock::new(Arc::new(AccessTable::default())),
-            rights: tokio::sync::Mutex::new(()),
-            model_server: std::sync::OnceLock::new(),
-            folder_needs: around.folder_needs,
-            models: Mutex::new(HashMap::new()),
-            promises: Promises::default(),
-            witnessing: Mutex::default(),
-            health: Mutex::default(),
-            readiness: Readiness::default(),
-        }));
+        let engine = Self::new(Known::new(home.home, layout, clock, ledger, store), around.folder_needs);
         engine.reload_access().await?;
-        engine.resume_purges().await?;
+        resume_purges(&engine).await?;
         Ok(engine)
-    }
-
-    /// Declares a model's rules; the model is made if there is none.
-    pub async fn set_policy(
-        &self,
-        caller: &crate::Caller,
-        request: RequestId,
-        project: &ProjectName,
-        model: &ModelName,
-        policy: ModelPolicy,
-    ) -> Result<PolicyState, Problem> {
-        caller.must_be_proved("set a policy")?;
-        let pinned = BTreeMap::from([(model.clone(), self.pinned(project, policy).await?)]);
-        let mut states = self.set_pinned(caller, request, project, pinned).await?;
-        Ok(states.remove(model).expect("each model has a state"))
-    }
-
-    /// Declares the rules of several models: of all, or of none if one can't be.
-    pub async fn set_policies(
-        &self,
-        caller: &crate::Caller,
-        request: RequestId,
-        project: &ProjectName,
-        policies: BTreeMap<ModelName, ModelPolicy>,
-    ) -> Result<BTreeMap<ModelName, PolicyState>, Problem> {
-        caller.must_be_proved("set a policy")?;
-        let mut pinned = BTreeMap::new();
-        for (model, policy) in policies {
-            let policy = self.pinned(project, policy).await.map_err(|problem| {
-                let message = format!("no rules were set, for those of `{model}` can't be: {}", problem.message);
-                Problem { message, ..problem }
-            })?;
-            pinned.insert(model, policy);
-        }
-        self.set_pinned(caller, request, project, pinned).await
-    }
-
-    async fn set_pinned(
-        &self,
-        caller: &crate::Caller,
-        request: RequestId,
-        project: &ProjectName,
-        policies: BTreeMap<ModelName, ModelPolicy>,
-    ) -> Result<BTreeMap<ModelName, PolicyState>, Problem> {
-        let wanted = &policies;
-        let decide = || async move {
-            let mut events = Vec::new();
-            for (model, policy) in wanted {
-                let known = self.versions_if_any(project, model).await?.is_some();
-                if known && self.policy_or_default(project, model).await? == *policy {
-                    continue;
-                }
-                let (project, model, policy) = (project.clone(), model.clone(), policy.clone());
-                if !known {
-                    events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
-                }
-                events.push(Event::PolicySet { project, model, policy });
-            }
-            Ok(events)
-        };
-        let events = self.change(caller, request, decide).await?;
-        let is_changed = |wanted: &ModelName| {
-            events.iter().any(|event| matches!(event, Event::PolicySet { model, .. } if model == wanted))
-        };
-        let state = |(model, policy)| {
-            let changed = is_changed(&model);
-            (model, PolicyState { policy, changed })
-        };
-        Ok(policies.into_iter().map(state).collect())
-    }
-}
-
-impl Engine {
-    /// A policy whose data are named with their numbers: a newer version of a dataset does not change what was declared.
-    async fn pinned(&self, project: &ProjectName, mut policy: ModelPolicy) -> Result<ModelPolicy, Problem> {
-        if let Some(spec) = &mut policy.evaluation {
-            spec.data = self.evaluation_data(project, spec).await?.name;
-        }
-        for (name, gate) in &mut policy.gates {
-            gate.check(policy.evaluation.as_ref()).map_err(|fault| wrong_gate(name, fault))?;
-            for data in gate.datasets_mut() {
-                let version = self.find_dataset(project, data).await?;
-                *data = format!("{}@{}", version.dataset, version.number);
-            }
-            if let GateSpec::RegressionCases { path, cases } = gate {
-                let missing = || {
-                    let message = format!("gate `{name}` has no cases: the digest of those in `{path}` is missing");
-                    Problem::invalid(message).hint("`stemma policy apply` packs and sends them")
-                };
-                self.packed_cases(project, cases.ok_or_else(missing)?).await?;
-            }
-        }
-        Ok(policy)
-    }
-}
-
-fn wrong_gate(name: &GateName, fault: GateFault) -> Problem {
-    let problem = Problem::invalid(format!("gate `{name}`: {}", fault.message));
-    match fault.hint {
-        Some(hint) => problem.hint(hint),
-        None => problem,
     }
 }
 

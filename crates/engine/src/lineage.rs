@@ -2,9 +2,10 @@
 
 mod describe;
 mod folders;
+mod link;
 mod start;
 mod step;
-mod trace;
+pub(crate) mod trace;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -19,11 +20,13 @@ use stemma_core::{
     name::ProjectName,
 };
 
-pub(crate) use self::{
-    start::Start,
-    walk::{Bounds, DEPTH_MAX, Walk},
+use self::walk::DEPTH_MAX;
+pub use self::{
+    describe::describe,
+    start::{Start, find_thing},
+    walk::{Bounds, Walk, walk},
 };
-use crate::{Caller, Engine};
+use crate::Known;
 
 /// What is asked of the tree.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -37,48 +40,44 @@ pub struct AskLineage {
     pub kinds: Vec<NodeKind>,
 }
 
-impl Engine {
-    pub async fn lineage(&self, caller: &Caller, project: &ProjectName, ask: &AskLineage) -> Result<Lineage, Problem> {
-        let bounds = Bounds { depth: depth(ask.depth)?, ..Bounds::default() };
-        let start = self.find_thing(caller, project, &ask.of).await?;
-        let mut walk = self.walk(project, &start, ask.direction, bounds).await?;
-        let starts = begin(&start, ask.direction, &mut walk);
-        let (mut tree, reasons) = self.draw(project, walk, ask.direction).await?;
-        if !ask.kinds.is_empty() {
-            keep_kinds(&mut tree, &ask.kinds, &starts);
-        }
-        Ok(Lineage { of: start.name, direction: ask.direction, starts, tree, reasons })
+/// The family tree around a thing.
+pub async fn lineage(known: &Known, project: &ProjectName, start: Start, ask: &AskLineage) -> Result<Lineage, Problem> {
+    let bounds = Bounds { depth: depth(ask.depth)?, ..Bounds::default() };
+    let mut walk = walk(known, project, &start, ask.direction, bounds).await?;
+    let starts = begin(&start, ask.direction, &mut walk);
+    let (mut tree, reasons) = draw(known, project, walk, ask.direction).await?;
+    if !ask.kinds.is_empty() {
+        keep_kinds(&mut tree, &ask.kinds, &starts);
     }
+    Ok(Lineage { of: start.name, direction: ask.direction, starts, tree, reasons })
 }
 
-impl Engine {
-    /// The tree of a walk, and why it may not tell everything.
-    pub(crate) async fn draw(
-        &self,
-        project: &ProjectName,
-        walk: Walk,
-        direction: Direction,
-    ) -> Result<(FamilyTree, Vec<String>), Problem> {
-        let (nodes, known) = self.describe(project, &walk).await?;
-        let mut gaps: BTreeSet<Gap> = walk.cuts().collect();
-        gaps.extend(weak_parts(&walk.nodes, &walk.edges, &known));
-        if direction == Direction::Up {
-            gaps.extend(open_ends(&walk.nodes, &walk.edges, &known));
-        }
-        let tree = FamilyTree { nodes, edges: walk.edges, complete: gaps.is_empty() };
-        Ok((tree, gaps.iter().map(Gap::to_string).collect()))
+/// The tree of a walk, and why it may not tell everything.
+async fn draw(
+    known: &Known,
+    project: &ProjectName,
+    walk: Walk,
+    direction: Direction,
+) -> Result<(FamilyTree, Vec<String>), Problem> {
+    let (nodes, seen) = describe(known, project, &walk).await?;
+    let mut gaps: BTreeSet<Gap> = walk.cuts().collect();
+    gaps.extend(weak_parts(&walk.nodes, &walk.edges, &seen));
+    if direction == Direction::Up {
+        gaps.extend(open_ends(&walk.nodes, &walk.edges, &seen));
     }
+    let tree = FamilyTree { nodes, edges: walk.edges, complete: gaps.is_empty() };
+    Ok((tree, gaps.iter().map(Gap::to_string).collect()))
+}
 
-    /// All that made a prediction what it is.
-    pub(crate) async fn draw_above(
-        &self,
-        project: &ProjectName,
-        start: &Start,
-    ) -> Result<(FamilyTree, Vec<String>), Problem> {
-        let mut walk = self.walk(project, start, Direction::Up, Bounds::default()).await?;
-        begin(start, Direction::Up, &mut walk);
-        self.draw(project, walk, Direction::Up).await
-    }
+/// All that made a prediction what it is.
+pub async fn draw_above(
+    known: &Known,
+    project: &ProjectName,
+    start: &Start,
+) -> Result<(FamilyTree, Vec<String>), Problem> {
+    let mut walk = walk(known, project, start, Direction::Up, Bounds::default()).await?;
+    begin(start, Direction::Up, &mut walk);
+    draw(known, project, walk, Direction::Up).await
 }
 
 fn depth(asked: Option<u32>) -> Result<u32, Problem> {

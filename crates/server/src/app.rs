@@ -4,15 +4,28 @@ use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 use stemma_core::history::VerifierKey;
-use stemma_engine::Engine;
+use stemma_delivery::Delivery;
+use stemma_engine::{Engine, Known};
 
 use crate::guard::{Host, Way};
 
 /// Shared by all requests; cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    pub engine: Engine,
+    pub delivery: Delivery,
     pub access: Arc<AccessRules>,
+}
+
+impl App {
+    /// Acts on what is not live.
+    pub fn engine(&self) -> &Engine {
+        self.delivery.engine()
+    }
+
+    /// What the home knows.
+    pub fn known(&self) -> &Known {
+        self.delivery.known()
+    }
 }
 
 /// How strangers are met.

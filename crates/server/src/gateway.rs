@@ -17,7 +17,7 @@ use crate::{
 
 pub async fn answer(app: App, request: Request<Body>) -> Response {
     let (mut parts, body) = request.into_parts();
-    let (path, peer, gateway) = (parts.uri.path().to_owned(), peer_of(&parts.extensions), app.engine.gateway());
+    let (path, peer, gateway) = (parts.uri.path().to_owned(), peer_of(&parts.extensions), app.delivery.gateway());
     let error = |refused: &Problem| error(gateway, &path, refused);
     let way = match guard::check(&parts, peer, &app.access) {
         Ok(way) => way,
@@ -25,8 +25,8 @@ pub async fn answer(app: App, request: Request<Body>) -> Response {
     };
     parts.extensions.insert(client_address(&way));
     let may_be_anonymous = app.access.lets_in_without_token(peer, &way);
-    if let Err(unavailable) = app.engine.ensure_routes().await {
-        return error(&problem::for_peer(unavailable, peer, &app.engine));
+    if let Err(unavailable) = app.delivery.ensure_routes().await {
+        return error(&problem::for_peer(unavailable, peer, app.known()));
     }
     let entered = match enter(gateway, parts, may_be_anonymous) {
         Ok(entered) => entered,
@@ -34,7 +34,7 @@ pub async fn answer(app: App, request: Request<Body>) -> Response {
     };
     // more than the gateway knows of: the ledger, too, must take what is asked
     if entered.asks_whether_ready()
-        && let Err(reason) = app.engine.ready().await
+        && let Err(reason) = app.delivery.ready().await
     {
         return error(&reason);
     }

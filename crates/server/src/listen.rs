@@ -91,9 +91,8 @@ impl Server {
 
     /// Answers until `stop` resolves, then lets requests under way finish for a bounded time.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let engine = self.app.engine.clone();
-        let housekeeping = tokio::spawn(engine.clone().keep_house());
-        let verification = tokio::spawn(engine.keep_verified(self.verify_rate));
+        let housekeeping = tokio::spawn(self.app.delivery.clone().keep_house());
+        let verification = tokio::spawn(self.app.engine().clone().keep_verified(self.verify_rate));
         let (stopping, stopped) = watch::channel(false);
         let doors = Doors::new(self.app, self.admission.clone(), &self.limits, stopped);
         let mut serving = JoinSet::new();

@@ -62,7 +62,7 @@ pub fn is_page(pattern: &str) -> bool {
 
 async fn front(context: Context) -> Result<Response, Problem> {
     // another one for another caller, and another day
-    let project = head::first_project(&context.app.engine, &context.caller).await?;
+    let project = head::first_project(context.app.known(), &context.caller).await?;
     redirect(StatusCode::SEE_OTHER, &href::overview(&project))
 }
 
@@ -82,12 +82,12 @@ struct OverviewPage {
 
 async fn overview(context: Context) -> Result<Response, Problem> {
     let (project, head) = Head::of_project(&context).await?;
-    let engine = &context.app.engine;
+    let (delivery, known) = (&context.app.delivery, context.app.known());
     html(OverviewPage {
         head,
-        endpoints: engine.endpoints(&context.caller, &project).await?,
-        models: engine.models(&project).await?,
-        runs: engine.runs(&project, None, 10).await?.items,
+        endpoints: delivery.endpoints(&context.caller, &project).await?,
+        models: known.models(&project).await?,
+        runs: known.runs(&project, None, 10).await?.items,
         project,
     })
 }
@@ -102,7 +102,7 @@ struct ModelsPage {
 
 async fn models(context: Context) -> Result<Response, Problem> {
     let (project, head) = Head::of_project(&context).await?;
-    html(ModelsPage { head, models: context.app.engine.models(&project).await?, project })
+    html(ModelsPage { head, models: context.app.known().models(&project).await?, project })
 }
 
 #[derive(Template)]
@@ -118,7 +118,7 @@ struct ModelPage {
 
 async fn model(context: Context) -> Result<Response, Problem> {
     let (project, head) = Head::of_project(&context).await?;
-    let detail = context.app.engine.model(&project, &context.path("model")?).await?;
+    let detail = context.app.known().model(&project, &context.path("model")?).await?;
     let primary_name = detail.policy.evaluation.as_ref().map_or("metric", |e| e.primary.as_str()).to_owned();
     let shown = |number: &str| detail.primary.get(number).map_or("–".to_owned(), |value| format!("{value:.4}"));
     let rows = detail.versions.iter().map(|v| (v.clone(), shown(&v.number.to_string()))).collect();
@@ -136,7 +136,7 @@ struct ComparePage {
 async fn compare(context: Context) -> Result<Response, Problem> {
     let (project, head) = Head::of_project(&context).await?;
     let (a, b) = crate::route::compare::sides(&context)?;
-    let found = context.app.engine.compare_versions(&project, &a, &b).await?;
+    let found = context.app.engine().compare_versions(&project, &a, &b).await?;
     let interval = found.performance.as_ref().map(|one| chart::interval(one.primary.improvement()));
     html(ComparePage { head, interval, found })
 }
@@ -157,13 +157,13 @@ struct VersionPage {
 
 async fn version(context: Context) -> Result<Response, Problem> {
     let (project, head) = Head::of_project(&context).await?;
-    let (engine, model) = (&context.app.engine, context.path("model")?);
+    let (known, model) = (context.app.known(), context.path("model")?);
     let version: String = context.path("version")?;
-    let detail = engine.version(&project, &model, &version).await?;
+    let detail = known.version(&project, &model, &version).await?;
     html(VersionPage {
         head,
-        gates: engine.gate_standings(&project, &model, &version).await?.gates,
-        reproduction: engine.reproductions(&project, &model, &version).await?.items.into_iter().next(),
+        gates: known.gate_standings(&project, &model, &version).await?.gates,
+        reproduction: known.reproductions(&project, &model, &version).await?.items.into_iter().next(),
         version: detail.version.clone(),
         bars: detail.evaluation.as_ref().map(chart::slices).unwrap_or_default(),
         interval: detail.version.improvement().map(chart::interval),
@@ -183,7 +183,7 @@ struct RunsPage {
 async fn runs(context: Context) -> Result<Response, Problem> {
     let before = context.query("before").map(|text| text.parse()).transpose()?;
     let (project, head) = Head::of_project(&context).await?;
-    html(RunsPage { head, runs: context.app.engine.runs(&project, before, 50).await?, project })
+    html(RunsPage { head, runs: context.app.known().runs(&project, before, 50).await?, project })
 }
 
 #[derive(Template)]
@@ -200,7 +200,7 @@ struct RunPage {
 
 async fn run(context: Context) -> Result<Response, Problem> {
     let (project, head) = Head::of_project(&context).await?;
-    let detail = context.app.engine.run(&project, context.path("run")?).await?;
+    let detail = context.app.known().run(&project, context.path("run")?).await?;
     let record = detail.record.clone();
     let micros = record.ended.micros().saturating_sub(record.started.micros());
     html(RunPage {
@@ -228,7 +228,7 @@ struct DatasetsPage {
 
 async fn datasets(context: Context) -> Result<Response, Problem> {
     let (project, head) = Head::of_project(&context).await?;
-    html(DatasetsPage { head, datasets: context.app.engine.datasets(&project).await?, project })
+    html(DatasetsPage { head, datasets: context.app.known().datasets(&project).await?, project })
 }
 
 #[derive(Template)]
@@ -241,7 +241,7 @@ struct EndpointsPage {
 
 async fn endpoints(context: Context) -> Result<Response, Problem> {
     let (project, head) = Head::of_project(&context).await?;
-    let endpoints = context.app.engine.endpoints(&context.caller, &project).await?;
+    let endpoints = context.app.delivery.endpoints(&context.caller, &project).await?;
     html(EndpointsPage { head, project, endpoints })
 }
 
@@ -256,7 +256,7 @@ struct EndpointPage {
 async fn endpoint(context: Context) -> Result<Response, Problem> {
     let (project, head) = Head::of_project(&context).await?;
     let name = context.path("endpoint")?;
-    html(EndpointPage { head, detail: context.app.engine.endpoint(&context.caller, &project, &name).await?, project })
+    html(EndpointPage { head, detail: context.app.delivery.endpoint(&context.caller, &project, &name).await?, project })
 }
 
 #[derive(Template)]
@@ -275,11 +275,11 @@ struct PredictionPage {
 }
 
 async fn prediction(context: Context) -> Result<Response, Problem> {
-    let why = context.app.engine.why(&context.caller, &context.path("prediction")?).await?;
+    let why = context.app.delivery.why(&context.caller, &context.path("prediction")?).await?;
     let project = why.revision.revision.project.clone();
     let tree = href::link(why.tree.merged(), &project);
     html(PredictionPage {
-        head: Head::in_project(&context.app.engine, &context.caller, &project).await?,
+        head: Head::in_project(context.app.known(), &context.caller, &project).await?,
         project,
         sentence: filters::why_sentence(&why),
         picture: tree::picture(&tree),
@@ -302,8 +302,8 @@ struct LedgerPage {
 
 async fn ledger(context: Context) -> Result<Response, Problem> {
     let after = context.query("after").and_then(|text| text.parse().ok()).unwrap_or(0);
-    let head = Head::of_home(&context.app.engine, &context.caller).await?;
-    html(LedgerPage { head, events: context.app.engine.audit_events(after, 500).await? })
+    let head = Head::of_home(context.app.known(), &context.caller).await?;
+    html(LedgerPage { head, events: context.app.known().audit_events(after, 500).await? })
 }
 
 async fn style(_: Context) -> Result<Response, Problem> {

@@ -3,15 +3,15 @@
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, StatusCode, header};
 use stemma_core::{ErrorKind, Problem};
-use stemma_engine::Engine;
+use stemma_engine::Known;
 
 use crate::app::Peer;
 
 /// A problem as this peer may see it: where our files lie is only for who can read them anyway.
-pub fn for_peer(problem: Problem, peer: Peer, engine: &Engine) -> Problem {
+pub fn for_peer(problem: Problem, peer: Peer, known: &Known) -> Problem {
     match peer {
         Peer::SameUser => problem,
-        Peer::Network { .. } => engine.for_others(problem),
+        Peer::Network { .. } => known.for_others(problem),
     }
 }
 

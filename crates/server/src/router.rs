@@ -72,10 +72,10 @@ async fn answer(
     params: RawPathParams,
     request: Request<Body>,
 ) -> Response {
-    let (engine, peer) = (app.engine.clone(), peer_of(request.extensions()));
+    let (known, peer) = (app.known().clone(), peer_of(request.extensions()));
     let project = params.iter().find(|(name, _)| *name == "project").and_then(|(_, name)| name.parse().ok());
     let answer = handle(app, admission, route, params, request).await;
-    match answer.map_err(|problem| problem::for_peer(problem, peer, &engine)) {
+    match answer.map_err(|problem| problem::for_peer(problem, peer, &known)) {
         Ok(response) => response,
         Err(problem) if page::is_page(route.pattern) => page::problem(&problem, project),
         Err(problem) => problem::response(problem),
@@ -101,7 +101,7 @@ async fn handle(
         Scope::Handler => caller.may_somewhere(route.action)?,
     }
     let request = request_id(&parts.headers)?;
-    let (asked, engine) = (head::asked(&parts.headers, &caller), app.engine.clone());
+    let (asked, engine) = (head::asked(&parts.headers, &caller), app.engine().clone());
     let context = Context { app, caller, peer, request, parts, body, held: HeldBytes::default(), path };
     let result = match admission {
         Some(admission) => in_turn(admission, route, context).await,
@@ -158,7 +158,7 @@ fn client_of(context: &Context) -> String {
 
 /// The data plane, or nothing.
 async fn fallback(app: App, request: Request<Body>) -> Response {
-    if app.engine.gateway().owns(request.uri().path()) {
+    if app.delivery.gateway().owns(request.uri().path()) {
         return gateway::answer(app, request).await;
     }
     let path: String = request.uri().path().chars().take(200).collect();
@@ -179,7 +179,7 @@ fn identify(
     action: Action,
 ) -> Result<Caller, Problem> {
     if let Some(token) = bearer(headers)? {
-        let known = app.engine.authenticate(token);
+        let known = app.known().authenticate(token);
         return known.inspect_err(|problem| tracing::warn!(client = ?way.client, "a token was refused: {problem}"));
     }
     if app.access.lets_in_without_token(peer, way) {

@@ -8,7 +8,8 @@ use std::{
 };
 
 use stemma_core::{ErrorKind, Problem, SystemClock};
-use stemma_engine::{Engine, FolderNeeds, Surroundings};
+use stemma_delivery::Delivery;
+use stemma_engine::{Engine, FolderNeeds, Known, Surroundings};
 use stemma_server::{App, app::AccessRules};
 use stemma_workspace::{
     Workspace,
@@ -113,9 +114,9 @@ fn folder_needs(home: &Path) -> Arc<FolderNeeds> {
     Arc::new(move || Ok(stemma_workspace::references(&Workspace::open(&root)?)?))
 }
 
-/// An engine on a home that this process owns.
+/// A home that this process owns, open.
 pub struct OwnedHome {
-    engine: Engine,
+    delivery: Delivery,
     lock: HomeLock,
 }
 
@@ -136,27 +137,35 @@ impl OwnedHome {
 
     async fn open(place: &HomePlace, lock: HomeLock, signing_key: Option<PathBuf>) -> Result<Self, Problem> {
         let around = Surroundings { signing_key, folder_needs: Some(folder_needs(&place.dir)) };
-        let engine = Engine::open_with(&place.dir, Arc::new(SystemClock), around).await?;
+        let delivery = Delivery::open_with(&place.dir, Arc::new(SystemClock), around).await?;
         if let Ok(binary) = std::env::current_exe() {
-            engine.set_model_server(vec![binary.into(), crate::sandboxed::ARGUMENT.into()]);
+            delivery.engine().set_model_server(vec![binary.into(), crate::sandboxed::ARGUMENT.into()]);
         }
-        Ok(Self { engine, lock })
+        Ok(Self { delivery, lock })
+    }
+
+    pub fn delivery(&self) -> &Delivery {
+        &self.delivery
     }
 
     pub fn engine(&self) -> &Engine {
-        &self.engine
+        self.delivery.engine()
+    }
+
+    pub fn known(&self) -> &Known {
+        self.delivery.known()
     }
 
     /// What a server or a router in this process is made from.
     pub fn app(&self, access: AccessRules) -> App {
-        App { engine: self.engine.clone(), access: Arc::new(access) }
+        App { delivery: self.delivery.clone(), access: Arc::new(access) }
     }
 
-    /// Closes the engine, which has finished, and then lets others in. Nobody else may hold the engine any more: its
+    /// Closes the home, which has finished, and then lets others in. Nobody else may hold it any more: its
     /// prediction log is finished when the last holder lets go.
     pub async fn release(self) {
-        self.engine.release().await;
-        drop(self.engine);
+        self.engine().release().await;
+        drop(self.delivery);
         drop(self.lock);
     }
 }

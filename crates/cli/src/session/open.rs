@@ -92,7 +92,7 @@ impl Session {
     pub async fn close(self) {
         let shown = match &self.home {
             Home::Owned(owned) => {
-                owned.engine().finish().await;
+                owned.delivery().finish().await;
                 self.watch.shown_by_own(owned.engine()).await
             }
             Home::Server { .. } | Home::Beside { .. } => shown_by(self.client.head_shown()),
@@ -148,7 +148,7 @@ impl Session {
             None => {
                 let store = match &self.home {
                     // what it knows of the content need not be read twice
-                    Home::Owned(owned) => owned.engine().store().clone(),
+                    Home::Owned(owned) => owned.known().store().clone(),
                     Home::Server { .. } | Home::Beside { .. } => self.workspace()?.open_store()?,
                 };
                 Ok(self.store.get_or_init(|| store))
@@ -185,7 +185,7 @@ impl Home {
     async fn credentials_key(&self, client: &Client) -> Result<String, Problem> {
         match self {
             Self::Server { address } => Ok(address.clone()),
-            Self::Owned(owned) => Ok(owned.engine().home_id().to_string()),
+            Self::Owned(owned) => Ok(owned.known().home_id().to_string()),
             Self::Beside { .. } => Ok(client.home().await?.home.to_string()),
         }
     }

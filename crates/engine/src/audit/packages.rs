@@ -9,7 +9,10 @@ use stemma_core::{
 use stemma_ledger::LedgerAtRest;
 use stemma_store::Store;
 
-use crate::{Layout, impact};
+use crate::{
+    Layout,
+    run::packages::{ENVIRONMENT_BYTES_MAX, packages_in},
+};
 
 pub async fn check(layout: &Layout, ledger: &LedgerAtRest) -> Check {
     match compare(layout, ledger).await {
@@ -66,8 +69,8 @@ async fn read_documents(
         }
         let store = Store::open_to_look(&content).map_err(|error| error.to_string())?;
         let read = |environment: Digest| {
-            let bytes = store.read(&environment, impact::ENVIRONMENT_BYTES_MAX).map_err(|error| error.to_string());
-            (environment, bytes.map(|bytes| impact::packages_in(&bytes)))
+            let bytes = store.read(&environment, ENVIRONMENT_BYTES_MAX).map_err(|error| error.to_string());
+            (environment, bytes.map(|bytes| packages_in(&bytes)))
         };
         Ok(wanted.into_iter().map(read).collect())
     };

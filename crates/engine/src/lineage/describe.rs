@@ -12,14 +12,14 @@ use stemma_core::{
     event::EvidenceKind,
     lineage::{
         Node, NodeKind,
-        completeness::{Known, weakness},
+        completeness::{self, weakness},
     },
     name::{DatasetName, ProjectName},
     record::RunRecord,
 };
 
 use super::walk::{FileNote, Walk};
-use crate::{Engine, facts::ledger_problem};
+use crate::{Known, problem::ledger_problem};
 
 /// Characters of a command in a label.
 const COMMAND_CHARS: usize = 120;
@@ -27,68 +27,62 @@ const COMMAND_CHARS: usize = 120;
 /// A label and one more line.
 type Words = (String, String);
 
-impl Engine {
-    /// The nodes of a walk with labels; and what decides whether the tree is complete.
-    pub(crate) async fn describe(&self, project: &ProjectName, walk: &Walk) -> Result<(Vec<TreeNode>, Known), Problem> {
-        let nodes = &walk.nodes;
-        let mut words: HashMap<Node, Words> =
-            walk.files.iter().map(|(node, note)| (node.clone(), of_file(note))).collect();
-        let mut known = Known { raw: walk.raw.clone(), ..Known::default() };
-        let ledger = self.ledger();
-        for run in ledger.runs_by_id(project, &ids(nodes, NodeKind::Run)).await.map_err(ledger_problem)? {
-            known.runs.insert(run.id.to_string(), weakness(&run));
-            words.insert(Node::new(NodeKind::Run, run.id), of_run(&run));
-        }
-        for one in
-            ledger.now().evidence_by_id(project, &ids(nodes, NodeKind::Evidence)).await.map_err(ledger_problem)?
-        {
-            let label = match (&one.kind, &one.gate) {
-                (EvidenceKind::Gate, Some(gate)) => format!("gate {gate}"),
-                (kind, _) => kind.as_str().to_owned(),
-            };
-            let verdict = if one.passed { "passed" } else { "failed" };
-            words.insert(Node::new(NodeKind::Evidence, one.evidence), (label, format!("{verdict}: {}", one.summary)));
-        }
-        for one in
-            ledger.now().approvals_by_id(project, &ids(nodes, NodeKind::Approval)).await.map_err(ledger_problem)?
-        {
-            let label = format!("approval for {}", one.stage);
-            words.insert(Node::new(NodeKind::Approval, one.approval), (label, one.reason));
-        }
-        known.not_hashed = self.describe_external(project, nodes, &mut words).await?;
-        let node = |node: &Node| {
-            let (label, detail) = words.remove(node).unwrap_or_else(|| plain(node));
-            TreeNode { href: None, node: node.clone(), label, detail }
-        };
-        Ok((nodes.iter().map(node).collect(), known))
+/// The nodes of a walk with labels; and what decides whether the tree is complete.
+pub async fn describe(
+    known: &Known,
+    project: &ProjectName,
+    walk: &Walk,
+) -> Result<(Vec<TreeNode>, completeness::Known), Problem> {
+    let nodes = &walk.nodes;
+    let mut words: HashMap<Node, Words> = walk.files.iter().map(|(node, note)| (node.clone(), of_file(note))).collect();
+    let mut seen = completeness::Known { raw: walk.raw.clone(), ..completeness::Known::default() };
+    for run in known.ledger().runs_by_id(project, &ids(nodes, NodeKind::Run)).await.map_err(ledger_problem)? {
+        seen.runs.insert(run.id.to_string(), weakness(&run));
+        words.insert(Node::new(NodeKind::Run, run.id), of_run(&run));
     }
+    for one in known.facts().evidence_by_id(project, &ids(nodes, NodeKind::Evidence)).await.map_err(ledger_problem)? {
+        let label = match (&one.kind, &one.gate) {
+            (EvidenceKind::Gate, Some(gate)) => format!("gate {gate}"),
+            (kind, _) => kind.as_str().to_owned(),
+        };
+        let verdict = if one.passed { "passed" } else { "failed" };
+        words.insert(Node::new(NodeKind::Evidence, one.evidence), (label, format!("{verdict}: {}", one.summary)));
+    }
+    for one in known.facts().approvals_by_id(project, &ids(nodes, NodeKind::Approval)).await.map_err(ledger_problem)? {
+        let label = format!("approval for {}", one.stage);
+        words.insert(Node::new(NodeKind::Approval, one.approval), (label, one.reason));
+    }
+    seen.not_hashed = describe_external(known, project, nodes, &mut words).await?;
+    let node = |node: &Node| {
+        let (label, detail) = words.remove(node).unwrap_or_else(|| plain(node));
+        TreeNode { href: None, node: node.clone(), label, detail }
+    };
+    Ok((nodes.iter().map(node).collect(), seen))
 }
 
-impl Engine {
-    /// Marks dataset versions that are kept elsewhere, and returns them.
-    async fn describe_external(
-        &self,
-        project: &ProjectName,
-        nodes: &[Node],
-        words: &mut HashMap<Node, Words>,
-    ) -> Result<HashSet<Node>, Problem> {
-        let mut elsewhere = HashSet::new();
-        let datasets = nodes.iter().filter(|node| node.kind == NodeKind::DatasetVersion);
-        let names: BTreeSet<&str> = datasets.filter_map(|node| Some(node.key.rsplit_once('@')?.0)).collect();
-        for name in names.into_iter().filter_map(|name| DatasetName::new(name).ok()) {
-            for version in self.dataset_versions_if_any(project, &name).await? {
-                if let Some(external) = version.external {
-                    let key = format!("{name}@{}", version.number);
-                    let node = Node::new(NodeKind::DatasetVersion, &key);
-                    if nodes.contains(&node) {
-                        elsewhere.insert(node.clone());
-                    }
-                    words.insert(node, (key, external.to_string()));
+/// Marks dataset versions that are kept elsewhere, and returns them.
+async fn describe_external(
+    known: &Known,
+    project: &ProjectName,
+    nodes: &[Node],
+    words: &mut HashMap<Node, Words>,
+) -> Result<HashSet<Node>, Problem> {
+    let mut elsewhere = HashSet::new();
+    let datasets = nodes.iter().filter(|node| node.kind == NodeKind::DatasetVersion);
+    let names: BTreeSet<&str> = datasets.filter_map(|node| Some(node.key.rsplit_once('@')?.0)).collect();
+    for name in names.into_iter().filter_map(|name| DatasetName::new(name).ok()) {
+        for version in known.dataset_versions_if_any(project, &name).await? {
+            if let Some(external) = version.external {
+                let key = format!("{name}@{}", version.number);
+                let node = Node::new(NodeKind::DatasetVersion, &key);
+                if nodes.contains(&node) {
+                    elsewhere.insert(node.clone());
                 }
+                words.insert(node, (key, external.to_string()));
             }
         }
-        Ok(elsewhere)
     }
+    Ok(elsewhere)
 }
 
 fn ids<T: FromStr>(nodes: &[Node], kind: NodeKind) -> Vec<T> {

@@ -17,7 +17,11 @@ use super::{
     trace::{unwritten, version_name, written},
     walk::FileNote,
 };
-use crate::{Caller, Engine, Reference, facts::ledger_problem};
+use crate::{
+    Known, Reference,
+    problem::ledger_problem,
+    resolve::{newest_file_at, resolve, run_like, version_at},
+};
 
 /// Fewest digits by which a commit is found.
 const COMMIT_DIGITS_MIN: usize = 7;
@@ -26,7 +30,7 @@ const EXTERNAL_CHARS_MAX: usize = 2_000;
 
 /// Where a walk begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Start {
+pub struct Start {
     /// The thing's full name.
     pub name: String,
     pub nodes: Vec<Node>,
@@ -60,167 +64,148 @@ impl Start {
     }
 }
 
-impl Engine {
-    /// Finds a thing of a project by what a person typed.
-    pub(crate) async fn find_thing(
-        &self,
-        caller: &Caller,
-        project: &ProjectName,
-        text: &str,
-    ) -> Result<Start, Problem> {
-        if let Ok(Reference::Source(source)) = text.parse() {
-            return self.find_external(project, &source).await;
-        }
-        if let Some((endpoint, number)) = text.split_once('#') {
-            return self.find_revision(project, endpoint, number).await;
-        }
-        if let Some(start) = self.find_code(project, text).await? {
-            return Ok(start);
-        }
-        match text.strip_prefix("run_").unwrap_or(text).parse()? {
-            Reference::Prediction(id) => self.find_answer(caller, project, &id).await,
-            Reference::Run(run) => self.find_by_id(project, run).await,
-            Reference::Content(_) | Reference::ShortContent(_) => {
-                let digest = self.resolve(project, text).await?.digest;
-                let mut start = Start::one(NodeKind::Content, digest);
-                let environment = Node::new(NodeKind::Environment, digest);
-                if self.has_edges(project, &environment).await? {
-                    start.nodes.push(environment);
-                }
-                Ok(start)
+/// Finds a thing of a project by what a person typed.
+pub async fn find_thing(known: &Known, project: &ProjectName, text: &str) -> Result<Start, Problem> {
+    if let Ok(Reference::Source(source)) = text.parse() {
+        return find_external(known, project, &source).await;
+    }
+    if let Some((endpoint, number)) = text.split_once('#') {
+        return find_revision(known, project, endpoint, number).await;
+    }
+    if let Some(start) = find_code(known, project, text).await? {
+        return Ok(start);
+    }
+    match text.strip_prefix("run_").unwrap_or(text).parse()? {
+        Reference::Prediction(id) => Err(Problem::invalid(format!("`{id}` is an answer, and nothing is made from it"))
+            .hint("name the version or the revision that gave it")),
+        Reference::Run(run) => find_by_id(known, project, run).await,
+        Reference::Content(_) | Reference::ShortContent(_) => {
+            let digest = resolve(known, project, text).await?.digest;
+            let mut start = Start::one(NodeKind::Content, digest);
+            let environment = Node::new(NodeKind::Environment, digest);
+            if has_edges(known, project, &environment).await? {
+                start.nodes.push(environment);
             }
-            Reference::ContentAt { digest, path } => match self.version_at(project, &path, Some(digest)).await? {
-                Some(version) => Ok(Start::one(NodeKind::DatasetVersion, version_name(&version))),
-                None => self.find_file(project, &path, Some(digest)).await,
-            },
-            Reference::WrittenBy { run, path } => {
-                let file = self.resolve(project, text).await?;
-                Ok(Start::file(written(run, &path), &path, file.digest))
-            }
-            Reference::Source(source) => self.find_external(project, &source).await,
-            Reference::Name(_) | Reference::Versioned { .. } => self.find_named(project, text).await,
+            Ok(start)
         }
+        Reference::ContentAt { digest, path } => match version_at(known, project, &path, Some(digest)).await? {
+            Some(version) => Ok(Start::one(NodeKind::DatasetVersion, version_name(&version))),
+            None => find_file(known, project, &path, Some(digest)).await,
+        },
+        Reference::WrittenBy { run, path } => {
+            let file = resolve(known, project, text).await?;
+            Ok(Start::file(written(run, &path), &path, file.digest))
+        }
+        Reference::Source(source) => find_external(known, project, &source).await,
+        Reference::Name(_) | Reference::Versioned { .. } => find_named(known, project, text).await,
     }
+}
 
-    async fn find_named(&self, project: &ProjectName, text: &str) -> Result<Start, Problem> {
-        let problem = match self.resolve(project, text).await {
-            Ok(found) if found.kind == "model" => return Ok(Start::one(NodeKind::ModelVersion, found.name)),
-            Ok(found) if found.kind == "content" => return self.find_file(project, text, None).await,
-            Ok(found) => return Ok(Start::one(NodeKind::DatasetVersion, found.name)),
-            Err(problem) if !matches!(problem.kind, ErrorKind::NotFound | ErrorKind::Invalid) => return Err(problem),
-            Err(problem) => problem,
-        };
-        if let Some(run) = self.run_like(project, text).await? {
-            return Ok(Start::one(NodeKind::Run, run));
-        }
-        if let Ok(endpoint) = EndpointName::new(text)
-            && let Some(found) = self.endpoint_if_any(&endpoint).await?
-            && found.project == *project
-        {
-            // also one that was taken down: what it answered is still asked about
-            if let Some(revision) = self.last_live_revision(&endpoint).await? {
-                return Ok(Start::one(NodeKind::Revision, revision.name()));
-            }
-        }
-        Err(problem)
+async fn find_named(known: &Known, project: &ProjectName, text: &str) -> Result<Start, Problem> {
+    let problem = match resolve(known, project, text).await {
+        Ok(found) if found.kind == "model" => return Ok(Start::one(NodeKind::ModelVersion, found.name)),
+        Ok(found) if found.kind == "content" => return find_file(known, project, text, None).await,
+        Ok(found) => return Ok(Start::one(NodeKind::DatasetVersion, found.name)),
+        Err(problem) if !matches!(problem.kind, ErrorKind::NotFound | ErrorKind::Invalid) => return Err(problem),
+        Err(problem) => problem,
+    };
+    if let Some(run) = run_like(known, project, text).await? {
+        return Ok(Start::one(NodeKind::Run, run));
     }
+    if let Ok(endpoint) = EndpointName::new(text)
+        && let Some(found) = known.endpoint_if_any(&endpoint).await?
+        && found.project == *project
+    {
+        // also one that was taken down: what it answered is still asked about
+        if let Some(revision) = known.last_live_revision(&endpoint).await? {
+            return Ok(Start::one(NodeKind::Revision, revision.name()));
+        }
+    }
+    Err(problem)
+}
 
-    /// The file that lies at a path: the last write to it, else as it was last read.
-    async fn find_file(&self, project: &ProjectName, path: &str, digest: Option<Digest>) -> Result<Start, Problem> {
-        let newest = self.newest_file_at(project, path).await?;
-        match (newest, digest) {
-            (Some(file), digest) if digest.is_none_or(|digest| digest == file.digest) => {
-                let node = match file.access {
-                    Access::Output => written(file.run, path),
-                    Access::Input | Access::Code => unwritten(file.digest, path),
-                };
-                Ok(Start::file(node, path, file.digest))
-            }
-            (_, Some(digest)) => {
-                Ok(Start::one(NodeKind::Content, self.readable_content(project, digest).await?.digest))
-            }
-            (_, None) => Err(Problem::not_found(format!("no run of project `{project}` used `{path}`"))),
+/// The file that lies at a path: the last write to it, else as it was last read.
+async fn find_file(known: &Known, project: &ProjectName, path: &str, digest: Option<Digest>) -> Result<Start, Problem> {
+    let newest = newest_file_at(known, project, path).await?;
+    match (newest, digest) {
+        (Some(file), digest) if digest.is_none_or(|digest| digest == file.digest) => {
+            let node = match file.access {
+                Access::Output => written(file.run, path),
+                Access::Input | Access::Code => unwritten(file.digest, path),
+            };
+            Ok(Start::file(node, path, file.digest))
         }
+        (_, Some(digest)) => Ok(Start::one(NodeKind::Content, known.readable_content(project, digest).await?.digest)),
+        (_, None) => Err(Problem::not_found(format!("no run of project `{project}` used `{path}`"))),
     }
+}
 
-    async fn find_revision(&self, project: &ProjectName, endpoint: &str, number: &str) -> Result<Start, Problem> {
-        let endpoint = EndpointName::new(endpoint)?;
-        let bad = || Problem::invalid(format!("`{number}` is not a revision")).hint(format!("as in `{endpoint}#1`"));
-        let number = number.parse().map_err(|_| bad())?;
-        let unknown = || {
-            Problem::not_found(format!("there is no revision `{endpoint}#{number}` in project `{project}`"))
-                .hint("`stemma endpoints NAME` lists them")
-        };
-        let found = self.revision(&endpoint, number).await.map_err(|problem| match problem.kind {
-            ErrorKind::NotFound => unknown(),
-            _ => problem,
-        })?;
-        if found.revision.project != *project {
-            return Err(unknown());
-        }
-        Ok(Start::one(NodeKind::Revision, found.name()))
+async fn find_revision(known: &Known, project: &ProjectName, endpoint: &str, number: &str) -> Result<Start, Problem> {
+    let endpoint = EndpointName::new(endpoint)?;
+    let bad = || Problem::invalid(format!("`{number}` is not a revision")).hint(format!("as in `{endpoint}#1`"));
+    let number = number.parse().map_err(|_| bad())?;
+    let unknown = || {
+        Problem::not_found(format!("there is no revision `{endpoint}#{number}` in project `{project}`"))
+            .hint("`stemma endpoints NAME` lists them")
+    };
+    let found = known.revision(&endpoint, number).await.map_err(|problem| match problem.kind {
+        ErrorKind::NotFound => unknown(),
+        _ => problem,
+    })?;
+    if found.revision.project != *project {
+        return Err(unknown());
     }
+    Ok(Start::one(NodeKind::Revision, found.name()))
+}
 
-    async fn find_answer(&self, caller: &Caller, project: &ProjectName, id: &PredictionId) -> Result<Start, Problem> {
-        let record = self.find_prediction(caller, id).await?.record;
-        let revision = self.revision_by_digest(&record).await?;
-        if revision.revision.project != *project {
-            let of = &revision.revision.project;
-            return Err(Problem::not_found(format!("`{id}` is not of project `{project}`"))
-                .hint(format!("ask with `--project {of}`")));
+/// 32 digits: a run, a piece of evidence or an approval.
+async fn find_by_id(known: &Known, project: &ProjectName, id: RunId) -> Result<Start, Problem> {
+    for kind in [NodeKind::Evidence, NodeKind::Approval] {
+        if has_edges(known, project, &Node::new(kind, id)).await? {
+            return Ok(Start::one(kind, id));
         }
-        Ok(Start::answer(id, &record, &revision))
     }
+    known.run_record(project, id).await?;
+    Ok(Start::one(NodeKind::Run, id))
+}
 
-    /// 32 digits: a run, a piece of evidence or an approval.
-    async fn find_by_id(&self, project: &ProjectName, id: RunId) -> Result<Start, Problem> {
-        for kind in [NodeKind::Evidence, NodeKind::Approval] {
-            if self.has_edges(project, &Node::new(kind, id)).await? {
-                return Ok(Start::one(kind, id));
-            }
-        }
-        self.run_record(project, id).await?;
-        Ok(Start::one(NodeKind::Run, id))
+/// A commit by its first digits, with and without uncommitted changes.
+async fn find_code(known: &Known, project: &ProjectName, text: &str) -> Result<Option<Start>, Problem> {
+    let commit = text.split('+').next().unwrap_or(text);
+    let digits = commit.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if !digits || commit.len() < COMMIT_DIGITS_MIN || commit.len() > 64 {
+        return Ok(None);
     }
+    let keys = known.ledger().code_versions(project, text).await.map_err(ledger_problem)?;
+    let commits: BTreeSet<&str> = keys.iter().map(|key| key.split('+').next().unwrap_or(key)).collect();
+    if commits.len() > 1 {
+        let problem = Problem::invalid(format!("{} commits begin with `{text}`", commits.len()));
+        return Err(problem.hint("give more digits"));
+    }
+    let Some(commit) = commits.first() else {
+        return Ok(None);
+    };
+    let nodes = keys.iter().map(|key| Node::new(NodeKind::CodeVersion, key)).collect();
+    Ok(Some(Start { name: format!("commit {commit}"), nodes, revision: None, file: None }))
+}
 
-    /// A commit by its first digits, with and without uncommitted changes.
-    async fn find_code(&self, project: &ProjectName, text: &str) -> Result<Option<Start>, Problem> {
-        let commit = text.split('+').next().unwrap_or(text);
-        let digits = commit.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if !digits || commit.len() < COMMIT_DIGITS_MIN || commit.len() > 64 {
-            return Ok(None);
-        }
-        let keys = self.ledger().code_versions(project, text).await.map_err(ledger_problem)?;
-        let commits: BTreeSet<&str> = keys.iter().map(|key| key.split('+').next().unwrap_or(key)).collect();
-        if commits.len() > 1 {
-            let problem = Problem::invalid(format!("{} commits begin with `{text}`", commits.len()));
-            return Err(problem.hint("give more digits"));
-        }
-        let Some(commit) = commits.first() else {
-            return Ok(None);
-        };
-        let nodes = keys.iter().map(|key| Node::new(NodeKind::CodeVersion, key)).collect();
-        Ok(Some(Start { name: format!("commit {commit}"), nodes, revision: None, file: None }))
+async fn find_external(known: &Known, project: &ProjectName, text: &str) -> Result<Start, Problem> {
+    let start = Start::external(text)?;
+    if has_edges(known, project, &start.nodes[0]).await? {
+        return Ok(start);
     }
+    Err(Problem::not_found(format!("nothing in project `{project}` comes from `{}`", start.name))
+        .hint("sources are declared with `stemma add --source` or `stemma link`"))
+}
 
-    async fn find_external(&self, project: &ProjectName, text: &str) -> Result<Start, Problem> {
-        let start = Start::external(text)?;
-        if self.has_edges(project, &start.nodes[0]).await? {
-            return Ok(start);
+async fn has_edges(known: &Known, project: &ProjectName, node: &Node) -> Result<bool, Problem> {
+    for side in [Side::From, Side::To] {
+        let found = known.facts().edges(project, std::slice::from_ref(node), side, None, 1).await;
+        if !found.map_err(ledger_problem)?.0.is_empty() {
+            return Ok(true);
         }
-        Err(Problem::not_found(format!("nothing in project `{project}` comes from `{}`", start.name))
-            .hint("sources are declared with `stemma add --source` or `stemma link`"))
     }
-
-    pub(crate) async fn has_edges(&self, project: &ProjectName, node: &Node) -> Result<bool, Problem> {
-        for side in [Side::From, Side::To] {
-            let found = self.ledger().now().edges(project, std::slice::from_ref(node), side, None, 1).await;
-            if !found.map_err(ledger_problem)?.0.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
+    Ok(false)
 }
 
 impl Start {

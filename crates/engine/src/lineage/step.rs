@@ -16,7 +16,14 @@ use super::{
     trace::{Traced, unwritten, version_name, weaker, written},
     walk::{FileNote, Reach},
 };
-use crate::{Engine, facts::ledger_problem};
+use crate::{
+    Known,
+    lineage::{
+        folders::{files_in, folder_writers, folders_above, folders_of, folders_with, is_folder},
+        trace::{dataset_versions_with, trace, version_writers},
+    },
+    problem::ledger_problem,
+};
 
 /// Edges of facts read at most in one step.
 const EDGES_MAX: usize = 20_000;
@@ -47,341 +54,323 @@ struct Frontier {
     models: HashMap<Node, Digest>,
 }
 
-impl Engine {
-    pub(super) async fn step(
-        &self,
-        project: &ProjectName,
-        nodes: &[(Node, Reach)],
-        direction: Direction,
-        notes: &HashMap<Node, FileNote>,
-        folders: &mut Folders,
-    ) -> Result<Step, Problem> {
-        let mut step = Step::default();
-        let frontier = self.frontier(project, nodes).await?;
-        self.step_along_facts(project, nodes, direction, &frontier, notes, &mut step).await?;
-        match direction {
-            Direction::Up => self.step_up(project, &frontier, notes, &mut step, folders).await?,
-            Direction::Down => self.step_down(project, &frontier, notes, &mut step, folders).await?,
-        }
-        Ok(step)
+pub(crate) async fn step(
+    known: &Known,
+    project: &ProjectName,
+    nodes: &[(Node, Reach)],
+    direction: Direction,
+    notes: &HashMap<Node, FileNote>,
+    folders: &mut Folders,
+) -> Result<Step, Problem> {
+    let mut step = Step::default();
+    let frontier = frontier(known, project, nodes).await?;
+    step_along_facts(known, project, nodes, direction, &frontier, notes, &mut step).await?;
+    match direction {
+        Direction::Up => step_up(known, project, &frontier, notes, &mut step, folders).await?,
+        Direction::Down => step_down(known, project, &frontier, notes, &mut step, folders).await?,
     }
+    Ok(step)
+}
 
-    async fn frontier(&self, project: &ProjectName, nodes: &[(Node, Reach)]) -> Result<Frontier, Problem> {
-        let of = |kind: NodeKind| nodes.iter().map(|(node, _)| node).filter(move |node| node.kind == kind);
-        let is_name = |node: &&(Node, Reach)| node.1 == Reach::Name;
-        let mut frontier = Frontier {
-            runs: of(NodeKind::Run).filter_map(|node| node.key.parse().ok()).collect(),
-            files: of(NodeKind::File).cloned().collect(),
-            contents: of(NodeKind::Content).filter_map(|node| node.key.parse().ok()).collect(),
-            datasets: HashMap::new(),
-            names: nodes.iter().filter(is_name).map(|(node, _)| node.clone()).collect(),
-            models: HashMap::new(),
-        };
-        let names: BTreeSet<&str> =
-            of(NodeKind::DatasetVersion).filter_map(|node| Some(node.key.rsplit_once('@')?.0)).collect();
-        for name in names.into_iter().filter_map(|name| DatasetName::new(name).ok()) {
-            for version in self.dataset_versions_if_any(project, &name).await? {
-                if nodes
-                    .iter()
-                    .any(|(node, _)| node.kind == NodeKind::DatasetVersion && node.key == version_name(&version))
-                {
-                    frontier.datasets.insert(version_name(&version), version);
-                }
-            }
-        }
-        let names: BTreeSet<&str> =
-            of(NodeKind::ModelVersion).filter_map(|node| Some(node.key.rsplit_once('@')?.0)).collect();
-        for name in names.into_iter().filter_map(|name| ModelName::new(name).ok()) {
-            for version in self.versions_if_any(project, &name).await?.unwrap_or_default() {
-                let node = Node::new(NodeKind::ModelVersion, version.name());
-                if nodes.iter().any(|(one, _)| *one == node) {
-                    frontier.models.insert(node, version.digest);
-                }
-            }
-        }
-        Ok(frontier)
-    }
-
-    /// Governed facts, what people declared, code and environments.
-    async fn step_along_facts(
-        &self,
-        project: &ProjectName,
-        nodes: &[(Node, Reach)],
-        direction: Direction,
-        frontier: &Frontier,
-        notes: &HashMap<Node, FileNote>,
-        step: &mut Step,
-    ) -> Result<(), Problem> {
-        let side = match direction {
-            Direction::Up => Side::To,
-            Direction::Down => Side::From,
-        };
-        let mut asked: Vec<Node> = nodes.iter().map(|(node, _)| node.clone()).collect();
-        // what is said of bytes holds for everything that has them
-        let mut bearers: HashMap<Node, Vec<Node>> = HashMap::new();
-        for (node, digest) in frontier.bytes(notes) {
-            bearers.entry(Node::new(NodeKind::Content, digest)).or_default().push(node);
-        }
-        asked.extend(bearers.keys().filter(|content| !nodes.iter().any(|(node, _)| node == *content)).cloned());
-        let found = self.ledger().now().edges(project, &asked, side, None, EDGES_MAX).await;
-        let (edges, cut) = found.map_err(ledger_problem)?;
-        if cut {
-            step.cut.insert(format!("one step has more than {EDGES_MAX} connections"));
-        }
-        for edge in edges {
-            let (near, far) = match direction {
-                Direction::Up => (&edge.to, &edge.from),
-                Direction::Down => (&edge.from, &edge.to),
-            };
-            let is_start = nodes.iter().any(|(node, _)| node == near);
-            // versions are told by path and time; bytes alone lead to them only from bytes
-            if edge.kind == EdgeKind::VersionOf && (direction == Direction::Up || !is_start) {
-                continue;
-            }
-            let is_said =
-                matches!(edge.kind, EdgeKind::SourceOf | EdgeKind::Derived) || edge.certainty == Certainty::Declared;
-            let is_of_version = matches!(edge.kind, EdgeKind::EvaluatedOn);
-            if frontier.names.contains(near) && !is_said && !(is_of_version && direction == Direction::Down) {
-                continue;
-            }
-            if !is_start {
-                for bearer in bearers.get(near).into_iter().flatten() {
-                    step.connect(near, bearer, EdgeKind::VersionOf, None, Certainty::Observed);
-                }
-                step.reach(near, Reach::Name);
-            }
-            step.reach(far, Reach::Whole);
-            step.edges.insert(edge);
-        }
-        Ok(())
-    }
-
-    async fn step_up(
-        &self,
-        project: &ProjectName,
-        frontier: &Frontier,
-        notes: &HashMap<Node, FileNote>,
-        step: &mut Step,
-        folders: &mut Folders,
-    ) -> Result<(), Problem> {
-        let ledger = self.ledger();
-        let found = ledger.files_of_runs(project, &frontier.runs, &[Access::Input, Access::Code], FILES_MAX).await;
-        let (used, cut) = found.map_err(ledger_problem)?;
-        step.note_cut(cut);
-        let traced = self.trace(project, used, folders).await?;
-        step.add_uses(&traced, Direction::Up);
-        self.step_up_from_versions(project, frontier, step, folders).await?;
-        self.step_up_from_files(project, frontier, notes, step, folders).await?;
-        let starts: Vec<Digest> =
-            frontier.contents.iter().filter(|digest| !frontier.is_name(NodeKind::Content, digest)).copied().collect();
-        let found = ledger.files_with(project, &starts, &[Access::Output], FILES_MAX).await;
-        let (written, cut) = found.map_err(ledger_problem)?;
-        step.note_cut(cut);
-        for file in written {
-            step.wrote(file.run, &Node::new(NodeKind::Content, file.digest), file.certainty);
-        }
-        Ok(())
-    }
-
-    /// Who left files there, and the folders that others are part of.
-    async fn step_up_from_files(
-        &self,
-        project: &ProjectName,
-        frontier: &Frontier,
-        notes: &HashMap<Node, FileNote>,
-        step: &mut Step,
-        folders: &mut Folders,
-    ) -> Result<(), Problem> {
-        let now = Timestamp(i64::MAX);
-        let (mut files, mut uses) = (Vec::new(), Vec::new());
-        for file in &frontier.files {
-            if let Some((run, _)) = writer_of(file) {
-                step.wrote(run, file, Certainty::Observed);
-            } else if let Some(FileNote { path, digest: Some(digest), .. }) = notes.get(file)
-                && !frontier.names.contains(file)
+async fn frontier(known: &Known, project: &ProjectName, nodes: &[(Node, Reach)]) -> Result<Frontier, Problem> {
+    let of = |kind: NodeKind| nodes.iter().map(|(node, _)| node).filter(move |node| node.kind == kind);
+    let is_name = |node: &&(Node, Reach)| node.1 == Reach::Name;
+    let mut frontier = Frontier {
+        runs: of(NodeKind::Run).filter_map(|node| node.key.parse().ok()).collect(),
+        files: of(NodeKind::File).cloned().collect(),
+        contents: of(NodeKind::Content).filter_map(|node| node.key.parse().ok()).collect(),
+        datasets: HashMap::new(),
+        names: nodes.iter().filter(is_name).map(|(node, _)| node.clone()).collect(),
+        models: HashMap::new(),
+    };
+    let names: BTreeSet<&str> =
+        of(NodeKind::DatasetVersion).filter_map(|node| Some(node.key.rsplit_once('@')?.0)).collect();
+    for name in names.into_iter().filter_map(|name| DatasetName::new(name).ok()) {
+        for version in known.dataset_versions_if_any(project, &name).await? {
+            if nodes.iter().any(|(node, _)| node.kind == NodeKind::DatasetVersion && node.key == version_name(&version))
             {
-                let (path, digest) = (path.clone(), *digest);
-                files.push(file);
-                uses.push(FileUse { path, digest, workspace: None, since: now, until: now, run: None });
+                frontier.datasets.insert(version_name(&version), version);
             }
         }
-        for (file, holders) in files.into_iter().zip(self.folders_of(project, &uses, folders).await?) {
-            for holder in holders {
-                step.connect(file, &version_node(&holder.version), EdgeKind::PartOf, None, holder.certainty);
-                step.reach(&version_node(&holder.version), Reach::Whole);
-            }
-        }
-        Ok(())
     }
-
-    /// Who wrote what was added as a version.
-    async fn step_up_from_versions(
-        &self,
-        project: &ProjectName,
-        frontier: &Frontier,
-        step: &mut Step,
-        folders: &mut Folders,
-    ) -> Result<(), Problem> {
-        let whole = frontier
-            .datasets
-            .values()
-            .filter(|version| !frontier.is_name(NodeKind::DatasetVersion, version_name(version)));
-        let (mut files, mut of_folders) = (Vec::new(), Vec::new());
-        for version in whole.filter(|version| version.external.is_none()) {
-            if self.is_folder(version, folders).await? { &mut of_folders } else { &mut files }.push(version.clone());
-        }
-        let writers = self.version_writers(project, &files).await?;
-        for version in &files {
-            if let Some((write, certainty)) = writers.get(&version_name(version)) {
-                let file = written(write.run, &write.path);
-                step.note(&file, &write.path, Some(version.digest), 1);
-                step.wrote(write.run, &file, Certainty::Observed);
-                step.connect(&file, &version_node(version), EdgeKind::VersionOf, None, *certainty);
-                step.reach(&file, Reach::Whole);
+    let names: BTreeSet<&str> =
+        of(NodeKind::ModelVersion).filter_map(|node| Some(node.key.rsplit_once('@')?.0)).collect();
+    for name in names.into_iter().filter_map(|name| ModelName::new(name).ok()) {
+        for version in known.versions_if_any(project, &name).await?.unwrap_or_default() {
+            let node = Node::new(NodeKind::ModelVersion, version.name());
+            if nodes.iter().any(|(one, _)| *one == node) {
+                frontier.models.insert(node, version.digest);
             }
         }
-        for version in &of_folders {
-            for (run, certainty) in self.folder_writers(project, version, folders).await? {
-                step.wrote(run, &version_node(version), certainty);
-            }
-        }
-        Ok(())
     }
+    Ok(frontier)
+}
 
-    async fn step_down(
-        &self,
-        project: &ProjectName,
-        frontier: &Frontier,
-        notes: &HashMap<Node, FileNote>,
-        step: &mut Step,
-        folders: &mut Folders,
-    ) -> Result<(), Problem> {
-        let ledger = self.ledger();
-        let found = ledger.files_of_runs(project, &frontier.runs, &[Access::Output], FILES_MAX).await;
-        let (outputs, cut) = found.map_err(ledger_problem)?;
-        step.note_cut(cut);
-        let mut digests: BTreeSet<Digest> = outputs.iter().map(|file| file.digest).collect();
-        let whole = frontier.bytes(notes).filter(|(node, _)| !frontier.names.contains(node));
-        digests.extend(whole.map(|(_, digest)| digest));
-        digests.extend(&frontier.contents);
-        let digests: Vec<Digest> = digests.into_iter().collect();
-        let found = ledger.files_with(project, &digests, &[Access::Input, Access::Code], FILES_MAX).await;
-        let (mut used, cut) = found.map_err(ledger_problem)?;
-        step.note_cut(cut);
-        for version in frontier.datasets.values() {
-            used.extend(self.files_in(project, version, &[Access::Input, Access::Code], folders).await?);
-        }
-        used.sort_by(|a, b| (a.run, a.access, &a.path).cmp(&(b.run, b.access, &b.path)));
-        used.dedup();
-        self.step_down_from_content(project, frontier, &used, step, folders).await?;
-        let mut traced = self.trace(project, used, folders).await?;
-        traced.retain(|one| frontier.leads_to(one));
-        for one in traced.iter_mut().filter(|one| frontier.files.contains(&one.file)) {
-            // it was asked for itself, not as a part of a folder
-            one.names.retain(|name| name.kind != EdgeKind::PartOf);
-        }
-        step.add_uses(&traced, Direction::Down);
-        self.step_down_to_versions(project, frontier, &outputs, &digests, step, folders).await?;
-        step.add_leaves(&outputs);
-        Ok(())
+/// Governed facts, what people declared, code and environments.
+async fn step_along_facts(
+    known: &Known,
+    project: &ProjectName,
+    nodes: &[(Node, Reach)],
+    direction: Direction,
+    frontier: &Frontier,
+    notes: &HashMap<Node, FileNote>,
+    step: &mut Step,
+) -> Result<(), Problem> {
+    let side = match direction {
+        Direction::Up => Side::To,
+        Direction::Down => Side::From,
+    };
+    let mut asked: Vec<Node> = nodes.iter().map(|(node, _)| node.clone()).collect();
+    // what is said of bytes holds for everything that has them
+    let mut bearers: HashMap<Node, Vec<Node>> = HashMap::new();
+    for (node, digest) in frontier.bytes(notes) {
+        bearers.entry(Node::new(NodeKind::Content, digest)).or_default().push(node);
     }
-
-    /// Bytes as such lead to everything that read them, and to the folders that hold them.
-    async fn step_down_from_content(
-        &self,
-        project: &ProjectName,
-        frontier: &Frontier,
-        used: &[RunFile],
-        step: &mut Step,
-        folders: &mut Folders,
-    ) -> Result<(), Problem> {
-        let contents: HashSet<&Digest> =
-            frontier.contents.iter().filter(|digest| !frontier.is_name(NodeKind::Content, digest)).collect();
-        for file in used.iter().filter(|file| contents.contains(&file.digest)) {
-            let (content, run) = (Node::new(NodeKind::Content, file.digest), Node::new(NodeKind::Run, file.run));
-            step.connect(&content, &run, kind_of(file), file.role.as_ref(), file.certainty);
-            step.reach(&run, Reach::Whole);
-        }
-        for digest in contents {
-            for version in self.folders_with(project, digest, folders).await? {
-                step.connect(
-                    &Node::new(NodeKind::Content, digest),
-                    &version_node(&version),
-                    EdgeKind::PartOf,
-                    None,
-                    Certainty::Observed,
-                );
-                step.reach(&version_node(&version), Reach::Whole);
-            }
-        }
-        Ok(())
+    asked.extend(bearers.keys().filter(|content| !nodes.iter().any(|(node, _)| node == *content)).cloned());
+    let found = known.facts().edges(project, &asked, side, None, EDGES_MAX).await;
+    let (edges, cut) = found.map_err(ledger_problem)?;
+    if cut {
+        step.cut.insert(format!("one step has more than {EDGES_MAX} connections"));
     }
-
-    /// Versions that were added from what runs of the frontier wrote.
-    async fn step_down_to_versions(
-        &self,
-        project: &ProjectName,
-        frontier: &Frontier,
-        outputs: &[RunFile],
-        digests: &[Digest],
-        step: &mut Step,
-        folders: &mut Folders,
-    ) -> Result<(), Problem> {
-        let runs: HashSet<RunId> = frontier.runs.iter().copied().collect();
-        let mut versions = Vec::new();
-        for version in self.dataset_versions_with(project, digests).await? {
-            if !self.is_folder(&version, folders).await? {
-                versions.push(version);
-            }
+    for edge in edges {
+        let (near, far) = match direction {
+            Direction::Up => (&edge.to, &edge.from),
+            Direction::Down => (&edge.from, &edge.to),
+        };
+        let is_start = nodes.iter().any(|(node, _)| node == near);
+        // versions are told by path and time; bytes alone lead to them only from bytes
+        if edge.kind == EdgeKind::VersionOf && (direction == Direction::Up || !is_start) {
+            continue;
         }
-        let writers = self.version_writers(project, &versions).await?;
-        for version in &versions {
-            let Some((write, certainty)) = writers.get(&version_name(version)) else { continue };
+        let is_said =
+            matches!(edge.kind, EdgeKind::SourceOf | EdgeKind::Derived) || edge.certainty == Certainty::Declared;
+        let is_of_version = matches!(edge.kind, EdgeKind::EvaluatedOn);
+        if frontier.names.contains(near) && !is_said && !(is_of_version && direction == Direction::Down) {
+            continue;
+        }
+        if !is_start {
+            for bearer in bearers.get(near).into_iter().flatten() {
+                step.connect(near, bearer, EdgeKind::VersionOf, None, Certainty::Observed);
+            }
+            step.reach(near, Reach::Name);
+        }
+        step.reach(far, Reach::Whole);
+        step.edges.insert(edge);
+    }
+    Ok(())
+}
+
+async fn step_up(
+    known: &Known,
+    project: &ProjectName,
+    frontier: &Frontier,
+    notes: &HashMap<Node, FileNote>,
+    step: &mut Step,
+    folders: &mut Folders,
+) -> Result<(), Problem> {
+    let ledger = known.ledger();
+    let found = ledger.files_of_runs(project, &frontier.runs, &[Access::Input, Access::Code], FILES_MAX).await;
+    let (used, cut) = found.map_err(ledger_problem)?;
+    step.note_cut(cut);
+    let traced = trace(known, project, used, folders).await?;
+    step.add_uses(&traced, Direction::Up);
+    step_up_from_versions(known, project, frontier, step, folders).await?;
+    step_up_from_files(known, project, frontier, notes, step, folders).await?;
+    let starts: Vec<Digest> =
+        frontier.contents.iter().filter(|digest| !frontier.is_name(NodeKind::Content, digest)).copied().collect();
+    let found = ledger.files_with(project, &starts, &[Access::Output], FILES_MAX).await;
+    let (written, cut) = found.map_err(ledger_problem)?;
+    step.note_cut(cut);
+    for file in written {
+        step.wrote(file.run, &Node::new(NodeKind::Content, file.digest), file.certainty);
+    }
+    Ok(())
+}
+
+/// Who left files there, and the folders that others are part of.
+async fn step_up_from_files(
+    known: &Known,
+    project: &ProjectName,
+    frontier: &Frontier,
+    notes: &HashMap<Node, FileNote>,
+    step: &mut Step,
+    folders: &mut Folders,
+) -> Result<(), Problem> {
+    let now = Timestamp(i64::MAX);
+    let (mut files, mut uses) = (Vec::new(), Vec::new());
+    for file in &frontier.files {
+        if let Some((run, _)) = writer_of(file) {
+            step.wrote(run, file, Certainty::Observed);
+        } else if let Some(FileNote { path, digest: Some(digest), .. }) = notes.get(file)
+            && !frontier.names.contains(file)
+        {
+            let (path, digest) = (path.clone(), *digest);
+            files.push(file);
+            uses.push(FileUse { path, digest, workspace: None, since: now, until: now, run: None });
+        }
+    }
+    for (file, holders) in files.into_iter().zip(folders_of(known, project, &uses, folders).await?) {
+        for holder in holders {
+            step.connect(file, &version_node(&holder.version), EdgeKind::PartOf, None, holder.certainty);
+            step.reach(&version_node(&holder.version), Reach::Whole);
+        }
+    }
+    Ok(())
+}
+
+/// Who wrote what was added as a version.
+async fn step_up_from_versions(
+    known: &Known,
+    project: &ProjectName,
+    frontier: &Frontier,
+    step: &mut Step,
+    folders: &mut Folders,
+) -> Result<(), Problem> {
+    let whole =
+        frontier.datasets.values().filter(|version| !frontier.is_name(NodeKind::DatasetVersion, version_name(version)));
+    let (mut files, mut of_folders) = (Vec::new(), Vec::new());
+    for version in whole.filter(|version| version.external.is_none()) {
+        if is_folder(known, version, folders).await? { &mut of_folders } else { &mut files }.push(version.clone());
+    }
+    let writers = version_writers(known, project, &files).await?;
+    for version in &files {
+        if let Some((write, certainty)) = writers.get(&version_name(version)) {
             let file = written(write.run, &write.path);
-            if runs.contains(&write.run) || frontier.files.contains(&file) {
-                step.note(&file, &write.path, Some(version.digest), 1);
-                if runs.contains(&write.run) {
-                    step.connect(
-                        &Node::new(NodeKind::Run, write.run),
-                        &file,
-                        EdgeKind::Wrote,
-                        None,
-                        Certainty::Observed,
-                    );
-                    step.reach(&file, Reach::Name);
-                }
-                step.connect(&file, &version_node(version), EdgeKind::VersionOf, None, *certainty);
-                step.reach(&version_node(version), Reach::Name);
-            }
+            step.note(&file, &write.path, Some(version.digest), 1);
+            step.wrote(write.run, &file, Certainty::Observed);
+            step.connect(&file, &version_node(version), EdgeKind::VersionOf, None, *certainty);
+            step.reach(&file, Reach::Whole);
         }
-        let models = self.ledger().now().model_versions_with(project, digests).await.map_err(ledger_problem)?;
-        for model in models.into_iter().map(|row| row.value) {
-            let made = outputs.iter().find(|file| Some(file.run) == model.run && file.digest == model.digest);
-            if let Some(made) = made {
-                let file = written(made.run, &made.path);
-                let node = Node::new(NodeKind::ModelVersion, format!("{}@{}", model.model, model.number));
-                step.note(&file, &made.path, Some(made.digest), 1);
-                step.connect(&Node::new(NodeKind::Run, made.run), &file, EdgeKind::Wrote, None, made.certainty);
-                step.connect(&file, &node, EdgeKind::VersionOf, None, Certainty::Observed);
+    }
+    for version in &of_folders {
+        for (run, certainty) in folder_writers(known, project, version, folders).await? {
+            step.wrote(run, &version_node(version), certainty);
+        }
+    }
+    Ok(())
+}
+
+async fn step_down(
+    known: &Known,
+    project: &ProjectName,
+    frontier: &Frontier,
+    notes: &HashMap<Node, FileNote>,
+    step: &mut Step,
+    folders: &mut Folders,
+) -> Result<(), Problem> {
+    let ledger = known.ledger();
+    let found = ledger.files_of_runs(project, &frontier.runs, &[Access::Output], FILES_MAX).await;
+    let (outputs, cut) = found.map_err(ledger_problem)?;
+    step.note_cut(cut);
+    let mut digests: BTreeSet<Digest> = outputs.iter().map(|file| file.digest).collect();
+    let whole = frontier.bytes(notes).filter(|(node, _)| !frontier.names.contains(node));
+    digests.extend(whole.map(|(_, digest)| digest));
+    digests.extend(&frontier.contents);
+    let digests: Vec<Digest> = digests.into_iter().collect();
+    let found = ledger.files_with(project, &digests, &[Access::Input, Access::Code], FILES_MAX).await;
+    let (mut used, cut) = found.map_err(ledger_problem)?;
+    step.note_cut(cut);
+    for version in frontier.datasets.values() {
+        used.extend(files_in(known, project, version, &[Access::Input, Access::Code], folders).await?);
+    }
+    used.sort_by(|a, b| (a.run, a.access, &a.path).cmp(&(b.run, b.access, &b.path)));
+    used.dedup();
+    step_down_from_content(known, project, frontier, &used, step, folders).await?;
+    let mut traced = trace(known, project, used, folders).await?;
+    traced.retain(|one| frontier.leads_to(one));
+    for one in traced.iter_mut().filter(|one| frontier.files.contains(&one.file)) {
+        // it was asked for itself, not as a part of a folder
+        one.names.retain(|name| name.kind != EdgeKind::PartOf);
+    }
+    step.add_uses(&traced, Direction::Down);
+    step_down_to_versions(known, project, frontier, &outputs, &digests, step, folders).await?;
+    step.add_leaves(&outputs);
+    Ok(())
+}
+
+/// Bytes as such lead to everything that read them, and to the folders that hold them.
+async fn step_down_from_content(
+    known: &Known,
+    project: &ProjectName,
+    frontier: &Frontier,
+    used: &[RunFile],
+    step: &mut Step,
+    folders: &mut Folders,
+) -> Result<(), Problem> {
+    let contents: HashSet<&Digest> =
+        frontier.contents.iter().filter(|digest| !frontier.is_name(NodeKind::Content, digest)).collect();
+    for file in used.iter().filter(|file| contents.contains(&file.digest)) {
+        let (content, run) = (Node::new(NodeKind::Content, file.digest), Node::new(NodeKind::Run, file.run));
+        step.connect(&content, &run, kind_of(file), file.role.as_ref(), file.certainty);
+        step.reach(&run, Reach::Whole);
+    }
+    for digest in contents {
+        for version in folders_with(known, project, digest, folders).await? {
+            step.connect(
+                &Node::new(NodeKind::Content, digest),
+                &version_node(&version),
+                EdgeKind::PartOf,
+                None,
+                Certainty::Observed,
+            );
+            step.reach(&version_node(&version), Reach::Whole);
+        }
+    }
+    Ok(())
+}
+
+/// Versions that were added from what runs of the frontier wrote.
+async fn step_down_to_versions(
+    known: &Known,
+    project: &ProjectName,
+    frontier: &Frontier,
+    outputs: &[RunFile],
+    digests: &[Digest],
+    step: &mut Step,
+    folders: &mut Folders,
+) -> Result<(), Problem> {
+    let runs: HashSet<RunId> = frontier.runs.iter().copied().collect();
+    let mut versions = Vec::new();
+    for version in dataset_versions_with(known, project, digests).await? {
+        if !is_folder(known, &version, folders).await? {
+            versions.push(version);
+        }
+    }
+    let writers = version_writers(known, project, &versions).await?;
+    for version in &versions {
+        let Some((write, certainty)) = writers.get(&version_name(version)) else { continue };
+        let file = written(write.run, &write.path);
+        if runs.contains(&write.run) || frontier.files.contains(&file) {
+            step.note(&file, &write.path, Some(version.digest), 1);
+            if runs.contains(&write.run) {
+                step.connect(&Node::new(NodeKind::Run, write.run), &file, EdgeKind::Wrote, None, Certainty::Observed);
                 step.reach(&file, Reach::Name);
             }
+            step.connect(&file, &version_node(version), EdgeKind::VersionOf, None, *certainty);
+            step.reach(&version_node(version), Reach::Name);
         }
-        for version in self.folders_above(project, outputs.iter().map(|file| file.path.as_str()), folders).await? {
-            for (run, certainty) in self.folder_writers(project, &version, folders).await? {
-                if runs.contains(&run) {
-                    step.connect(
-                        &Node::new(NodeKind::Run, run),
-                        &version_node(&version),
-                        EdgeKind::Wrote,
-                        None,
-                        certainty,
-                    );
-                    step.reach(&version_node(&version), Reach::Name);
-                }
+    }
+    let models = known.facts().model_versions_with(project, digests).await.map_err(ledger_problem)?;
+    for model in models.into_iter().map(|row| row.value) {
+        let made = outputs.iter().find(|file| Some(file.run) == model.run && file.digest == model.digest);
+        if let Some(made) = made {
+            let file = written(made.run, &made.path);
+            let node = Node::new(NodeKind::ModelVersion, format!("{}@{}", model.model, model.number));
+            step.note(&file, &made.path, Some(made.digest), 1);
+            step.connect(&Node::new(NodeKind::Run, made.run), &file, EdgeKind::Wrote, None, made.certainty);
+            step.connect(&file, &node, EdgeKind::VersionOf, None, Certainty::Observed);
+            step.reach(&file, Reach::Name);
+        }
+    }
+    for version in folders_above(known, project, outputs.iter().map(|file| file.path.as_str()), folders).await? {
+        for (run, certainty) in folder_writers(known, project, &version, folders).await? {
+            if runs.contains(&run) {
+                step.connect(&Node::new(NodeKind::Run, run), &version_node(&version), EdgeKind::Wrote, None, certainty);
+                step.reach(&version_node(&version), Reach::Name);
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 impl Frontier {

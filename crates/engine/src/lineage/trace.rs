@@ -23,8 +23,10 @@ use super::{
     walk::Reach,
 };
 use crate::{
-    Engine,
-    facts::{dataset_version, ledger_problem},
+    Known,
+    known::data::dataset_version,
+    lineage::folders::{folders_holding, folders_of, is_folder},
+    problem::ledger_problem,
 };
 
 /// Uses of the bytes of versions that are looked at.
@@ -61,99 +63,102 @@ struct Named {
     writers: HashMap<String, (FileWrite, Certainty)>,
 }
 
-impl Engine {
-    pub(super) async fn trace(
-        &self,
-        project: &ProjectName,
-        files: Vec<RunFile>,
-        folders: &mut Folders,
-    ) -> Result<Vec<Traced>, Problem> {
-        let uses: Vec<FileUse> = files.iter().map(RunFile::as_use).collect();
-        let candidates = self.ledger().candidates(project, &uses).await.map_err(ledger_problem)?;
-        let named = self.named(project, &uses, folders).await?;
-        let holders = self.folders_of(project, &uses, folders).await?;
-        let mut traced = Vec::with_capacity(files.len());
-        for (((used, asked), candidates), holders) in files.into_iter().zip(&uses).zip(&candidates).zip(holders) {
-            let mut one = by_path(used, asked, candidates, &named);
-            one.names.extend(holders.iter().map(part_of));
-            if one.writer.is_none() && one.names.is_empty() && one.used.access == Access::Input {
-                by_bytes(&mut one, asked, candidates, &named);
-                if one.writer.is_none() && one.names.is_empty() {
-                    let holders = self.folders_holding(project, asked, folders).await?;
-                    one.names.extend(holders.iter().map(part_of));
-                }
-            }
-            traced.push(one);
-        }
-        Ok(traced)
-    }
-
-    /// Who wrote the files that were added as these versions, where somebody is known who did. Only files, not folders.
-    pub(super) async fn version_writers(
-        &self,
-        project: &ProjectName,
-        versions: &[DatasetVersion],
-    ) -> Result<HashMap<String, (FileWrite, Certainty)>, Problem> {
-        let uses: Vec<FileUse> = versions.iter().map(added).collect();
-        let candidates = self.ledger().candidates(project, &uses).await.map_err(ledger_problem)?;
-        let mut writers = HashMap::new();
-        let mut unknown = Vec::new();
-        for (version, (used, candidates)) in versions.iter().zip(uses.iter().zip(&candidates)) {
-            match candidates.by_path(used) {
-                Some((write, certainty)) => _ = writers.insert(version_name(version), (write.clone(), certainty)),
-                None => unknown.extend(version.run.map(|run| (version, run))),
+pub(super) async fn trace(
+    known: &Known,
+    project: &ProjectName,
+    files: Vec<RunFile>,
+    folders: &mut Folders,
+) -> Result<Vec<Traced>, Problem> {
+    let uses: Vec<FileUse> = files.iter().map(RunFile::as_use).collect();
+    let candidates = known.ledger().candidates(project, &uses).await.map_err(ledger_problem)?;
+    let named = named(known, project, &uses, folders).await?;
+    let holders = folders_of(known, project, &uses, folders).await?;
+    let mut traced = Vec::with_capacity(files.len());
+    for (((used, asked), candidates), holders) in files.into_iter().zip(&uses).zip(&candidates).zip(holders) {
+        let mut one = by_path(used, asked, candidates, &named);
+        one.names.extend(holders.iter().map(part_of));
+        if one.writer.is_none() && one.names.is_empty() && one.used.access == Access::Input {
+            by_bytes(&mut one, asked, candidates, &named);
+            if one.writer.is_none() && one.names.is_empty() {
+                let holders = folders_holding(known, project, asked, folders).await?;
+                one.names.extend(holders.iter().map(part_of));
             }
         }
-        let digests: Vec<Digest> = unknown.iter().map(|(version, _)| version.digest).collect();
-        let accesses = [Access::Input, Access::Output];
-        let (files, _) =
-            self.ledger().files_with(project, &digests, &accesses, FILES_MAX).await.map_err(ledger_problem)?;
-        for (version, run) in unknown {
-            writers.extend(as_recorded(version, run, &files).map(|found| (version_name(version), found)));
-        }
-        Ok(writers)
+        traced.push(one);
     }
+    Ok(traced)
+}
 
-    /// The run that wrote a file that is added or registered now, and how surely. All that is recorded happened before.
-    pub(crate) async fn writer_now(
-        &self,
-        project: &ProjectName,
-        digest: Digest,
-        path: Option<&str>,
-        workspace: Option<WorkspaceId>,
-    ) -> Result<Option<(RunId, Certainty)>, Problem> {
-        let now = Timestamp(i64::MAX);
-        let path = path.unwrap_or_default().to_owned();
-        let used = FileUse { path, digest, workspace, since: now, until: now, run: None };
-        let found = self.ledger().candidates(project, std::slice::from_ref(&used)).await.map_err(ledger_problem)?;
-        let found = found.first().and_then(|candidates| candidates.by_path(&used).or_else(|| candidates.by_bytes()));
-        Ok(found.map(|(write, certainty)| (write.run, certainty)))
-    }
-
-    async fn named(&self, project: &ProjectName, uses: &[FileUse], folders: &mut Folders) -> Result<Named, Problem> {
-        let digests: Vec<Digest> = uses.iter().map(|used| used.digest).collect::<BTreeSet<_>>().into_iter().collect();
-        let versions = self.dataset_versions_with(project, &digests).await?;
-        let writers = self.version_writers(project, &versions).await?;
-        let mut named = Named { datasets: HashMap::new(), models: HashMap::new(), writers };
-        for version in versions {
-            if !self.is_folder(&version, folders).await? {
-                named.datasets.entry(version.digest).or_default().push(version);
-            }
+/// Who wrote the files that were added as these versions, where somebody is known who did. Only files, not folders.
+pub(crate) async fn version_writers(
+    known: &Known,
+    project: &ProjectName,
+    versions: &[DatasetVersion],
+) -> Result<HashMap<String, (FileWrite, Certainty)>, Problem> {
+    let uses: Vec<FileUse> = versions.iter().map(added).collect();
+    let candidates = known.ledger().candidates(project, &uses).await.map_err(ledger_problem)?;
+    let mut writers = HashMap::new();
+    let mut unknown = Vec::new();
+    for (version, (used, candidates)) in versions.iter().zip(uses.iter().zip(&candidates)) {
+        match candidates.by_path(used) {
+            Some((write, certainty)) => _ = writers.insert(version_name(version), (write.clone(), certainty)),
+            None => unknown.extend(version.run.map(|run| (version, run))),
         }
-        for row in self.ledger().now().model_versions_with(project, &digests).await.map_err(ledger_problem)? {
-            named.models.entry(row.value.digest).or_default().push((row.value, row.fact.time));
-        }
-        Ok(named)
     }
+    let digests: Vec<Digest> = unknown.iter().map(|(version, _)| version.digest).collect();
+    let accesses = [Access::Input, Access::Output];
+    let (files, _) =
+        known.ledger().files_with(project, &digests, &accesses, FILES_MAX).await.map_err(ledger_problem)?;
+    for (version, run) in unknown {
+        writers.extend(as_recorded(version, run, &files).map(|found| (version_name(version), found)));
+    }
+    Ok(writers)
+}
 
-    pub(super) async fn dataset_versions_with(
-        &self,
-        project: &ProjectName,
-        digests: &[Digest],
-    ) -> Result<Vec<DatasetVersion>, Problem> {
-        let rows = self.ledger().now().dataset_versions_with(project, digests).await.map_err(ledger_problem)?;
-        Ok(rows.into_iter().map(dataset_version).filter(|version| version.external.is_none()).collect())
+/// The run that wrote a file that is added or registered now, and how surely. All that is recorded happened before.
+pub(crate) async fn writer_now(
+    known: &Known,
+    project: &ProjectName,
+    digest: Digest,
+    path: Option<&str>,
+    workspace: Option<WorkspaceId>,
+) -> Result<Option<(RunId, Certainty)>, Problem> {
+    let now = Timestamp(i64::MAX);
+    let path = path.unwrap_or_default().to_owned();
+    let used = FileUse { path, digest, workspace, since: now, until: now, run: None };
+    let found = known.ledger().candidates(project, std::slice::from_ref(&used)).await.map_err(ledger_problem)?;
+    let found = found.first().and_then(|candidates| candidates.by_path(&used).or_else(|| candidates.by_bytes()));
+    Ok(found.map(|(write, certainty)| (write.run, certainty)))
+}
+
+async fn named(
+    known: &Known,
+    project: &ProjectName,
+    uses: &[FileUse],
+    folders: &mut Folders,
+) -> Result<Named, Problem> {
+    let digests: Vec<Digest> = uses.iter().map(|used| used.digest).collect::<BTreeSet<_>>().into_iter().collect();
+    let versions = dataset_versions_with(known, project, &digests).await?;
+    let writers = version_writers(known, project, &versions).await?;
+    let mut named = Named { datasets: HashMap::new(), models: HashMap::new(), writers };
+    for version in versions {
+        if !is_folder(known, &version, folders).await? {
+            named.datasets.entry(version.digest).or_default().push(version);
+        }
     }
+    for row in known.facts().model_versions_with(project, &digests).await.map_err(ledger_problem)? {
+        named.models.entry(row.value.digest).or_default().push((row.value, row.fact.time));
+    }
+    Ok(named)
+}
+
+pub(crate) async fn dataset_versions_with(
+    known: &Known,
+    project: &ProjectName,
+    digests: &[Digest],
+) -> Result<Vec<DatasetVersion>, Problem> {
+    let rows = known.facts().dataset_versions_with(project, digests).await.map_err(ledger_problem)?;
+    Ok(rows.into_iter().map(dataset_version).filter(|version| version.external.is_none()).collect())
 }
 
 /// The run that was told when a version was added, if its write can have been the one.

@@ -9,14 +9,14 @@ use stemma_core::{
 };
 
 use super::{folders::Folders, start::Start, step::Step};
-use crate::Engine;
+use crate::{Known, lineage::step::step};
 
 /// Most steps of a walk.
 pub(crate) const DEPTH_MAX: u32 = 100;
 const NODES_MAX: usize = 2_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     pub nodes: usize,
     pub depth: u32,
 }
@@ -38,7 +38,7 @@ pub(super) enum Reach {
 
 /// What a file of the tree is, for people and for questions about its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FileNote {
+pub struct FileNote {
     pub path: String,
     /// Absent if several files are drawn as one.
     pub digest: Option<Digest>,
@@ -47,7 +47,7 @@ pub(crate) struct FileNote {
 
 /// What a walk found.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Walk {
+pub struct Walk {
     /// Nearest first, the starts included.
     pub nodes: Vec<Node>,
     pub edges: Vec<Edge>,
@@ -94,57 +94,55 @@ impl Walk {
     }
 }
 
-impl Engine {
-    /// Walks from some nodes. A file that was used leads to the one write that it goes back to, not to all that have the
-    /// same bytes.
-    pub(crate) async fn walk(
-        &self,
-        project: &ProjectName,
-        start: &Start,
-        direction: Direction,
-        bounds: Bounds,
-    ) -> Result<Walk, Problem> {
-        let starts = &start.nodes;
-        let notes = starts.iter().cloned().zip(start.file.clone());
-        let mut walk = Walk { nodes: starts.clone(), files: notes.collect(), ..Walk::default() };
-        let mut folders = Folders::default();
-        let mut seen: HashMap<Node, Reach> = starts.iter().map(|node| (node.clone(), Reach::Whole)).collect();
-        let mut frontier: Vec<(Node, Reach)> = starts.iter().map(|node| (node.clone(), Reach::Whole)).collect();
-        let mut edges = BTreeSet::new();
-        for depth in 0..=bounds.depth {
-            if frontier.is_empty() {
-                break;
-            }
-            let Step { edges: found, next, files, raw, cut } =
-                self.step(project, &frontier, direction, &walk.files, &mut folders).await?;
-            walk.cut.extend(cut);
-            walk.files.extend(files);
-            walk.raw.extend(raw);
-            let mut ahead: Vec<(Node, Reach)> =
-                next.into_iter().filter(|(node, reach)| seen.get(node).is_none_or(|known| known < reach)).collect();
-            if depth == bounds.depth && !ahead.is_empty() {
-                walk.cut.insert(format!("it goes on beyond {} steps", bounds.depth));
-                ahead.clear();
-            }
-            let room = bounds.nodes.saturating_sub(walk.nodes.len());
-            let is_new = |(node, _): &&(Node, Reach)| !seen.contains_key(node);
-            if ahead.iter().filter(is_new).count() > room {
-                walk.cut.insert(format!("there are more than {} things", bounds.nodes));
-                ahead.truncate(room);
-            }
-            for (node, reach) in &ahead {
-                if seen.insert(node.clone(), *reach).is_none() {
-                    walk.nodes.push(node.clone());
-                }
-            }
-            frontier = ahead;
-            edges.extend(found);
+/// Walks from some nodes. A file that was used leads to the one write that it goes back to, not to all that have the
+/// same bytes.
+pub async fn walk(
+    known: &Known,
+    project: &ProjectName,
+    start: &Start,
+    direction: Direction,
+    bounds: Bounds,
+) -> Result<Walk, Problem> {
+    let starts = &start.nodes;
+    let notes = starts.iter().cloned().zip(start.file.clone());
+    let mut walk = Walk { nodes: starts.clone(), files: notes.collect(), ..Walk::default() };
+    let mut folders = Folders::default();
+    let mut seen: HashMap<Node, Reach> = starts.iter().map(|node| (node.clone(), Reach::Whole)).collect();
+    let mut frontier: Vec<(Node, Reach)> = starts.iter().map(|node| (node.clone(), Reach::Whole)).collect();
+    let mut edges = BTreeSet::new();
+    for depth in 0..=bounds.depth {
+        if frontier.is_empty() {
+            break;
         }
-        walk.cut.extend(folders.cut);
-        edges.retain(|edge: &Edge| seen.contains_key(&edge.from) && seen.contains_key(&edge.to));
-        walk.edges = strongest(edges);
-        Ok(walk)
+        let Step { edges: found, next, files, raw, cut } =
+            step(known, project, &frontier, direction, &walk.files, &mut folders).await?;
+        walk.cut.extend(cut);
+        walk.files.extend(files);
+        walk.raw.extend(raw);
+        let mut ahead: Vec<(Node, Reach)> =
+            next.into_iter().filter(|(node, reach)| seen.get(node).is_none_or(|known| known < reach)).collect();
+        if depth == bounds.depth && !ahead.is_empty() {
+            walk.cut.insert(format!("it goes on beyond {} steps", bounds.depth));
+            ahead.clear();
+        }
+        let room = bounds.nodes.saturating_sub(walk.nodes.len());
+        let is_new = |(node, _): &&(Node, Reach)| !seen.contains_key(node);
+        if ahead.iter().filter(is_new).count() > room {
+            walk.cut.insert(format!("there are more than {} things", bounds.nodes));
+            ahead.truncate(room);
+        }
+        for (node, reach) in &ahead {
+            if seen.insert(node.clone(), *reach).is_none() {
+                walk.nodes.push(node.clone());
+            }
+        }
+        frontier = ahead;
+        edges.extend(found);
     }
+    walk.cut.extend(folders.cut);
+    edges.retain(|edge: &Edge| seen.contains_key(&edge.from) && seen.contains_key(&edge.to));
+    walk.edges = strongest(edges);
+    Ok(walk)
 }
 
 /// Of connections that differ only in how they are known, the surest.

@@ -1,7 +1,7 @@
 //! What stands above every page: the project that it is in, and the way to others.
 
 use stemma_core::{ErrorKind, Problem, name::ProjectName, near};
-use stemma_engine::{Caller, Engine};
+use stemma_engine::{Caller, Known};
 
 use crate::context::Context;
 
@@ -18,18 +18,18 @@ impl Head {
     /// Of a page in the project that the address names, which is returned too.
     pub fn of_project(context: &Context) -> impl Future<Output = Result<(ProjectName, Self), Problem>> + Send + use<> {
         // nobody may hold a whole context while they wait: its body belongs to one thread
-        let (engine, caller, project) = (context.app.engine.clone(), context.caller.clone(), context.project());
+        let (known, caller, project) = (context.app.known().clone(), context.caller.clone(), context.project());
         async move {
             let project = project?;
-            let head = Self::in_project(&engine, &caller, &project).await?;
+            let head = Self::in_project(&known, &caller, &project).await?;
             Ok((project, head))
         }
     }
 
     /// Of a page in a project. One that the caller may not read has been refused by now; one that nothing and nobody is
     /// in does not exist.
-    pub async fn in_project(engine: &Engine, caller: &Caller, project: &ProjectName) -> Result<Self, Problem> {
-        let projects = engine.readable_projects(caller).await?;
+    pub async fn in_project(known: &Known, caller: &Caller, project: &ProjectName) -> Result<Self, Problem> {
+        let projects = known.readable_projects(caller).await?;
         if !projects.contains(project) {
             let problem = Problem::not_found(format!("there is no project `{project}`"));
             let names = projects.iter().map(ProjectName::as_str);
@@ -43,8 +43,8 @@ impl Head {
     }
 
     /// Of a page that shows something of the whole home.
-    pub async fn of_home(engine: &Engine, caller: &Caller) -> Result<Self, Problem> {
-        let projects = engine.readable_projects(caller).await?;
+    pub async fn of_home(known: &Known, caller: &Caller) -> Result<Self, Problem> {
+        let projects = known.readable_projects(caller).await?;
         let project = match projects.as_slice() {
             [only] => Some(only.clone()),
             _ => None,
@@ -64,8 +64,8 @@ impl Head {
 }
 
 /// Where a caller begins who asks for no project: the default one, else the first that they may read.
-pub async fn first_project(engine: &Engine, caller: &Caller) -> Result<ProjectName, Problem> {
-    let projects = engine.readable_projects(caller).await?;
+pub async fn first_project(known: &Known, caller: &Caller) -> Result<ProjectName, Problem> {
+    let projects = known.readable_projects(caller).await?;
     let default = ProjectName::default_project();
     let chosen = if projects.contains(&default) { Some(default) } else { projects.into_iter().next() };
     chosen.ok_or_else(|| Problem::not_found("there is no project that you may read"))

@@ -23,12 +23,12 @@ struct LineagePage {
 
 pub async fn lineage(context: Context) -> Result<Response, Problem> {
     let (project, head) = Head::of_project(&context).await?;
-    let (engine, ask) = (&context.app.engine, asked(&context)?);
-    let drawn = engine.lineage(&context.caller, &project, &ask).await?.merged();
+    let (delivery, ask) = (&context.app.delivery, asked(&context)?);
+    let drawn = delivery.lineage(&context.caller, &project, &ask).await?.merged();
     let drawn = Lineage { tree: href::link(drawn.tree, &project), ..drawn };
     let impact = match ask.direction {
         Direction::Up => None,
-        Direction::Down => Some(engine.impact(&context.caller, &project, &ask.of).await?),
+        Direction::Down => Some(delivery.impact(&context.caller, &project, &ask.of).await?),
     };
     let picture = tree::picture(&drawn.tree);
     html(LineagePage { head, project, of: ask.of, picture, impact, lineage: drawn })

@@ -26,26 +26,26 @@ async fn events(context: Context) -> Result<Page<AuditEvent>, Problem> {
         None => 0,
         Some(text) => text.parse().map_err(|_| Problem::invalid(format!("`after` is `{text}`, expected a number")))?,
     };
-    context.app.engine.audit_events(after, limit).await
+    context.app.known().audit_events(after, limit).await
 }
 
 async fn verify(context: Context) -> Result<AuditReport, Problem> {
-    context.app.engine.audit_verify().await
+    Ok(context.app.delivery.audit_verify().await)
 }
 
 async fn checkpoint(context: Context) -> Result<Checkpoint, Problem> {
-    context.app.engine.checkpoint().await
+    context.app.engine().checkpoint().await
 }
 
 async fn content(context: Context) -> Result<ContentHealth, Problem> {
-    Ok(context.app.engine.content_health())
+    Ok(context.app.engine().content_health())
 }
 
 async fn accept(mut context: Context) -> Result<HistoryAccepted, Problem> {
     let accept = context.json().await?;
-    context.app.engine.accept_history(&context.caller, context.request, accept).await
+    context.app.engine().accept_history(&context.caller, context.request, accept).await
 }
 
 async fn rotate_key(context: Context) -> Result<KeySuccession, Problem> {
-    context.app.engine.rotate_key(&context.caller, context.request, None).await
+    context.app.engine().rotate_key(&context.caller, context.request, None).await
 }

@@ -14,7 +14,7 @@ pub fn routes() -> Vec<Route> {
 
 async fn compare(context: Context) -> Result<VersionComparison, Problem> {
     let (a, b) = sides(&context)?;
-    context.app.engine.compare_versions(&context.project()?, &a, &b).await
+    context.app.engine().compare_versions(&context.project()?, &a, &b).await
 }
 
 /// What is compared, from the query.

@@ -38,14 +38,14 @@ pub fn routes() -> Vec<Route> {
 async fn missing(mut context: Context) -> Result<MissingContent, Problem> {
     let project = context.project()?;
     let list: ContentList = context.json().await?;
-    let missing = context.app.engine.missing_content(&project, &list.contents).await?;
+    let missing = context.app.engine().missing_content(&project, &list.contents).await?;
     Ok(MissingContent { missing })
 }
 
 async fn versions(mut context: Context) -> Result<ContentVersions, Problem> {
     let project = context.project()?;
     let list: ContentList = context.json().await?;
-    context.app.engine.content_versions(&project, &list.contents).await
+    context.app.known().content_versions(&project, &list.contents).await
 }
 
 /// Only who can read our files anyway may claim without sending: a digest alone grants nothing.
@@ -56,25 +56,25 @@ async fn claim(mut context: Context) -> Result<MissingContent, Problem> {
     }
     let project = context.project()?;
     let list: ContentList = context.json().await?;
-    let missing = context.app.engine.claim_content(&project, &list.contents).await?;
+    let missing = context.app.engine().claim_content(&project, &list.contents).await?;
     Ok(MissingContent { missing })
 }
 
 async fn usage(context: Context) -> Result<ContentUsage, Problem> {
-    context.app.engine.content_usage(&context.project()?).await
+    context.app.known().content_usage(&context.project()?).await
 }
 
 /// Collects for all projects at once: a right in one of them is not enough.
 async fn collect(mut context: Context) -> Result<GarbageCollected, Problem> {
     context.caller.may(Action::ManageRights, None)?;
     let ask: CollectGarbage = context.json().await?;
-    context.app.engine.collect_garbage(ask).await
+    context.app.engine().collect_garbage(ask).await
 }
 
 async fn purge(mut context: Context) -> Result<Purged, Problem> {
     let project = context.project()?;
     let ask: Purge = context.json().await?;
-    context.app.engine.purge(&context.caller, context.request, &project, ask).await
+    context.app.engine().purge(&context.caller, context.request, &project, ask).await
 }
 
 async fn upload(mut context: Context) -> Result<ContentStored, Problem> {
@@ -82,32 +82,32 @@ async fn upload(mut context: Context) -> Result<ContentStored, Problem> {
     let digest: Digest = context.path("digest")?;
     if context.query("kind").as_deref() == Some("tree") {
         let node = context.bytes(NODE_BYTES_MAX).await?;
-        return context.app.engine.upload_tree_node(&project, digest, node).await;
+        return context.app.engine().upload_tree_node(&project, digest, node).await;
     }
     let body = std::mem::take(&mut context.body);
     let body = body.into_data_stream().map_err(|error| broke_off(&error));
-    context.app.engine.upload_content(&project, digest, body).await
+    context.app.engine().upload_content(&project, digest, body).await
 }
 
 /// A bundle that is cut keeps nothing: its sender begins it again.
 async fn upload_many(mut context: Context) -> Result<ContentsStored, Problem> {
     let project = context.project()?;
     let records = Record::read_all(context.bytes(BUNDLE_BYTES_MAX).await?)?;
-    context.app.engine.upload_bundle(&project, records).await
+    context.app.engine().upload_bundle(&project, records).await
 }
 
 async fn keep(mut context: Context) -> Result<ContentsKept, Problem> {
     let project = context.project()?;
     let list: ContentList = context.json().await?;
     let contents = list.contents.iter().map(|claim| claim.digest).collect();
-    context.app.engine.keep_pushed(&context.caller, &project, contents).await
+    context.app.engine().keep_pushed(&context.caller, &project, contents).await
 }
 
 async fn download_many(mut context: Context) -> Result<Response, Problem> {
     let project = context.project()?;
     let list: ContentList = context.json().await?;
     let digests = list.contents.iter().map(|claim| claim.digest).collect();
-    let records = context.app.engine.download_bundle(&project, digests).await?;
+    let records = context.app.known().download_bundle(&project, digests).await?;
     Ok(foreign("application/octet-stream", Body::from_stream(records)))
 }
 
@@ -115,14 +115,14 @@ async fn download(context: Context) -> Result<Response, Problem> {
     let project = context.project()?;
     let id: ContentId = context.path("digest")?;
     if let Some(bytes) = context.query("bytes") {
-        let (range, length, stream) = context.app.engine.content_bytes(&project, id, bytes.parse()?).await?;
+        let (range, length, stream) = context.app.known().content_bytes(&project, id, bytes.parse()?).await?;
         let mut response = foreign("application/octet-stream", Body::from_stream(stream));
         let size = range.end - range.start;
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
         response.headers_mut().insert(CONTENT_SIZE, HeaderValue::from(length));
         return Ok(response);
     }
-    let (size, stream) = context.app.engine.download_content(&context.caller, &project, id).await?;
+    let (size, stream) = context.app.known().download_content(&context.caller, &project, id).await?;
     let mut response = foreign("application/octet-stream", Body::from_stream(stream));
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     Ok(response)
@@ -138,7 +138,7 @@ async fn rows(context: Context) -> Result<Response, Problem> {
     let id: ContentId = context.path("digest")?;
     let wanted = context.query("rows").unwrap_or_else(|| "..".to_owned()).parse()?;
     let name = context.query("name").unwrap_or_else(|| id.to_string());
-    let slice = context.app.engine.content_rows(&project, id, &name, wanted).await?;
+    let slice = context.app.known().content_rows(&project, id, &name, wanted).await?;
     let mut response = foreign(slice.media_type, Body::from_stream(slice.pieces));
     let rows = format!("{}..{}", slice.rows.start, slice.rows.end);
     let rows = HeaderValue::from_str(&rows).map_err(|error| Problem::invalid(error.to_string()))?;
@@ -159,5 +159,5 @@ fn foreign(media_type: &'static str, body: Body) -> Response {
 async fn resolve(context: Context) -> Result<Resolved, Problem> {
     let project = context.project()?;
     let reference = context.query("ref").ok_or_else(|| Problem::invalid("the query parameter `ref` is missing"))?;
-    context.app.engine.resolve_for(&context.caller, &project, &reference).await
+    context.app.known().resolve_for(&context.caller, &project, &reference).await
 }

@@ -23,34 +23,34 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn list(context: Context) -> Result<Page<DatasetVersion>, Problem> {
-    Ok(Page { items: context.app.engine.datasets(&context.project()?).await?, next: None })
+    Ok(Page { items: context.app.known().datasets(&context.project()?).await?, next: None })
 }
 
 async fn versions(context: Context) -> Result<Page<DatasetVersion>, Problem> {
     let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
-    Ok(Page { items: context.app.engine.dataset_versions(&project, &dataset).await?, next: None })
+    Ok(Page { items: context.app.known().dataset_versions(&project, &dataset).await?, next: None })
 }
 
 async fn add(mut context: Context) -> Result<DatasetVersionAdded, Problem> {
     let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
     let add: AddDatasetVersion = context.json().await?;
-    context.app.engine.add_dataset_version(&context.caller, context.request, &project, &dataset, add).await
+    context.app.engine().add_dataset_version(&context.caller, context.request, &project, &dataset, add).await
 }
 
 async fn external(mut context: Context) -> Result<DatasetVersionAdded, Problem> {
     let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
     let add: AddExternalVersion = context.json().await?;
-    context.app.engine.add_external_version(&context.caller, context.request, &project, &dataset, add).await
+    context.app.engine().add_external_version(&context.caller, context.request, &project, &dataset, add).await
 }
 
 async fn imported(mut context: Context) -> Result<DatasetVersionAdded, Problem> {
     let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
     let imported: AddImportedVersion = context.json().await?;
-    context.app.engine.add_imported_version(&context.caller, context.request, &project, &dataset, imported).await
+    context.app.engine().add_imported_version(&context.caller, context.request, &project, &dataset, imported).await
 }
 
 async fn blame(context: Context) -> Result<Blame, Problem> {
     let (project, dataset): (_, DatasetName) = (context.project()?, context.path("dataset")?);
     let key: Result<_, Problem> = context.queries("key").iter().map(|text| stemma_engine::key_cell(text)).collect();
-    context.app.engine.blame(&project, &dataset, key?).await
+    context.app.known().blame(&project, &dataset, key?).await
 }

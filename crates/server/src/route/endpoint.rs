@@ -22,38 +22,38 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn list(context: Context) -> Result<Page<EndpointDetail>, Problem> {
-    Ok(Page { items: context.app.engine.endpoints(&context.caller, &context.project()?).await?, next: None })
+    Ok(Page { items: context.app.delivery.endpoints(&context.caller, &context.project()?).await?, next: None })
 }
 
 async fn show(context: Context) -> Result<EndpointDetail, Problem> {
-    context.app.engine.endpoint(&context.caller, &context.project()?, &context.path("endpoint")?).await
+    context.app.delivery.endpoint(&context.caller, &context.project()?, &context.path("endpoint")?).await
 }
 
 async fn revision(context: Context) -> Result<DeployedRevision, Problem> {
     let (endpoint, number): (EndpointName, u32) = (context.path("endpoint")?, context.path("number")?);
-    context.app.engine.endpoint_revision(&context.project()?, &endpoint, number).await
+    context.app.known().endpoint_revision(&context.project()?, &endpoint, number).await
 }
 
 async fn deploy(mut context: Context) -> Result<DeployedRevision, Problem> {
     let (project, endpoint): (_, EndpointName) = (context.project()?, context.path("endpoint")?);
     let deploy: Deploy = context.json().await?;
-    context.app.engine.deploy(&context.caller, context.request, &project, &endpoint, deploy).await
+    context.app.delivery.deploy(&context.caller, context.request, &project, &endpoint, deploy).await
 }
 
 async fn roll_out(mut context: Context) -> Result<DeployedRevision, Problem> {
     let (project, endpoint): (_, EndpointName) = (context.project()?, context.path("endpoint")?);
     let change: ChangeRollout = context.json().await?;
-    context.app.engine.change_rollout(&context.caller, context.request, &project, &endpoint, change).await
+    context.app.delivery.change_rollout(&context.caller, context.request, &project, &endpoint, change).await
 }
 
 async fn roll_back(mut context: Context) -> Result<DeployedRevision, Problem> {
     let (project, endpoint): (_, EndpointName) = (context.project()?, context.path("endpoint")?);
     let rollback: Rollback = context.json().await?;
-    context.app.engine.roll_back(&context.caller, context.request, &project, &endpoint, rollback).await
+    context.app.delivery.roll_back(&context.caller, context.request, &project, &endpoint, rollback).await
 }
 
 async fn undeploy(mut context: Context) -> Result<EndpointDetail, Problem> {
     let (project, endpoint): (_, EndpointName) = (context.project()?, context.path("endpoint")?);
     let undeploy: Undeploy = context.json().await?;
-    context.app.engine.undeploy(&context.caller, context.request, &project, &endpoint, undeploy).await
+    context.app.delivery.undeploy(&context.caller, context.request, &project, &endpoint, undeploy).await
 }

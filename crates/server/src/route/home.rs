@@ -24,9 +24,9 @@ async fn home(context: Context) -> Result<HomeInfo, Problem> {
     let caller = &context.caller;
     let roles = caller.grants.iter().map(|grant| Grant { project: grant.project.clone(), role: grant.role }).collect();
     Ok(HomeInfo {
-        home: context.app.engine.home_id(),
+        home: context.app.known().home_id(),
         stemma_version: env!("CARGO_PKG_VERSION").to_owned(),
-        projects: context.app.engine.readable_projects(caller).await?,
+        projects: context.app.known().readable_projects(caller).await?,
         you: Identity { principal: caller.actor.principal.clone(), auth: caller.actor.auth, roles },
     })
 }
@@ -41,7 +41,7 @@ async fn history(context: Context) -> Result<HistoryShown, Problem> {
     }
     let size = |text: &String| text.parse().map_err(|_| Problem::invalid(format!("`seen` is `{text}`, not a size")));
     let sizes = texts.iter().map(size).collect::<Result<_, _>>()?;
-    Ok(context.app.engine.history(&sizes).await?.write())
+    Ok(context.app.engine().history(&sizes).await?.write())
 }
 
 async fn openapi_document(_: Context) -> Result<Response, Problem> {
@@ -53,6 +53,6 @@ async fn health(_: Context) -> Result<Response, Problem> {
 }
 
 async fn ready(context: Context) -> Result<Response, Problem> {
-    context.app.engine.ready().await?;
+    context.app.delivery.ready().await?;
     Ok(Response::new("ready\n".into()))
 }

@@ -24,25 +24,25 @@ pub fn routes() -> Vec<Route> {
 
 async fn lineage(context: Context) -> Result<Lineage, Problem> {
     let project = context.project()?;
-    let found = context.app.engine.lineage(&context.caller, &project, &asked(&context)?).await?;
+    let found = context.app.delivery.lineage(&context.caller, &project, &asked(&context)?).await?;
     Ok(Lineage { tree: href::link(found.tree, &project), ..found })
 }
 
 async fn impact(context: Context) -> Result<Impact, Problem> {
     let of = of(&context)?;
-    context.app.engine.impact(&context.caller, &context.project()?, &of).await
+    context.app.delivery.impact(&context.caller, &context.project()?, &of).await
 }
 
 async fn link(mut context: Context) -> Result<Linked, Problem> {
     let project = context.project()?;
     let link: Link = context.json().await?;
-    context.app.engine.link(&context.caller, context.request, &project, link).await
+    context.app.engine().link(&context.caller, context.request, &project, link).await
 }
 
 async fn unlink(mut context: Context) -> Result<Linked, Problem> {
     let project = context.project()?;
     let link: Link = context.json().await?;
-    context.app.engine.unlink(&context.caller, context.request, &project, link).await
+    context.app.engine().unlink(&context.caller, context.request, &project, link).await
 }
 
 /// The question in the query, for API and page.

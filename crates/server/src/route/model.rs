@@ -38,76 +38,76 @@ fn target(context: &Context) -> Result<(ProjectName, ModelName, String), Problem
 }
 
 async fn list(context: Context) -> Result<Page<ModelSummary>, Problem> {
-    Ok(Page { items: context.app.engine.models(&context.project()?).await?, next: None })
+    Ok(Page { items: context.app.known().models(&context.project()?).await?, next: None })
 }
 
 async fn show(context: Context) -> Result<ModelDetail, Problem> {
-    context.app.engine.model(&context.project()?, &context.path("model")?).await
+    context.app.known().model(&context.project()?, &context.path("model")?).await
 }
 
 async fn policy(context: Context) -> Result<PolicyState, Problem> {
-    context.app.engine.policy(&context.project()?, &context.path("model")?).await
+    context.app.known().policy(&context.project()?, &context.path("model")?).await
 }
 
 async fn set_policy(mut context: Context) -> Result<PolicyState, Problem> {
     let (project, model): (_, ModelName) = (context.project()?, context.path("model")?);
     let set: SetPolicy = context.json().await?;
-    context.app.engine.set_policy(&context.caller, context.request, &project, &model, set.policy).await
+    context.app.engine().set_policy(&context.caller, context.request, &project, &model, set.policy).await
 }
 
 async fn set_policies(mut context: Context) -> Result<PolicyStates, Problem> {
     let project = context.project()?;
     let set: SetPolicies = context.json().await?;
-    let policies = context.app.engine.set_policies(&context.caller, context.request, &project, set.policies).await?;
+    let policies = context.app.engine().set_policies(&context.caller, context.request, &project, set.policies).await?;
     Ok(PolicyStates { policies })
 }
 
 async fn register(mut context: Context) -> Result<Registered, Problem> {
     let (project, model): (_, ModelName) = (context.project()?, context.path("model")?);
     let register: RegisterVersion = context.json().await?;
-    context.app.engine.register(&context.caller, context.request, &project, &model, register).await
+    context.app.engine().register(&context.caller, context.request, &project, &model, register).await
 }
 
 async fn version(context: Context) -> Result<VersionDetail, Problem> {
     let (project, model, version) = target(&context)?;
-    context.app.engine.version(&project, &model, &version).await
+    context.app.known().version(&project, &model, &version).await
 }
 
 async fn evaluate(context: Context) -> Result<Evaluated, Problem> {
     let (project, model, version) = target(&context)?;
-    context.app.engine.evaluate(&context.caller, context.request, &project, &model, &version).await
+    context.app.engine().evaluate(&context.caller, context.request, &project, &model, &version).await
 }
 
 async fn validate(context: Context) -> Result<Validated, Problem> {
     let (project, model, version) = target(&context)?;
-    context.app.engine.validate(&context.caller, context.request, &project, &model, &version).await
+    context.app.engine().validate(&context.caller, context.request, &project, &model, &version).await
 }
 
 async fn run_gates(mut context: Context) -> Result<GateResults, Problem> {
     let (project, model, version) = target(&context)?;
     let run: RunGates = context.json().await?;
-    context.app.engine.run_gates(&context.caller, context.request, &project, &model, &version, run).await
+    context.app.engine().run_gates(&context.caller, context.request, &project, &model, &version, run).await
 }
 
 async fn gate_standings(context: Context) -> Result<GateStandings, Problem> {
     let (project, model, version) = target(&context)?;
-    context.app.engine.gate_standings(&project, &model, &version).await
+    context.app.known().gate_standings(&project, &model, &version).await
 }
 
 async fn run_cases(mut context: Context) -> Result<CaseResults, Problem> {
     let (project, model, version) = target(&context)?;
     let run: RunCases = context.json().await?;
-    context.app.engine.run_cases(&project, &model, &version, run.cases).await
+    context.app.known().run_cases(&project, &model, &version, run.cases).await
 }
 
 async fn approve(mut context: Context) -> Result<Approval, Problem> {
     let (project, model, version) = target(&context)?;
     let approve: Approve = context.json().await?;
-    context.app.engine.approve(&context.caller, context.request, &project, &model, &version, approve).await
+    context.app.engine().approve(&context.caller, context.request, &project, &model, &version, approve).await
 }
 
 async fn promote(mut context: Context) -> Result<Promoted, Problem> {
     let (project, model, version) = target(&context)?;
     let promote: Promote = context.json().await?;
-    context.app.engine.promote(&context.caller, context.request, &project, &model, &version, promote).await
+    context.app.engine().promote(&context.caller, context.request, &project, &model, &version, promote).await
 }

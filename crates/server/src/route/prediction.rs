@@ -18,16 +18,16 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn why(context: Context) -> Result<Why, Problem> {
-    let why = context.app.engine.why(&context.caller, &context.path("prediction")?).await?;
+    let why = context.app.delivery.why(&context.caller, &context.path("prediction")?).await?;
     Ok(Why { tree: href::link(why.tree, &why.revision.revision.project), ..why })
 }
 
 async fn replay(context: Context) -> Result<Replay, Problem> {
-    context.app.engine.replay(&context.caller, &context.path("prediction")?).await
+    context.app.delivery.replay(&context.caller, &context.path("prediction")?).await
 }
 
 async fn feedback(mut context: Context) -> Result<Feedback, Problem> {
     let prediction = context.path("prediction")?;
     let send: SendFeedback = context.json().await?;
-    context.app.engine.feedback(&context.caller, &prediction, send).await
+    context.app.delivery.feedback(&context.caller, &prediction, send).await
 }

@@ -19,12 +19,12 @@ pub fn routes() -> Vec<Route> {
 async fn list(context: Context) -> Result<Page<Reproduced>, Problem> {
     let (project, model): (_, ModelName) = (context.project()?, context.path("model")?);
     let version: String = context.path("version")?;
-    context.app.engine.reproductions(&project, &model, &version).await
+    context.app.known().reproductions(&project, &model, &version).await
 }
 
 async fn record(mut context: Context) -> Result<Reproduced, Problem> {
     let (project, model): (_, ModelName) = (context.project()?, context.path("model")?);
     let version: String = context.path("version")?;
     let record: RecordReproduction = context.json().await?;
-    context.app.engine.reproduce(&context.caller, context.request, &project, &model, &version, record).await
+    context.app.engine().reproduce(&context.caller, context.request, &project, &model, &version, record).await
 }

@@ -19,19 +19,19 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn list(context: Context) -> Result<Page<Principal>, Problem> {
-    Ok(Page { items: context.app.engine.principals().await?, next: None })
+    Ok(Page { items: context.app.known().principals().await?, next: None })
 }
 
 async fn add(mut context: Context) -> Result<IssuedToken, Problem> {
     let add: AddPrincipal = context.json().await?;
-    context.app.engine.add_principal(&context.caller, context.request, add).await
+    context.app.engine().add_principal(&context.caller, context.request, add).await
 }
 
 async fn tokens(context: Context) -> Result<Page<Token>, Problem> {
-    Ok(Page { items: context.app.engine.tokens().await?, next: None })
+    Ok(Page { items: context.app.known().tokens().await?, next: None })
 }
 
 async fn revoke(mut context: Context) -> Result<Revoked, Problem> {
     let what: Revocable = context.json().await?;
-    context.app.engine.revoke(&context.caller, context.request, what).await
+    context.app.engine().revoke(&context.caller, context.request, what).await
 }

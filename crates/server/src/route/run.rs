@@ -23,15 +23,15 @@ async fn list(context: Context) -> Result<Page<RunSummary>, Problem> {
         None => None,
         Some(text) => Some(text.parse()?),
     };
-    context.app.engine.runs(&context.project()?, before, limit).await
+    context.app.known().runs(&context.project()?, before, limit).await
 }
 
 async fn record(mut context: Context) -> Result<RunDetail, Problem> {
     let project = context.project()?;
     let run: RecordRun = context.json().await?;
-    context.app.engine.record_run(&context.caller, &project, run).await
+    context.app.engine().record_run(&context.caller, &project, run).await
 }
 
 async fn show(context: Context) -> Result<RunDetail, Problem> {
-    context.app.engine.run(&context.project()?, context.path("run")?).await
+    context.app.known().run(&context.project()?, context.path("run")?).await
 }

@@ -21,9 +21,9 @@ async fn keep(mut context: Context) -> Result<WitnessedHead, Problem> {
     let shown: HistoryShown = context.json().await?;
     let not_believed = |why| Problem::invalid(format!("the head can't be believed: {why}"));
     let offered = History::read(shown, SystemClock.now()).map_err(not_believed)?;
-    context.app.engine.keep_head_of(&context.app.access.witness_of, offered)
+    context.app.engine().keep_head_of(&context.app.access.witness_of, offered)
 }
 
 async fn kept(context: Context) -> Result<WitnessedHead, Problem> {
-    context.app.engine.kept_head_of(context.path("home")?)
+    context.app.engine().kept_head_of(context.path("home")?)
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use stemma_core::SystemClock;
-use stemma_engine::Engine;
+use stemma_delivery::Delivery;
 use stemma_gateway::TurnLimits;
 use stemma_server::{
     App, Limits, ServeOptions, Server,
@@ -49,9 +49,9 @@ impl Served {
     async fn with(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let owner = "olga@bank.example".parse().unwrap();
-        let (engine, _) = Engine::create(&folder.path().join("home"), owner, Arc::new(SystemClock)).await.unwrap();
+        let (delivery, _) = Delivery::create(&folder.path().join("home"), owner, Arc::new(SystemClock)).await.unwrap();
         let app = App {
-            engine,
+            delivery,
             access: Arc::new(AccessRules { anonymous: Anonymous::ThisMachine, ..AccessRules::default() }),
         };
         let socket = folder.path().join("s");

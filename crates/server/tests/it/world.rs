@@ -10,7 +10,7 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use stemma_core::{SystemClock, policy::Role};
-use stemma_engine::Engine;
+use stemma_delivery::Delivery;
 use stemma_server::{
     App, Limits, ServeOptions, Server,
     app::{AccessRules, Anonymous, Peer},
@@ -60,8 +60,9 @@ impl World {
     pub async fn with_access(access: AccessRules) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let owner = "olga@bank.example".parse().unwrap();
-        let (engine, owner) = Engine::create(&folder.path().join("home"), owner, Arc::new(SystemClock)).await.unwrap();
-        let app = App { engine, access: Arc::new(access) };
+        let (delivery, owner) =
+            Delivery::create(&folder.path().join("home"), owner, Arc::new(SystemClock)).await.unwrap();
+        let app = App { delivery, access: Arc::new(access) };
         Self { folder, owner, router: router(app.clone()), app }
     }
 

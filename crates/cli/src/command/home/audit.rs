@@ -84,9 +84,9 @@ async fn verify(global: &Global, output: &Output) -> Result<ExitCode, Problem> {
 /// What the home says of itself, and then what others say of it.
 async fn verify_here() -> Result<AuditReport, Problem> {
     let (workspace, home) = (session::require_workspace()?, session::require_home()?);
-    let mut report = stemma_engine::audit_home(&home).await;
+    let mut report = stemma_delivery::audit_home(&home).await;
     let watch = Watch::begin(home.display().to_string(), Some(&workspace));
-    let look = async |sizes| stemma_engine::look_at_history(&home, &sizes).await;
+    let look = async |sizes| stemma_engine::audit::look_at_history(&home, &sizes).await;
     let outside = compare_outside(&watch, Some(&workspace), look).await;
     outside.into_iter().for_each(|check| report.add(check));
     Ok(report)

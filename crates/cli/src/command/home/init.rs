@@ -3,6 +3,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Args;
 use serde::Serialize;
 use stemma_core::{ErrorKind, Problem, SystemClock, id::HomeId, name::PrincipalName};
+use stemma_delivery::Delivery;
 use stemma_engine::Engine;
 use stemma_workspace::{Nesting, Workspace, credentials, home::HomeLock};
 
@@ -61,11 +62,11 @@ async fn make_home(workspace: &Workspace, global: &Global, output: &Output) -> R
         let message = format!("`{}` is a home already", dir.display());
         return Err(Problem::new(ErrorKind::Conflict, message).hint("see `stemma status`"));
     }
-    let (engine, token) = Engine::create(&dir, owner.clone(), Arc::new(SystemClock)).await?;
-    let home = engine.home_id();
-    let remembered = remember(&engine, workspace).await;
-    engine.close().await;
-    drop(engine);
+    let (delivery, token) = Delivery::create(&dir, owner.clone(), Arc::new(SystemClock)).await?;
+    let home = delivery.known().home_id();
+    let remembered = remember(delivery.engine(), workspace).await;
+    delivery.close().await;
+    drop(delivery);
     drop(lock);
     if let Err(problem) = remembered {
         output.note(format!("the new home can't be remembered here: {}", problem.message));

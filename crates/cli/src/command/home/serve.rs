@@ -159,7 +159,7 @@ pub async fn run(args: ServeArgs, global: &Global, output: &Output) -> Result<Ex
         }
     };
     place.remove_traces();
-    owned.engine().finish().await;
+    owned.delivery().finish().await;
     witnesses.tell(owned.engine(), output).await;
     compare(&watch, &owned, output).await;
     owned.release().await;

@@ -152,7 +152,7 @@ async fn needs(global: &Global, workspace: &Workspace, store: &Store, verified: 
     if session::require_home().is_err() || global.server.is_some() {
         return tracked_needs(needs, workspace, store, global, verified).await;
     }
-    match stemma_engine::home_needs(&home).await {
+    match stemma_delivery::home_needs(&home).await {
         Ok(found) => {
             found.content.into_iter().for_each(|(digest, by)| needs.entry(digest).or_default().extend(by));
             verified.gone.extend(found.predictions.faults.into_iter().map(|fault| match fault.place {

@@ -53,5 +53,5 @@ async fn rotate_to(session: &Session, path: &PathBuf) -> Result<KeySuccession, P
         Problem::new(ErrorKind::Unauthenticated, "to change the signing key needs a credential")
             .hint("set STEMMA_TOKEN to an owner's token")
     })?;
-    engine.rotate_key(&engine.authenticate(token)?, RequestId::generate(), Some(&path)).await
+    engine.rotate_key(&engine.known().authenticate(token)?, RequestId::generate(), Some(&path)).await
 }

@@ -1,0 +1,52 @@
+//! Audit: a home checked against itself, as it lies there: no right, token or table is needed to look at it, so that
+//! damage which keeps the home from being opened is named too.
+
+mod predictions;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use stemma_api::types::AuditReport;
+use stemma_core::{Digest, Problem, audit::Check};
+use stemma_engine::{Layout, audit::audit_facts, problem::ledger_problem};
+use stemma_ledger::LedgerAtRest;
+
+use crate::Delivery;
+
+/// Verifies what answers rest on in the home of a folder, which need not be open, and may be.
+pub async fn audit_home(root: &Path) -> AuditReport {
+    audit(&Layout::new(root)).await
+}
+
+/// What a home needs and holds besides its ledger.
+pub struct HomeNeeds {
+    /// Content that facts need, with who needs it.
+    pub content: BTreeMap<Digest, BTreeSet<String>>,
+    /// The part of the prediction log that is not sealed yet.
+    pub predictions: Check,
+}
+
+/// Asks a home, as it lies there, what must be there.
+pub async fn home_needs(root: &Path) -> Result<HomeNeeds, Problem> {
+    let layout = Layout::new(root);
+    let view = LedgerAtRest::open(&layout.ledger()).await.map_err(ledger_problem)?;
+    let content = view.needed_content().await.map_err(ledger_problem)?;
+    Ok(HomeNeeds { content, predictions: predictions::check(&layout, &view).await })
+}
+
+async fn audit(layout: &Layout) -> AuditReport {
+    let (mut report, ledger) = audit_facts(layout).await;
+    if let Some(ledger) = &ledger {
+        report.add(predictions::check(layout, ledger).await);
+    }
+    report
+}
+
+impl Delivery {
+    /// Verifies the whole home, and names all that is not what it was.
+    pub async fn audit_verify(&self) -> AuditReport {
+        audit(self.known().layout()).await
+    }
+}

@@ -1,0 +1,88 @@
+//! An open home with what is live of it.
+
+use std::{path::Path, sync::Arc};
+
+use stemma_core::{Clock, Problem, name::PrincipalName, prediction::PredictionKey};
+use stemma_engine::{Engine, Known, Surroundings};
+use stemma_gateway::{Gateway, LogOptions, PredictionLog};
+
+use crate::{access::gateway_access, problem::log_problem, ready::Readiness};
+
+/// A home and what is live of it. Cheap to clone; all clones are the same home.
+#[derive(Clone)]
+pub struct Delivery(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    log: PredictionLog,
+    gateway: Arc<Gateway>,
+    prediction_key: PredictionKey,
+    readiness: Readiness,
+}
+
+impl Delivery {
+    /// Makes a home in a folder; returns it and its owner's token, which is kept nowhere.
+    pub async fn create(root: &Path, owner: PrincipalName, clock: Arc<dyn Clock>) -> Result<(Self, String), Problem> {
+        let (engine, token) = Engine::create(root, owner, clock.clone()).await?;
+        Ok((Self::over(engine, clock)?, token))
+    }
+
+    /// Opens a home. The caller holds its lock.
+    pub async fn open(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
+        Self::open_with(root, clock, Surroundings::default()).await
+    }
+
+    /// The same, with what lies around the home.
+    pub async fn open_with(root: &Path, clock: Arc<dyn Clock>, around: Surroundings) -> Result<Self, Problem> {
+        Self::over(Engine::open_with(root, clock.clone(), around).await?, clock)
+    }
+
+    fn over(engine: Engine, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
+        let layout = engine.known().layout();
+        let prediction_key = layout.prediction_key()?;
+        let log =
+            PredictionLog::open(&layout.predictions(), prediction_key.clone(), clock.clone(), LogOptions::default());
+        let log = log.map_err(log_problem)?;
+        for segment in log.recovered().iter().filter(|segment| segment.damage.is_some()) {
+            tracing::error!(
+                segment = format!("{:016x}", segment.segment),
+                "a segment of the prediction log is damaged"
+            );
+        }
+        let gateway = Arc::new(Gateway::new(log.clone(), clock));
+        let listener = Arc::downgrade(&gateway);
+        // with the routes as they are: to load models for new ones takes its time
+        engine.on_access(move |table| {
+            if let Some(gateway) = listener.upgrade() {
+                gateway.live().let_in(gateway_access(table));
+            }
+        });
+        Ok(Self(Arc::new(Inner { engine, log, gateway, prediction_key, readiness: Readiness::default() })))
+    }
+
+    /// Acts on what is not live.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// What the home knows.
+    pub fn known(&self) -> &Known {
+        self.engine().known()
+    }
+
+    pub fn gateway(&self) -> &Gateway {
+        &self.0.gateway
+    }
+
+    pub(crate) fn log(&self) -> &PredictionLog {
+        &self.0.log
+    }
+
+    pub(crate) fn prediction_key(&self) -> &PredictionKey {
+        &self.0.prediction_key
+    }
+
+    pub(crate) fn readiness(&self) -> &Readiness {
+        &self.0.readiness
+    }
+}

@@ -1,0 +1,127 @@
+//! Endpoints, as they are shown: what answers, how, and what somebody should look at.
+
+use stemma_api::types::{ArmStatus, DeployedRevision, EndpointDetail, EndpointStats, PredictionSummary};
+use stemma_core::{
+    Problem,
+    name::{EndpointName, ProjectName},
+    policy::{Action, Stage},
+    prediction::{PredictionId, PredictionRecord},
+    route::{Arm, Revision},
+};
+use stemma_engine::{Caller, Known, problem::internal, resolve::find_version};
+use stemma_gateway::table::arm_key;
+
+use crate::{Delivery, problem::log_problem};
+
+/// Predictions listed on an endpoint's page.
+const RECENT: usize = 20;
+
+impl Delivery {
+    pub async fn endpoints(&self, caller: &Caller, project: &ProjectName) -> Result<Vec<EndpointDetail>, Problem> {
+        let mut details = Vec::new();
+        for name in self.known().endpoint_names(project).await? {
+            details.push(self.endpoint(caller, project, &name).await?);
+        }
+        Ok(details)
+    }
+
+    pub async fn endpoint(
+        &self,
+        caller: &Caller,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+    ) -> Result<EndpointDetail, Problem> {
+        let found = self.known().found_endpoint(project, endpoint).await?;
+        let live = self.known().live_revision_if_any(endpoint).await?;
+        let mut revisions = self.known().newest_revisions(endpoint).await?;
+        let is_listed = |live: &DeployedRevision| {
+            revisions.iter().any(|one: &DeployedRevision| one.revision.number == live.revision.number)
+        };
+        if let Some(live) = live.clone().filter(|live| !is_listed(live)) {
+            revisions.push(live);
+        }
+        let alarms = match &live {
+            Some(live) => alarms(self.known(), live).await?,
+            None => Vec::new(),
+        };
+        let parts = self.known().sealed_parts(endpoint).await?;
+        let may_see = caller.may(Action::ReadPredictions, Some(project)).is_ok();
+        let recent = if may_see { self.recent_predictions(found.ordinal, RECENT).await? } else { Vec::new() };
+        Ok(EndpointDetail {
+            project: project.clone(),
+            endpoint: endpoint.clone(),
+            revisions,
+            live: live.as_ref().map(|live| live.revision.number),
+            taken_down: self.known().taken_down(endpoint).await?,
+            arms: live.as_ref().map(|live| self.arms(&live.revision)).unwrap_or_default(),
+            alarms,
+            created: found.created,
+            stats: self.endpoint_stats(endpoint),
+            sealed_parts: parts.len() as u64,
+            sealed_rows: parts.iter().map(|part| part.rows).sum(),
+            recent,
+        })
+    }
+
+    fn arms(&self, live: &Revision) -> Vec<ArmStatus> {
+        let status = |arm: Arm<'_>| {
+            let stats = self.gateway().arm_stats(&live.endpoint, &arm_key(live, arm.variant));
+            ArmStatus {
+                variant: arm.variant.to_owned(),
+                share: arm.share,
+                versions: arm.serves.targets().map(|one| format!("{}@{}", one.model, one.version)).collect(),
+                answered: stats.as_ref().map_or(0, |stats| stats.answered),
+                failed: stats.as_ref().map_or(0, |stats| stats.failed),
+                latency_us_p50: stats.as_ref().and_then(|stats| stats.latency_us_p50),
+                latency_us_p99: stats.as_ref().and_then(|stats| stats.latency_us_p99),
+            }
+        };
+        live.route.arms().into_iter().map(status).collect()
+    }
+
+    fn endpoint_stats(&self, endpoint: &EndpointName) -> EndpointStats {
+        let Some(stats) = self.gateway().endpoint_stats(endpoint) else {
+            return EndpointStats::default();
+        };
+        EndpointStats {
+            requests: stats.requests(),
+            errors: stats.errors(),
+            latency_us_p50: stats.latency_us(0.5),
+            latency_us_p99: stats.latency_us(0.99),
+        }
+    }
+
+    async fn recent_predictions(&self, ordinal: u16, limit: usize) -> Result<Vec<PredictionSummary>, Problem> {
+        let log = self.log().clone();
+        let recent = tokio::task::spawn_blocking(move || log.recent(ordinal, limit));
+        let recent = recent.await.map_err(internal)?.map_err(log_problem)?;
+        let summary = |(prediction, record): (PredictionId, PredictionRecord)| PredictionSummary {
+            prediction,
+            time: record.time,
+            version: record.nodes.iter().map(|n| format!("{}@{}", n.model, n.version)).collect::<Vec<_>>().join(", "),
+            outputs: record.outputs,
+            latency_us: record.latency_us,
+        };
+        Ok(recent.into_iter().map(summary).collect())
+    }
+}
+
+/// What somebody should look at: overrides that ended, versions that were withdrawn after they were deployed.
+pub(crate) async fn alarms(known: &Known, live: &DeployedRevision) -> Result<Vec<String>, Problem> {
+    let revision = &live.revision;
+    let now = known.now();
+    let ended = revision.overrides.iter().filter(|(_, rule)| rule.is_expired(now));
+    let mut alarms: Vec<String> = ended
+        .map(|(name, rule)| {
+            let since = rule.expires.map(|since| since.to_string()).unwrap_or_default();
+            format!("override `{name}` expired at {since} and is ignored; it is owned by {}", rule.owner)
+        })
+        .collect();
+    for target in revision.route.targets() {
+        let version = find_version(known, &revision.project, &target.model, &target.version.to_string()).await?;
+        if version.stage == Stage::Archived {
+            alarms.push(format!("{} is archived and still answers", version.name()));
+        }
+    }
+    Ok(alarms)
+}

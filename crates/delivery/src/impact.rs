@@ -1,0 +1,263 @@
+//! Impact: what depends on a thing, down to the predictions that were answered with it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use stemma_api::types::{DeployedRevision, Impact, ImpactedRevision, ImpactedRun, ImpactedVersion};
+use stemma_core::{
+    ErrorKind, Problem, Timestamp,
+    lineage::{
+        Direction, EdgeKind, Node, NodeKind,
+        completeness::{Gap, weak_parts, weakness},
+    },
+    name::{EndpointName, ModelName, ProjectName},
+    policy::Stage,
+    record::RunRecord,
+    route::LogMode,
+};
+use stemma_engine::{
+    Caller, Known,
+    lineage::{Bounds, Start, Walk, describe, walk},
+    problem::internal,
+    run::packages::{environments_with, package_name},
+};
+use stemma_gateway::ArmCounts;
+
+use crate::{Delivery, lineage::find_thing, prediction::count_sealed_part, problem::log_problem};
+
+/// Sealed files of one endpoint that are counted at most, the newest.
+const PARTS_MAX: usize = 5_000;
+/// Newest runs that are asked whether they may have used a thing unseen.
+const RUNS_LOOKED_AT: u32 = 1_000;
+
+impl Delivery {
+    /// Finds what depends on a thing, or on a package (`numpy`, `numpy==2.1.0`) of recorded environments.
+    pub async fn impact(&self, caller: &Caller, project: &ProjectName, of: &str) -> Result<Impact, Problem> {
+        let mut start = thing_or_package(self, caller, project, of).await?;
+        start.nodes.splice(0..0, start.revision.take());
+        let starts = start.nodes.clone();
+        let walk = walk(self.known(), project, &start, Direction::Down, Bounds::default()).await?;
+        let made_from = walk.without(&starts, EdgeKind::EvaluatedOn);
+        let (_, known) = describe(self.known(), project, &walk).await?;
+        let gaps: BTreeSet<Gap> = walk.cuts().chain(weak_parts(&walk.nodes, &walk.edges, &known)).collect();
+        let mut reasons: Vec<String> = gaps.iter().map(Gap::to_string).collect();
+        let versions = impacted_versions(self.known(), project, &walk, &made_from).await?;
+        let revisions = self.impacted_revisions(&walk, &starts, &mut reasons).await?;
+        reasons.extend(unseen(self.known(), project, &walk).await?);
+        let predictions = revisions.iter().map(|revision| revision.predictions).sum();
+        if predictions == 0 {
+            reasons.push("only answers of endpoints of this home are counted".to_owned());
+        }
+        Ok(Impact {
+            of: start.name,
+            runs: impacted_runs(self.known(), project, &walk).await?,
+            datasets: walk.of_kind(NodeKind::DatasetVersion).map(|node| node.key.clone()).collect(),
+            versions,
+            predictions,
+            revisions,
+            starts,
+            complete: reasons.is_empty(),
+            reasons,
+        })
+    }
+
+    async fn impacted_revisions(
+        &self,
+        walk: &Walk,
+        starts: &[Node],
+        reasons: &mut Vec<String>,
+    ) -> Result<Vec<ImpactedRevision>, Problem> {
+        let impacted: HashSet<&str> = walk.of_kind(NodeKind::ModelVersion).map(|node| node.key.as_str()).collect();
+        let live = self.known().current_revisions().await?;
+        let mut by_endpoint: BTreeMap<EndpointName, Vec<(DeployedRevision, bool)>> = BTreeMap::new();
+        for node in walk.of_kind(NodeKind::Revision) {
+            if let Some((endpoint, number)) = node.key.split_once('#') {
+                let number = number.parse().map_err(internal)?;
+                let revision = self.known().revision(&EndpointName::new(endpoint)?, number).await?;
+                let whole = starts.contains(node) && impacted.is_empty();
+                by_endpoint.entry(revision.revision.endpoint.clone()).or_default().push((revision, whole));
+            }
+        }
+        let mut found = Vec::new();
+        for (endpoint, revisions) in by_endpoint {
+            let since = revisions.iter().map(|(revision, _)| revision.deployed.time).min();
+            let ordinal = revisions.first().map_or(0, |(revision, _)| revision.revision.ordinal);
+            let counts = count_answers(self, &endpoint, ordinal, since, reasons).await?;
+            reasons.extend(revisions.iter().filter_map(|(revision, _)| not_logged(revision)));
+            for (revision, whole) in revisions {
+                let is_live = live.iter().any(|one| one.digest == revision.digest);
+                found.push(impacted_revision(&revision, is_live, &counts, |name| whole || impacted.contains(name)));
+            }
+        }
+        found.sort_by_key(|one| (!one.live, one.endpoint.clone(), one.number));
+        Ok(found)
+    }
+}
+
+async fn thing_or_package(
+    delivery: &Delivery,
+    caller: &Caller,
+    project: &ProjectName,
+    of: &str,
+) -> Result<Start, Problem> {
+    let package = of.strip_prefix("package:");
+    if package.is_some() || of.contains("==") {
+        let start = find_package(delivery.known(), project, package.unwrap_or(of)).await?;
+        return start.ok_or_else(|| {
+            Problem::not_found(format!("no run of project `{project}` had `{of}` in its environment"))
+                .hint("write `name` or `name==version` as in `pip list`")
+        });
+    }
+    match find_thing(delivery, caller, project, of).await {
+        Err(problem) if problem.kind == ErrorKind::NotFound => {
+            find_package(delivery.known(), project, of).await?.ok_or(problem)
+        }
+        found => found,
+    }
+}
+
+async fn find_package(known: &Known, project: &ProjectName, text: &str) -> Result<Option<Start>, Problem> {
+    let (name, version) = match text.split_once("==") {
+        Some((name, version)) => (name.trim(), Some(version.trim())),
+        None => (text, None),
+    };
+    let found = environments_with(known, project, name, version).await?;
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let versions: BTreeSet<&str> = found.iter().map(|(version, _)| version.as_str()).collect();
+    let versions: Vec<&str> = versions.into_iter().collect();
+    let nodes: BTreeSet<Node> =
+        found.iter().map(|(_, environment)| Node::new(NodeKind::Environment, environment)).collect();
+    let name = format!("package {} {}", package_name(name), versions.join(", "));
+    Ok(Some(Start { name, nodes: nodes.into_iter().collect(), revision: None, file: None }))
+}
+
+async fn impacted_runs(known: &Known, project: &ProjectName, walk: &Walk) -> Result<Vec<ImpactedRun>, Problem> {
+    let ids: Vec<_> = walk.of_kind(NodeKind::Run).filter_map(|node| node.key.parse().ok()).collect();
+    let runs = known.runs_by_id(project, &ids).await?;
+    let mut runs: Vec<ImpactedRun> = runs.into_iter().map(impacted_run).collect();
+    runs.sort_by_key(|run| (run.started, run.run));
+    Ok(runs)
+}
+
+async fn impacted_versions(
+    known: &Known,
+    project: &ProjectName,
+    walk: &Walk,
+    made_from: &HashSet<Node>,
+) -> Result<Vec<ImpactedVersion>, Problem> {
+    let mut stages: HashMap<String, BTreeMap<String, Stage>> = HashMap::new();
+    let mut versions = Vec::new();
+    for node in walk.of_kind(NodeKind::ModelVersion) {
+        let Some((model, number)) = node.key.split_once('@') else { continue };
+        if !stages.contains_key(model) {
+            let all = known.versions_if_any(project, &ModelName::new(model)?).await?.unwrap_or_default();
+            let all = all.into_iter().map(|version| (version.number.to_string(), version.stage)).collect();
+            stages.insert(model.to_owned(), all);
+        }
+        if let Some(stage) = stages.get(model).and_then(|numbers| numbers.get(number)) {
+            let made_from = made_from.contains(node);
+            versions.push(ImpactedVersion { version: node.key.clone(), stage: *stage, made_from });
+        }
+    }
+    Ok(versions)
+}
+
+/// Answers by revision and arm: those still in the log, then those of sealed files that are not older than `since`.
+async fn count_answers(
+    delivery: &Delivery,
+    endpoint: &EndpointName,
+    ordinal: u16,
+    since: Option<Timestamp>,
+    reasons: &mut Vec<String>,
+) -> Result<ArmCounts, Problem> {
+    let log = delivery.log().clone();
+    let open = tokio::task::spawn_blocking(move || log.counts(ordinal));
+    let (segments, mut counts) = open.await.map_err(internal)?.map_err(log_problem)?;
+    let mut parts = delivery.known().sealed_parts(endpoint).await?;
+    // what was sealed meanwhile is counted already
+    parts.retain(|part| !segments.contains(&part.segment) && since.is_none_or(|since| part.last_time >= since));
+    if parts.len() > PARTS_MAX {
+        reasons
+            .push(format!("only the newest {PARTS_MAX} of {} sealed files of `{endpoint}` are counted", parts.len()));
+        parts.drain(..parts.len() - PARTS_MAX);
+    }
+    let mut gone = 0;
+    for part in parts {
+        if delivery.known().store_info(part.digest).await?.is_none() {
+            gone += part.rows;
+            continue;
+        }
+        for (arm, count) in count_sealed_part(delivery.known(), part.digest).await? {
+            *counts.entry(arm).or_default() += count;
+        }
+    }
+    if gone > 0 {
+        reasons.push(format!("the log of {gone} answers of `{endpoint}` was removed: whose they were is not known"));
+    }
+    Ok(counts)
+}
+
+/// What may depend on the thing without any trace of it: uses that no run was there to see.
+async fn unseen(known: &Known, project: &ProjectName, walk: &Walk) -> Result<Vec<String>, Problem> {
+    let mut unseen = Vec::new();
+    let runs = known.run_records(project, None, RUNS_LOOKED_AT).await?;
+    let seen: HashSet<&str> = walk.of_kind(NodeKind::Run).map(|node| node.key.as_str()).collect();
+    let hides = |run: &&RunRecord| !seen.contains(run.id.to_string().as_str()) && weakness(run).is_some();
+    let weak = runs.iter().filter(hides).count();
+    if weak > 0 {
+        let of = if runs.len() == RUNS_LOOKED_AT as usize { "the newest " } else { "" };
+        unseen.push(format!("{weak} of {of}{} runs were not captured fully and may have used it", runs.len()));
+    }
+    if walk.of_kind(NodeKind::ModelVersion).next().is_none() {
+        unseen.push(
+            "no version is known that it had a part in; what was done outside of `stemma run` is not seen".to_owned(),
+        );
+    }
+    Ok(unseen)
+}
+
+/// Answers that left nothing to count.
+fn not_logged(revision: &DeployedRevision) -> Option<String> {
+    let name = revision.name();
+    match revision.revision.log {
+        LogMode::Durable => None,
+        LogMode::Fast => Some(format!("`{name}` logs after it has answered: a crash may have lost some answers")),
+        LogMode::Off => Some(format!("`{name}` logs nothing: its answers are not counted")),
+    }
+}
+
+fn impacted_run(run: RunRecord) -> ImpactedRun {
+    ImpactedRun {
+        run: run.id,
+        command: run.command.join(" "),
+        by: run.actor.principal,
+        started: run.started,
+        succeeded: run.exit.is_success(),
+    }
+}
+
+/// Counts only answers of arms that asked an impacted version.
+fn impacted_revision(
+    revision: &DeployedRevision,
+    live: bool,
+    counts: &ArmCounts,
+    impacted: impl Fn(&str) -> bool,
+) -> ImpactedRevision {
+    let (mut versions, mut predictions) = (BTreeSet::new(), 0);
+    for arm in revision.revision.route.arms() {
+        let names = arm.serves.targets().map(|target| format!("{}@{}", target.model, target.version));
+        let names: Vec<String> = names.filter(|name| impacted(name)).collect();
+        if !names.is_empty() {
+            predictions += counts.get(&(revision.revision.number, arm.variant.to_owned())).copied().unwrap_or(0);
+        }
+        versions.extend(names);
+    }
+    ImpactedRevision {
+        endpoint: revision.revision.endpoint.clone(),
+        number: revision.revision.number,
+        live,
+        versions: versions.into_iter().collect(),
+        predictions,
+    }
+}

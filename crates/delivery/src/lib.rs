@@ -1,0 +1,31 @@
+//! Each act on what is live, and the loop that watches it: from a deployed revision to the answer that somebody asks
+//! about months later.
+//!
+//! It stands above the engine, whose facts it reads and adds to, and above the gateway, which it tells what to answer
+//! with and whose log it seals. It answers no requests itself.
+
+mod access;
+mod audit;
+mod delivery;
+mod deploy;
+mod endpoint;
+mod feedback;
+mod house;
+mod impact;
+mod lineage;
+mod prediction;
+mod problem;
+mod publish;
+mod ready;
+mod replay;
+mod rollback;
+mod rollout;
+mod seal;
+mod standing;
+mod undeploy;
+mod why;
+
+pub use crate::{
+    audit::{HomeNeeds, audit_home, home_needs},
+    delivery::Delivery,
+};

@@ -1,0 +1,168 @@
+//! Predictions by their ids, in the open part of the log or in sealed files.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::{
+    errors::ParquetError,
+    file::reader::{ChunkReader, Length},
+};
+use stemma_core::{
+    Digest, ErrorKind, Problem,
+    policy::Action,
+    prediction::{PredictionAddress, PredictionId, PredictionRecord},
+};
+use stemma_engine::{
+    Caller, Known,
+    problem::{internal, store_problem},
+};
+use stemma_gateway::ArmCounts;
+use stemma_store::{BlobReader, StoreError};
+
+use crate::{
+    Delivery,
+    problem::{log_problem, read_problem},
+};
+
+/// A prediction, found.
+pub(crate) struct FoundPrediction {
+    pub record: PredictionRecord,
+    /// Where it lies, for people.
+    pub stored_in: String,
+}
+
+/// Finds a prediction by its id, in the open part of the log or in a sealed file. Whoever may not read it is told
+/// the same as if it did not exist.
+pub(crate) async fn find_prediction(
+    delivery: &Delivery,
+    caller: &Caller,
+    prediction: &PredictionId,
+) -> Result<FoundPrediction, Problem> {
+    let unknown = || {
+        Problem::not_found(format!("there is no prediction `{prediction}` here"))
+            .hint("ids hold the home they come from: is this the right one?")
+    };
+    let address = prediction.open(delivery.prediction_key()).ok_or_else(unknown)?;
+    let project = delivery.known().project_of_endpoint(address.endpoint).await?;
+    caller.may(Action::ReadPredictions, project.as_ref()).map_err(|_| unknown())?;
+    recorded_prediction(delivery, address).await?.ok_or_else(|| lost(prediction))
+}
+
+/// Reads the record at an address. Nobody may be shown it whose right to read it was not checked.
+pub(crate) async fn recorded_prediction(
+    delivery: &Delivery,
+    address: PredictionAddress,
+) -> Result<Option<FoundPrediction>, Problem> {
+    if let Some(record) = open_prediction(delivery, address).await? {
+        return Ok(Some(FoundPrediction { record, stored_in: "the open segment of the log".to_owned() }));
+    }
+    let sealed = sealed_prediction(delivery, address).await?;
+    Ok(sealed.map(|(record, part)| FoundPrediction { record, stored_in: format!("{part} (Parquet)") }))
+}
+
+/// The record of an address that is not sealed yet. A caller may know the id before the record is on disk.
+async fn open_prediction(delivery: &Delivery, address: PredictionAddress) -> Result<Option<PredictionRecord>, Problem> {
+    if let Some(record) = unsealed_prediction(delivery, address).await? {
+        return Ok(Some(record));
+    }
+    delivery.log().flush().await.map_err(log_problem)?;
+    unsealed_prediction(delivery, address).await
+}
+
+async fn unsealed_prediction(
+    delivery: &Delivery,
+    address: PredictionAddress,
+) -> Result<Option<PredictionRecord>, Problem> {
+    let log = delivery.log().clone();
+    tokio::task::spawn_blocking(move || log.get(address)).await.map_err(internal)?.map_err(read_problem)
+}
+
+/// Reads one record out of a sealed file, and says which file.
+async fn sealed_prediction(
+    delivery: &Delivery,
+    address: PredictionAddress,
+) -> Result<Option<(PredictionRecord, Digest)>, Problem> {
+    let Some(part) = delivery.known().sealed_part(address).await? else {
+        return Ok(None);
+    };
+    delivery.known().check_not_purged(&part.project, part.digest).await?;
+    let store = delivery.known().store().clone();
+    let read = move || {
+        let reader = store.open_blob(&part.digest).map_err(|error| lost_part(part.digest, error))?;
+        stemma_gateway::read_sealed(BlobChunks(Arc::new(reader)), part.first_row, address.row)
+            .map_err(|error| unreadable_part(part.digest, error))
+    };
+    let record = tokio::task::spawn_blocking(read).await.map_err(internal)??;
+    Ok(Some((record, part.digest)))
+}
+
+/// Counts the answers in a sealed file by revision and arm.
+pub(crate) async fn count_sealed_part(known: &Known, digest: Digest) -> Result<ArmCounts, Problem> {
+    let store = known.store().clone();
+    let count = move || {
+        let reader = store.open_blob(&digest).map_err(store_problem)?;
+        stemma_gateway::count_sealed(BlobChunks(Arc::new(reader))).map_err(log_problem)
+    };
+    tokio::task::spawn_blocking(count).await.map_err(internal)?
+}
+
+/// Only this home can have made the id, so there was a record.
+pub(crate) fn lost(prediction: &PredictionId) -> Problem {
+    let message =
+        format!("the record of prediction `{prediction}` is lost: this home answered with its id, and has it no more");
+    Problem::new(ErrorKind::Corrupt, message).hint(
+        "`stemma audit verify` says what else is gone; only where the endpoint logs `fast` may a crash have taken it",
+    )
+}
+
+/// A sealed file that a fact names and nobody has is lost.
+fn lost_part(digest: Digest, error: StoreError) -> Problem {
+    match error {
+        StoreError::NotFound(_) => {
+            let message = format!("the sealed file {digest}, which holds it, is lost: it is not in the store");
+            Problem::new(ErrorKind::Corrupt, message).hint("bring the content back from a backup")
+        }
+        error => store_problem(error),
+    }
+}
+
+fn unreadable_part(digest: Digest, error: impl std::fmt::Display) -> Problem {
+    Problem::new(ErrorKind::Corrupt, format!("the sealed file {digest}, which holds it, can't be read: {error}"))
+        .hint("`stemma verify` says what is damaged; bring the content back from a backup")
+}
+
+/// A blob of the store as what the Parquet reader reads from: every piece verified.
+struct BlobChunks(pub Arc<BlobReader>);
+
+impl Length for BlobChunks {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+impl ChunkReader for BlobChunks {
+    type T = std::io::BufReader<BlobFrom>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(std::io::BufReader::new(BlobFrom { blob: self.0.clone(), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let bytes = self.0.read_at(start, length).map_err(|error| ParquetError::External(Box::new(error)))?;
+        Ok(Bytes::from(bytes))
+    }
+}
+
+/// Reads a blob from a position on.
+struct BlobFrom {
+    blob: Arc<BlobReader>,
+    at: u64,
+}
+
+impl std::io::Read for BlobFrom {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.blob.read_into_at(self.at, buffer).map_err(std::io::Error::other)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}

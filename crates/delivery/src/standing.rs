@@ -1,0 +1,50 @@
+//! Which versions may answer: everybody, or some as a canary.
+
+use stemma_api::types::ModelVersion;
+use stemma_core::{Problem, Refusal, name::ProjectName, policy::Stage, target::Target};
+use stemma_engine::{Known, model::promote::promotion_grounds, resolve::find_version};
+
+/// Only what was promoted to production may answer everybody.
+pub(crate) async fn may_serve(known: &Known, project: &ProjectName, target: &Target) -> Result<(), Problem> {
+    let version = find_version(known, project, &target.model, &target.version.to_string()).await?;
+    if version.stage == Stage::Production {
+        return Ok(());
+    }
+    let name = version.name();
+    Err(Refusal::new(format!("{name} is in {}, not in production", version.stage))
+        .missing(missing_for_production(known, project, &version).await?)
+        .hint(format!("`stemma promote {name} production`"))
+        .into())
+}
+
+/// A canary may be what could be promoted to production this moment.
+pub(crate) async fn may_try(known: &Known, project: &ProjectName, target: &Target) -> Result<(), Problem> {
+    let version = find_version(known, project, &target.model, &target.version.to_string()).await?;
+    let policy = known.policy_or_default(project, &version.model).await?;
+    if version.stage == Stage::Production {
+        return Ok(());
+    }
+    let name = version.name();
+    if version.stage == Stage::Archived {
+        return Err(Refusal::new(format!("{name} is archived")).hint("try another version out").into());
+    }
+    match promotion_grounds(known, project, &version, &policy, Stage::Production).await {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(Refusal::new(format!("{name} is not approved for production, not even as a canary"))
+            .missing(problem.missing)
+            .hint(format!("`stemma gate {name}` runs its gates; `stemma approve {name}` is for somebody else"))
+            .into()),
+    }
+}
+
+async fn missing_for_production(
+    known: &Known,
+    project: &ProjectName,
+    version: &ModelVersion,
+) -> Result<Vec<String>, Problem> {
+    let policy = known.policy_or_default(project, &version.model).await?;
+    Ok(match promotion_grounds(known, project, version, &policy, Stage::Production).await {
+        Ok(_) => vec!["its promotion: everything it needs is there".to_owned()],
+        Err(problem) => problem.missing,
+    })
+}

@@ -1,0 +1,319 @@
+//! Somebody with the database at hand: whatever they alter of a home with a real story, the audit names it.
+
+use std::{fs, path::Path};
+
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+use stemma_api::types::{Purge, SendFeedback};
+use stemma_core::{Digest, audit::Verdict, id::RequestId};
+use stemma_delivery::audit_home;
+
+use crate::{
+    serving::{ask, deployed},
+    world::{World, project, sample},
+};
+
+/// Alterations that change nothing anybody is told: (table, column, how), with the reason.
+const HARMLESS: [(&str, &str, &str, &str); 1] =
+    [("edge", "target", "exchanged", "both runs ran the same code: exchanged, they are the same two edges")];
+
+/// Builds an index anew as if it left out the first run.
+const WITHOUT_AN_ENTRY: &str = "PRAGMA writable_schema = ON;;\
+    UPDATE sqlite_master SET sql = 'CREATE UNIQUE INDEX run_by_id ON run (run) WHERE place > 1' WHERE name = 'run_by_id';;\
+    PRAGMA writable_schema = RESET;;REINDEX run_by_id;;PRAGMA writable_schema = ON;;\
+    UPDATE sqlite_master SET sql = 'CREATE UNIQUE INDEX run_by_id ON run (run)' WHERE name = 'run_by_id';;\
+    PRAGMA writable_schema = RESET";
+
+/// A home in which every table has rows, closed.
+async fn story() -> tempfile::TempDir {
+    let world = deployed().await;
+    let packages = r#"{"packages": [{"name": "numpy", "version": "2.1.0"}, {"name": "pandas", "version": "2.2.3"}]}"#;
+    let environment = world.upload(packages).await.digest;
+    let (more, model) =
+        (world.add_dataset("more", world.csv(700..720)).await, world.upload(sample("table_logistic")).await);
+    world.record_run_in(environment, &[("data/more.csv", more)], model.digest).await;
+    let first = ask(&world.delivery, 30.0).await;
+    for reward in [1.0, 2.0] {
+        let label = (reward == 1.0).then(|| world.classes[0].clone());
+        let send = SendFeedback {
+            label,
+            reward: Some(reward),
+            comment: None,
+            correction: (reward == 2.0).then(|| "a typo".into()),
+        };
+        world.delivery.feedback(&world.owner, &first, send).await.unwrap();
+    }
+    world.delivery.rotate_predictions().await.unwrap();
+    assert_eq!(world.delivery.seal_predictions().await.unwrap(), 1);
+    let secret = world.upload("secret,1\n").await.digest;
+    world.delivery.close().await;
+    let World { folder, delivery, owner, .. } = world;
+    drop(delivery);
+    // another process: what was promised to uploads of the first is over
+    let clock = std::sync::Arc::new(stemma_core::SystemClock);
+    let delivery = stemma_delivery::Delivery::open(&folder.path().join("home"), clock).await.unwrap();
+    let purge = Purge { content: secret.to_string(), reason: "personal".into(), force: false };
+    delivery.engine().purge(&owner, RequestId::generate(), &project(), purge).await.unwrap();
+    ask(&delivery, 41.0).await;
+    ask(&delivery, 52.0).await;
+    delivery.close().await;
+    drop(delivery);
+    folder
+}
+
+/// The home's database, put back before each alteration.
+struct Database<'a> {
+    path: &'a Path,
+    sound: Vec<u8>,
+}
+
+impl Database<'_> {
+    async fn alter(&self, sql: &str) -> Result<u64, sqlx::Error> {
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{suffix}", self.path.display()));
+        }
+        fs::write(self.path, &self.sound).unwrap();
+        let mut connection = connect(self.path).await;
+        let mut changed = 0;
+        for statement in sql.split(";;") {
+            changed += sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await?.rows_affected();
+        }
+        connection.close().await.unwrap();
+        Ok(changed)
+    }
+}
+
+async fn connect(path: &Path) -> SqliteConnection {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).foreign_keys(false);
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+/// Tables with their columns.
+async fn tables(path: &Path) -> Vec<(String, Vec<String>)> {
+    let mut connection = connect(path).await;
+    let sql = "SELECT m.name, p.name FROM sqlite_master m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' ORDER BY m.name, p.cid";
+    let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
+    let mut tables: Vec<(String, Vec<String>)> = Vec::new();
+    for row in rows {
+        let (table, column): (String, String) = (row.get(0), row.get(1));
+        match tables.last_mut().filter(|(last, _)| *last == table) {
+            Some((_, columns)) => columns.push(column),
+            None => tables.push((table, vec![column])),
+        }
+    }
+    tables
+}
+
+/// What is tried on a column: how it is called, and the statements.
+fn on_column(table: &str, column: &str) -> Vec<(&'static str, String)> {
+    let row = if table == "content_grant" { "digest" } else { "rowid" };
+    let first = format!("(SELECT MIN({row}) FROM {table})");
+    let other = format!(
+        "(SELECT MIN({row}) FROM {table} WHERE {column} IS NOT (SELECT {column} FROM {table} WHERE {row} = {first}))"
+    );
+    let set = |to: &str, at: &str| format!("UPDATE {table} SET {column} = {to} WHERE {row} = {at}");
+    let grown = format!(
+        "CASE typeof({column}) WHEN 'integer' THEN {column} + 1 WHEN 'null' THEN 1 \
+         WHEN 'blob' THEN CAST({column} || x'01' AS BLOB) ELSE {column} || 'x' END"
+    );
+    let keep = format!(
+        "CREATE TEMP TABLE kept AS SELECT a.{column} AS one, b.{column} AS two, a.{row} AS at, b.{row} AS there FROM {table} a, {table} b \
+         WHERE a.{row} = {first} AND b.{row} = {other}"
+    );
+    let exchange = [
+        keep,
+        format!(
+            "UPDATE {table} SET {column} = CASE typeof({column}) WHEN 'integer' THEN -99 ELSE 'between' END WHERE {row} = (SELECT at FROM kept)"
+        ),
+        format!("UPDATE {table} SET {column} = (SELECT one FROM kept) WHERE {row} = (SELECT there FROM kept)"),
+        format!("UPDATE {table} SET {column} = (SELECT two FROM kept) WHERE {row} = (SELECT at FROM kept)"),
+    ];
+    let mut tried = vec![
+        ("altered", set(&grown, &first)),
+        ("with a blank", format!("{} AND typeof({column}) = 'text'", set(&format!("{column} || ' '"), &first))),
+    ];
+    // a key that others are found by can't be exchanged by itself
+    if column != row {
+        tried.push(("exchanged", exchange.join(";;")));
+    }
+    tried
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_altered_in_any_table_is_named() {
+    let folder = story().await;
+    let home = folder.path().join("home");
+    let path = home.join("ledger.db");
+    let sound = audit_home(&home).await;
+    assert_eq!(sound.verdict, Verdict::Passed, "{sound:#?}");
+    let database = Database { path: &path, sound: fs::read(&path).unwrap() };
+    let mut unnoticed = Vec::new();
+    for (table, columns) in tables(&path).await {
+        let row = if table == "content_grant" { "digest" } else { "rowid" };
+        let names = columns.join(", ");
+        let mut tried = vec![
+            (String::new(), "removed", format!("DELETE FROM {table} WHERE {row} = (SELECT MIN({row}) FROM {table})")),
+            (String::new(), "all removed", format!("DELETE FROM {table}")),
+            (String::new(), "doubled", format!("INSERT INTO {table} ({names}) SELECT {names} FROM {table} LIMIT 1")),
+        ];
+        for column in &columns {
+            tried.extend(on_column(&table, column).into_iter().map(|(how, sql)| (column.clone(), how, sql)));
+            let others: Vec<String> = columns
+                .iter()
+                .map(|name| {
+                    if name == column {
+                        format!("CASE typeof({name}) WHEN 'integer' THEN {name} + 1000 ELSE {name} || '1' END")
+                    } else {
+                        name.clone()
+                    }
+                })
+                .collect();
+            let insert = format!("INSERT INTO {table} ({names}) SELECT {} FROM {table} LIMIT 1", others.join(", "));
+            tried.push((column.clone(), "inserted", insert));
+        }
+        let mut done = 0;
+        for (column, how, sql) in tried {
+            // a key may forbid it
+            let Ok(1..) = database.alter(&sql).await else { continue };
+            done += 1;
+            let is_harmless =
+                HARMLESS.iter().any(|(t, c, h, _)| (*t, *c, *h) == (table.as_str(), column.as_str(), how));
+            if audit_home(&home).await.passed != is_harmless {
+                unnoticed.push(format!("{table}.{column} {how}: {sql}"));
+            }
+        }
+        assert!(done > 2, "table `{table}` has no rows in this story: add some");
+    }
+    assert_eq!(unnoticed, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_opened_is_told_and_what_is_around_it() {
+    let folder = story().await;
+    let home = folder.path().join("home");
+    let path = home.join("ledger.db");
+    let database = Database { path: &path, sound: fs::read(&path).unwrap() };
+    let failed = async |name: &str, what: &str| {
+        let report = audit_home(&home).await;
+        assert!(!report.passed, "{what}");
+        let check = report.check(name).unwrap_or_else(|| panic!("{what}: {report:#?}"));
+        assert!(check.faults.iter().any(|fault| fault.what.contains(what)), "{what}: {check:#?}");
+    };
+    for (sql, name, what) in [
+        ("DROP INDEX run_by_id", "schema", "run_by_id"),
+        ("CREATE TRIGGER quiet AFTER INSERT ON leaf BEGIN DELETE FROM approval; END", "schema", "quiet"),
+        ("CREATE VIEW other AS SELECT 1", "schema", "other"),
+        (WITHOUT_AN_ENTRY, "database", "missing from index run_by_id"),
+        ("INSERT INTO content_grant VALUES ('p2', 'b3:00', 9)", "content grants", "nothing that was sealed lets it"),
+        ("DELETE FROM role_grant", "tables", "role_grant"),
+    ] {
+        database.alter(sql).await.unwrap();
+        failed(name, what).await;
+    }
+    for (bytes, what) in
+        [(Vec::new(), "is empty"), (b"no database at all, whatever it says".repeat(200), "not a database")]
+    {
+        database.alter("SELECT 1").await.unwrap();
+        fs::write(&path, bytes).unwrap();
+        failed("ledger", what).await;
+    }
+    let mut torn = database.sound.clone();
+    let middle = torn.len() / 2;
+    torn[middle..middle + 8192].fill(0xee);
+    fs::write(&path, torn).unwrap();
+    failed("database", "").await;
+    fs::remove_file(&path).unwrap();
+    failed("ledger", "No such file").await;
+
+    database.alter("SELECT 1").await.unwrap();
+    assert!(audit_home(&home).await.passed);
+    let altered = |name: &str, bytes: Option<&[u8]>| {
+        let path = home.join(name);
+        let kept = fs::read(&path).unwrap();
+        match bytes {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        move || fs::write(&path, kept).unwrap()
+    };
+    let put_back = altered("prediction.key", Some(&[7; 32]));
+    failed("predictions", "not the key").await;
+    put_back();
+    let put_back = altered("prediction.key", None);
+    failed("predictions", "bring it back").await;
+    put_back();
+    let put_back = altered("home.json", Some(b"{"));
+    failed("home", "is damaged").await;
+    put_back();
+    let put_back = altered("home.json", None);
+    failed("home", "missing").await;
+    put_back();
+    let put_back = altered("checkpoints/last.checkpoint", None);
+    failed("signed head", "was removed").await;
+    put_back();
+    let content = home.join("content");
+    fs::rename(&content, home.join("elsewhere")).unwrap();
+    failed("packages", "").await;
+    fs::rename(home.join("elsewhere"), content).unwrap();
+    assert_eq!(audit_home(&home).await.verdict, Verdict::Passed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_and_is_gone_from_the_open_log_is_noticed() {
+    let folder = story().await;
+    let home = folder.path().join("home");
+    let mut files = fs::read_dir(home.join("predictions")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = files.find(|path| path.extension().is_some_and(|end| end == "seg")).unwrap();
+    let sound = fs::read(&segment).unwrap();
+    let fault = async || {
+        let report = audit_home(&home).await;
+        let check = report.check("predictions").unwrap();
+        check.faults.first().map(|fault| fault.what.clone()).unwrap_or_default()
+    };
+    assert_eq!(fault().await, "");
+    let record = sound.windows(4).rposition(|four| four == b"\xffSF\xfe").unwrap();
+    for cut in [sound.len() - 1, record, record - 1, sound.len() / 2, 32, 0] {
+        fs::write(&segment, &sound[..cut]).unwrap();
+        let told = fault().await;
+        // the mark of the end alone is no record
+        assert_eq!(told.contains("it was cut"), cut < record, "cut at {cut}: {told}");
+    }
+    for at in [40, sound.len() / 2, record - 3] {
+        let mut flipped = sound.clone();
+        flipped[at] ^= 1;
+        fs::write(&segment, flipped).unwrap();
+        assert!(!fault().await.is_empty(), "flipped at {at}");
+    }
+    fs::remove_file(&segment).unwrap();
+    assert!(fault().await.contains("it is missing, and 2 records"), "{}", fault().await);
+    fs::write(&segment, &sound).unwrap();
+    assert_eq!(fault().await, "");
+
+    // what opening makes of a cut segment does not hide the cut
+    fs::write(&segment, &sound[..record - 40]).unwrap();
+    let clock = std::sync::Arc::new(stemma_core::SystemClock);
+    let delivery = stemma_delivery::Delivery::open(&home, clock).await.unwrap();
+    delivery.seal_predictions().await.unwrap();
+    delivery.close().await;
+    drop(delivery);
+    assert!(fault().await.contains("only 1 were sealed"), "{}", fault().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_that_facts_need_is_named_with_who_needs_it() {
+    let folder = story().await;
+    let home = folder.path().join("home");
+    let needs = stemma_delivery::home_needs(&home).await.unwrap();
+    assert_eq!(needs.predictions.verdict, Verdict::Passed);
+    let all: Vec<String> = needs.content.values().flatten().cloned().collect();
+    for who in ["score@1.0.0", "train@1", "test@1", "revision decision#1", "1 sealed predictions of decision"] {
+        assert!(all.iter().any(|by| by == who), "{who} is not in {all:#?}");
+    }
+    for begins in ["the record of run ", "the environment of run ", "evidence "] {
+        assert!(all.iter().any(|by| by.starts_with(begins)), "{begins} is not in {all:#?}");
+    }
+    // what was purged is needed no more, and all else is here
+    assert!(!needs.content.contains_key(&Digest::of(b"secret,1\n")));
+    let store = stemma_store::Store::open(&home.join("content")).unwrap();
+    let absent: Vec<_> = needs.content.iter().filter(|(digest, _)| !store.contains(digest)).collect();
+    assert_eq!(absent, []);
+}

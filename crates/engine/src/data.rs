@@ -1,0 +1,10 @@
+//! Datasets and their rows.
+
+mod blame;
+pub(crate) mod data_test;
+mod dataset;
+pub(crate) mod rows;
+pub(crate) mod scan;
+pub mod table;
+
+pub use self::{blame::key_cell, rows::RowSlice};

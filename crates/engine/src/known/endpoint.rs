@@ -1,0 +1,186 @@
+//! Endpoints and their revisions.
+
+use stemma_api::types::{DeployedRevision, Fact, ModelVersion, TakenDown};
+use stemma_core::{
+    ErrorKind, Problem,
+    event::Event,
+    name::{EndpointName, ProjectName},
+    near,
+    prediction::PredictionRecord,
+};
+use stemma_ledger::{Recorded, RevisionRow};
+
+use super::{Known, fact};
+use crate::problem::ledger_problem;
+
+/// Revisions that an endpoint is shown with.
+const REVISIONS_MAX: u32 = 100;
+
+/// What is known of an endpoint beside its revisions.
+pub struct FoundEndpoint {
+    pub project: ProjectName,
+    pub ordinal: u16,
+    pub revisions: u32,
+    pub created: Fact,
+}
+
+impl Known {
+    /// One revision of an endpoint of this project, live or not.
+    pub async fn endpoint_revision(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        number: u32,
+    ) -> Result<DeployedRevision, Problem> {
+        self.found_endpoint(project, endpoint).await?;
+        self.revision(endpoint, number).await
+    }
+
+    /// An endpoint of this project, or what is there instead.
+    pub async fn found_endpoint(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+    ) -> Result<FoundEndpoint, Problem> {
+        if let Some(found) = self.endpoint_if_any(endpoint).await?.filter(|found| found.project == *project) {
+            return Ok(found);
+        }
+        let names = self.endpoint_names(project).await?;
+        let hint = near::hint(endpoint.as_str(), names.iter().map(EndpointName::as_str), "`stemma deploy` makes one");
+        Err(Problem::not_found(format!("there is no endpoint `{endpoint}` in project `{project}`")).hint(hint))
+    }
+
+    pub async fn endpoint_if_any(&self, endpoint: &EndpointName) -> Result<Option<FoundEndpoint>, Problem> {
+        let found = self.facts().endpoint(endpoint).await.map_err(ledger_problem)?;
+        Ok(found.map(|row| FoundEndpoint {
+            project: row.value.project,
+            ordinal: row.value.ordinal,
+            revisions: row.value.revisions,
+            created: fact(row.fact),
+        }))
+    }
+
+    pub async fn endpoint_names(&self, project: &ProjectName) -> Result<Vec<EndpointName>, Problem> {
+        let rows = self.facts().endpoints(project).await.map_err(ledger_problem)?;
+        Ok(rows.into_iter().map(|row| row.value.endpoint).collect())
+    }
+
+    pub async fn project_of_endpoint(&self, ordinal: u16) -> Result<Option<ProjectName>, Problem> {
+        let found = self.facts().endpoint_by_ordinal(ordinal).await.map_err(ledger_problem)?;
+        Ok(found.map(|row| row.value.project))
+    }
+
+    pub async fn next_endpoint_ordinal(&self) -> Result<u16, Problem> {
+        let next = self.facts().next_endpoint_ordinal().await.map_err(ledger_problem)?;
+        next.ok_or_else(|| Problem::invalid("this home has 65536 endpoints; there is no number for another"))
+    }
+
+    /// The newest revisions of an endpoint, newest first.
+    pub async fn newest_revisions(&self, endpoint: &EndpointName) -> Result<Vec<DeployedRevision>, Problem> {
+        let rows = self.facts().newest_revisions(endpoint, REVISIONS_MAX).await.map_err(ledger_problem)?;
+        Ok(rows.into_iter().rev().map(deployed).collect())
+    }
+
+    pub async fn revision(&self, endpoint: &EndpointName, number: u32) -> Result<DeployedRevision, Problem> {
+        let found = self.facts().revision(endpoint, number).await.map_err(ledger_problem)?;
+        found.map(deployed).ok_or_else(|| Problem::not_found(format!("endpoint `{endpoint}` has no revision {number}")))
+    }
+
+    pub async fn revision_by_digest(&self, record: &PredictionRecord) -> Result<DeployedRevision, Problem> {
+        let found = self.facts().revision_by_digest(record.revision_digest).await.map_err(ledger_problem)?;
+        found.map(deployed).ok_or_else(|| {
+            let (endpoint, number) = (&record.endpoint, record.revision);
+            Problem::new(
+                ErrorKind::Corrupt,
+                format!("the ledger lacks revision {endpoint}#{number} of this prediction"),
+            )
+        })
+    }
+
+    /// The revision of an endpoint that answers.
+    pub async fn live_revision(&self, endpoint: &EndpointName) -> Result<DeployedRevision, Problem> {
+        if let Some(live) = self.live_revision_if_any(endpoint).await? {
+            return Ok(live);
+        }
+        let hint = format!("`stemma deploy {endpoint}` lets something answer again");
+        Err(match self.taken_down(endpoint).await? {
+            None => Problem::not_found(format!("endpoint `{endpoint}` has no revision")).hint(hint),
+            Some(TakenDown { reason, fact, .. }) => {
+                let message =
+                    format!("endpoint `{endpoint}` was taken down by {} at {}: {reason}", fact.actor, fact.time);
+                Problem::new(ErrorKind::Gone, message).hint(hint)
+            }
+        })
+    }
+
+    pub async fn live_revision_if_any(&self, endpoint: &EndpointName) -> Result<Option<DeployedRevision>, Problem> {
+        if self.taken_down(endpoint).await?.is_some() {
+            return Ok(None);
+        }
+        self.last_live_revision(endpoint).await
+    }
+
+    /// The revision that answers, or did until the endpoint was taken down.
+    pub async fn last_live_revision(&self, endpoint: &EndpointName) -> Result<Option<DeployedRevision>, Problem> {
+        match self.activated_revisions(endpoint).await?.pop() {
+            Some(number) => self.revision(endpoint, number).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Who took an endpoint down and why, if nothing answers for it any more.
+    pub async fn taken_down(&self, endpoint: &EndpointName) -> Result<Option<TakenDown>, Problem> {
+        let all = self.all_taken_down().await?;
+        Ok(all.into_iter().find(|(_, name, _)| name == endpoint).map(|(_, _, taken_down)| taken_down))
+    }
+
+    /// The endpoints of this home for which nothing answers any more.
+    pub async fn all_taken_down(&self) -> Result<Vec<(ProjectName, EndpointName, TakenDown)>, Problem> {
+        let rows = self.facts().taken_down().await.map_err(ledger_problem)?;
+        let taken_down = |row: Recorded<Event>| match row.value {
+            Event::EndpointTakenDown { project, endpoint, from, reason } => {
+                Some((project, endpoint, TakenDown { from, reason, fact: fact(row.fact) }))
+            }
+            _ => None,
+        };
+        Ok(rows.into_iter().filter_map(taken_down).collect())
+    }
+
+    /// The numbers that became live, one after the other.
+    pub async fn activated_revisions(&self, endpoint: &EndpointName) -> Result<Vec<u32>, Problem> {
+        self.facts().activated_revisions(endpoint).await.map_err(ledger_problem)
+    }
+
+    pub async fn current_revisions(&self) -> Result<Vec<DeployedRevision>, Problem> {
+        let rows = self.facts().current_revisions().await.map_err(ledger_problem)?;
+        Ok(rows.into_iter().map(deployed).collect())
+    }
+
+    /// `endpoint#number` of the revisions that serve or served a version.
+    pub async fn revisions_serving(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+    ) -> Result<Vec<String>, Problem> {
+        let mut serving = Vec::new();
+        for endpoint in self.endpoint_names(project).await? {
+            let revisions = self.facts().revisions(&endpoint).await.map_err(ledger_problem)?;
+            for one in revisions.into_iter().rev().map(deployed) {
+                let targets = one.revision.route.targets();
+                if targets.iter().any(|target| target.model == version.model && target.version == version.number) {
+                    serving.push(one.name());
+                }
+            }
+        }
+        Ok(serving)
+    }
+}
+
+fn deployed(row: Recorded<RevisionRow>) -> DeployedRevision {
+    DeployedRevision {
+        revision: row.value.revision,
+        digest: row.value.digest,
+        reason: row.value.reason,
+        deployed: fact(row.fact),
+    }
+}

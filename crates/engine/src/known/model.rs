@@ -1,0 +1,182 @@
+//! Models, their versions, and what was found and decided about them.
+
+use std::collections::BTreeMap;
+
+use stemma_api::types::{Approval, Evidence, Fact, ModelSummary, ModelVersion, PolicyState, Promotion};
+use stemma_core::{
+    Digest, ErrorKind, Problem,
+    event::EvidenceKind,
+    id::RunId,
+    name::{AliasName, ModelName, ProjectName},
+    policy::{ModelPolicy, Stage},
+    record::EvaluationReport,
+    version::VersionNumber,
+};
+use stemma_ledger::{Recorded, VersionRow};
+
+use super::{Known, fact};
+use crate::problem::ledger_problem;
+
+/// Longest stored report.
+const REPORT_BYTES_MAX: u64 = 64 << 20;
+
+impl Known {
+    pub async fn models(&self, project: &ProjectName) -> Result<Vec<ModelSummary>, Problem> {
+        let mut summaries = Vec::new();
+        for row in self.facts().models(project).await.map_err(ledger_problem)? {
+            let versions = self.versions_if_any(project, &row.value).await?.unwrap_or_default();
+            summaries.push(summary(row.value, &versions, fact(row.fact)));
+        }
+        Ok(summaries)
+    }
+
+    /// All versions, oldest first; `None` if there is no such model.
+    pub async fn versions_if_any(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+    ) -> Result<Option<Vec<ModelVersion>>, Problem> {
+        let rows = self.facts().versions(project, model).await.map_err(ledger_problem)?;
+        Ok(rows.map(|rows| rows.into_iter().map(model_version).collect()))
+    }
+
+    pub async fn version_by_facts(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        facts: Digest,
+    ) -> Result<Option<ModelVersion>, Problem> {
+        let rows = self.facts().versions(project, model).await.map_err(ledger_problem)?.unwrap_or_default();
+        // the newest: it is the one with a credential, if there is one
+        Ok(rows.into_iter().rev().find(|row| row.value.version.facts == facts).map(model_version))
+    }
+
+    pub async fn versions_of_run(&self, project: &ProjectName, run: RunId) -> Result<Vec<String>, Problem> {
+        let versions = self.facts().versions_of_run(project, run).await.map_err(ledger_problem)?;
+        Ok(versions.iter().map(|version| format!("{}@{}", version.model, version.number)).collect())
+    }
+
+    pub async fn alias_target(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        alias: &AliasName,
+    ) -> Result<Option<VersionNumber>, Problem> {
+        let versions = self.versions_if_any(project, model).await?.unwrap_or_default();
+        Ok(versions.iter().find(|version| version.aliases.contains(alias)).map(|version| version.number))
+    }
+
+    pub async fn policy(&self, project: &ProjectName, model: &ModelName) -> Result<PolicyState, Problem> {
+        Ok(PolicyState { policy: self.policy_or_default(project, model).await?, changed: false })
+    }
+
+    pub async fn policy_or_default(&self, project: &ProjectName, model: &ModelName) -> Result<ModelPolicy, Problem> {
+        Ok(self.facts().policy(project, model).await.map_err(ledger_problem)?.unwrap_or_default())
+    }
+
+    /// All evidence of a version, oldest first.
+    pub async fn evidence(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Evidence>, Problem> {
+        let rows = self.facts().evidence(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let evidence = |row: Recorded<stemma_core::event::EvidenceRecorded>| Evidence {
+            evidence: row.value.evidence,
+            kind: row.value.kind,
+            gate: row.value.gate,
+            subject: row.value.subject,
+            spec_digest: row.value.spec_digest,
+            passed: row.value.passed,
+            summary: row.value.summary,
+            report: row.value.report,
+            data: row.value.data,
+            leaky: row.value.leaky,
+            recorded: fact(row.fact),
+        };
+        Ok(rows.into_iter().map(evidence).collect())
+    }
+
+    pub async fn newest_evaluation_report(
+        &self,
+        project: &ProjectName,
+        version: &ModelVersion,
+    ) -> Result<Option<EvaluationReport>, Problem> {
+        let evidence = self.evidence(project, version).await?;
+        let ours = |one: &&Evidence| one.kind == EvidenceKind::Evaluation && one.subject == version.digest;
+        let Some(newest) = evidence.iter().rev().find(ours) else {
+            return Ok(None);
+        };
+        self.evaluation_report(newest.report).await.map(Some)
+    }
+
+    pub async fn evaluation_report(&self, digest: Digest) -> Result<EvaluationReport, Problem> {
+        let bytes = self.read_content(digest, REPORT_BYTES_MAX).await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("a stored evaluation can't be read: {error}")))
+    }
+
+    pub async fn approvals(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Approval>, Problem> {
+        let rows = self.facts().approvals(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let approval = |row: Recorded<stemma_core::event::Approved>| Approval {
+            approval: row.value.approval,
+            stage: row.value.stage,
+            subject: row.value.subject,
+            evidence: row.value.evidence,
+            reason: row.value.reason,
+            approved: fact(row.fact),
+        };
+        Ok(rows.into_iter().map(approval).collect())
+    }
+
+    pub async fn promotions(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Promotion>, Problem> {
+        let rows = self.facts().promotions(project, &version.model, version.number).await.map_err(ledger_problem)?;
+        let promotion = |row: Recorded<stemma_core::event::Promoted>| Promotion {
+            from: row.value.from,
+            to: row.value.to,
+            evidence: row.value.grounds.evidence,
+            approvals: row.value.grounds.approvals,
+            reason: row.value.reason,
+            promoted: fact(row.fact),
+        };
+        Ok(rows.into_iter().map(promotion).collect())
+    }
+}
+
+fn model_version(row: Recorded<VersionRow>) -> ModelVersion {
+    let version = row.value.version;
+    ModelVersion {
+        project: version.project,
+        model: version.model,
+        number: version.number,
+        integer: version.integer,
+        step: version.step,
+        reason: version.reason,
+        digest: version.digest,
+        sha256: version.sha256,
+        size: version.size,
+        file_name: version.file_name,
+        format: version.format,
+        signature: version.signature,
+        run: version.run,
+        trainer: version.trainer,
+        reference: version.reference,
+        comparison: version.comparison,
+        target: version.target,
+        stage: row.value.stage,
+        aliases: row.value.aliases,
+        registered: fact(row.fact),
+    }
+}
+
+fn summary(model: ModelName, versions: &[ModelVersion], created: Fact) -> ModelSummary {
+    let mut aliases = BTreeMap::new();
+    for version in versions {
+        aliases.extend(version.aliases.iter().map(|alias| (alias.clone(), version.number)));
+    }
+    let production = versions.iter().filter(|version| version.stage == Stage::Production);
+    ModelSummary {
+        model,
+        versions: versions.len() as u64,
+        newest: versions.last().map(|version| version.number),
+        aliases,
+        production: production.map(|version| version.number).collect(),
+        created,
+    }
+}

@@ -1,0 +1,14 @@
+//! Models: their rules, their versions, and what is found and decided about them.
+
+mod approve;
+mod cases;
+mod compare;
+pub mod evaluate;
+mod gate;
+pub(crate) mod makers;
+mod policy;
+pub mod promote;
+mod register;
+mod reproduce;
+mod show;
+pub mod validate;

@@ -1,0 +1,121 @@
+//! Turns table rows into the tensors that a model's signature asks for.
+
+use std::collections::BTreeMap;
+
+use stemma_core::{Problem, signature::Signature};
+use stemma_tensor::{Columns, Feed, Given, Tensor, feeds, is_wide, listed, of_rows};
+
+use crate::data::table::Table;
+
+/// Where each input of a signature comes from in a table: checked once, used for every batch.
+pub struct InputPlan<'a> {
+    table: &'a Table,
+    feeds: Vec<Feed<'a>>,
+}
+
+impl<'a> InputPlan<'a> {
+    /// The target is no input, unless one has its name.
+    pub fn new(signature: &'a Signature, table: &'a Table, target: &str) -> Result<Self, Problem> {
+        let columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
+        let target = columns.iter().position(|column| *column == target);
+        Ok(Self { table, feeds: feeds(signature, &table.name, &columns, target.as_slice())? })
+    }
+
+    /// Inputs that several columns are put together for, with those columns in their order.
+    pub fn gathered(&self) -> BTreeMap<String, Vec<String>> {
+        let gathered = self.feeds.iter().filter(|feed| feed.is_gathered());
+        let named =
+            |feed: &Feed<'_>| feed.columns.as_slice().iter().map(|at| self.table.columns[*at].clone()).collect();
+        gathered.map(|feed| (feed.field.name.clone(), named(feed))).collect()
+    }
+
+    /// Returns the tensors of the rows with the given positions, one batch.
+    pub fn batch(&self, rows: &[usize]) -> Result<Vec<(String, Tensor)>, Problem> {
+        self.feeds.iter().map(|feed| Ok((feed.field.name.clone(), self.tensor(feed, rows)?))).collect()
+    }
+
+    fn tensor(&self, feed: &Feed<'_>, rows: &[usize]) -> Result<Tensor, Problem> {
+        let values = rows.iter().map(|row| self.values(feed, *row)).collect();
+        of_rows(feed.field, values).map_err(|error| self.bad_row(feed, rows[error.row], &error.reason))
+    }
+
+    fn values(&self, feed: &Feed<'_>, row: usize) -> Vec<Given<'_>> {
+        let cell = |column: usize| self.table.cell(row, column);
+        let written = |column: usize| Given::Written(cell(column).into());
+        match &feed.columns {
+            Columns::One(column) if is_wide(feed.field) => {
+                listed(cell(*column)).unwrap_or_else(|| vec![written(*column)])
+            }
+            Columns::One(column) => vec![written(*column)],
+            Columns::Each(columns) => columns.iter().copied().map(written).collect(),
+        }
+    }
+
+    fn bad_row(&self, feed: &Feed<'_>, row: usize, reason: &str) -> Problem {
+        let columns: Vec<&str> = feed.columns.as_slice().iter().map(|at| self.table.columns[*at].as_str()).collect();
+        let (table, line) = (&self.table.name, self.table.line(row));
+        let message = match columns.as_slice() {
+            [one] => format!("`{table}` line {line}: column `{one}`: {reason}"),
+            _ => format!("`{table}` line {line}: input `{}`: {reason}", feed.field.name),
+        };
+        Problem::invalid(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stemma_core::signature::{Datatype, Field};
+    use stemma_tensor::TensorData;
+
+    use super::*;
+
+    fn field(name: &str, datatype: Datatype, shape: &[i64]) -> Field {
+        Field { name: name.into(), datatype, shape: shape.to_vec(), optional: false }
+    }
+
+    fn table(text: &str) -> Table {
+        Table::parse("t@1", text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn cells_feed_inputs_of_every_type() {
+        let signature = Signature {
+            inputs: vec![
+                field("b", Datatype::Bool, &[-1]),
+                field("n", Datatype::Int32, &[-1, 1]),
+                field("x", Datatype::Fp32, &[-1, 1]),
+                field("s", Datatype::Bytes, &[-1, 1]),
+                field("w", Datatype::Fp64, &[-1, 2]),
+            ],
+            outputs: Vec::new(),
+        };
+        let table = table("s,x,n,b,w,y\na,1.5,3.0,1,\"[1, 2]\",0\n,,-4,False,\"[null, 0.5]\",1\n");
+        let batch = InputPlan::new(&signature, &table, "y").unwrap().batch(&[0, 1]).unwrap();
+        let data: BTreeMap<&str, &TensorData> = batch.iter().map(|(name, one)| (name.as_str(), one.data())).collect();
+        assert_eq!(data["b"], &TensorData::Bool(vec![true, false]));
+        assert_eq!(data["n"], &TensorData::Int32(vec![3, -4]));
+        assert_eq!(data["s"], &TensorData::String(vec!["a".into(), String::new()]));
+        assert!(matches!(data["x"], TensorData::Float(x) if x[0] == 1.5 && x[1].is_nan()));
+        assert!(matches!(data["w"], TensorData::Double(w) if w[2].is_nan() && w[3] == 0.5));
+    }
+
+    #[test]
+    fn all_columns_but_the_target_feed_an_only_wide_input() {
+        let signature = Signature { inputs: vec![field("X", Datatype::Fp32, &[-1, 2])], outputs: Vec::new() };
+        let table = table("b,y,a\n1,good,2\n3,bad,4\n");
+        let plan = InputPlan::new(&signature, &table, "y").unwrap();
+        assert_eq!(plan.gathered(), BTreeMap::from([("X".to_owned(), vec!["b".to_owned(), "a".to_owned()])]));
+        let (_, tensor) = plan.batch(&[1, 0]).unwrap().remove(0);
+        assert_eq!(tensor, Tensor::new(vec![2, 2], vec![3f32, 4.0, 1.0, 2.0]).unwrap());
+    }
+
+    #[test]
+    fn a_cell_that_is_no_value_is_named_with_its_line() {
+        let signature = Signature { inputs: vec![field("n", Datatype::Int64, &[-1])], outputs: Vec::new() };
+        let table = table("n,y\n1,0\nx,0\n,0\n");
+        let plan = InputPlan::new(&signature, &table, "y").unwrap();
+        let told = |row: usize| plan.batch(&[0, row]).unwrap_err().message;
+        assert_eq!(told(1), "`t@1` line 3: column `n`: `x` is not a whole number");
+        assert!(told(2).starts_with("`t@1` line 4: column `n`: a value is missing"), "{}", told(2));
+    }
+}

@@ -1,0 +1,169 @@
+//! Which rows of the evaluation data the producing run read: a model must not be judged on what it learned from.
+//!
+//! Each input is searched ([`search`]), or can't hold rows by what it is ([`clear`]), or is named as not searched.
+
+mod clear;
+mod columns;
+mod labels;
+mod mixed;
+mod search;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use stemma_core::{
+    Digest, Problem,
+    leak::{LeakSearch, Outcome, SearchedInput},
+    record::{FileRef, RunRecord},
+};
+use stemma_store::Store;
+use stemma_table::Source;
+
+use self::search::{Found, Wanted};
+use super::EvaluationData;
+use crate::{
+    Known,
+    problem::{internal, store_problem},
+};
+
+/// Most bytes of a run's inputs that are searched for one evaluation.
+const SEARCHED_BYTES_MAX: u64 = 64 << 30;
+
+/// Which rows leak, and how they were looked for.
+pub struct Leaks {
+    pub rows: Vec<bool>,
+    pub search: LeakSearch,
+}
+
+/// Searches all that the run read for rows of the data.
+pub(crate) async fn leaks(known: &Known, data: &EvaluationData, run: Option<&RunRecord>) -> Result<Leaks, Problem> {
+    let inputs = run.map(|run| run.inputs.clone()).unwrap_or_default();
+    let search = LeakSearch::of(run);
+    let target = data.table.column(&data.spec.target)?;
+    let (store, table, digest) = (known.store().clone(), data.table.clone(), data.digest);
+    let search = move || {
+        let wanted = Wanted::of(table, target);
+        let mut searching = Searching { store: &store, wanted: &wanted, data: digest, left: SEARCHED_BYTES_MAX };
+        searching.all(&inputs, search)
+    };
+    tokio::task::spawn_blocking(search).await.map_err(internal)
+}
+
+struct Searching<'a> {
+    store: &'a Store,
+    wanted: &'a Wanted,
+    data: Digest,
+    left: u64,
+}
+
+impl Searching<'_> {
+    fn all(&mut self, inputs: &[FileRef], mut search: LeakSearch) -> Leaks {
+        let mut leaky = vec![false; self.wanted.row_count()];
+        let mut seen = HashSet::new();
+        let mut tables: HashMap<Digest, Found> = HashMap::new();
+        for input in inputs.iter().filter(|input| seen.insert(input.digest)) {
+            let outcome = match self.one(input) {
+                Ok(Looked::Table(found)) => {
+                    found.mark(&mut leaky);
+                    let outcome = outcome(&found, input);
+                    tables.insert(input.digest, *found);
+                    outcome
+                }
+                Ok(Looked::Same) => {
+                    leaky.fill(true);
+                    let rows = leaky.len() as u64;
+                    Outcome::Searched { format: "the same bytes".to_owned(), rows, found: rows, without_target: 0 }
+                }
+                Ok(Looked::NoTable(why)) => Outcome::NoTable { why },
+                Err(why) => Outcome::NotSearched { why },
+            };
+            search.inputs.push(SearchedInput { path: input.path.clone(), digest: input.digest, outcome });
+        }
+        self.join_labels(&tables, &mut search, &mut leaky);
+        Leaks { rows: leaky, search }
+    }
+
+    /// Looks at one input; `Err` says why that was not possible.
+    fn one(&mut self, input: &FileRef) -> Result<Looked, String> {
+        if input.digest == self.data {
+            return Ok(Looked::Same);
+        }
+        self.left = self.left.checked_sub(input.size).ok_or_else(|| {
+            self.left = 0;
+            format!("the run read more than {} GiB, which are not all searched", SEARCHED_BYTES_MAX >> 30)
+        })?;
+        look(&self.open(input.digest)?, self.wanted)
+    }
+
+    fn open(&self, digest: Digest) -> Result<Source, String> {
+        match self.store.open_blob(&digest) {
+            Ok(blob) => Ok(Arc::new(blob)),
+            Err(error) => Err(store_problem(error).message),
+        }
+    }
+
+    /// Values and what is to be predicted may lie in two files, row by row: then rows without the one leak by the other.
+    fn join_labels(&self, tables: &HashMap<Digest, Found>, search: &mut LeakSearch, leaky: &mut [bool]) {
+        for at in 0..search.inputs.len() {
+            let digest = search.inputs[at].digest;
+            let Some(features) = tables.get(&digest).filter(|found| !found.unlabelled.is_empty()) else { continue };
+            let beside = tables.iter().filter(|(other, found)| **other != digest && found.rows == features.rows);
+            let mut joined = beside.map(|(other, _)| {
+                self.open(*other).and_then(|source| {
+                    labels::carried_at(&source, self.wanted, &features.unlabelled).map_err(|error| error.to_string())
+                })
+            });
+            let carried = joined.try_fold(false, |any, one| one.map(|one| any || one));
+            match (carried, &mut search.inputs[at].outcome) {
+                (Ok(true), Outcome::Searched { found, without_target, .. }) => {
+                    features.unlabelled.iter().for_each(|(_, row)| leaky[*row] = true);
+                    *found += std::mem::take(without_target);
+                }
+                (Err(why), outcome) => *outcome = Outcome::NotSearched { why },
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What came of an input that could be looked at.
+enum Looked {
+    /// It is the evaluation data.
+    Same,
+    Table(Box<Found>),
+    NoTable(String),
+}
+
+fn look(source: &Source, wanted: &Wanted) -> Result<Looked, String> {
+    if let Some(why) = clear::holds_no_table(source.as_ref(), wanted).map_err(|error| error.to_string())? {
+        return Ok(Looked::NoTable(why));
+    }
+    match search::search(source, wanted) {
+        Ok(found) if found.is_certain() => Ok(Looked::Table(Box::new(found))),
+        Ok(found) => match clear::text_without_rows(source, wanted)? {
+            Some(_) => Ok(Looked::Table(Box::new(found))),
+            None => Err(found.doubt()),
+        },
+        Err(error) => match clear::text_without_rows(source, wanted)? {
+            Some(why) => Ok(Looked::NoTable(why)),
+            None => Err(error.to_string()),
+        },
+    }
+}
+
+fn outcome(found: &Found, input: &FileRef) -> Outcome {
+    if input.mutated && found.leaky_count() == 0 {
+        return Outcome::NotSearched { why: "it changed while the run read it".to_owned() };
+    }
+    Outcome::Searched {
+        format: found.format.to_string(),
+        rows: found.rows,
+        found: found.leaky_count(),
+        without_target: found.unlabelled_count(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
