@@ -10,11 +10,8 @@ mod checkpoint;
 mod commit;
 mod error;
 mod event;
-mod files;
-mod grants;
 mod history;
 mod key;
-mod lineage;
 mod mentions;
 mod migrate;
 mod needs;
@@ -22,7 +19,6 @@ mod predictions;
 mod projection;
 mod projects;
 mod query;
-mod seal;
 mod sql;
 mod telemetry;
 mod tree;
@@ -39,14 +35,13 @@ pub use crate::{
     commit::{Commit, Outcome, Premises},
     error::LedgerError,
     event::{Fact, Recorded},
-    files::{Access, RunFile},
     history::History,
-    lineage::Side,
     predictions::PredictionNote,
     query::{
         EndpointRow, EventFilter, EventRow, GrantRow, Head, PrincipalRow, RevisionRow, TokenRow, Tombstone, VersionRow,
         View,
     },
+    telemetry::{Access, RunFile, Side},
     tree::{Hash, inclusion_proof, leaf_hash, root_of},
 };
 use crate::{

@@ -137,6 +137,11 @@ fn wrong(name: &str, expected: &str) -> LedgerError {
     LedgerError::Damaged(format!("column `{name}` is not {expected}"))
 }
 
+/// A text with names in braces, each replaced by a part of the statement; never by anything that a caller gave.
+pub fn filled(text: &str, parts: &[(&str, &str)]) -> String {
+    parts.iter().fold(text.to_owned(), |text, (name, part)| text.replace(&format!("{{{name}}}"), part))
+}
+
 /// An open database.
 #[derive(Debug, Clone)]
 pub enum Database {

@@ -10,9 +10,12 @@ use stemma_core::{
 
 use super::count;
 use crate::{
-    LedgerError, grants,
-    seal::{digest_of, page_of, table_of},
+    LedgerError,
     sql::{Row, Session},
+    telemetry::{
+        grant,
+        seal::{digest_of, page_of, table_of},
+    },
 };
 
 /// Sizes of contents by digest and project.
@@ -67,14 +70,14 @@ pub async fn check_grants(live: &mut Session) -> Result<Check, LedgerError> {
 fn apply(row: &Row, grants: &mut Grants) -> Result<(), String> {
     let damaged = |error: LedgerError| error.to_string();
     let (project, act) = (row.text("project").map_err(damaged)?, row.text("act").map_err(damaged)?);
-    let contents = grants::decode(&row.blob("contents").map_err(damaged)?).ok_or("an entry is no list of contents")?;
+    let contents = grant::decode(&row.blob("contents").map_err(damaged)?).ok_or("an entry is no list of contents")?;
     match act.as_str() {
-        grants::GRANTED => {
+        grant::GRANTED => {
             for (digest, size) in contents {
                 grants.entry(digest.to_string()).or_default().entry(project.clone()).or_insert(size as i64);
             }
         }
-        grants::WITHDRAWN => {
+        grant::WITHDRAWN => {
             for (digest, _) in contents {
                 grants.remove(&digest.to_string());
             }

@@ -14,8 +14,9 @@ use stemma_core::{
 
 use super::count;
 use crate::{
-    LedgerError, files,
+    LedgerError,
     sql::{Row, Session, Value},
+    telemetry::file,
 };
 
 /// Runs read at a time.
@@ -194,7 +195,7 @@ async fn wrong_files(live: &mut Session, record: &RunRecord) -> Result<Vec<Strin
     for row in live.rows(sql, &of).await? {
         *surplus.entry(text_of(row.values())).or_default() += 1;
     }
-    for values in files::rows_made_by(record) {
+    for values in file::rows_made_by(record) {
         *surplus.entry(text_of(values.iter())).or_default() -= 1;
     }
     let wrong = surplus.into_iter().filter(|(_, surplus)| *surplus != 0);

@@ -2,22 +2,22 @@
 //!
 //! An entry, version 1: the contents of one act, each as 32 bytes of its digest and 8 of its size, little-endian.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use stemma_core::{Digest, name::ProjectName};
 
+use super::place::next_place;
 use crate::{
     Ledger, LedgerError,
     sql::{Session, Value},
-    telemetry::next_place,
 };
 
 /// Rows in one statement.
 const CHUNK: usize = 5000;
 const ONE_BYTES: usize = 40;
-pub(crate) const GRANTED: &str = "granted";
+pub const GRANTED: &str = "granted";
 /// From all projects.
-pub(crate) const WITHDRAWN: &str = "withdrawn";
+pub const WITHDRAWN: &str = "withdrawn";
 
 impl Ledger {
     /// Lets a project read content.
@@ -29,6 +29,44 @@ impl Ledger {
     pub async fn grant_contents(&self, project: &ProjectName, contents: &[(Digest, u64)]) -> Result<(), LedgerError> {
         let (project, contents) = (project.clone(), contents.to_vec());
         self.write(move |tx| Box::pin(async move { grant(&mut tx.session, &project, &contents).await })).await
+    }
+
+    /// Which of the digests the project may not read.
+    pub async fn ungranted(&self, project: &ProjectName, digests: &[Digest]) -> Result<Vec<Digest>, LedgerError> {
+        let mut session = self.read().await?;
+        let sql = format!(
+            "SELECT digest FROM content_grant WHERE project = $1 AND digest IN (SELECT list.value->>0 FROM {})",
+            session.list_at(2)
+        );
+        let mut missing = Vec::new();
+        for chunk in digests.chunks(CHUNK) {
+            let values = [Value::Text(project.to_string()), Value::list(chunk.iter().map(|digest| [digest]))?];
+            let mut granted = HashSet::new();
+            for row in session.rows(&sql, &values).await? {
+                granted.insert(row.text("digest")?);
+            }
+            missing.extend(chunk.iter().filter(|digest| !granted.contains(&digest.to_string())).copied());
+        }
+        Ok(missing)
+    }
+
+    /// Contents that a project may read and whose digest begins with some hex digits, in order.
+    pub async fn contents_like(
+        &self,
+        project: &ProjectName,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<Digest>, LedgerError> {
+        let sql = format!(
+            "SELECT digest FROM content_grant WHERE project = $1 AND digest >= $2 AND digest < $3 ORDER BY digest \
+             LIMIT {limit}"
+        );
+        let values = [
+            Value::Text(project.to_string()),
+            Value::Text(format!("b3:{prefix}")),
+            Value::Text(format!("b3:{prefix}g")),
+        ];
+        self.read().await?.rows(&sql, &values).await?.iter().map(|row| row.parsed("digest")).collect()
     }
 
     /// No project may read these any more.
@@ -69,7 +107,7 @@ async fn withdraw(session: &mut Session, digests: &[Digest]) -> Result<(), Ledge
 }
 
 /// Writes entries for the grants of a ledger that had none.
-pub(crate) async fn adopt_grants(session: &mut Session) -> Result<(), LedgerError> {
+pub async fn adopt_grants(session: &mut Session) -> Result<(), LedgerError> {
     let mut by_project: BTreeMap<String, Vec<(Digest, u64)>> = BTreeMap::new();
     for row in session.rows("SELECT project, digest, size FROM content_grant ORDER BY project, digest", &[]).await? {
         let content = (row.parsed("digest")?, row.int("size")?.max(0) as u64);
@@ -105,7 +143,7 @@ fn encode(contents: &[(Digest, u64)]) -> Vec<u8> {
 }
 
 /// Reads the contents of an entry; `None` if the bytes are none.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<(Digest, u64)>> {
+pub fn decode(bytes: &[u8]) -> Option<Vec<(Digest, u64)>> {
     let (all, rest) = bytes.as_chunks::<ONE_BYTES>();
     let one = |one: &[u8; ONE_BYTES]| {
         let (digest, size) = one.split_first_chunk::<32>()?;

@@ -22,7 +22,7 @@ const PAGE: i64 = 500;
 const ATTEMPTS: usize = 5;
 
 /// Table and columns of rows that are sealed in batches; `place` counts from 1 without gaps.
-pub(crate) const fn table_of(rows: SealedRows) -> (&'static str, &'static str) {
+pub const fn table_of(rows: SealedRows) -> (&'static str, &'static str) {
     match rows {
         SealedRows::Feedback => ("feedback", "place, project, prediction, body"),
         SealedRows::Grants => ("grant_entry", "place, project, act, contents"),
@@ -107,14 +107,14 @@ async fn unsealed(session: &mut Session, rows: SealedRows) -> Result<Option<(Eve
 }
 
 /// Some rows of a kind behind a place, in order.
-pub(crate) async fn page_of(session: &mut Session, rows: SealedRows, after: i64) -> Result<Vec<Row>, LedgerError> {
+pub async fn page_of(session: &mut Session, rows: SealedRows, after: i64) -> Result<Vec<Row>, LedgerError> {
     let (table, columns) = table_of(rows);
     let sql = format!("SELECT {columns} FROM {table} WHERE place > $1 ORDER BY place LIMIT {PAGE}");
     session.rows(&sql, &[Value::Int(after)]).await
 }
 
 /// The digest of a row's columns in their order.
-pub(crate) fn digest_of(row: &Row) -> Digest {
+pub fn digest_of(row: &Row) -> Digest {
     let mut bytes = Vec::new();
     for value in row.values() {
         let (tag, column): (u8, &[u8]) = match value {

@@ -13,7 +13,7 @@ use stemma_core::{
 
 use crate::{
     Ledger, LedgerError,
-    sql::{Row, Session, Value},
+    sql::{Row, Session, Value, filled},
 };
 
 /// Rows in one statement.
@@ -163,7 +163,7 @@ impl Ledger {
         let mut found = vec![Candidates::default(); uses.len()];
         for (at, chunk) in uses.chunks(CHUNK).enumerate() {
             let list = Value::list(chunk.iter().enumerate().map(|(n, used)| wanted(at * CHUNK + n, used)))?;
-            let sql = candidates_sql(&session.list_at(2));
+            let sql = filled(include_str!("candidates.sql"), &[("list", &session.list_at(2))]);
             for row in session.rows(&sql, &[text(project), list]).await? {
                 let place = usize::try_from(row.int("n")?).ok().and_then(|place| found.get_mut(place));
                 let place =
@@ -178,39 +178,10 @@ impl Ledger {
         }
         Ok(found)
     }
-
-    /// Ids of runs that begin with some hex digits, in order.
-    pub async fn runs_like(
-        &self,
-        project: &ProjectName,
-        prefix: &str,
-        limit: usize,
-    ) -> Result<Vec<RunId>, LedgerError> {
-        // `g` sorts after every hex digit
-        let sql =
-            format!("SELECT run FROM run WHERE project = $1 AND run >= $2 AND run < $3 ORDER BY run LIMIT {limit}");
-        let values = [text(project), prefix.into(), Value::Text(format!("{prefix}g"))];
-        self.read().await?.rows(&sql, &values).await?.iter().map(|row| row.parsed("run")).collect()
-    }
-
-    /// Contents that a project may read and whose digest begins with some hex digits, in order.
-    pub async fn contents_like(
-        &self,
-        project: &ProjectName,
-        prefix: &str,
-        limit: usize,
-    ) -> Result<Vec<Digest>, LedgerError> {
-        let sql = format!(
-            "SELECT digest FROM content_grant WHERE project = $1 AND digest >= $2 AND digest < $3 ORDER BY digest \
-             LIMIT {limit}"
-        );
-        let values = [text(project), Value::Text(format!("b3:{prefix}")), Value::Text(format!("b3:{prefix}g"))];
-        self.read().await?.rows(&sql, &values).await?.iter().map(|row| row.parsed("digest")).collect()
-    }
 }
 
 /// Lists the files of a run.
-pub(crate) async fn insert_files(session: &mut Session, record: &RunRecord) -> Result<(), LedgerError> {
+pub async fn insert_files(session: &mut Session, record: &RunRecord) -> Result<(), LedgerError> {
     let rows = all_rows_of(record);
     let sql = format!(
         "INSERT INTO run_file (project, run, direction, path, digest, workspace, started, ended, role, certainty) \
@@ -232,7 +203,7 @@ pub(crate) async fn insert_files(session: &mut Session, record: &RunRecord) -> R
 
 /// The rows of `run_file` as a record makes them, without project and run: direction, path, digest, workspace, started,
 /// ended, role, certainty.
-pub(crate) fn rows_made_by(record: &RunRecord) -> Vec<[Value; 8]> {
+pub fn rows_made_by(record: &RunRecord) -> Vec<[Value; 8]> {
     let workspace = workspace_text(record.workspace);
     let row = |(direction, path, digest, started, ended, role, certainty): FileRow<'_>| {
         let (started, ended) = (Value::Int(started), Value::Int(ended));
@@ -274,7 +245,7 @@ fn span(record: &RunRecord, file: &FileRef) -> (Timestamp, Timestamp) {
 }
 
 /// Lists the files of all runs, for a table that is new.
-pub(crate) async fn insert_all_files(session: &mut Session) -> Result<(), LedgerError> {
+pub async fn insert_all_files(session: &mut Session) -> Result<(), LedgerError> {
     let sql = format!("SELECT place, record FROM run WHERE place > $1 ORDER BY place LIMIT {RECORDS}");
     let mut last = i64::MIN;
     loop {
@@ -287,33 +258,6 @@ pub(crate) async fn insert_all_files(session: &mut Session) -> Result<(), Ledger
         };
         last = row.int("place")?;
     }
-}
-
-/// Each way is one seek in an index for each use.
-fn candidates_sql(list: &str) -> String {
-    let newest = |how: &str, wheres: &str| {
-        format!(
-            "SELECT w.n AS n, '{how}' AS how, {COLUMNS} FROM wanted w CROSS JOIN run_file f \
-             WHERE f.project = $1 AND f.direction = 'output' AND f.run = (\
-             SELECT o.run FROM run_file o WHERE o.project = $1 AND o.direction = 'output' AND o.run <> w.run AND {wheres} \
-             ORDER BY o.ended DESC, o.run DESC LIMIT 1)"
-        )
-    };
-    let here = "o.path = w.path AND (w.workspace = '' OR o.workspace = w.workspace)";
-    let before = newest("before", &format!("{here} AND o.ended <= w.since")) + " AND f.path = w.path";
-    let meanwhile =
-        newest("meanwhile", &format!("{here} AND o.digest = w.digest AND o.ended > w.since AND o.ended <= w.until"))
-            + " AND f.path = w.path";
-    let elsewhere = newest(
-        "elsewhere",
-        "o.digest = w.digest AND o.ended <= w.since AND NOT EXISTS (SELECT 1 FROM run_file i WHERE i.project = $1 \
-         AND i.digest = w.digest AND i.direction = 'input' AND i.run = o.run)",
-    ) + " AND f.digest = w.digest";
-    format!(
-        "WITH wanted AS (SELECT CAST(list.value->>0 AS BIGINT) AS n, list.value->>1 AS path, list.value->>2 AS digest, \
-         list.value->>3 AS workspace, CAST(list.value->>4 AS BIGINT) AS since, CAST(list.value->>5 AS BIGINT) AS until, \
-         list.value->>6 AS run FROM {list}) {before} UNION ALL {meanwhile} UNION ALL {elsewhere}"
-    )
 }
 
 fn wanted(place: usize, used: &FileUse) -> (usize, &str, String, String, i64, i64, String) {

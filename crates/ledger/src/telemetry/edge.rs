@@ -1,31 +1,23 @@
-//! The edges around some nodes, from runs and from events, in one indexed query for hundreds of nodes; and the packages
-//! of environments.
+//! The edges around some nodes, from runs and from events, in one indexed query for hundreds of nodes.
 
 use std::collections::BTreeSet;
 
 use stemma_core::{
-    Digest,
     event::DeclaredEdge,
-    id::RunId,
     lineage::{Certainty, Edge, EdgeKind, Node, NodeKind},
     name::ProjectName,
-    record::RunRecord,
 };
 
 use crate::{
     Ledger, LedgerError, View,
     commit::note,
-    sql::{Row, Session, Value},
+    sql::{Row, Session, Value, filled},
 };
 
 /// Nodes of one query.
 const CHUNK: usize = 400;
 /// Nodes whose edges are noted one by one.
 const NOTED_MAX: usize = 20;
-/// Packages written by one statement.
-const PACKAGES_CHUNK: usize = 5000;
-/// Environments found for one package.
-const ENVIRONMENTS_MAX: i64 = 10_000;
 /// Code versions found for one prefix.
 const CODE_MAX: i64 = 100;
 
@@ -85,44 +77,6 @@ impl Ledger {
         let values = [prefix.into(), Value::Text(format!("{prefix}g")), Value::Text(project.to_string())];
         self.read().await?.rows(&sql, &values).await?.iter().map(|row| row.text("key")).collect()
     }
-
-    /// Whether the packages of an environment were kept.
-    pub async fn has_packages(&self, project: &ProjectName, environment: Digest) -> Result<bool, LedgerError> {
-        let sql = "SELECT name FROM environment_package WHERE project = $1 AND environment = $2 LIMIT 1";
-        let values = [Value::Text(project.to_string()), Value::Text(environment.to_string())];
-        Ok(self.read().await?.row(sql, &values).await?.is_some())
-    }
-
-    /// Keeps which packages (name, version) an environment has.
-    pub async fn insert_packages(
-        &self,
-        project: &ProjectName,
-        environment: Digest,
-        packages: &[(String, String)],
-    ) -> Result<(), LedgerError> {
-        let of = [Value::Text(project.to_string()), Value::Text(environment.to_string())];
-        let packages = packages.to_vec();
-        self.write(move |tx| Box::pin(async move { insert_packages(&mut tx.session, of, &packages).await })).await
-    }
-
-    /// Environments that have a package, with its version there, newest version text last.
-    pub async fn environments_with(
-        &self,
-        project: &ProjectName,
-        name: &str,
-        version: Option<&str>,
-    ) -> Result<Vec<(String, Digest)>, LedgerError> {
-        let mut sql =
-            "SELECT version, environment FROM environment_package WHERE project = $1 AND name = $2".to_owned();
-        let mut values = vec![Value::Text(project.to_string()), name.into()];
-        if let Some(version) = version {
-            sql.push_str(" AND version = $3");
-            values.push(version.into());
-        }
-        sql.push_str(&format!(" ORDER BY version, environment LIMIT {ENVIRONMENTS_MAX}"));
-        let rows = self.read().await?.rows(&sql, &values).await?;
-        rows.iter().map(|row| Ok((row.text("version")?, row.parsed("environment")?))).collect()
-    }
 }
 
 /// Notes that edges of events at nodes are read; at many nodes, all of the project.
@@ -140,63 +94,36 @@ fn note_edges(project: &ProjectName, nodes: &[Node], side: Side) {
     }
 }
 
-/// `of` is project and environment.
-async fn insert_packages(
-    session: &mut Session,
-    of: [Value; 2],
-    packages: &[(String, String)],
-) -> Result<(), LedgerError> {
-    let sql = format!(
-        "INSERT INTO environment_package (project, environment, name, version) \
-         SELECT $1, $2, list.value->>0, list.value->>1 FROM {} WHERE true \
-         ON CONFLICT (project, name, version, environment) DO NOTHING",
-        session.list_at(3)
-    );
-    let [project, environment] = of;
-    for chunk in packages.chunks(PACKAGES_CHUNK) {
-        let values = [project.clone(), environment.clone(), Value::list(chunk)?];
-        session.execute(&sql, &values).await?;
-    }
-    Ok(())
+/// Adds an edge of a run, and the nodes at its ends.
+pub async fn insert_edge(session: &mut Session, project: &ProjectName, edge: &Edge) -> Result<(), LedgerError> {
+    let (source, target) = (node_id(session, &edge.from).await?, node_id(session, &edge.to).await?);
+    let sql = "INSERT INTO edge (project, source, kind, target, role, certainty) VALUES ($1, $2, $3, $4, $5, $6) \
+               ON CONFLICT (project, source, kind, target, role) DO NOTHING";
+    let role = edge.role.clone().unwrap_or_default();
+    let values = [
+        Value::Text(project.to_string()),
+        Value::Int(source),
+        edge.kind.as_str().into(),
+        Value::Int(target),
+        role.into(),
+        edge.certainty.as_str().into(),
+    ];
+    session.execute(sql, &values).await.map(drop)
 }
 
-/// Things by their ids, hundreds at a time, to say what they are.
-impl Ledger {
-    pub async fn runs_by_id(&self, project: &ProjectName, runs: &[RunId]) -> Result<Vec<RunRecord>, LedgerError> {
-        let sql = "SELECT record AS body FROM run WHERE project = $1 AND run IN";
-        self.bodies_of(sql, project, runs).await
+async fn node_id(session: &mut Session, node: &Node) -> Result<i64, LedgerError> {
+    let key = [Value::from(node.kind.as_str()), Value::from(node.key.clone())];
+    let find = "SELECT id FROM node WHERE kind = $1 AND key = $2";
+    if let Some(row) = session.row(find, &key).await? {
+        return row.int("id");
     }
-
-    async fn bodies_of<T: serde::de::DeserializeOwned>(
-        &self,
-        sql: &str,
-        project: &ProjectName,
-        ids: &[impl std::fmt::Display],
-    ) -> Result<Vec<T>, LedgerError> {
-        let rows = self.rows_of(sql, project, ids).await?;
-        rows.iter().map(|row| row.json("body")).collect()
-    }
-
-    async fn rows_of(
-        &self,
-        sql: &str,
-        project: &ProjectName,
-        ids: &[impl std::fmt::Display],
-    ) -> Result<Vec<Row>, LedgerError> {
-        let mut session = self.read().await?;
-        let mut found = Vec::new();
-        for chunk in ids.chunks(CHUNK) {
-            let places: Vec<String> = (0..chunk.len()).map(|n| format!("${}", n + 2)).collect();
-            let mut values = vec![Value::Text(project.to_string())];
-            values.extend(chunk.iter().map(|id| Value::Text(id.to_string())));
-            found.extend(session.rows(&format!("{sql} ({})", places.join(", ")), &values).await?);
-        }
-        Ok(found)
-    }
+    let newest = session.row("SELECT MAX(id) AS newest FROM node", &[]).await?;
+    let id = newest.map(|row| row.optional_int("newest")).transpose()?.flatten().unwrap_or(0) + 1;
+    let values = [Value::Int(id), key[0].clone(), key[1].clone()];
+    session.execute("INSERT INTO node (id, kind, key) VALUES ($1, $2, $3)", &values).await?;
+    Ok(id)
 }
 
-/// Joins the wanted nodes with both tables of edges, each through its index. `CROSS JOIN` because SQLite keeps the order
-/// of such a join: left to itself, it goes through all edges of the project once for each of many wanted nodes.
 fn edges_sql(
     project: &ProjectName,
     nodes: &[Node],
@@ -211,27 +138,26 @@ fn edges_sql(
         wanted.push(format!("(${}, ${})", values.len() + 1, values.len() + 2));
         values.extend([node.kind.as_str().into(), node.key.clone().into()]);
     }
-    let (known, other, known_side) = match side {
-        Side::From => ("source", "target", "from"),
-        Side::To => ("target", "source", "to"),
-    };
-    let (from, to) = match side {
-        Side::From => ("n", "o"),
-        Side::To => ("o", "n"),
+    // on the side of the known nodes is `n`, on the other `o`
+    let (from, to, known, other, known_side) = match side {
+        Side::From => ("n", "o", "source", "target", "from"),
+        Side::To => ("o", "n", "target", "source", "to"),
     };
     let only = |table: &str| kind.map_or(String::new(), |kind| format!(" AND {table}.kind = '{}'", kind.as_str()));
-    let (of_runs, of_events) = (only("e"), only("f"));
-    let sql = format!(
-        "WITH wanted (kind, key) AS (VALUES {}) \
-         SELECT {from}.kind AS from_kind, {from}.key AS from_key, e.kind AS kind, {to}.kind AS to_kind, {to}.key AS to_key, \
-         e.role AS role, e.certainty AS certainty FROM wanted w \
-         CROSS JOIN node n CROSS JOIN edge e CROSS JOIN node o \
-         WHERE n.kind = w.kind AND n.key = w.key AND e.project = $1 AND e.{known} = n.id{of_runs} AND o.id = e.{other} \
-         UNION \
-         SELECT f.from_kind, f.from_key, f.kind, f.to_kind, f.to_key, '' AS role, f.certainty FROM wanted w \
-         CROSS JOIN fact_edge f WHERE f.project = $1 AND f.{known_side}_kind = w.kind AND f.{known_side}_key = w.key \
-         AND {holds}{of_events} LIMIT {limit}",
-        wanted.join(", ")
+    let sql = filled(
+        include_str!("edges.sql"),
+        &[
+            ("wanted", &wanted.join(", ")),
+            ("from", from),
+            ("to", to),
+            ("known", known),
+            ("other", other),
+            ("known_side", known_side),
+            ("only_of_runs", &only("e")),
+            ("only_of_events", &only("f")),
+            ("holds", holds),
+            ("limit", &limit.to_string()),
+        ],
     );
     (sql, values)
 }
