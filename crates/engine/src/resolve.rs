@@ -8,7 +8,7 @@ use stemma_core::{
     near,
     policy::Stage,
 };
-use stemma_ledger::{Access, RunFile};
+use stemma_ledger::{Access, RunFile, WhichVersion};
 
 use crate::{
     Caller, Known,
@@ -255,24 +255,45 @@ pub async fn find_version(
     model: &ModelName,
     selector: &str,
 ) -> Result<ModelVersion, Problem> {
-    let Some(mut versions) = known.versions_if_any(project, model).await? else {
+    let parsed = Selector::parse(selector);
+    let which = match &parsed {
+        Selector::Number(number) => WhichVersion::Numbered(*number),
+        Selector::Stage(stage) => WhichVersion::NewestIn(*stage),
+        Selector::Newest => WhichVersion::NewestNotIn(Stage::Archived),
+        Selector::Alias(alias) => WhichVersion::Alias(alias),
+    };
+    match known.version_if_any(project, model, which).await? {
+        Some(version) => Ok(version),
+        None => Err(no_version(known, project, model, selector).await?),
+    }
+}
+
+/// What there is instead of a version that there is not.
+async fn no_version(
+    known: &Known,
+    project: &ProjectName,
+    model: &ModelName,
+    selector: &str,
+) -> Result<Problem, Problem> {
+    let Some(versions) = known.versions_if_any(project, model).await? else {
         let models = known.models(project).await?;
         let names = models.iter().map(|summary| summary.model.as_str());
         let hint = near::hint(model.as_str(), names, "`stemma register MODEL FILE` makes one");
-        return Err(Problem::not_found(format!("there is no model `{model}` in project `{project}`")).hint(hint));
+        return Ok(Problem::not_found(format!("there is no model `{model}` in project `{project}`")).hint(hint));
     };
-    let at = match Selector::parse(selector) {
-        Selector::Number(number) => versions.iter().position(|version| version.number == number),
-        Selector::Stage(stage) => versions.iter().rposition(|version| version.stage == stage),
-        Selector::Newest => versions.iter().rposition(|version| version.stage != Stage::Archived),
-        Selector::Alias(alias) => {
-            versions.iter().position(|version| version.aliases.iter().any(|a| a.as_str() == alias))
+    let problem = Problem::not_found(format!("model `{model}` has no version `{selector}`"));
+    let numbers: Vec<String> = versions.iter().map(|version| version.number.to_string()).collect();
+    let aliases = versions.iter().flat_map(|version| version.aliases.iter().map(|alias| alias.as_str()));
+    let newest = numbers.last().map_or("there is none yet".to_owned(), |newest| {
+        format!("the newest is `{newest}`; see `stemma models {model}`")
+    });
+    let near = near::near(selector, aliases.chain(numbers.iter().map(String::as_str)));
+    Ok(match near.first() {
+        Some(first) if first.parse::<stemma_core::version::VersionNumber>().is_err() => {
+            problem.hint(format!("did you mean `{first}`?"))
         }
-    };
-    match at {
-        Some(at) => Ok(versions.swap_remove(at)),
-        None => Err(no_version(model, selector, &versions)),
-    }
+        _ => problem.hint(newest),
+    })
 }
 
 /// One of what a few digits stand for; several are refused by name.
@@ -300,20 +321,4 @@ fn of_content(content: &Content, file_name: String) -> Resolved {
 
 fn file_name(path: &str) -> String {
     path.rsplit('/').next().unwrap_or(path).to_owned()
-}
-
-fn no_version(model: &ModelName, selector: &str, versions: &[ModelVersion]) -> Problem {
-    let problem = Problem::not_found(format!("model `{model}` has no version `{selector}`"));
-    let numbers: Vec<String> = versions.iter().map(|version| version.number.to_string()).collect();
-    let aliases = versions.iter().flat_map(|version| version.aliases.iter().map(|alias| alias.as_str()));
-    let newest = numbers.last().map_or("there is none yet".to_owned(), |newest| {
-        format!("the newest is `{newest}`; see `stemma models {model}`")
-    });
-    let near = near::near(selector, aliases.chain(numbers.iter().map(String::as_str)));
-    match near.first() {
-        Some(first) if first.parse::<stemma_core::version::VersionNumber>().is_err() => {
-            problem.hint(format!("did you mean `{first}`?"))
-        }
-        _ => problem.hint(newest),
-    }
 }

@@ -39,7 +39,7 @@ pub use crate::{
     predictions::PredictionNote,
     query::{
         EndpointRow, EventFilter, EventRow, GrantRow, Head, PrincipalRow, RevisionRow, TokenRow, Tombstone, VersionRow,
-        View,
+        View, WhichVersion,
     },
     telemetry::{Access, RunFile, Side},
     tree::{Hash, inclusion_proof, leaf_hash, root_of},

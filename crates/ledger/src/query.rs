@@ -16,7 +16,7 @@ pub use self::{
     data::Tombstone,
     endpoint::{EndpointRow, RevisionRow},
     event::{EventFilter, EventRow, Head},
-    model::VersionRow,
+    model::{VersionRow, WhichVersion},
 };
 use crate::{
     Ledger, LedgerError,

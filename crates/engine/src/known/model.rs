@@ -12,7 +12,7 @@ use stemma_core::{
     record::EvaluationReport,
     version::VersionNumber,
 };
-use stemma_ledger::{Recorded, VersionRow};
+use stemma_ledger::{Recorded, VersionRow, WhichVersion};
 
 use super::{Known, fact};
 use crate::problem::ledger_problem;
@@ -40,15 +40,29 @@ impl Known {
         Ok(rows.map(|rows| rows.into_iter().map(model_version).collect()))
     }
 
+    /// One version, if there is it.
+    pub async fn version_if_any(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        which: WhichVersion<'_>,
+    ) -> Result<Option<ModelVersion>, Problem> {
+        let row = self.facts().version(project, model, which).await.map_err(ledger_problem)?;
+        Ok(row.map(model_version))
+    }
+
     pub async fn version_by_facts(
         &self,
         project: &ProjectName,
         model: &ModelName,
         facts: Digest,
     ) -> Result<Option<ModelVersion>, Problem> {
-        let rows = self.facts().versions(project, model).await.map_err(ledger_problem)?.unwrap_or_default();
-        // the newest: it is the one with a credential, if there is one
-        Ok(rows.into_iter().rev().find(|row| row.value.version.facts == facts).map(model_version))
+        let mut numbers = self.facts().versions_by_facts(project, model, facts).await.map_err(ledger_problem)?;
+        match numbers.pop() {
+            // the newest: it is the one with a credential, if there is one
+            Some(number) => self.version_if_any(project, model, WhichVersion::Numbered(number)).await,
+            None => Ok(None),
+        }
     }
 
     pub async fn versions_of_run(&self, project: &ProjectName, run: RunId) -> Result<Vec<String>, Problem> {
@@ -62,8 +76,8 @@ impl Known {
         model: &ModelName,
         alias: &AliasName,
     ) -> Result<Option<VersionNumber>, Problem> {
-        let versions = self.versions_if_any(project, model).await?.unwrap_or_default();
-        Ok(versions.iter().find(|version| version.aliases.contains(alias)).map(|version| version.number))
+        let target = self.version_if_any(project, model, WhichVersion::Alias(alias.as_str())).await?;
+        Ok(target.map(|version| version.number))
     }
 
     pub async fn policy(&self, project: &ProjectName, model: &ModelName) -> Result<PolicyState, Problem> {

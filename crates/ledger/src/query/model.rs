@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use stemma_core::{
+    Digest,
     event::{Approved, EvidenceRecorded, Promoted, VersionRegistered},
     id::{ApprovalId, EvidenceId, RunId},
     name::{AliasName, ModelName, ProjectName},
@@ -9,8 +10,12 @@ use stemma_core::{
     version::VersionNumber,
 };
 
-use super::{Key, View, recorded, text};
-use crate::{LedgerError, Recorded, commit::note, sql::Value};
+use super::{Key, Reading, View, recorded, text};
+use crate::{
+    LedgerError, Recorded,
+    commit::note,
+    sql::{Row, Value},
+};
 
 /// Things named in one question to the database.
 const IDS_CHUNK: usize = 2000;
@@ -21,6 +26,17 @@ pub struct VersionRow {
     pub version: VersionRegistered,
     pub stage: Stage,
     pub aliases: Vec<AliasName>,
+}
+
+/// Which version of a model is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhichVersion<'a> {
+    Numbered(VersionNumber),
+    Alias(&'a str),
+    /// The newest that stands in a stage.
+    NewestIn(Stage),
+    /// The newest that stands in any other.
+    NewestNotIn(Stage),
 }
 
 impl View {
@@ -58,14 +74,63 @@ impl View {
             let mut stage = Stage::Development;
             for row in &stages {
                 if row.text("number")? == number {
-                    let name = row.text("stage")?;
-                    stage = Stage::parse(&name).ok_or_else(|| LedgerError::Damaged(format!("stage `{name}`")))?;
+                    stage = stage_of(row)?;
                 }
             }
             let names = aliases.iter().filter(|(_, of)| *of == number).map(|(alias, _)| alias.clone()).collect();
             found.push(Recorded { value: VersionRow { version, stage, aliases: names }, fact });
         }
         Ok(Some(found))
+    }
+
+    /// One version of a model, found without reading the others.
+    pub async fn version(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        which: WhichVersion<'_>,
+    ) -> Result<Option<Recorded<VersionRow>>, LedgerError> {
+        let mut read = self.read().await?;
+        let number = match which {
+            WhichVersion::Numbered(number) => Some(number.to_string()),
+            WhichVersion::Alias(alias) => {
+                let key = [("project", text(project)), ("model", text(model)), ("alias", text(alias))];
+                read.facts("t.number AS number", "alias", &key)
+                    .await?
+                    .pop()
+                    .map(|row| row.text("number"))
+                    .transpose()?
+            }
+            WhichVersion::NewestIn(stage) => newest(&mut read, project, model, "=", stage).await?,
+            WhichVersion::NewestNotIn(stage) => newest(&mut read, project, model, "<>", stage).await?,
+        };
+        let Some(number) = number else { return Ok(None) };
+        let key = [("project", text(project)), ("model", text(model)), ("number", text(&number))];
+        let Some(Recorded { value: version, fact }) = read.bodies("model_version", &key).await?.pop() else {
+            return Ok(None);
+        };
+        let mut stage = Stage::Development;
+        if let Some(row) = read.facts("t.stage AS stage", "stage", &key).await?.pop() {
+            stage = stage_of(&row)?;
+        }
+        let mut aliases = Vec::new();
+        for row in read.facts("t.alias AS alias", "alias", &key).await? {
+            aliases.push(row.parsed("alias")?);
+        }
+        aliases.sort();
+        Ok(Some(Recorded { value: VersionRow { version, stage, aliases }, fact }))
+    }
+
+    /// Versions of a model that were made from the same facts, oldest first.
+    pub async fn versions_by_facts(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        facts: Digest,
+    ) -> Result<Vec<VersionNumber>, LedgerError> {
+        let key = [("project", text(project)), ("model", text(model)), ("facts", text(facts))];
+        let versions = self.read().await?.bodies::<VersionRegistered>("model_version", &key).await?;
+        Ok(versions.into_iter().map(|version| version.value.number).collect())
     }
 
     /// Model versions that a run produced.
@@ -157,4 +222,32 @@ impl View {
         }
         Ok(found)
     }
+}
+
+fn stage_of(row: &Row) -> Result<Stage, LedgerError> {
+    let name = row.text("stage")?;
+    Stage::parse(&name).ok_or_else(|| LedgerError::Damaged(format!("stage `{name}`")))
+}
+
+/// The number of the newest version whose stage is, or is not, this one.
+async fn newest(
+    read: &mut Reading,
+    project: &ProjectName,
+    model: &ModelName,
+    comparison: &str,
+    stage: Stage,
+) -> Result<Option<String>, LedgerError> {
+    let key = [("project", text(project)), ("model", text(model))];
+    note("model_version", &key);
+    note("stage", &key);
+    let sql = format!(
+        "SELECT t.number AS number FROM model_version t \
+         JOIN stage ON stage.project = t.project AND stage.model = t.model AND stage.number = t.number \
+         WHERE t.project = $1 AND t.model = $2 AND {} AND {} AND stage.stage {comparison} $3 \
+         ORDER BY t.from_seq DESC LIMIT 1",
+        read.holds("t"),
+        read.holds("stage"),
+    );
+    let row = read.session.row(&sql, &[text(project), text(model), text(stage)]).await?;
+    row.map(|row| row.text("number")).transpose()
 }

@@ -8,10 +8,12 @@ use stemma_core::{
     event::Event,
     lineage::{Node, NodeKind},
     name::{ModelName, ProjectName},
-    policy::{ModelPolicy, Role},
+    policy::{ModelPolicy, Role, Stage},
     prediction::PredictionAddress,
 };
-use stemma_ledger::{Commit, Ledger, LedgerError, LedgerOptions, Outcome, Premises, Side, View};
+use stemma_ledger::{
+    Commit, Ledger, LedgerError, LedgerOptions, Outcome, Premises, Recorded, Side, VersionRow, View, WhichVersion,
+};
 
 use crate::{
     events::{add, every_kind, number, try_to_add},
@@ -28,7 +30,7 @@ fn model(n: usize) -> ModelName {
 }
 
 /// What each way to read governed facts says, in words.
-const READS: [&str; 26] = [
+const READS: [&str; 27] = [
     "projects",
     "principals",
     "tokens",
@@ -40,6 +42,7 @@ const READS: [&str; 26] = [
     "models",
     "policy",
     "versions",
+    "version",
     "versions_of_run",
     "evidence",
     "approvals",
@@ -75,6 +78,19 @@ async fn read(view: &View, what: &str) -> String {
         "models" => format!("{:?}", view.models(&default).await),
         "policy" => format!("{:?}", view.policy(&default, &score).await),
         "versions" => format!("{:?}", view.versions(&default, &score).await),
+        "version" => {
+            let mut said = String::new();
+            for which in [
+                WhichVersion::Numbered(number(0)),
+                WhichVersion::Alias("champion"),
+                WhichVersion::NewestIn(Stage::Production),
+                WhichVersion::NewestNotIn(Stage::Production),
+            ] {
+                said.push_str(&format!("{:?} ", one_of(view, &default, &score, which).await));
+            }
+            let facts = view.versions_by_facts(&default, &score, digest).await;
+            format!("{said}{facts:?}")
+        }
         "versions_of_run" => {
             format!("{:?}", view.versions_of_run(&default, stemma_core::id::RunId::from_u128(0)).await)
         }
@@ -117,6 +133,27 @@ async fn read(view: &View, what: &str) -> String {
         }
         other => panic!("nothing reads `{other}`"),
     }
+}
+
+/// One version, which must be what all of them say it is.
+async fn one_of(
+    view: &View,
+    project: &ProjectName,
+    model: &ModelName,
+    which: WhichVersion<'_>,
+) -> Option<Recorded<VersionRow>> {
+    let is_meant = |row: &Recorded<VersionRow>| match which {
+        WhichVersion::Numbered(number) => row.value.version.number == number,
+        WhichVersion::Alias(alias) => row.value.aliases.iter().any(|name| name.as_str() == alias),
+        WhichVersion::NewestIn(stage) => row.value.stage == stage,
+        WhichVersion::NewestNotIn(stage) => row.value.stage != stage,
+    };
+    let found = view.version(project, model, which).await.unwrap();
+    // a history made at random may have versions of a model that was never made
+    if let Some(all) = view.versions(project, model).await.unwrap() {
+        assert_eq!(found, all.into_iter().rfind(is_meant), "{which:?}");
+    }
+    found
 }
 
 /// The seq goes from fact to fact, and a rebuilt history has other times.
