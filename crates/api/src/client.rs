@@ -1,4 +1,5 @@
-//! The typed client. One method per act; the transport is TCP, a Unix socket or a router in this process.
+//! The typed client. It knows no act: each that is declared gives it a method. The transport is TCP, a Unix socket or a
+//! router in this process.
 
 mod answer;
 mod head;
@@ -11,20 +12,13 @@ use std::sync::{
 };
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode, header, request::Builder};
 use http_body_util::{BodyExt as _, Full, Limited};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use stemma_core::{
-    Digest, ErrorKind, Problem,
-    event::HistoryAccepted,
-    history::KeySuccession,
-    id::{HomeId, RunId},
-    lineage::{Direction, NodeKind},
-    name::{DatasetName, EndpointName, ModelName, PrincipalName, ProjectName},
-    policy::Revocable,
-    prediction::PredictionId,
-    span::Span,
+    ErrorKind, Problem,
+    name::{EndpointName, PrincipalName},
 };
 
 pub use self::answer::RawAnswer;
@@ -35,16 +29,10 @@ use self::{
     stall::{Awaited, Pulse},
     transport::Idle,
 };
-use crate::{
-    paths::{self, encode, fill, pattern},
-    types::*,
-};
+use crate::act::{Act, Nothing, Octets, Path, Payload, Query, percent_encode};
 
 /// Longest JSON answer that is read into memory.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-
-/// The type of a body that is content.
-const OCTETS: Option<&str> = Some("application/octet-stream");
 
 /// Name of the header with which a caller asserts who it is.
 pub const ACTOR_HEADER: &str = "x-stemma-actor";
@@ -109,414 +97,6 @@ impl Client {
         self.head.shown()
     }
 
-    /// The home's head, and proofs that sizes are beginnings of it.
-    pub async fn history(&self, sizes: impl IntoIterator<Item = u64>) -> Result<HistoryShown, Problem> {
-        let sizes: Vec<String> = sizes.into_iter().map(|size| format!("seen={size}")).collect();
-        self.get(&format!("{}?{}", paths::HOME_HISTORY, sizes.join("&"))).await
-    }
-
-    pub async fn home(&self) -> Result<HomeInfo, Problem> {
-        self.get(paths::HOME).await
-    }
-
-    pub async fn missing_content(&self, project: &ProjectName, list: &ContentList) -> Result<MissingContent, Problem> {
-        let path = fill(pattern::CONTENT_MISSING, &[project]);
-        read_json(self.transfer(Method::POST, &path, Some("application/json"), json_body(list)?).await?).await
-    }
-
-    pub async fn claim_content(&self, project: &ProjectName, list: &ContentList) -> Result<MissingContent, Problem> {
-        self.post(&fill(pattern::CONTENT_CLAIM, &[project]), list).await
-    }
-
-    /// Says that contents which the project has are to stay.
-    pub async fn keep_content(&self, project: &ProjectName, list: &ContentList) -> Result<ContentsKept, Problem> {
-        let path = fill(pattern::CONTENT_KEEP, &[project]);
-        read_json(self.transfer(Method::POST, &path, Some("application/json"), json_body(list)?).await?).await
-    }
-
-    /// Which versions need contents.
-    pub async fn content_versions(
-        &self,
-        project: &ProjectName,
-        list: &ContentList,
-    ) -> Result<ContentVersions, Problem> {
-        self.post(&fill(pattern::CONTENT_VERSIONS, &[project]), list).await
-    }
-
-    pub async fn upload_content(
-        &self,
-        project: &ProjectName,
-        digest: &Digest,
-        body: Body,
-    ) -> Result<ContentStored, Problem> {
-        let path = fill(pattern::CONTENT, &[project, digest]);
-        read_json(self.transfer(Method::PUT, &path, OCTETS, body).await?).await
-    }
-
-    /// Sends one node of a folder's tree; what it names must be there.
-    pub async fn upload_tree_node(
-        &self,
-        project: &ProjectName,
-        digest: &Digest,
-        body: Body,
-    ) -> Result<ContentStored, Problem> {
-        let path = format!("{}?kind=tree", fill(pattern::CONTENT, &[project, digest]));
-        read_json(self.transfer(Method::PUT, &path, OCTETS, body).await?).await
-    }
-
-    /// Sends many small contents as a [`bundle`](crate::bundle); what nodes of folders name comes before them.
-    pub async fn upload_contents(&self, project: &ProjectName, bundle: Bytes) -> Result<ContentsStored, Problem> {
-        let path = fill(pattern::CONTENT_UPLOAD, &[project]);
-        let body = body_from(Full::new(bundle));
-        read_json(self.transfer(Method::POST, &path, OCTETS, body).await?).await
-    }
-
-    /// Opens a [`bundle`](crate::bundle) of contents; it ends where it is full, and what is missing is asked for again.
-    pub async fn download_contents(&self, project: &ProjectName, list: &ContentList) -> Result<Body, Problem> {
-        let path = fill(pattern::CONTENT_DOWNLOAD, &[project]);
-        opened(self.transfer(Method::POST, &path, Some("application/json"), json_body(list)?).await?).await
-    }
-
-    /// Opens content as a stream; the caller hashes what it reads.
-    pub async fn download_content(&self, project: &ProjectName, digest: &Digest) -> Result<Body, Problem> {
-        let path = fill(pattern::CONTENT, &[project, digest]);
-        opened(self.transfer(Method::GET, &path, None, empty_body()).await?).await
-    }
-
-    /// Opens a stretch of content's bytes.
-    pub async fn content_bytes(&self, project: &ProjectName, digest: &Digest, span: Span) -> Result<Body, Problem> {
-        let path = format!("{}?bytes={span}", fill(pattern::CONTENT, &[project, digest]));
-        self.download(&path).await
-    }
-
-    /// Opens rows of a table; those of Parquet come as JSON lines. `name` is for messages.
-    pub async fn content_rows(
-        &self,
-        project: &ProjectName,
-        digest: &Digest,
-        name: &str,
-        span: Span,
-    ) -> Result<Body, Problem> {
-        let path = fill(pattern::CONTENT_ROWS, &[project, digest]);
-        self.download(&format!("{path}?rows={span}&name={}", encode(name))).await
-    }
-
-    async fn download(&self, path: &str) -> Result<Body, Problem> {
-        opened(self.send(Method::GET, path, None, empty_body()).await?).await
-    }
-
-    /// Adds a version of data that is kept elsewhere.
-    pub async fn add_external_version(
-        &self,
-        project: &ProjectName,
-        dataset: &DatasetName,
-        add: &AddExternalVersion,
-    ) -> Result<DatasetVersionAdded, Problem> {
-        self.post(&fill(pattern::EXTERNAL, &[project, dataset]), add).await
-    }
-
-    pub async fn add_imported_version(
-        &self,
-        project: &ProjectName,
-        dataset: &DatasetName,
-        imported: &AddImportedVersion,
-    ) -> Result<DatasetVersionAdded, Problem> {
-        self.post(&fill(pattern::IMPORTED, &[project, dataset]), imported).await
-    }
-
-    /// `key` as in `id=42`, one for each column.
-    pub async fn blame(&self, project: &ProjectName, dataset: &DatasetName, key: &[String]) -> Result<Blame, Problem> {
-        let key: Vec<String> = key.iter().map(|cell| format!("key={}", encode(cell))).collect();
-        self.get(&format!("{}?{}", fill(pattern::BLAME, &[project, dataset]), key.join("&"))).await
-    }
-
-    pub async fn content_usage(&self, project: &ProjectName) -> Result<ContentUsage, Problem> {
-        self.get(&fill(pattern::CONTENT_USAGE, &[project])).await
-    }
-
-    pub async fn collect_garbage(
-        &self,
-        project: &ProjectName,
-        ask: &CollectGarbage,
-    ) -> Result<GarbageCollected, Problem> {
-        self.post(&fill(pattern::CONTENT_COLLECT, &[project]), ask).await
-    }
-
-    pub async fn purge(&self, project: &ProjectName, ask: &Purge) -> Result<Purged, Problem> {
-        self.post(&fill(pattern::CONTENT_PURGE, &[project]), ask).await
-    }
-
-    pub async fn resolve(&self, project: &ProjectName, reference: &str) -> Result<Resolved, Problem> {
-        let path = format!("{}?ref={}", fill(pattern::RESOLVE, &[project]), encode(reference));
-        self.get(&path).await
-    }
-
-    pub async fn datasets(&self, project: &ProjectName) -> Result<Page<DatasetVersion>, Problem> {
-        self.get(&fill(pattern::DATASETS, &[project])).await
-    }
-
-    pub async fn dataset_versions(
-        &self,
-        project: &ProjectName,
-        dataset: &DatasetName,
-    ) -> Result<Page<DatasetVersion>, Problem> {
-        self.get(&fill(pattern::DATASET_VERSIONS, &[project, dataset])).await
-    }
-
-    pub async fn add_dataset_version(
-        &self,
-        project: &ProjectName,
-        dataset: &DatasetName,
-        add: &AddDatasetVersion,
-    ) -> Result<DatasetVersionAdded, Problem> {
-        self.post(&fill(pattern::DATASET_VERSIONS, &[project, dataset]), add).await
-    }
-
-    /// `of` as people type it; `kinds` empty for all.
-    pub async fn lineage(
-        &self,
-        project: &ProjectName,
-        of: &str,
-        direction: Direction,
-        depth: Option<u32>,
-        kinds: &[NodeKind],
-    ) -> Result<Lineage, Problem> {
-        let path = fill(pattern::LINEAGE, &[project]);
-        let mut path = format!("{path}?of={}&direction={}", encode(of), direction.as_str());
-        if let Some(depth) = depth {
-            path.push_str(&format!("&depth={depth}"));
-        }
-        if !kinds.is_empty() {
-            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-            path.push_str(&format!("&kind={}", kinds.join(",")));
-        }
-        self.get(&path).await
-    }
-
-    /// What depends on a thing, or on a package as in `numpy==2.1.0`.
-    pub async fn impact(&self, project: &ProjectName, of: &str) -> Result<Impact, Problem> {
-        self.get(&format!("{}?of={}", fill(pattern::IMPACT, &[project]), encode(of))).await
-    }
-
-    pub async fn link(&self, project: &ProjectName, link: &Link) -> Result<Linked, Problem> {
-        self.post(&fill(pattern::LINKS, &[project]), link).await
-    }
-
-    pub async fn unlink(&self, project: &ProjectName, link: &Link) -> Result<Linked, Problem> {
-        self.post(&fill(pattern::UNLINK, &[project]), link).await
-    }
-
-    pub async fn record_run(&self, project: &ProjectName, run: &RecordRun) -> Result<RunDetail, Problem> {
-        self.post(&fill(pattern::RUNS, &[project]), run).await
-    }
-
-    pub async fn runs(
-        &self,
-        project: &ProjectName,
-        before: Option<&str>,
-        limit: u32,
-    ) -> Result<Page<RunSummary>, Problem> {
-        let mut path = format!("{}?limit={limit}", fill(pattern::RUNS, &[project]));
-        if let Some(before) = before {
-            path.push_str(&format!("&before={}", encode(before)));
-        }
-        self.get(&path).await
-    }
-
-    pub async fn run(&self, project: &ProjectName, run: RunId) -> Result<RunDetail, Problem> {
-        self.get(&fill(pattern::RUN, &[project, &run])).await
-    }
-
-    pub async fn models(&self, project: &ProjectName) -> Result<Page<ModelSummary>, Problem> {
-        self.get(&fill(pattern::MODELS, &[project])).await
-    }
-
-    pub async fn model(&self, project: &ProjectName, model: &ModelName) -> Result<ModelDetail, Problem> {
-        self.get(&fill(pattern::MODEL, &[project, model])).await
-    }
-
-    pub async fn set_policy(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        set: &SetPolicy,
-    ) -> Result<PolicyState, Problem> {
-        self.put(&fill(pattern::POLICY, &[project, model]), set).await
-    }
-
-    /// Sets the rules of several models, all or none.
-    pub async fn set_policies(&self, project: &ProjectName, set: &SetPolicies) -> Result<PolicyStates, Problem> {
-        self.put(&fill(pattern::POLICIES, &[project]), set).await
-    }
-
-    pub async fn policy(&self, project: &ProjectName, model: &ModelName) -> Result<PolicyState, Problem> {
-        self.get(&fill(pattern::POLICY, &[project, model])).await
-    }
-
-    pub async fn register(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        register: &RegisterVersion,
-    ) -> Result<Registered, Problem> {
-        self.post(&fill(pattern::VERSIONS, &[project, model]), register).await
-    }
-
-    /// `version` is a number, an alias or a stage.
-    pub async fn version(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        version: &str,
-    ) -> Result<VersionDetail, Problem> {
-        self.get(&fill(pattern::VERSION, &[project, model, &version])).await
-    }
-
-    pub async fn reproductions(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        version: &str,
-    ) -> Result<Page<Reproduced>, Problem> {
-        self.get(&fill(pattern::REPRODUCTIONS, &[project, model, &version])).await
-    }
-
-    /// Records how equal a version came out when it was trained again.
-    pub async fn record_reproduction(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        version: &str,
-        record: &RecordReproduction,
-    ) -> Result<Reproduced, Problem> {
-        self.post(&fill(pattern::REPRODUCTIONS, &[project, model, &version]), record).await
-    }
-
-    pub async fn evaluate(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        version: &str,
-    ) -> Result<Evaluated, Problem> {
-        self.post(&fill(pattern::EVALUATE, &[project, model, &version]), &Value::Null).await
-    }
-
-    pub async fn run_gates(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        version: &str,
-        run: &RunGates,
-    ) -> Result<GateResults, Problem> {
-        self.post(&fill(pattern::GATES, &[project, model, &version]), run).await
-    }
-
-    pub async fn gate_standings(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        version: &str,
-    ) -> Result<GateStandings, Problem> {
-        self.get(&fill(pattern::GATES, &[project, model, &version])).await
-    }
-
-    pub async fn run_cases(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        version: &str,
-        run: &RunCases,
-    ) -> Result<CaseResults, Problem> {
-        self.post(&fill(pattern::CASES, &[project, model, &version]), run).await
-    }
-
-    pub async fn validate(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        version: &str,
-    ) -> Result<Validated, Problem> {
-        self.post(&fill(pattern::VALIDATE, &[project, model, &version]), &Value::Null).await
-    }
-
-    pub async fn approve(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        version: &str,
-        approve: &Approve,
-    ) -> Result<Approval, Problem> {
-        self.post(&fill(pattern::APPROVE, &[project, model, &version]), approve).await
-    }
-
-    pub async fn promote(
-        &self,
-        project: &ProjectName,
-        model: &ModelName,
-        version: &str,
-        promote: &Promote,
-    ) -> Result<Promoted, Problem> {
-        self.post(&fill(pattern::PROMOTE, &[project, model, &version]), promote).await
-    }
-
-    /// `a` and `b` are `model@version`.
-    pub async fn compare(&self, project: &ProjectName, a: &str, b: &str) -> Result<VersionComparison, Problem> {
-        self.get(&format!("{}?a={}&b={}", fill(pattern::COMPARE, &[project]), encode(a), encode(b))).await
-    }
-
-    pub async fn endpoints(&self, project: &ProjectName) -> Result<Page<EndpointDetail>, Problem> {
-        self.get(&fill(pattern::ENDPOINTS, &[project])).await
-    }
-
-    pub async fn endpoint(&self, project: &ProjectName, endpoint: &EndpointName) -> Result<EndpointDetail, Problem> {
-        self.get(&fill(pattern::ENDPOINT, &[project, endpoint])).await
-    }
-
-    pub async fn deploy(
-        &self,
-        project: &ProjectName,
-        endpoint: &EndpointName,
-        deploy: &Deploy,
-    ) -> Result<DeployedRevision, Problem> {
-        self.post(&fill(pattern::REVISIONS, &[project, endpoint]), deploy).await
-    }
-
-    pub async fn revision(
-        &self,
-        project: &ProjectName,
-        endpoint: &EndpointName,
-        number: u32,
-    ) -> Result<DeployedRevision, Problem> {
-        self.get(&fill(pattern::REVISION, &[project, endpoint, &number])).await
-    }
-
-    pub async fn change_rollout(
-        &self,
-        project: &ProjectName,
-        endpoint: &EndpointName,
-        change: &ChangeRollout,
-    ) -> Result<DeployedRevision, Problem> {
-        self.post(&fill(pattern::ROLLOUT, &[project, endpoint]), change).await
-    }
-
-    pub async fn roll_back(
-        &self,
-        project: &ProjectName,
-        endpoint: &EndpointName,
-        rollback: &Rollback,
-    ) -> Result<DeployedRevision, Problem> {
-        self.post(&fill(pattern::ROLLBACK, &[project, endpoint]), rollback).await
-    }
-
-    pub async fn undeploy(
-        &self,
-        project: &ProjectName,
-        endpoint: &EndpointName,
-        undeploy: &Undeploy,
-    ) -> Result<EndpointDetail, Problem> {
-        self.post(&fill(pattern::UNDEPLOY, &[project, endpoint]), undeploy).await
-    }
-
     /// Asks an endpoint over the Open Inference Protocol; the answer is returned whatever its status.
     pub async fn infer(&self, endpoint: &EndpointName, request: &Value) -> Result<RawAnswer, Problem> {
         self.infer_at(endpoint, request, None).await
@@ -529,166 +109,151 @@ impl Client {
         request: &Value,
         revision: Option<u32>,
     ) -> Result<RawAnswer, Problem> {
-        let path = format!("/v2/models/{}/infer", encode(endpoint.as_str()));
+        let path = format!("/v2/models/{}/infer", percent_encode(endpoint.as_str()));
         let mut head = http::Request::builder().method(Method::POST).uri(path);
         if let Some(revision) = revision {
             head = head.header(REVISION_HEADER, revision);
         }
-        let response = self.send_request(head, Some("application/json"), json_body(request)?).await?;
+        let response = self.send(head, TypedBody::json(request)?).await?;
         let status = response.status();
         Ok(RawAnswer { status, body: parse_json(&collect(response.into_body()).await?)? })
     }
 
     /// The endpoint's metadata by the Open Inference Protocol.
     pub async fn endpoint_metadata(&self, endpoint: &EndpointName) -> Result<RawAnswer, Problem> {
-        let path = format!("/v2/models/{}", encode(endpoint.as_str()));
-        let response = self.send(Method::GET, &path, None, empty_body()).await?;
+        let path = format!("/v2/models/{}", percent_encode(endpoint.as_str()));
+        let response = self.send(http::Request::get(path), TypedBody::none()).await?;
         let status = response.status();
         Ok(RawAnswer { status, body: parse_json(&collect(response.into_body()).await?)? })
     }
 
-    pub async fn why(&self, prediction: &PredictionId) -> Result<Why, Problem> {
-        self.get(&fill(pattern::PREDICTION, &[prediction])).await
+    /// Asks for an act whose request and answer are JSON.
+    pub async fn call<At: Path, Ask: Query, Request: Payload + Serialize, Answer: DeserializeOwned>(
+        &self,
+        act: &Act<At, Ask, Request, Answer>,
+        at: At::Given<'_>,
+        ask: &Ask,
+        request: &Request,
+    ) -> Result<Answer, Problem> {
+        let (head, body) = (head_of(act, at, ask), body_of(act, request)?);
+        read_json(self.ask(head, body).await?).await
     }
 
-    pub async fn replay(&self, prediction: &PredictionId) -> Result<Replay, Problem> {
-        self.post(&fill(pattern::REPLAY, &[prediction]), &Value::Null).await
+    /// The same about contents: nothing is said of the home's head, and it ends when nothing moves.
+    pub(crate) async fn transfer<At: Path, Ask: Query, Request: Payload + Serialize, Answer: DeserializeOwned>(
+        &self,
+        act: &Act<At, Ask, Request, Answer>,
+        at: At::Given<'_>,
+        ask: &Ask,
+        request: &Request,
+    ) -> Result<Answer, Problem> {
+        let (head, body) = (head_of(act, at, ask), body_of(act, request)?);
+        read_json(self.watch(head, body).await?).await
     }
 
-    pub async fn send_feedback(&self, prediction: &PredictionId, send: &SendFeedback) -> Result<Feedback, Problem> {
-        self.post(&fill(pattern::FEEDBACK, &[prediction]), send).await
+    /// Sends content, and gives up when nothing moves.
+    pub(crate) async fn upload<At: Path, Ask: Query, Answer: DeserializeOwned>(
+        &self,
+        act: &Act<At, Ask, Octets, Answer>,
+        at: At::Given<'_>,
+        ask: &Ask,
+        content: Body,
+    ) -> Result<Answer, Problem> {
+        let body = TypedBody { content_type: Some("application/octet-stream"), body: content };
+        read_json(self.watch(head_of(act, at, ask), body).await?).await
     }
 
-    pub async fn add_principal(&self, add: &AddPrincipal) -> Result<IssuedToken, Problem> {
-        self.post(paths::PRINCIPALS, add).await
+    /// Opens content, and gives up when nothing moves.
+    pub(crate) async fn download<At: Path, Ask: Query, Request: Payload + Serialize>(
+        &self,
+        act: &Act<At, Ask, Request, Octets>,
+        at: At::Given<'_>,
+        ask: &Ask,
+        request: &Request,
+    ) -> Result<Body, Problem> {
+        let (head, body) = (head_of(act, at, ask), body_of(act, request)?);
+        opened(self.watch(head, body).await?).await
     }
 
-    pub async fn principals(&self) -> Result<Page<Principal>, Problem> {
-        self.get(paths::PRINCIPALS).await
-    }
-
-    pub async fn tokens(&self) -> Result<Page<Token>, Problem> {
-        self.get(paths::TOKENS).await
-    }
-
-    pub async fn revoke(&self, what: &Revocable) -> Result<Revoked, Problem> {
-        self.post(paths::REVOCATIONS, what).await
-    }
-
-    pub async fn audit_verify(&self) -> Result<AuditReport, Problem> {
-        self.post(paths::AUDIT_VERIFY, &Value::Null).await
-    }
-
-    pub async fn audit_events(&self, after: u64, limit: u32) -> Result<Page<AuditEvent>, Problem> {
-        self.get(&format!("{}?after={after}&limit={limit}", paths::AUDIT_EVENTS)).await
-    }
-
-    /// What the server found when it read stored content back.
-    pub async fn content_health(&self) -> Result<ContentHealth, Problem> {
-        self.get(paths::AUDIT_CONTENT).await
-    }
-
-    pub async fn checkpoint(&self) -> Result<Checkpoint, Problem> {
-        self.get(paths::AUDIT_CHECKPOINT).await
-    }
-
-    /// Makes what was remembered, and is not a beginning of this history, a fact of it.
-    pub async fn accept_history(&self, accept: &HistoryAccepted) -> Result<HistoryAccepted, Problem> {
-        self.post(paths::AUDIT_ACCEPT, accept).await
-    }
-
-    /// Has a witness keep the head of another home, if it continues the one that it keeps.
-    pub async fn offer_head(&self, shown: &HistoryShown) -> Result<WitnessedHead, Problem> {
-        self.post(paths::WITNESS_HEADS, shown).await
-    }
-
-    /// The head of another home that a witness keeps.
-    pub async fn witnessed_head(&self, home: HomeId) -> Result<WitnessedHead, Problem> {
-        self.get(&fill(pattern::WITNESS_HEAD, &[&home])).await
-    }
-
-    /// Has the home sign with a new key.
-    pub async fn rotate_key(&self) -> Result<KeySuccession, Problem> {
-        self.post(paths::AUDIT_KEY, &Value::Null).await
-    }
-
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Problem> {
-        read_json(self.ask(Method::GET, path, None, empty_body()).await?).await
-    }
-
-    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Problem> {
-        read_json(self.ask(Method::POST, path, Some("application/json"), json_body(body)?).await?).await
-    }
-
-    async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Problem> {
-        read_json(self.ask(Method::PUT, path, Some("application/json"), json_body(body)?).await?).await
+    /// Opens a part of content: the server may have to read for long before the first byte of it comes.
+    pub(crate) async fn open<At: Path, Ask: Query>(
+        &self,
+        act: &Act<At, Ask, Nothing, Octets>,
+        at: At::Given<'_>,
+        ask: &Ask,
+    ) -> Result<Body, Problem> {
+        opened(self.send(head_of(act, at, ask), TypedBody::none()).await?).await
     }
 
     /// Sends a request to the API, and with it the question for the home's head; content is sent without.
-    async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        content_type: Option<&str>,
-        body: Body,
-    ) -> Result<http::Response<Body>, Problem> {
-        let head = http::Request::builder().method(method).uri(path);
+    async fn ask(&self, head: Builder, body: TypedBody) -> Result<http::Response<Body>, Problem> {
         let Some(remembered) = self.head.asked() else {
-            return self.send_request(head, content_type, body).await;
+            return self.send(head, body).await;
         };
-        let response = self.send_request(head.header(SEEN_HEADER, remembered), content_type, body).await?;
+        let response = self.send(head.header(SEEN_HEADER, remembered), body).await?;
         self.head.note(response.headers());
         Ok(response)
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        content_type: Option<&str>,
-        body: Body,
-    ) -> Result<http::Response<Body>, Problem> {
-        self.send_request(http::Request::builder().method(method).uri(path), content_type, body).await
-    }
-
-    /// Sends or fetches content, and gives up when nothing moves.
-    async fn transfer(
-        &self,
-        method: Method,
-        path: &str,
-        content_type: Option<&str>,
-        body: Body,
-    ) -> Result<http::Response<Body>, Problem> {
+    /// Sends a request, and gives up when nothing moves.
+    async fn watch(&self, head: Builder, body: TypedBody) -> Result<http::Response<Body>, Problem> {
         let pulse = Pulse::new();
-        let response = pulse.watch(self.send(method, path, content_type, pulse.of(body))).await?;
+        let body = TypedBody { body: pulse.of(body.body), ..body };
+        let response = pulse.watch(self.send(head, body)).await?;
         Ok(response.map(Awaited::body))
     }
 
-    async fn send_request(
-        &self,
-        mut request: http::request::Builder,
-        content_type: Option<&str>,
-        body: Body,
-    ) -> Result<http::Response<Body>, Problem> {
+    async fn send(&self, mut request: Builder, body: TypedBody) -> Result<http::Response<Body>, Problem> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         request = request.header(header::HOST, self.transport.host());
-        if let Some(content_type) = content_type {
+        if let Some(content_type) = body.content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
         request = request.header(REQUEST_HEADER, stemma_core::id::RequestId::generate().to_string());
         match (&self.identification.token, &self.identification.asserted) {
             (Some(token), _) => request = request.header(header::AUTHORIZATION, format!("Bearer {token}")),
-            (None, Some(name)) => request = request.header(ACTOR_HEADER, encode(name.as_str())),
+            (None, Some(name)) => request = request.header(ACTOR_HEADER, percent_encode(name.as_str())),
             (None, None) => {}
         }
-        let request = request.body(body).map_err(|error| Problem::invalid(format!("not a request: {error}")))?;
+        let request = request.body(body.body).map_err(|error| Problem::invalid(format!("not a request: {error}")))?;
         self.transport.send(request, &self.idle).await
     }
 }
 
-fn json_body(value: &impl Serialize) -> Result<Body, Problem> {
-    let bytes = serde_json::to_vec(value).map_err(|error| Problem::invalid(format!("not JSON: {error}")))?;
-    Ok(body_from(Full::new(Bytes::from(bytes))))
+/// A body with the type that is declared for it.
+struct TypedBody {
+    content_type: Option<&'static str>,
+    body: Body,
+}
+
+impl TypedBody {
+    fn none() -> Self {
+        Self { content_type: None, body: empty_body() }
+    }
+
+    fn json(value: &impl Serialize) -> Result<Self, Problem> {
+        let bytes = serde_json::to_vec(value).map_err(|error| Problem::invalid(format!("not JSON: {error}")))?;
+        Ok(Self { content_type: Some("application/json"), body: body_from(Full::new(Bytes::from(bytes))) })
+    }
+}
+
+fn head_of<At: Path, Ask: Query, Request: Payload, Answer>(
+    act: &Act<At, Ask, Request, Answer>,
+    at: At::Given<'_>,
+    ask: &Ask,
+) -> Builder {
+    http::Request::builder().method(act.declaration.method.clone()).uri(act.address(at, ask))
+}
+
+/// A change must declare a type, also where there is nothing to say.
+fn body_of<At, Ask, Request: Serialize, Answer>(
+    act: &Act<At, Ask, Request, Answer>,
+    request: &Request,
+) -> Result<TypedBody, Problem> {
+    match act.declaration.method {
+        Method::GET => Ok(TypedBody::none()),
+        _ => TypedBody::json(request),
+    }
 }
 
 async fn collect(body: Body) -> Result<Bytes, Problem> {

@@ -1,6 +1,6 @@
 //! The rules that `stemma.toml` declares for a model, and how they reach the home.
 
-use stemma_api::types::{ContentClaim, PolicyState, SetPolicy};
+use stemma_api::types::{ContentClaim, Page, PolicyState, SetPolicy};
 use stemma_core::{
     Digest, ErrorKind, Problem, case,
     name::{ModelName, TreePath},
@@ -83,7 +83,8 @@ async fn dataset(session: &Session, lock: &Lock, data: &str) -> Result<String, P
         let message = format!("the home does not know `{data}` as stemma.lock has it");
         Problem::not_found(message).hint(format!("run `stemma add {data}`"))
     };
-    let versions = match session.client.dataset_versions(&session.project, &entry.name).await {
+    let versions = async |page: &_| session.client.dataset_versions(&session.project, &entry.name, page).await;
+    let versions = match Page::all(versions).await {
         Err(problem) if problem.kind == ErrorKind::NotFound => return Err(unknown()),
         versions => versions?.items,
     };

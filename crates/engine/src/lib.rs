@@ -27,7 +27,6 @@ pub use crate::{
     home::Surroundings,
     known::Known,
     layout::{HOME_FORMAT, Layout},
-    lineage::AskLineage,
     reference::{Reference, Selector},
     rights::{Caller, RoleGrant, TOKEN_PREFIX},
 };

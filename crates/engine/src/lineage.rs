@@ -10,7 +10,7 @@ mod walk;
 
 use std::collections::BTreeSet;
 
-use stemma_api::types::{FamilyTree, Lineage};
+use stemma_api::types::{AskLineage, FamilyTree, Lineage};
 use stemma_core::{
     Problem,
     lineage::{
@@ -27,18 +27,6 @@ pub use self::{
     walk::{Bounds, Walk, walk},
 };
 use crate::Known;
-
-/// What is asked of the tree.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AskLineage {
-    /// As people type it: a version, a run, an endpoint's revision, a prediction, content, a commit.
-    pub of: String,
-    pub direction: Direction,
-    /// Steps to walk at most; all if absent.
-    pub depth: Option<u32>,
-    /// Only nodes of these kinds; all if empty.
-    pub kinds: Vec<NodeKind>,
-}
 
 /// The family tree around a thing.
 pub async fn lineage(known: &Known, project: &ProjectName, start: Start, ask: &AskLineage) -> Result<Lineage, Problem> {

@@ -8,16 +8,12 @@ mod backstage;
 use std::sync::Arc;
 
 use axum::response::Response;
+use stemma_api::act::Weight;
 use stemma_core::{ErrorKind, Problem};
 use stemma_gateway::{NoTurn, Turn, Turns};
 
 use self::backstage::Backstage;
-use crate::{
-    app::Peer,
-    context::Context,
-    limits::Limits,
-    route::{Handler, Weight},
-};
+use crate::{app::Peer, context::Context, limits::Limits, route::Handler};
 
 pub struct Admission {
     network: Doors,

@@ -1,121 +1,111 @@
-//! Where pages are: addresses are made here and nowhere else, and the routes are these patterns.
+//! Where pages are: each is declared here, and its address is made from that declaration and nowhere else.
 
 use std::fmt::Display;
 
 use http::Uri;
 use stemma_api::{
-    paths::{self, encode, fill},
-    types::{FamilyTree, TreeNode},
+    act::percent_encode,
+    acts, declare,
+    types::{AskLineage, FamilyTree, Paging, Sides, TreeNode},
 };
 use stemma_core::{
-    Digest,
+    ContentId, Digest,
     id::RunId,
     lineage::{Direction, Node, NodeKind},
-    name::{EndpointName, ModelName, ProjectName},
+    name::{DatasetName, EndpointName, ModelName, ProjectName},
     prediction::PredictionId,
     version::VersionNumber,
 };
 
-/// The pages' routes. What belongs to a project is below it; predictions and the ledger are the home's.
-pub mod pattern {
-    pub const FRONT: &str = "/";
-    pub const OVERVIEW: &str = "/projects/{project}";
-    pub const MODELS: &str = "/projects/{project}/models";
-    pub const MODEL: &str = "/projects/{project}/models/{model}";
-    pub const VERSION: &str = "/projects/{project}/models/{model}/versions/{version}";
-    pub const COMPARE: &str = "/projects/{project}/compare";
-    pub const RUNS: &str = "/projects/{project}/runs";
-    pub const RUN: &str = "/projects/{project}/runs/{run}";
-    pub const LINEAGE: &str = "/projects/{project}/lineage";
-    pub const DATASETS: &str = "/projects/{project}/datasets";
-    pub const ENDPOINTS: &str = "/projects/{project}/endpoints";
-    pub const ENDPOINT: &str = "/projects/{project}/endpoints/{endpoint}";
-    pub const PREDICTION: &str = "/predictions/{prediction}";
-    pub const LEDGER: &str = "/ledger";
-    pub const STYLE: &str = "/assets/stemma.css";
+use crate::call::Text;
 
-    /// Where pages were when they knew one project only.
-    pub const MOVED: [&str; 10] = [
-        "/models",
-        "/models/{model}",
-        "/models/{model}/versions/{version}",
-        "/compare",
-        "/runs",
-        "/runs/{run}",
-        "/lineage",
-        "/datasets",
-        "/endpoints",
-        "/endpoints/{endpoint}",
-    ];
+// What belongs to a project is below it; predictions and the ledger are the home's.
+declare! {
+    "";
+    FRONT: GET /"" => Text, Read in Somewhere, Ordinary, "leads to a project";
+    OVERVIEW: GET /projects/{project: ProjectName} => Text,
+        Read in Project, Ordinary, "endpoints, models and newest runs";
+    MODELS: GET /projects/{project: ProjectName}/models ? Paging<ModelName> => Text,
+        Read in Project, Ordinary, "all models";
+    MODEL: GET /projects/{project: ProjectName}/models/{model: ModelName} => Text, Read in Project, Ordinary, "a model";
+    VERSION: GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String} => Text,
+        Read in Project, Ordinary, "a model version";
+    COMPARE: GET /projects/{project: ProjectName}/compare ? Sides => Text,
+        Read in Project, Heavy, "two versions side by side";
+    RUNS: GET /projects/{project: ProjectName}/runs ? Paging<RunId, 50> => Text, Read in Project, Ordinary, "runs";
+    RUN: GET /projects/{project: ProjectName}/runs/{run: RunId} => Text, Read in Project, Ordinary, "a run";
+    LINEAGE: GET /projects/{project: ProjectName}/lineage ? AskLineage => Text,
+        Read in Project, Heavy, "what a thing was made from, and what depends on it";
+    DATASETS: GET /projects/{project: ProjectName}/datasets ? Paging<DatasetName> => Text,
+        Read in Project, Ordinary, "datasets";
+    ENDPOINTS: GET /projects/{project: ProjectName}/endpoints ? Paging<EndpointName> => Text,
+        Read in Project, Ordinary, "endpoints";
+    ENDPOINT: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} => Text,
+        Read in Project, Ordinary, "an endpoint";
+    PREDICTION: GET /predictions/{prediction: PredictionId} => Text,
+        ReadPredictions in Somewhere, Heavy, "why a prediction is what it is";
+    LEDGER: GET /ledger ? Paging<u64, 500> => Text, Audit in Home, Ordinary, "the ledger";
+    STYLE: GET /assets/"stemma.css" => Text, Public in Home, Free, "the pages' style";
 }
 
 /// Leads to a project that the caller may read.
-pub fn front() -> &'static str {
-    pattern::FRONT
+pub fn front() -> String {
+    FRONT.path(())
 }
 
 pub fn overview(project: &ProjectName) -> String {
-    fill(pattern::OVERVIEW, &[project])
+    OVERVIEW.path((project,))
 }
 
 pub fn models(project: &ProjectName) -> String {
-    fill(pattern::MODELS, &[project])
+    MODELS.path((project,))
 }
 
 pub fn model(project: &ProjectName, model: &ModelName) -> String {
-    fill(pattern::MODEL, &[project, model])
+    MODEL.path((project, model))
 }
 
 pub fn version(project: &ProjectName, model: &ModelName, number: &VersionNumber) -> String {
-    fill(pattern::VERSION, &[project, model, number])
+    VERSION.path((project, model, &number.to_string()))
 }
 
 /// Takes `a` and `b`, each `model@version`.
 pub fn compare(project: &ProjectName) -> String {
-    fill(pattern::COMPARE, &[project])
+    COMPARE.path((project,))
 }
 
 pub fn runs(project: &ProjectName) -> String {
-    fill(pattern::RUNS, &[project])
-}
-
-/// Runs that are older than one.
-pub fn runs_before(project: &ProjectName, run: &str) -> String {
-    with_query(runs(project), &[("before", run)])
+    RUNS.path((project,))
 }
 
 pub fn run(project: &ProjectName, run: &RunId) -> String {
-    fill(pattern::RUN, &[project, run])
+    RUN.path((project, *run))
 }
 
 /// The family tree around anything that has a name.
 pub fn lineage(project: &ProjectName, of: impl Display, direction: Direction) -> String {
-    with_query(fill(pattern::LINEAGE, &[project]), &[("of", &of.to_string()), ("direction", direction.as_str())])
+    LINEAGE.address((project,), &AskLineage { of: of.to_string(), direction, ..AskLineage::default() })
 }
 
 pub fn datasets(project: &ProjectName) -> String {
-    fill(pattern::DATASETS, &[project])
+    DATASETS.path((project,))
 }
 
 pub fn endpoints(project: &ProjectName) -> String {
-    fill(pattern::ENDPOINTS, &[project])
+    ENDPOINTS.path((project,))
 }
 
 pub fn endpoint(project: &ProjectName, endpoint: &EndpointName) -> String {
-    fill(pattern::ENDPOINT, &[project, endpoint])
+    ENDPOINT.path((project, endpoint))
 }
 
 /// Its id says which project it is of.
 pub fn prediction(prediction: &PredictionId) -> String {
-    fill(pattern::PREDICTION, &[prediction])
+    PREDICTION.path((prediction,))
 }
 
-pub fn ledger() -> &'static str {
-    pattern::LEDGER
-}
-
-pub fn ledger_after(seq: &str) -> String {
-    with_query(ledger().to_owned(), &[("after", seq)])
+pub fn ledger() -> String {
+    LEDGER.path(())
 }
 
 /// One event among the others.
@@ -123,13 +113,20 @@ pub fn event(seq: &u64) -> String {
     format!("{}#e{seq}", ledger())
 }
 
-/// Content as a file; no page, but what pages link to.
-pub fn content(project: &ProjectName, digest: &Digest) -> String {
-    fill(paths::pattern::CONTENT, &[project, digest])
+/// The next page of a list that is at this address.
+pub fn next(mut list: String, cursor: &str) -> String {
+    list.push_str("?cursor=");
+    list.push_str(&percent_encode(cursor));
+    list
 }
 
-pub fn style() -> &'static str {
-    pattern::STYLE
+/// Content as a file; no page, but what pages link to.
+pub fn content(project: &ProjectName, digest: &Digest) -> String {
+    acts::content::DOWNLOAD.path((project, &ContentId::Blake3(*digest)))
+}
+
+pub fn style() -> String {
+    STYLE.path(())
 }
 
 /// The page of a thing in a tree, if it has one.
@@ -158,25 +155,15 @@ pub fn link(tree: FamilyTree, project: &ProjectName) -> FamilyTree {
     FamilyTree { nodes: nodes.collect(), ..tree }
 }
 
-/// Where a page is that was at one of [`pattern::MOVED`].
+/// Where a page is that was outside of projects when pages knew one project only.
 pub fn moved(from: &Uri) -> String {
     let path_and_query = from.path_and_query().map_or("/", |path| path.as_str());
     format!("{}{path_and_query}", overview(&ProjectName::default_project()))
 }
 
-fn with_query(path: String, parameters: &[(&str, &str)]) -> String {
-    let parameters: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
-    format!("{path}?{}", parameters.join("&"))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use http::Method;
-
     use super::*;
-    use crate::route;
 
     fn parse<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
         text.parse().unwrap()
@@ -187,7 +174,7 @@ mod tests {
         let project = parse("risk & co");
         let model = parse("a & b");
         vec![
-            front().to_owned(),
+            front(),
             overview(&project),
             models(&project),
             self::model(&project, &model),
@@ -200,8 +187,8 @@ mod tests {
             endpoints(&project),
             endpoint(&project, &parse("credit offer")),
             prediction(&parse("pred_040sj4hmasw9nf000c0024bgrs4yxsp732wnm")),
-            ledger().to_owned(),
-            style().to_owned(),
+            ledger(),
+            style(),
         ]
     }
 
@@ -214,14 +201,12 @@ mod tests {
 
     #[test]
     fn every_page_has_one_address_and_every_address_is_a_page() {
-        let is_page = |route: &route::Route| route.summary.starts_with("page: ") || route.pattern == pattern::STYLE;
-        let pages = route::all().into_iter().filter(|route| route.method == Method::GET && is_page(route));
-        let pages: BTreeSet<&str> = pages.map(|route| route.pattern).collect();
         let addresses = every_page();
-        for page in &pages {
-            assert_eq!(addresses.iter().filter(|address| fits(page, address)).count(), 1, "{page}");
+        for page in ALL {
+            let of_page = addresses.iter().filter(|address| fits(page.pattern, address)).count();
+            assert_eq!(of_page, 1, "{}", page.pattern);
         }
-        assert_eq!(pages.len(), addresses.len());
+        assert_eq!(ALL.len(), addresses.len());
     }
 
     #[test]
@@ -230,9 +215,10 @@ mod tests {
         assert_eq!(models(&project), "/projects/risk%20%26%20co/models");
         assert_eq!(
             lineage(&project, "a & b@1.2.0", Direction::Down),
-            "/projects/risk%20%26%20co/lineage?of=a%20%26%20b%401.2.0&direction=down"
+            "/projects/risk%20%26%20co/lineage?of=a+%26+b%401.2.0&direction=down"
         );
         assert_eq!(event(&7), "/ledger#e7");
+        assert_eq!(next(models(&project), "a & b"), "/projects/risk%20%26%20co/models?cursor=a%20%26%20b");
     }
 
     #[test]
@@ -260,9 +246,5 @@ mod tests {
         assert_eq!(moved("http://elsewhere.example/models"), "/projects/default/models");
         // a path is never taken for another host
         assert_eq!(moved("//evil.example/models"), "/projects/default//evil.example/models");
-        for old in pattern::MOVED {
-            let new = format!("/projects/{{project}}{old}");
-            assert!(route::all().iter().any(|route| route.pattern == new), "{new}");
-        }
     }
 }

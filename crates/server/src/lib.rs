@@ -1,23 +1,27 @@
-//! One port: API, pages and the data plane, behind one table of routes in which each declares the right it needs.
+//! One port: API, pages and the data plane, each act joined with the handler that does it, and its right checked as
+//! it declares.
 
 mod admission;
+mod api;
 pub mod app;
 mod body;
+mod call;
 mod connection;
 mod context;
 mod gateway;
 pub mod guard;
 mod head;
 pub mod href;
+mod incoming;
 pub mod limits;
 pub mod listen;
-mod openapi;
-pub mod page;
+mod page;
+mod probe;
 mod problem;
-pub mod route;
+mod route;
 mod router;
 
 pub use app::App;
 pub use limits::Limits;
 pub use listen::{ListenError, ServeOptions, Server};
-pub use router::{local_service, router};
+pub use router::{declarations, local_service, router};

@@ -1,27 +1,49 @@
 //! From a request to its handler: guard, authenticate, authorize, handle.
 
 use std::{
-    collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
-use axum::{Router, body::Body, extract::RawPathParams, response::Response, routing::MethodFilter};
+use axum::{Router, body::Body, response::Response, routing::MethodFilter};
 use http::Request;
-use stemma_api::client::{ACTOR_HEADER, LocalService, REQUEST_HEADER, body_from};
-use stemma_core::{ErrorKind, Problem, id::RequestId, name::PrincipalName, policy::Action, record::Auth};
+use stemma_api::{
+    act::{Declaration, Scope, Weight, percent_decode},
+    acts::home::OPENAPI,
+    client::{ACTOR_HEADER, LocalService, REQUEST_HEADER, body_from},
+};
+use stemma_core::{
+    ErrorKind, Problem,
+    id::RequestId,
+    name::{PrincipalName, ProjectName},
+    policy::Action,
+    record::Auth,
+};
 use stemma_engine::Caller;
 use stemma_gateway::http::ClientAddress;
 use tower::{Service as _, util::BoxCloneSyncService};
 
 use crate::{
     admission::Admission,
+    api,
     app::{Anonymous, App, Peer},
-    body::{Accompanied, HeldBytes},
-    context::{Context, percent_decode, project_of},
-    gateway, guard, head, page, problem,
-    route::{self, Route, Scope, Weight},
+    body::Accompanied,
+    context::Context,
+    gateway, guard, head,
+    incoming::Incoming,
+    page, probe, problem,
+    route::{Route, Table},
 };
+
+/// Everything on the port but the data plane, which brings a table of its own.
+fn tables() -> [Table; 3] {
+    [api::table(), page::table(), probe::table()]
+}
+
+/// What is declared for each route.
+pub fn declarations() -> Vec<&'static Declaration> {
+    tables().iter().flat_map(|table| &table.routes).map(|route| route.act).collect()
+}
 
 /// Builds the router for callers in this process, who need no turns.
 pub fn router(app: App) -> Router {
@@ -31,15 +53,17 @@ pub fn router(app: App) -> Router {
 /// Builds the one router of the port.
 pub(crate) fn router_with(app: App, admission: Option<Arc<Admission>>) -> Router {
     let mut router = Router::new();
-    for route in route::all() {
-        let filter = MethodFilter::try_from(route.method.clone()).expect("the table only has standard methods");
-        let (app, pattern) = (app.clone(), route.pattern);
-        let (route, admission) = (Arc::new(route), admission.clone());
-        let handler = move |params: RawPathParams, request: Request<Body>| {
-            let (app, route, admission) = (app.clone(), route.clone(), admission.clone());
-            async move { answer(app, admission.as_deref(), &route, params, request).await }
-        };
-        router = router.route(pattern, axum::routing::on(filter, handler));
+    for Table { routes, refuse } in tables() {
+        for route in routes {
+            let filter = MethodFilter::try_from(route.act.method.clone()).expect("acts have standard methods");
+            let (app, pattern, route) = (app.clone(), route.act.pattern, Arc::new(route));
+            let admission = admission.clone();
+            let handler = move |request: Request<Body>| {
+                let (app, route, admission) = (app.clone(), route.clone(), admission.clone());
+                async move { answer(app, admission.as_deref(), &route, refuse, request).await }
+            };
+            router = router.route(pattern, axum::routing::on(filter, handler));
+        }
     }
     let for_fallback = app.clone();
     router = router.fallback(move |request: Request<Body>| {
@@ -69,16 +93,15 @@ async fn answer(
     app: App,
     admission: Option<&Admission>,
     route: &Route,
-    params: RawPathParams,
+    refuse: fn(Problem, Option<ProjectName>) -> Response,
     request: Request<Body>,
 ) -> Response {
     let (known, peer) = (app.known().clone(), peer_of(request.extensions()));
-    let project = params.iter().find(|(name, _)| *name == "project").and_then(|(_, name)| name.parse().ok());
-    let answer = handle(app, admission, route, params, request).await;
-    match answer.map_err(|problem| problem::for_peer(problem, peer, &known)) {
+    let path = request.uri().path().to_owned();
+    match handle(app, admission, route, request).await {
         Ok(response) => response,
-        Err(problem) if page::is_page(route.pattern) => page::problem(&problem, project),
-        Err(problem) => problem::response(problem),
+        // what can't be read is no project to lead back to
+        Err(problem) => refuse(problem::for_peer(problem, peer, &known), route.act.project(&path).unwrap_or_default()),
     }
 }
 
@@ -86,23 +109,17 @@ async fn handle(
     app: App,
     admission: Option<&Admission>,
     route: &Route,
-    params: RawPathParams,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let peer = peer_of(&parts.extensions);
     let way = guard::check(&parts, peer, &app.access)?;
     parts.extensions.insert(client_address(&way));
-    let path: HashMap<String, String> = params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let caller = identify(&app, &parts.headers, peer, &way, route.action)?;
-    match route.scope() {
-        Scope::Project => caller.may(route.action, Some(&project_of(&path)?))?,
-        Scope::Home => caller.may(route.action, None)?,
-        Scope::Handler => caller.may_somewhere(route.action)?,
-    }
+    let caller = identify(&app, &parts.headers, peer, &way, route.act.action)?;
+    check_right(route.act, parts.uri.path(), &caller)?;
     let request = request_id(&parts.headers)?;
     let (asked, engine) = (head::asked(&parts.headers, &caller), app.engine().clone());
-    let context = Context { app, caller, peer, request, parts, body, held: HeldBytes::default(), path };
+    let context = Context { app, caller, peer, request, incoming: Incoming::new(parts, body) };
     let result = match admission {
         Some(admission) => in_turn(admission, route, context).await,
         None => (route.handler)(context).await,
@@ -114,18 +131,27 @@ async fn handle(
     }
 }
 
+/// Checks the right that an act declares, on what it declares.
+fn check_right(act: &Declaration, path: &str, caller: &Caller) -> Result<(), Problem> {
+    match (act.scope, act.project(path)?) {
+        (Scope::Project, Some(project)) => caller.may(act.action, Some(&project)),
+        (Scope::Project, None) | (Scope::Home, _) => caller.may(act.action, None),
+        (Scope::Somewhere, _) => caller.may_somewhere(act.action),
+    }
+}
+
 /// Runs a handler when its turn has come, where its weight belongs.
 async fn in_turn(admission: &Admission, route: &Route, mut context: Context) -> Result<Response, Problem> {
-    let weight = route.weight();
+    let weight = route.act.weight;
     if weight == Weight::Free {
         return (route.handler)(context).await;
     }
     // nobody has a turn and does not send; only content that is stored as it comes is read within it
-    if context.parts.method != http::Method::PUT || weight != Weight::Transfer {
-        context.hold_body().await?;
+    if route.act.method != http::Method::PUT || weight != Weight::Transfer {
+        context.incoming.hold().await?;
     }
     let turn = admission.enter(weight, context.peer, &client_of(&context)).await?;
-    let (response, turn) = admission.run(weight, route.handler, context, turn).await?;
+    let (response, turn) = admission.run(weight, route.handler.clone(), context, turn).await?;
     Ok(match weight {
         // the turn lasts until the last byte has gone
         Weight::Transfer => response.map(|body| Body::new(Accompanied::new(body, turn))),
@@ -149,7 +175,7 @@ pub(crate) fn client_address(way: &guard::Way) -> ClientAddress {
 
 /// For whom a request counts: whoever showed a token, else wherever it comes from.
 fn client_of(context: &Context) -> String {
-    let address = context.parts.extensions.get::<ClientAddress>();
+    let address = context.incoming.parts.extensions.get::<ClientAddress>();
     match (context.caller.actor.auth, address) {
         (Auth::Authenticated, _) | (_, None) => context.caller.actor.principal.to_string(),
         (_, Some(ClientAddress(address))) => address.to_string(),
@@ -164,9 +190,9 @@ async fn fallback(app: App, request: Request<Body>) -> Response {
     let path: String = request.uri().path().chars().take(200).collect();
     let problem = Problem::not_found(format!("there is nothing at `{path}`"));
     if path.starts_with("/api/") {
-        problem::response(problem.hint(format!("the API is described at `{}`", stemma_api::paths::OPENAPI)))
+        problem::response(problem.hint(format!("the API is described at `{}`", OPENAPI.path(()))))
     } else {
-        page::problem(&problem, None)
+        page::refuse(problem, None)
     }
 }
 

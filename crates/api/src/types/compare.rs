@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use stemma_core::{Digest, recommend::Recommendation, signature::ContractChange, version::Comparison};
 
 use super::ModelVersion;
+use crate::act::Query;
 
 /// `GET …/compare?a=…&b=…`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -107,4 +108,16 @@ pub struct MovedColumn {
     pub distance: f64,
     pub a_mean: f64,
     pub b_mean: f64,
+}
+
+/// What is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sides {
+    /// As in `credit-score@1.0.0`.
+    pub a: String,
+    pub b: String,
+}
+
+impl Query for Sides {
+    const EXAMPLE: &'static str = "a=MODEL@VERSION&b=MODEL@VERSION";
 }

@@ -10,6 +10,7 @@ use stemma_core::{
 };
 
 use super::Fact;
+use crate::act::Query;
 
 /// `POST …/datasets/{dataset}/versions`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -133,4 +134,16 @@ pub struct CellChange {
     pub column: String,
     pub before: Option<String>,
     pub after: Option<String>,
+}
+
+/// The record that `GET …/datasets/{dataset}/blame` tells the story of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordKey {
+    /// As in `id=42`, once for each column.
+    #[serde(default)]
+    pub key: Vec<String>,
+}
+
+impl Query for RecordKey {
+    const EXAMPLE: &'static str = "key=id%3D42";
 }

@@ -12,6 +12,7 @@ use stemma_core::{
 };
 
 use super::Checkpoint;
+use crate::act::Query;
 
 /// `GET /api/v1/home/history?seen=…`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +94,17 @@ impl History {
 fn read_hashes<'a>(hashes: impl Iterator<Item = &'a str>) -> Result<Vec<Hash>, String> {
     let read = |hash: &str| BASE64.decode(hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
     hashes.map(|hash| read(hash).ok_or_else(|| format!("`{hash}` is no hash"))).collect()
+}
+
+/// Sizes of heads that somebody remembers, for `GET /api/v1/home/history`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Remembered {
+    #[serde(default)]
+    pub seen: Vec<u64>,
+}
+
+impl Query for Remembered {
+    const EXAMPLE: &'static str = "seen=12&seen=40";
 }
 
 #[cfg(test)]

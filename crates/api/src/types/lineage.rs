@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use stemma_core::{
     Timestamp,
     event::DeclaredEdge,
     id::RunId,
-    lineage::{Certainty, Direction, Edge, EdgeKind, Node},
+    lineage::{Certainty, Direction, Edge, EdgeKind, Node, NodeKind},
     name::{EndpointName, PrincipalName},
     policy::Stage,
 };
+
+use crate::act::Query;
 
 /// A picture's worth of lineage: nodes in layers, edges the way data flows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -270,10 +272,71 @@ fn dot_text(text: &str) -> String {
     out
 }
 
-#[cfg(test)]
-mod tests {
+/// What is asked of the family tree.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AskLineage {
+    /// As people type it: a version, a run, an endpoint's revision, a prediction, content, a commit.
+    #[serde(deserialize_with = "something")]
+    pub of: String,
+    #[serde(default, deserialize_with = "direction")]
+    pub direction: Direction,
+    /// Steps to walk at most; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<u32>,
+    /// Only things of these kinds, with commas between them; all if absent.
+    #[serde(default, rename = "kind", with = "kinds", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<String>")]
+    pub kinds: Vec<NodeKind>,
+}
+
+impl Query for AskLineage {
+    const EXAMPLE: &'static str = "of=credit-score@1.0.0&direction=down";
+}
+
+/// What something must be known to depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AskImpact {
+    /// As people type it, or a package as in `numpy==2.1.0`.
+    #[serde(deserialize_with = "something")]
+    pub of: String,
+}
+
+impl Query for AskImpact {
+    const EXAMPLE: &'static str = "of=credit-score@1.0.0";
+}
+
+fn something<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Err(D::Error::custom("expected the name of a thing")) } else { Ok(text) }
+}
+
+fn direction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Direction, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Direction::parse(&text).ok_or_else(|| D::Error::custom("expected `up` or `down`"))
+}
+
+/// Kinds as one text.
+mod kinds {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
     use stemma_core::lineage::NodeKind;
 
+    pub fn serialize<S: Serializer>(kinds: &[NodeKind], serializer: S) -> Result<S::Ok, S::Error> {
+        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+        serializer.serialize_str(&kinds.join(","))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<NodeKind>, D::Error> {
+        let known = || NodeKind::ALL.map(NodeKind::as_str).join(", ");
+        let kind = |text: &str| {
+            NodeKind::parse(text)
+                .ok_or_else(|| D::Error::custom(format!("and there is no kind `{text}`: kinds are {}", known())))
+        };
+        String::deserialize(deserializer)?.split(',').map(kind).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
     use super::*;
 
     fn node(kind: NodeKind, key: &str) -> TreeNode {

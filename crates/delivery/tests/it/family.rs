@@ -1,13 +1,12 @@
 //! A project of three sources and five steps: each version's family tree goes back to all of them, and says what it could
 //! not see.
 
-use stemma_api::types::Lineage;
+use stemma_api::types::{AskLineage, Lineage};
 use stemma_core::{
     Digest,
     id::RunId,
     lineage::{Direction, NodeKind},
 };
-use stemma_engine::AskLineage;
 
 use crate::world::{Ran, World, project, sample};
 

@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
 use parquet::{arrow::ArrowWriter, basic::Compression, file::properties::WriterProperties};
-use stemma_api::types::{AddDatasetVersion, AddExternalVersion, Blame, Link, RecordFate};
+use stemma_api::types::{AddDatasetVersion, AddExternalVersion, AskLineage, Blame, Link, RecordFate};
 use stemma_core::{
     ContentId, Digest, ErrorKind, ManualClock, Problem, Timestamp,
     external::{External, ExternalKind},
@@ -15,7 +15,7 @@ use stemma_core::{
 };
 use stemma_delivery::Delivery;
 use stemma_engine::resolve::resolve;
-use stemma_engine::{AskLineage, Caller, Engine, Known, key_cell};
+use stemma_engine::{Caller, Engine, Known, key_cell};
 
 use crate::world::project;
 

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use stemma_api::types::{AddDatasetVersion, Deploy, Lineage, Link};
+use stemma_api::types::{AddDatasetVersion, AskLineage, Deploy, Lineage, Link};
 use stemma_core::{
     Digest, ErrorKind, Problem, canonical,
     id::RequestId,
     lineage::{Certainty, Direction, EdgeKind, Node, NodeKind},
 };
-use stemma_engine::AskLineage;
 
 use crate::{
     serving::{ask, deployed},

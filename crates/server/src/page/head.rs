@@ -3,8 +3,6 @@
 use stemma_core::{ErrorKind, Problem, name::ProjectName, near};
 use stemma_engine::{Caller, Known};
 
-use crate::context::Context;
-
 /// The head of a page.
 #[derive(Default)]
 pub struct Head {
@@ -15,17 +13,6 @@ pub struct Head {
 }
 
 impl Head {
-    /// Of a page in the project that the address names, which is returned too.
-    pub fn of_project(context: &Context) -> impl Future<Output = Result<(ProjectName, Self), Problem>> + Send + use<> {
-        // nobody may hold a whole context while they wait: its body belongs to one thread
-        let (known, caller, project) = (context.app.known().clone(), context.caller.clone(), context.project());
-        async move {
-            let project = project?;
-            let head = Self::in_project(&known, &caller, &project).await?;
-            Ok((project, head))
-        }
-    }
-
     /// Of a page in a project. One that the caller may not read has been refused by now; one that nothing and nobody is
     /// in does not exist.
     pub async fn in_project(known: &Known, caller: &Caller, project: &ProjectName) -> Result<Self, Problem> {

@@ -2,11 +2,14 @@
 
 use askama::Template;
 use axum::response::Response;
-use stemma_api::types::{Impact, Lineage};
+use stemma_api::{
+    act::Nothing,
+    types::{AskLineage, Impact, Lineage},
+};
 use stemma_core::{Problem, lineage::Direction, name::ProjectName};
 
-use super::{head::Head, html, tree};
-use crate::{context::Context, href, route::lineage::asked};
+use super::{head::Head, paper::html, tree};
+use crate::{call::Call, href};
 
 #[derive(Template)]
 #[template(path = "lineage.html")]
@@ -21,14 +24,14 @@ struct LineagePage {
     impact: Option<Impact>,
 }
 
-pub async fn lineage(context: Context) -> Result<Response, Problem> {
-    let (project, head) = Head::of_project(&context).await?;
-    let (delivery, ask) = (&context.app.delivery, asked(&context)?);
-    let drawn = delivery.lineage(&context.caller, &project, &ask).await?.merged();
+pub async fn lineage(call: Call<(ProjectName,), Nothing, AskLineage>) -> Result<Response, Problem> {
+    let ((project,), ask, delivery) = (call.at, call.ask, &call.app.delivery);
+    let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
+    let drawn = delivery.lineage(&call.caller, &project, &ask).await?.merged();
     let drawn = Lineage { tree: href::link(drawn.tree, &project), ..drawn };
     let impact = match ask.direction {
         Direction::Up => None,
-        Direction::Down => Some(delivery.impact(&context.caller, &project, &ask.of).await?),
+        Direction::Down => Some(delivery.impact(&call.caller, &project, &ask.of).await?),
     };
     let picture = tree::picture(&drawn.tree);
     html(LineagePage { head, project, of: ask.of, picture, impact, lineage: drawn })

@@ -2,7 +2,7 @@
 
 use http::Method;
 use serde_json::json;
-use stemma_server::route;
+use stemma_server::declarations;
 
 use crate::world::World;
 
@@ -59,7 +59,7 @@ async fn hostile_names_reach_nothing() {
     let world = World::new(true).await;
     let canary = world.folder.path().join("canary");
     std::fs::write(&canary, "canary").unwrap();
-    for route in route::all().into_iter().filter(|route| route.pattern.contains('{')) {
+    for route in declarations().into_iter().filter(|route| route.pattern.contains('{')) {
         for hostile in CORPUS.into_iter().chain(PLAIN_TEXT) {
             let fill = |segment: &str| match segment {
                 s if s.starts_with('{') => hostile.to_owned(),

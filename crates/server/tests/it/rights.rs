@@ -3,13 +3,16 @@
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use serde_json::json;
-use stemma_api::bundle::{BUNDLE_BYTES_MAX, Item, RECORDS_MAX, Record};
+use stemma_api::{
+    act::{Declaration, Scope},
+    bundle::{BUNDLE_BYTES_MAX, Item, RECORDS_MAX, Record},
+};
 use stemma_core::{
     Digest,
     name::TreePath,
     policy::{Action, Role},
 };
-use stemma_server::route;
+use stemma_server::declarations;
 use stemma_store::{Store, Tree, TreeEntry};
 
 use crate::world::{HERE, World};
@@ -32,31 +35,66 @@ fn is_denied(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
-#[tokio::test]
-async fn every_route_asks_for_its_right() {
-    let world = World::new(false).await;
-    let mut checked = 0;
-    for role in Role::ALL {
-        let token = world.token(role, None).await;
-        for route in route::all() {
-            let body = (route.method != Method::GET).then(|| json!({}));
-            let path = fill(route.pattern);
-            let answer = world.send(route.method.clone(), &path, Some(&token), body).await;
-            // claiming content needs a shared file system besides the right
-            let claims = path.ends_with("/content/claim");
-            let expected = !role.allows(route.action) || claims;
-            assert_eq!(is_denied(answer.status), expected, "{role} {} {path}: {}", route.method, answer.status);
-            assert_ne!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{role} {path}: {}", answer.text());
-            checked += 1;
+/// Where somebody has a role.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Granted {
+    Everywhere,
+    Here,
+    Elsewhere,
+}
+
+impl Granted {
+    const ALL: [Self; 3] = [Self::Everywhere, Self::Here, Self::Elsewhere];
+
+    fn project(self) -> Option<&'static str> {
+        match self {
+            Self::Everywhere => None,
+            Self::Here => Some("default"),
+            Self::Elsewhere => Some("other"),
         }
     }
-    assert!(checked > 200);
+
+    /// Whether a role that is granted here reaches what an act declares its right on.
+    fn reaches(self, scope: Scope) -> bool {
+        match scope {
+            Scope::Project => self != Self::Elsewhere,
+            Scope::Home => self == Self::Everywhere,
+            Scope::Somewhere => true,
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_act_asks_for_its_right_on_what_it_declares() {
+    let world = World::new(false).await;
+    let (mut let_in, mut denied) = (0, 0);
+    for (role, granted) in Role::ALL.into_iter().flat_map(|role| Granted::ALL.map(|granted| (role, granted))) {
+        let token = world.token(role, granted.project()).await;
+        for act in declarations() {
+            let body = (act.method != Method::GET).then(|| json!({}));
+            let path = fill(act.pattern);
+            let answer = world.send(act.method.clone(), &path, Some(&token), body).await;
+            let may = act.action == Action::Public || (role.allows(act.action) && granted.reaches(act.scope));
+            // claiming content needs a shared file system besides the right
+            let expected = !may || path.ends_with("/content/claim");
+            assert_eq!(
+                is_denied(answer.status),
+                expected,
+                "{role} {granted:?} {} {path}: {}",
+                act.method,
+                answer.text()
+            );
+            assert_ne!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{role} {path}: {}", answer.text());
+            *(if may { &mut let_in } else { &mut denied }) += 1;
+        }
+    }
+    assert!(let_in > 400 && denied > 400, "{let_in} {denied}");
 }
 
 #[tokio::test]
 async fn strangers_only_see_what_is_public() {
     let world = World::new(false).await;
-    for route in route::all() {
+    for route in declarations() {
         let body = (route.method != Method::GET).then(|| json!({}));
         for token in [None, Some("stm_wrong")] {
             let answer = world.send(route.method.clone(), &fill(route.pattern), token, body.clone()).await;
@@ -69,23 +107,12 @@ async fn strangers_only_see_what_is_public() {
 #[tokio::test]
 async fn without_a_credential_on_this_machine_one_is_a_contributor() {
     let world = World::new(true).await;
-    for route in route::all() {
+    for route in declarations() {
         let body = (route.method != Method::GET).then(|| json!({}));
         let answer = world.send(route.method.clone(), &fill(route.pattern), None, body).await;
         let claims = route.pattern.ends_with("/content/claim");
         let expected = !Role::Contributor.allows(route.action) || claims;
         assert_eq!(is_denied(answer.status), expected, "{} {}: {}", route.method, route.pattern, answer.status);
-    }
-}
-
-#[tokio::test]
-async fn a_token_ends_at_its_project() {
-    let world = World::new(false).await;
-    let token = world.token(Role::Owner, Some("other")).await;
-    for route in route::all().into_iter().filter(|route| route.pattern.contains("{project}")) {
-        let body = (route.method != Method::GET).then(|| json!({}));
-        let answer = world.send(route.method.clone(), &fill(route.pattern), Some(&token), body).await;
-        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{} {}", route.method, route.pattern);
     }
 }
 
@@ -303,11 +330,11 @@ async fn what_another_project_has_is_answered_as_what_nobody_has() {
     let (their_digest, no_digest) = (Digest::of(bytes).to_string(), format!("b3:{}", "0".repeat(64)));
     // every route that a name of content fits into, with each id in its place
     // but for those that send and fetch bytes: they repeat what they were given, and have tests of their own
-    let is_of_bytes = |route: &route::Route| {
+    let is_of_bytes = |route: &&Declaration| {
         route.method == Method::PUT || ["/upload", "/download"].iter().any(|end| route.pattern.ends_with(end))
     };
-    let asks = |route: &route::Route| route.pattern.contains("{project}") && !is_of_bytes(route);
-    for route in route::all().into_iter().filter(asks) {
+    let asks = |route: &&Declaration| route.pattern.contains("{project}") && !is_of_bytes(route);
+    for route in declarations().into_iter().filter(asks) {
         for (exists, unknown) in [(theirs, &nobodys), (&their_digest, &no_digest)] {
             let ask = async |id: &str| {
                 let path = fill(route.pattern).replace("default", "ours").replace(&no_digest, id);

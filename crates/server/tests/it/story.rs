@@ -1,7 +1,7 @@
 //! The API's own description, and what it says when nothing is there.
 
 use http::Method;
-use stemma_server::route;
+use stemma_server::declarations;
 
 use crate::world::World;
 
@@ -10,7 +10,7 @@ async fn the_api_describes_every_route_of_its_own() {
     let world = World::new(true).await;
     let document = world.send(Method::GET, "/api/v1/openapi.json", None, None).await.json();
     assert_eq!(document["openapi"], "3.1.0");
-    for route in route::all().iter().filter(|route| route.pattern.starts_with("/api/")) {
+    for route in declarations().iter().filter(|route| route.pattern.starts_with("/api/")) {
         let method = route.method.as_str().to_ascii_lowercase();
         let operation = &document["paths"][route.pattern][&method];
         assert_eq!(operation["summary"], route.summary, "{} {}", route.method, route.pattern);

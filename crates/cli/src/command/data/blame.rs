@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use stemma_api::types::RecordKey;
 use stemma_core::{Problem, near};
 
 use crate::{
@@ -27,7 +28,7 @@ pub async fn run(args: BlameArgs, global: &Global, output: &Output) -> Result<Ex
         let Some(name) = meant.name else {
             return Err(unknown(session, &args.of));
         };
-        session.client.blame(&session.project, &name, &args.key).await
+        session.client.blame(&session.project, &name, &RecordKey { key: args.key.clone() }).await
     });
     let blame = blame.await?;
     output.result(&blame, || view::blame::text(&blame));

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use stemma_api::types::{AddDatasetVersion, AddImportedVersion, ContentClaim, DatasetVersion};
+use stemma_api::types::{AddDatasetVersion, AddImportedVersion, ContentClaim, DatasetVersion, Page};
 use stemma_core::{
     Problem,
     name::{DatasetName, TreePath},
@@ -167,7 +167,7 @@ fn read(args: &ImportArgs, session: &Session, output: &Output) -> Result<Importe
 }
 
 async fn names(found: &[ForeignVersion], session: &Session) -> Result<BTreeMap<TreePath, DatasetName>, Problem> {
-    let known = session.client.datasets(&session.project).await?.items;
+    let known = Page::all(async |page| session.client.datasets(&session.project, page).await).await?.items;
     let holders = known.into_iter().map(|version| (version.dataset, version.path)).collect();
     let lock = session.workspace()?.lock()?;
     Ok(choose_names(found.iter().map(|found| &found.path), &lock, &holders))

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use stemma_api::types::DatasetVersion;
+use stemma_api::types::{DatasetVersion, Page};
 use stemma_core::{ErrorKind, Problem, name::DatasetName, near};
 use stemma_workspace::{
     Workspace,
@@ -85,7 +85,8 @@ async fn history_of(session: &Session, of: &str, limit: usize) -> Result<History
 
 /// Newest first; none if the home does not know the name.
 async fn versions(session: &Session, name: &DatasetName) -> Result<Vec<DatasetVersion>, Problem> {
-    match session.client.dataset_versions(&session.project, name).await {
+    let versions = async |page: &_| session.client.dataset_versions(&session.project, name, page).await;
+    match Page::all(versions).await {
         Err(problem) if problem.kind == ErrorKind::NotFound => Ok(Vec::new()),
         page => Ok(page?.items),
     }
@@ -103,7 +104,7 @@ fn done_to(session: &Session, meant: &Meant) -> Result<(Vec<DoneToPath>, Lost), 
 }
 
 async fn unknown(session: &Session, of: &str) -> Problem {
-    let known = match session.client.datasets(&session.project).await {
+    let known = match Page::all(async |page| session.client.datasets(&session.project, page).await).await {
         Ok(page) => page.items,
         Err(problem) => return problem,
     };

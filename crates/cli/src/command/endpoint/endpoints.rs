@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use stemma_api::types::EndpointDetail;
+use stemma_api::types::{EndpointDetail, Page};
 use stemma_core::{Problem, name::EndpointName};
 
 use crate::{
@@ -26,7 +26,7 @@ pub async fn run(args: EndpointsArgs, global: &Global, output: &Output) -> Resul
                 output.result(&detail, || view::endpoint::text(&detail, output));
             }
             None => {
-                let page = client.endpoints(project).await?;
+                let page = Page::all(async |page| client.endpoints(project, page).await).await?;
                 output.result(&page, || list(&page.items));
             }
         }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use stemma_api::types::{AuditEvent, AuditReport, Checkpoint};
+use stemma_api::types::{AuditEvent, AuditReport, Checkpoint, Paging};
 use stemma_core::{
     ErrorKind, Problem,
     audit::{Check, Verdict},
@@ -131,7 +131,8 @@ fn check_text(check: &Check, output: &Output) -> String {
 }
 
 async fn events(args: &EventsArgs, global: &Global, output: &Output) -> Result<(), Problem> {
-    let page = session::with(global, async |session| session.client.audit_events(args.after, args.limit).await);
+    let paging = Paging::new(Some(args.after), args.limit);
+    let page = session::with(global, async |session| session.client.audit_events(&paging).await);
     let page = page.await?;
     output.result(&page, || {
         let header = ["seq", "time", "actor", "change", "subject"];

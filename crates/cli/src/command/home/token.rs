@@ -1,14 +1,15 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stemma_api::types::Token;
+use stemma_api::types::{Page, Token};
 use stemma_core::{Problem, id::TokenId, policy::Revocable};
 
 use crate::{
     command::home::user,
     global::Global,
     print::{self, Output},
-    session, view,
+    session::{self, Session},
+    view,
 };
 
 /// Tokens that prove who somebody is; `stemma user add` makes one
@@ -40,7 +41,8 @@ pub async fn run(args: TokenArgs, global: &Global, output: &Output) -> Result<Ex
 }
 
 async fn list(global: &Global, output: &Output) -> Result<(), Problem> {
-    let page = session::with(global, async |session| session.client.tokens().await).await?;
+    let list = async |session: &Session| Page::all(async |page| session.client.tokens(page).await).await;
+    let page = session::with(global, list).await?;
     let header = ["id", "of", "label", "expires", "issued by"];
     output.result(&page, || print::table(&header, page.items.iter().map(row)));
     Ok(())

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
-use stemma_api::types::{AddPrincipal, IssuedToken, Principal, Revoked};
+use stemma_api::types::{AddPrincipal, IssuedToken, Page, Principal, Revoked};
 use stemma_core::{
     Problem,
     name::PrincipalName,
@@ -11,7 +11,8 @@ use stemma_core::{
 use crate::{
     global::Global,
     print::{self, Output},
-    session, view,
+    session::{self, Session},
+    view,
 };
 
 /// People and services: their roles and tokens
@@ -98,7 +99,8 @@ pub(super) async fn revoke(what: Revocable, global: &Global, output: &Output) ->
 }
 
 async fn list(global: &Global, output: &Output) -> Result<(), Problem> {
-    let page = session::with(global, async |session| session.client.principals().await).await?;
+    let list = async |session: &Session| Page::all(async |page| session.client.principals(page).await).await;
+    let page = session::with(global, list).await?;
     output.result(&page, || print::table(&["name", "roles", "added by"], page.items.iter().map(row)));
     Ok(())
 }

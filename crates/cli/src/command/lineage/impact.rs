@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use stemma_api::types::AskImpact;
 use stemma_core::Problem;
 
 use crate::{
@@ -23,7 +24,8 @@ pub async fn run(args: ImpactArgs, global: &Global, output: &Output) -> Result<E
     let impact = session::with(global, async |session| {
         let spinner = output.spinner();
         spinner.set_message("counting answers");
-        let impact = session.client.impact(&session.project, &thing(session, &args.thing)?).await;
+        let ask = AskImpact { of: thing(session, &args.thing)? };
+        let impact = session.client.impact(&session.project, &ask).await;
         spinner.finish_and_clear();
         impact
     });

@@ -4,6 +4,7 @@ use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
+use stemma_api::types::AskLineage;
 use stemma_core::{
     Problem,
     lineage::{Direction, NodeKind},
@@ -55,7 +56,8 @@ pub async fn run(args: LineageArgs, global: &Global, output: &Output) -> Result<
 async fn show(args: &LineageArgs, session: &Session, output: &Output) -> Result<(), Problem> {
     let direction = if args.down { Direction::Down } else { Direction::Up };
     let of = thing(session, &args.thing)?;
-    let lineage = session.client.lineage(&session.project, &of, direction, args.depth, &args.kind).await?;
+    let ask = AskLineage { of, direction, depth: args.depth, kinds: args.kind.clone() };
+    let lineage = session.client.lineage(&session.project, &ask).await?;
     output.result(&lineage, || match (args.dot, args.kind.is_empty()) {
         (true, _) => lineage.merged().tree.dot(),
         (false, true) => view::lineage::tree(&lineage, output),

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use stemma_api::types::Resolved;
+use stemma_api::types::{Page, Resolved};
 use stemma_core::{
     ErrorKind, Problem,
     id::RunId,
@@ -96,8 +96,8 @@ async fn show_version(session: &Session, resolved: &Resolved, output: &Output) -
 async fn show_dataset(session: &Session, resolved: &Resolved, output: &Output) -> Result<(), Problem> {
     let (name, number) = resolved.name.split_once('@').unwrap_or((&resolved.name, ""));
     let dataset: DatasetName = name.parse()?;
-    let versions = session.client.dataset_versions(&session.project, &dataset).await?.items;
-    let version = versions.into_iter().find(|version| version.number.to_string() == number);
+    let versions = async |page: &_| session.client.dataset_versions(&session.project, &dataset, page).await;
+    let version = Page::all(versions).await?.items.into_iter().find(|version| version.number.to_string() == number);
     let version = version.ok_or_else(|| Problem::not_found(format!("there is no `{}`", resolved.name)))?;
     output.result(&version, || view::dataset::text(&version));
     Ok(())

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use stemma_api::types::Sides;
 use stemma_core::Problem;
 
 use crate::{global::Global, print::Output, session, view};
@@ -20,7 +21,8 @@ pub struct CompareArgs {
 }
 
 pub async fn run(args: CompareArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    let found = session::with(global, async |session| session.client.compare(&session.project, &args.a, &args.b).await);
+    let sides = Sides { a: args.a, b: args.b };
+    let found = session::with(global, async |session| session.client.compare(&session.project, &sides).await);
     let found = found.await?;
     output.result(&found, || view::compare::text(&found, output));
     Ok(ExitCode::SUCCESS)

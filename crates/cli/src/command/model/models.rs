@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use stemma_api::types::{ModelDetail, ModelSummary, ModelVersion};
+use stemma_api::types::{ModelDetail, ModelSummary, ModelVersion, Page};
 use stemma_core::{Problem, name::ModelName};
 
 use crate::{
@@ -27,7 +27,7 @@ pub async fn run(args: ModelsArgs, global: &Global, output: &Output) -> Result<E
                 output.result(&detail, || versions(&detail));
             }
             None => {
-                let page = client.models(project).await?;
+                let page = Page::all(async |page| client.models(project, page).await).await?;
                 output.result(&page, || list(&page.items));
             }
         }

@@ -6,7 +6,9 @@ use std::{
 };
 
 use clap::Args;
-use stemma_api::types::{ContentClaim, RecordReproduction, RecordRun, Reproduced, Resolved, RunDetail, TrainedAgain};
+use stemma_api::types::{
+    ContentClaim, Paging, RecordReproduction, RecordRun, Reproduced, Resolved, RunDetail, TrainedAgain,
+};
 use stemma_core::{
     ErrorKind, Problem,
     name::ModelName,
@@ -180,12 +182,12 @@ async fn look(session: &Session, model: ModelName, version: &str) -> Result<(Sub
 }
 
 async fn last(session: &Session, model: &ModelName, version: &str) -> Result<Reproduced, Problem> {
-    let all = session.client.reproductions(&session.project, model, version).await?;
+    let newest = session.client.reproductions(&session.project, model, version, &Paging::new(None, 1)).await?;
     let none = || {
         Problem::not_found(format!("`{model}@{version}` was not trained again so far"))
             .hint(format!("see `stemma reproduce {model}@{version} --plan`"))
     };
-    all.items.into_iter().next().ok_or_else(none)
+    newest.items.into_iter().next().ok_or_else(none)
 }
 
 /// Refuses to run others' code where this machine can't contain it.

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use stemma_api::types::{Page, RunSummary};
+use stemma_api::types::{Page, Paging, RunSummary};
 use stemma_core::{Problem, name::PrincipalName};
 
 use crate::{
@@ -13,8 +13,6 @@ use crate::{
 
 /// Runs asked for at once.
 const PAGE: u32 = 200;
-/// Pages read at most while looking for runs that match.
-const PAGES_MAX: usize = 50;
 /// Characters of a command shown in the table.
 const COMMAND_CHARS: usize = 60;
 
@@ -44,13 +42,13 @@ pub async fn run(args: RunsArgs, global: &Global, output: &Output) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads pages until enough runs match.
+/// Reads pages until enough runs match, or there are no more.
 async fn matching(args: &RunsArgs, session: &Session) -> Result<Page<RunSummary>, Problem> {
     let mut found = Page { items: Vec::new(), next: None };
     let limit = args.limit as usize;
-    for _ in 0..PAGES_MAX {
-        let before = found.next.take();
-        let page = session.client.runs(&session.project, before.as_deref(), PAGE.max(args.limit)).await?;
+    loop {
+        let cursor = found.next.take().map(|next| next.parse()).transpose()?;
+        let page = session.client.runs(&session.project, &Paging::new(cursor, PAGE.max(args.limit))).await?;
         let matching = page.items.into_iter().filter(|run| args.matches(run));
         found.items.extend(matching);
         found.next = page.next;

@@ -1,0 +1,102 @@
+//! What a query says, as a typed struct. Parameters that an act does not know are left alone.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use stemma_core::Problem;
+
+/// The parameters of an act's query.
+pub trait Query: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// What people see who wrote another one.
+    const EXAMPLE: &'static str;
+}
+
+/// No parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct NoQuery {}
+
+impl Query for NoQuery {
+    const EXAMPLE: &'static str = "";
+}
+
+pub(super) fn write(ask: &impl Query) -> String {
+    serde_html_form::to_string(ask).expect("a query is flat: each parameter is a text, a number or a list of them")
+}
+
+pub(super) fn read<Ask: Query>(query: &str) -> Result<Ask, Problem> {
+    let pairs = || form_urlencoded::parse(query.as_bytes());
+    serde_path_to_error::deserialize(serde_html_form::Deserializer::new(pairs())).map_err(|error| {
+        let path = error.path().to_string();
+        let name = path.split(['.', '[']).next().unwrap_or_default();
+        let text = pairs().find(|(key, _)| key == name).map(|(_, text)| text.into_owned());
+        let message = match text {
+            Some(text) => format!("`{name}` is `{text}`, {}", error.inner()),
+            None => format!("the query is not complete: {}", error.inner()),
+        };
+        Problem::invalid(message).hint(format!("write it as in `?{}`", Ask::EXAMPLE))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use stemma_core::{
+        id::RunId,
+        lineage::{Direction, NodeKind},
+    };
+
+    use super::*;
+    use crate::types::{AskLineage, Bytewise, Paging, RecordKey, Reference, Remembered, Sides, Uploaded, UploadedKind};
+
+    #[track_caller]
+    fn check<Ask: Query + PartialEq + std::fmt::Debug>(ask: &Ask, expected: &str) {
+        assert_eq!(write(ask), expected);
+        assert_eq!(read::<Ask>(expected).unwrap(), *ask);
+    }
+
+    #[test]
+    fn what_is_asked_is_read_as_it_was_written() {
+        let of = "a & b@1.0.0".to_owned();
+        let ask = AskLineage { of: of.clone(), direction: Direction::Down, depth: None, kinds: vec![] };
+        check(&ask, "of=a+%26+b%401.0.0&direction=down");
+        let kinds = vec![NodeKind::Run, NodeKind::ModelVersion];
+        let ask = AskLineage { depth: Some(3), kinds, ..ask };
+        check(&ask, "of=a+%26+b%401.0.0&direction=down&depth=3&kind=run%2Cmodel_version");
+        check(&RecordKey { key: vec!["id=4 2".into(), "b=ü".into()] }, "key=id%3D4+2&key=b%3D%C3%BC");
+        check(&Remembered { seen: vec![4, 9] }, "seen=4&seen=9");
+        check(&Remembered::default(), "");
+        check(&Bytewise { bytes: Some("0..5000".parse().unwrap()) }, "bytes=0..5000");
+        check(&Bytewise::default(), "");
+        check(&Uploaded { kind: Some(UploadedKind::Tree) }, "kind=tree");
+        check(&Reference { reference: "x".into() }, "ref=x");
+        check(&Sides { a: "m@1".into(), b: "m@2".into() }, "a=m%401&b=m%402");
+        check(&Paging::<u64, 100>::new(Some(7), 20), "cursor=7&limit=20");
+        check(&NoQuery {}, "");
+    }
+
+    #[test]
+    fn older_names_of_the_cursor_are_read_and_others_left_alone() {
+        let cursor = RunId::from_u128(7);
+        for name in ["cursor", "before", "after"] {
+            let ask: Paging<RunId, 50> = read(&format!("{name}={cursor}&unknown=1")).unwrap();
+            assert_eq!(ask, Paging::new(Some(cursor), 50));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_an_example_given() {
+        let lineage = |query: &str| read::<AskLineage>(query).unwrap_err().message;
+        assert_eq!(lineage("of=x&direction=left"), "`direction` is `left`, expected `up` or `down`");
+        assert_eq!(lineage("of="), "`of` is ``, expected the name of a thing");
+        assert_eq!(lineage(""), "the query is not complete: missing field `of`");
+        assert!(lineage("of=x&depth=deep").starts_with("`depth` is `deep`, "));
+        assert!(
+            lineage("of=x&kind=run,cat").starts_with("`kind` is `run,cat`, and there is no kind `cat`: kinds are ")
+        );
+        let limit = |query: &str| read::<Paging<u64, 100>>(query).unwrap_err();
+        for text in ["0", "1001", "-1", "x", ""] {
+            let expected = format!("`limit` is `{text}`, expected a number from 1 to 1000");
+            assert_eq!(limit(&format!("limit={text}")).message, expected);
+        }
+        assert_eq!(limit("limit=0").hint.as_deref(), Some("write it as in `?cursor=NEXT&limit=100`"));
+        assert!(limit("cursor=x").message.starts_with("`cursor` is `x`, "));
+    }
+}

@@ -1,0 +1,113 @@
+//! The API's description of itself, made from what is declared: it can't forget an act.
+
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+use stemma_core::{Problem, policy::Action};
+
+use crate::{
+    act::{Declaration, Form, Scope},
+    acts,
+};
+
+/// Returns an OpenAPI 3.1 document of all acts.
+pub fn document() -> Value {
+    let mut generator = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .into_generator();
+    let problem = generator.subschema_for::<Problem>().to_value();
+    let mut paths: Map<String, Value> = Map::new();
+    for act in acts::all() {
+        let operation = operation(act, &mut generator, &problem);
+        let methods = paths.entry(act.pattern.to_owned()).or_insert_with(|| json!({}));
+        methods[act.method.as_str().to_ascii_lowercase()] = operation;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Stemma",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Times are microseconds since the Unix epoch; digests are `b3:` and 64 hex digits. \
+                            Inference is not described here: `/v2` speaks the Open Inference Protocol.",
+            "license": { "name": "Apache-2.0 OR MIT" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}
+
+fn operation(act: &Declaration, generator: &mut SchemaGenerator, problem: &Value) -> Value {
+    let of_path = act
+        .parameters()
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let parameters: Vec<Value> = of_path.chain(of_query(act)).collect();
+    let done = match content(act.answer, generator) {
+        Some(content) => json!({ "description": "done", "content": content }),
+        None => json!({ "description": "done" }),
+    };
+    let mut operation = json!({
+        "summary": act.summary,
+        "description": needs(act),
+        "parameters": parameters,
+        "responses": {
+            "200": done,
+            "default": { "description": "not done", "content": { "application/json": { "schema": problem } } },
+        },
+    });
+    if let Some(content) = content(act.request, generator) {
+        operation["requestBody"] = json!({ "required": true, "content": content });
+    }
+    if act.action != Action::Public {
+        operation["security"] = json!([{ "token": [] }]);
+    }
+    operation
+}
+
+fn needs(act: &Declaration) -> String {
+    let of = match act.scope {
+        _ if act.action == Action::Public => return "Needs no right.".to_owned(),
+        Scope::Project => "in the project",
+        Scope::Home => "in the whole home",
+        Scope::Somewhere => "in the project of what it is about",
+    };
+    format!("Needs the right `{}` {of}.", act.action)
+}
+
+/// The parameters of the query: what its struct says of its fields.
+fn of_query(act: &Declaration) -> Vec<Value> {
+    let mut inline = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
+    let schema = (act.query)(&mut inline).to_value();
+    let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    let parameter = |(name, schema): (&String, &Value)| {
+        let mut schema = schema.clone();
+        let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+        let mut parameter = json!({ "name": name, "in": "query", "required": required(name), "schema": schema });
+        if let Some(description) = description {
+            parameter["description"] = description;
+        }
+        parameter
+    };
+    fields.map(parameter).collect()
+}
+
+fn content(form: Form, generator: &mut SchemaGenerator) -> Option<Value> {
+    match form {
+        Form::Nothing => None,
+        Form::Json(schema) => Some(json!({ "application/json": { "schema": schema(generator).to_value() } })),
+        Form::Other(media) => Some(json!({ media: {} })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What clients were told. `INSTA_UPDATE=always` writes it anew; the difference is what clients will notice.
+    #[test]
+    fn the_api_is_described_as_before() {
+        insta::assert_json_snapshot!("openapi", document());
+    }
+}

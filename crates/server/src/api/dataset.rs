@@ -1,0 +1,63 @@
+//! Dataset versions.
+
+use stemma_api::{
+    act::Nothing,
+    acts::dataset,
+    types::{
+        AddDatasetVersion, AddExternalVersion, AddImportedVersion, Blame, DatasetVersion, DatasetVersionAdded, Page,
+        Paging, RecordKey,
+    },
+};
+use stemma_core::{
+    Problem,
+    name::{DatasetName, ProjectName},
+};
+
+use crate::{
+    call::Call,
+    route::{Route, route},
+};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        route(&dataset::LIST, list),
+        route(&dataset::VERSIONS, versions),
+        route(&dataset::ADD, add),
+        route(&dataset::ADD_EXTERNAL, add_external),
+        route(&dataset::ADD_IMPORTED, add_imported),
+        route(&dataset::BLAME, blame),
+    ]
+}
+
+type OfDataset = (ProjectName, DatasetName);
+
+async fn list(call: Call<(ProjectName,), Nothing, Paging<DatasetName>>) -> Result<Page<DatasetVersion>, Problem> {
+    let (project,) = call.at;
+    Ok(Page { items: call.app.known().datasets(&project).await?, next: None })
+}
+
+async fn versions(call: Call<OfDataset, Nothing, Paging<u32>>) -> Result<Page<DatasetVersion>, Problem> {
+    let (project, dataset) = call.at;
+    Ok(Page { items: call.app.known().dataset_versions(&project, &dataset).await?, next: None })
+}
+
+async fn add(call: Call<OfDataset, AddDatasetVersion>) -> Result<DatasetVersionAdded, Problem> {
+    let (project, dataset) = call.at;
+    call.app.engine().add_dataset_version(&call.caller, call.request, &project, &dataset, call.body).await
+}
+
+async fn add_external(call: Call<OfDataset, AddExternalVersion>) -> Result<DatasetVersionAdded, Problem> {
+    let (project, dataset) = call.at;
+    call.app.engine().add_external_version(&call.caller, call.request, &project, &dataset, call.body).await
+}
+
+async fn add_imported(call: Call<OfDataset, AddImportedVersion>) -> Result<DatasetVersionAdded, Problem> {
+    let (project, dataset) = call.at;
+    call.app.engine().add_imported_version(&call.caller, call.request, &project, &dataset, call.body).await
+}
+
+async fn blame(call: Call<OfDataset, Nothing, RecordKey>) -> Result<Blame, Problem> {
+    let (project, dataset) = call.at;
+    let key: Result<_, Problem> = call.ask.key.iter().map(|text| stemma_engine::key_cell(text)).collect();
+    call.app.known().blame(&project, &dataset, key?).await
+}

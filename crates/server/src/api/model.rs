@@ -1,0 +1,54 @@
+//! Models and their rules.
+
+use stemma_api::{
+    act::Nothing,
+    acts::model,
+    types::{ModelDetail, ModelSummary, Page, Paging, PolicyState, PolicyStates, SetPolicies, SetPolicy},
+};
+use stemma_core::{
+    Problem,
+    name::{ModelName, ProjectName},
+};
+
+use crate::{
+    call::Call,
+    route::{Route, route},
+};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        route(&model::LIST, list),
+        route(&model::SHOW, show),
+        route(&model::POLICY, policy),
+        route(&model::SET_POLICY, set_policy),
+        route(&model::SET_POLICIES, set_policies),
+    ]
+}
+
+type OfModel = (ProjectName, ModelName);
+
+async fn list(call: Call<(ProjectName,), Nothing, Paging<ModelName>>) -> Result<Page<ModelSummary>, Problem> {
+    let (project,) = call.at;
+    Ok(Page { items: call.app.known().models(&project).await?, next: None })
+}
+
+async fn show(call: Call<OfModel>) -> Result<ModelDetail, Problem> {
+    let (project, model) = call.at;
+    call.app.known().model(&project, &model).await
+}
+
+async fn policy(call: Call<OfModel>) -> Result<PolicyState, Problem> {
+    let (project, model) = call.at;
+    call.app.known().policy(&project, &model).await
+}
+
+async fn set_policy(call: Call<OfModel, SetPolicy>) -> Result<PolicyState, Problem> {
+    let (project, model) = call.at;
+    call.app.engine().set_policy(&call.caller, call.request, &project, &model, call.body.policy).await
+}
+
+async fn set_policies(call: Call<(ProjectName,), SetPolicies>) -> Result<PolicyStates, Problem> {
+    let (project,) = call.at;
+    let policies = call.app.engine().set_policies(&call.caller, call.request, &project, call.body.policies).await?;
+    Ok(PolicyStates { policies })
+}

@@ -1,0 +1,38 @@
+//! People, services, their roles and tokens.
+
+use stemma_api::{
+    act::Nothing,
+    acts::rights,
+    types::{AddPrincipal, IssuedToken, Page, Paging, Principal, Revoked, Token},
+};
+use stemma_core::{Problem, id::TokenId, name::PrincipalName, policy::Revocable};
+
+use crate::{
+    call::Call,
+    route::{Route, route},
+};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        route(&rights::PRINCIPALS, principals),
+        route(&rights::GRANT, grant),
+        route(&rights::TOKENS, tokens),
+        route(&rights::REVOKE, revoke),
+    ]
+}
+
+async fn principals(call: Call<(), Nothing, Paging<PrincipalName>>) -> Result<Page<Principal>, Problem> {
+    Ok(Page { items: call.app.known().principals().await?, next: None })
+}
+
+async fn grant(call: Call<(), AddPrincipal>) -> Result<IssuedToken, Problem> {
+    call.app.engine().add_principal(&call.caller, call.request, call.body).await
+}
+
+async fn tokens(call: Call<(), Nothing, Paging<TokenId>>) -> Result<Page<Token>, Problem> {
+    Ok(Page { items: call.app.known().tokens().await?, next: None })
+}
+
+async fn revoke(call: Call<(), Revocable>) -> Result<Revoked, Problem> {
+    call.app.engine().revoke(&call.caller, call.request, call.body).await
+}

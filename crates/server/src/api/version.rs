@@ -1,0 +1,100 @@
+//! Versions of models, and everything on their way to production.
+
+use stemma_api::{
+    act::Nothing,
+    acts::version,
+    types::{
+        Approval, Approve, CaseResults, Evaluated, GateResults, GateStandings, Page, Paging, Promote, Promoted,
+        RecordReproduction, RegisterVersion, Registered, Reproduced, RunCases, RunGates, Sides, Validated,
+        VersionComparison, VersionDetail,
+    },
+};
+use stemma_core::{
+    Problem,
+    id::EvidenceId,
+    name::{ModelName, ProjectName},
+};
+
+use crate::{
+    call::Call,
+    route::{Route, route},
+};
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        route(&version::REGISTER, register),
+        route(&version::SHOW, show),
+        route(&version::EVALUATE, evaluate),
+        route(&version::VALIDATE, validate),
+        route(&version::RUN_GATES, run_gates),
+        route(&version::GATES, gates),
+        route(&version::RUN_CASES, run_cases),
+        route(&version::APPROVE, approve),
+        route(&version::PROMOTE, promote),
+        route(&version::REPRODUCTIONS, reproductions),
+        route(&version::REPRODUCE, reproduce),
+        route(&version::COMPARE, compare),
+    ]
+}
+
+type OfVersion = (ProjectName, ModelName, String);
+
+async fn register(call: Call<(ProjectName, ModelName), RegisterVersion>) -> Result<Registered, Problem> {
+    let (project, model) = call.at;
+    call.app.engine().register(&call.caller, call.request, &project, &model, call.body).await
+}
+
+async fn show(call: Call<OfVersion>) -> Result<VersionDetail, Problem> {
+    let (project, model, version) = call.at;
+    call.app.known().version(&project, &model, &version).await
+}
+
+async fn evaluate(call: Call<OfVersion>) -> Result<Evaluated, Problem> {
+    let (project, model, version) = call.at;
+    call.app.engine().evaluate(&call.caller, call.request, &project, &model, &version).await
+}
+
+async fn validate(call: Call<OfVersion>) -> Result<Validated, Problem> {
+    let (project, model, version) = call.at;
+    call.app.engine().validate(&call.caller, call.request, &project, &model, &version).await
+}
+
+async fn run_gates(call: Call<OfVersion, RunGates>) -> Result<GateResults, Problem> {
+    let (project, model, version) = call.at;
+    call.app.engine().run_gates(&call.caller, call.request, &project, &model, &version, call.body).await
+}
+
+async fn gates(call: Call<OfVersion>) -> Result<GateStandings, Problem> {
+    let (project, model, version) = call.at;
+    call.app.known().gate_standings(&project, &model, &version).await
+}
+
+async fn run_cases(call: Call<OfVersion, RunCases>) -> Result<CaseResults, Problem> {
+    let (project, model, version) = call.at;
+    call.app.known().run_cases(&project, &model, &version, call.body.cases).await
+}
+
+async fn approve(call: Call<OfVersion, Approve>) -> Result<Approval, Problem> {
+    let (project, model, version) = call.at;
+    call.app.engine().approve(&call.caller, call.request, &project, &model, &version, call.body).await
+}
+
+async fn promote(call: Call<OfVersion, Promote>) -> Result<Promoted, Problem> {
+    let (project, model, version) = call.at;
+    call.app.engine().promote(&call.caller, call.request, &project, &model, &version, call.body).await
+}
+
+async fn reproductions(call: Call<OfVersion, Nothing, Paging<EvidenceId>>) -> Result<Page<Reproduced>, Problem> {
+    let (project, model, version) = call.at;
+    call.app.known().reproductions(&project, &model, &version).await
+}
+
+async fn reproduce(call: Call<OfVersion, RecordReproduction>) -> Result<Reproduced, Problem> {
+    let (project, model, version) = call.at;
+    call.app.engine().reproduce(&call.caller, call.request, &project, &model, &version, call.body).await
+}
+
+async fn compare(call: Call<(ProjectName,), Nothing, Sides>) -> Result<VersionComparison, Problem> {
+    let (project,) = call.at;
+    call.app.engine().compare_versions(&project, &call.ask.a, &call.ask.b).await
+}

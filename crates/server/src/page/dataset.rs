@@ -1,0 +1,30 @@
+//! Datasets.
+
+use askama::Template;
+use axum::response::Response;
+use stemma_api::{
+    act::Nothing,
+    types::{DatasetVersion, Paging},
+};
+use stemma_core::{
+    Problem,
+    lineage::Direction,
+    name::{DatasetName, ProjectName},
+};
+
+use super::{filters, head::Head, paper::html};
+use crate::{call::Call, href};
+
+#[derive(Template)]
+#[template(path = "datasets.html")]
+struct DatasetsPage {
+    head: Head,
+    project: ProjectName,
+    datasets: Vec<DatasetVersion>,
+}
+
+pub async fn datasets(call: Call<(ProjectName,), Nothing, Paging<DatasetName>>) -> Result<Response, Problem> {
+    let (project,) = call.at;
+    let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
+    html(DatasetsPage { head, datasets: call.app.known().datasets(&project).await?, project })
+}

@@ -1,0 +1,42 @@
+//! Where a caller begins: at a project, and what is in it.
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use stemma_api::types::{EndpointDetail, ModelSummary, RunSummary};
+use stemma_core::{Problem, name::ProjectName};
+
+use super::{
+    filters,
+    head::{self, Head},
+    paper::{html, redirect},
+};
+use crate::{call::Call, href};
+
+pub async fn front(call: Call) -> Result<Response, Problem> {
+    // another one for another caller, and another day
+    let project = head::first_project(call.app.known(), &call.caller).await?;
+    redirect(StatusCode::SEE_OTHER, &href::overview(&project))
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    head: Head,
+    project: ProjectName,
+    endpoints: Vec<EndpointDetail>,
+    models: Vec<ModelSummary>,
+    runs: Vec<RunSummary>,
+}
+
+pub async fn overview(call: Call<(ProjectName,)>) -> Result<Response, Problem> {
+    let ((project,), known) = (call.at, call.app.known());
+    let head = Head::in_project(known, &call.caller, &project).await?;
+    html(OverviewPage {
+        head,
+        endpoints: call.app.delivery.endpoints(&call.caller, &project).await?,
+        models: known.models(&project).await?,
+        runs: known.runs(&project, None, 10).await?.items,
+        project,
+    })
+}
