@@ -1,9 +1,9 @@
 //! Lineage: the family tree around a thing, also around an answer.
 
-use stemma_api::types::Lineage;
+use stemma_api::types::{AskLineage, Lineage};
 use stemma_core::{Problem, name::ProjectName, prediction::PredictionId};
 use stemma_engine::{
-    AskLineage, Caller, Reference,
+    Caller, Reference,
     lineage::{self, Start},
 };
 

@@ -31,6 +31,11 @@ fn fill(pattern: &str) -> String {
     pattern.split('/').map(value).collect::<Vec<_>>().join("/")
 }
 
+/// What every act that changes something can be sent; those that want more refuse it.
+fn body(act: &Declaration) -> Option<serde_json::Value> {
+    (act.method != Method::GET).then(|| json!({ "contents": [] }))
+}
+
 fn is_denied(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
@@ -71,7 +76,7 @@ async fn every_act_asks_for_its_right_on_what_it_declares() {
     for (role, granted) in Role::ALL.into_iter().flat_map(|role| Granted::ALL.map(|granted| (role, granted))) {
         let token = world.token(role, granted.project()).await;
         for act in declarations() {
-            let body = (act.method != Method::GET).then(|| json!({}));
+            let body = body(act);
             let path = fill(act.pattern);
             let answer = world.send(act.method.clone(), &path, Some(&token), body).await;
             let may = act.action == Action::Public || (role.allows(act.action) && granted.reaches(act.scope));
@@ -95,7 +100,7 @@ async fn every_act_asks_for_its_right_on_what_it_declares() {
 async fn strangers_only_see_what_is_public() {
     let world = World::new(false).await;
     for route in declarations() {
-        let body = (route.method != Method::GET).then(|| json!({}));
+        let body = body(route);
         for token in [None, Some("stm_wrong")] {
             let answer = world.send(route.method.clone(), &fill(route.pattern), token, body.clone()).await;
             let open = route.action == Action::Public && token.is_none();
@@ -108,7 +113,7 @@ async fn strangers_only_see_what_is_public() {
 async fn without_a_credential_on_this_machine_one_is_a_contributor() {
     let world = World::new(true).await;
     for route in declarations() {
-        let body = (route.method != Method::GET).then(|| json!({}));
+        let body = body(route);
         let answer = world.send(route.method.clone(), &fill(route.pattern), None, body).await;
         let claims = route.pattern.ends_with("/content/claim");
         let expected = !Role::Contributor.allows(route.action) || claims;
