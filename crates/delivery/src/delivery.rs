@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use stemma_core::{Clock, Problem, name::PrincipalName, prediction::PredictionKey};
-use stemma_engine::{Engine, Known, Surroundings};
+use stemma_engine::{Engine, HomeOptions, Known};
 use stemma_gateway::{Gateway, LogOptions, PredictionLog};
 
 use crate::{access::gateway_access, problem::log_problem, ready::Readiness};
@@ -29,11 +29,11 @@ impl Delivery {
 
     /// Opens a home. The caller holds its lock.
     pub async fn open(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        Self::open_with(root, clock, Surroundings::default()).await
+        Self::open_with(root, clock, HomeOptions::default()).await
     }
 
     /// The same, with what lies around the home.
-    pub async fn open_with(root: &Path, clock: Arc<dyn Clock>, around: Surroundings) -> Result<Self, Problem> {
+    pub async fn open_with(root: &Path, clock: Arc<dyn Clock>, around: HomeOptions) -> Result<Self, Problem> {
         Self::over(Engine::open_with(root, clock.clone(), around).await?, clock)
     }
 

@@ -30,7 +30,7 @@ const CREATION_EVENTS: u64 = 5;
 
 /// What lies around a home and belongs to it.
 #[derive(Default)]
-pub struct Surroundings {
+pub struct HomeOptions {
     /// The file of the key that signs, outside of the home; without one, the home says which key does.
     pub signing_key: Option<PathBuf>,
     /// Asked before content is removed.
@@ -81,11 +81,11 @@ impl Engine {
 
     /// Opens a home. The caller holds its lock.
     pub async fn open(root: &Path, clock: Arc<dyn Clock>) -> Result<Self, Problem> {
-        Self::open_with(root, clock, Surroundings::default()).await
+        Self::open_with(root, clock, HomeOptions::default()).await
     }
 
     /// The same, with what lies around the home.
-    pub async fn open_with(root: &Path, clock: Arc<dyn Clock>, around: Surroundings) -> Result<Self, Problem> {
+    pub async fn open_with(root: &Path, clock: Arc<dyn Clock>, around: HomeOptions) -> Result<Self, Problem> {
         let layout = Layout::new(root);
         let Some(mut home) = layout.read_home()? else {
             let problem = Problem::new(ErrorKind::Config, format!("`{}` is no home", root.display()));

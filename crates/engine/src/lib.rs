@@ -24,7 +24,7 @@ pub use crate::{
     content::{FolderNeeds, NODE_BYTES_MAX},
     data::{RowSlice, key_cell},
     engine::Engine,
-    home::Surroundings,
+    home::HomeOptions,
     known::Known,
     layout::{HOME_FORMAT, Layout},
     reference::{Reference, Selector},

@@ -9,7 +9,7 @@ use std::{
 
 use stemma_core::{ErrorKind, Problem, SystemClock};
 use stemma_delivery::Delivery;
-use stemma_engine::{Engine, FolderNeeds, Known, Surroundings};
+use stemma_engine::{Engine, FolderNeeds, HomeOptions, Known};
 use stemma_server::{App, app::AccessRules};
 use stemma_workspace::{
     Workspace,
@@ -136,7 +136,7 @@ impl OwnedHome {
     }
 
     async fn open(place: &HomePlace, lock: HomeLock, signing_key: Option<PathBuf>) -> Result<Self, Problem> {
-        let around = Surroundings { signing_key, folder_needs: Some(folder_needs(&place.dir)) };
+        let around = HomeOptions { signing_key, folder_needs: Some(folder_needs(&place.dir)) };
         let delivery = Delivery::open_with(&place.dir, Arc::new(SystemClock), around).await?;
         if let Ok(binary) = std::env::current_exe() {
             delivery.engine().set_model_server(vec![binary.into(), crate::sandboxed::ARGUMENT.into()]);

@@ -15,7 +15,7 @@ use stemma_core::{
     reproduction::{RepeatedOutput, ReproductionLevel},
 };
 use stemma_delivery::Delivery;
-use stemma_engine::Surroundings;
+use stemma_engine::HomeOptions;
 
 use crate::{
     serving::{ask, deployed},
@@ -171,7 +171,7 @@ async fn what_the_caller_and_the_folder_need_stays() {
     let World { folder: _folder, delivery, .. } = world;
     delivery.close().await;
     drop(delivery);
-    let around = Surroundings { folder_needs: Some(Arc::new(move || Ok([folders].into()))), ..Default::default() };
+    let around = HomeOptions { folder_needs: Some(Arc::new(move || Ok([folders].into()))), ..Default::default() };
     let delivery = Delivery::open_with(&home, Arc::new(SystemClock), around).await.unwrap();
     let litter = litter(&delivery);
     collect_keeping(&delivery, vec![callers]).await.unwrap();
@@ -198,7 +198,7 @@ async fn nothing_goes_where_a_folder_can_not_be_asked() {
     delivery.close().await;
     drop(delivery);
     let broken = || Err(Problem::new(ErrorKind::Corrupt, "`operations` is damaged in line 2"));
-    let around = Surroundings { folder_needs: Some(Arc::new(broken)), ..Default::default() };
+    let around = HomeOptions { folder_needs: Some(Arc::new(broken)), ..Default::default() };
     let delivery = Delivery::open_with(&home, Arc::new(SystemClock), around).await.unwrap();
     let refused = collect_keeping(&delivery, vec![]).await.unwrap_err();
     assert_eq!((refused.kind, refused.message.as_str()), (ErrorKind::Corrupt, "`operations` is damaged in line 2"));
