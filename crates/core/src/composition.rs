@@ -1,4 +1,4 @@
-//! Several models behind one endpoint: steps in a row, each fed from the request and from the steps before it.
+//! What answers behind an endpoint: a graph of steps, each fed from the request and from the steps before it.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    near,
+    Digest, near,
     signature::{Datatype, Field, Signature},
-    target::Target,
+    target::{Identity, StepKind, Target},
 };
 
-/// Most steps of a sequence.
+/// Most steps of a graph.
 pub const STEPS_MAX: usize = 32;
 /// What the caller sent, as a source.
 const REQUEST: &str = "request";
@@ -101,20 +101,105 @@ pub struct StepSpec {
     pub inputs: BTreeMap<String, Source>,
 }
 
-/// One model of a sequence, with the source of every input.
+/// A step, with the source of every input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     pub name: String,
-    pub target: Target,
-    /// Input of the model → where its value comes from.
+    #[serde(flatten)]
+    pub asks: Asked,
+    /// Input of what it asks → where its value comes from.
     pub inputs: BTreeMap<String, Source>,
 }
 
-/// Models in a row, and which of their outputs the caller gets. One model alone is a sequence of one step.
+/// What a step asks. This program asks model versions; the format has the rest, so that who reads a revision can tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Sequence {
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Asked {
+    Model {
+        #[serde(flatten)]
+        target: Target,
+        /// Absent in revisions of version 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        let_in: Option<LetIn>,
+    },
+    Feature {
+        #[serde(flatten)]
+        what: Identity,
+    },
+    Process {
+        #[serde(flatten)]
+        what: Identity,
+    },
+    Remote {
+        #[serde(flatten)]
+        what: Identity,
+    },
+    External {
+        #[serde(flatten)]
+        what: Identity,
+    },
+}
+
+/// By which rules a version may answer here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LetIn {
+    /// Digest of its model's policy, as canonical JSON, when it was let in.
+    pub policy: Digest,
+    /// The fact of the ledger that promoted it; absent for what is only tried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<u64>,
+}
+
+/// Steps that feed each other, and which of their outputs the caller gets. One model alone is a graph of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Graph {
     pub steps: Vec<Step>,
     pub outputs: Vec<Output>,
+}
+
+impl Asked {
+    /// A model version of which nobody said yet what let it in.
+    pub const fn model(target: Target) -> Self {
+        Self::Model { target, let_in: None }
+    }
+
+    pub const fn kind(&self) -> StepKind {
+        match self {
+            Self::Model { .. } => StepKind::Model,
+            Self::Feature { .. } => StepKind::Feature,
+            Self::Process { .. } => StepKind::Process,
+            Self::Remote { .. } => StepKind::Remote,
+            Self::External { .. } => StepKind::External,
+        }
+    }
+
+    /// The model version, if it is one.
+    pub const fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Model { target, .. } => Some(target),
+            Self::Feature { .. } | Self::Process { .. } | Self::Remote { .. } | Self::External { .. } => None,
+        }
+    }
+
+    pub fn what(&self) -> Identity {
+        match self {
+            Self::Model { target, .. } => Identity::Digest(target.digest),
+            Self::Feature { what } | Self::Process { what } | Self::Remote { what } | Self::External { what } => {
+                what.clone()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    /// `credit-score@1.1.0`, or `process b3:…`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.target(), self.what()) {
+            (Some(target), _) => write!(f, "{target}"),
+            (None, Identity::Digest(digest)) => write!(f, "{} {digest}", self.kind().as_str()),
+            (None, Identity::External(name)) => write!(f, "{} {name}", self.kind().as_str()),
+        }
+    }
 }
 
 /// A value of the answer.
@@ -124,17 +209,32 @@ pub struct Output {
     pub from: Source,
 }
 
-impl Sequence {
+impl Graph {
     /// One model: takes what it takes and gives what it gives.
     pub fn of_one(target: Target, signature: &Signature) -> Self {
         let name = target.model.to_string();
         let inputs = signature.inputs.iter().map(|field| (field.name.clone(), Source::request(&field.name))).collect();
         let outputs = own_outputs(&name, signature);
-        Self { steps: vec![Step { name, target, inputs }], outputs }
+        Self { steps: vec![Step { name, asks: Asked::model(target), inputs }], outputs }
     }
 
+    /// The model versions that it asks, in the order of the steps.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.steps.iter().map(|step| &step.target)
+        self.steps.iter().filter_map(|step| step.asks.target())
+    }
+
+    /// Whether it gives the same answers as another, whoever let the versions of each in.
+    pub fn computes_as(&self, other: &Self) -> bool {
+        let plain = |graph: &Self| {
+            let mut graph = graph.clone();
+            for step in &mut graph.steps {
+                if let Asked::Model { let_in, .. } = &mut step.asks {
+                    *let_in = None;
+                }
+            }
+            graph
+        };
+        plain(self) == plain(other)
     }
 
     /// Writes out what a declaration leaves unsaid, for steps in their order with the signatures of their models.
@@ -153,15 +253,12 @@ impl Sequence {
             for mapped in spec.inputs.keys().filter(|name| !signature.inputs.iter().any(|field| field.name == **name)) {
                 let known = signature.inputs.iter().map(|field| field.name.as_str());
                 let hint = near::hint(mapped, known, "see its signature");
-                faults.push(format!(
-                    "step `{}`: {}@{} has no input `{mapped}`; {hint}",
-                    spec.name, target.model, target.version
-                ));
+                faults.push(format!("step `{}`: {target} has no input `{mapped}`; {hint}", spec.name));
             }
             let source =
                 |field: &Field| spec.inputs.get(&field.name).cloned().unwrap_or_else(|| Source::request(&field.name));
             let inputs = signature.inputs.iter().map(|field| (field.name.clone(), source(field))).collect();
-            resolved.push(Step { name: spec.name, target, inputs });
+            resolved.push(Step { name: spec.name, asks: Asked::model(target), inputs });
         }
         if faults.is_empty() { Ok(Self { steps: resolved, outputs }) } else { Err(faults) }
     }
@@ -299,7 +396,7 @@ fn without_ones(shape: &[i64]) -> &[i64] {
     &shape[..kept]
 }
 
-/// Whether every value of one type is a value of the other. Only the widening that sequences do.
+/// Whether every value of one type is a value of the other. Only the widening that graphs do.
 pub fn widens(from: Datatype, to: Datatype) -> bool {
     from == to || (from == Datatype::Fp32 && to == Datatype::Fp64)
 }
@@ -309,7 +406,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Digest;
 
     fn field(name: &str, datatype: Datatype, shape: &[i64]) -> Field {
         Field { name: name.into(), datatype, shape: shape.into(), optional: false }
@@ -343,7 +439,7 @@ mod tests {
             (spec("limit", &[("score", score_input)]), target("credit-limit"), &limit),
         ];
         let outputs = outputs.iter().map(|(k, v)| ((*k).to_owned(), v.parse().unwrap())).collect();
-        Sequence::resolve(steps, &outputs)?.signature(&[&score, &limit])
+        Graph::resolve(steps, &outputs)?.signature(&[&score, &limit])
     }
 
     #[test]
@@ -393,15 +489,15 @@ mod tests {
     fn names_of_steps_are_checked() {
         let score = score();
         let steps = |name: &str| vec![(spec(name, &[("agee", "request.age")]), target("credit-score"), &score)];
-        let faults = Sequence::resolve(steps("request"), &BTreeMap::new()).unwrap_err();
+        let faults = Graph::resolve(steps("request"), &BTreeMap::new()).unwrap_err();
         assert!(faults[0].contains("can't name a step"), "{faults:?}");
         assert!(faults[1].contains("has no input `agee`; did you mean `age`?"), "{faults:?}");
-        assert!(Sequence::resolve(vec![], &BTreeMap::new()).is_err());
+        assert!(Graph::resolve(vec![], &BTreeMap::new()).is_err());
     }
 
     #[test]
     fn one_model_alone_keeps_its_contract() {
-        let alone = Sequence::of_one(target("credit-score"), &score());
+        let alone = Graph::of_one(target("credit-score"), &score());
         assert_eq!(alone.signature(&[&score()]).unwrap(), score());
     }
 
@@ -435,7 +531,7 @@ mod tests {
         Signature { inputs, outputs: vec![field("out", Datatype::Fp32, &[-1, 1])] }
     }
 
-    fn resolved(chain: &[Inputs], signatures: &[Signature]) -> Sequence {
+    fn resolved(chain: &[Inputs], signatures: &[Signature]) -> Graph {
         let spec_of = |(at, inputs): (usize, &Inputs)| {
             let source = |fed: &Fed| match fed {
                 Fed::ByCaller(field) => Source::request(format!("field{field}")),
@@ -446,7 +542,7 @@ mod tests {
         };
         let specs = chain.iter().enumerate().map(spec_of);
         let steps = specs.zip(signatures).map(|(spec, signature)| (spec, target("m"), signature)).collect();
-        Sequence::resolve(steps, &BTreeMap::new()).unwrap()
+        Graph::resolve(steps, &BTreeMap::new()).unwrap()
     }
 
     proptest! {
@@ -475,12 +571,12 @@ mod tests {
             later in any::<prop::sample::Index>(),
         ) {
             let signatures: Vec<Signature> = chain.iter().map(signature_of).collect();
-            let mut sequence = resolved(&chain, &signatures);
+            let mut graph = resolved(&chain, &signatures);
             let at = at.index(chain.len());
             let later = at + later.index(chain.len() - at);
-            let input = sequence.steps[at].inputs.values_mut().next().unwrap();
+            let input = graph.steps[at].inputs.values_mut().next().unwrap();
             *input = Source::output(format!("step{later}"), "out");
-            let faults = sequence.signature(&signatures.iter().collect::<Vec<_>>()).unwrap_err();
+            let faults = graph.signature(&signatures.iter().collect::<Vec<_>>()).unwrap_err();
             let expected = format!("`step{later}.out` is not known yet");
             prop_assert!(faults.len() == 1 && faults[0].contains(&expected), "{:?}", faults);
         }

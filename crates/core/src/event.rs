@@ -13,7 +13,7 @@ use crate::{
     lineage::{Certainty, EdgeKind, Node},
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, PromotionGrounds, Role, Stage},
-    route::Revision,
+    revision::Revision,
     signature::Signature,
     version::{Comparison, Step, VersionNumber},
 };

@@ -31,6 +31,7 @@ pub mod record;
 pub mod redact;
 pub mod refusal;
 pub mod reproduction;
+pub mod revision;
 pub mod route;
 pub mod signature;
 pub mod span;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Timestamp,
-    composition::{Sequence, Source},
+    composition::{Graph, Source},
     near,
     signature::{Datatype, Signature},
 };
@@ -82,8 +82,8 @@ impl Override {
         format!("{bound} when {}", when.join(" and "))
     }
 
-    /// All that can't work on what a sequence gives; `whole` is the sequence's contract.
-    pub fn faults(&self, name: &str, sequence: &Sequence, whole: &Signature) -> Vec<String> {
+    /// All that can't work on what a graph gives; `whole` is the graph's contract.
+    pub fn faults(&self, name: &str, graph: &Graph, whole: &Signature) -> Vec<String> {
         let mut faults = Vec::new();
         let output = &self.output;
         match whole.outputs.iter().find(|field| field.name == *output) {
@@ -106,7 +106,7 @@ impl Override {
             let source = &condition.value;
             let known = match &source.step {
                 None => whole.inputs.iter().any(|field| field.name == source.field),
-                Some(step) => sequence.steps.iter().any(|known| known.name == *step),
+                Some(step) => graph.steps.iter().any(|known| known.name == *step),
             };
             if !known {
                 faults.push(format!("override `{name}`: there is no `{source}`"));
@@ -186,7 +186,7 @@ mod tests {
         let outputs = vec![field("limit", Datatype::Fp32), field("label", Datatype::Bytes)];
         let whole = Signature { inputs: vec![field("age", Datatype::Fp32)], outputs };
         let target = Target { model: "m".parse().unwrap(), version: "1.0.0".parse().unwrap(), digest: Digest::of(b"") };
-        let faults = cap(rule).faults("cap", &Sequence::of_one(target, &whole), &whole);
+        let faults = cap(rule).faults("cap", &Graph::of_one(target, &whole), &whole);
         assert_eq!(faults.len(), expected.len(), "{faults:?}");
         for (fault, expected) in faults.iter().zip(expected) {
             assert!(fault.contains(expected), "{fault}");

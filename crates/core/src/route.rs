@@ -1,228 +1,217 @@
-//! How an endpoint answers: immutable deployment revisions, and the pure function from a request to an arm.
-
-use std::{collections::BTreeMap, fmt};
+//! How requests are divided among the arms of a revision: a pure function from a unit to an arm.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{
-    composition::{Sequence, Source, StepSpec},
-    name::{EndpointName, ProjectName},
-    overrule::Override,
-    signature::Signature,
-    target::Target,
-};
+use crate::overrule::Condition;
 
-/// What a prediction's answer waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+/// Units stand in one of so many places, which JSON and `f64` tell apart exactly.
+const BUCKETS: f64 = (1u64 << 53) as f64;
+
+/// What the division is for; it changes nothing in how it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum LogMode {
-    /// Answered only after the record is on disk.
-    #[default]
-    Durable,
-    /// Answered at once; a crash may lose the last moments, and what is lost is counted.
-    Fast,
-    Off,
+pub enum RouteKind {
+    /// One arm answers everybody.
+    Single,
+    /// What is new is tried on a share of the units, which keep it while the share grows.
+    Canary,
+    /// Arms are compared.
+    Experiment,
+    /// Shares follow what the arms earn.
+    Bandit,
 }
 
-/// Which models answer.
+impl RouteKind {
+    /// As in headers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Canary => "canary",
+            Self::Experiment => "experiment",
+            Self::Bandit => "bandit",
+        }
+    }
+}
+
+/// Which arm answers whom.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Route {
-    Single {
-        serves: Sequence,
-    },
-    /// A share of the units gets the new models, and keeps them while the share grows.
-    Canary {
-        stable: Sequence,
-        canary: Sequence,
-        weight_percent: f64,
-    },
+pub struct Route {
+    pub kind: RouteKind,
+    /// Separates this experiment's assignments from those of others; stays when only shares change.
+    pub salt: String,
+    /// Parts of the requests with shares of their own, in order: a request belongs to the first whose conditions hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<Partition>,
+    /// Of all requests that belong to no partition.
+    pub shares: Vec<Share>,
+    /// Version of the shares; 0 is what was deployed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub allocation: u64,
+    /// Arms that are asked besides, and whose answers nobody gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadow: Vec<String>,
+    /// The arm that answers when the chosen one can't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
 }
 
-/// One way to answer: its name in records and headers, and its models.
+/// A range of the units' places, in percent, and the arm that answers those who stand there.
+///
+/// Anchored ranges are what makes a growing share only gain units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Share {
+    pub arm: String,
+    pub from_percent: f64,
+    /// Not in the range any more.
+    pub to_percent: f64,
+}
+
+/// Requests of a kind, by what they say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Partition {
+    pub name: String,
+    /// All must hold.
+    pub when: Vec<Condition>,
+    pub shares: Vec<Share>,
+}
+
+/// The arm that a unit was assigned to, and what that follows from.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Arm<'a> {
-    pub variant: &'static str,
-    pub serves: &'a Sequence,
-    /// Share of the units, 0 to 1.
-    pub share: f64,
+pub struct Assignment<'a> {
+    pub arm: &'a str,
+    pub bucket: u64,
+    /// Probability with which a unit is assigned to this arm.
+    pub propensity: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Share {
+    fn of(arm: &str, from_percent: f64, to_percent: f64) -> Self {
+        Self { arm: arm.to_owned(), from_percent, to_percent }
+    }
+
+    /// How many of all units, from 0 to 1.
+    fn fraction(&self) -> f64 {
+        (self.to_percent - self.from_percent) / 100.0
+    }
 }
 
 impl Route {
-    /// The arms; the first is the one that answered before and defines the contract.
-    pub fn arms(&self) -> Vec<Arm<'_>> {
-        match self {
-            Self::Single { serves } => vec![Arm { variant: "single", serves, share: 1.0 }],
-            Self::Canary { stable, canary, weight_percent } => {
-                let share = weight_percent / 100.0;
-                vec![
-                    Arm { variant: "stable", serves: stable, share: 1.0 - share },
-                    Arm { variant: "canary", serves: canary, share },
-                ]
-            }
-        }
+    /// One arm answers everybody.
+    pub fn single(arm: &str, salt: String) -> Self {
+        Self::of(RouteKind::Single, salt, vec![Share::of(arm, 0.0, 100.0)])
     }
 
-    /// As in records and headers.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Single { .. } => "single",
-            Self::Canary { .. } => "canary",
-        }
+    /// The first arm answers all but a share of the units, which begins at 0 so that a greater one only adds to it.
+    pub fn canary(stable: &str, canary: &str, weight_percent: f64, salt: String) -> Self {
+        let shares = vec![Share::of(canary, 0.0, weight_percent), Share::of(stable, weight_percent, 100.0)];
+        Self::of(RouteKind::Canary, salt, shares)
     }
 
-    /// Every model version that may be asked, once each.
-    pub fn targets(&self) -> Vec<&Target> {
-        let mut targets: Vec<&Target> = Vec::new();
-        for target in self.arms().into_iter().flat_map(|arm| arm.serves.targets()) {
-            if !targets.contains(&target) {
-                targets.push(target);
-            }
-        }
-        targets
+    fn of(kind: RouteKind, salt: String, shares: Vec<Share>) -> Self {
+        Self { kind, salt, partitions: Vec::new(), shares, allocation: 0, shadow: Vec::new(), fallback: None }
     }
-}
 
-/// What people declare of an endpoint: `[endpoint.<name>]` of `stemma.toml`, or the arguments of a command.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EndpointSpec {
-    #[serde(default, rename = "step")]
-    pub steps: Vec<StepSpec>,
-    /// Output of the endpoint → where it comes from; empty: the outputs of the last step.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub outputs: BTreeMap<String, Source>,
-    #[serde(default, rename = "override", skip_serializing_if = "BTreeMap::is_empty")]
-    pub overrides: BTreeMap<String, Override>,
-    #[serde(default)]
-    pub log: LogMode,
-}
-
-impl EndpointSpec {
-    /// One model, as in `credit-score@champion`.
-    pub fn of_one(model: String, log: LogMode) -> Self {
-        let name = model.split('@').next().unwrap_or(&model).to_owned();
-        Self { steps: vec![StepSpec { name, model, inputs: BTreeMap::new() }], log, ..Self::default() }
-    }
-}
-
-/// The whole of one deployment revision. Hashed as canonical JSON; never changed once deployed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Revision {
-    /// Stored-format version, 1.
-    pub v: u32,
-    pub project: ProjectName,
-    pub endpoint: EndpointName,
-    /// The endpoint's number in its home; part of every prediction id.
-    pub ordinal: u16,
-    /// Counts from 1 within the endpoint.
-    pub number: u32,
-    pub route: Route,
-    /// Applied to the answer of whichever arm, in the order of their names.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub overrides: BTreeMap<String, Override>,
-    /// What callers send and get.
-    pub signature: Signature,
-    /// Separates this experiment's assignments from those of others; stays when only the share changes.
-    pub salt: String,
-    pub log: LogMode,
-}
-
-impl Revision {
-    /// Chooses the arm for a unit: the same revision and unit always give the same arm.
+    /// Chooses the arm for a unit of no partition: the same route and unit always give the same arm.
     ///
-    /// The canary's part of [0, 1) is anchored at 0, so that a greater share only adds units to it.
-    pub fn assign(&self, unit: &str) -> Arm<'_> {
-        self.route.arms()[self.assign_at(unit)]
+    /// `None` only for shares that [`Route::faults`] finds wrong.
+    pub fn assign(&self, unit: &str) -> Option<Assignment<'_>> {
+        let bucket = bucket(&self.salt, unit);
+        let place = bucket as f64 / BUCKETS;
+        let share = self.shares.iter().find(|share| place < share.to_percent / 100.0)?;
+        Some(Assignment { arm: &share.arm, bucket, propensity: self.share_of(&share.arm) })
     }
 
-    /// The place of that arm among [`Route::arms`].
-    pub fn assign_at(&self, unit: &str) -> usize {
-        match &self.route {
-            Route::Single { .. } => 0,
-            Route::Canary { weight_percent, .. } => usize::from(bucket(&self.salt, unit) < weight_percent / 100.0),
+    /// The share of an arm among units of no partition, from 0 to 1.
+    pub fn share_of(&self, arm: &str) -> f64 {
+        self.shares.iter().filter(|share| share.arm == arm).map(Share::fraction).sum()
+    }
+
+    /// All that is wrong with it for a revision with these arms.
+    pub fn faults(&self, arms: &[&str]) -> Vec<String> {
+        let mut faults = share_faults("the shares", &self.shares, arms);
+        for (at, partition) in self.partitions.iter().enumerate() {
+            let name = &partition.name;
+            faults.extend(share_faults(&format!("partition `{name}`"), &partition.shares, arms));
+            if self.partitions[..at].iter().any(|earlier| earlier.name == *name) {
+                faults.push(format!("two partitions are called `{name}`"));
+            }
         }
+        let besides =
+            self.shadow.iter().map(|arm| ("shadow", arm)).chain(self.fallback.iter().map(|arm| ("fallback", arm)));
+        faults
+            .extend(besides.filter(|(_, arm)| !arms.contains(&arm.as_str())).map(|(what, arm)| unknown_arm(what, arm)));
+        faults
     }
+}
 
-    /// The canary that runs in this revision and would not in one with the other route, or without any.
-    pub fn canary_ended_by(&self, next: Option<&Route>) -> Option<RunningCanary> {
-        let Route::Canary { stable, canary, weight_percent } = &self.route else {
-            return None;
-        };
-        if matches!(next, Some(Route::Canary { canary: kept, .. }) if kept == canary) {
-            return None;
+/// Ranges must follow each other from 0 to 100, so that every unit stands in one of them.
+fn share_faults(whose: &str, shares: &[Share], arms: &[&str]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut end = 0.0;
+    for share in shares {
+        if !arms.contains(&share.arm.as_str()) {
+            faults.push(unknown_arm(whose, &share.arm));
         }
-        let answering: Vec<&Target> = stable.targets().collect();
-        let tried = canary.targets().filter(|target| !answering.contains(target));
-        let versions = tried.map(|target| format!("{}@{}", target.model, target.version)).collect();
-        Some(RunningCanary { versions, weight_percent: *weight_percent })
-    }
-
-    /// The arm of a record.
-    pub fn arm(&self, variant: &str) -> Option<Arm<'_>> {
-        self.route.arms().into_iter().find(|arm| arm.variant == variant)
-    }
-}
-
-/// What is tried out on a share of the units.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunningCanary {
-    pub versions: Vec<String>,
-    pub weight_percent: f64,
-}
-
-impl fmt::Display for RunningCanary {
-    /// `credit-score@1.1.0, which answers 20 % of the units`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = if self.versions.len() == 1 { "answers" } else { "answer" };
-        write!(f, "{}, which {verb} {} % of the units", self.versions.join(", "), self.weight_percent)
-    }
-}
-
-/// The revisions to go back to, newest last, from the numbers that became live one after the other.
-///
-/// Deploying puts a revision on top; going back to one takes away everything above it, so what was abandoned is not
-/// gone back to.
-pub fn standing(activated: &[u32]) -> Vec<u32> {
-    let mut stack: Vec<u32> = Vec::new();
-    for number in activated {
-        match stack.iter().position(|standing| standing == number) {
-            Some(at) => stack.truncate(at + 1),
-            None => stack.push(*number),
+        if share.from_percent != end || !(share.from_percent..=100.0).contains(&share.to_percent) {
+            let (from, to) = (share.from_percent, share.to_percent);
+            faults.push(format!("{whose}: {from} to {to} % of `{}` does not go on from {end} %", share.arm));
         }
+        end = share.to_percent;
     }
-    stack
+    if end != 100.0 {
+        faults.push(format!("{whose} end at {end} %, not at 100 %"));
+    }
+    faults
 }
 
-/// Maps a unit to [0, 1) by XXH3-64 of `salt ‖ 0x00 ‖ unit`, taking the upper 53 bits.
+fn unknown_arm(whose: &str, arm: &str) -> String {
+    format!("{whose}: there is no arm `{arm}`")
+}
+
+/// Where a unit stands among 2^53 places: the upper bits of XXH3-64 of `salt ‖ 0x00 ‖ unit`.
 ///
 /// The same on every machine and in every process; independent between salts.
-pub fn bucket(salt: &str, unit: &str) -> f64 {
+pub fn bucket(salt: &str, unit: &str) -> u64 {
     let mut bytes = Vec::with_capacity(salt.len() + 1 + unit.len());
     bytes.extend_from_slice(salt.as_bytes());
     bytes.push(0);
     bytes.extend_from_slice(unit.as_bytes());
-    (xxh3_64(&bytes) >> 11) as f64 * 2f64.powi(-53)
+    xxh3_64(&bytes) >> 11
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::Digest;
+
+    /// As version 1 told where a unit stands.
+    fn place(salt: &str, unit: &str) -> f64 {
+        bucket(salt, unit) as f64 / BUCKETS
+    }
 
     #[test]
     fn buckets_are_frozen() {
-        let found = [bucket("seed", "a"), bucket("seed", "b"), bucket("", "")];
-        assert_eq!(found, FROZEN);
+        assert_eq!([place("seed", "a"), place("seed", "b"), place("", "")], FROZEN);
+        assert_eq!(bucket("seed", "a"), 4_089_099_642_262_096);
     }
     const FROZEN: [f64; 3] = [0.453981257282587, 0.5164204006997172, 0.7667827578327963];
 
+    fn canary(weight_percent: f64) -> Route {
+        Route::canary("stable", "canary", weight_percent, "credit-offer/new".to_owned())
+    }
+
     #[test]
-    fn shares_are_even_and_salts_independent() {
+    fn places_are_even_and_salts_independent() {
         let n = 100_000;
-        let low = |salt: &str, i: u32| bucket(salt, &i.to_string()) < 0.1;
+        let low = |salt: &str, i: u32| place(salt, &i.to_string()) < 0.1;
         let share = (0..n).filter(|i| low("one", *i)).count() as f64 / f64::from(n);
         assert!((share - 0.1).abs() < 0.004, "{share}");
         let both = (0..n).filter(|i| low("one", *i) && low("two", *i)).count() as f64 / f64::from(n);
@@ -230,74 +219,110 @@ mod tests {
     }
 
     #[test]
-    fn what_was_abandoned_is_not_gone_back_to() {
-        for (activated, expected) in [
-            (&[][..], &[][..]),
-            (&[1, 2, 3], &[1, 2, 3]),
-            (&[1, 2, 3, 2], &[1, 2]),
-            (&[1, 2, 3, 2, 4], &[1, 2, 4]),
-            (&[1, 2, 3, 2, 4, 2, 1], &[1]),
-            (&[1, 2, 1, 2], &[1, 2]),
-        ] {
-            assert_eq!(standing(activated), expected, "{activated:?}");
-        }
-    }
-
-    fn canary(weight_percent: f64) -> Revision {
-        let sequence = |model: &str| {
-            let target = Target {
-                model: model.parse().unwrap(),
-                version: "1.0.0".parse().unwrap(),
-                digest: Digest::of(model.as_bytes()),
-            };
-            Sequence::of_one(target, &Signature::default())
-        };
-        Revision {
-            v: 1,
-            project: ProjectName::default_project(),
-            endpoint: "credit-offer".parse().unwrap(),
-            ordinal: 0,
-            number: 1,
-            route: Route::Canary { stable: sequence("old"), canary: sequence("new"), weight_percent },
-            overrides: BTreeMap::new(),
-            signature: Signature::default(),
-            salt: "credit-offer/new".into(),
-            log: LogMode::Durable,
-        }
-    }
-
-    #[test]
-    fn a_canary_ends_unless_the_next_route_has_it_too() {
-        let running = canary(20.0);
-        let ended = |next: Option<&Route>| running.canary_ended_by(next).map(|canary| canary.to_string());
-        assert_eq!(ended(None).unwrap(), "new@1.0.0, which answers 20 % of the units");
-        let Route::Canary { stable, canary: tried, .. } = running.route.clone() else { panic!("a canary") };
-        assert!(ended(Some(&Route::Single { serves: tried.clone() })).is_some());
-        let swapped = Route::Canary { stable: tried, canary: stable.clone(), weight_percent: 20.0 };
-        assert!(ended(Some(&swapped)).is_some());
-        assert_eq!(ended(Some(&canary(50.0).route)), None);
-        let single = Revision { route: Route::Single { serves: stable }, ..running.clone() };
-        assert_eq!(single.canary_ended_by(None), None);
-    }
-
-    #[test]
     fn a_growing_canary_only_gains_units() {
-        let steps: Vec<Revision> = [0.0, 1.0, 10.0, 10.01, 50.0, 100.0].into_iter().map(canary).collect();
+        let steps: Vec<Route> = [0.0, 1.0, 10.0, 10.01, 50.0, 100.0].into_iter().map(canary).collect();
         for i in 0..20_000 {
             let unit = format!("customer-{i}");
-            let in_canary: Vec<bool> = steps.iter().map(|r| r.assign(&unit).variant == "canary").collect();
+            let in_canary: Vec<bool> = steps.iter().map(|route| route.assign(&unit).unwrap().arm == "canary").collect();
             assert!(in_canary.is_sorted(), "{unit} left the canary while it grew: {in_canary:?}");
             assert!(!in_canary[0] && in_canary[5]);
         }
     }
 
     #[test]
-    fn a_canary_gets_exactly_its_share() {
-        let revision = canary(10.0);
-        let n = 1_000_000;
-        let hits = (0..n).filter(|i| revision.assign(&i.to_string()).variant == "canary").count();
-        assert!((hits as f64 / f64::from(n) - 0.1).abs() < 0.001, "{hits}");
-        let shares: f64 = revision.route.arms().iter().map(|arm| arm.share).sum();
-        assert_eq!(shares, 1.0);
+    fn an_arm_may_have_several_ranges() {
+        // a control of the size of the canary, so that both can be compared while they grow
+        let shares = vec![
+            Share::of("canary", 0.0, 10.0),
+            Share::of("stable", 10.0, 50.0),
+            Share::of("control", 50.0, 60.0),
+            Share::of("stable", 60.0, 100.0),
+        ];
+        let route = Route { shares, ..canary(10.0) };
+        assert_eq!(route.faults(&["stable", "canary", "control"]), [""; 0]);
+        assert_eq!([route.share_of("canary"), route.share_of("control"), route.share_of("stable")], [0.1, 0.1, 0.8]);
+        assert_eq!(route.faults(&["stable", "canary"]), ["the shares: there is no arm `control`"]);
+    }
+
+    #[test]
+    fn what_is_no_division_is_told() {
+        let faults = |ranges: &[(f64, f64)]| {
+            let shares = ranges.iter().map(|(from, to)| Share::of("a", *from, *to)).collect();
+            Route { shares, ..Route::single("a", String::new()) }.faults(&["a"])
+        };
+        assert_eq!(faults(&[(0.0, 40.0), (40.0, 40.0), (40.0, 100.0)]), [""; 0]);
+        assert_eq!(faults(&[]), ["the shares end at 0 %, not at 100 %"]);
+        assert_eq!(faults(&[(0.0, 40.0), (50.0, 100.0)]), ["the shares: 50 to 100 % of `a` does not go on from 40 %"]);
+        assert_eq!(faults(&[(0.0, 60.0), (50.0, 100.0)]).len(), 1);
+        assert_eq!(faults(&[(0.0, f64::NAN)]).len(), 2);
+        assert_eq!(faults(&[(0.0, 110.0)]).len(), 2);
+        let shadowed =
+            Route { shadow: vec!["b".into()], fallback: Some("c".into()), ..Route::single("a", String::new()) };
+        assert_eq!(shadowed.faults(&["a"]), ["shadow: there is no arm `b`", "fallback: there is no arm `c`"]);
+    }
+
+    /// Any number of arms that divide all units among them.
+    fn any_route() -> impl Strategy<Value = Route> {
+        let ends = prop::collection::vec(0.0..100.0f64, 0..6);
+        ("[a-z]{0,8}", ends, any::<bool>()).prop_map(|(salt, mut ends, again)| {
+            ends.sort_by(f64::total_cmp);
+            ends.push(100.0);
+            let mut from = 0.0;
+            let share = |(at, to): (usize, f64)| {
+                // the first arm may have another range at the end
+                let arm = if again && to == 100.0 { 0 } else { at };
+                let share = Share::of(&format!("arm{arm}"), from, to);
+                from = to;
+                share
+            };
+            let shares = ends.into_iter().enumerate().map(share).collect();
+            Route { shares, ..Route::single("", salt) }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_unit_has_one_arm_which_is_always_the_same(route in any_route(), unit in "\\PC{0,12}") {
+            let arms: Vec<&str> = route.shares.iter().map(|share| share.arm.as_str()).collect();
+            prop_assert_eq!(route.faults(&arms), Vec::<String>::new());
+            let assigned = route.assign(&unit).unwrap();
+            let again = route.clone();
+            prop_assert_eq!(Some(assigned), again.assign(&unit));
+            prop_assert!(assigned.bucket < 1 << 53);
+            let held = serde_json::to_string(&assigned.bucket).unwrap().parse::<f64>().unwrap();
+            prop_assert_eq!(held as u64, assigned.bucket);
+            let holds = |share: &&Share| {
+                let place = assigned.bucket as f64 / BUCKETS;
+                share.from_percent / 100.0 <= place && place < share.to_percent / 100.0
+            };
+            let holding: Vec<&str> = route.shares.iter().filter(holds).map(|share| share.arm.as_str()).collect();
+            prop_assert_eq!(holding, [assigned.arm]);
+            prop_assert_eq!(assigned.propensity, route.share_of(assigned.arm));
+        }
+
+        #[test]
+        fn arms_get_their_shares_within_binomial_bounds(route in any_route()) {
+            let n = 20_000;
+            let mut hits = std::collections::BTreeMap::<String, u32>::new();
+            for unit in 0..n {
+                *hits.entry(route.assign(&unit.to_string()).unwrap().arm.to_owned()).or_default() += 1;
+            }
+            let mut whole = 0.0;
+            for arm in route.shares.iter().map(|share| &share.arm).collect::<std::collections::BTreeSet<_>>() {
+                let share = route.share_of(arm);
+                whole += share;
+                let (expected, spread) = (share * f64::from(n), (share * (1.0 - share) * f64::from(n)).sqrt());
+                let found = f64::from(hits.get(arm).copied().unwrap_or(0));
+                prop_assert!((found - expected).abs() <= 5.0 * spread + 1.0, "{}: {} of {}", arm, found, expected);
+            }
+            prop_assert!((whole - 1.0).abs() < 1e-12, "{}", whole);
+        }
+
+        /// The rule of version 1, as it was: `bucket < weight`.
+        #[test]
+        fn a_canary_is_drawn_as_version_1_drew_it(weight in 0.0..=100.0f64, unit in "[a-z0-9-]{0,10}") {
+            let was_canary = place("credit-offer/new", &unit) < weight / 100.0;
+            prop_assert_eq!(canary(weight).assign(&unit).unwrap().arm == "canary", was_canary);
+        }
     }
 }

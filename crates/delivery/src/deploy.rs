@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use stemma_api::types::{Deploy, DeployedRevision};
 use stemma_core::{
     Problem, Refusal, canonical,
-    composition::{Sequence, StepSpec},
+    composition::{Graph, StepSpec},
     event::Event,
     id::RequestId,
     name::{EndpointName, ProjectName},
     overrule::{OVERRIDES_MAX, Override},
-    route::{Revision, Route},
+    revision::{Arm, Forcing, REVISION_VERSION, Revision, UnitSource, arm, canary_salt},
+    route::Route,
     signature::Signature,
     target::Target,
 };
@@ -20,12 +21,12 @@ use crate::{
     Delivery,
     publish::republish_routes,
     rollout::{check_weight, keeps_canary},
-    standing::{may_serve, may_try},
+    standing::{may_serve, may_try, note_let_in},
 };
 
-/// A sequence whose steps fit, and its contract.
+/// A graph whose steps fit, and its contract.
 struct Fitted {
-    sequence: Sequence,
+    graph: Graph,
     signature: Signature,
 }
 
@@ -53,42 +54,58 @@ impl Delivery {
         deploy: &Deploy,
     ) -> Result<Vec<Event>, Problem> {
         let stable = self.fit(project, endpoint, deploy, &deploy.spec.steps).await?;
-        for target in stable.sequence.targets() {
+        for target in stable.graph.targets() {
             may_serve(self.known(), project, target).await?;
         }
         check_overrides(endpoint, &deploy.spec.overrides, &stable)?;
-        let (route, salt) = match &deploy.canary {
-            None => (Route::Single { serves: stable.sequence }, endpoint.to_string()),
-            Some(canary) => {
-                check_weight(canary.weight_percent)?;
-                let tried = self.fit_canary(project, endpoint, deploy, &canary.model, &stable).await?;
-                // another canary is tried on other units
-                let (digest, _) = canonical::digest(&tried).map_err(internal)?;
-                let weight_percent = canary.weight_percent;
-                let route = Route::Canary { stable: stable.sequence, canary: tried, weight_percent };
-                (route, format!("{endpoint}/{}", digest.short()))
-            }
-        };
-        let (mut events, ordinal, number) = self.next_place(project, endpoint).await?;
-        if !deploy.end_canary
-            && let Some(live) = self.known().live_revision_if_any(endpoint).await?
-        {
-            keeps_canary(&live.revision, Some(&route))?;
+        let signature = stable.signature.clone();
+        let (mut arms, route) = self.divide(project, endpoint, deploy, stable).await?;
+        for arm in &mut arms {
+            note_let_in(self.known(), project, &mut arm.graph).await?;
         }
+        let (mut events, ordinal, number) = self.next_place(project, endpoint).await?;
         let revision = Revision {
-            v: 1,
+            v: REVISION_VERSION,
             project: project.clone(),
             endpoint: endpoint.clone(),
             ordinal,
             number,
+            arms,
             route,
+            unit: UnitSource::Named,
+            force: Forcing::Off,
             overrides: deploy.spec.overrides.clone(),
-            signature: stable.signature,
-            salt,
+            signature,
             log: deploy.spec.log,
         };
+        if !deploy.end_canary
+            && let Some(live) = self.known().live_revision_if_any(endpoint).await?
+        {
+            keeps_canary(&live.revision, Some(&revision))?;
+        }
         events.push(revision_event(self, project, revision, &deploy.reason).await?);
         Ok(events)
+    }
+
+    /// The arms, and who is answered by which.
+    async fn divide(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        deploy: &Deploy,
+        stable: Fitted,
+    ) -> Result<(Vec<Arm>, Route), Problem> {
+        let named = |name: &str, graph| Arm { name: name.to_owned(), graph };
+        let Some(canary) = &deploy.canary else {
+            let route = Route::single(arm::SINGLE, endpoint.to_string());
+            return Ok((vec![named(arm::SINGLE, stable.graph)], route));
+        };
+        check_weight(canary.weight_percent)?;
+        let tried = self.fit_canary(project, endpoint, deploy, &canary.model, &stable).await?;
+        // another canary is tried on other units
+        let salt = canary_salt(endpoint, &tried).map_err(internal)?;
+        let route = Route::canary(arm::STABLE, arm::CANARY, canary.weight_percent, salt);
+        Ok((vec![named(arm::STABLE, stable.graph), named(arm::CANARY, tried)], route))
     }
 
     /// Resolves the steps, loads every model (it must load before anybody is sent to it) and checks that they fit.
@@ -109,15 +126,15 @@ impl Delivery {
         let signatures: Vec<&Signature> = models.iter().map(|model| model.signature()).collect();
         let named = steps.iter().cloned().zip(targets).zip(&signatures);
         let named = named.map(|((step, target), signature)| (step, target, *signature)).collect();
-        let fitted = Sequence::resolve(named, &deploy.spec.outputs)
-            .and_then(|sequence| sequence.signature(&signatures).map(|signature| Fitted { sequence, signature }));
+        let fitted = Graph::resolve(named, &deploy.spec.outputs)
+            .and_then(|graph| graph.signature(&signatures).map(|signature| Fitted { graph, signature }));
         fitted.map_err(|faults| {
             let refusal = Refusal::new(format!("the steps of `{endpoint}` do not fit together"));
             refusal.missing(faults).hint(format!("see `[endpoint.{endpoint}]` in stemma.toml")).into()
         })
     }
 
-    /// The sequence with the canary's version in place of the version of its model.
+    /// The graph with the canary's version in place of the version of its model.
     async fn fit_canary(
         &self,
         project: &ProjectName,
@@ -125,33 +142,33 @@ impl Delivery {
         deploy: &Deploy,
         canary: &str,
         stable: &Fitted,
-    ) -> Result<Sequence, Problem> {
+    ) -> Result<Graph, Problem> {
         let version = find_model_reference(self.known(), project, canary).await?;
         let mut steps = deploy.spec.steps.clone();
         let mut replaced = false;
-        for (step, known) in steps.iter_mut().zip(&stable.sequence.steps) {
-            if known.target.model == version.model {
+        for (step, known) in steps.iter_mut().zip(stable.graph.targets()) {
+            if known.model == version.model {
                 step.model = version.name();
                 replaced = true;
             }
         }
         if !replaced {
-            let models: Vec<&str> = stable.sequence.targets().map(|target| target.model.as_str()).collect();
+            let models: Vec<&str> = stable.graph.targets().map(|target| target.model.as_str()).collect();
             let message = format!("endpoint `{endpoint}` asks no model `{}`", version.model);
             return Err(Problem::invalid(message).hint(format!("it asks {}", models.join(", "))));
         }
         let tried = self.fit(project, endpoint, deploy, &steps).await?;
-        if tried.sequence == stable.sequence {
+        if tried.graph == stable.graph {
             let message = format!("{} answers behind `{endpoint}` already", version.name());
             return Err(Refusal::new(message).hint("try another version out").into());
         }
-        for target in tried.sequence.targets() {
+        for target in tried.graph.targets() {
             may_try(self.known(), project, target).await?;
         }
         let changes = stable.signature.changes_to(&tried.signature);
         let breaking: Vec<String> = changes.into_iter().filter(|one| one.breaking).map(|one| one.what).collect();
         if breaking.is_empty() {
-            return Ok(tried.sequence);
+            return Ok(tried.graph);
         }
         let message = format!("{} does not keep what callers of `{endpoint}` rely on", version.name());
         Err(Refusal::new(message).missing(breaking).hint("deploy it behind an endpoint of its own").into())
@@ -178,13 +195,18 @@ impl Delivery {
     }
 }
 
-/// Stores a revision's body, then tells that it was deployed.
+/// Stores a revision's body, then tells that it was deployed. What can't act here must not look as if it did.
 pub(crate) async fn revision_event(
     delivery: &Delivery,
     project: &ProjectName,
     mut revision: Revision,
     reason: &str,
 ) -> Result<Event, Problem> {
+    let mut faults = revision.faults();
+    faults.extend(revision.beyond_this_program());
+    if !faults.is_empty() {
+        return Err(Refusal::new(format!("`{}` can't answer like this", revision.endpoint)).missing(faults).into());
+    }
     revision.make_fit();
     let (digest, bytes) = canonical::digest(&revision).map_err(internal)?;
     delivery.engine().put_content(project, bytes).await?;
@@ -207,7 +229,7 @@ fn check_overrides(
 ) -> Result<(), Problem> {
     let rules = overrides.iter();
     let mut faults: Vec<String> =
-        rules.flat_map(|(name, rule)| rule.faults(name, &fitted.sequence, &fitted.signature)).collect();
+        rules.flat_map(|(name, rule)| rule.faults(name, &fitted.graph, &fitted.signature)).collect();
     if overrides.len() > OVERRIDES_MAX {
         faults.push(format!("there are {} overrides; at most {OVERRIDES_MAX} are possible", overrides.len()));
     }

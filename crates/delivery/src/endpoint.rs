@@ -5,8 +5,8 @@ use stemma_core::{
     Problem,
     name::{EndpointName, ProjectName},
     policy::{Action, Stage},
-    prediction::{PredictionId, PredictionRecord},
-    route::{Arm, Revision},
+    prediction::{NodeRecord, PredictionId, PredictionRecord},
+    revision::{Arm, Revision},
 };
 use stemma_engine::{Caller, Known, problem::internal, resolve::find_version};
 use stemma_gateway::table::arm_key;
@@ -64,19 +64,19 @@ impl Delivery {
     }
 
     fn arms(&self, live: &Revision) -> Vec<ArmStatus> {
-        let status = |arm: Arm<'_>| {
-            let stats = self.gateway().arm_stats(&live.endpoint, &arm_key(live, arm.variant));
+        let status = |arm: &Arm| {
+            let stats = self.gateway().arm_stats(&live.endpoint, &arm_key(live, &arm.name));
             ArmStatus {
-                variant: arm.variant.to_owned(),
-                share: arm.share,
-                versions: arm.serves.targets().map(|one| format!("{}@{}", one.model, one.version)).collect(),
+                variant: arm.name.clone(),
+                share: live.route.share_of(&arm.name),
+                versions: arm.graph.targets().map(ToString::to_string).collect(),
                 answered: stats.as_ref().map_or(0, |stats| stats.answered),
                 failed: stats.as_ref().map_or(0, |stats| stats.failed),
                 latency_us_p50: stats.as_ref().and_then(|stats| stats.latency_us_p50),
                 latency_us_p99: stats.as_ref().and_then(|stats| stats.latency_us_p99),
             }
         };
-        live.route.arms().into_iter().map(status).collect()
+        live.arms.iter().map(status).collect()
     }
 
     fn endpoint_stats(&self, endpoint: &EndpointName) -> EndpointStats {
@@ -98,7 +98,8 @@ impl Delivery {
         let summary = |(prediction, record): (PredictionId, PredictionRecord)| PredictionSummary {
             prediction,
             time: record.time,
-            version: record.nodes.iter().map(|n| format!("{}@{}", n.model, n.version)).collect::<Vec<_>>().join(", "),
+            version: record.nodes.iter().map(NodeRecord::asked).collect::<Vec<_>>().join(", "),
+            failure: record.outcome.message().map(str::to_owned),
             outputs: record.outputs,
             latency_us: record.latency_us,
         };
@@ -117,7 +118,7 @@ pub(crate) async fn alarms(known: &Known, live: &DeployedRevision) -> Result<Vec
             format!("override `{name}` expired at {since} and is ignored; it is owned by {}", rule.owner)
         })
         .collect();
-    for target in revision.route.targets() {
+    for target in revision.targets() {
         let version = find_version(known, &revision.project, &target.model, &target.version.to_string()).await?;
         if version.stage == Stage::Archived {
             alarms.push(format!("{} is archived and still answers", version.name()));

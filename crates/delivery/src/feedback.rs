@@ -9,9 +9,10 @@ use stemma_api::types::{Feedback, SendFeedback};
 use stemma_core::{
     Digest, ErrorKind, Problem, near,
     policy::Action,
-    prediction::{PredictionId, PredictionRecord},
+    prediction::{NodeRecord, PredictionId, PredictionRecord},
     redact::redact_text,
     signature::Datatype,
+    target::StepKind,
 };
 use stemma_engine::{Caller, Known};
 
@@ -74,7 +75,7 @@ impl Delivery {
 }
 
 async fn possible_labels(known: &Known, record: &PredictionRecord) -> Result<PossibleLabels, Problem> {
-    let digests: BTreeSet<Digest> = record.nodes.iter().map(|node| node.digest).collect();
+    let digests: BTreeSet<Digest> = record.nodes.iter().filter_map(loaded).collect();
     let (mut classes, mut has_numbers) = (Vec::new(), false);
     for digest in digests {
         match known.load_model(digest).await?.classes() {
@@ -88,6 +89,14 @@ async fn possible_labels(known: &Known, record: &PredictionRecord) -> Result<Pos
         true => PossibleLabels::Any,
         false => PossibleLabels::Known { classes, has_numbers },
     })
+}
+
+/// The model that a step asked, if it is one that is here.
+fn loaded(node: &NodeRecord) -> Option<Digest> {
+    match node.kind {
+        StepKind::Model => node.what.digest(),
+        StepKind::Feature | StepKind::Process | StepKind::Remote | StepKind::External => None,
+    }
 }
 
 fn check(send: &SendFeedback) -> Result<(), Problem> {

@@ -12,7 +12,7 @@ use stemma_core::{
     name::{EndpointName, ModelName, ProjectName},
     policy::Stage,
     record::RunRecord,
-    route::LogMode,
+    revision::LogMode,
 };
 use stemma_engine::{
     Caller, Known,
@@ -245,11 +245,11 @@ fn impacted_revision(
     impacted: impl Fn(&str) -> bool,
 ) -> ImpactedRevision {
     let (mut versions, mut predictions) = (BTreeSet::new(), 0);
-    for arm in revision.revision.route.arms() {
-        let names = arm.serves.targets().map(|target| format!("{}@{}", target.model, target.version));
+    for arm in &revision.revision.arms {
+        let names = arm.graph.targets().map(ToString::to_string);
         let names: Vec<String> = names.filter(|name| impacted(name)).collect();
         if !names.is_empty() {
-            predictions += counts.get(&(revision.revision.number, arm.variant.to_owned())).copied().unwrap_or(0);
+            predictions += counts.get(&(revision.revision.number, arm.name.clone())).copied().unwrap_or(0);
         }
         versions.extend(names);
     }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use stemma_api::types::{DeployedRevision, TakenDown};
-use stemma_core::{Digest, Problem, route::standing, target::Target};
+use stemma_core::{Digest, Problem, revision::standing, target::Target};
 use stemma_engine::{Known, problem::internal};
 use stemma_gateway::{Endpoint, Routes, Runtime};
 use stemma_onnx::Model;
@@ -88,7 +88,7 @@ async fn load_endpoint(
     if let Some(known) = known.filter(|known| known.revision_digest() == deployed.digest) {
         return Ok(Arc::clone(known));
     }
-    let models = load_models(delivery.known(), &deployed.revision.route.targets()).await?;
+    let models = load_models(delivery.known(), &deployed.revision.targets()).await?;
     let load = |target: &Target| in_process(&models, target);
     let counters = delivery.gateway().counters();
     Endpoint::load(deployed.revision, deployed.digest, counters, &load).map(Arc::new).map_err(internal)

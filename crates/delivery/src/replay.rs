@@ -21,8 +21,14 @@ impl Delivery {
     /// compares everything that was recorded.
     pub async fn replay(&self, caller: &Caller, prediction: &PredictionId) -> Result<Replay, Problem> {
         let record = find_prediction(self, caller, prediction).await?.record;
-        if let Outcome::Failed { message } = &record.outcome {
-            return Err(Problem::invalid(format!("this prediction failed when it was made: {message}")));
+        match &record.outcome {
+            Outcome::Answered => {}
+            Outcome::Failed { message, .. } => {
+                return Err(Problem::invalid(format!("this prediction failed when it was made: {message}")));
+            }
+            Outcome::Refused { message, .. } => {
+                return Err(Problem::invalid(format!("this request was refused when it was made: {message}")));
+            }
         }
         let ran = self.run_again(&record).await?;
         let outputs = ran.result.map_err(|failure| match failure {
@@ -50,14 +56,15 @@ impl Delivery {
     /// Loads what the record's revision says and runs it at the record's time.
     async fn run_again(&self, record: &PredictionRecord) -> Result<Ran, Problem> {
         let revision = self.known().revision_by_digest(record).await?.revision;
-        let arm = revision.arm(&record.variant).ok_or_else(|| {
-            let message = format!("revision {}#{} has no arm `{}`", record.endpoint, record.revision, record.variant);
+        let name = record.arm.as_ref().map(|arm| arm.name.as_str()).unwrap_or_default();
+        let arm = revision.arm(name).ok_or_else(|| {
+            let message = format!("revision {}#{} has no arm `{name}`", record.endpoint, record.revision);
             Problem::new(ErrorKind::Corrupt, message)
         })?;
-        let targets: Vec<&Target> = arm.serves.targets().collect();
+        let targets: Vec<&Target> = arm.graph.targets().collect();
         let models = load_models(self.known(), &targets).await?;
         let load = |target: &Target| in_process(&models, target);
-        let program = Program::load(arm.serves, &revision.overrides, &load).map_err(internal)?;
+        let program = Program::load(&arm.graph, &revision.overrides, &load).map_err(internal)?;
         let inputs = logged::to_tensors(&record.inputs)
             .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("the recorded input can't be read: {error}")))?;
         let time = record.time;
@@ -85,12 +92,14 @@ fn compare_nodes(recorded: &[NodeRecord], ran: &[StepRan]) -> Result<Vec<NodeCom
     let mut compared = Vec::new();
     for (recorded, step) in recorded.iter().zip(ran) {
         let replayed = logged::from_tensors(&step.outputs);
+        let digest = recorded.what.digest().ok_or_else(|| {
+            Problem::invalid(format!("step `{}` asked {}, which can't be asked again", recorded.node, recorded.asked()))
+        })?;
         compared.push(NodeComparison {
             node: recorded.node.clone(),
-            version: format!("{}@{}", recorded.model, recorded.version),
-            digest: recorded.digest,
-            same_bits: recorded.digest == step.target.digest
-                && (recorded.outputs.is_empty() || recorded.outputs == replayed),
+            version: recorded.asked(),
+            digest,
+            same_bits: digest == step.target.digest && (recorded.outputs.is_empty() || recorded.outputs == replayed),
         });
     }
     if recorded.len() == ran.len() {

@@ -7,7 +7,7 @@ use stemma_core::{
     id::RequestId,
     name::{EndpointName, ProjectName},
     policy::Stage,
-    route::standing,
+    revision::standing,
 };
 use stemma_engine::{Caller, Known, resolve::find_version};
 
@@ -50,7 +50,7 @@ impl Delivery {
             None => revision_before(self.known(), endpoint).await?,
         };
         let revision = self.known().revision(endpoint, number).await?;
-        for target in revision.revision.route.targets() {
+        for target in revision.revision.targets() {
             let version = find_version(self.known(), project, &target.model, &target.version.to_string()).await?;
             if version.stage == Stage::Archived {
                 let message = format!("{} of revision {endpoint}#{number} is archived", version.name());
@@ -58,7 +58,7 @@ impl Delivery {
             }
         }
         if !rollback.end_canary {
-            keeps_canary(&live, Some(&revision.revision.route))?;
+            keeps_canary(&live, Some(&revision.revision))?;
         }
         let (project, endpoint) = (project.clone(), endpoint.clone());
         Ok(vec![Event::RevisionActivated { project, endpoint, number, from, reason: rollback.reason.clone() }])

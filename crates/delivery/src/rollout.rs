@@ -6,7 +6,8 @@ use stemma_core::{
     event::Event,
     id::RequestId,
     name::{EndpointName, ProjectName},
-    route::{Revision, Route},
+    revision::{Arm, REVISION_VERSION, Revision, arm},
+    route::Route,
 };
 use stemma_engine::Caller;
 
@@ -14,7 +15,7 @@ use crate::{
     Delivery,
     deploy::{deployed_number, revision_event},
     publish::republish_routes,
-    standing::{may_serve, may_try},
+    standing::{may_serve, may_try, note_let_in},
 };
 
 impl Delivery {
@@ -41,34 +42,40 @@ impl Delivery {
     ) -> Result<Vec<Event>, Problem> {
         let found = self.known().found_endpoint(project, endpoint).await?;
         let live = self.known().live_revision(endpoint).await?.revision;
-        let Route::Canary { stable, canary, .. } = live.route else {
+        let Some((stable, canary)) = live.canary_arms().map(|(stable, canary)| (stable.clone(), canary.clone())) else {
             return Err(Refusal::new(format!("endpoint `{endpoint}` has no canary"))
                 .hint(format!("`stemma deploy {endpoint} --canary MODEL@VERSION --weight PERCENT` begins one"))
                 .into());
         };
-        let (route, salt) = match change.act {
+        let single = |graph| vec![Arm { name: arm::SINGLE.to_owned(), graph }];
+        let for_everybody = || Route::single(arm::SINGLE, endpoint.to_string());
+        let (mut arms, route) = match change.act {
             RolloutAct::Weight { percent } => {
                 check_weight(percent)?;
                 for target in canary.targets() {
                     may_try(self.known(), project, target).await?;
                 }
-                (Route::Canary { stable, canary, weight_percent: percent }, live.salt)
+                let route = Route::canary(arm::STABLE, arm::CANARY, percent, live.route.salt.clone());
+                (live.arms.clone(), route)
             }
             RolloutAct::Promote => {
                 for target in canary.targets() {
                     may_serve(self.known(), project, target).await?;
                 }
-                (Route::Single { serves: canary }, endpoint.to_string())
+                (single(canary), for_everybody())
             }
-            RolloutAct::Abort => (Route::Single { serves: stable }, endpoint.to_string()),
+            RolloutAct::Abort => (single(stable), for_everybody()),
         };
-        let next = Revision { number: found.revisions + 1, route, salt, ..live };
+        for arm in &mut arms {
+            note_let_in(self.known(), project, &mut arm.graph).await?;
+        }
+        let next = Revision { v: REVISION_VERSION, number: found.revisions + 1, arms, route, ..live };
         Ok(vec![revision_event(self, project, next, &change.reason).await?])
     }
 }
 
 /// Refuses what would end a running canary without having been told to.
-pub(crate) fn keeps_canary(live: &Revision, next: Option<&Route>) -> Result<(), Problem> {
+pub(crate) fn keeps_canary(live: &Revision, next: Option<&Revision>) -> Result<(), Problem> {
     let Some(canary) = live.canary_ended_by(next) else {
         return Ok(());
     };

@@ -1,7 +1,13 @@
 //! Which versions may answer: everybody, or some as a canary.
 
 use stemma_api::types::ModelVersion;
-use stemma_core::{Problem, Refusal, name::ProjectName, policy::Stage, target::Target};
+use stemma_core::{
+    Problem, Refusal,
+    composition::{Asked, Graph},
+    name::ProjectName,
+    policy::Stage,
+    target::Target,
+};
 use stemma_engine::{Known, model::promote::promotion_grounds, resolve::find_version};
 
 /// Only what was promoted to production may answer everybody.
@@ -35,6 +41,16 @@ pub(crate) async fn may_try(known: &Known, project: &ProjectName, target: &Targe
             .hint(format!("`stemma gate {name}` runs its gates; `stemma approve {name}` is for somebody else"))
             .into()),
     }
+}
+
+/// Notes of each version in a graph by which rules it may answer.
+pub(crate) async fn note_let_in(known: &Known, project: &ProjectName, graph: &mut Graph) -> Result<(), Problem> {
+    for step in &mut graph.steps {
+        if let Asked::Model { target, let_in } = &mut step.asks {
+            *let_in = Some(known.let_in(project, target).await?);
+        }
+    }
+    Ok(())
 }
 
 async fn missing_for_production(

@@ -16,14 +16,13 @@ impl Delivery {
         let revision = self.known().revision_by_digest(&found.record).await?;
         let project = revision.revision.project.clone();
         let mut models = Vec::new();
-        for (at, node) in found.record.nodes.iter().enumerate() {
-            if found.record.nodes[..at]
-                .iter()
-                .any(|earlier| earlier.digest == node.digest && earlier.model == node.model)
-            {
-                continue;
+        let mut asked = Vec::new();
+        for node in &found.record.nodes {
+            let (Some(model), Some(version)) = (&node.model, &node.version) else { continue };
+            if !asked.contains(&(model, version)) {
+                asked.push((model, version));
+                models.push(self.known().version(&project, model, &version.to_string()).await?);
             }
-            models.push(self.known().version(&project, &node.model, &node.version.to_string()).await?);
         }
         let start = Start::answer(prediction, &found.record, &revision);
         let (tree, reasons) = draw_above(self.known(), &project, &start).await?;

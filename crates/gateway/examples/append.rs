@@ -8,9 +8,13 @@ use serde_json::json;
 use stemma_core::{
     Digest, SystemClock, Timestamp,
     name::ProjectName,
-    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionKey, PredictionRecord},
-    route::LogMode,
+    prediction::{
+        ArmTaken, Chosen, Draw, GivenBy, LoggedTensor, NodeEnding, NodeRecord, Outcome, PredictionKey,
+        PredictionRecord, RECORD_VERSION,
+    },
+    revision::LogMode,
     signature::Datatype,
+    target::{Identity, StepKind},
 };
 use stemma_gateway::{LogOptions, NewRecord, PredictionLog};
 
@@ -20,24 +24,36 @@ fn record() -> Result<PredictionRecord, Box<dyn std::error::Error>> {
     let tensor =
         |name: &str, data| LoggedTensor { name: name.to_owned(), datatype: Datatype::Fp32, shape: vec![1, 20], data };
     Ok(PredictionRecord {
+        v: RECORD_VERSION,
         time: Timestamp(1_772_366_400_000_000),
         endpoint: "credit-offer".parse()?,
         revision: 1,
         revision_digest: Digest::of(b"revision"),
         request_id: Some("order-17".to_owned()),
         caller: "shop@example.org".parse()?,
-        unit: None,
-        variant: "single".to_owned(),
-        propensity: 1.0,
+        trace: None,
+        subject: None,
+        draw: Some(Draw {
+            unit: "018f6a3e-5d5c-7a31-9b1e-0123456789ab".to_owned(),
+            given_by: GivenBy::Gateway,
+            salt: Some("credit-offer".to_owned()),
+            bucket: Some(4_089_099_642_262_096),
+            partition: None,
+            allocation: Some(0),
+        }),
+        arm: Some(ArmTaken { name: "single".to_owned(), chosen: Chosen::Drawn { propensity: 1.0 } }),
         outcome: Outcome::Answered,
         inputs: vec![tensor("x", json!((0..20).map(f64::from).collect::<Vec<_>>()))],
         outputs: vec![tensor("p", json!([0.25]))],
         nodes: vec![NodeRecord {
             node: "single".to_owned(),
-            model: "credit-score".parse()?,
-            version: "1.0.2".parse()?,
-            digest: Digest::of(b"model"),
+            kind: StepKind::Model,
+            what: Identity::Digest(Digest::of(b"model")),
+            model: Some("credit-score".parse()?),
+            version: Some("1.0.2".parse()?),
+            began_us: Some(300),
             latency_us: 12,
+            ended: Some(NodeEnding::Answered),
             outputs: Vec::new(),
         }],
         overrides: Vec::new(),

@@ -8,9 +8,13 @@ use serde_json::json;
 use stemma_core::{
     Digest, SystemClock, Timestamp,
     name::ProjectName,
-    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionKey, PredictionRecord},
-    route::LogMode,
+    prediction::{
+        ArmTaken, Chosen, Draw, GivenBy, LoggedTensor, NodeEnding, NodeRecord, Outcome, PredictionKey,
+        PredictionRecord, RECORD_VERSION,
+    },
+    revision::LogMode,
     signature::Datatype,
+    target::{Identity, StepKind},
 };
 use stemma_gateway::{LogOptions, NewRecord, PredictionLog, read_sealed};
 
@@ -24,15 +28,24 @@ fn record(number: u64) -> Result<PredictionRecord, Box<dyn std::error::Error>> {
         LoggedTensor { name, datatype: Datatype::Fp64, shape: vec![1, 1], data }
     });
     Ok(PredictionRecord {
+        v: RECORD_VERSION,
         time: Timestamp(1_772_366_400_000_000 + number as i64 * 50),
         endpoint: "credit-offer".parse()?,
         revision: 1,
         revision_digest: Digest::of(b"revision"),
         request_id: Some(format!("order-{number}")),
         caller: "shop@example.org".parse()?,
-        unit: Some(format!("customer-{}", number % 10_007)),
-        variant: "single".to_owned(),
-        propensity: 1.0,
+        trace: None,
+        subject: None,
+        draw: Some(Draw {
+            unit: format!("customer-{}", number % 10_007),
+            given_by: GivenBy::Gateway,
+            salt: Some("credit-offer".to_owned()),
+            bucket: Some(4_089_099_642_262_096),
+            partition: None,
+            allocation: Some(0),
+        }),
+        arm: Some(ArmTaken { name: "single".to_owned(), chosen: Chosen::Drawn { propensity: 1.0 } }),
         outcome: Outcome::Answered,
         inputs: inputs.collect(),
         outputs: vec![LoggedTensor {
@@ -43,10 +56,13 @@ fn record(number: u64) -> Result<PredictionRecord, Box<dyn std::error::Error>> {
         }],
         nodes: vec![NodeRecord {
             node: "single".to_owned(),
-            model: "credit-score".parse()?,
-            version: "1.0.2".parse()?,
-            digest: Digest::of(b"model"),
+            kind: StepKind::Model,
+            what: Identity::Digest(Digest::of(b"model")),
+            model: Some("credit-score".parse()?),
+            version: Some("1.0.2".parse()?),
+            began_us: Some(300),
             latency_us: number % 97,
+            ended: Some(NodeEnding::Answered),
             outputs: Vec::new(),
         }],
         overrides: Vec::new(),

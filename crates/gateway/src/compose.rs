@@ -1,12 +1,13 @@
-//! Runs a sequence of models on one request, and lets overrides have the last word.
+//! Runs a graph of models on one request, and lets overrides have the last word.
 
 use std::{collections::BTreeMap, error::Error, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use futures::FutureExt as _;
 use stemma_core::{
     Timestamp,
-    composition::{Output, Sequence, Source},
+    composition::{Graph, Output, Source},
     overrule::Override,
+    prediction::NodeEnding,
     signature::{Datatype, Signature},
     target::Target,
 };
@@ -19,7 +20,7 @@ use crate::{
     values::{Located, Values},
 };
 
-/// A sequence with its models and the overrides that have the last word, every name looked up.
+/// A graph with its models and the overrides that have the last word, every name looked up.
 pub struct Program {
     steps: Vec<LoadedStep>,
     outputs: Vec<(String, Located)>,
@@ -46,36 +47,39 @@ struct Feed {
     rank: usize,
 }
 
-/// Why a sequence can't be run.
+/// Why a graph can't be run.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    #[error("cannot load `{}@{}`: {source}", target.model, target.version)]
+    #[error("cannot load `{target}`: {source}")]
     Model { target: Box<Target>, source: Box<dyn Error + Send + Sync> },
+    #[error("step `{step}` asks {asks}, and only models can be asked")]
+    NoModel { step: String, asks: String },
     #[error("the steps do not fit together: {}", .0.join("; "))]
     Misfit(Vec<String>),
 }
 
 impl Program {
-    /// Loads every model of a sequence and checks that the steps fit together and the overrides find what they ask about.
+    /// Loads every model of a graph and checks that the steps fit together and the overrides find what they ask about.
     pub fn load<E: Into<Box<dyn Error + Send + Sync>>>(
-        sequence: &Sequence,
+        graph: &Graph,
         overrides: &BTreeMap<String, Override>,
         load: &Loader<'_, E>,
     ) -> Result<Self, ProgramError> {
-        let mut models = Vec::with_capacity(sequence.steps.len());
-        for step in &sequence.steps {
-            let target = &step.target;
+        let models = graph.steps.iter().map(|step| {
+            let no_model = || ProgramError::NoModel { step: step.name.clone(), asks: step.asks.to_string() };
+            let target = step.asks.target().ok_or_else(no_model)?;
             let failed = |source: E| ProgramError::Model { target: Box::new(target.clone()), source: source.into() };
-            models.push(load(target).map_err(failed)?);
-        }
-        let signatures: Vec<&Signature> = models.iter().map(|model| model.signature()).collect();
-        let signature = sequence.signature(&signatures).map_err(ProgramError::Misfit)?;
-        let overrides = Overrides::load(overrides, sequence).map_err(ProgramError::Misfit)?;
+            load(target).map(|model| (target, model)).map_err(failed)
+        });
+        let models: Vec<(&Target, Arc<dyn Runtime>)> = models.collect::<Result<_, _>>()?;
+        let signatures: Vec<&Signature> = models.iter().map(|(_, model)| model.signature()).collect();
+        let signature = graph.signature(&signatures).map_err(ProgramError::Misfit)?;
+        let overrides = Overrides::load(overrides, graph).map_err(ProgramError::Misfit)?;
         let steps = models.into_iter().enumerate();
-        let steps = steps.map(|(at, model)| LoadedStep::of(sequence, at, model)).collect();
-        let located = |output: &Output| Some((output.name.clone(), Located::find(sequence, &output.from)?));
-        let outputs: Vec<(String, Located)> = sequence.outputs.iter().filter_map(located).collect();
-        let is_plain = sequence.steps.len() == 1 && outputs.iter().all(|(name, from)| from.is_field(name));
+        let steps = steps.map(|(at, (target, model))| LoadedStep::of(graph, at, target.clone(), model)).collect();
+        let located = |output: &Output| Some((output.name.clone(), Located::find(graph, &output.from)?));
+        let outputs: Vec<(String, Located)> = graph.outputs.iter().filter_map(located).collect();
+        let is_plain = graph.steps.len() == 1 && outputs.iter().all(|(name, from)| from.is_field(name));
         Ok(Self { steps, outputs, overrides, signature, is_plain })
     }
 
@@ -99,7 +103,7 @@ impl Program {
         let mut ran =
             Ran { steps: Vec::with_capacity(self.steps.len()), overrides: Vec::new(), result: Ok(Vec::new()) };
         for step in &self.steps {
-            let started = Instant::now();
+            let began = Instant::now();
             let outcome = match step.inputs(request, &ran.steps) {
                 Ok(inputs) => step.run(inputs).await,
                 Err(failure) => Err(failure),
@@ -108,8 +112,14 @@ impl Program {
                 Ok(outputs) => (outputs, None),
                 Err(failure) => (Vec::new(), Some(failure)),
             };
-            let latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            ran.steps.push(StepRan { name: step.name.clone(), target: step.target.clone(), latency_us, outputs });
+            ran.steps.push(StepRan {
+                name: step.name.clone(),
+                target: step.target.clone(),
+                began,
+                latency_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+                ended: if failure.is_some() { NodeEnding::Failed } else { NodeEnding::Answered },
+                outputs,
+            });
             if let Some(failure) = failure {
                 ran.result = Err(failure);
                 return ran;
@@ -142,16 +152,16 @@ impl Program {
 }
 
 impl LoadedStep {
-    /// The sequence was checked: every source is known, and every input is one of the model.
-    fn of(sequence: &Sequence, at: usize, model: Arc<dyn Runtime>) -> Self {
-        let step = &sequence.steps[at];
+    /// The graph was checked: every source is known, and every input is one of the model.
+    fn of(graph: &Graph, at: usize, target: Target, model: Arc<dyn Runtime>) -> Self {
+        let step = &graph.steps[at];
         let feed = |(input, source): (&String, &Source)| {
             let field = model.signature().inputs.iter().find(|field| field.name == *input)?;
-            let from = Located::find(sequence, source)?;
+            let from = Located::find(graph, source)?;
             Some(Feed { input: input.clone(), from, datatype: field.datatype, rank: field.shape.len() })
         };
         let feeds = step.inputs.iter().filter_map(feed).collect();
-        Self { name: step.name.clone(), target: step.target.clone(), model, feeds, is_first: at == 0 }
+        Self { name: step.name.clone(), target, model, feeds, is_first: at == 0 }
     }
 
     fn inputs(&self, request: &[(String, Tensor)], before: &[StepRan]) -> Result<Vec<(String, Tensor)>, Failure> {
@@ -165,9 +175,9 @@ impl LoadedStep {
         Ok(inputs)
     }
 
-    /// What the first step refuses is the caller's fault, what later ones refuse the sequence's own.
+    /// What the first step refuses is the caller's fault, what later ones refuse the graph's own.
     async fn run(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, Failure> {
-        let name = || format!("model `{}@{}`", self.target.model, self.target.version);
+        let name = || format!("model `{}`", self.target);
         // a model is immutable, so a panic leaves nothing half done behind
         match AssertUnwindSafe(async { self.model.run(inputs).await }).catch_unwind().await {
             Ok(Ok(outputs)) => Ok(outputs),

@@ -5,10 +5,10 @@
 mod head;
 mod problem;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use stemma_core::name::EndpointName;
 
 use self::{
@@ -18,18 +18,16 @@ use self::{
 use crate::{
     admit::{Admitted, Knock, admit},
     answer::{Answered, Asked, infer},
+    arrival::Arrival,
     gateway::Gateway,
     protocol::{
         Description, Protocol,
         path::{self, Call, EndpointAct, ServerAct},
     },
-    refused::Refused,
 };
 
+pub use crate::answer::BODY_BYTES_MAX;
 pub use head::ClientAddress;
-
-/// Longest body of a request.
-pub const BODY_BYTES_MAX: usize = 16 << 20;
 
 const MODEL: HeaderName = HeaderName::from_static("x-stemma-model");
 const VERSION: HeaderName = HeaderName::from_static("x-stemma-version");
@@ -139,9 +137,11 @@ impl Entered<'_> {
             }
             EndpointAct::Ready => Ok(protocol.describe(&Description::EndpointReady { endpoint })),
             EndpointAct::Infer => {
-                check(protocol, &headers, &body)?;
-                let request_id = head::request_id(&headers);
-                let asked = Asked { admitted, address, request_id, unit, protocol, headers, body };
+                let (request_id, trace) = (head::request_id(&headers), head::trace(&headers));
+                let Admitted { endpoint, caller } = admitted;
+                let (time, arrived) = (gateway.clock.now(), Instant::now());
+                let arrival = Arrival { endpoint, caller, time, arrived, request_id, trace, unit };
+                let asked = Asked { arrival: Arc::new(arrival), address, protocol, headers, body };
                 Ok(infer(gateway, asked).await?.into_response())
             }
         }
@@ -155,21 +155,6 @@ async fn ready(gateway: &Gateway, protocol: &dyn Protocol) -> Result<Response<By
     }
 }
 
-/// Refuses bodies that are not worth a turn.
-fn check(protocol: &dyn Protocol, headers: &HeaderMap, body: &Bytes) -> Result<(), HttpProblem> {
-    if body.len() > BODY_BYTES_MAX {
-        let message = format!("the request is longer than {BODY_BYTES_MAX} bytes");
-        return Err(HttpProblem::new(StatusCode::PAYLOAD_TOO_LARGE, message));
-    }
-    protocol.check_head(headers).map_err(Refused::Invalid)?;
-    let encoded = headers.get(header::CONTENT_ENCODING);
-    if encoded.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        let message = "compressed requests are not supported; send no `Content-Encoding`";
-        return Err(HttpProblem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message.to_owned()));
-    }
-    Ok(())
-}
-
 impl Answered {
     fn into_response(self) -> Response<Bytes> {
         let mut response = self.response;
@@ -178,7 +163,7 @@ impl Answered {
         headers.insert(MODEL, header_text(self.target.model.as_str()));
         headers.insert(VERSION, header_text(&self.target.version.to_string()));
         headers.insert(ROUTE, HeaderValue::from_static(self.route));
-        headers.insert(VARIANT, HeaderValue::from_static(self.variant));
+        headers.insert(VARIANT, header_text(&self.arm));
         headers.insert(REVISION, HeaderValue::from(self.revision));
         if !self.overrides.is_empty() {
             headers.insert(OVERRIDES, header_text(&self.overrides.join(",")));

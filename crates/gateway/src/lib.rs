@@ -6,6 +6,7 @@
 pub mod access;
 mod admit;
 mod answer;
+mod arrival;
 mod compose;
 mod gateway;
 pub mod http;
@@ -26,7 +27,7 @@ mod values;
 
 pub use access::{Access, AccessError, Grant, Projects};
 pub use compose::{Program, ProgramError};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, WAITING_EACH_MAX};
 pub use live::LiveTable;
 pub use log::{
     AppendError, ArmCounts, Extent, LogError, LogOptions, NewRecord, PredictionLog, SegmentId, SegmentSeen,

@@ -24,7 +24,7 @@ use std::{
 use stemma_core::{
     Clock,
     prediction::{PredictionAddress, PredictionId, PredictionKey, PredictionRecord},
-    route::LogMode,
+    revision::LogMode,
 };
 use tokio::sync::oneshot;
 
@@ -32,6 +32,7 @@ pub use error::{AppendError, LogError};
 pub use frame::SegmentId;
 pub use intake::LogOptions;
 pub(crate) use record::Stored;
+use record::counted_arm;
 pub use record::{ArmCounts, EncodedRecord, NewRecord};
 pub use recovery::{RecoveredSegment, SegmentSeen, look_at_segments};
 pub use segment::Extent;
@@ -39,7 +40,7 @@ pub use segment::Extent;
 use folder::Folder;
 use intake::{Planned, Work};
 use segment::Segment;
-use shared::Shared;
+use shared::{OnDisk, Shared};
 
 /// Counters of a log since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +63,23 @@ pub struct PredictionLog {
     shared: Arc<Shared>,
     recovered: Arc<[RecoveredSegment]>,
     _writer: Arc<WriterThread>,
+}
+
+/// A record that the log has taken over.
+#[derive(Debug)]
+pub struct Kept {
+    id: PredictionId,
+    on_disk: Option<OnDisk>,
+}
+
+impl Kept {
+    /// The record's id, when it is on disk; at once where nobody waits for that.
+    pub async fn on_disk(self) -> Result<PredictionId, AppendError> {
+        if let Some(on_disk) = self.on_disk {
+            on_disk.await.unwrap_or(Err(AppendError::NotWritable))?;
+        }
+        Ok(self.id)
+    }
 }
 
 /// Stops the writer when the last handle is gone.
@@ -100,19 +118,21 @@ impl PredictionLog {
         &self.recovered
     }
 
+    /// Takes a record over; from then on it is written whether or not anybody waits for that.
+    pub(crate) async fn take(&self, mode: LogMode, record: EncodedRecord) -> Result<Kept, AppendError> {
+        self.ensure_writable().await?;
+        let (address, on_disk) = self.shared.enqueue(mode, record)?;
+        Ok(Kept { id: PredictionId::seal(address, &self.shared.key), on_disk })
+    }
+
     /// Keeps a record and returns its id; with `Durable` the record is on disk when this returns.
     ///
     /// `Fast` returns as soon as the record waits for the disk; `Off` keeps nothing and gives no id.
     pub async fn append(&self, mode: LogMode, record: EncodedRecord) -> Result<Option<PredictionId>, AppendError> {
-        if mode == LogMode::Off {
-            return Ok(None);
+        match mode {
+            LogMode::Off => Ok(None),
+            LogMode::Durable | LogMode::Fast => self.take(mode, record).await?.on_disk().await.map(Some),
         }
-        self.ensure_writable().await?;
-        let (address, on_disk) = self.shared.enqueue(mode, record)?;
-        if let Some(on_disk) = on_disk {
-            on_disk.await.unwrap_or(Err(AppendError::NotWritable))?;
-        }
-        Ok(Some(PredictionId::seal(address, &self.shared.key)))
     }
 
     /// Tries to begin a new segment if writing to the last one failed.
@@ -176,16 +196,17 @@ impl PredictionLog {
         Ok(found)
     }
 
-    /// Counts an endpoint's records on disk that are not sealed away, by revision and arm; and says which segments they
-    /// are of.
+    /// Counts what an endpoint's arms answered, or failed to, by revision, as far as it is on disk and not sealed away; and
+    /// says which segments that is of.
     pub fn counts(&self, ordinal: u16) -> Result<(Vec<SegmentId>, ArmCounts), LogError> {
         let (mut segments, mut counts) = (Vec::new(), ArmCounts::new());
         for segment in self.shared.all_segments() {
             let rows: Vec<u32> =
                 segment.index(|index| index.rows.get(&ordinal).into_iter().flatten().map(|(row, _)| *row).collect());
             for row in rows {
-                if let Some(stored) = Stored::find(&segment, segment.address(ordinal, row))? {
-                    *counts.entry((stored.record.revision, stored.record.variant)).or_default() += 1;
+                let stored = Stored::find(&segment, segment.address(ordinal, row))?;
+                if let Some(arm) = stored.and_then(|stored| counted_arm(stored.record)) {
+                    *counts.entry(arm).or_default() += 1;
                 }
             }
             segments.push(segment.id);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stemma_core::{
     Timestamp,
-    composition::Sequence,
+    composition::Graph,
     overrule::{Condition, Override, OverrideKind},
     prediction::{OVERRIDDEN_ROWS_MAX, OverrideEffect, OverrideRecord},
 };
@@ -24,12 +24,12 @@ struct Loaded {
 impl Overrides {
     /// Looks up what the rules, by their names, ask about; or says what there is not. A condition that is left out would
     /// make its rule hold for more rows than it says.
-    pub fn load(rules: &BTreeMap<String, Override>, sequence: &Sequence) -> Result<Self, Vec<String>> {
+    pub fn load(rules: &BTreeMap<String, Override>, graph: &Graph) -> Result<Self, Vec<String>> {
         let (mut loaded, mut faults) = (Vec::with_capacity(rules.len()), Vec::new());
         for (name, rule) in rules {
             let mut when = Vec::with_capacity(rule.when.len());
             for condition in &rule.when {
-                match Located::find(sequence, &condition.value) {
+                match Located::find(graph, &condition.value) {
                     Some(at) => when.push((at, condition.clone())),
                     None => faults.push(format!("override `{name}`: there is no `{}`", condition.value)),
                 }
@@ -187,10 +187,10 @@ mod tests {
 
     use super::*;
 
-    fn sequence() -> Sequence {
+    fn graph() -> Graph {
         let target =
             Target { model: "score".parse().unwrap(), version: "1.0.0".parse().unwrap(), digest: Digest::of(b"score") };
-        Sequence::of_one(target, &Signature::default())
+        Graph::of_one(target, &Signature::default())
     }
 
     /// Keeps `y` within limits in the rows whose `x` is at least 0.
@@ -200,7 +200,7 @@ mod tests {
         for (limit, value) in [("min", min), ("max", max)] {
             rule.as_object_mut().unwrap().extend(value.map(|value| (limit.to_owned(), json!(value))));
         }
-        Overrides::load(&serde_json::from_value(json!({ "bound": rule })).unwrap(), &sequence()).unwrap()
+        Overrides::load(&serde_json::from_value(json!({ "bound": rule })).unwrap(), &graph()).unwrap()
     }
 
     /// Two columns of `y` for each row.
@@ -286,7 +286,7 @@ mod tests {
         let rule = json!({ "output": "y", "max": 1, "owner": "risk", "reason": "appetite",
             "when": [{ "value": "limits.p", "min": 0 }] });
         let rules = serde_json::from_value(json!({ "cap": rule })).unwrap();
-        let faults = Overrides::load(&rules, &sequence()).err().unwrap();
+        let faults = Overrides::load(&rules, &graph()).err().unwrap();
         assert_eq!(faults, ["override `cap`: there is no `limits.p`"]);
     }
 }

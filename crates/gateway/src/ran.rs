@@ -1,7 +1,9 @@
 //! What became of a request: what each step gave, which overrides had a say, and the answer or why there is none.
 
+use std::time::Instant;
+
 use stemma_core::{
-    prediction::{OverrideEffect, OverrideRecord},
+    prediction::{NodeEnding, OverrideEffect, OverrideRecord},
     target::Target,
 };
 use stemma_tensor::Tensor;
@@ -19,7 +21,9 @@ pub struct Ran {
 pub struct StepRan {
     pub name: String,
     pub target: Target,
+    pub began: Instant,
     pub latency_us: u64,
+    pub ended: NodeEnding,
     /// Empty if it failed.
     pub outputs: Vec<(String, Tensor)>,
 }
@@ -45,8 +49,7 @@ impl Ran {
         if self.steps.len() < 2 {
             return String::new();
         }
-        let named =
-            self.steps.iter().map(|step| format!("{}={}@{}", step.name, step.target.model, step.target.version));
+        let named = self.steps.iter().map(|step| format!("{}={}", step.name, step.target));
         named.collect::<Vec<_>>().join(",")
     }
 }

@@ -1,6 +1,10 @@
 //! Why a request has no answer.
 
-use stemma_core::{Timestamp, name::EndpointName, prediction::PredictionId};
+use stemma_core::{
+    Timestamp,
+    name::EndpointName,
+    prediction::{FailureKind, Outcome, PredictionId, RefusalKind},
+};
 
 use crate::{access::AccessError, log::AppendError, question::Invalid, turns::NoTurn};
 
@@ -24,8 +28,52 @@ pub enum Refused {
     Invalid(#[from] Invalid),
     #[error(transparent)]
     Log(#[from] AppendError),
+    #[error("compressed requests are not supported; send no `Content-Encoding`")]
+    Compressed,
+    #[error("the request is longer than {0} bytes")]
+    TooLong(usize),
     #[error("{message}")]
-    Failed { message: String, prediction: Option<PredictionId> },
+    Failed { kind: FailureKind, message: String },
     #[error("internal error")]
     Internal,
+}
+
+/// Why a request that an endpoint has let in has no answer, and where that is kept.
+#[derive(Debug)]
+pub struct Unanswered {
+    pub refused: Refused,
+    /// `None` if nothing of it was kept.
+    pub prediction: Option<PredictionId>,
+}
+
+impl Unanswered {
+    pub const fn unkept(refused: Refused) -> Self {
+        Self { refused, prediction: None }
+    }
+}
+
+impl Refused {
+    /// What is kept of a request that came to this; `None` if nothing can be, or if it never came to the endpoint.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let kind = match self {
+            Self::Invalid(_) => RefusalKind::Input,
+            Self::Compressed => RefusalKind::Media,
+            Self::TooLong(_) | Self::Log(AppendError::TooLarge { .. }) => RefusalKind::Size,
+            Self::Overloaded(_) => RefusalKind::Overloaded,
+            Self::Failed { kind, message } => {
+                return Some(Outcome::Failed { kind: Some(*kind), message: message.clone() });
+            }
+            Self::Internal => {
+                return Some(Outcome::Failed { kind: Some(FailureKind::Internal), message: self.to_string() });
+            }
+            Self::Access(_)
+            | Self::NoEndpoint { .. }
+            | Self::NoVersion { .. }
+            | Self::RevisionGone { .. }
+            | Self::TakenDown { .. }
+            | Self::NotReady(_)
+            | Self::Log(_) => return None,
+        };
+        Some(Outcome::Refused { kind, message: self.to_string() })
+    }
 }

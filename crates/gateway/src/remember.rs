@@ -1,79 +1,81 @@
-//! Remember: what is kept of a request that reached a model.
+//! Remember: what is kept of a request that reached an endpoint.
 
 use stemma_core::{
-    Timestamp,
-    name::PrincipalName,
-    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
-    route::{Arm, LogMode},
+    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionRecord},
+    revision::LogMode,
+    target::{Identity, StepKind},
 };
 use stemma_tensor::logged;
 
 use crate::{
-    log::{AppendError, EncodedRecord, NewRecord, PredictionLog},
+    arrival::{Arrival, micros},
+    log::{AppendError, Kept, NewRecord, PredictionLog},
     question::Question,
     ran::{Ran, StepRan},
-    table::{Endpoint, LoadedArm},
+    refused::Refused,
+    table::Drawn,
 };
 
-/// A request that was answered, or on which a model failed.
-pub struct Finished<'a> {
-    pub endpoint: &'a Endpoint,
-    pub arm: (Arm<'a>, &'a LoadedArm),
-    pub caller: PrincipalName,
-    pub time: Timestamp,
+/// What came of a request that was sent to an arm.
+pub struct Story<'a> {
     pub question: Question,
+    pub drawn: Drawn<'a>,
     pub ran: Ran,
     /// Every output of the contract.
     pub outputs: Vec<LoggedTensor>,
     pub outcome: Outcome,
-    pub latency_us: u64,
 }
 
-/// Returns the record as the log takes it; `None` if the endpoint keeps no log.
-pub fn encode(finished: Finished<'_>) -> Result<Option<EncodedRecord>, AppendError> {
-    let (endpoint, revision) = (finished.endpoint, finished.endpoint.revision());
+/// Hands the record of a request that was sent to an arm to the log; `None` if the endpoint keeps none.
+pub async fn keep(log: &PredictionLog, arrival: &Arrival, story: Story<'_>) -> Result<Option<Kept>, Refused> {
+    let mode = arrival.endpoint.revision().log;
+    if mode == LogMode::Off {
+        return Ok(None);
+    }
+    let record = story.record(arrival);
+    keep_record(log, arrival, mode, &record).await.map_err(Refused::from)
+}
+
+/// Hands a record to the log; `None` if the endpoint keeps none.
+pub async fn keep_record(
+    log: &PredictionLog,
+    arrival: &Arrival,
+    mode: LogMode,
+    record: &PredictionRecord,
+) -> Result<Option<Kept>, AppendError> {
+    let revision = arrival.endpoint.revision();
     if revision.log == LogMode::Off {
         return Ok(None);
     }
-    let (assigned, loaded) = finished.arm;
-    // one model's outputs are the answer's own, unless a rule had the last word
-    let keep_outputs = loaded.program.has_inner_values() || !finished.ran.fired().is_empty();
-    let node = |step: StepRan| NodeRecord {
-        node: step.name,
-        model: step.target.model,
-        version: step.target.version,
-        digest: step.target.digest,
-        latency_us: step.latency_us,
-        outputs: if keep_outputs { logged::from_tensors(&step.outputs) } else { Vec::new() },
-    };
-    let record = PredictionRecord {
-        time: finished.time,
-        endpoint: revision.endpoint.clone(),
-        revision: revision.number,
-        revision_digest: endpoint.revision_digest(),
-        request_id: finished.question.id,
-        caller: finished.caller,
-        unit: finished.question.unit,
-        variant: assigned.variant.to_owned(),
-        propensity: assigned.share,
-        outcome: finished.outcome,
-        inputs: logged::from_tensors(&finished.question.inputs),
-        outputs: finished.outputs,
-        nodes: finished.ran.steps.into_iter().map(node).collect(),
-        overrides: finished.ran.overrides,
-        latency_us: finished.latency_us,
-    };
-    NewRecord { project: &revision.project, ordinal: revision.ordinal, record: &record }.encode().map(Some)
+    let new = NewRecord { project: &revision.project, ordinal: revision.ordinal, record };
+    log.take(mode, new.encode()?).await.map(Some)
 }
 
-/// Keeps a record, if there is one; with `Durable` it is on disk when this returns.
-pub async fn append(
-    log: &PredictionLog,
-    mode: LogMode,
-    record: Option<EncodedRecord>,
-) -> Result<Option<PredictionId>, AppendError> {
-    match record {
-        Some(record) => log.append(mode, record).await,
-        None => Ok(None),
+impl Story<'_> {
+    fn record(self, arrival: &Arrival) -> PredictionRecord {
+        let Self { question, drawn, ran, outputs, outcome } = self;
+        // one model's outputs are the answer's own, unless a rule had the last word
+        let keep_outputs = drawn.arm.program.has_inner_values() || !ran.fired().is_empty();
+        let node = |step: StepRan| NodeRecord {
+            node: step.name,
+            kind: StepKind::Model,
+            what: Identity::Digest(step.target.digest),
+            model: Some(step.target.model),
+            version: Some(step.target.version),
+            began_us: Some(micros(step.began.saturating_duration_since(arrival.arrived))),
+            latency_us: step.latency_us,
+            ended: Some(step.ended),
+            outputs: if keep_outputs { logged::from_tensors(&step.outputs) } else { Vec::new() },
+        };
+        PredictionRecord {
+            request_id: question.id,
+            draw: Some(drawn.draw),
+            arm: Some(drawn.taken),
+            inputs: logged::from_tensors(&question.inputs),
+            outputs,
+            nodes: ran.steps.into_iter().map(node).collect(),
+            overrides: ran.overrides,
+            ..arrival.record(outcome)
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! Sealing: an ended segment becomes Parquet, one file for each endpoint and UTC day, which the caller keeps for ever.
 //!
 //! Rows keep their order, so the row at position *p* of a file is row `first_row + p` of the segment and endpoint. Pages are
-//! small and indexed, so that one row is read by decoding one page of each column. Stored-format version 1.
+//! small and indexed, so that one row is read by decoding one page of each column. Stored-format version 2; files of
+//! version 1 are read.
 
+mod cells;
 mod columns;
+mod nodes;
 mod read;
+mod v1;
 
 use std::{
     fs::File,
@@ -43,7 +47,6 @@ const ROW_GROUP_BYTES: usize = 64 << 20;
 /// Records are handed to the encoder in batches of at most so many rows or bytes.
 const BATCH_ROWS: usize = 1024;
 const BATCH_BYTES: usize = 16 << 20;
-const FORMAT_VERSION: &str = "1";
 
 /// A Parquet file with the rows of one endpoint and day of a segment, on disk, for the caller to keep.
 #[derive(Debug, Clone, PartialEq)]
@@ -230,7 +233,7 @@ impl SealedPart {
 fn properties(part: &SealedPart) -> WriterProperties {
     let note = |key: &str, value: String| KeyValue::new(format!("stemma.{key}"), value);
     let notes = vec![
-        note("format", FORMAT_VERSION.to_owned()),
+        KeyValue::new(read::FORMAT.to_owned(), read::WRITTEN_FORMAT.to_owned()),
         note("segment", format!("{:016x}", part.segment)),
         note("project", part.project.to_string()),
         note("endpoint", part.endpoint.to_string()),
@@ -248,8 +251,7 @@ fn properties(part: &SealedPart) -> WriterProperties {
         .set_write_batch_size(PAGE_ROWS)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
-    for column in columns::DISTINCT {
-        let path = ColumnPath::from(column);
+    for path in columns::DISTINCT.into_iter().map(ColumnPath::from).chain(nodes::distinct()) {
         properties = properties.set_column_dictionary_enabled(path, false);
     }
     for column in columns::RISING {
@@ -281,8 +283,8 @@ mod tests {
 
     fn record(hours: i64, number: u32) -> PredictionRecord {
         let record = json!({
-            "time": Timestamp(1_772_366_400_000_000 + hours * HOUR_US), "endpoint": "credit-offer", "revision": number,
-            "revision_digest": Digest::of(b"revision"), "caller": "shop", "variant": "single", "propensity": 1.0,
+            "v": 2, "time": Timestamp(1_772_366_400_000_000 + hours * HOUR_US), "endpoint": "credit-offer",
+            "revision": number, "revision_digest": Digest::of(b"revision"), "caller": "shop",
             "outcome": { "status": "answered" }, "inputs": [], "outputs": [], "nodes": [], "latency_us": number,
         });
         serde_json::from_value(record).unwrap()

@@ -1,6 +1,6 @@
 //! What is known while a request is answered: what its caller sent, and what each step gave so far.
 
-use stemma_core::composition::{Sequence, Source};
+use stemma_core::composition::{Graph, Source};
 use stemma_tensor::Tensor;
 
 use crate::ran::{Failure, StepRan};
@@ -20,10 +20,10 @@ enum Holder {
 
 impl Located {
     /// Returns where a source lies; `None` if there is no such step.
-    pub fn find(sequence: &Sequence, source: &Source) -> Option<Self> {
+    pub fn find(graph: &Graph, source: &Source) -> Option<Self> {
         let holder = match &source.step {
             None => Holder::Request,
-            Some(name) => Holder::Step(sequence.steps.iter().position(|step| step.name == *name)?),
+            Some(name) => Holder::Step(graph.steps.iter().position(|step| step.name == *name)?),
         };
         Some(Self { holder, field: source.field.clone(), column: source.column })
     }
@@ -63,6 +63,8 @@ impl Values<'_> {
 
 #[cfg(test)]
 mod tests {
+    use stemma_core::prediction::NodeEnding;
+
     use super::*;
 
     #[test]
@@ -74,22 +76,23 @@ mod tests {
         };
         let step = stemma_core::composition::Step {
             name: "score".into(),
-            target: target.clone(),
+            asks: stemma_core::composition::Asked::model(target.clone()),
             inputs: std::collections::BTreeMap::new(),
         };
-        let sequence = Sequence { steps: vec![step], outputs: Vec::new() };
+        let graph = Graph { steps: vec![step], outputs: Vec::new() };
         let tensor = |shape: &[usize], data: Vec<f32>| Tensor::new(shape.to_vec(), data).unwrap();
         let request = [("age".to_owned(), tensor(&[1, 1], vec![30.0]))];
         let outputs = vec![("p".to_owned(), tensor(&[1, 2], vec![0.25, 0.75]))];
-        let ran = [StepRan { name: "score".into(), target, latency_us: 0, outputs }];
+        let (name, began, ended) = ("score".into(), std::time::Instant::now(), NodeEnding::Answered);
+        let ran = [StepRan { name, target, began, latency_us: 0, ended, outputs }];
         let values = Values { request: &request, steps: &ran };
-        let get = |source: &str| values.get(&Located::find(&sequence, &source.parse().unwrap()).unwrap());
+        let get = |source: &str| values.get(&Located::find(&graph, &source.parse().unwrap()).unwrap());
         assert_eq!(get("request.age"), Ok(Some(request[0].1.clone())));
         assert_eq!(get("request.sex"), Ok(None));
         assert_eq!(get("score.p[1]").unwrap().unwrap().data(), &vec![0.75f32].into());
         assert_eq!(get("score.q"), Err(Failure::Model("step `score` gave no `q`".into())));
         let wide = Failure::Model("`p` has shape [1, 2]: no column 2".into());
         assert_eq!(get("score.p[2]"), Err(wide));
-        assert!(Located::find(&sequence, &"limit.p".parse().unwrap()).is_none());
+        assert!(Located::find(&graph, &"limit.p".parse().unwrap()).is_none());
     }
 }

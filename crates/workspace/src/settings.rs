@@ -15,7 +15,7 @@ use stemma_core::{
     name::{EndpointName, ModelName, ProjectName, TreePath},
     near,
     policy::{CLASS_METRICS, ModelPolicy, NUMBER_METRICS, SliceSpec},
-    route::EndpointSpec,
+    revision::EndpointSpec,
 };
 use toml::{
     Spanned,

@@ -6,7 +6,7 @@ use stemma_core::{
     Digest, Timestamp,
     name::{EndpointName, ProjectName},
     prediction::{LoggedTensor, PredictionId},
-    route::{EndpointSpec, LogMode, Revision},
+    revision::{EndpointSpec, LogMode, Revision},
 };
 
 use super::Fact;
@@ -76,6 +76,9 @@ pub struct PredictionSummary {
     pub prediction: PredictionId,
     pub time: Timestamp,
     pub version: String,
+    /// Why there was no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     pub outputs: Vec<LoggedTensor>,
     pub latency_us: u64,
 }

@@ -40,6 +40,8 @@ pub struct Feedback {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
     pub prediction: PredictionId,
+    #[serde(with = "early")]
+    #[schemars(with = "early::Told<'static>")]
     pub record: PredictionRecord,
     /// `open segment` or the digest of the sealed Parquet file.
     pub stored_in: String,
@@ -54,6 +56,43 @@ pub struct Why {
     /// Size and root of the ledger when this was asked.
     pub ledger_size: u64,
     pub ledger_root: String,
+}
+
+/// The record, with the names too that some of it had in records of version 1: who asks for these goes on finding them.
+mod early {
+    use schemars::JsonSchema;
+    use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
+    use stemma_core::prediction::{ArmTaken, Draw, GivenBy, PredictionRecord};
+
+    #[derive(Serialize, JsonSchema)]
+    pub struct Told<'a> {
+        #[serde(flatten)]
+        record: &'a PredictionRecord,
+        /// The draw's unit, if the caller gave it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unit: Option<&'a str>,
+        /// The arm's name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        variant: Option<&'a str>,
+        /// That of the arm, if it was drawn.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        propensity: Option<f64>,
+    }
+
+    pub fn serialize<S: Serializer>(record: &PredictionRecord, serializer: S) -> Result<S::Ok, S::Error> {
+        let given = |draw: &&Draw| draw.given_by == GivenBy::Caller;
+        let told = Told {
+            record,
+            unit: record.draw.as_ref().filter(given).map(|draw| draw.unit.as_str()),
+            variant: record.arm.as_ref().map(|arm| arm.name.as_str()),
+            propensity: record.arm.as_ref().and_then(ArmTaken::propensity),
+        };
+        told.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PredictionRecord, D::Error> {
+        PredictionRecord::deserialize(deserializer)
+    }
 }
 
 /// `POST /api/v1/predictions/{prediction}/replay` answers with this.

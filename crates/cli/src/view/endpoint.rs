@@ -1,7 +1,7 @@
 //! An endpoint with its revisions and what it answered lately.
 
 use stemma_api::types::{ArmStatus, DeployedRevision, EndpointDetail, PredictionSummary};
-use stemma_core::{composition::Sequence, prediction::LoggedTensor, route::LogMode};
+use stemma_core::{composition::Graph, prediction::LoggedTensor, revision::LogMode};
 
 use super::{by, facts, section};
 use crate::print::{self, Output};
@@ -91,12 +91,11 @@ fn percent(share: f64) -> String {
 fn steps(live: &DeployedRevision) -> String {
     let revision = &live.revision;
     let mut rows = Vec::new();
-    for arm in revision.route.arms() {
-        for step in &arm.serves.steps {
+    for arm in &revision.arms {
+        for step in &arm.graph.steps {
             let fed = step.inputs.iter().filter(|(_, source)| source.step.is_some());
             let fed: Vec<String> = fed.map(|(input, source)| format!("{input} = {source}")).collect();
-            let version = format!("{}@{}", step.target.model, step.target.version);
-            rows.push(vec![arm.variant.to_owned(), step.name.clone(), version, fed.join(", ")]);
+            rows.push(vec![arm.name.clone(), step.name.clone(), step.asks.to_string(), fed.join(", ")]);
         }
     }
     let mut text = print::table(&["arm", "step", "version", "fed by steps"], rows);
@@ -110,16 +109,17 @@ fn steps(live: &DeployedRevision) -> String {
 
 /// The versions behind a revision, as in `credit-score@1.1.0`, or `credit-score@1.1.0 → credit-limit@1.0.0`.
 pub fn targets(revision: &DeployedRevision) -> String {
-    let arms = revision.revision.route.arms();
-    let one = |serves: &Sequence| {
-        let steps = serves.targets().map(|target| format!("{}@{}", target.model, target.version));
+    let revision = &revision.revision;
+    let one = |graph: &Graph| {
+        let steps = graph.steps.iter().map(|step| step.asks.to_string());
         steps.collect::<Vec<_>>().join(" → ")
     };
-    match arms.as_slice() {
-        [arm] => one(arm.serves),
+    match revision.arms.as_slice() {
+        [arm] => one(&arm.graph),
         arms => {
-            let shares =
-                arms.iter().map(|arm| format!("{} {} to {}", arm.variant, percent(arm.share), one(arm.serves)));
+            let shares = arms.iter().map(|arm| {
+                format!("{} {} to {}", arm.name, percent(revision.route.share_of(&arm.name)), one(&arm.graph))
+            });
             shares.collect::<Vec<_>>().join("; ")
         }
     }
@@ -146,7 +146,7 @@ fn prediction_row(prediction: &PredictionSummary) -> Vec<String> {
         prediction.prediction.to_string(),
         print::time(prediction.time),
         prediction.version.clone(),
-        tensors(&prediction.outputs),
+        prediction.failure.clone().unwrap_or_else(|| tensors(&prediction.outputs)),
         latency(prediction.latency_us),
     ]
 }

@@ -5,7 +5,7 @@ mod origin;
 use std::fmt::Write as _;
 
 use stemma_api::types::{RunDetail, VersionDetail, Why};
-use stemma_core::prediction::{LoggedTensor, Outcome, OverrideEffect, OverrideRecord};
+use stemma_core::prediction::{Chosen, GivenBy, LoggedTensor, Outcome, OverrideEffect, OverrideRecord};
 
 use self::origin::Origins;
 use super::{branch::Branch, by, endpoint, evaluation, lineage, run, version};
@@ -47,14 +47,11 @@ pub fn text(why: &Why, page: Option<&str>, output: &Output) -> String {
 fn asked(why: &Why) -> String {
     let record = &why.record;
     let request = record.request_id.as_ref().map(|id| format!(" as request `{id}`"));
-    let unit = record.unit.as_ref().map(|unit| format!(" for unit `{unit}`"));
-    format!(
-        "{} by {}{}{}",
-        print::time(record.time),
-        record.caller,
-        request.unwrap_or_default(),
-        unit.unwrap_or_default()
-    )
+    let given = record.draw.as_ref().filter(|draw| draw.given_by == GivenBy::Caller);
+    let unit = given.map(|draw| format!(" for unit `{}`", draw.unit));
+    let trace = record.trace.map(|trace| format!(" in trace {}", trace.trace_id));
+    let besides: String = [request, unit, trace].into_iter().flatten().collect();
+    format!("{} by {}{besides}", print::time(record.time), record.caller)
 }
 
 fn tensors(label: &str, tensors: &[LoggedTensor]) -> Branch {
@@ -69,7 +66,11 @@ fn answer(why: &Why) -> Branch {
     let took = endpoint::latency(why.record.latency_us);
     match &why.record.outcome {
         Outcome::Answered => tensors(&format!("answer after {took}"), &why.record.outputs),
-        Outcome::Failed { message } => Branch::new(format!("failed after {took}: {message}")),
+        outcome => {
+            let message = outcome.message().unwrap_or_default();
+            let kind = outcome.kind().map(|kind| format!(" ({kind})")).unwrap_or_default();
+            Branch::new(format!("{}{kind} after {took}: {message}", outcome.status()))
+        }
     }
 }
 
@@ -98,7 +99,7 @@ fn steps(why: &Why) -> Branch {
     for node in &why.record.nodes {
         let said = endpoint::tensors(&node.outputs);
         let took = endpoint::latency(node.latency_us);
-        branch.add(Branch::new(format!("{}: {}@{} after {took}: {said}", node.node, node.model, node.version)));
+        branch.add(Branch::new(format!("{}: {} after {took}: {said}", node.node, node.asked())));
     }
     branch
 }
@@ -119,12 +120,26 @@ fn revision(why: &Why) -> Branch {
     let mut branch = Branch::new(format!("revision {}", revision.name()));
     branch.leaf("deployed by", &by(&revision.deployed));
     branch.leaf("reason", &revision.reason);
-    let chosen = match why.record.variant.as_str() {
-        "single" => String::new(),
-        variant => format!("{variant} with probability {}", why.record.propensity),
-    };
-    branch.leaf("route", &chosen);
+    branch.leaf("route", &chosen(why));
+    branch.leaf("unit", &unit(why));
     branch
+}
+
+/// Which arm it was, and why that one; nothing where there was no choice.
+fn chosen(why: &Why) -> String {
+    match &why.record.arm {
+        None => "no arm was asked".to_owned(),
+        Some(taken) if matches!(taken.chosen, Chosen::Drawn { .. }) && why.revision.revision.arms.len() == 1 => {
+            String::new()
+        }
+        Some(taken) => taken.to_string(),
+    }
+}
+
+/// Whose request it was, where that decided something.
+fn unit(why: &Why) -> String {
+    let drawn = why.record.draw.as_ref().filter(|_| why.revision.revision.arms.len() > 1);
+    drawn.map(ToString::to_string).unwrap_or_default()
 }
 
 fn model_branch(detail: &VersionDetail, origins: &mut Origins, output: &Output) -> Branch {

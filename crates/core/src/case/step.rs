@@ -1,4 +1,4 @@
-//! Which step of a sequence a case is about, and what that step was given: a case asks one model.
+//! Which step of a graph a case is about, and what that step was given: a case asks one model.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Expectation;
 use crate::{
     ErrorKind, Problem,
-    composition::{Sequence, Source, Step},
+    composition::{Graph, Source, Step},
     near,
     prediction::{LoggedTensor, PredictionRecord},
 };
@@ -24,14 +24,14 @@ pub struct StepAsked<'a> {
 ///
 /// An output is named as callers know it, or as `STEP.OUTPUT`; `.CLASS` or `.POSITION` may follow.
 pub fn step_asked<'a>(
-    sequence: &'a Sequence,
+    graph: &'a Graph,
     record: &PredictionRecord,
     expected: BTreeMap<String, Expectation>,
 ) -> Result<StepAsked<'a>, Problem> {
     let mut about: Option<(&Step, String)> = None;
     let mut own = BTreeMap::new();
     for (name, expectation) in expected {
-        let (step, output) = step_of(sequence, &name)?;
+        let (step, output) = step_of(graph, &name)?;
         match &about {
             Some((other, first)) if other.name != step.name => {
                 let (one, two) = (&other.name, &step.name);
@@ -48,8 +48,8 @@ pub fn step_asked<'a>(
 }
 
 /// The step that gives an output, and the output's name there.
-fn step_of<'a>(sequence: &'a Sequence, name: &str) -> Result<(&'a Step, String), Problem> {
-    for output in &sequence.outputs {
+fn step_of<'a>(graph: &'a Graph, name: &str) -> Result<(&'a Step, String), Problem> {
+    for output in &graph.outputs {
         let part = if name == output.name {
             Some("")
         } else {
@@ -59,16 +59,16 @@ fn step_of<'a>(sequence: &'a Sequence, name: &str) -> Result<(&'a Step, String),
             continue;
         };
         let column = output.from.column.map(|column| format!(".{column}")).unwrap_or_default();
-        if let Some(step) = sequence.steps.iter().find(|one| one.name == *step) {
+        if let Some(step) = graph.steps.iter().find(|one| one.name == *step) {
             return Ok((step, format!("{}{column}{part}", output.from.field)));
         }
     }
-    let by_step = sequence.steps.iter().find_map(|step| {
+    let by_step = graph.steps.iter().find_map(|step| {
         let output = name.strip_prefix(step.name.as_str())?.strip_prefix('.')?;
         Some((step, output.to_owned()))
     });
     by_step.ok_or_else(|| {
-        let names = sequence.outputs.iter().map(|output| output.name.as_str());
+        let names = graph.outputs.iter().map(|output| output.name.as_str());
         let all = format!(
             "its outputs are `{}`; those of a step are `STEP.OUTPUT`",
             names.clone().collect::<Vec<_>>().join("`, `")
@@ -119,13 +119,15 @@ mod tests {
     use super::*;
 
     /// Two models in a row: `score` takes x, `decide` takes the second probability and y.
-    fn sequence() -> Sequence {
-        let target = |model: &str| json!({ "model": model, "version": "1.0.0", "digest": crate::Digest::of(b"m") });
+    fn graph() -> Graph {
+        let step = |model: &str, inputs: Value| {
+            json!({ "name": model, "kind": "model", "model": model, "version": "1.0.0",
+            "digest": crate::Digest::of(b"m"), "inputs": inputs })
+        };
         let value = json!({
             "steps": [
-                { "name": "score", "target": target("score"), "inputs": { "x": "request.x" } },
-                { "name": "decide", "target": target("decide"),
-                  "inputs": { "p": "score.probabilities[1]", "y": "request.y", "z": "request.z" } },
+                step("score", json!({ "x": "request.x" })),
+                step("decide", json!({ "p": "score.probabilities[1]", "y": "request.y", "z": "request.z" })),
             ],
             "outputs": [
                 { "name": "verdict", "from": "decide.label" },
@@ -153,7 +155,7 @@ mod tests {
             ],
             "latency_us": 1,
         });
-        serde_json::from_value(value).unwrap()
+        PredictionRecord::read(&value.to_string()).unwrap()
     }
 
     /// The step, what it was given, and the names of its outputs of which something is expected.
@@ -162,8 +164,8 @@ mod tests {
     fn asked(expected: &[&str]) -> Result<Asked, Problem> {
         let mut wanted = BTreeMap::new();
         expected.iter().try_for_each(|text| crate::case::expect(&mut wanted, text))?;
-        let sequence = sequence();
-        let asked = step_asked(&sequence, &record(), wanted)?;
+        let graph = graph();
+        let asked = step_asked(&graph, &record(), wanted)?;
         let inputs = asked.inputs.into_iter().map(|tensor| (tensor.name, tensor.data)).collect();
         Ok((asked.step.name.clone(), inputs, asked.expected.into_keys().collect()))
     }

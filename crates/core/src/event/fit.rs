@@ -10,7 +10,7 @@ use crate::{
     name::check_shown,
     record::RunRecord,
     redact::{redact_args, redact_text},
-    route::Revision,
+    revision::Revision,
 };
 
 /// The texts of an event that somebody may have written something into.

@@ -11,7 +11,7 @@ use stemma_core::{
     name::EndpointName,
     policy::Stage,
     prediction::PredictionId,
-    route::{EndpointSpec, LogMode},
+    revision::{EndpointSpec, LogMode},
 };
 use stemma_delivery::Delivery;
 

@@ -97,9 +97,8 @@ async fn purgeable(known: &Known, project: &ProjectName, content: &str) -> Resul
 /// What answers requests must not vanish under them.
 async fn check_not_live(known: &Known, digest: Digest) -> Result<(), Problem> {
     let live = known.facts().current_revisions().await.map_err(ledger_problem)?;
-    let serves = |row: &RevisionRow| {
-        row.digest == digest || row.revision.route.targets().iter().any(|target| target.digest == digest)
-    };
+    let serves =
+        |row: &RevisionRow| row.digest == digest || row.revision.targets().iter().any(|target| target.digest == digest);
     let serving = live.iter().find(|row| serves(&row.value));
     let Some(row) = serving else { return Ok(()) };
     let what = format!("`{digest}` is served by `{}#{}`", row.value.revision.endpoint, row.value.revision.number);

@@ -166,7 +166,7 @@ impl Known {
         for endpoint in self.endpoint_names(project).await? {
             let revisions = self.facts().revisions(&endpoint).await.map_err(ledger_problem)?;
             for one in revisions.into_iter().rev().map(deployed) {
-                let targets = one.revision.route.targets();
+                let targets = one.revision.targets();
                 if targets.iter().any(|target| target.model == version.model && target.version == version.number) {
                     serving.push(one.name());
                 }

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use stemma_api::types::{Approval, Evidence, Fact, ModelSummary, ModelVersion, PolicyState, Promotion};
 use stemma_core::{
-    Digest, ErrorKind, Problem,
+    Digest, ErrorKind, Problem, canonical,
+    composition::LetIn,
     event::EvidenceKind,
     id::RunId,
     name::{AliasName, ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
     record::EvaluationReport,
+    target::Target,
     version::VersionNumber,
 };
 use stemma_ledger::{Recorded, VersionRow, WhichVersion};
 
 use super::{Known, fact};
-use crate::problem::ledger_problem;
+use crate::problem::{internal, ledger_problem};
 
 /// Longest stored report.
 const REPORT_BYTES_MAX: u64 = 64 << 20;
@@ -82,6 +84,17 @@ impl Known {
 
     pub async fn policy(&self, project: &ProjectName, model: &ModelName) -> Result<PolicyState, Problem> {
         Ok(PolicyState { policy: self.policy_or_default(project, model).await?, changed: false })
+    }
+
+    /// The rules that a version may answer by: those under which it was promoted to production, or those of now.
+    pub async fn let_in(&self, project: &ProjectName, target: &Target) -> Result<LetIn, Problem> {
+        let promoted = self.facts().promotions(project, &target.model, target.version).await.map_err(ledger_problem)?;
+        let promoted = promoted.into_iter().filter(|one| one.value.to == Stage::Production);
+        let promotion = promoted.map(|one| one.fact.seq).max();
+        let then = promotion.map_or_else(|| self.facts(), |seq| self.ledger().after(seq));
+        let policy = then.policy(project, &target.model).await.map_err(ledger_problem)?.unwrap_or_default();
+        let (policy, _) = canonical::digest(&policy).map_err(internal)?;
+        Ok(LetIn { policy, promotion })
     }
 
     pub async fn policy_or_default(&self, project: &ProjectName, model: &ModelName) -> Result<ModelPolicy, Problem> {

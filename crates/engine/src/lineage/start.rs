@@ -43,8 +43,9 @@ pub struct Start {
 impl Start {
     /// The versions that had a part in an answer.
     pub fn answer(id: &PredictionId, record: &PredictionRecord, revision: &DeployedRevision) -> Self {
-        let version = |node: &NodeRecord| Node::new(NodeKind::ModelVersion, format!("{}@{}", node.model, node.version));
-        let versions: BTreeSet<Node> = record.nodes.iter().map(version).collect();
+        let version = |version| Node::new(NodeKind::ModelVersion, version);
+        let versions = record.nodes.iter().filter_map(NodeRecord::model_version);
+        let versions: BTreeSet<Node> = versions.map(version).collect();
         let revision = Node::new(NodeKind::Revision, revision.name());
         Self { name: id.to_string(), nodes: versions.into_iter().collect(), revision: Some(revision), file: None }
     }

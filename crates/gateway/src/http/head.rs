@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
+use stemma_core::prediction::Trace;
 
 use super::problem::HttpProblem;
 use crate::{access::AccessError, refused::Refused};
@@ -10,6 +11,7 @@ use crate::{access::AccessError, refused::Refused};
 pub const UNIT: HeaderName = HeaderName::from_static("x-stemma-unit");
 pub const REVISION: HeaderName = HeaderName::from_static("x-stemma-revision");
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Longest value of a header that is taken into a record.
 const HEADER_BYTES_MAX: usize = 256;
 
@@ -35,6 +37,13 @@ impl<'a> Head<'a> {
 /// `X-Request-Id`, if it can be kept.
 pub fn request_id(headers: &HeaderMap) -> Option<String> {
     short(headers, &REQUEST_ID)
+}
+
+/// The trace that the caller works in; nothing if what it says is malformed, or if it names several.
+pub fn trace(headers: &HeaderMap) -> Option<Trace> {
+    let mut all = headers.get_all(TRACEPARENT).iter();
+    let (only, None) = (all.next()?, all.next()) else { return None };
+    Trace::parse(only.to_str().ok()?)
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>, HttpProblem> {

@@ -9,7 +9,7 @@ use crate::{
     access::AccessError,
     log::AppendError,
     protocol::{Protocol, path::PathError},
-    refused::Refused,
+    refused::{Refused, Unanswered},
 };
 
 const PREDICTION_ID: HeaderName = HeaderName::from_static("x-stemma-prediction-id");
@@ -69,21 +69,31 @@ impl From<Refused> for HttpProblem {
             Refused::TakenDown { .. } => Self::new(StatusCode::GONE, message),
             Refused::RevisionGone { .. } => Self::new(StatusCode::CONFLICT, message),
             Refused::Invalid(_) => Self::new(StatusCode::BAD_REQUEST, message),
-            Refused::Log(AppendError::TooLarge { .. }) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, message),
+            Refused::Compressed => Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message),
+            Refused::TooLong(_) | Refused::Log(AppendError::TooLarge { .. }) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+            }
             Refused::Log(AppendError::Unwritable(_)) | Refused::Internal => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error".to_owned())
             }
             Refused::NotReady(_) | Refused::Overloaded(_) | Refused::Log(_) => Self::retry(&message),
-            Refused::Failed { prediction, .. } => {
-                let message = match prediction {
-                    Some(id) => format!("{message}; prediction {id}"),
-                    None => message,
-                };
-                let mut problem = Self::new(StatusCode::INTERNAL_SERVER_ERROR, message);
-                problem.headers.extend(prediction.map(prediction_header));
-                problem
-            }
+            Refused::Failed { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, message),
         }
+    }
+}
+
+impl From<Unanswered> for HttpProblem {
+    /// Whoever complains can name what was kept: a failure says so in its words too.
+    fn from(unanswered: Unanswered) -> Self {
+        let has_failed = matches!(unanswered.refused, Refused::Failed { .. });
+        let mut problem = Self::from(unanswered.refused);
+        if let Some(id) = unanswered.prediction {
+            if has_failed {
+                problem.message = format!("{}; prediction {id}", problem.message);
+            }
+            problem.headers.push(prediction_header(id));
+        }
+        problem
     }
 }
 

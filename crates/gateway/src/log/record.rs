@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, io};
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use stemma_core::{
     name::ProjectName,
-    prediction::{PredictionAddress, PredictionRecord},
+    prediction::{ArmTaken, Outcome, PredictionAddress, PredictionRecord, RECORD_VERSION, RecordError},
 };
 
 use super::{
@@ -25,9 +26,13 @@ pub struct NewRecord<'a> {
 impl NewRecord<'_> {
     /// Returns the record as it will lie in its frame, if it can.
     pub fn encode(&self) -> Result<EncodedRecord, AppendError> {
-        if !self.record.propensity.is_finite() {
-            let reason = format!("propensity {} is not finite", self.record.propensity);
+        if self.record.v != RECORD_VERSION {
+            let reason = format!("it is of version {}, not {RECORD_VERSION}", self.record.v);
             return Err(AppendError::Unwritable(reason));
+        }
+        let propensity = self.record.arm.as_ref().and_then(ArmTaken::propensity);
+        if let Some(propensity) = propensity.filter(|propensity| !propensity.is_finite()) {
+            return Err(AppendError::Unwritable(format!("propensity {propensity} is not finite")));
         }
         let stored = StoredRef { project: self.project, record: self.record };
         let payload = serde_json::to_vec(&stored).map_err(|error| AppendError::Unwritable(error.to_string()))?;
@@ -53,8 +58,16 @@ struct StoredRef<'a> {
     record: &'a PredictionRecord,
 }
 
+/// The payload of a frame, its record still to be read as its version wants it.
+#[derive(Deserialize)]
+struct Payload<'a> {
+    project: ProjectName,
+    #[serde(borrow)]
+    record: &'a RawValue,
+}
+
 /// The payload of a frame, read back.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct Stored {
     pub project: ProjectName,
     pub record: PredictionRecord,
@@ -73,11 +86,21 @@ impl Stored {
     }
 
     fn decode(segment: &Segment, payload: &[u8]) -> Result<Self, LogError> {
-        serde_json::from_slice(payload).map_err(|error| {
-            LogError::io("decode a record of", &segment.path, io::Error::new(io::ErrorKind::InvalidData, error))
-        })
+        let undecodable = |error| LogError::io("decode a record of", &segment.path, io::Error::other(error));
+        let Payload { project, record } =
+            serde_json::from_slice(payload).map_err(|error| undecodable(RecordError::from(error)))?;
+        let record = PredictionRecord::read(record.get()).map_err(undecodable)?;
+        Ok(Self { project, record })
     }
 }
 
-/// How many answers each arm of each revision gave.
+/// How many answers each arm of each revision gave, or failed to give.
 pub type ArmCounts = BTreeMap<(u32, String), u64>;
+
+/// The revision and arm that a record is counted for; none if it was refused.
+pub fn counted_arm(record: PredictionRecord) -> Option<(u32, String)> {
+    match record.outcome {
+        Outcome::Answered | Outcome::Failed { .. } => Some((record.revision, record.arm?.name)),
+        Outcome::Refused { .. } => None,
+    }
+}

@@ -13,7 +13,7 @@ use std::{
 use stemma_core::{
     Clock,
     prediction::{PredictionAddress, PredictionKey},
-    route::LogMode,
+    revision::LogMode,
 };
 use tokio::sync::oneshot;
 
@@ -25,6 +25,9 @@ use super::{
     record::EncodedRecord,
     segment::{Segment, SegmentWriter},
 };
+
+/// Hears when a record is on disk.
+pub type OnDisk = oneshot::Receiver<Result<(), AppendError>>;
 
 pub struct Shared {
     /// Held for as long as the log is open.
@@ -108,12 +111,11 @@ impl Shared {
     }
 
     /// Gives a row and queues the record; the receiver, if there is one, hears when it is on disk.
-    #[expect(clippy::type_complexity, reason = "the two things an append waits for")]
     pub fn enqueue(
         &self,
         mode: LogMode,
         record: EncodedRecord,
-    ) -> Result<(PredictionAddress, Option<oneshot::Receiver<Result<(), AppendError>>>), AppendError> {
+    ) -> Result<(PredictionAddress, Option<OnDisk>), AppendError> {
         let EncodedRecord { ordinal, payload } = record;
         let frame_bytes = (FRAME_HEADER_BYTES + payload.len()) as u64;
         let mut intake = self.intake();
@@ -160,7 +162,7 @@ impl Shared {
     }
 
     /// Plans a new segment; `None` if the open one holds no record.
-    pub fn plan_rotation(&self) -> Option<(SegmentId, oneshot::Receiver<Result<(), AppendError>>)> {
+    pub fn plan_rotation(&self) -> Option<(SegmentId, OnDisk)> {
         let mut intake = self.intake();
         let open = intake.open.as_ref()?;
         if open.next_rows.is_empty() {
@@ -175,7 +177,7 @@ impl Shared {
     }
 
     /// Asks the writer for a new segment if there is none to write to.
-    pub fn ask_to_reopen(&self) -> Option<oneshot::Receiver<Result<(), AppendError>>> {
+    pub fn ask_to_reopen(&self) -> Option<OnDisk> {
         let mut intake = self.intake();
         if intake.open.is_some() {
             return None;

@@ -3,95 +3,130 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, RecordBatch,
-    builder::{Float64Builder, StringBuilder, TimestampMicrosecondBuilder, UInt32Builder, UInt64Builder},
-    cast::AsArray as _,
-    types::{Float64Type, TimestampMicrosecondType, UInt32Type, UInt64Type},
+    ArrayRef, RecordBatch, TimestampMicrosecondArray,
+    builder::{Float64Builder, StringBuilder, TimestampMicrosecondBuilder, UInt8Builder, UInt32Builder, UInt64Builder},
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::errors::ParquetError;
-use serde::{Serialize, de::DeserializeOwned};
-use stemma_core::{
-    Timestamp,
-    prediction::{Outcome, PredictionId, PredictionRecord},
+use stemma_core::prediction::{
+    ArmTaken, Chosen, Draw, FailureKind, GivenBy, Outcome, PredictionId, PredictionRecord, RefusalKind, Trace,
+};
+
+use super::{
+    cells::{Cells, json},
+    nodes::{self, Nodes},
 };
 
 /// Columns whose values seldom repeat: a dictionary would have to be read to read one row.
-pub const DISTINCT: [&str; 12] = [
+pub const DISTINCT: [&str; 16] = [
     "prediction_id",
     "row",
     "time",
     "request_id",
+    "trace_id",
+    "parent_id",
+    "subject",
     "unit",
+    "bucket",
     "propensity",
-    "latency_us",
+    "fallback_because",
     "error",
+    "latency_us",
     "inputs",
     "outputs",
-    "nodes",
     "overrides",
 ];
 /// Columns of rising numbers, kept as differences.
 pub const RISING: [&str; 2] = ["row", "time"];
+/// The column with the name of the arm.
+pub const ARM: &str = "arm";
 
 const ANSWERED: &str = "answered";
 const FAILED: &str = "failed";
+/// The status of what no arm is counted for.
+pub const REFUSED: &str = "refused";
 
-pub fn schema() -> SchemaRef {
-    let text = |name: &str| Field::new(name, DataType::Utf8, false);
-    let maybe = |name: &str| Field::new(name, DataType::Utf8, true);
-    let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    Arc::new(Schema::new(vec![
-        text("prediction_id"),
-        Field::new("row", DataType::UInt32, false),
-        Field::new("time", utc, false),
-        text("endpoint"),
-        maybe("request_id"),
-        text("caller"),
-        maybe("unit"),
-        text("variant"),
-        Field::new("propensity", DataType::Float64, false),
-        Field::new("revision", DataType::UInt32, false),
-        text("revision_digest"),
-        maybe("model"),
-        maybe("version"),
-        maybe("model_digest"),
-        text("status"),
-        maybe("error"),
-        Field::new("latency_us", DataType::UInt64, false),
-        text("inputs"),
-        text("outputs"),
-        text("nodes"),
-        text("overrides"),
-    ]))
+const DRAWN: &str = "drawn";
+const FORCED: &str = "forced";
+const FALLBACK: &str = "fallback";
+
+/// Declares the columns in their order, each with its builder and its type, and which may be empty.
+macro_rules! columns {
+    ($($name:ident: $builder:ident, $data_type:expr, $nullable:expr;)+) => {
+        pub fn schema() -> SchemaRef {
+            let mut fields = vec![$(Field::new(stringify!($name), $data_type, $nullable),)+];
+            fields.push(Field::new("nodes", nodes::data_type(), false));
+            Arc::new(Schema::new(fields))
+        }
+
+        /// Columns that grow by whole records.
+        #[derive(Default)]
+        pub struct Columns {
+            rows: usize,
+            bytes: usize,
+            $($name: $builder,)+
+            nodes: Nodes,
+        }
+
+        impl Columns {
+            pub fn finish(mut self) -> Result<RecordBatch, ParquetError> {
+                let mut columns: Vec<ArrayRef> = vec![$(Arc::new(self.$name.finish()),)+];
+                columns.push(Arc::new(self.nodes.finish()?));
+                Ok(RecordBatch::try_new(schema(), columns)?)
+            }
+        }
+    };
 }
 
-/// Columns that grow by whole records.
+const ALWAYS: bool = false;
+const MAYBE: bool = true;
+
+columns! {
+    prediction_id: StringBuilder, DataType::Utf8, ALWAYS;
+    row: UInt32Builder, DataType::UInt32, ALWAYS;
+    record_version: UInt32Builder, DataType::UInt32, ALWAYS;
+    time: UtcBuilder, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), ALWAYS;
+    endpoint: StringBuilder, DataType::Utf8, ALWAYS;
+    revision: UInt32Builder, DataType::UInt32, ALWAYS;
+    revision_digest: StringBuilder, DataType::Utf8, ALWAYS;
+    request_id: StringBuilder, DataType::Utf8, MAYBE;
+    trace_id: StringBuilder, DataType::Utf8, MAYBE;
+    parent_id: StringBuilder, DataType::Utf8, MAYBE;
+    trace_flags: UInt8Builder, DataType::UInt8, MAYBE;
+    caller: StringBuilder, DataType::Utf8, ALWAYS;
+    subject: StringBuilder, DataType::Utf8, MAYBE;
+    unit: StringBuilder, DataType::Utf8, MAYBE;
+    unit_given_by: StringBuilder, DataType::Utf8, MAYBE;
+    salt: StringBuilder, DataType::Utf8, MAYBE;
+    bucket: UInt64Builder, DataType::UInt64, MAYBE;
+    partition: StringBuilder, DataType::Utf8, MAYBE;
+    allocation: UInt64Builder, DataType::UInt64, MAYBE;
+    arm: StringBuilder, DataType::Utf8, MAYBE;
+    chosen: StringBuilder, DataType::Utf8, MAYBE;
+    propensity: Float64Builder, DataType::Float64, MAYBE;
+    forced_by: StringBuilder, DataType::Utf8, MAYBE;
+    fallback_from: StringBuilder, DataType::Utf8, MAYBE;
+    fallback_because: StringBuilder, DataType::Utf8, MAYBE;
+    model: StringBuilder, DataType::Utf8, MAYBE;
+    version: StringBuilder, DataType::Utf8, MAYBE;
+    model_digest: StringBuilder, DataType::Utf8, MAYBE;
+    status: StringBuilder, DataType::Utf8, ALWAYS;
+    error_kind: StringBuilder, DataType::Utf8, MAYBE;
+    error: StringBuilder, DataType::Utf8, MAYBE;
+    latency_us: UInt64Builder, DataType::UInt64, ALWAYS;
+    inputs: StringBuilder, DataType::Utf8, ALWAYS;
+    outputs: StringBuilder, DataType::Utf8, ALWAYS;
+    overrides: StringBuilder, DataType::Utf8, ALWAYS;
+}
+
+/// Times in UTC, as the schema says it.
 #[derive(Default)]
-pub struct Columns {
-    rows: usize,
-    bytes: usize,
-    prediction_id: StringBuilder,
-    row: UInt32Builder,
-    time: TimestampMicrosecondBuilder,
-    endpoint: StringBuilder,
-    request_id: StringBuilder,
-    caller: StringBuilder,
-    unit: StringBuilder,
-    variant: StringBuilder,
-    propensity: Float64Builder,
-    revision: UInt32Builder,
-    revision_digest: StringBuilder,
-    model: StringBuilder,
-    version: StringBuilder,
-    model_digest: StringBuilder,
-    status: StringBuilder,
-    error: StringBuilder,
-    latency_us: UInt64Builder,
-    inputs: StringBuilder,
-    outputs: StringBuilder,
-    nodes: StringBuilder,
-    overrides: StringBuilder,
+struct UtcBuilder(TimestampMicrosecondBuilder);
+
+impl UtcBuilder {
+    fn finish(&mut self) -> TimestampMicrosecondArray {
+        self.0.finish().with_timezone("UTC")
+    }
 }
 
 impl Columns {
@@ -110,130 +145,137 @@ impl Columns {
         self.bytes += inputs.len() + outputs.len();
         self.prediction_id.append_value(id.to_string());
         self.row.append_value(row);
-        self.time.append_value(record.time.micros());
+        self.record_version.append_value(record.v);
+        self.time.0.append_value(record.time.micros());
         self.endpoint.append_value(record.endpoint.as_str());
-        self.request_id.append_option(record.request_id.as_deref());
-        self.caller.append_value(record.caller.as_str());
-        self.unit.append_option(record.unit.as_deref());
-        self.variant.append_value(&record.variant);
-        self.propensity.append_value(record.propensity);
         self.revision.append_value(record.revision);
         self.revision_digest.append_value(record.revision_digest.to_string());
+        self.request_id.append_option(record.request_id.as_deref());
+        self.caller.append_value(record.caller.as_str());
+        self.subject.append_option(record.subject.as_deref());
+        self.push_trace(record.trace);
+        self.push_draw(record.draw.as_ref());
+        self.push_arm(record.arm.as_ref());
         // the model whose outputs the caller got stands last; the others are in `nodes`
-        let node = record.nodes.last();
-        self.model.append_option(node.map(|node| node.model.as_str()));
-        self.version.append_option(node.map(|node| node.version.to_string()));
-        self.model_digest.append_option(node.map(|node| node.digest.to_string()));
-        let (status, error) = match &record.outcome {
-            Outcome::Answered => (ANSWERED, None),
-            Outcome::Failed { message } => (FAILED, Some(message)),
-        };
-        self.status.append_value(status);
-        self.error.append_option(error);
+        let last = record.nodes.last();
+        self.model.append_option(last.and_then(|node| node.model.as_ref()).map(|model| model.as_str()));
+        self.version.append_option(last.and_then(|node| node.version.as_ref()).map(ToString::to_string));
+        let digest = last.filter(|node| node.model.is_some()).and_then(|node| node.what.digest());
+        self.model_digest.append_option(digest.map(|digest| digest.to_string()));
+        self.status.append_value(record.outcome.status());
+        self.error_kind.append_option(record.outcome.kind());
+        self.error.append_option(record.outcome.message());
         self.latency_us.append_value(record.latency_us);
         self.inputs.append_value(inputs);
         self.outputs.append_value(outputs);
-        self.nodes.append_value(json(&record.nodes)?);
         self.overrides.append_value(json(&record.overrides)?);
+        self.bytes += self.nodes.push(&record.nodes)?;
         Ok(())
     }
 
-    pub fn finish(mut self) -> Result<RecordBatch, ParquetError> {
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(self.prediction_id.finish()),
-            Arc::new(self.row.finish()),
-            Arc::new(self.time.finish().with_timezone("UTC")),
-            Arc::new(self.endpoint.finish()),
-            Arc::new(self.request_id.finish()),
-            Arc::new(self.caller.finish()),
-            Arc::new(self.unit.finish()),
-            Arc::new(self.variant.finish()),
-            Arc::new(self.propensity.finish()),
-            Arc::new(self.revision.finish()),
-            Arc::new(self.revision_digest.finish()),
-            Arc::new(self.model.finish()),
-            Arc::new(self.version.finish()),
-            Arc::new(self.model_digest.finish()),
-            Arc::new(self.status.finish()),
-            Arc::new(self.error.finish()),
-            Arc::new(self.latency_us.finish()),
-            Arc::new(self.inputs.finish()),
-            Arc::new(self.outputs.finish()),
-            Arc::new(self.nodes.finish()),
-            Arc::new(self.overrides.finish()),
-        ];
-        Ok(RecordBatch::try_new(schema(), columns)?)
+    fn push_trace(&mut self, trace: Option<Trace>) {
+        self.trace_id.append_option(trace.map(|trace| trace.trace_id.to_string()));
+        self.parent_id.append_option(trace.map(|trace| trace.parent_id.to_string()));
+        self.trace_flags.append_option(trace.map(|trace| trace.flags));
+    }
+
+    fn push_draw(&mut self, draw: Option<&Draw>) {
+        self.unit.append_option(draw.map(|draw| draw.unit.as_str()));
+        self.unit_given_by.append_option(draw.map(|draw| draw.given_by.as_str()));
+        self.salt.append_option(draw.and_then(|draw| draw.salt.as_deref()));
+        self.bucket.append_option(draw.and_then(|draw| draw.bucket));
+        self.partition.append_option(draw.and_then(|draw| draw.partition.as_deref()));
+        self.allocation.append_option(draw.and_then(|draw| draw.allocation));
+    }
+
+    fn push_arm(&mut self, taken: Option<&ArmTaken>) {
+        let (how, by, from, because) = match taken.map(|taken| &taken.chosen) {
+            None => (None, None, None, None),
+            Some(Chosen::Drawn { .. }) => (Some(DRAWN), None, None, None),
+            Some(Chosen::Forced { by }) => (Some(FORCED), Some(by), None, None),
+            Some(Chosen::Fallback { from, because }) => (Some(FALLBACK), None, Some(from), Some(because)),
+        };
+        self.arm.append_option(taken.map(|taken| taken.name.as_str()));
+        self.chosen.append_option(how);
+        self.propensity.append_option(taken.and_then(ArmTaken::propensity));
+        self.forced_by.append_option(by);
+        self.fallback_from.append_option(from);
+        self.fallback_because.append_option(because);
     }
 }
 
-fn json<T: Serialize>(value: &T) -> Result<String, ParquetError> {
-    serde_json::to_string(value).map_err(|error| ParquetError::External(Box::new(error)))
-}
+type Row<'a> = Cells<'a, RecordBatch>;
 
 /// Reads one row back; `None` if a column is missing or holds something else.
 pub fn record_at(batch: &RecordBatch, at: usize) -> Option<(u32, PredictionRecord)> {
-    let cells = Cells { batch, at };
-    let outcome = match cells.text("status")? {
-        ANSWERED => Outcome::Answered,
-        FAILED => Outcome::Failed { message: cells.text("error")?.to_owned() },
-        _ => return None,
-    };
-    let micros = cells.column("time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
-    let propensity = cells.column("propensity")?.as_primitive_opt::<Float64Type>()?;
-    let latency = cells.column("latency_us")?.as_primitive_opt::<UInt64Type>()?;
+    let cells = Cells { of: batch, at };
     let record = PredictionRecord {
-        time: Timestamp(micros.value(at)),
+        v: cells.number("record_version")?,
+        time: cells.time("time")?,
         endpoint: cells.text("endpoint")?.parse().ok()?,
         revision: cells.number("revision")?,
         revision_digest: cells.text("revision_digest")?.parse().ok()?,
-        request_id: cells.maybe("request_id")?,
+        request_id: cells.maybe_owned("request_id")?,
+        trace: trace_at(&cells)?,
         caller: cells.text("caller")?.parse().ok()?,
-        unit: cells.maybe("unit")?,
-        variant: cells.text("variant")?.to_owned(),
-        propensity: propensity.value(at),
-        outcome,
+        subject: cells.maybe_owned("subject")?,
+        draw: draw_at(&cells)?,
+        arm: arm_at(&cells)?,
+        outcome: outcome_at(&cells)?,
         inputs: cells.json("inputs")?,
         outputs: cells.json("outputs")?,
-        nodes: cells.json("nodes")?,
-        // files from before there were overrides
-        overrides: match cells.column("overrides") {
-            Some(_) => cells.json("overrides")?,
-            None => Vec::new(),
-        },
-        latency_us: latency.value(at),
+        nodes: nodes::nodes_at(&cells)?,
+        overrides: cells.json("overrides")?,
+        latency_us: cells.long("latency_us")?,
     };
     Some((cells.number("row")?, record))
 }
 
-struct Cells<'a> {
-    batch: &'a RecordBatch,
-    at: usize,
+#[expect(clippy::option_option, reason = "a damaged row and an absent value differ")]
+fn trace_at(cells: &Row<'_>) -> Option<Option<Trace>> {
+    let Some(trace_id) = cells.maybe("trace_id")? else {
+        return Some(None);
+    };
+    let parent_id = cells.text("parent_id")?.parse().ok()?;
+    Some(Some(Trace { trace_id: trace_id.parse().ok()?, parent_id, flags: cells.maybe_byte("trace_flags")?? }))
 }
 
-impl<'a> Cells<'a> {
-    fn column(&self, name: &str) -> Option<&'a ArrayRef> {
-        self.batch.column_by_name(name)
-    }
+#[expect(clippy::option_option, reason = "a damaged row and an absent value differ")]
+fn draw_at(cells: &Row<'_>) -> Option<Option<Draw>> {
+    let Some(unit) = cells.maybe_owned("unit")? else {
+        return Some(None);
+    };
+    Some(Some(Draw {
+        unit,
+        given_by: GivenBy::parse(cells.text("unit_given_by")?)?,
+        salt: cells.maybe_owned("salt")?,
+        bucket: cells.maybe_long("bucket")?,
+        partition: cells.maybe_owned("partition")?,
+        allocation: cells.maybe_long("allocation")?,
+    }))
+}
 
-    fn text(&self, name: &str) -> Option<&'a str> {
-        let column = self.column(name)?.as_string_opt::<i32>()?;
-        column.is_valid(self.at).then(|| column.value(self.at))
-    }
+#[expect(clippy::option_option, reason = "a damaged row and an absent value differ")]
+fn arm_at(cells: &Row<'_>) -> Option<Option<ArmTaken>> {
+    let Some(name) = cells.maybe_owned(ARM)? else {
+        return Some(None);
+    };
+    let owned = |column| cells.text(column).map(str::to_owned);
+    let chosen = match cells.text("chosen")? {
+        DRAWN => Chosen::Drawn { propensity: cells.maybe_fraction("propensity")?? },
+        FORCED => Chosen::Forced { by: owned("forced_by")? },
+        FALLBACK => Chosen::Fallback { from: owned("fallback_from")?, because: owned("fallback_because")? },
+        _ => return None,
+    };
+    Some(Some(ArmTaken { name, chosen }))
+}
 
-    /// The outer `None` is a missing column, the inner one an empty cell.
-    #[expect(clippy::option_option, reason = "missing column and empty cell differ")]
-    fn maybe(&self, name: &str) -> Option<Option<String>> {
-        let column = self.column(name)?.as_string_opt::<i32>()?;
-        let value = column.is_valid(self.at).then(|| column.value(self.at));
-        Some(value.map(str::to_owned))
-    }
-
-    fn number(&self, name: &str) -> Option<u32> {
-        let column = self.column(name)?.as_primitive_opt::<UInt32Type>()?;
-        Some(column.value(self.at))
-    }
-
-    fn json<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_json::from_str(self.text(name)?).ok()
-    }
+fn outcome_at(cells: &Row<'_>) -> Option<Outcome> {
+    let message = || cells.text("error").map(str::to_owned);
+    Some(match cells.text("status")? {
+        ANSWERED => Outcome::Answered,
+        FAILED => Outcome::Failed { kind: cells.maybe_read("error_kind", FailureKind::parse)?, message: message()? },
+        REFUSED => Outcome::Refused { kind: RefusalKind::parse(cells.text("error_kind")?)?, message: message()? },
+        _ => return None,
+    })
 }

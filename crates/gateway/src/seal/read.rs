@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{cast::AsArray as _, types::UInt32Type};
+use arrow_array::RecordBatch;
 use parquet::{
     arrow::ProjectionMask,
     arrow::arrow_reader::{
@@ -19,8 +19,17 @@ use parquet::{
 };
 use stemma_core::prediction::PredictionRecord;
 
-use super::columns::record_at;
+use super::{
+    cells::Cells,
+    columns::{self, REFUSED},
+    v1,
+};
 use crate::log::ArmCounts;
+
+/// What a file's metadata calls its version of the stored format.
+pub const FORMAT: &str = "stemma.format";
+/// The version that is written.
+pub const WRITTEN_FORMAT: &str = "2";
 
 /// Rows decoded at a time to count them.
 const COUNT_ROWS: usize = 8192;
@@ -34,6 +43,45 @@ pub enum SealedError {
     NoSuchRow { row: u32, first: u32, end: u64 },
     #[error("sealed predictions are damaged at row {row}")]
     Corrupt { row: u32 },
+    #[error("sealed predictions are of version {0}, which a newer Stemma wrote; this one reads up to {WRITTEN_FORMAT}")]
+    Newer(String),
+    #[error("sealed predictions do not say their version")]
+    NoVersion,
+}
+
+/// The versions of the stored format that are read.
+#[derive(Clone, Copy)]
+enum Format {
+    V1,
+    V2,
+}
+
+impl Format {
+    fn of(metadata: &ParquetMetaData) -> Result<Self, SealedError> {
+        let notes = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+        let version = notes.filter(|note| note.key == FORMAT).find_map(|note| note.value.as_deref());
+        match version {
+            Some("1") => Ok(Self::V1),
+            Some(WRITTEN_FORMAT) => Ok(Self::V2),
+            Some(newer) => Err(SealedError::Newer(newer.to_owned())),
+            None => Err(SealedError::NoVersion),
+        }
+    }
+
+    fn record_at(self, batch: &RecordBatch, at: usize) -> Option<(u32, PredictionRecord)> {
+        match self {
+            Self::V1 => v1::record_at(batch, at),
+            Self::V2 => columns::record_at(batch, at),
+        }
+    }
+
+    /// The columns by which answers are counted.
+    const fn counted(self) -> [&'static str; 3] {
+        match self {
+            Self::V1 => ["revision", v1::ARM, "status"],
+            Self::V2 => ["revision", columns::ARM, "status"],
+        }
+    }
 }
 
 /// Returns one record of a sealed part that begins with `first_row`.
@@ -62,6 +110,7 @@ pub fn read_sealed_rows<R: ChunkReader + 'static>(
         let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
         return Err(SealedError::NoSuchRow { row, first: first_row, end: u64::from(first_row) + rows });
     };
+    let format = Format::of(&metadata)?;
     let metadata = with_offset_index(metadata, group, &reader)?;
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options)?;
@@ -82,7 +131,7 @@ pub fn read_sealed_rows<R: ChunkReader + 'static>(
         let batch = batch.map_err(ParquetError::from)?;
         for at in 0..batch.num_rows() {
             let expected = row + found.len() as u32;
-            match record_at(&batch, at) {
+            match format.record_at(&batch, at) {
                 Some((stored, record)) if stored == expected => found.push((stored, record)),
                 _ => return Err(SealedError::Corrupt { row: expected }),
             }
@@ -91,24 +140,24 @@ pub fn read_sealed_rows<R: ChunkReader + 'static>(
     Ok(found)
 }
 
-/// Counts the rows of a sealed part by revision and arm, reading only these two columns.
+/// Counts the rows of a sealed part that an arm answered, or failed to, by revision and arm, reading only these columns.
 pub fn count_sealed<R: ChunkReader + 'static>(reader: R) -> Result<ArmCounts, SealedError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(reader)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), ["revision", "variant"]);
+    let columns = Format::of(builder.metadata())?.counted();
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns);
     let mut counts = ArmCounts::new();
     for batch in builder.with_projection(mask).with_batch_size(COUNT_ROWS).build()? {
         let batch = batch.map_err(ParquetError::from)?;
-        let damaged = |row: usize| SealedError::Corrupt { row: u32::try_from(row).unwrap_or(u32::MAX) };
-        let revisions = batch.column_by_name("revision").and_then(|column| column.as_primitive_opt::<UInt32Type>());
-        let variants = batch.column_by_name("variant").and_then(|column| column.as_string_opt::<i32>());
-        let (Some(revisions), Some(variants)) = (revisions, variants) else {
-            return Err(damaged(0));
-        };
-        for row in 0..batch.num_rows() {
-            let arm = (revisions.value(row), variants.value(row));
-            match counts.iter_mut().find(|((revision, variant), _)| (*revision, variant.as_str()) == arm) {
+        for at in 0..batch.num_rows() {
+            let damaged = || SealedError::Corrupt { row: u32::try_from(at).unwrap_or(u32::MAX) };
+            let cells = Cells { of: &batch, at };
+            let [revision, arm, status] = columns;
+            let revision = cells.number(revision).ok_or_else(damaged)?;
+            let (arm, status) = (cells.maybe(arm).ok_or_else(damaged)?, cells.text(status).ok_or_else(damaged)?);
+            let Some(arm) = arm.filter(|_| status != REFUSED) else { continue };
+            match counts.iter_mut().find(|((known, name), _)| (*known, name.as_str()) == (revision, arm)) {
                 Some((_, count)) => *count += 1,
-                None => drop(counts.insert((arm.0, arm.1.to_owned()), 1)),
+                None => drop(counts.insert((revision, arm.to_owned()), 1)),
             }
         }
     }

@@ -6,17 +6,18 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use stemma_core::{
     Digest,
-    composition::{Sequence, StepSpec},
+    composition::{Graph, StepSpec},
     overrule::Override,
     prediction::{Outcome, OverrideEffect, PredictionId, PredictionRecord},
-    route::{LogMode, Revision, Route},
+    revision::{Arm, LogMode, Revision},
+    route::Route,
     signature::{Datatype, Field, Signature},
     target::Target,
 };
 use stemma_gateway::{AllCounters, Endpoint, Routes, RunFailure, Runtime};
 use stemma_tensor::{Tensor, TensorData};
 
-use crate::support::{House, post, revision, routes, status_and_json};
+use crate::support::{House, only, post, revision, routes, status_and_json};
 
 /// Gives `out = factor × Σ inputs`, two columns: what is left to 1, and itself.
 struct Weigh {
@@ -82,7 +83,7 @@ fn model(target: &Target) -> Result<Arc<dyn Runtime>, std::io::Error> {
 }
 
 /// `limit(age, score(age)[1])`, with the risk beside it.
-fn offer(score_version: &str) -> (Sequence, Signature) {
+fn offer(score_version: &str) -> (Graph, Signature) {
     let (score, limit) = (target("score", score_version), target("limit", "1.0.0"));
     let signatures = [weigh(&score).signature, weigh(&limit).signature];
     let step = |name: &str, inputs: &[(&str, &str)]| StepSpec {
@@ -98,16 +99,15 @@ fn offer(score_version: &str) -> (Sequence, Signature) {
         ("limit".to_owned(), "limit.out[1]".parse().unwrap()),
         ("risk".to_owned(), "score.out[1]".parse().unwrap()),
     ]);
-    let sequence = Sequence::resolve(steps, &outputs).unwrap();
-    let whole = sequence.signature(&signatures.each_ref()).unwrap();
-    (sequence, whole)
+    let graph = Graph::resolve(steps, &outputs).unwrap();
+    let whole = graph.signature(&signatures.each_ref()).unwrap();
+    (graph, whole)
 }
 
-fn offering(number: u32, route: Route, overrides: Value) -> Revision {
+fn offering(number: u32, overrides: Value) -> Revision {
     let overrides: BTreeMap<String, Override> = serde_json::from_value(overrides).unwrap();
-    let signature = offer("1.0.0").1;
-    let salt = "credit-offer/2".to_owned();
-    Revision { number, route, overrides, signature, salt, ..revision("credit-offer", "1.0.0", LogMode::Durable) }
+    let (graph, signature) = offer("1.0.0");
+    Revision { number, arms: only(graph), overrides, signature, ..revision("credit-offer", "1.0.0", LogMode::Durable) }
 }
 
 fn load(revision: Revision, counters: &AllCounters) -> Endpoint {
@@ -116,7 +116,7 @@ fn load(revision: Revision, counters: &AllCounters) -> Endpoint {
 }
 
 fn single(overrides: Value) -> Endpoint {
-    let revision = offering(1, Route::Single { serves: offer("1.0.0").0 }, overrides);
+    let revision = offering(1, overrides);
     load(revision, &AllCounters::default())
 }
 
@@ -157,7 +157,7 @@ async fn one_record_holds_every_step_and_the_override_that_fired() {
     let record = record.unwrap();
     let nodes: Vec<_> = record.nodes.iter().map(|node| (node.node.as_str(), &node.outputs[0].data)).collect();
     assert_eq!(nodes, [("score", &json!([0.75, 0.25, 0.0, 1.0])), ("limit", &json!([-74.0, 75.0, -299.0, 300.0]))]);
-    assert_eq!(record.nodes[1].digest, target("limit", "1.0.0").digest);
+    assert_eq!(record.nodes[1].what.digest(), Some(target("limit", "1.0.0").digest));
     let effect = OverrideEffect::Bounded { output: "limit".into(), count: 1, before: vec![(1, 300.0)] };
     assert_eq!((record.overrides.len(), &record.overrides[0].effect), (1, &effect));
     assert_eq!(record.outputs[0].data, json!([75.0, 100.0]));
@@ -194,8 +194,13 @@ async fn a_step_that_fails_leaves_a_record_of_the_steps_before_it() {
 }
 
 fn canary(number: u32, weight_percent: f64, counters: &AllCounters) -> Endpoint {
-    let route = Route::Canary { stable: offer("1.0.0").0, canary: offer("2.0.0").0, weight_percent };
-    load(offering(number, route, json!({})), counters)
+    let arm = |name: &str, version| Arm { name: name.to_owned(), graph: offer(version).0 };
+    let revision = Revision {
+        arms: vec![arm("stable", "1.0.0"), arm("canary", "2.0.0")],
+        route: Route::canary("stable", "canary", weight_percent, "credit-offer/2".to_owned()),
+        ..offering(number, json!({}))
+    };
+    load(revision, counters)
 }
 
 #[tokio::test]
@@ -207,12 +212,12 @@ async fn customers_stay_in_a_canary_that_grows() {
         let mut in_canary: Vec<String> = Vec::new();
         for customer in (0..60).map(|i| format!("customer-{i}")) {
             let (_, answer, record) = ask(&house, &[1.0], &[("x-stemma-unit", &customer)]).await;
-            let record = record.unwrap();
-            let is_canary = record.variant == "canary";
-            assert_eq!(answer["parameters"]["variant"], record.variant);
+            let taken = record.unwrap().arm.unwrap();
+            let is_canary = taken.name == "canary";
+            assert_eq!(answer["parameters"]["variant"], taken.name);
             assert_eq!(data(&answer, "risk"), &json!([if is_canary { 1.0 } else { 0.5 }]));
             let share = weight / 100.0;
-            assert_eq!(record.propensity, if is_canary { share } else { 1.0 - share });
+            assert_eq!(taken.propensity(), Some(if is_canary { share } else { 1.0 - share }));
             in_canary.extend(is_canary.then_some(customer));
         }
         assert!(before.iter().all(|customer| in_canary.contains(customer)));
@@ -243,7 +248,7 @@ async fn a_revision_asked_for_by_number_answers_or_is_refused() {
 
 #[test]
 fn arms_that_break_the_contract_are_not_loaded() {
-    let mut revision = offering(1, Route::Single { serves: offer("1.0.0").0 }, json!({}));
+    let mut revision = offering(1, json!({}));
     revision.signature.outputs.push(Field {
         name: "reason".into(),
         datatype: Datatype::Bytes,

@@ -7,10 +7,11 @@ use http::{Method, Request};
 use serde_json::json;
 use stemma_core::{
     Digest, Timestamp,
-    composition::Sequence,
+    composition::Graph,
     name::ProjectName,
     policy::Action,
-    route::{LogMode, Route},
+    prediction::GivenBy,
+    revision::LogMode,
     signature::{Datatype, Field, Signature},
     target::Target,
 };
@@ -19,7 +20,7 @@ use stemma_gateway::{
 };
 
 use crate::support::{
-    Echo, House, echo_endpoint, echo_signature, post, request, revision, routes, status_and_json, target,
+    Echo, House, echo_endpoint, echo_signature, only, post, request, revision, routes, status_and_json, target,
 };
 
 #[tokio::test]
@@ -249,7 +250,7 @@ fn a_model_that_breaks_the_contract_is_not_loaded() {
     let stricter = Signature { inputs, ..echo_signature() };
     let load = |_: &Target| Ok::<Arc<dyn Runtime>, std::io::Error>(Arc::new(Echo::new(stricter.clone())));
     let mut revision = revision("echo", "1.0.2", LogMode::Off);
-    revision.route = Route::Single { serves: Sequence::of_one(target("1.0.2"), &stricter) };
+    revision.arms = only(Graph::of_one(target("1.0.2"), &stricter));
     let Err(error) = Endpoint::load(revision, Digest::of(b"r"), &AllCounters::default(), &load) else {
         panic!("it loaded");
     };
@@ -277,7 +278,8 @@ async fn a_unit_comes_by_header_or_parameter_and_must_be_readable() {
         assert_eq!(house.send(asked).await.status(), status, "{header:?}");
         let recent = house.log.recent(3, 1).unwrap();
         if expected.is_some() {
-            assert_eq!(recent[0].1.unit.as_deref(), expected);
+            let draw = recent[0].1.draw.as_ref().unwrap();
+            assert_eq!((Some(draw.unit.as_str()), draw.given_by), (expected, GivenBy::Caller));
         }
     }
 }
@@ -303,7 +305,8 @@ async fn a_unit_is_a_text_or_a_whole_number_and_nothing_is_dropped() {
         match expected {
             Ok(expected) => {
                 assert_eq!(status, 200, "{unit}: {answer}");
-                assert_eq!(house.log.recent(3, 1).unwrap()[0].1.unit.as_deref(), Some(expected), "{unit}");
+                let draw = house.log.recent(3, 1).unwrap().remove(0).1.draw.unwrap();
+                assert_eq!((draw.unit.as_str(), draw.given_by), (expected, GivenBy::Caller), "{unit}");
             }
             Err(expected) => assert_eq!((status, answer["error"].as_str()), (400, Some(expected)), "{unit}"),
         }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stemma_core::{
     Digest,
-    composition::Sequence,
-    prediction::{Outcome, PredictionId, PredictionRecord},
-    route::{LogMode, Revision, Route},
+    composition::Graph,
+    prediction::{ArmTaken, Chosen, FailureKind, GivenBy, NodeEnding, Outcome, PredictionId, PredictionRecord},
+    revision::{LogMode, Revision},
+    route::bucket,
     target::Target,
 };
 use stemma_gateway::{AllCounters, Endpoint, Runtime};
 use stemma_onnx::Model;
 use stemma_tensor::logged;
 
-use crate::support::{House, echo_endpoint, post, request, revision, routes, status_and_json, target};
+use crate::support::{House, echo_endpoint, only, post, request, revision, routes, status_and_json, target};
 
 fn prediction(house: &House, answer: &Value) -> PredictionRecord {
     let id = answer["parameters"]["prediction_id"].as_str().unwrap();
@@ -55,13 +56,60 @@ async fn an_answer_names_its_prediction_and_what_made_it() {
     }
     let record = prediction(&house, &answer);
     assert_eq!(record.request_id.as_deref(), Some("order 17 ü"));
-    assert_eq!(record.unit.as_deref(), Some("customer-9"));
+    let draw = record.draw.unwrap();
+    assert_eq!(
+        (draw.unit.as_str(), draw.given_by, draw.salt.as_deref()),
+        ("customer-9", GivenBy::Caller, Some("salt"))
+    );
+    assert_eq!((draw.bucket, draw.partition, draw.allocation), (Some(bucket("salt", "customer-9")), None, Some(0)));
     assert_eq!(record.caller.as_str(), "anonymous");
     assert_eq!(record.outcome, Outcome::Answered);
-    assert_eq!((record.revision, record.propensity), (5, 1.0));
+    assert_eq!((record.v, record.revision), (2, 5));
+    let taken = ArmTaken { name: "single".to_owned(), chosen: Chosen::Drawn { propensity: 1.0 } };
+    assert_eq!(record.arm, Some(taken));
     assert_eq!(record.inputs[0].data, json!([0.1, 2.0]));
     assert_eq!(record.outputs, record.inputs);
-    assert_eq!(record.nodes[0].model.as_str(), "credit-score");
+    let node = &record.nodes[0];
+    assert_eq!((node.asked().as_str(), node.ended), ("credit-score@1.0.2", Some(NodeEnding::Answered)));
+    assert!(node.began_us.unwrap() + node.latency_us <= record.latency_us);
+}
+
+#[tokio::test]
+async fn a_request_without_a_unit_is_one_of_its_own_which_is_kept() {
+    let house = House::echo();
+    let mut units = Vec::new();
+    for _ in 0..2 {
+        let (_, answer) = house.infer(&request("uint8", "UINT8", json!([1]), json!([1]))).await;
+        let draw = prediction(&house, &answer).draw.unwrap();
+        assert_eq!((draw.given_by, draw.bucket), (GivenBy::Gateway, Some(bucket("salt", &draw.unit))));
+        units.push(draw.unit);
+    }
+    assert_ne!(units[0], units[1]);
+}
+
+#[tokio::test]
+async fn the_trace_of_a_request_is_kept_and_a_malformed_one_is_ignored() {
+    let house = House::echo();
+    let (one, other) = (
+        format!("00-{}-{}-01", "4b".repeat(16), "f0".repeat(8)),
+        format!("00-{}-{}-01", "0".repeat(32), "f0".repeat(8)),
+    );
+    for (sent, kept) in [
+        (vec![one.as_str()], Some(one.as_str())),
+        (vec![other.as_str()], None),
+        (vec![one.as_str(), one.as_str()], None),
+        (vec!["\u{fc}"], None),
+        (vec![], None),
+    ] {
+        let mut asked = post("/v2/models/echo/infer", request("uint8", "UINT8", json!([1]), json!([1])).to_string());
+        for value in &sent {
+            asked.headers_mut().append("traceparent", value.parse().unwrap());
+        }
+        let (status, answer) = status_and_json(&house.send(asked).await);
+        assert_eq!(status, 200, "{sent:?}");
+        let trace = prediction(&house, &answer).trace.map(|trace| trace.to_string());
+        assert_eq!(trace.as_deref(), kept, "{sent:?}");
+    }
 }
 
 #[tokio::test]
@@ -249,7 +297,7 @@ async fn wrong_requests_are_refused_with_400_and_the_reason() {
     let twice = json!({ "inputs": [good()["inputs"][0], good()["inputs"][0]] });
     let (status, answer) = house.infer(&twice).await;
     assert_eq!((status, &answer["error"]), (400, &json!("input `matrix` is given twice")));
-    assert_eq!(house.log.stats().written, 0, "a refused request is no prediction");
+    assert_eq!(house.log.stats().written, asked, "a refused request is kept, too");
     assert_eq!(house.gateway.stats()[0].refused, asked);
 }
 
@@ -268,9 +316,11 @@ async fn a_failing_model_answers_500_with_its_prediction_and_is_remembered() {
         assert_eq!(status, 500);
         assert_eq!(answer["error"], format!("{expected}; prediction {id}"));
         let record = house.log.lookup(&id.parse().unwrap()).unwrap().unwrap();
-        let message = expected.to_owned();
-        assert_eq!(record.outcome, Outcome::Failed { message });
+        let kind = if act == "nan" { FailureKind::Output } else { FailureKind::Model };
+        assert_eq!(record.outcome, Outcome::Failed { kind: Some(kind), message: expected.to_owned() });
         assert_eq!(record.inputs[0].data, json!([act]));
+        let ended = if act == "nan" { NodeEnding::Answered } else { NodeEnding::Failed };
+        assert_eq!(record.nodes[0].ended, Some(ended));
         if act == "nan" {
             assert_eq!(record.outputs[0].data, json!(["NaN"]));
         }
@@ -336,7 +386,7 @@ async fn a_model_answers_a_batch_and_its_record_replays() {
     let model = Arc::new(Model::parse(&std::fs::read(path).unwrap()).unwrap());
     let revision = Revision {
         signature: model.signature().clone(),
-        route: Route::Single { serves: Sequence::of_one(target("2.0.0"), model.signature()) },
+        arms: only(Graph::of_one(target("2.0.0"), model.signature())),
         ..revision("risk", "2.0.0", LogMode::Durable)
     };
     let load = |_: &Target| Ok::<Arc<dyn Runtime>, std::io::Error>(Arc::clone(&model) as Arc<dyn Runtime>);
@@ -364,7 +414,7 @@ async fn a_missing_number_is_asked_about_in_every_spelling_and_kept() {
     let model = Arc::new(Model::parse(&std::fs::read(path).unwrap()).unwrap());
     let revision = Revision {
         signature: model.signature().clone(),
-        route: Route::Single { serves: Sequence::of_one(target("2.0.0"), model.signature()) },
+        arms: only(Graph::of_one(target("2.0.0"), model.signature())),
         ..revision("filled", "2.0.0", LogMode::Durable)
     };
     let load = |_: &Target| Ok::<Arc<dyn Runtime>, std::io::Error>(Arc::clone(&model) as Arc<dyn Runtime>);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde_json::json;
-use stemma_core::{Digest, route::LogMode, target::Target};
+use stemma_core::{Digest, revision::LogMode, target::Target};
 use stemma_gateway::{Endpoint, Routes, Runtime};
 use tokio::{sync::mpsc::channel, task::spawn_blocking, time::timeout};
 

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use stemma_core::{
     ManualClock, Timestamp,
-    prediction::{PredictionAddress, PredictionId, PredictionKey},
-    route::LogMode,
+    prediction::{ArmTaken, Chosen, PredictionAddress, PredictionId, PredictionKey},
+    revision::LogMode,
 };
 use stemma_gateway::{AppendError, LogError, LogOptions, PredictionLog};
 
@@ -159,7 +159,7 @@ async fn records_that_json_cannot_hold_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let log = open_log(folder.path());
     let mut bad = record("a", 1);
-    bad.propensity = f64::NAN;
+    bad.arm = Some(ArmTaken { name: "a".into(), chosen: Chosen::Drawn { propensity: f64::NAN } });
     let error = append(&log, 3, &bad).await.unwrap_err();
     assert_eq!(error.to_string(), "prediction record cannot be written as JSON: propensity NaN is not finite");
     let mut huge = record("a", 1);

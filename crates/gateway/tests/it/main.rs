@@ -1,5 +1,6 @@
 //! What callers of this crate rely on.
 
+mod any_record;
 mod compose;
 mod crash;
 mod frozen;
@@ -9,6 +10,7 @@ mod load;
 mod log;
 mod protocol;
 mod recovery;
+mod refusals;
 mod runtime;
 mod seal;
 mod support;

@@ -6,7 +6,7 @@ use serde_json::json;
 use stemma_core::{
     Timestamp,
     prediction::{PredictionId, PredictionRecord},
-    route::LogMode,
+    revision::LogMode,
     signature::Signature,
 };
 use stemma_gateway::{
@@ -59,6 +59,7 @@ impl Protocol for Plain {
     }
 
     fn parse(&self, headers: &HeaderMap, body: &[u8], _: &Signature) -> Result<Parsed, Invalid> {
+        assert_ne!(body, b"panic", "it was told to");
         let text = std::str::from_utf8(body).map_err(|error| Invalid(error.to_string()))?;
         let read = |word: &str| word.parse::<u8>().map_err(|_| Invalid(format!("`{word}` is no small number")));
         let numbers: Vec<u8> = text.split_whitespace().map(read).collect::<Result<_, _>>()?;
@@ -91,7 +92,7 @@ impl Printed for Written {
     }
 }
 
-fn house() -> House {
+pub fn house() -> House {
     House::speaking(&PROTOCOLS, |counters| routes(vec![counting_echo("echo", "1.0.2", LogMode::Durable, counters)]))
 }
 
@@ -103,7 +104,7 @@ fn record(house: &House, response: &Response<Bytes>) -> PredictionRecord {
     let id: PredictionId = response.headers()["x-stemma-prediction-id"].to_str().unwrap().parse().unwrap();
     let record = house.log.lookup(&id).unwrap().unwrap();
     let mut nodes = record.nodes;
-    nodes.iter_mut().for_each(|node| node.latency_us = 0);
+    nodes.iter_mut().for_each(|node| (node.began_us, node.latency_us) = (None, 0));
     PredictionRecord { time: Timestamp(0), latency_us: 0, nodes, ..record }
 }
 

@@ -4,16 +4,17 @@ use std::{fs::File, path::Path};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use serde_json::{Value, json};
 use stemma_core::{
-    Digest, Timestamp,
-    prediction::{LoggedTensor, NodeRecord, Outcome, OverrideEffect, OverrideRecord, PredictionRecord},
-    route::LogMode,
-    signature::Datatype,
+    Timestamp,
+    prediction::{ArmTaken, Chosen, Outcome, PredictionRecord, RefusalKind},
+    revision::LogMode,
 };
-use stemma_gateway::{PredictionLog, SealedError, SealedPart, read_sealed, read_sealed_rows};
+use stemma_gateway::{PredictionLog, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
 
-use crate::support::{append_as, open_log, record};
+use crate::{
+    any_record::any_record,
+    support::{append_as, open_log, record},
+};
 
 async fn sealed(folder: &Path, records: &[(u16, PredictionRecord)]) -> (PredictionLog, Vec<SealedPart>) {
     let log = open_log(folder);
@@ -104,6 +105,34 @@ async fn any_row_of_many_pages_and_ranges_of_rows_are_read() {
     assert!(matches!(read_sealed(open(), 5, 7), Err(SealedError::Corrupt { row: 7 })), "another part's first row");
 }
 
+#[tokio::test]
+async fn what_an_arm_answered_is_counted_and_what_was_refused_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let by = |arm: &str, number| PredictionRecord {
+        arm: Some(ArmTaken { name: arm.to_owned(), chosen: Chosen::Drawn { propensity: 0.5 } }),
+        ..record("a", number)
+    };
+    let failed = Outcome::Failed { kind: None, message: "it broke".to_owned() };
+    let refused = Outcome::Refused { kind: RefusalKind::Input, message: "it does not fit".to_owned() };
+    let records = [
+        by("stable", 0),
+        by("canary", 1),
+        PredictionRecord { outcome: failed, ..by("canary", 2) },
+        PredictionRecord { outcome: refused.clone(), ..by("canary", 3) },
+        PredictionRecord { outcome: refused, arm: None, draw: None, ..record("a", 4) },
+    ];
+    let records = records.map(|record| (3, record));
+    let expected = [((3, "canary".to_owned()), 2), ((3, "stable".to_owned()), 1)].into();
+    let log = open_log(folder.path());
+    for (ordinal, record) in &records {
+        append_as(&log, LogMode::Durable, *ordinal, record).await.unwrap();
+    }
+    assert_eq!(log.counts(3).unwrap().1, expected);
+    let segment = log.rotate().await.unwrap().unwrap();
+    let part = log.seal(segment).unwrap().remove(0);
+    assert_eq!(count_sealed(File::open(&part.file).unwrap()).unwrap(), expected);
+}
+
 #[test]
 fn what_is_not_parquet_is_an_error() {
     for bytes in [&b""[..], b"PAR1", b"PAR1\0\0\0\0PAR1", &[0xff; 4096]] {
@@ -111,88 +140,8 @@ fn what_is_not_parquet_is_an_error() {
     }
 }
 
-fn any_json_data() -> impl Strategy<Value = (Datatype, Value)> {
-    let special = prop_oneof![
-        any::<f64>().prop_filter("finite", |x| x.is_finite()).prop_map(|x| json!(x)),
-        Just(json!("NaN")),
-        Just(json!("Infinity")),
-        Just(json!("-Infinity")),
-    ];
-    prop_oneof![
-        prop::collection::vec(special, 0..5).prop_map(|data| (Datatype::Fp64, json!(data))),
-        prop::collection::vec(any::<u64>(), 0..5).prop_map(|data| (Datatype::Uint64, json!(data))),
-        prop::collection::vec(any::<i64>(), 0..5).prop_map(|data| (Datatype::Int64, json!(data))),
-        prop::collection::vec(any::<String>(), 0..5).prop_map(|data| (Datatype::Bytes, json!(data))),
-        prop::collection::vec(any::<bool>(), 0..5).prop_map(|data| (Datatype::Bool, json!(data))),
-    ]
-}
-
-fn any_tensors() -> impl Strategy<Value = Vec<LoggedTensor>> {
-    let tensor = (any::<String>(), any_json_data()).prop_map(|(name, (datatype, data))| LoggedTensor {
-        name,
-        datatype,
-        shape: vec![data.as_array().unwrap().len()],
-        data,
-    });
-    prop::collection::vec(tensor, 0..4)
-}
-
-fn any_node() -> impl Strategy<Value = NodeRecord> {
-    let parts = (any::<String>(), any::<u64>(), any::<[u8; 32]>(), any_tensors());
-    parts.prop_map(|(node, latency_us, digest, outputs)| NodeRecord {
-        node,
-        model: "Modell Ü".parse().unwrap(),
-        version: "12.0.7".parse().unwrap(),
-        digest: Digest::from_bytes(digest),
-        latency_us,
-        outputs,
-    })
-}
-
-fn any_override() -> impl Strategy<Value = OverrideRecord> {
-    let before = prop::collection::vec((any::<u64>(), -1e300..1e300f64), 0..3);
-    let bounded = (any::<String>(), any::<u64>(), before);
-    let bounded = bounded.prop_map(|(output, count, before)| OverrideEffect::Bounded { output, count, before });
-    let expired = any::<i64>().prop_map(|since| OverrideEffect::Expired { since: Timestamp(since) });
-    (any::<String>(), prop_oneof![bounded, expired]).prop_map(|(name, effect)| OverrideRecord { name, effect })
-}
-
-prop_compose! {
-    fn any_record()(
-        micros in -60_000_000_000_000_000i64..200_000_000_000_000_000,
-        (revision, digest) in any::<(u32, [u8; 32])>(),
-        (request_id, unit, variant) in any::<(Option<String>, Option<String>, String)>(),
-        failure in any::<Option<String>>(),
-        propensity in any::<f64>().prop_filter("finite", |x| x.is_finite()),
-        (inputs, outputs) in (any_tensors(), any_tensors()),
-        nodes in prop::collection::vec(any_node(), 0..3),
-        overrides in prop::collection::vec(any_override(), 0..3),
-        latency_us in any::<u64>(),
-    ) -> PredictionRecord {
-        PredictionRecord {
-            time: Timestamp(micros),
-            revision,
-            revision_digest: Digest::from_bytes(digest),
-            request_id,
-            unit,
-            variant,
-            propensity,
-            outcome: match failure {
-                None => Outcome::Answered,
-                Some(message) => Outcome::Failed { message },
-            },
-            inputs,
-            outputs,
-            nodes,
-            overrides,
-            latency_us,
-            ..record("Ändpoint", 0)
-        }
-    }
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn every_record_comes_back_exactly_from_log_and_parquet(
         records in prop::collection::vec((0u16..3, any_record()), 1..30),

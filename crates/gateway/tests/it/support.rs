@@ -8,12 +8,16 @@ use http::{Method, Request, Response};
 use serde_json::{Value, json};
 use stemma_core::{
     Digest, SystemClock, Timestamp,
-    composition::Sequence,
+    composition::Graph,
     name::{EndpointName, PrincipalName, ProjectName},
-    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionKey, PredictionRecord},
-    route::{LogMode, Revision, Route},
+    prediction::{
+        ArmTaken, Chosen, Draw, GivenBy, LoggedTensor, NodeEnding, NodeRecord, Outcome, PredictionId, PredictionKey,
+        PredictionRecord, RECORD_VERSION,
+    },
+    revision::{Arm, Forcing, LogMode, REVISION_VERSION, Revision, UnitSource},
+    route::Route,
     signature::{Datatype, Field, Signature},
-    target::Target,
+    target::{Identity, StepKind, Target},
 };
 use stemma_gateway::{
     Access, AllCounters, AppendError, Endpoint, Gateway, LogOptions, NewRecord, PredictionLog, Routes, RunFailure,
@@ -36,24 +40,36 @@ pub fn record(endpoint: &str, number: u64) -> PredictionRecord {
     let tensor =
         |name: &str, datatype, data: Value| LoggedTensor { name: name.to_owned(), datatype, shape: vec![1, 1], data };
     PredictionRecord {
+        v: RECORD_VERSION,
         time: Timestamp(1_772_366_400_000_000 + number as i64 * 1_000),
         endpoint: EndpointName::new(endpoint).unwrap(),
         revision: 3,
         revision_digest: Digest::of(b"revision"),
         request_id: Some(format!("request-{number}")),
         caller: PrincipalName::new("shop@example.org").unwrap(),
-        unit: None,
-        variant: "single".to_owned(),
-        propensity: 1.0,
+        trace: None,
+        subject: None,
+        draw: Some(Draw {
+            unit: format!("unit-{number}"),
+            given_by: GivenBy::Gateway,
+            salt: Some(endpoint.to_owned()),
+            bucket: Some(number),
+            partition: None,
+            allocation: Some(0),
+        }),
+        arm: Some(ArmTaken { name: "single".to_owned(), chosen: Chosen::Drawn { propensity: 1.0 } }),
         outcome: Outcome::Answered,
         inputs: vec![tensor("amount", Datatype::Uint64, json!([number]))],
         outputs: vec![tensor("p", Datatype::Fp32, json!([0.25]))],
         nodes: vec![NodeRecord {
             node: "single".to_owned(),
-            model: "credit-score".parse().unwrap(),
-            version: "1.0.2".parse().unwrap(),
-            digest: Digest::of(b"model"),
+            kind: StepKind::Model,
+            what: Identity::Digest(Digest::of(b"model")),
+            model: Some("credit-score".parse().unwrap()),
+            version: Some("1.0.2".parse().unwrap()),
+            began_us: Some(300),
             latency_us: 12,
+            ended: Some(NodeEnding::Answered),
             outputs: Vec::new(),
         }],
         overrides: Vec::new(),
@@ -150,17 +166,24 @@ pub fn target(version: &str) -> Target {
 
 pub fn revision(endpoint: &str, version: &str, log: LogMode) -> Revision {
     Revision {
-        v: 1,
+        v: REVISION_VERSION,
         project: ProjectName::default_project(),
         endpoint: endpoint.parse().unwrap(),
         ordinal: 3,
         number: 5,
-        route: Route::Single { serves: Sequence::of_one(target(version), &echo_signature()) },
+        arms: only(Graph::of_one(target(version), &echo_signature())),
+        route: Route::single("single", "salt".to_owned()),
+        unit: UnitSource::Named,
+        force: Forcing::Off,
         overrides: BTreeMap::new(),
         signature: echo_signature(),
-        salt: "salt".to_owned(),
         log,
     }
+}
+
+/// The arms of a revision that has one.
+pub fn only(graph: Graph) -> Vec<Arm> {
+    vec![Arm { name: "single".to_owned(), graph }]
 }
 
 pub fn echo_endpoint(endpoint: &str, version: &str, log: LogMode) -> Endpoint {

@@ -4,7 +4,7 @@ use stemma_core::{
     event::{Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceRecorded, VersionRegistered},
     lineage::{Certainty, EdgeKind, Node, NodeKind},
     name::ProjectName,
-    route::Revision,
+    revision::Revision,
 };
 
 use crate::sql::Value;
@@ -81,8 +81,7 @@ fn of_approval(one: &Approved) -> Vec<Vec<Value>> {
 
 fn of_revision(revision: &Revision) -> Vec<Vec<Value>> {
     let node = Node::new(NodeKind::Revision, format!("{}#{}", revision.endpoint, revision.number));
-    let targets = revision.route.targets();
-    let mut names: Vec<String> = targets.iter().map(|one| format!("{}@{}", one.model, one.version)).collect();
+    let mut names: Vec<String> = revision.targets().into_iter().map(ToString::to_string).collect();
     names.sort();
     names.dedup();
     let serves = |name| observed(&revision.project, NodeKind::ModelVersion, name, EdgeKind::Serves, &node);

@@ -4,7 +4,7 @@ use stemma_core::{
     Digest,
     event::Event,
     name::{EndpointName, ProjectName},
-    route::Revision,
+    revision::Revision,
 };
 
 use super::{Key, View, bodies, recorded, text};

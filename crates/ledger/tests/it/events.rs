@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use stemma_core::{
     Digest, ManualClock, Timestamp,
-    composition::Sequence,
+    composition::Graph,
     event::SealedRows,
     event::{
         Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, HistoryAccepted, Promoted,
@@ -14,7 +14,8 @@ use stemma_core::{
     lineage::{EdgeKind, Node, NodeKind},
     policy::{ModelPolicy, PromotionGrounds, Role, Stage},
     record::{Actor, Auth},
-    route::{LogMode, Revision, Route},
+    revision::{Arm, Forcing, LogMode, REVISION_VERSION, Revision, UnitSource},
+    route::Route,
     signature::Signature,
     target::Target,
     version::{Step, VersionNumber},
@@ -63,15 +64,17 @@ pub fn every_kind(n: u32) -> Vec<Event> {
     let subject = version.digest;
     let target = Target { model: parse("credit-score"), version: number(n), digest: subject };
     let revision = Revision {
-        v: 1,
+        v: REVISION_VERSION,
         project: parse("default"),
         endpoint: parse("credit-decision"),
         ordinal: 0,
         number: n + 1,
-        route: Route::Single { serves: Sequence::of_one(target, &Signature::default()) },
+        arms: vec![Arm { name: "single".into(), graph: Graph::of_one(target, &Signature::default()) }],
+        route: Route::single("single", "s".into()),
+        unit: UnitSource::Named,
+        force: Forcing::Off,
         overrides: BTreeMap::new(),
         signature: Signature::default(),
-        salt: "s".into(),
         log: LogMode::Durable,
     };
     let declared = DeclaredEdge {

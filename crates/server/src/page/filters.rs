@@ -5,7 +5,7 @@ use std::fmt::Display;
 use askama::Values;
 use serde_json::Value;
 use stemma_api::types::Why;
-use stemma_core::{Digest, Timestamp};
+use stemma_core::{Digest, Timestamp, prediction::Outcome};
 
 /// To the second, in UTC.
 #[askama::filter_fn]
@@ -105,7 +105,12 @@ pub fn why_sentence(why: &Why) -> String {
     let approvers: Vec<String> =
         why.models.iter().flat_map(|model| &model.approvals).map(|one| one.approved.actor.to_string()).collect();
     let (data, approvers) = (once_each(data), once_each(approvers));
-    let mut sentence = format!("{} answered as {}", models.join(", "), why.revision.name());
+    let revision = why.revision.name();
+    let mut sentence = match why.record.outcome {
+        Outcome::Answered => format!("{} answered as {revision}", models.join(", ")),
+        Outcome::Failed { .. } => format!("{} failed as {revision}", models.join(", ")),
+        Outcome::Refused { .. } => format!("{revision} refused the request"),
+    };
     if !data.is_empty() {
         sentence.push_str(&format!(", made from {}", data.join(", ")));
     }

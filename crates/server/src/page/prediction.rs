@@ -6,7 +6,7 @@ use stemma_api::types::{FamilyTree, VersionDetail, Why};
 use stemma_core::{
     Problem,
     name::ProjectName,
-    prediction::{Outcome, OverrideEffect, PredictionId},
+    prediction::{OverrideEffect, PredictionId},
 };
 
 use super::{filters, head::Head, paper::html, tree};
@@ -38,10 +38,7 @@ pub async fn prediction(call: Call<(PredictionId,)>) -> Result<Response, Problem
         sentence: filters::why_sentence(&why),
         picture: tree::picture(&tree),
         tree,
-        failure: match &why.record.outcome {
-            Outcome::Answered => None,
-            Outcome::Failed { message } => Some(message.clone()),
-        },
+        failure: why.record.outcome.message().map(str::to_owned),
         models: why.models.clone(),
         why,
     })

@@ -6,7 +6,7 @@ use stemma_core::{
     Problem,
     name::EndpointName,
     near,
-    route::{EndpointSpec, LogMode},
+    revision::{EndpointSpec, LogMode},
 };
 
 use crate::{

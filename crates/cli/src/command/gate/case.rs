@@ -7,7 +7,7 @@ use stemma_api::types::{CaseResults, RunCases, Why};
 use stemma_core::{
     ErrorKind, Problem,
     case::{self, Expectation, RegressionCase, StepAsked, Tolerance},
-    composition::Sequence,
+    composition::Graph,
     name::{CaseName, ModelName, TreePath},
     policy::GateSpec,
     prediction::{LoggedTensor, PredictionId},
@@ -160,13 +160,19 @@ async fn add(args: &AddArgs, session: &Session) -> Result<Added, Problem> {
     let mut expected = BTreeMap::new();
     args.expectations.iter().try_for_each(|text| case::expect(&mut expected, text))?;
     let why = session.client.why(&id).await?;
-    let arms = why.revision.revision.route.arms();
-    let arm = arms.iter().find(|arm| arm.variant == why.record.variant).ok_or_else(|| {
-        let (revision, variant) = (why.revision.name(), &why.record.variant);
-        Problem::new(ErrorKind::Corrupt, format!("`{revision}` has no arm `{variant}`, which the record names"))
+    let taken = why.record.arm.as_ref().ok_or_else(|| {
+        let reason = why.record.outcome.message().unwrap_or_default();
+        Problem::invalid(format!("`{id}` was refused before a model was asked: {reason}"))
+            .hint("make a case of a prediction that was answered")
     })?;
-    let asked = asked(arm.serves, &why, expected)?;
-    let target = &asked.step.target;
+    let arm = why.revision.revision.arm(&taken.name).ok_or_else(|| {
+        let (revision, arm) = (why.revision.name(), &taken.name);
+        Problem::new(ErrorKind::Corrupt, format!("`{revision}` has no arm `{arm}`, which the record names"))
+    })?;
+    let asked = asked(&arm.graph, &why, expected)?;
+    let target = asked.step.asks.target().ok_or_else(|| {
+        Problem::invalid(format!("step `{}` asks {}, and only models have cases", asked.step.name, asked.step.asks))
+    })?;
     let folder = folder(session.workspace()?, args.path.clone(), Some(&target.model))?;
     let case = case_from(args, &id, &asked)?;
     case.check()?;
@@ -186,14 +192,10 @@ async fn add(args: &AddArgs, session: &Session) -> Result<Added, Problem> {
 }
 
 /// The step that a case is about. A model alone is asked what the caller sent: a later version may take more of it.
-fn asked<'a>(
-    serves: &'a Sequence,
-    why: &Why,
-    expected: BTreeMap<String, Expectation>,
-) -> Result<StepAsked<'a>, Problem> {
-    match serves.steps.as_slice() {
+fn asked<'a>(graph: &'a Graph, why: &Why, expected: BTreeMap<String, Expectation>) -> Result<StepAsked<'a>, Problem> {
+    match graph.steps.as_slice() {
         [step] => Ok(StepAsked { step, inputs: why.record.inputs.clone(), expected }),
-        _ => case::step_asked(serves, &why.record, expected),
+        _ => case::step_asked(graph, &why.record, expected),
     }
 }
 

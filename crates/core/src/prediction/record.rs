@@ -1,0 +1,117 @@
+//! Everything that is kept of one request.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    draw::{ArmTaken, Draw},
+    node::{LoggedTensor, NodeRecord},
+    outcome::Outcome,
+    trace::Trace,
+    v1,
+};
+use crate::{
+    Digest, Timestamp,
+    name::{EndpointName, PrincipalName},
+};
+
+/// The version of the stored format that is written.
+pub const RECORD_VERSION: u32 = 2;
+
+/// What an override did to one answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OverrideRecord {
+    pub name: String,
+    #[serde(flatten)]
+    pub effect: OverrideEffect,
+}
+
+/// Most rows of a record for which the value before an override is kept.
+pub const OVERRIDDEN_ROWS_MAX: usize = 1_000;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum OverrideEffect {
+    /// Values of the output were moved to the limit that they passed.
+    Bounded {
+        output: String,
+        /// How many elements.
+        count: u64,
+        /// What the model had said, by index into the output; at most [`OVERRIDDEN_ROWS_MAX`].
+        before: Vec<(u64, f64)>,
+    },
+    /// It was ignored: its time is over.
+    Expired { since: Timestamp },
+}
+
+/// Everything that is kept of one request that reached an endpoint, whatever came of it.
+///
+/// Read by [`PredictionRecord::read`], which knows the earlier versions of the stored format: what these did not say is
+/// absent here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PredictionRecord {
+    /// Version of the stored format in which it was written.
+    pub v: u32,
+    pub time: Timestamp,
+    pub endpoint: EndpointName,
+    /// Revision number within the endpoint, and the digest of the revision's canonical body.
+    pub revision: u32,
+    pub revision_digest: Digest,
+    /// The caller's own id (OIP `id`, or `X-Request-Id`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The trace that the caller said it works in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
+    pub caller: PrincipalName,
+    /// Key of the person whom the prediction is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Absent if the request was refused before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<Draw>,
+    /// Absent if the request was refused before it was sent to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<ArmTaken>,
+    pub outcome: Outcome,
+    /// Empty if the request could not be read.
+    pub inputs: Vec<LoggedTensor>,
+    pub outputs: Vec<LoggedTensor>,
+    /// Every step that was begun, in order.
+    pub nodes: Vec<NodeRecord>,
+    /// Overrides that changed the answer, or would have had they not expired.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<OverrideRecord>,
+    pub latency_us: u64,
+}
+
+/// A stored record that can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("the record is of version {0}, which a newer Stemma wrote; this one reads up to {RECORD_VERSION}")]
+    Newer(u32),
+    #[error("the record can't be read: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What tells the versions of the stored format apart; the first did not say which it is.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default = "first")]
+    v: u32,
+}
+
+const fn first() -> u32 {
+    1
+}
+
+impl PredictionRecord {
+    /// Reads the JSON of a stored record of any version.
+    pub fn read(json: &str) -> Result<Self, RecordError> {
+        match serde_json::from_str::<Versioned>(json)?.v {
+            1 => Ok(serde_json::from_str::<v1::Record>(json)?.into()),
+            RECORD_VERSION => Ok(serde_json::from_str(json)?),
+            newer => Err(RecordError::Newer(newer)),
+        }
+    }
+}
