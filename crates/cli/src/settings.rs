@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use stemma_core::Problem;
+use stemma_engine::DatabaseUrl;
 
 const LOCK_WAIT_SECONDS: u64 = 10;
 
@@ -20,6 +21,8 @@ pub mod env {
     pub const CONFIG_DIR: &str = "STEMMA_CONFIG_DIR";
     /// The file of the key that signs the home's heads, where it lies outside of the home.
     pub const SIGNING_KEY: &str = "STEMMA_SIGNING_KEY";
+    /// Address of the PostgreSQL database that holds the home's ledger, with its password.
+    pub const DATABASE: &str = "STEMMA_DATABASE";
     /// Seconds to wait for another command that holds the home; default 10.
     pub const LOCK_WAIT: &str = "STEMMA_LOCK_WAIT";
     /// The highest capture level that `stemma run` may use: 4, 1 or 0.
@@ -40,6 +43,20 @@ pub fn config_dir() -> Option<PathBuf> {
 /// The file of the key that signs the home's heads, if the environment names one.
 pub fn signing_key() -> Option<PathBuf> {
     non_empty(env::SIGNING_KEY).map(PathBuf::from)
+}
+
+/// The database that holds the home's ledger, if the environment names one.
+pub fn database() -> Result<Option<DatabaseUrl>, Problem> {
+    non_empty(env::DATABASE).map(|text| database_url(env::DATABASE, &text)).transpose()
+}
+
+/// Reads the address of a database. What was typed is not shown: a password may be in it.
+pub fn database_url(named: &str, text: &str) -> Result<DatabaseUrl, Problem> {
+    text.parse().map_err(|error| {
+        Problem::invalid(format!("`{named}` can't be used: {error}")).hint(
+            "write it as in `postgres://USER:PASSWORD@HOST:5432/DATABASE`, with `?schema=NAME` behind it if need be",
+        )
+    })
 }
 
 /// The token to act with, if the environment names one.

@@ -3,21 +3,25 @@
 
 mod predictions;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use stemma_api::types::AuditReport;
 use stemma_core::{Digest, Problem, audit::Check};
-use stemma_engine::{Layout, audit::audit_facts, problem::ledger_problem};
-use stemma_ledger::LedgerAtRest;
+use stemma_engine::{
+    Layout,
+    audit::{audit_facts, look_at},
+    problem::ledger_problem,
+};
 
 use crate::Delivery;
 
 /// Verifies what answers rest on in the home of a folder, which need not be open, and may be.
-pub async fn audit_home(root: &Path) -> AuditReport {
-    audit(&Layout::new(root)).await
+pub async fn audit_home(layout: &Layout) -> AuditReport {
+    let (mut report, ledger) = audit_facts(layout).await;
+    if let Some(ledger) = &ledger {
+        report.add(predictions::check(layout, ledger).await);
+    }
+    report
 }
 
 /// What a home needs and holds besides its ledger.
@@ -29,24 +33,15 @@ pub struct HomeNeeds {
 }
 
 /// Asks a home, as it lies there, what must be there.
-pub async fn home_needs(root: &Path) -> Result<HomeNeeds, Problem> {
-    let layout = Layout::new(root);
-    let view = LedgerAtRest::open(&layout.ledger()).await.map_err(ledger_problem)?;
+pub async fn home_needs(layout: &Layout) -> Result<HomeNeeds, Problem> {
+    let view = look_at(layout).await?;
     let content = view.needed_content().await.map_err(ledger_problem)?;
-    Ok(HomeNeeds { content, predictions: predictions::check(&layout, &view).await })
-}
-
-async fn audit(layout: &Layout) -> AuditReport {
-    let (mut report, ledger) = audit_facts(layout).await;
-    if let Some(ledger) = &ledger {
-        report.add(predictions::check(layout, ledger).await);
-    }
-    report
+    Ok(HomeNeeds { content, predictions: predictions::check(layout, &view).await })
 }
 
 impl Delivery {
     /// Verifies the whole home, and names all that is not what it was.
     pub async fn audit_verify(&self) -> AuditReport {
-        audit(self.known().layout()).await
+        audit_home(self.known().layout()).await
     }
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use stemma_core::{Clock, Problem, name::PrincipalName, prediction::PredictionKey};
-use stemma_engine::{Engine, HomeOptions, Known};
+use stemma_engine::{DatabaseUrl, Engine, HomeOptions, Known};
 use stemma_gateway::{Gateway, LogOptions, PredictionLog};
 
 use crate::{access::gateway_access, problem::log_problem, ready::Readiness};
@@ -23,7 +23,17 @@ struct Inner {
 impl Delivery {
     /// Makes a home in a folder; returns it and its owner's token, which is kept nowhere.
     pub async fn create(root: &Path, owner: PrincipalName, clock: Arc<dyn Clock>) -> Result<(Self, String), Problem> {
-        let (engine, token) = Engine::create(root, owner, clock.clone()).await?;
+        Self::create_in(root, None, owner, clock).await
+    }
+
+    /// The same, with the ledger in a database.
+    pub async fn create_in(
+        root: &Path,
+        database: Option<DatabaseUrl>,
+        owner: PrincipalName,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, String), Problem> {
+        let (engine, token) = Engine::create_in(root, database, owner, clock.clone()).await?;
         Ok((Self::over(engine, clock)?, token))
     }
 

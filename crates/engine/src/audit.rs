@@ -14,10 +14,15 @@ use stemma_ledger::LedgerAtRest;
 
 use crate::{Known, Layout, problem::ledger_problem};
 
+/// The ledger of a home as it lies there.
+pub async fn look_at(layout: &Layout) -> Result<LedgerAtRest, Problem> {
+    LedgerAtRest::open(&layout.ledger_url()?).await.map_err(ledger_problem)
+}
+
 /// Verifies ledger and home file of a folder, which need not be open, and may be; returns the ledger that was read, if it
 /// could be.
 pub async fn audit_facts(layout: &Layout) -> (AuditReport, Option<LedgerAtRest>) {
-    let view = LedgerAtRest::open(&layout.ledger()).await;
+    let view = look_at(layout).await;
     let (home, check) = home::check(layout, view.as_ref().ok()).await;
     let mut report = match (&view, home) {
         (Ok(view), home) => {
@@ -26,9 +31,9 @@ pub async fn audit_facts(layout: &Layout) -> (AuditReport, Option<LedgerAtRest>)
             report.add(signing_key(layout, view).await);
             report
         }
-        (Err(error), _) => {
+        (Err(problem), _) => {
             let mut report = AuditReport::new();
-            report.add(Check::impossible("ledger", error));
+            report.add(Check::impossible("ledger", &problem.message));
             report
         }
     };

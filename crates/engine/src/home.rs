@@ -14,19 +14,20 @@ use stemma_core::{
     policy::Role,
     record::{Actor, Auth},
 };
-use stemma_ledger::{Commit, Ledger, LedgerAtRest, LedgerOptions, LedgerUrl};
+use stemma_ledger::{Commit, DatabaseUrl, Ledger, LedgerOptions, LedgerUrl};
 use stemma_store::Store;
 
 use crate::{
     Engine, Known,
+    audit::look_at,
     content::{FolderNeeds, purge::resume_purges},
-    layout::{HOME_FORMAT, HomeFile, Layout},
+    layout::{HomeFile, Layout},
     problem::{ledger_problem, store_problem},
     rights::access::{NewToken, new_token},
 };
 
-/// Events with which a home begins.
-const CREATION_EVENTS: u64 = 5;
+/// Most events of a home whose making was cut short.
+const CREATION_EVENTS_MAX: u64 = 5;
 
 /// What lies around a home and belongs to it.
 #[derive(Default)]
@@ -35,48 +36,38 @@ pub struct HomeOptions {
     pub signing_key: Option<PathBuf>,
     /// Asked before content is removed.
     pub folder_needs: Option<Arc<FolderNeeds>>,
+    /// How the ledger's database is reached, for a home that has one; without it, as the home remembers.
+    pub database: Option<DatabaseUrl>,
 }
 
 impl Engine {
     /// Makes a home in a folder; returns it and its owner's token, which is kept nowhere.
     pub async fn create(root: &Path, owner: PrincipalName, clock: Arc<dyn Clock>) -> Result<(Self, String), Problem> {
-        let layout = Layout::new(root);
+        Self::create_in(root, None, owner, clock).await
+    }
+
+    /// The same, with the ledger in a database.
+    pub async fn create_in(
+        root: &Path,
+        database: Option<DatabaseUrl>,
+        owner: PrincipalName,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, String), Problem> {
+        let layout = Layout::new(root).reaching(database.clone());
         if let Some(home) = layout.read_home()? {
             let message = format!("`{}` is a home already ({})", root.display(), home.home);
             return Err(Problem::new(ErrorKind::Conflict, message));
         }
-        refuse_history(&layout).await?;
+        let begun = begun_home(&layout).await?;
         layout.create_folders()?;
-        let home = HomeFile { format: HOME_FORMAT, home: HomeId::generate(), signing_key: None };
+        let home = HomeFile::new(begun.unwrap_or_else(HomeId::generate), database.clone());
         let ledger = open_ledger(&layout, &home, &clock).await?;
-        let NewToken { text, hash } = new_token()?;
-        let token = TokenId::generate();
-        let events = vec![
-            Event::HomeCreated { home: home.home, key: Some(ledger.verifier()) },
-            Event::ProjectCreated { project: ProjectName::default_project() },
-            Event::PrincipalAdded { principal: owner.clone() },
-            Event::RoleGranted { principal: owner.clone(), project: None, role: Role::Owner },
-            Event::TokenIssued {
-                token,
-                principal: owner.clone(),
-                label: "owner".to_owned(),
-                expires: None,
-                check: Digest::of(&hash),
-            },
-        ];
-        let commit = Commit {
-            actor: Actor { principal: owner, auth: Auth::Asserted },
-            request: RequestId::generate(),
-            premises: None,
-            events,
-            token_hash: Some((token, hash)),
-        };
-        ledger.commit(commit).await.map_err(ledger_problem)?;
-        ledger.checkpoint().await.map_err(ledger_problem)?;
+        let token = make(&ledger, &home, begun.is_some(), owner).await?;
         ledger.close().await;
         // last: a folder with this file is a whole home
         layout.write_home(&home)?;
-        Ok((Self::open(root, clock).await?, text))
+        let around = HomeOptions { database, ..HomeOptions::default() };
+        Ok((Self::open_with(root, clock, around).await?, token))
     }
 
     /// Opens a home. The caller holds its lock.
@@ -86,12 +77,13 @@ impl Engine {
 
     /// The same, with what lies around the home.
     pub async fn open_with(root: &Path, clock: Arc<dyn Clock>, around: HomeOptions) -> Result<Self, Problem> {
-        let layout = Layout::new(root);
+        let layout = Layout::new(root).reaching(around.database);
         let Some(mut home) = layout.read_home()? else {
             let problem = Problem::new(ErrorKind::Config, format!("`{}` is no home", root.display()));
             return Err(problem.hint("`stemma init` makes one"));
         };
         layout.create_folders()?;
+        check_database(&layout, &home).await?;
         home.signing_key = around.signing_key.or(home.signing_key);
         let ledger = open_ledger(&layout, &home, &clock).await?;
         if ledger.now().has_prediction_notes().await.map_err(ledger_problem)? {
@@ -105,30 +97,97 @@ impl Engine {
     }
 }
 
-/// A ledger without a home's file is one whose making was cut short, unless something happened after it.
-async fn refuse_history(layout: &Layout) -> Result<(), Problem> {
-    if !layout.ledger().exists() {
-        return Ok(());
+/// Writes the events with which a home begins, or what one needs whose making was cut short after them; returns the
+/// owner's token.
+async fn make(ledger: &Ledger, home: &HomeFile, is_begun: bool, owner: PrincipalName) -> Result<String, Problem> {
+    let NewToken { text, hash } = new_token()?;
+    let token = TokenId::generate();
+    let known = ledger.now().principals().await.map_err(ledger_problem)?;
+    let mut events = Vec::new();
+    if !is_begun {
+        events.push(Event::HomeCreated { home: home.home, key: Some(ledger.verifier()) });
+        events.push(Event::ProjectCreated { project: ProjectName::default_project() });
     }
-    let ledger = LedgerAtRest::open(&layout.ledger()).await.map_err(ledger_problem)?;
+    if !known.iter().any(|one| one.value.principal == owner) {
+        events.push(Event::PrincipalAdded { principal: owner.clone() });
+        events.push(Event::RoleGranted { principal: owner.clone(), project: None, role: Role::Owner });
+    }
+    let (label, check) = ("owner".to_owned(), Digest::of(&hash));
+    events.push(Event::TokenIssued { token, principal: owner.clone(), label, expires: None, check });
+    let commit = Commit {
+        actor: Actor { principal: owner, auth: Auth::Asserted },
+        request: RequestId::generate(),
+        premises: None,
+        events,
+        token_hash: Some((token, hash)),
+    };
+    ledger.commit(commit).await.map_err(ledger_problem)?;
+    ledger.checkpoint().await.map_err(ledger_problem)?;
+    Ok(text)
+}
+
+/// The home of a ledger without a home's file: its making was cut short, unless something happened after it.
+async fn begun_home(layout: &Layout) -> Result<Option<HomeId>, Problem> {
+    let at = layout.ledger_url()?;
+    if matches!(&at, LedgerUrl::Sqlite(path) if !path.exists()) {
+        return Ok(None);
+    }
+    let ledger = look_at(layout).await?;
     match ledger.size().await.map_err(ledger_problem)? {
-        0..=CREATION_EVENTS => Ok(()),
-        events => {
-            let message =
-                format!("`{}` is missing, and there is a ledger of {events} events", layout.home_file().display());
-            Err(Problem::new(ErrorKind::Corrupt, message)
-                .hint("bring the file back from a backup; a new home would hide what was"))
-        }
+        0 => Ok(None),
+        events if events > CREATION_EVENTS_MAX => Err(match at {
+            LedgerUrl::Sqlite(_) => {
+                let file = layout.home_file();
+                let message = format!("`{}` is missing, and there is a ledger of {events} events", file.display());
+                Problem::new(ErrorKind::Corrupt, message)
+                    .hint("bring the file back from a backup; a new home would hide what was")
+            }
+            LedgerUrl::Postgres(database) => {
+                let home = ledger.home().await.map_err(ledger_problem)?;
+                let message = format!("the database `{database}` holds the ledger of the home {home}: {events} events");
+                Problem::new(ErrorKind::Conflict, message)
+                    .hint("name another database, or another schema with `?schema=NAME`")
+            }
+        }),
+        _ => ledger.home().await.map(Some).map_err(ledger_problem),
     }
+}
+
+/// A home's database must be that of the home: nothing is made in another, or in an empty one. A new address that leads
+/// to it is remembered.
+async fn check_database(layout: &Layout, home: &HomeFile) -> Result<(), Problem> {
+    let LedgerUrl::Postgres(database) = layout.ledger_url()? else {
+        return Ok(());
+    };
+    let ledger = look_at(layout).await?;
+    let wrong = |what: String| {
+        let message = format!("the database `{database}` {what}, and this folder is the home {}", home.home);
+        let remembered = home.database.as_ref().map_or(String::new(), ToString::to_string);
+        Problem::new(ErrorKind::Config, message).hint(format!(
+            "the home remembers `{remembered}`; name its database with STEMMA_DATABASE, or bring it back from a backup"
+        ))
+    };
+    if ledger.size().await.map_err(ledger_problem)? == 0 {
+        return Err(wrong("holds no ledger".to_owned()));
+    }
+    let there = ledger.home().await.map_err(ledger_problem)?;
+    if there != home.home {
+        return Err(wrong(format!("holds the ledger of another home, {there}")));
+    }
+    let remembered = home.database.as_ref().map(ToString::to_string);
+    if remembered != Some(database.to_string()) {
+        layout.write_home(&HomeFile { database: Some(database), ..home.clone() })?;
+    }
+    Ok(())
 }
 
 async fn open_ledger(layout: &Layout, home: &HomeFile, clock: &Arc<dyn Clock>) -> Result<Ledger, Problem> {
     let options = LedgerOptions {
-        url: LedgerUrl::Sqlite(layout.ledger()),
+        url: layout.ledger_url()?,
         checkpoints: layout.checkpoints(),
         signing_key: home.signing_key.clone(),
         origin: history::origin(home.home),
         clock: clock.clone(),
     };
-    Ledger::open(options).await.map_err(ledger_problem)
+    Ledger::own(options).await.map_err(ledger_problem)
 }

@@ -8,17 +8,22 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use stemma_core::{Digest, ErrorKind, Problem, id::HomeId, prediction::PredictionKey};
+use stemma_ledger::{DatabaseUrl, LedgerUrl};
 
 /// Layout of a home's folder. A newer one is refused instead of guessed at.
-pub const HOME_FORMAT: u32 = 1;
+pub const HOME_FORMAT: u32 = 2;
+/// That of a home whose ledger lies in its folder; an earlier program opens it.
+const FORMAT_WITH_LEDGER: u32 = 1;
 
 /// Paths inside a home's folder (`.stemma/`).
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
+    /// How the ledger's database is reached, where the home has one; without it, as the home's file remembers.
+    database: Option<DatabaseUrl>,
 }
 
-/// `home.toml`: says what the folder is.
+/// `home.json`: says what the folder is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HomeFile {
     pub format: u32,
@@ -26,11 +31,32 @@ pub struct HomeFile {
     /// The file of the key that signs the ledger's heads, where it lies outside of the home.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<PathBuf>,
+    /// The database that holds the ledger, where it does not lie in the home; without its password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseUrl>,
+}
+
+impl HomeFile {
+    pub fn new(home: HomeId, database: Option<DatabaseUrl>) -> Self {
+        // an earlier program must not make a ledger in the folder of a home that has one elsewhere
+        let format = if database.is_some() { HOME_FORMAT } else { FORMAT_WITH_LEDGER };
+        Self { format, home, signing_key: None, database }
+    }
 }
 
 impl Layout {
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), database: None }
+    }
+
+    /// With the address at which the ledger's database is to be reached, if the home has one.
+    pub fn reaching(self, database: Option<DatabaseUrl>) -> Self {
+        Self { database, ..self }
+    }
+
+    /// The database that the caller named.
+    pub fn database(&self) -> Option<&DatabaseUrl> {
+        self.database.as_ref()
     }
 
     /// A text without the place where the home lies, for people who have no business there.
@@ -48,6 +74,14 @@ impl Layout {
 
     pub fn ledger(&self) -> PathBuf {
         self.root.join("ledger.db")
+    }
+
+    /// Where the ledger is kept, as the home's file says; without the file, in the database that was named, if any.
+    pub fn ledger_url(&self) -> Result<LedgerUrl, Problem> {
+        let file = self.read_home()?;
+        let is_elsewhere = file.as_ref().is_none_or(|home| home.database.is_some());
+        let database = self.database.clone().filter(|_| is_elsewhere).or_else(|| file.and_then(|home| home.database));
+        Ok(database.map_or_else(|| LedgerUrl::Sqlite(self.ledger()), LedgerUrl::Postgres))
     }
 
     /// Signing key and last signed checkpoint: outside of the database, so that a restored old one is noticed.

@@ -30,3 +30,4 @@ pub use crate::{
     reference::{Reference, Selector},
     rights::{Caller, RoleGrant, TOKEN_PREFIX},
 };
+pub use stemma_ledger::DatabaseUrl;

@@ -33,6 +33,13 @@ pub fn ledger_problem(error: LedgerError) -> Problem {
             return problem
                 .hint("a newer Stemma has opened this home: use that one, or a copy of the home from before");
         }
+        LedgerError::Unreachable { .. } => {
+            return problem
+                .hint("is PostgreSQL running there, and does STEMMA_DATABASE or PGPASSWORD say the password?");
+        }
+        LedgerError::InUse(_) => {
+            return problem.hint("one server at a time has a home: use that one with `--server URL`, or stop it first");
+        }
         _ => {}
     }
     match kind {

@@ -15,14 +15,14 @@ use stemma_core::{
 };
 
 use crate::{
-    LedgerError,
+    LedgerError, LedgerUrl,
     commit::read_frontier,
     history, needs,
     sql::{Database, Session},
     verify,
 };
 
-/// An SQLite ledger, open for reading. Its owner may be at work meanwhile.
+/// A ledger, open for reading. Its owner may be at work meanwhile.
 pub struct LedgerAtRest {
     database: Database,
     /// Where the files were copied to, if they can't be read where they lie.
@@ -30,9 +30,17 @@ pub struct LedgerAtRest {
 }
 
 impl LedgerAtRest {
+    /// Opens the database wherever it is kept.
+    pub async fn open(at: &LedgerUrl) -> Result<Self, LedgerError> {
+        match at {
+            LedgerUrl::Sqlite(path) => Self::open_file(path).await,
+            LedgerUrl::Postgres(at) => Ok(Self { database: Database::look_at_postgres(at).await?, _copy: None }),
+        }
+    }
+
     /// Opens the database in a file. On storage that can't be written, where SQLite can't keep other readers and writers
     /// apart, a copy is read.
-    pub async fn open(path: &Path) -> Result<Self, LedgerError> {
+    async fn open_file(path: &Path) -> Result<Self, LedgerError> {
         let there = |source| LedgerError::file(path, source);
         if std::fs::metadata(path).map_err(there)?.len() == 0 {
             return Err(LedgerError::Damaged(format!("`{}` is empty", path.display())));
@@ -53,8 +61,7 @@ impl LedgerAtRest {
     /// How many events there are; none in a database that was not migrated yet.
     pub async fn size(&self) -> Result<u64, LedgerError> {
         let mut session = self.read().await?;
-        let there = session.row("SELECT name FROM sqlite_master WHERE name = 'head'", &[]).await?;
-        if there.is_none() {
+        if !session.has_table("head").await? {
             return Ok(0);
         }
         let head = session.row("SELECT size FROM head WHERE id = 1", &[]).await?;

@@ -4,6 +4,8 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use stemma_core::ErrorKind;
 
+use crate::DatabaseUrl;
+
 /// Cheap to clone: whoever waited for the same transaction is told the same.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -42,6 +44,10 @@ pub enum LedgerError {
     /// A list is not cut without a word.
     #[error("more than {0} rows are asked for at once")]
     TooMany(usize),
+    #[error("the ledger's database `{database}` can't be reached: {source}")]
+    Unreachable { database: String, source: Arc<sqlx::Error> },
+    #[error("the ledger's database `{0}` is used by another Stemma")]
+    InUse(String),
     #[error("the ledger is closed")]
     Closed,
     /// An event says what may not become a fact.
@@ -65,10 +71,17 @@ impl LedgerError {
         }
     }
 
+    pub(crate) fn unreachable(database: &DatabaseUrl, source: sqlx::Error) -> Self {
+        Self::Unreachable { database: database.to_string(), source: Arc::new(source) }
+    }
+
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unfollowing { .. } => ErrorKind::Conflict,
+            Self::Unfollowing { .. } | Self::InUse(_) => ErrorKind::Conflict,
             _ if self.is_of_a_double() => ErrorKind::Conflict,
+            Self::Database(error) if matches!(**error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => {
+                ErrorKind::Unavailable
+            }
             Self::Database(_)
             | Self::Random(_)
             | Self::Panicked(_)
@@ -77,7 +90,7 @@ impl LedgerError {
             | Self::TooMany(_) => ErrorKind::Internal,
             Self::Damaged(_) | Self::Checkpoint(_) | Self::Rewound { .. } => ErrorKind::Corrupt,
             Self::NotReadableHere(_) | Self::Newer(_) | Self::File { .. } | Self::Key(_) => ErrorKind::Config,
-            Self::Closed => ErrorKind::Unavailable,
+            Self::Closed | Self::Unreachable { .. } => ErrorKind::Unavailable,
             Self::DiskFull => ErrorKind::NoRoom,
             Self::Unfit(problem) => problem.kind,
         }

@@ -8,6 +8,7 @@
 mod at_rest;
 mod checkpoint;
 mod commit;
+mod database_url;
 mod error;
 mod event;
 mod history;
@@ -33,6 +34,7 @@ pub use crate::{
     at_rest::LedgerAtRest,
     checkpoint::NamedKeys,
     commit::{Commit, Outcome, Premises},
+    database_url::{DatabaseUrl, NotADatabase},
     error::LedgerError,
     event::{Fact, Recorded},
     history::History,
@@ -55,7 +57,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub enum LedgerUrl {
     Sqlite(PathBuf),
-    Postgres { url: String, schema: String },
+    Postgres(DatabaseUrl),
 }
 
 /// How to open a ledger.
@@ -89,8 +91,21 @@ impl Ledger {
     pub async fn open(options: LedgerOptions) -> Result<Self, LedgerError> {
         let database = match &options.url {
             LedgerUrl::Sqlite(path) => Database::open_sqlite(path).await?,
-            LedgerUrl::Postgres { url, schema } => Database::open_postgres(url, schema).await?,
+            LedgerUrl::Postgres(at) => Database::open_postgres(at).await?,
         };
+        Self::of(database, options).await
+    }
+
+    /// The same for a home's owner, who has the ledger for itself. In a file, the home's lock sees to that.
+    pub async fn own(options: LedgerOptions) -> Result<Self, LedgerError> {
+        let database = match &options.url {
+            LedgerUrl::Sqlite(path) => Database::open_sqlite(path).await?,
+            LedgerUrl::Postgres(at) => Database::own_postgres(at).await?,
+        };
+        Self::of(database, options).await
+    }
+
+    async fn of(database: Database, options: LedgerOptions) -> Result<Self, LedgerError> {
         migrate::migrate(&database).await?;
         let (named, events) = history::named_keys(&database).await?;
         let signer = Signer::open(signer_options(&options), named, events)?;

@@ -1,15 +1,29 @@
 //! One SQL text for SQLite and PostgreSQL, over sqlx's two concrete drivers. All dialect differences live here.
 
-use std::{borrow::Cow, path::Path, str::FromStr as _, time::Duration};
+use std::{
+    borrow::Cow,
+    path::Path,
+    str::FromStr as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
-    AssertSqlSafe, Column as _, Connection as _, PgPool, Postgres, Row as _, Sqlite, SqliteConnection, SqlitePool,
-    Transaction, TypeInfo as _, ValueRef as _,
+    AssertSqlSafe, Column as _, Connection as _, PgConnection, PgPool, Postgres, Row as _, Sqlite, SqliteConnection,
+    SqlitePool, Transaction, TypeInfo as _, ValueRef as _,
     postgres::{PgConnectOptions, PgPoolOptions, PgRow},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use crate::LedgerError;
+use tokio::sync::Mutex;
+
+use crate::{DatabaseUrl, LedgerError};
+
+/// How long somebody may wait for a connection while all are in use.
+const ACQUIRE_MAX: Duration = Duration::from_secs(10);
+/// How long another owner is waited for, and how often it is tried.
+const OWNER_MAX: Duration = Duration::from_secs(3);
+const OWNER_RETRY: Duration = Duration::from_millis(50);
 
 /// A value as it is bound or read. A NULL carries its type: PostgreSQL wants to know it.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,11 +160,12 @@ pub fn filled(text: &str, parts: &[(&str, &str)]) -> String {
 #[derive(Debug, Clone)]
 pub enum Database {
     /// One connection writes, several read.
-    Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres {
+        pool: PgPool,
+        /// Keeps other owners out for as long as it is open.
+        owner: Option<Arc<Mutex<Option<PgConnection>>>>,
     },
-    Postgres(PgPool),
 }
 
 /// A pool that opens a new connection in place of one whose last transaction could not be ended, as when the disk was
@@ -215,22 +230,35 @@ impl Database {
         Ok(Self::Sqlite { writer: pool.clone(), readers: pool })
     }
 
-    /// `schema` is made if it is missing; all tables lie in it.
-    pub async fn open_postgres(url: &str, schema: &str) -> Result<Self, LedgerError> {
-        let options = PgConnectOptions::from_str(url)?.options([("search_path", schema)]);
-        let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
-        let quoted = schema.replace('"', "\"\"");
-        sqlx::query(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{quoted}\""))).execute(&pool).await?;
-        let domain = "DO $$ BEGIN CREATE DOMAIN blob AS bytea; EXCEPTION WHEN duplicate_object THEN NULL; END $$";
-        sqlx::query(domain).execute(&pool).await?;
-        Ok(Self::Postgres(pool))
+    /// Its schema is made if it is missing; all tables lie in it.
+    pub async fn open_postgres(at: &DatabaseUrl) -> Result<Self, LedgerError> {
+        let mut first = at.connect().await?;
+        make_schema(&mut first, at.schema()).await?;
+        first.close().await?;
+        Ok(Self::Postgres { pool: whole_pool(at.options()?, 8), owner: None })
+    }
+
+    /// The same for its owner: there is one at a time, in all processes and on all machines.
+    pub async fn own_postgres(at: &DatabaseUrl) -> Result<Self, LedgerError> {
+        let mut first = at.connect().await?;
+        become_owner(&mut first, at).await?;
+        make_schema(&mut first, at.schema()).await?;
+        let owner = Some(Arc::new(Mutex::new(Some(first))));
+        Ok(Self::Postgres { pool: whole_pool(at.options()?, 8), owner })
+    }
+
+    /// A database that is there, for reading only; its owner may be writing meanwhile.
+    pub async fn look_at_postgres(at: &DatabaseUrl) -> Result<Self, LedgerError> {
+        at.connect().await?.close().await?;
+        let options = at.options()?.options([("default_transaction_read_only", "on")]);
+        Ok(Self::Postgres { pool: whole_pool(options, 1), owner: None })
     }
 
     /// Starts a transaction that will write. On SQLite it is alone from here on.
     pub async fn begin(&self) -> Result<Session, LedgerError> {
         Ok(Session::from(match self {
             Self::Sqlite { writer, .. } => Open::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Open::Postgres(pool.begin().await?),
+            Self::Postgres { pool, .. } => Open::Postgres(pool.begin().await?),
         }))
     }
 
@@ -238,7 +266,7 @@ impl Database {
     pub async fn read(&self) -> Result<Session, LedgerError> {
         Ok(Session::from(match self {
             Self::Sqlite { readers, .. } => Open::Sqlite(readers.begin().await?),
-            Self::Postgres(pool) => {
+            Self::Postgres { pool, .. } => {
                 Open::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
         }))
@@ -250,8 +278,47 @@ impl Database {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, owner } => {
+                pool.close().await;
+                if let Some(owner) = owner
+                    && let Some(connection) = owner.lock().await.take()
+                    && let Err(error) = connection.close().await
+                {
+                    tracing::warn!("the connection that owned the ledger's database broke: {error}");
+                }
+            }
         }
+    }
+}
+
+fn whole_pool(options: PgConnectOptions, most: u32) -> PgPool {
+    PgPoolOptions::new().max_connections(most).acquire_timeout(ACQUIRE_MAX).connect_lazy_with(options)
+}
+
+async fn make_schema(connection: &mut PgConnection, schema: &str) -> Result<(), LedgerError> {
+    // to make what is there already takes the right to make one
+    let there = sqlx::query("SELECT 1 FROM pg_namespace WHERE nspname = $1").bind(schema);
+    if there.fetch_optional(&mut *connection).await?.is_none() {
+        let made = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\""));
+        sqlx::query(made).execute(&mut *connection).await?;
+    }
+    let domain = "DO $$ BEGIN CREATE DOMAIN blob AS bytea; EXCEPTION WHEN duplicate_object THEN NULL; END $$";
+    sqlx::query(domain).execute(connection).await.map(drop).map_err(LedgerError::from)
+}
+
+/// Takes the database for as long as the connection is open. Of an owner that was killed it is free a moment later.
+async fn become_owner(connection: &mut PgConnection, at: &DatabaseUrl) -> Result<(), LedgerError> {
+    let give_up = Instant::now() + OWNER_MAX;
+    loop {
+        let sql = "SELECT pg_try_advisory_lock(hashtextextended('stemma owner ' || $1, 0))";
+        let is_owner: bool = sqlx::query(sql).bind(at.schema()).fetch_one(&mut *connection).await?.try_get(0)?;
+        if is_owner {
+            return Ok(());
+        }
+        if Instant::now() > give_up {
+            return Err(LedgerError::InUse(at.to_string()));
+        }
+        tokio::time::sleep(OWNER_RETRY).await;
     }
 }
 
@@ -280,6 +347,17 @@ impl Session {
     /// Rows that [`Self::execute`] changed so far.
     pub const fn changed(&self) -> u64 {
         self.changed
+    }
+
+    /// Whether there is a table of this name.
+    pub async fn has_table(&mut self, name: &str) -> Result<bool, LedgerError> {
+        let sql = match self.transaction {
+            Open::Sqlite(_) => "SELECT 1 AS there FROM sqlite_master WHERE name = $1",
+            Open::Postgres(_) => {
+                "SELECT 1 AS there FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
+            }
+        };
+        Ok(self.row(sql, &[name.into()]).await?.is_some())
     }
 
     /// What to select from for the rows of a list (see [`Value::list`]) that is bound at a place: `list.value->>0` is the

@@ -9,7 +9,7 @@ use std::{
 
 use stemma_core::{ErrorKind, Problem, SystemClock};
 use stemma_delivery::Delivery;
-use stemma_engine::{Engine, FolderNeeds, HomeOptions, Known};
+use stemma_engine::{DatabaseUrl, Engine, FolderNeeds, HomeOptions, Known, Layout};
 use stemma_server::{App, app::AccessRules};
 use stemma_workspace::{
     Workspace,
@@ -57,6 +57,11 @@ impl HomePlace {
         &self.socket
     }
 
+    /// What lies where in the home, and the database that settings name for its ledger.
+    pub fn layout(&self) -> Result<Layout, Problem> {
+        Ok(Layout::new(&self.dir).reaching(settings::database()?))
+    }
+
     /// Holds the address of the server while one runs.
     fn address_file(&self) -> PathBuf {
         self.dir.join("server-address")
@@ -99,7 +104,7 @@ pub async fn reach(place: &HomePlace) -> Result<Reached, Problem> {
         }
         match HomeLock::acquire(&place.dir) {
             Ok(lock) => {
-                return Ok(Reached::Owned(Box::new(OwnedHome::open(place, lock, settings::signing_key()).await?)));
+                return Ok(Reached::Owned(Box::new(OwnedHome::open(place, lock, around(place)?).await?)));
             }
             Err(HomeError::Held { .. }) if Instant::now() < give_up => {}
             Err(error) => return Err(error.into()),
@@ -114,6 +119,12 @@ fn folder_needs(home: &Path) -> Arc<FolderNeeds> {
     Arc::new(move || Ok(stemma_workspace::references(&Workspace::open(&root)?)?))
 }
 
+/// What lies around a home, as settings say.
+fn around(place: &HomePlace) -> Result<HomeOptions, Problem> {
+    let (signing_key, database) = (settings::signing_key(), settings::database()?);
+    Ok(HomeOptions { signing_key, database, folder_needs: Some(folder_needs(&place.dir)) })
+}
+
 /// A home that this process owns, open.
 pub struct OwnedHome {
     delivery: Delivery,
@@ -123,8 +134,16 @@ pub struct OwnedHome {
 impl OwnedHome {
     /// Becomes the owner, waiting a bounded time for another command to finish.
     ///
-    /// Heads are signed with the key in a file, or else with the one that settings or the home name.
-    pub async fn take(place: &HomePlace, signing_key: Option<PathBuf>) -> Result<Self, Problem> {
+    /// Heads are signed with the key in a file, or else with the one that settings or the home name; the ledger's database
+    /// is reached at an address, or else as settings or the home say.
+    pub async fn take(
+        place: &HomePlace,
+        signing_key: Option<PathBuf>,
+        database: Option<DatabaseUrl>,
+    ) -> Result<Self, Problem> {
+        let mut around = around(place)?;
+        around.signing_key = signing_key.or(around.signing_key);
+        around.database = database.or(around.database);
         let give_up = Instant::now() + settings::lock_wait()?;
         let lock = loop {
             match HomeLock::acquire(&place.dir) {
@@ -132,11 +151,10 @@ impl OwnedHome {
                 lock => break lock?,
             }
         };
-        Self::open(place, lock, signing_key.or_else(settings::signing_key)).await
+        Self::open(place, lock, around).await
     }
 
-    async fn open(place: &HomePlace, lock: HomeLock, signing_key: Option<PathBuf>) -> Result<Self, Problem> {
-        let around = HomeOptions { signing_key, folder_needs: Some(folder_needs(&place.dir)) };
+    async fn open(place: &HomePlace, lock: HomeLock, around: HomeOptions) -> Result<Self, Problem> {
         let delivery = Delivery::open_with(&place.dir, Arc::new(SystemClock), around).await?;
         if let Ok(binary) = std::env::current_exe() {
             delivery.engine().set_model_server(vec![binary.into(), crate::sandboxed::ARGUMENT.into()]);

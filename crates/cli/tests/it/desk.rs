@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use tempfile::TempDir;
@@ -20,6 +21,13 @@ print('trained')
 
 pub struct Desk {
     folder: TempDir,
+}
+
+/// The address of a part of the tests' database that nobody else uses; `cargo xtask test` starts it.
+pub fn new_database() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let server = std::env::var("STEMMA_TEST_POSTGRES").expect("`cargo xtask test` names the database");
+    format!("{server}?schema=cli{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// What a command did.
@@ -39,10 +47,14 @@ impl Desk {
         Self { folder }
     }
 
-    /// A desk whose folder is a workspace with a home owned by `ada@example.org`.
+    /// A desk whose folder is a workspace with a home owned by `ada@example.org`; its ledger lies in PostgreSQL if the tests
+    /// are run so.
     pub fn with_home() -> Self {
         let desk = Self::new();
-        desk.ok(&["init"]);
+        match std::env::var("STEMMA_TEST_HOMES") {
+            Ok(kind) if kind == "postgres" => desk.ok(&["init", "--database", &new_database()]),
+            _ => desk.ok(&["init"]),
+        };
         desk
     }
 

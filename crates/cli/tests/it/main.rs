@@ -5,6 +5,7 @@ mod batch;
 mod care;
 mod cases;
 mod data;
+mod database;
 mod delivery;
 mod desk;
 mod diff;

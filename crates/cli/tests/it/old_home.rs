@@ -107,5 +107,5 @@ fn a_home_of_a_newer_program_is_refused_with_what_to_do() {
     fs::write(&file, text.replace("\"format\":1", "\"format\":9")).unwrap();
     let (code, stderr) = desk.fails(&["models"]);
     assert_eq!(code, 7, "{stderr}");
-    assert!(stderr.ends_with("home.json` has format 9, this Stemma knows 1\nhint: use a newer Stemma\n"), "{stderr}");
+    assert!(stderr.ends_with("home.json` has format 9, this Stemma knows 2\nhint: use a newer Stemma\n"), "{stderr}");
 }

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use stemma_api::types::{Purge, SendFeedback};
 use stemma_core::{Digest, audit::Verdict, id::RequestId};
 use stemma_delivery::audit_home;
+use stemma_engine::Layout;
 
 use crate::{
     serving::{ask, deployed},
@@ -143,7 +144,7 @@ async fn whatever_is_altered_in_any_table_is_named() {
     let folder = story().await;
     let home = folder.path().join("home");
     let path = home.join("ledger.db");
-    let sound = audit_home(&home).await;
+    let sound = audit_home(&Layout::new(&home)).await;
     assert_eq!(sound.verdict, Verdict::Passed, "{sound:#?}");
     let database = Database { path: &path, sound: fs::read(&path).unwrap() };
     let mut unnoticed = Vec::new();
@@ -177,7 +178,7 @@ async fn whatever_is_altered_in_any_table_is_named() {
             done += 1;
             let is_harmless =
                 HARMLESS.iter().any(|(t, c, h, _)| (*t, *c, *h) == (table.as_str(), column.as_str(), how));
-            if audit_home(&home).await.passed != is_harmless {
+            if audit_home(&Layout::new(&home)).await.passed != is_harmless {
                 unnoticed.push(format!("{table}.{column} {how}: {sql}"));
             }
         }
@@ -193,7 +194,7 @@ async fn a_database_that_cannot_be_opened_is_told_and_what_is_around_it() {
     let path = home.join("ledger.db");
     let database = Database { path: &path, sound: fs::read(&path).unwrap() };
     let failed = async |name: &str, what: &str| {
-        let report = audit_home(&home).await;
+        let report = audit_home(&Layout::new(&home)).await;
         assert!(!report.passed, "{what}");
         let check = report.check(name).unwrap_or_else(|| panic!("{what}: {report:#?}"));
         assert!(check.faults.iter().any(|fault| fault.what.contains(what)), "{what}: {check:#?}");
@@ -225,7 +226,7 @@ async fn a_database_that_cannot_be_opened_is_told_and_what_is_around_it() {
     failed("ledger", "No such file").await;
 
     database.alter("SELECT 1").await.unwrap();
-    assert!(audit_home(&home).await.passed);
+    assert!(audit_home(&Layout::new(&home)).await.passed);
     let altered = |name: &str, bytes: Option<&[u8]>| {
         let path = home.join(name);
         let kept = fs::read(&path).unwrap();
@@ -254,7 +255,7 @@ async fn a_database_that_cannot_be_opened_is_told_and_what_is_around_it() {
     fs::rename(&content, home.join("elsewhere")).unwrap();
     failed("packages", "").await;
     fs::rename(home.join("elsewhere"), content).unwrap();
-    assert_eq!(audit_home(&home).await.verdict, Verdict::Passed);
+    assert_eq!(audit_home(&Layout::new(&home)).await.verdict, Verdict::Passed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,7 +266,7 @@ async fn what_was_answered_and_is_gone_from_the_open_log_is_noticed() {
     let segment = files.find(|path| path.extension().is_some_and(|end| end == "seg")).unwrap();
     let sound = fs::read(&segment).unwrap();
     let fault = async || {
-        let report = audit_home(&home).await;
+        let report = audit_home(&Layout::new(&home)).await;
         let check = report.check("predictions").unwrap();
         check.faults.first().map(|fault| fault.what.clone()).unwrap_or_default()
     };
@@ -302,7 +303,7 @@ async fn what_was_answered_and_is_gone_from_the_open_log_is_noticed() {
 async fn content_that_facts_need_is_named_with_who_needs_it() {
     let folder = story().await;
     let home = folder.path().join("home");
-    let needs = stemma_delivery::home_needs(&home).await.unwrap();
+    let needs = stemma_delivery::home_needs(&Layout::new(&home)).await.unwrap();
     assert_eq!(needs.predictions.verdict, Verdict::Passed);
     let all: Vec<String> = needs.content.values().flatten().cloned().collect();
     for who in ["score@1.0.0", "train@1", "test@1", "revision decision#1", "1 sealed predictions of decision"] {

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use crate::{Caller, Engine, Layout, problem::ledger_problem};
 use stemma_api::types::History;
 use stemma_core::{
     ErrorKind, Problem,
@@ -12,17 +13,13 @@ use stemma_core::{
     policy::Action,
     record::Auth,
 };
-use stemma_ledger::LedgerAtRest;
-
-use crate::{Caller, Engine, Layout, problem::ledger_problem};
 
 /// Longest reason that is kept.
 const REASON_BYTES_MAX: usize = 2000;
 
 /// What the home of a folder shows of its history as it lies there, and which home it is.
-pub async fn look_at_history(root: &Path, sizes: &BTreeSet<u64>) -> Result<(HomeId, Today), Problem> {
-    let layout = Layout::new(root);
-    let view = LedgerAtRest::open(&layout.ledger()).await.map_err(ledger_problem)?;
+pub async fn look_at_history(layout: &Layout, sizes: &BTreeSet<u64>) -> Result<(HomeId, Today), Problem> {
+    let view = super::look_at(layout).await?;
     let home = match layout.read_home()? {
         Some(file) => file.home,
         None => view.home().await.map_err(ledger_problem)?,

@@ -6,5 +6,6 @@ mod decide;
 mod events;
 mod full;
 mod history;
+mod owner;
 mod suite;
 mod world;

@@ -47,11 +47,12 @@ impl World {
         Self { folder: tempfile::tempdir().unwrap(), kind, schema }
     }
 
-    fn url(&self) -> LedgerUrl {
+    pub fn url(&self) -> LedgerUrl {
         match self.kind {
             Kind::Sqlite => LedgerUrl::Sqlite(self.file()),
             Kind::Postgres => {
-                LedgerUrl::Postgres { url: std::env::var("STEMMA_TEST_POSTGRES").unwrap(), schema: self.schema.clone() }
+                let server = std::env::var("STEMMA_TEST_POSTGRES").unwrap();
+                LedgerUrl::Postgres(format!("{server}?schema={}", self.schema).parse().unwrap())
             }
         }
     }
@@ -83,9 +84,10 @@ impl World {
                 let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
                 sqlx::query(sql).execute(&mut connection).await.unwrap().rows_affected()
             }
-            LedgerUrl::Postgres { url, schema } => {
-                let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
-                sqlx::query(AssertSqlSafe(format!("SET search_path TO {schema}")))
+            LedgerUrl::Postgres(_) => {
+                let server = std::env::var("STEMMA_TEST_POSTGRES").unwrap();
+                let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
+                sqlx::query(AssertSqlSafe(format!("SET search_path TO {}", self.schema)))
                     .execute(&mut connection)
                     .await
                     .unwrap();

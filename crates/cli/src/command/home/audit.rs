@@ -10,6 +10,7 @@ use stemma_core::{
     ErrorKind, Problem,
     audit::{Check, Verdict},
 };
+use stemma_engine::Layout;
 
 use crate::{
     global::Global,
@@ -18,7 +19,7 @@ use crate::{
         witness::{self, Told},
     },
     print::{self, Output},
-    session, view,
+    session, settings, view,
 };
 
 /// The ledger: the record of every governed change
@@ -84,9 +85,10 @@ async fn verify(global: &Global, output: &Output) -> Result<ExitCode, Problem> {
 /// What the home says of itself, and then what others say of it.
 async fn verify_here() -> Result<AuditReport, Problem> {
     let (workspace, home) = (session::require_workspace()?, session::require_home()?);
-    let mut report = stemma_delivery::audit_home(&home).await;
+    let layout = Layout::new(&home).reaching(settings::database()?);
+    let mut report = stemma_delivery::audit_home(&layout).await;
     let watch = Watch::begin(home.display().to_string(), Some(&workspace));
-    let look = async |sizes| stemma_engine::audit::look_at_history(&home, &sizes).await;
+    let look = async |sizes| stemma_engine::audit::look_at_history(&layout, &sizes).await;
     let outside = compare_outside(&watch, Some(&workspace), look).await;
     outside.into_iter().for_each(|check| report.add(check));
     Ok(report)

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use stemma_core::{ErrorKind, Problem, SystemClock, id::HomeId, name::PrincipalName};
 use stemma_delivery::Delivery;
-use stemma_engine::Engine;
+use stemma_engine::{DatabaseUrl, Engine};
 use stemma_workspace::{Nesting, Workspace, credentials, home::HomeLock};
 
 use crate::{global::Global, history::Watch, print::Output, session, settings};
@@ -19,6 +19,13 @@ pub struct InitArgs {
     /// Make a workspace inside another one
     #[arg(long)]
     nested: bool,
+    /// Keep the ledger in this PostgreSQL database, as in `postgres://stemma@db.example/stemma?schema=credit`; content
+    /// stays in this folder
+    ///
+    /// The schema, `stemma` if none is named, is made if it is missing. The home remembers the address without its
+    /// password: later commands take it from STEMMA_DATABASE or PGPASSWORD. One server at a time uses the database.
+    #[arg(long, value_name = "URL", env = "STEMMA_DATABASE", hide_env_values = true)]
+    database: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -39,19 +46,25 @@ struct NewHome {
 }
 
 pub async fn run(args: InitArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let database = args.database.as_deref().map(|text| settings::database_url("--database", text)).transpose()?;
     let nesting = if args.nested { Nesting::Allow } else { Nesting::Refuse };
     let made = stemma_workspace::init(&session::current_dir()?, nesting)?;
     let workspace = made.workspace;
     let home = match &global.server {
         Some(_) => None,
-        None => Some(make_home(&workspace, global, output).await?),
+        None => Some(make_home(&workspace, database, global, output).await?),
     };
     let made = Made { root: workspace.root().to_owned(), changed: made.changed, home };
     output.result(&made, || text(&made));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn make_home(workspace: &Workspace, global: &Global, output: &Output) -> Result<NewHome, Problem> {
+async fn make_home(
+    workspace: &Workspace,
+    database: Option<DatabaseUrl>,
+    global: &Global,
+    output: &Output,
+) -> Result<NewHome, Problem> {
     let dir = workspace.home_dir();
     let owner = match &global.acting_as {
         Some(name) => name.clone(),
@@ -62,7 +75,7 @@ async fn make_home(workspace: &Workspace, global: &Global, output: &Output) -> R
         let message = format!("`{}` is a home already", dir.display());
         return Err(Problem::new(ErrorKind::Conflict, message).hint("see `stemma status`"));
     }
-    let (delivery, token) = Delivery::create(&dir, owner.clone(), Arc::new(SystemClock)).await?;
+    let (delivery, token) = Delivery::create_in(&dir, database, owner.clone(), Arc::new(SystemClock)).await?;
     let home = delivery.known().home_id();
     let remembered = remember(delivery.engine(), workspace).await;
     delivery.close().await;

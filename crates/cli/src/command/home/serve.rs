@@ -24,7 +24,7 @@ use crate::{
     history::{LineRule, Source, Watch, witness::Witnesses},
     print::{self, Output},
     session::{self, HomePlace, OwnedHome},
-    view,
+    settings, view,
 };
 
 /// Serve API, endpoints and pages on one port
@@ -53,6 +53,10 @@ pub struct ServeArgs {
     /// Sign the ledger's heads with the key in this file, which lies outside of the home; see `stemma audit rotate-key`
     #[arg(long, value_name = "PATH")]
     signing_key: Option<PathBuf>,
+    /// The database that holds this home's ledger, where it has moved or has a password; the environment variable
+    /// STEMMA_DATABASE shows the password to fewer people
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     /// Keep the heads of another home's history as its witness, and co-sign them: its key, as `stemma audit checkpoint`
     /// prints it; may be repeated
     #[arg(long, value_name = "KEY", value_parser = home_key)]
@@ -146,7 +150,11 @@ pub async fn run(args: ServeArgs, global: &Global, output: &Output) -> Result<Ex
     if place.has_answering_owner().await {
         return Err(served_already(&place));
     }
-    let owned = OwnedHome::take(&place, args.signing_key.clone()).await?;
+    let database = args.database.as_deref().map(|text| settings::database_url("--database", text)).transpose()?;
+    if database.is_some() {
+        require_database(&place)?;
+    }
+    let owned = OwnedHome::take(&place, args.signing_key.clone(), database).await?;
     let watch = Watch::begin(place.dir().display().to_string(), Some(&workspace));
     compare(&watch, &owned, output).await;
     let witnesses = Witnesses::of(&workspace)?;
@@ -173,6 +181,17 @@ async fn compare(watch: &Watch, owned: &OwnedHome, output: &Output) {
     let engine = owned.engine();
     let shown = watch.shown_by_own(engine).await;
     watch.end(shown, Source::Engine(engine), LineRule::Leave, output).await;
+}
+
+/// A ledger that lies in the home is not moved by naming a database.
+fn require_database(place: &HomePlace) -> Result<(), Problem> {
+    let home = place.layout()?.read_home()?;
+    if home.is_none_or(|home| home.database.is_some()) {
+        return Ok(());
+    }
+    let message = format!("the ledger of this home lies in `{}`, not in a database", place.dir().display());
+    Err(Problem::new(ErrorKind::Config, message)
+        .hint("leave out `--database`; `stemma init --database URL` makes a home whose ledger lies in one"))
 }
 
 fn served_already(place: &HomePlace) -> Problem {

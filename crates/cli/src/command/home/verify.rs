@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use stemma_api::types::{ContentClaim, ContentHealth, ContentList};
 use stemma_core::{Clock as _, Digest, ErrorKind, Problem, SystemClock, name::TreePath};
+use stemma_engine::Layout;
 use stemma_store::{Damage, Store, StoreError, Tree};
 use stemma_workspace::{
     Workspace, WorkspaceError,
@@ -18,6 +19,7 @@ use crate::{
     global::Global,
     print::{self, Output},
     session::{self, Session},
+    settings,
     sources::{Sources, TrackedContents},
     view::{self, log::Lost},
 };
@@ -152,7 +154,11 @@ async fn needs(global: &Global, workspace: &Workspace, store: &Store, verified: 
     if session::require_home().is_err() || global.server.is_some() {
         return tracked_needs(needs, workspace, store, global, verified).await;
     }
-    match stemma_delivery::home_needs(&home).await {
+    let asked = match settings::database() {
+        Ok(database) => stemma_delivery::home_needs(&Layout::new(&home).reaching(database)).await,
+        Err(problem) => Err(problem),
+    };
+    match asked {
         Ok(found) => {
             found.content.into_iter().for_each(|(digest, by)| needs.entry(digest).or_default().extend(by));
             verified.gone.extend(found.predictions.faults.into_iter().map(|fault| match fault.place {
