@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that must hold, from a fresh machine.
 
-use std::{env, process::Command, time::Instant};
+use std::{env, ffi::OsStr, process::Command, time::Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -19,6 +19,8 @@ use crate::{
 const KILLS: u32 = 50;
 const SWAPS: u32 = 1000;
 const STORMS: u32 = 5;
+/// Tests of servers and of commands beside them, which are run once more on homes whose ledger lies in PostgreSQL.
+const ON_POSTGRES: [&str; 5] = ["story::", "rights::", "pages::", "serving::", "together::"];
 
 /// Set up and run all tests, then kill commands at their work, then the stories of the flights and of the demo, and a server
 /// killed under requests and in storms
@@ -39,6 +41,9 @@ pub fn run(args: &TestArgs) -> Result<()> {
     let checkout = Checkout::find()?;
     let setup = Setup::make(&checkout)?;
     setup.run_tests(&checkout, &args.filters, Length::Short)?;
+    if args.filters.is_empty() {
+        setup.run_on_postgres(&checkout)?;
+    }
     if !args.filters.is_empty() {
         println!("\ntest: the tests that were asked for passed, in {:.0} s", began.elapsed().as_secs_f64());
         return Ok(());
@@ -85,6 +90,22 @@ impl Setup {
 
     /// Runs the unit and integration tests of all crates.
     pub fn run_tests(&self, checkout: &Checkout, filters: &[String], length: Length) -> Result<()> {
+        let mut command = self.tests(checkout, filters);
+        if length == Length::Long {
+            command.env("STEMMA_SOAK", "1");
+        }
+        process::run(&mut command).context("not all tests passed")
+    }
+
+    /// Runs the stories of servers once more, on homes whose ledger lies in PostgreSQL.
+    pub fn run_on_postgres(&self, checkout: &Checkout) -> Result<()> {
+        println!("\nThe stories of servers are told once more, with ledgers in PostgreSQL.");
+        let mut command = self.tests(checkout, &ON_POSTGRES);
+        command.env("STEMMA_TEST_HOMES", "postgres");
+        process::run(&mut command).context("not all stories of servers hold on PostgreSQL")
+    }
+
+    fn tests(&self, checkout: &Checkout, filters: &[impl AsRef<OsStr>]) -> Command {
         let mut command = quiet_in_ci(checkout.cargo());
         match process::find("cargo-nextest") {
             Some(_) => command.args(["nextest", "run", "--workspace", "--no-fail-fast"]).args(filters),
@@ -95,11 +116,9 @@ impl Setup {
             .env("STEMMA_TEST_REQUIRE_ALL", "1")
             .env("STEMMA_TEST_PYTHON", self.python.interpreter())
             .env("STEMMA_TEST_MOTO", self.s3.programs().join("moto_server"))
+            .env_remove("STEMMA_TEST_HOMES")
             .env_remove("STEMMA_SOAK");
-        if length == Length::Long {
-            command.env("STEMMA_SOAK", "1");
-        }
-        process::run(&mut command).context("not all tests passed")
+        command
     }
 }
 

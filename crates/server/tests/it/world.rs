@@ -2,7 +2,10 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use axum::{Router, body::Body};
@@ -11,6 +14,7 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use stemma_core::{SystemClock, policy::Role};
 use stemma_delivery::Delivery;
+use stemma_engine::DatabaseUrl;
 use stemma_server::{
     App, Limits, ServeOptions, Server,
     app::{AccessRules, Anonymous, Peer},
@@ -50,6 +54,17 @@ impl Answer {
     }
 }
 
+/// Where the ledger lies: in the home, or in PostgreSQL if the tests are run so; `cargo xtask test` does both.
+fn database() -> Option<DatabaseUrl> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    if std::env::var("STEMMA_TEST_HOMES").is_ok_and(|kind| kind == "postgres") {
+        let server = std::env::var("STEMMA_TEST_POSTGRES").expect("`cargo xtask test` names the database");
+        let schema = format!("server{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        return Some(format!("{server}?schema={schema}").parse().unwrap());
+    }
+    None
+}
+
 impl World {
     /// `anonymous` as on a loopback address.
     pub async fn new(anonymous: bool) -> Self {
@@ -60,8 +75,8 @@ impl World {
     pub async fn with_access(access: AccessRules) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let owner = "olga@bank.example".parse().unwrap();
-        let (delivery, owner) =
-            Delivery::create(&folder.path().join("home"), owner, Arc::new(SystemClock)).await.unwrap();
+        let home = folder.path().join("home");
+        let (delivery, owner) = Delivery::create_in(&home, database(), owner, Arc::new(SystemClock)).await.unwrap();
         let app = App { delivery, access: Arc::new(access) };
         Self { folder, owner, router: router(app.clone()), app }
     }
