@@ -2,13 +2,11 @@
 
 use crate::StatsError;
 use crate::ranking::Ranking;
+use crate::rows::{check_length, check_rows};
 use crate::sum::sum;
 
 /// The threshold of a classifier that answers with the likelier class.
 pub const DEFAULT_THRESHOLD: f64 = 0.5;
-
-/// What a row index and a resample's weights must fit in.
-const ROWS_MAX: usize = u32::MAX as usize;
 
 /// Labels and scores that belong together: checked once, here.
 #[derive(Debug, Clone, Copy)]
@@ -177,21 +175,6 @@ pub fn brier_of_row(label: bool, score: f64) -> f64 {
     distance * distance
 }
 
-pub(crate) fn check_rows(rows: usize) -> Result<(), StatsError> {
-    match rows {
-        0 => Err(StatsError::Empty),
-        1..=ROWS_MAX => Ok(()),
-        _ => Err(StatsError::TooManyRows { rows, max: ROWS_MAX }),
-    }
-}
-
-pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), StatsError> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(StatsError::LengthMismatch { what, expected, found })
-}
-
 fn check_score(row: usize, value: f64) -> Result<(), StatsError> {
     if !value.is_finite() {
         return Err(StatsError::NotFinite { row, value });
@@ -200,18 +183,4 @@ fn check_score(row: usize, value: f64) -> Result<(), StatsError> {
         return Err(StatsError::ScoreOutOfRange { row, value });
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{ROWS_MAX, check_rows};
-    use crate::StatsError;
-
-    #[test]
-    fn a_row_index_fits_in_32_bits() {
-        assert_eq!(check_rows(0), Err(StatsError::Empty));
-        assert_eq!(check_rows(ROWS_MAX), Ok(()));
-        let (rows, max) = (ROWS_MAX + 1, ROWS_MAX);
-        assert_eq!(check_rows(rows), Err(StatsError::TooManyRows { rows, max }));
-    }
 }

@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::panic::resume_unwind;
 use std::thread;
 
-use crate::binary::{DEFAULT_THRESHOLD, brier_of_row, check_length, check_rows, log_loss_of_row, ranking};
+use crate::binary::{DEFAULT_THRESHOLD, brier_of_row, log_loss_of_row, ranking};
 use crate::classes::{Classes, macro_average};
 use crate::draw::Draw;
 use crate::proportion::check_confidence;
 use crate::quantile::quantile_of_sorted;
 use crate::ranking::Ranking;
+use crate::rows::{check_length, check_rows};
 use crate::{Binary, Metric, StatsError, mean};
 
 /// Fewer resamples leave nothing beyond the ends of the interval.

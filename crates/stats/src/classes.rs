@@ -1,6 +1,6 @@
 //! How well classes are told apart, of which there may be many; the definitions are scikit-learn's.
 
-use crate::binary::{check_length, check_rows};
+use crate::rows::{check_length, check_rows};
 use crate::{Metric, StatsError};
 
 /// True and predicted classes by their numbers: checked once, here.

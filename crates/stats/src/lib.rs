@@ -12,12 +12,14 @@ mod draw;
 mod drift;
 mod error;
 mod mean;
+mod measure;
 mod metric;
 mod proportion;
 mod quantile;
 mod ranking;
 mod regression;
 mod replicates;
+mod rows;
 mod sum;
 
 pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy, auc, brier_of_row, log_loss_of_row};

@@ -1,7 +1,7 @@
 //! How far predicted numbers are from the true ones; the definitions are scikit-learn's.
 
 use crate::StatsError;
-use crate::binary::{check_length, check_rows};
+use crate::rows::{check_length, check_rows};
 use crate::sum::sum;
 
 /// All metrics of one list of predicted numbers.
