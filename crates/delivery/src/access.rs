@@ -1,7 +1,7 @@
 //! Who may ask endpoints: the part of the access table that the gateway needs.
 
 use stemma_core::policy::Action;
-use stemma_engine::rights::{AccessTable, RoleGrant};
+use stemma_engine::access::{AccessTable, RoleGrant};
 use stemma_gateway::{Access, Grant, Projects};
 
 pub fn gateway_access(table: &AccessTable) -> Access {

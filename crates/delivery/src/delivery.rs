@@ -6,7 +6,10 @@ use stemma_core::{Clock, Problem, name::PrincipalName, prediction::PredictionKey
 use stemma_engine::{DatabaseUrl, Engine, HomeOptions, Known};
 use stemma_gateway::{Gateway, LogOptions, PredictionLog};
 
-use crate::{access::gateway_access, problem::log_problem, ready::Readiness};
+use crate::{access::gateway_access, problem::log_problem};
+
+/// What was last found of whether the home can take what is asked of it, and when it was found.
+pub(crate) type Readiness = tokio::sync::Mutex<Option<(std::time::Instant, Result<(), Problem>)>>;
 
 /// A home and what is live of it. Cheap to clone; all clones are the same home.
 #[derive(Clone)]

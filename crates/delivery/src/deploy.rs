@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stemma_api::types::{Deploy, DeployedRevision};
 use stemma_core::{
-    Problem, Refusal, canonical,
+    Problem, Refusal,
     composition::{Graph, StepSpec},
     event::Event,
     id::RequestId,
@@ -20,7 +20,7 @@ use stemma_engine::{Caller, problem::internal, resolve::find_model_reference};
 use crate::{
     Delivery,
     publish::republish_routes,
-    rollout::{check_weight, keeps_canary},
+    revision::{check_weight, deployed_number, keeps_canary, revision_event},
     standing::{may_serve, may_try, note_let_in},
 };
 
@@ -193,33 +193,6 @@ impl Delivery {
             }
         }
     }
-}
-
-/// Stores a revision's body, then tells that it was deployed. What can't act here must not look as if it did.
-pub(crate) async fn revision_event(
-    delivery: &Delivery,
-    project: &ProjectName,
-    mut revision: Revision,
-    reason: &str,
-) -> Result<Event, Problem> {
-    let mut faults = revision.faults();
-    faults.extend(revision.beyond_this_program());
-    if !faults.is_empty() {
-        return Err(Refusal::new(format!("`{}` can't answer like this", revision.endpoint)).missing(faults).into());
-    }
-    revision.make_fit();
-    let (digest, bytes) = canonical::digest(&revision).map_err(internal)?;
-    delivery.engine().put_content(project, bytes).await?;
-    Ok(Event::RevisionDeployed { revision, digest, reason: reason.to_owned() })
-}
-
-/// The number that a commit gave to its revision.
-pub(crate) fn deployed_number(events: &[Event]) -> Result<u32, Problem> {
-    let deployed = events.iter().find_map(|event| match event {
-        Event::RevisionDeployed { revision, .. } => Some(revision.number),
-        _ => None,
-    });
-    deployed.ok_or_else(|| Problem::invalid("this request id was used for something else"))
 }
 
 fn check_overrides(

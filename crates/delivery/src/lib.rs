@@ -18,6 +18,7 @@ mod problem;
 mod publish;
 mod ready;
 mod replay;
+mod revision;
 mod rollback;
 mod rollout;
 mod seal;

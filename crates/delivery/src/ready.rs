@@ -19,9 +19,6 @@ const ANSWER_HOLDS: Duration = Duration::from_secs(1);
 /// As much as the next records or commits take.
 const TRIED_BYTES: usize = 64 << 10;
 
-/// The last answer and when it was found.
-pub type Readiness = tokio::sync::Mutex<Option<(Instant, Result<(), Problem>)>>;
-
 impl Delivery {
     /// Says what keeps the home from answering predictions, remembering them or taking changes.
     pub async fn ready(&self) -> Result<(), Problem> {

@@ -11,7 +11,7 @@ use stemma_core::{
 };
 use stemma_engine::{Caller, Known, resolve::find_version};
 
-use crate::{Delivery, publish::republish_routes, rollout::keeps_canary};
+use crate::{Delivery, publish::republish_routes, revision::keeps_canary};
 
 impl Delivery {
     pub async fn roll_back(

@@ -13,8 +13,8 @@ use stemma_engine::Caller;
 
 use crate::{
     Delivery,
-    deploy::{deployed_number, revision_event},
     publish::republish_routes,
+    revision::{check_weight, deployed_number, revision_event},
     standing::{may_serve, may_try, note_let_in},
 };
 
@@ -72,25 +72,4 @@ impl Delivery {
         let next = Revision { v: REVISION_VERSION, number: found.revisions + 1, arms, route, ..live };
         Ok(vec![revision_event(self, project, next, &change.reason).await?])
     }
-}
-
-/// Refuses what would end a running canary without having been told to.
-pub(crate) fn keeps_canary(live: &Revision, next: Option<&Revision>) -> Result<(), Problem> {
-    let Some(canary) = live.canary_ended_by(next) else {
-        return Ok(());
-    };
-    let endpoint = &live.endpoint;
-    Err(Refusal::new(format!("this would end the canary of `{endpoint}`: {canary}"))
-        .hint(format!(
-            "end it with `--end-canary` (`end_canary` of the request); `stemma rollout promote {endpoint}` lets it take over"
-        ))
-        .into())
-}
-
-/// A share of units in percent.
-pub(crate) fn check_weight(percent: f64) -> Result<(), Problem> {
-    if (0.0..=100.0).contains(&percent) {
-        return Ok(());
-    }
-    Err(Problem::invalid(format!("a weight of {percent} is not a share")).hint("give percent, from 0 to 100"))
 }

@@ -9,7 +9,7 @@ use stemma_core::{
 };
 use stemma_engine::Caller;
 
-use crate::{Delivery, publish::republish_routes, rollout::keeps_canary};
+use crate::{Delivery, publish::republish_routes, revision::keeps_canary};
 
 /// Longest reason, in bytes: every caller is told.
 const REASON_BYTES_MAX: usize = 1000;

@@ -8,4 +8,4 @@ pub(crate) mod purge;
 mod transfer;
 mod verify;
 
-pub use self::{collect::FolderNeeds, folder::NODE_BYTES_MAX};
+pub use self::folder::NODE_BYTES_MAX;

@@ -4,7 +4,5 @@ mod blame;
 pub(crate) mod data_test;
 mod dataset;
 pub(crate) mod rows;
-pub(crate) mod scan;
-pub mod table;
 
 pub use self::{blame::key_cell, rows::RowSlice};

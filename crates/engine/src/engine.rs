@@ -1,6 +1,10 @@
 //! The engine: what all acts share. Bytes first, facts second; decided outside of the transaction.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Instant,
+};
 
 use stemma_api::types::{Checkpoint, ContentHealth, Feedback};
 use stemma_core::{
@@ -14,17 +18,18 @@ use stemma_core::{
 use stemma_ledger::{Commit, LedgerError, Outcome, Premises};
 
 use crate::{
-    content::{
-        FolderNeeds,
-        collect::{Promises, promise_content},
-    },
+    access::{AccessTable, Caller},
     known::{Content, Known},
     problem::{internal, ledger_problem, store_problem},
-    rights::{AccessTable, Caller},
+    promises::Promises,
 };
 
 /// How often an act decides anew because somebody else changed something meanwhile.
 const ATTEMPTS: usize = 20;
+
+/// Says what the folder around a home needs of its content, beside the facts: states of `stemma.lock` that can be gone
+/// back to, and all that they name. Asked anew for each collection; whatever it can't read is an error.
+pub type FolderNeeds = dyn Fn() -> Result<BTreeSet<Digest>, Problem> + Send + Sync;
 
 /// Hears of tokens and roles whenever they were read anew.
 type AccessListener = Box<dyn Fn(&AccessTable) + Send + Sync>;
@@ -99,9 +104,16 @@ impl Engine {
         Ok(Checkpoint { note: checkpoint.note(), key: checkpoint.key().to_string() })
     }
 
+    /// Called before content is put or said to be here, for somebody who will record a reference to it.
+    pub(crate) async fn promise_content(&self) -> Result<(), Problem> {
+        let engine = self.clone();
+        let given = tokio::task::spawn_blocking(move || engine.promises().give(engine.known().store(), Instant::now()));
+        given.await.map_err(internal)?.map_err(store_problem)
+    }
+
     /// Stores bytes that we made ourselves and grants them to the project.
     pub async fn put_content(&self, project: &ProjectName, bytes: Vec<u8>) -> Result<Digest, Problem> {
-        promise_content(self).await?;
+        self.promise_content().await?;
         let store = self.known().store().clone();
         let stored = tokio::task::spawn_blocking(move || store.put_bytes(&bytes));
         let info = stored.await.map_err(internal)?.map_err(store_problem)?;

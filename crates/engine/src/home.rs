@@ -19,11 +19,12 @@ use stemma_store::Store;
 
 use crate::{
     Engine, Known,
+    access::{NewToken, new_token},
     audit::look_at,
-    content::{FolderNeeds, purge::resume_purges},
+    content::purge::resume_purges,
+    engine::FolderNeeds,
     layout::{HomeFile, Layout},
     problem::{ledger_problem, store_problem},
-    rights::access::{NewToken, new_token},
 };
 
 /// Most events of a home whose making was cut short.

@@ -5,6 +5,7 @@
 //! facts to the ledger in one short transaction. Neither prints, parses HTTP or holds SQL. What several acts or
 //! questions need is a function that names what it takes, and is imported: no act calls another.
 
+pub mod access;
 pub mod audit;
 pub mod content;
 pub mod data;
@@ -15,19 +16,22 @@ mod layout;
 pub mod lineage;
 pub mod model;
 pub mod problem;
+mod promises;
 mod reference;
 pub mod resolve;
 pub mod rights;
 pub mod run;
+mod scan;
+pub mod table;
 
 pub use crate::{
-    content::{FolderNeeds, NODE_BYTES_MAX},
+    access::{Caller, RoleGrant, TOKEN_PREFIX},
+    content::NODE_BYTES_MAX,
     data::{RowSlice, key_cell},
-    engine::Engine,
+    engine::{Engine, FolderNeeds},
     home::HomeOptions,
     known::Known,
     layout::{HOME_FORMAT, Layout},
     reference::{Reference, Selector},
-    rights::{Caller, RoleGrant, TOKEN_PREFIX},
 };
 pub use stemma_ledger::DatabaseUrl;

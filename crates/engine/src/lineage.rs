@@ -3,6 +3,7 @@
 mod describe;
 mod folders;
 mod link;
+mod place;
 mod start;
 mod step;
 pub(crate) mod trace;

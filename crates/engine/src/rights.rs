@@ -1,7 +1,4 @@
-//! Who may do what.
+//! Who may do what: people with roles and tokens, and what is taken back.
 
-pub mod access;
 mod people;
 mod revoke;
-
-pub use self::access::{AccessTable, Caller, RoleGrant, TOKEN_PREFIX};

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::{
     Engine, Known,
-    content::{collect::promise_content, folder::names_what_the_project_lacks, transfer::receive},
+    content::{folder::names_what_the_project_lacks, transfer::receive},
     problem::{internal, store_problem},
 };
 
@@ -48,7 +48,7 @@ impl Engine {
     pub async fn upload_bundle(&self, project: &ProjectName, records: Vec<Record>) -> Result<ContentsStored, Problem> {
         let digests: Vec<Digest> = records.iter().map(|record| record.digest).collect();
         self.known().check_none_purged(project, &digests).await?;
-        promise_content(self).await?;
+        self.promise_content().await?;
         let grants: Vec<(Digest, u64)> = records.iter().map(granted).collect();
         let bytes = records.iter().map(length).sum();
         let store = self.known().store().clone();

@@ -5,47 +5,19 @@ pub(crate) mod roots;
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
-pub use self::roots::FolderNeeds;
+use stemma_api::types::{CollectGarbage, ContentUsage, GarbageCollected, GarbageContent, VersionUsage};
+use stemma_core::{Digest, ErrorKind, Problem, name::ProjectName};
+use stemma_store::{GcOptions, GcReport, StoreError};
+use tokio::runtime::Handle;
+
 use crate::{
     Engine, Known,
     content::collect::roots::content_roots,
     problem::{internal, ledger_problem, store_problem},
 };
-use stemma_api::types::{CollectGarbage, ContentUsage, GarbageCollected, GarbageContent, VersionUsage};
-use stemma_core::{Digest, ErrorKind, Problem, name::ProjectName};
-use stemma_store::{GcOptions, GcReport, Lease, Store, StoreError};
-use tokio::runtime::Handle;
-
-/// A caller that was told that content is here has so long to record a reference to it.
-const PROMISE: Duration = Duration::from_secs(15 * 60);
-/// Promises of so long a time are kept by one lease.
-const PROMISES_TOGETHER: Duration = Duration::from_secs(30);
-
-/// Leases that keep content for callers who come in several requests.
-#[derive(Default)]
-pub(crate) struct Promises(Mutex<Vec<(Instant, Lease)>>);
-
-impl Promises {
-    /// From now on, and for [`PROMISE`], nothing that is found present is removed.
-    fn give(&self, store: &Store, now: Instant) -> Result<(), StoreError> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|(since, _)| now.duration_since(*since) < PROMISE + PROMISES_TOGETHER);
-        let is_covered = held.last().is_some_and(|(since, _)| now.duration_since(*since) < PROMISES_TOGETHER);
-        if !is_covered {
-            held.push((now, store.lease()?));
-        }
-        Ok(())
-    }
-
-    pub fn forget_old(&self, now: Instant) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|(since, _)| now.duration_since(*since) < PROMISE + PROMISES_TOGETHER);
-    }
-}
 
 impl Known {
     /// What the versions of a project take up, and how much of that each has to itself.
@@ -90,13 +62,6 @@ impl Engine {
         }
         Ok(answer(dry_run, report))
     }
-}
-
-/// Called before content is put or said to be here, for somebody who will record a reference to it.
-pub(crate) async fn promise_content(engine: &Engine) -> Result<(), Problem> {
-    let engine = engine.clone();
-    let given = tokio::task::spawn_blocking(move || engine.promises().give(engine.known().store(), Instant::now()));
-    given.await.map_err(internal)?.map_err(store_problem)
 }
 
 /// A grant of what is gone must not make a caller believe that it need not be sent.

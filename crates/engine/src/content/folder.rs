@@ -9,7 +9,6 @@ use stemma_store::{StoreError, TreeChild};
 
 use crate::{
     Engine, Known,
-    content::collect::promise_content,
     problem::{internal, store_problem},
 };
 
@@ -25,7 +24,7 @@ impl Engine {
         bytes: Bytes,
     ) -> Result<ContentStored, Problem> {
         self.known().check_not_purged(project, announced).await?;
-        promise_content(self).await?;
+        self.promise_content().await?;
         let size = bytes.len() as u64;
         let store = self.known().store().clone();
         let put = move || {

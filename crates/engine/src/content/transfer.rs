@@ -10,10 +10,7 @@ use stemma_store::{Store, StoreError};
 
 use crate::{
     Caller, Engine, Known,
-    content::{
-        collect::promise_content,
-        folder::{below, tree_node},
-    },
+    content::folder::{below, tree_node},
     known::content::{Content, as_asked, no_content},
     problem::{internal, store_problem},
 };
@@ -99,7 +96,7 @@ impl Engine {
         stream: impl Stream<Item = Result<Bytes, Problem>> + Send + 'static,
     ) -> Result<ContentStored, Problem> {
         self.known().check_not_purged(project, announced).await?;
-        promise_content(self).await?;
+        self.promise_content().await?;
         let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(8);
         let store = self.known().store().clone();
         let writer = tokio::task::spawn_blocking(move || {
@@ -144,7 +141,7 @@ pub(crate) async fn keep_content(engine: &Engine, digests: Vec<Digest>) -> Resul
     if digests.is_empty() {
         return Ok(HashSet::new());
     }
-    promise_content(engine).await?;
+    engine.promise_content().await?;
     let store = engine.known().store().clone();
     let kept = tokio::task::spawn_blocking(move || {
         let mut batch = store.batch();

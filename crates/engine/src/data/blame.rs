@@ -12,12 +12,10 @@ use stemma_store::BlobReader;
 
 use crate::{
     Known,
-    data::{
-        rows::{SCANS, open_readable},
-        scan::{CsvRows, Format, Lines, columns, open_parquet, parquet_rows, text_of},
-        table::no_column,
-    },
+    data::rows::{SCANS, open_readable},
     problem::internal,
+    scan::{CsvRows, Format, Lines, columns, open_parquet, parquet_rows, text_of},
+    table::no_column,
 };
 
 /// Most columns of a key.

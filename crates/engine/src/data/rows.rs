@@ -14,9 +14,9 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     Known,
-    data::scan::{CsvRows, Format, Lines, columns, open_parquet, parquet_rows},
     known::content::{as_asked, no_content},
     problem::{internal, store_problem},
+    scan::{CsvRows, Format, Lines, columns, open_parquet, parquet_rows},
 };
 
 /// Tables that are read from their beginning at once, at most, each with some of its rows in memory.

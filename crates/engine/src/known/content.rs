@@ -12,10 +12,10 @@ use stemma_onnx::Model;
 use stemma_store::BlobInfo;
 use stemma_table::Source;
 
-use super::Known;
+use super::sources::Known;
 use crate::{
-    data::table::Table,
     problem::{internal, ledger_problem, store_problem},
+    table::Table,
 };
 
 /// Largest model that is loaded into this process.

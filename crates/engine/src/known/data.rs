@@ -13,7 +13,7 @@ use stemma_core::{
 };
 use stemma_ledger::Recorded;
 
-use super::{Known, fact};
+use super::sources::{Known, fact};
 use crate::problem::ledger_problem;
 
 impl Known {

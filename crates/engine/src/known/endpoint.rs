@@ -10,7 +10,7 @@ use stemma_core::{
 };
 use stemma_ledger::{Recorded, RevisionRow};
 
-use super::{Known, fact};
+use super::sources::{Known, fact};
 use crate::problem::ledger_problem;
 
 /// Revisions that an endpoint is shown with.

@@ -9,7 +9,7 @@ use stemma_core::{
 };
 use stemma_ledger::Head;
 
-use super::Known;
+use super::sources::Known;
 use crate::{layout::Layout, problem::ledger_problem};
 
 impl Known {

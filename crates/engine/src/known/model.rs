@@ -16,7 +16,7 @@ use stemma_core::{
 };
 use stemma_ledger::{Recorded, VersionRow, WhichVersion};
 
-use super::{Known, fact};
+use super::sources::{Known, fact};
 use crate::problem::{internal, ledger_problem};
 
 /// Longest stored report.

@@ -9,8 +9,8 @@ use stemma_core::{
     prediction::{PredictionAddress, PredictionId},
 };
 
-use super::{Known, content::Content};
-use crate::{problem::ledger_problem, rights::Caller};
+use super::{content::Content, sources::Known};
+use crate::{access::Caller, problem::ledger_problem};
 
 impl Known {
     pub async fn sealed_part(&self, address: PredictionAddress) -> Result<Option<SegmentSealed>, Problem> {

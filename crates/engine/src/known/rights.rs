@@ -6,10 +6,10 @@ use stemma_api::types::{Grant, Principal, Token};
 use stemma_core::Problem;
 use stemma_ledger::Recorded;
 
-use super::{Known, fact};
+use super::sources::{Known, fact};
 use crate::{
+    access::{AccessTable, Caller, RoleGrant, TokenHolder},
     problem::ledger_problem,
-    rights::access::{AccessTable, Caller, RoleGrant, TokenHolder},
 };
 
 impl Known {

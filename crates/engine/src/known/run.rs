@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stemma_api::types::{Page, RunDetail, RunSummary};
 use stemma_core::{Problem, canonical, id::RunId, name::ProjectName, record::RunRecord};
 
-use super::Known;
+use super::sources::Known;
 use crate::problem::{internal, ledger_problem};
 
 /// Longest environment document shown with a run.

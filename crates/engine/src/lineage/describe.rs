@@ -18,7 +18,7 @@ use stemma_core::{
     record::RunRecord,
 };
 
-use super::walk::{FileNote, Walk};
+use super::{place::FileNote, walk::Walk};
 use crate::{Known, problem::ledger_problem};
 
 /// Characters of a command in a label.

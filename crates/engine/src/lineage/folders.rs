@@ -15,7 +15,7 @@ use stemma_core::{
 use stemma_ledger::{Access, RunFile};
 use stemma_store::{StoreError, TreeEntry};
 
-use super::trace::version_name;
+use super::place::version_name;
 use crate::{
     Known,
     problem::{internal, ledger_problem, store_problem},

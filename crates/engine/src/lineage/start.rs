@@ -13,10 +13,7 @@ use stemma_core::{
 };
 use stemma_ledger::{Access, Side};
 
-use super::{
-    trace::{unwritten, version_name, written},
-    walk::FileNote,
-};
+use super::place::{FileNote, unwritten, version_name, written};
 use crate::{
     Known, Reference,
     problem::ledger_problem,

@@ -13,8 +13,8 @@ use stemma_ledger::{Access, RunFile, Side};
 
 use super::{
     folders::Folders,
-    trace::{Traced, unwritten, version_name, weaker, written},
-    walk::{FileNote, Reach},
+    place::{FileNote, Reach, unwritten, version_name, written},
+    trace::{Traced, weaker},
 };
 use crate::{
     Known,

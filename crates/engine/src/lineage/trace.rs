@@ -20,7 +20,7 @@ use stemma_ledger::{Access, RunFile};
 
 use super::{
     folders::{Folders, Holder},
-    walk::Reach,
+    place::{Reach, unwritten, version_name, written},
 };
 use crate::{
     Known,
@@ -254,20 +254,6 @@ impl Traced {
         self.writer = Some(write.run);
         self.certainty = weaker(self.certainty, certainty);
     }
-}
-
-/// A file as a run left it.
-pub(super) fn written(run: RunId, path: &str) -> Node {
-    Node::new(NodeKind::File, format!("{run}:{path}"))
-}
-
-/// A file of which nobody is known who wrote it.
-pub(super) fn unwritten(digest: Digest, path: &str) -> Node {
-    Node::new(NodeKind::File, format!("{digest}:{path}"))
-}
-
-pub(super) fn version_name(version: &DatasetVersion) -> String {
-    format!("{}@{}", version.dataset, version.number)
 }
 
 pub(super) fn weaker(one: Certainty, other: Certainty) -> Certainty {

@@ -3,12 +3,17 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use stemma_core::{
-    Digest, Problem,
+    Problem,
     lineage::{Certainty, Direction, Edge, EdgeKind, Node, NodeKind, completeness::Gap},
     name::ProjectName,
 };
 
-use super::{folders::Folders, start::Start, step::Step};
+use super::{
+    folders::Folders,
+    place::{FileNote, Reach},
+    start::Start,
+    step::Step,
+};
 use crate::{Known, lineage::step::step};
 
 /// Most steps of a walk.
@@ -25,24 +30,6 @@ impl Default for Bounds {
     fn default() -> Self {
         Self { nodes: NODES_MAX, depth: DEPTH_MAX }
     }
-}
-
-/// How much of a thing a walk is after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Reach {
-    /// Only what was said of it: it is another name of a file that goes its own way.
-    Name,
-    /// Everything.
-    Whole,
-}
-
-/// What a file of the tree is, for people and for questions about its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileNote {
-    pub path: String,
-    /// Absent if several files are drawn as one.
-    pub digest: Option<Digest>,
-    pub files: usize,
 }
 
 /// What a walk found.

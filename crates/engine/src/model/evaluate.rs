@@ -1,6 +1,7 @@
 //! Evaluation by ourselves: scores of every row, metrics overall and by slice, and the paired comparison of two versions.
 
 pub mod agreement;
+mod evaluation;
 mod inputs;
 mod leak;
 pub mod metrics;
@@ -17,7 +18,7 @@ use stemma_core::{
     event::{Event, EvidenceKind, EvidenceRecorded},
     id::{EvidenceId, RequestId},
     name::{ModelName, ProjectName},
-    policy::{EvaluationSpec, SliceSpec},
+    policy::EvaluationSpec,
     record::{ClassJudgement, EvaluationReport, Metrics, RunRecord, SliceSummary},
     signature::Signature,
     version::VersionNumber,
@@ -25,54 +26,16 @@ use stemma_core::{
 use stemma_onnx::Model;
 use stemma_tensor::Tensor;
 
-use self::{inputs::InputPlan, metrics::Judgements, predictions::RowPrediction, score::score};
 pub use self::{
+    evaluation::{Evaluation, EvaluationData},
     paired::{compare, compare_rows},
     score::{Wanted, read_answers},
 };
+use self::{inputs::InputPlan, metrics::Judgements, predictions::RowPrediction, score::score};
 use crate::{
-    Caller, Engine, Known, data::table::Table, model::evaluate::leak::leaks, problem::internal, resolve::find_version,
-    run::track::producing_run,
+    Caller, Engine, Known, model::evaluate::leak::leaks, problem::internal, resolve::find_version,
+    run::track::producing_run, table::Table,
 };
-
-/// A finished evaluation: the report, where it is stored, and what was scored.
-pub struct Evaluation {
-    pub report: EvaluationReport,
-    pub report_digest: Digest,
-    pub predictions: Vec<RowPrediction>,
-}
-
-/// What an evaluation is made on, resolved: the declaration and its table.
-pub struct EvaluationData {
-    pub spec: EvaluationSpec,
-    /// As in `german-credit-test@1`.
-    pub name: String,
-    pub digest: Digest,
-    table: Arc<Table>,
-}
-
-impl EvaluationData {
-    /// The slices that a row of the data falls into, as column and part.
-    pub(crate) fn slices_of(&self, row: u64) -> Vec<(String, String)> {
-        let row = usize::try_from(row).ok().filter(|row| *row < self.table.row_count());
-        let part = |slice: &SliceSpec| {
-            let cell = self.table.cell(row?, self.table.column(slice.column()).ok()?);
-            Some((slice.column().to_owned(), metrics::part_of(slice, cell).1))
-        };
-        self.spec.slices.iter().filter_map(part).collect()
-    }
-
-    /// Whether a report is of this data, judged for the same target and class.
-    pub fn is_of(&self, report: &EvaluationReport) -> bool {
-        (self.digest, &self.spec.target, &self.spec.positive) == (report.data_digest, &report.target, &report.positive)
-            && self.spec.is_of_classes() == report.judged.is_some()
-    }
-
-    /// The declaration with its data pinned; evidence counts only under the same one.
-    pub fn spec_digest(&self) -> Digest {
-        self.spec.digest(self.digest)
-    }
-}
 
 /// The tensors of some rows of a table, as a signature asks for them.
 pub fn inputs_of(

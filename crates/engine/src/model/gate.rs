@@ -16,16 +16,14 @@ use stemma_core::{
 use self::slices::{Asked, Limits};
 use crate::{
     Caller, Engine, Known,
-    data::{
-        data_test::{self, Beside},
-        table::Table,
-    },
+    data::data_test::{self, Beside},
     model::{
         cases::{self, case_results, packed_cases},
         validate::validation_checks,
     },
     problem::internal,
     resolve::find_version,
+    table::Table,
 };
 
 /// Longest stored report.

@@ -1,6 +1,7 @@
 //! Register: content becomes a model version; its number is decided from facts.
 
 mod performance;
+mod prepared;
 
 use std::sync::Arc;
 
@@ -23,23 +24,10 @@ use crate::{
     model::{
         evaluate::{Evaluation, EvaluationData, evaluate_model, evaluation_data, evidence_event},
         makers::{makers, makers_behind},
-        register::performance::performance,
+        register::{performance::performance, prepared::Prepared},
     },
     resolve::find_version,
 };
-
-/// Everything that is known of a candidate before its number is decided.
-struct Prepared {
-    content: crate::known::Content,
-    file_name: String,
-    model: Arc<Model>,
-    run: Option<RunRecord>,
-    run_certainty: Option<Certainty>,
-    facts: Digest,
-    evaluation: Option<(EvaluationData, Evaluation)>,
-    target: Option<String>,
-    min_improvement: f64,
-}
 
 impl Engine {
     /// Registers content as a version of a model, evaluates it as declared, and decides its number.

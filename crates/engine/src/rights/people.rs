@@ -11,7 +11,7 @@ use stemma_core::{
 
 use crate::{
     Caller, Engine, Known,
-    rights::access::{NewToken, new_token},
+    access::{NewToken, new_token},
 };
 
 const DAY_MICROS: i64 = 86_400_000_000;

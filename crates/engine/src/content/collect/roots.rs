@@ -14,10 +14,6 @@ use crate::{Engine, problem::ledger_problem};
 /// Longest document in which contents are named.
 const DOCUMENT_BYTES_MAX: u64 = 64 << 20;
 
-/// Says what the folder around a home needs of its content, beside the facts: states of `stemma.lock` that can be gone
-/// back to, and all that they name. Asked anew for each collection; whatever it can't read is an error.
-pub type FolderNeeds = dyn Fn() -> Result<BTreeSet<Digest>, Problem> + Send + Sync;
-
 /// All contents that are needed; `keep` is what the caller needs. Read anew each time.
 ///
 /// Fails if anything that names others can't be read: what it names would look like garbage.

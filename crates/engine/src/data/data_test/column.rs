@@ -9,8 +9,8 @@ use stemma_core::{
 };
 use stemma_stats::{mean, quantile};
 
-use super::{Faults, number, percent};
-use crate::data::table::Table;
+use super::faults::{Faults, number, percent};
+use crate::table::Table;
 
 /// Checks a column: one result for its cells, and one for each rule on all of them together.
 pub fn check(table: &Table, name: &str, rule: &ColumnRule) -> Vec<CheckResult> {

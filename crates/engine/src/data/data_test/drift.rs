@@ -8,8 +8,8 @@ use stemma_core::{
 };
 use stemma_stats::{Bin, Bins, kolmogorov_smirnov, population_stability_index};
 
-use super::{number, percent, shortened};
-use crate::data::table::Table;
+use super::faults::{number, percent, shortened};
+use crate::table::Table;
 
 /// Most different values of a column that are compared as categories.
 const CATEGORIES_MAX: usize = 1000;

@@ -8,8 +8,8 @@ use stemma_core::{
 };
 use stemma_table::{Key, Sameness};
 
-use super::Faults;
-use crate::data::table::{Pair, Table};
+use super::faults::Faults;
+use crate::table::{Pair, Table};
 
 /// Unknown columns that are named.
 const COLUMNS_NAMED: usize = 10;

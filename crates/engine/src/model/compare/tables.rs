@@ -6,8 +6,8 @@ use stemma_stats::kolmogorov_smirnov;
 
 use crate::{
     Known,
-    data::table::{Pair, Table},
     problem::internal,
+    table::{Pair, Table},
 };
 
 /// Tables that are compared.

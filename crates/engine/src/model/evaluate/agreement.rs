@@ -7,7 +7,11 @@ use stemma_core::{
     record::{ClassJudgement, ScoreKind},
 };
 
-use super::{Evaluation, EvaluationData, metrics::part_of, predictions::Said};
+use super::{
+    evaluation::{Evaluation, EvaluationData},
+    metrics::part_of,
+    predictions::Said,
+};
 
 /// Most that the probability of one row may differ between two models that behave the same; for a predicted number
 /// its share of the number.

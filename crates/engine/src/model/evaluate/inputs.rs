@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stemma_core::{Problem, signature::Signature};
 use stemma_tensor::{Columns, Feed, Given, Tensor, feeds, is_wide, listed, of_rows};
 
-use crate::data::table::Table;
+use crate::table::Table;
 
 /// Where each input of a signature comes from in a table: checked once, used for every batch.
 pub struct InputPlan<'a> {

@@ -7,6 +7,7 @@ mod columns;
 mod labels;
 mod mixed;
 mod search;
+mod wanted;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,8 +22,8 @@ use stemma_core::{
 use stemma_store::Store;
 use stemma_table::Source;
 
-use self::search::{Found, Wanted};
-use super::EvaluationData;
+use self::{search::Found, wanted::Wanted};
+use super::evaluation::EvaluationData;
 use crate::{
     Known,
     problem::{internal, store_problem},

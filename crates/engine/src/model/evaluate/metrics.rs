@@ -16,7 +16,7 @@ use stemma_stats::{
 };
 
 use super::predictions::RowPrediction;
-use crate::data::table::Table;
+use crate::table::Table;
 
 /// Most slices in one report; a column with more values than this is no slice.
 const SLICES_MAX: usize = 200;

@@ -9,7 +9,7 @@ use stemma_stats::{
 };
 
 use super::{
-    Evaluation,
+    evaluation::Evaluation,
     metrics::{JudgedClasses, JudgedRow, Judgements},
     predictions::RowPrediction,
 };

@@ -2,7 +2,7 @@
 
 use stemma_core::{Digest, Problem, record::EvaluationReport};
 
-use super::{Evaluation, predictions};
+use super::{evaluation::Evaluation, predictions};
 use crate::Known;
 
 /// Longest stored file of predictions per row.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stemma_core::{Problem, class::ClassNames};
 
-use crate::data::table::Table;
+use crate::table::Table;
 
 /// Values that are no class and are named; more are counted.
 const NAMED_MAX: usize = 5;

@@ -10,7 +10,7 @@ use stemma_core::{
 };
 use stemma_stats::Metric;
 
-use super::Prepared;
+use super::prepared::Prepared;
 use crate::{
     Engine, Known,
     model::evaluate::stored::with_predictions,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, io};
 use stemma_format::{Format, ReadAt, outline};
 use stemma_table::{Cell, Key, Sameness, Source};
 
-use super::search::Wanted;
+use super::wanted::Wanted;
 
 /// Longest text that is searched word by word.
 const TEXT_LEN_MAX: u64 = 16 << 20;

@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use stemma_table::{Cell, Sameness, is_single};
 
-use super::{mixed::hash, search::Wanted};
+use super::wanted::{Wanted, hash};
 
 /// One column in so many may differ, and the row is still the same.
 const COLUMNS_PER_DIFFERENCE: usize = 10;

@@ -4,13 +4,8 @@ use std::collections::HashMap;
 
 use stemma_table::{Cell, Header, Rows, Sameness, Source, TableError};
 
-use super::{
-    mixed::hash,
-    search::{Wanted, are_many},
-};
+use super::wanted::{CLASSES_MAX, Wanted, are_many, hash};
 
-/// A target with more different values is a number, which no code stands for.
-pub const CLASSES_MAX: usize = 100;
 /// Rows in a hundred that may say something else: labels are mended, too.
 const EXCEPTIONS_PERCENT: usize = 5;
 

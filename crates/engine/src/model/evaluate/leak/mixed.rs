@@ -6,11 +6,11 @@ use std::collections::{HashMap, HashSet};
 
 use arrow_array::RecordBatch;
 use serde_json::Value;
-use stemma_table::{Cell, Key, Sameness};
+use stemma_table::{Cell, Sameness};
 
 use super::{
     columns::{differences_max, is_telling, is_tolerant},
-    search::Wanted,
+    wanted::{Wanted, hash},
 };
 
 /// With more cells no two of them are left out together, as pairs are many.
@@ -117,10 +117,6 @@ impl Sums {
         let found = found.into_iter().find_map(|(rows, known)| Some((rows.get(&sum)?, known)));
         found.map(|(rows, known)| Like { rows: rows.clone(), known, others: others.to_vec() })
     }
-}
-
-pub fn hash(cell: &Cell<'_>, sameness: Sameness) -> u128 {
-    Key::of([cell.clone()], sameness).0
 }
 
 fn sum(cells: &[u128]) -> u128 {

@@ -1,74 +1,21 @@
 //! Rows of the evaluation data in one table.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use arrow_array::RecordBatch;
 use stemma_table::{Cell, Form, Format, Header, Rows, Sameness, Source, TableError, is_single};
 
 use super::{
     columns::{Lens, Pairs, differences_max, pairs},
-    labels::{CLASSES_MAX, Carrier},
-    mixed::{KnownBy, Sums, hash},
+    labels::Carrier,
+    mixed::{KnownBy, Sums},
+    wanted::{Wanted, are_many, hash},
 };
-use crate::data::table::Table;
 
 /// Rows of the data that one row of an input is taken for.
 const ALIKE_MAX: usize = 1_000;
 /// Places that are kept of rows without what is to be predicted.
 const UNLABELLED_MAX: usize = 4_000_000;
-
-/// One row in so many of the smaller table: so many aren't alike by chance.
-const ROWS_PER_CHANCE: u64 = 20;
-
-/// What is looked for.
-pub struct Wanted {
-    pub table: Arc<Table>,
-    /// The column that is to be predicted.
-    pub target: usize,
-    /// What it says, in all samenesses.
-    targets: HashSet<u128>,
-    /// How many different values that is.
-    target_values: usize,
-}
-
-impl Wanted {
-    pub fn of(table: Arc<Table>, target: usize) -> Self {
-        let mut wanted = Self { table, target, targets: HashSet::new(), target_values: 0 };
-        let said = |sameness| (0..wanted.row_count()).map(|row| wanted.target_of(row, sameness)).collect();
-        let (rounded, single): (HashSet<u128>, HashSet<u128>) = (said(Sameness::Rounded), said(Sameness::Single));
-        wanted.target_values = rounded.len();
-        wanted.targets = rounded.into_iter().chain(single).collect();
-        wanted
-    }
-
-    /// Whether the target's values are few enough to be classes, which a code may stand for.
-    pub const fn has_classes(&self) -> bool {
-        self.target_values <= CLASSES_MAX
-    }
-
-    /// Whether it is a value of the target in some row.
-    pub fn is_target(&self, value: u128) -> bool {
-        self.targets.contains(&value)
-    }
-
-    #[cfg(test)]
-    pub fn with_targets(targets: impl IntoIterator<Item = u128>) -> Self {
-        let table = Table::parse("t@1", b"x,y\n").expect("a table without rows");
-        let targets: HashSet<u128> = targets.into_iter().collect();
-        Self { table: Arc::new(table), target: 1, target_values: targets.len(), targets }
-    }
-
-    pub fn row_count(&self) -> usize {
-        self.table.row_count()
-    }
-
-    pub fn target_of(&self, row: usize, sameness: Sameness) -> u128 {
-        hash(&Cell::Text(self.table.cell(row, self.target)), sameness)
-    }
-}
 
 /// What a table holds of the data.
 pub struct Found {
@@ -127,11 +74,6 @@ pub fn search(source: &Source, wanted: &Wanted) -> Result<Found, TableError> {
     let names_target = way.names_target();
     let (leaky, unlabelled) = hits.settle(count, wanted, names_target);
     Ok(Found { format: rows.format, rows: count, leaky, unlabelled, doubt })
-}
-
-/// Whether so many rows of an input are more than chance makes alike.
-pub fn are_many(known: u64, rows: u64, wanted: usize) -> bool {
-    known * ROWS_PER_CHANCE >= rows.min(wanted as u64)
 }
 
 /// How rows were known: one that differs in some column may be another one, unless many differ in just this.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 
-use super::{Looked, look, search::Wanted};
-use crate::data::table::Table;
+use super::{Looked, look, wanted::Wanted};
+use crate::table::Table;
 
 const DATA: &str = "x,z,c,y\n-2.25,1,a,no\n-1.5123456789,2,b,yes\n0.5,3,a,no\n1.25,4,b,yes\n";
 
