@@ -9,8 +9,6 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::written_time::WrittenTime;
-
 /// Microseconds since 1970-01-01T00:00:00Z; shown as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -28,11 +26,6 @@ impl Timestamp {
     /// Days since the epoch in UTC; prediction logs are partitioned by it.
     pub const fn utc_day(self) -> i32 {
         self.0.div_euclid(86_400_000_000) as i32
-    }
-
-    /// Reads a time as [`WrittenTime`] does; a date is its first moment.
-    pub fn parse(text: &str) -> Option<Self> {
-        WrittenTime::parse(text).map(WrittenTime::start)
     }
 }
 

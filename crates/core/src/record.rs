@@ -1,6 +1,8 @@
 //! Records that are stored as canonical JSON and shown as they are: runs, evaluations, data tests.
 
 mod evaluation;
+mod gap;
+pub mod search;
 
 use std::collections::BTreeMap;
 
@@ -9,15 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest, Sha256, Timestamp,
-    hermetic::{Gap, Hermetic},
     id::{RunId, WorkspaceId},
     lineage::{Certainty, Edge, EdgeKind, Node, NodeKind},
     name::{PrincipalName, ProjectName},
 };
 
-pub use self::evaluation::{
-    BinarySummary, ClassJudgement, ClassSummary, DecidesBy, EvaluationReport, Metrics, MulticlassSummary, OneClass,
-    RegressionSummary, ScoreKind, SliceSummary,
+pub use self::{
+    evaluation::{
+        BinarySummary, ClassJudgement, ClassSummary, DecidesBy, EvaluationReport, Metrics, MulticlassSummary, OneClass,
+        RegressionSummary, ScoreKind, SliceSummary,
+    },
+    gap::{Bypass, Gap, StreamKind},
 };
 
 /// How a caller's identity is known.
@@ -202,11 +206,6 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
-    /// How sealed off the run was, and why it was no more so.
-    pub fn hermetic(&self) -> Hermetic {
-        Hermetic::of(&self.capture, &self.inputs)
-    }
-
     /// The edges of the family tree that the record proves, besides those of its files.
     pub fn edges(&self) -> [Edge; 2] {
         let edge = |from: Node, kind: EdgeKind| Edge {

@@ -7,77 +7,21 @@ mod address;
 mod format;
 mod name;
 mod option;
+mod secret;
 mod value;
 
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
-use serde::{Deserialize, Serialize};
 
-use address::addresses;
-use format::formats;
-use name::{key_kind, words};
-use option::{SHORT_OPTIONS, joined_option, options, password_program, user_and_password};
-use value::{is_count, is_expression, is_harmless, looks_made_up};
-
-/// What a secret was recognised as; stands in its place as `«redacted:kind»`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SecretKind {
-    AwsKey,
-    GithubToken,
-    GitlabToken,
-    SlackToken,
-    GoogleKey,
-    HuggingFaceToken,
-    SkKey,
-    PypiToken,
-    StemmaToken,
-    Jwt,
-    PrivateKey,
-    UrlPassword,
-    Password,
-    ApiKey,
-    Token,
-    Secret,
-    Credential,
-    Authorization,
-    Signature,
-    Cookie,
-}
-
-impl SecretKind {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AwsKey => "aws-key",
-            Self::GithubToken => "github-token",
-            Self::GitlabToken => "gitlab-token",
-            Self::SlackToken => "slack-token",
-            Self::GoogleKey => "google-key",
-            Self::HuggingFaceToken => "hugging-face-token",
-            Self::SkKey => "sk-key",
-            Self::PypiToken => "pypi-token",
-            Self::StemmaToken => "stemma-token",
-            Self::Jwt => "jwt",
-            Self::PrivateKey => "private-key",
-            Self::UrlPassword => "url-password",
-            Self::Password => "password",
-            Self::ApiKey => "api-key",
-            Self::Token => "token",
-            Self::Secret => "secret",
-            Self::Credential => "credential",
-            Self::Authorization => "authorization",
-            Self::Signature => "signature",
-            Self::Cookie => "cookie",
-        }
-    }
-
-    fn mark(self) -> String {
-        format!("{MARK_START}{}»", self.name())
-    }
-}
-
-const MARK_START: &str = "«redacted:";
+pub use self::secret::{SecretKind, is_redacted};
+use self::{
+    address::addresses,
+    format::formats,
+    name::key_kind,
+    option::{joined_option, option_kind, options, password_program, user_and_password},
+    value::{is_count, is_expression, is_harmless, looks_made_up},
+};
 
 /// A text without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,11 +46,6 @@ pub fn redact_text(text: &str) -> Redacted {
     let text = options(&text, &mut found);
     let text = pairs(&text, Context::Text, &mut found);
     Redacted { text, found }
-}
-
-/// Whether something was taken out of a text.
-pub fn is_redacted(text: &str) -> bool {
-    text.contains(MARK_START)
 }
 
 /// Redacts a command line: also `--token X`, `KEY=VALUE` and headers.
@@ -137,17 +76,6 @@ pub fn redact_args(args: &[String]) -> RedactedArgs {
         redacted.push(redact_argument(argument, program, &mut found));
     }
     RedactedArgs { args: redacted, found }
-}
-
-/// What the argument after this one holds, if this is an option that takes a secret.
-fn option_kind(argument: &str, program: &str) -> Option<SecretKind> {
-    const SWITCHES: [&str; 9] = ["use", "no", "with", "ask", "prompt", "has", "enable", "disable", "skip"];
-    if SHORT_OPTIONS.contains(&(program, argument, true)) {
-        return Some(if matches!(argument, "-b" | "--cookie") { SecretKind::Cookie } else { SecretKind::Password });
-    }
-    let is_option = argument.starts_with('-') && !argument.contains(['=', ' ']) && !is_redacted(argument);
-    let is_switch = words(argument).first().is_some_and(|first| SWITCHES.contains(&first.as_str()));
-    if is_option && !is_switch { key_kind(argument) } else { None }
 }
 
 fn redact_argument(argument: &str, program: &str, found: &mut Vec<SecretKind>) -> String {

@@ -61,6 +61,13 @@ impl WrittenTime {
     }
 }
 
+impl Timestamp {
+    /// Reads a time as [`WrittenTime`] does; a date is its first moment.
+    pub fn parse(text: &str) -> Option<Self> {
+        WrittenTime::parse(text).map(WrittenTime::start)
+    }
+}
+
 fn in_utc(time: civil::DateTime) -> Option<Timestamp> {
     Some(Timestamp(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_microsecond()))
 }

@@ -7,7 +7,7 @@ use stemma_core::{
     ErrorKind, Problem, Timestamp,
     lineage::{
         Direction, EdgeKind, Node, NodeKind,
-        completeness::{Gap, weak_parts, weakness},
+        completeness::{Gap, weak_parts},
     },
     name::{EndpointName, ModelName, ProjectName},
     policy::Stage,
@@ -203,7 +203,7 @@ async fn unseen(known: &Known, project: &ProjectName, walk: &Walk) -> Result<Vec
     let mut unseen = Vec::new();
     let runs = known.run_records(project, None, RUNS_LOOKED_AT).await?;
     let seen: HashSet<&str> = walk.of_kind(NodeKind::Run).map(|node| node.key.as_str()).collect();
-    let hides = |run: &&RunRecord| !seen.contains(run.id.to_string().as_str()) && weakness(run).is_some();
+    let hides = |run: &&RunRecord| !seen.contains(run.id.to_string().as_str()) && run.weakness().is_some();
     let weak = runs.iter().filter(hides).count();
     if weak > 0 {
         let of = if runs.len() == RUNS_LOOKED_AT as usize { "the newest " } else { "" };

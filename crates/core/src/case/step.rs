@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Expectation;
+use super::expectation::Expectation;
 use crate::{
     ErrorKind, Problem,
     composition::{Graph, Source, Step},

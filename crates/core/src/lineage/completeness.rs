@@ -10,7 +10,6 @@ use std::{
 };
 
 use super::{Certainty, Edge, EdgeKind, Node, NodeKind};
-use crate::{hermetic::Reason, record::RunRecord};
 
 /// The role in `stemma.toml` by which a file is declared to be raw data: nothing made it that could be recorded.
 pub const RAW: &str = "raw";
@@ -67,13 +66,6 @@ pub struct Known {
     pub raw: HashSet<Node>,
     /// Dataset versions that are references to data kept elsewhere.
     pub not_hashed: HashSet<Node>,
-}
-
-/// What a run may have read besides what its record holds; the weightiest reason.
-pub fn weakness(run: &RunRecord) -> Option<String> {
-    let hides =
-        |reason: &Reason| reason.may_hide_inputs() || matches!(reason, Reason::Contacted(_) | Reason::Changed(_));
-    run.hermetic().reasons.iter().find(|reason| hides(reason)).map(ToString::to_string)
 }
 
 /// What is weak in any tree: its runs, and connections that were not observed.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::skeleton;
 
-use super::{NAME_BYTES_MAX, NameError, check_component};
+use super::check::{NAME_BYTES_MAX, NameError, check_component};
 
 /// Who acts: an e-mail address or a service name. Unlike other names it may hold `@`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, leak::LeakSearch};
+use super::search::LeakSearch;
+use crate::Digest;
 
 /// Metrics of a classifier of two classes on some rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

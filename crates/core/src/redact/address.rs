@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::{
-    SecretKind,
     name::key_kind,
+    secret::SecretKind,
     value::{is_count, is_harmless, looks_made_up},
 };
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
 use regex::{Captures, Regex};
 
-use super::SecretKind;
+use super::secret::SecretKind;
 
 /// Known formats; each has at most one group, and what it captures is taken out, else the whole match.
 const FORMATS: [(SecretKind, &str); 26] = [

@@ -1,6 +1,6 @@
 //! What a key's name says about its value.
 
-use super::SecretKind;
+use super::secret::SecretKind;
 
 /// The last words of a key that say what it holds.
 const SECRET_WORDS: [(SecretKind, &[&str]); 17] = [

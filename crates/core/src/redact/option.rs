@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::{
-    SecretKind, option_kind,
+    name::{key_kind, words},
+    secret::{SecretKind, is_redacted},
     value::{is_count, is_harmless, is_plain},
 };
 
 /// Programs whose short options take a password: (program, option, whether the next word is meant as well).
-pub(super) const SHORT_OPTIONS: [(&str, &str, bool); 15] = [
+const SHORT_OPTIONS: [(&str, &str, bool); 15] = [
     ("sshpass", "-p", true),
     ("mysql", "-p", false),
     ("mysqldump", "-p", false),
@@ -32,6 +33,17 @@ pub(super) const SHORT_OPTIONS: [(&str, &str, bool); 15] = [
 pub(super) fn password_program(argument: &str) -> Option<&'static str> {
     let name = argument.rsplit('/').next()?;
     SHORT_OPTIONS.iter().map(|(program, ..)| *program).find(|program| *program == name)
+}
+
+/// What the argument after this one holds, if this is an option that takes a secret.
+pub(super) fn option_kind(argument: &str, program: &str) -> Option<SecretKind> {
+    const SWITCHES: [&str; 9] = ["use", "no", "with", "ask", "prompt", "has", "enable", "disable", "skip"];
+    if SHORT_OPTIONS.contains(&(program, argument, true)) {
+        return Some(if matches!(argument, "-b" | "--cookie") { SecretKind::Cookie } else { SecretKind::Password });
+    }
+    let is_option = argument.starts_with('-') && !argument.contains(['=', ' ']) && !is_redacted(argument);
+    let is_switch = words(argument).first().is_some_and(|first| SWITCHES.contains(&first.as_str()));
+    if is_option && !is_switch { key_kind(argument) } else { None }
 }
 
 /// The option of `-pSECRET`, for the programs that read it so.

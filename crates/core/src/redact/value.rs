@@ -1,8 +1,8 @@
 //! What tells a secret from a placeholder, an expression or a count.
 
 use super::{
-    MARK_START, SecretKind,
     name::{key_kind, words},
+    secret::{MARK_START, SecretKind},
 };
 
 /// A value that hides nothing under this name. The shell's `PWD` is a folder, a database's a password.

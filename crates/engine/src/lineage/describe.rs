@@ -10,10 +10,7 @@ use stemma_api::types::TreeNode;
 use stemma_core::{
     Digest, Problem,
     event::EvidenceKind,
-    lineage::{
-        Node, NodeKind,
-        completeness::{self, weakness},
-    },
+    lineage::{Node, NodeKind, completeness},
     name::{DatasetName, ProjectName},
     record::RunRecord,
 };
@@ -37,7 +34,7 @@ pub async fn describe(
     let mut words: HashMap<Node, Words> = walk.files.iter().map(|(node, note)| (node.clone(), of_file(note))).collect();
     let mut seen = completeness::Known { raw: walk.raw.clone(), ..completeness::Known::default() };
     for run in known.ledger().runs_by_id(project, &ids(nodes, NodeKind::Run)).await.map_err(ledger_problem)? {
-        seen.runs.insert(run.id.to_string(), weakness(&run));
+        seen.runs.insert(run.id.to_string(), run.weakness());
         words.insert(Node::new(NodeKind::Run, run.id), of_run(&run));
     }
     for one in known.facts().evidence_by_id(project, &ids(nodes, NodeKind::Evidence)).await.map_err(ledger_problem)? {
