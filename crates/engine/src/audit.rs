@@ -1,23 +1,19 @@
 //! Audit: a home checked against itself, as it lies there: no right, token or table is needed to look at it, so that
 //! damage which keeps the home from being opened is named too.
 
+mod at_rest;
 mod history;
 mod home;
 mod packages;
 mod witness;
 
-pub use self::history::look_at_history;
+pub use self::{at_rest::look_at, history::look_at_history};
 
 use stemma_api::types::{AuditEvent, AuditReport, Page};
 use stemma_core::{Problem, audit::Check, history::origin};
 use stemma_ledger::LedgerAtRest;
 
 use crate::{Known, Layout, problem::ledger_problem};
-
-/// The ledger of a home as it lies there.
-pub async fn look_at(layout: &Layout) -> Result<LedgerAtRest, Problem> {
-    LedgerAtRest::open(&layout.ledger_url()?).await.map_err(ledger_problem)
-}
 
 /// Verifies ledger and home file of a folder, which need not be open, and may be; returns the ledger that was read, if it
 /// could be.

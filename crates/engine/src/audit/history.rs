@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use crate::{Caller, Engine, Layout, problem::ledger_problem};
 use stemma_api::types::History;
 use stemma_core::{
     ErrorKind, Problem,
@@ -14,12 +13,15 @@ use stemma_core::{
     record::Auth,
 };
 
+use super::at_rest::look_at;
+use crate::{Caller, Engine, Layout, problem::ledger_problem};
+
 /// Longest reason that is kept.
 const REASON_BYTES_MAX: usize = 2000;
 
 /// What the home of a folder shows of its history as it lies there, and which home it is.
 pub async fn look_at_history(layout: &Layout, sizes: &BTreeSet<u64>) -> Result<(HomeId, Today), Problem> {
-    let view = super::look_at(layout).await?;
+    let view = look_at(layout).await?;
     let home = match layout.read_home()? {
         Some(file) => file.home,
         None => view.home().await.map_err(ledger_problem)?,

@@ -11,8 +11,17 @@ mod score;
 pub(crate) mod stored;
 mod target;
 
+pub use self::{
+    evaluation::{Evaluation, EvaluationData},
+    paired::{compare, compare_rows},
+    score::{Wanted, read_answers},
+};
+use self::{inputs::InputPlan, metrics::Judgements, predictions::RowPrediction, score::score};
+use crate::{
+    Caller, Engine, Known, model::evaluate::leak::leaks, problem::internal, resolve::find_version,
+    run::track::producing_run, table::Table,
+};
 use std::{collections::BTreeMap, sync::Arc};
-
 use stemma_core::{
     Digest, Problem, canonical,
     event::{Event, EvidenceKind, EvidenceRecorded},
@@ -25,17 +34,6 @@ use stemma_core::{
 };
 use stemma_onnx::Model;
 use stemma_tensor::Tensor;
-
-pub use self::{
-    evaluation::{Evaluation, EvaluationData},
-    paired::{compare, compare_rows},
-    score::{Wanted, read_answers},
-};
-use self::{inputs::InputPlan, metrics::Judgements, predictions::RowPrediction, score::score};
-use crate::{
-    Caller, Engine, Known, model::evaluate::leak::leaks, problem::internal, resolve::find_version,
-    run::track::producing_run, table::Table,
-};
 
 /// The tensors of some rows of a table, as a signature asks for them.
 pub fn inputs_of(
