@@ -7,7 +7,6 @@ use stemma_tensor::{Tensor, TensorData};
 
 use crate::decode;
 use crate::error::OnnxError;
-use crate::model::ProbabilityOutput;
 use crate::proto::{GraphProto, NodeProto, TensorTypeProto, ValueInfoProto, data_type, dimension_proto, type_proto};
 
 pub(crate) struct Interface {
@@ -18,6 +17,15 @@ pub(crate) struct Interface {
     pub(crate) label_output: Option<usize>,
     pub(crate) probability_output: Option<ProbabilityOutput>,
     pub(crate) margin_output: Option<usize>,
+}
+
+/// Which output has the probabilities, or other scores, of the classes: `[rows, classes]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbabilityOutput {
+    /// The place in the signature's outputs.
+    pub output: usize,
+    /// The classes' labels as text, in the order of the columns.
+    pub classes: Vec<String>,
 }
 
 impl Interface {

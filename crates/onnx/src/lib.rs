@@ -28,5 +28,6 @@ mod proto;
 pub use canonical::{Canonical, Distance, TOLERANCE_DOUBLE, TOLERANCE_SINGLE};
 pub use decode::MODEL_BYTES_MAX;
 pub use error::{OnnxError, RunError};
+pub use interface::ProbabilityOutput;
 pub use kernel::{RUN_BYTES_MAX, supported_operators};
-pub use model::{Model, ProbabilityOutput};
+pub use model::Model;

@@ -8,7 +8,7 @@ use stemma_tensor::Tensor;
 
 use crate::decode;
 use crate::error::{OnnxError, RunError};
-use crate::interface::Interface;
+use crate::interface::{Interface, ProbabilityOutput};
 use crate::kernel::Budget;
 use crate::observe;
 use crate::plan::Plan;
@@ -23,15 +23,6 @@ pub struct Model {
     probability_output: Option<ProbabilityOutput>,
     margin_output: Option<usize>,
     plan: Plan,
-}
-
-/// Which output has the probabilities, or other scores, of the classes: `[rows, classes]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbabilityOutput {
-    /// The place in the signature's outputs.
-    pub output: usize,
-    /// The classes' labels as text, in the order of the columns.
-    pub classes: Vec<String>,
 }
 
 impl std::fmt::Debug for Model {
