@@ -55,9 +55,9 @@ pub(crate) fn outline(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
     settle(walk(source))
 }
 
-/// How deep groups are nested in each other, so that a decoder that calls itself for each need not find out; `None` if
-/// the footer makes no sense.
-pub(crate) fn nesting(source: &dyn ReadAt) -> io::Result<Option<u32>> {
+/// How deep the columns of a Parquet file are nested, so that a decoder that calls itself for each level need not find
+/// out; `None` if its footer makes no sense.
+pub fn nesting(source: &dyn ReadAt) -> io::Result<Option<u32>> {
     settle(walk_schema(source))
 }
 
@@ -73,8 +73,8 @@ pub struct PageHead {
     pub is_delta: bool,
 }
 
-/// `None` if no page begins there.
-pub(crate) fn page_head(source: &dyn ReadAt, start: u64) -> io::Result<Option<PageHead>> {
+/// The head of the Parquet page that begins at a place; `None` if none does.
+pub fn page_head(source: &dyn ReadAt, start: u64) -> io::Result<Option<PageHead>> {
     settle(walk_page(&mut Cursor::new(source, start, start.saturating_add(PAGE_HEAD_LEN_MAX))))
 }
 

@@ -7,8 +7,8 @@ use std::{collections::HashMap, io, sync::Arc};
 
 use crate::{
     Part, ReadAt, TensorType,
+    archive::Member,
     pickle::{self, Tensor},
-    zip::Member,
 };
 
 const PICKLE: &str = "data.pkl";
