@@ -8,6 +8,8 @@ pub const COLUMNS_MAX: usize = 100_000;
 pub const BATCH_ROWS: usize = 1_000;
 /// Most cells of a batch, so that wide tables come in fewer rows at once.
 const BATCH_CELLS_MAX: usize = 4 << 20;
+/// A batch of long rows ends before it has its full number.
+pub(crate) const BATCH_LEN: usize = 32 << 20;
 /// Most delimiters in one row of text, those in quotation marks counted: a row of nothing else would take a hundred
 /// times its length in memory.
 pub const ROW_DELIMITERS_MAX: usize = 1 << 20;

@@ -12,12 +12,11 @@ use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
 use encoding_rs_io::DecodeReaderBytesBuilder;
 
 use crate::{
-    bounds::{Delimiters, batch_rows, check_columns},
+    bounds::{BATCH_LEN, Delimiters, batch_rows, check_columns},
     dialect::{Dialect, Encoding, Header, SNIFFED_LEN, with_point},
     error::TableError,
     expand::{Expanded, Stream},
     number::Number,
-    rows::BATCH_LEN,
 };
 
 /// Longest row.

@@ -10,7 +10,11 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::Value;
 
 use self::values::Values;
-use crate::{bounds::batch_rows, error::TableError, expand::Expanded, rows::BATCH_LEN};
+use crate::{
+    bounds::{BATCH_LEN, batch_rows},
+    error::TableError,
+    expand::Expanded,
+};
 
 /// Most columns, as each row may bring new ones.
 const COLUMNS_MAX: usize = 10_000;

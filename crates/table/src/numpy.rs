@@ -11,9 +11,8 @@ use half::f16;
 use stemma_format::{Dtype, Format, Part, TensorType, outline_of_all};
 
 use crate::{
-    bounds::{batch_rows, check_columns},
+    bounds::{BATCH_LEN, batch_rows, check_columns},
     error::TableError,
-    rows::BATCH_LEN,
     source::Source,
 };
 

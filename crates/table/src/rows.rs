@@ -16,8 +16,6 @@ use crate::{
     source::Source,
 };
 
-/// A batch of long rows of text ends before it has its full number.
-pub(crate) const BATCH_LEN: usize = 32 << 20;
 /// Compression inside of compression.
 const LAYERS_MAX: usize = 2;
 
