@@ -3,16 +3,23 @@
 //! Both are read once, side by side. A row that stands at the same place with the same key is settled there; all others
 //! go into partitions by the hash of their key ([`partitions`]), so that memory is bounded however long the tables are.
 
+mod changes;
+mod error;
 mod partitions;
 mod read;
 mod row;
 mod settle;
+mod side;
 
-use std::{fmt, io, path::PathBuf};
+use std::path::PathBuf;
 
-use serde::Serialize;
 use stemma_table::Source;
 
+pub use self::{
+    changes::{ChangedCell, ChangedRow, ColumnChanges, DuplicateKey, Row, TableDiff, TypeChange},
+    error::TableError,
+    side::Side,
+};
 use self::{
     partitions::{Entry, Partitions},
     read::Reader,
@@ -35,115 +42,6 @@ impl Default for TableOptions {
     fn default() -> Self {
         Self { key: Vec::new(), examples: 10, folder: std::env::temp_dir(), held_max: 128 << 20 }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    Before,
-    After,
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Before => "the old table",
-            Self::After => "the new table",
-        })
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    #[error("{side} can't be read: {what}")]
-    Malformed { side: Side, what: String },
-    #[error("{side} has the column `{column}` twice")]
-    ColumnTwice { side: Side, column: String },
-    #[error("{side} has no column `{column}`")]
-    NoColumn { side: Side, column: String, columns: Vec<String> },
-    #[error("the tables have no column in common")]
-    NothingShared,
-    #[error("temporary files: {0}")]
-    Temporary(#[from] io::Error),
-}
-
-/// What changed between two tables. Rows are compared in the columns that both have.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct TableDiff {
-    pub key: Vec<String>,
-    /// The columns that both have: the key's first.
-    pub columns: Vec<String>,
-    pub columns_added: Vec<String>,
-    pub columns_removed: Vec<String>,
-    pub columns_retyped: Vec<TypeChange>,
-    pub rows_before: u64,
-    pub rows_after: u64,
-    pub added: u64,
-    pub removed: u64,
-    /// Rows with the same key and other cells; always 0 without a key.
-    pub changed: u64,
-    pub unchanged: u64,
-    /// Keys that several rows of one side have. Their rows are counted nowhere else.
-    pub duplicate_keys: u64,
-    /// Columns with changes, and in how many of the changed rows.
-    pub column_changes: Vec<ColumnChanges>,
-    pub first_added: Vec<Row>,
-    pub first_removed: Vec<Row>,
-    pub first_changed: Vec<ChangedRow>,
-    pub first_duplicates: Vec<DuplicateKey>,
-}
-
-impl TableDiff {
-    pub fn has_same_schema(&self) -> bool {
-        self.columns_added.is_empty() && self.columns_removed.is_empty() && self.columns_retyped.is_empty()
-    }
-
-    pub fn is_same(&self) -> bool {
-        self.has_same_schema() && self.added + self.removed + self.changed + self.duplicate_keys == 0
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TypeChange {
-    pub column: String,
-    pub before: String,
-    pub after: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ColumnChanges {
-    pub column: String,
-    pub changed: u64,
-}
-
-/// Cells in the order of [`TableDiff::columns`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Row {
-    /// The first row after the header is 1.
-    pub number: u64,
-    pub cells: Vec<Option<String>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChangedRow {
-    /// In the new table.
-    pub number: u64,
-    pub key: Vec<Option<String>>,
-    pub cells: Vec<ChangedCell>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChangedCell {
-    pub column: String,
-    pub before: Option<String>,
-    pub after: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DuplicateKey {
-    pub key: Vec<Option<String>>,
-    pub rows_before: u64,
-    pub rows_after: u64,
 }
 
 /// Compares two tables. `progress` is told the rows that were read.
@@ -202,7 +100,7 @@ fn read_both(
     progress: &mut impl FnMut(u64),
 ) -> Result<Partitions, TableError> {
     let key_cells = if found.key.is_empty() { found.columns.len() } else { found.key.len() };
-    let mut partitions = Partitions::new(options);
+    let mut partitions = Partitions::new(&options.folder, options.held_max);
     let (mut before, mut after) = (Vec::new(), Vec::new());
     loop {
         let (has_before, has_after) = (old.read(&mut before)?, new.read(&mut after)?);

@@ -5,12 +5,12 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Side, TableOptions};
+use super::side::Side;
 
 /// Few enough files to be open at once.
 const COUNT: usize = 128;
@@ -54,9 +54,10 @@ impl<'a> Entry<'a> {
 }
 
 impl Partitions {
-    pub fn new(options: &TableOptions) -> Self {
+    /// Holds so many bytes in memory; what is more goes into files of the folder.
+    pub fn new(folder: &Path, held_max: usize) -> Self {
         let partitions = (0..COUNT).map(|_| Partition::default()).collect();
-        Self { partitions, held: 0, held_max: options.held_max, folder: options.folder.clone() }
+        Self { partitions, held: 0, held_max, folder: folder.to_owned() }
     }
 
     pub fn add(&mut self, key: &[u8], entry: &Entry<'_>) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use arrow_array::{Array as _, RecordBatch};
 use stemma_table::{Cell, Form, Header, Rows, Source, is_readable};
 
-use super::{Side, TableError, row};
+use super::{error::TableError, row, side::Side};
 
 /// Longest row once it is put into bytes.
 const ROW_LEN_MAX: usize = 1 << 30;

@@ -6,8 +6,10 @@ use std::{
 };
 
 use super::{
-    ChangedCell, ChangedRow, ColumnChanges, DuplicateKey, Entry, Partitions, Row, Side, TableDiff, partitions::Entries,
+    changes::{ChangedCell, ChangedRow, ColumnChanges, DuplicateKey, Row, TableDiff},
+    partitions::{Entries, Entry, Partitions},
     row,
+    side::Side,
 };
 
 /// Adds up what the partitions hold.
