@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the commands behind the figures in `docs/benchmarks.md`, on release builds.
 
 mod attack;
+mod churn;
 mod deployed;
 mod serving;
 mod store;
@@ -31,6 +32,7 @@ enum What {
         rounds: u32,
     },
     Serve(serving::ServeArgs),
+    Churn(churn::ChurnArgs),
     Attack(attack::AttackArgs),
     Why(why::WhyArgs),
     Store(store::StoreArgs),
@@ -43,6 +45,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     match &args.what {
         What::RunOverhead { rounds } => run_overhead(&checkout, *rounds),
         What::Attack(args) => attack::run(&checkout, args),
+        What::Churn(args) => churn::run(&checkout, args),
         What::Serve(args) => serving::run(&checkout, args),
         What::Why(args) => why::run(&checkout, args),
         What::Store(args) => store::run(&checkout, args),
