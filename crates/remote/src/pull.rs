@@ -4,8 +4,10 @@
 //! the contents are read by them (`deliver`), so that each chunk is decoded once: it is checked, committed, and read for
 //! the content that it belongs to. A recipe is believed only when its whole content has been read by it.
 
+mod arrivals;
 mod deliver;
 mod fetch;
+mod options;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,25 +17,16 @@ use std::{
 use stemma_core::Digest;
 use stemma_store::{Incoming, Record, RecordId, RecordKind, Store};
 
-use crate::{
-    Progress, Remote,
-    catalog::Catalog,
-    error::Result,
-    pull::{
-        deliver::plan,
-        fetch::{Fetched, Source},
-    },
+pub use self::options::PullOptions;
+use self::{
+    arrivals::Arrivals,
+    deliver::{deliver, plan},
+    fetch::{Fetched, Source},
 };
+use crate::{Progress, Remote, catalog::Catalog, error::Result};
 
 /// Recipes that are brought together.
 const WINDOW: usize = 1024;
-
-/// How to bring content.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PullOptions {
-    /// Reads back what is here already, and replaces what is damaged or lost of it.
-    pub repair: bool,
-}
 
 /// What was brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,12 +56,11 @@ impl Remote {
             source: Source::new(self, catalog, store, options),
             options,
             pulled: Pulled::default(),
-            moved: Progress::default(),
-            progress,
+            arrivals: Arrivals::new(progress),
         };
         pull.all(contents).await?;
         drop(lease);
-        Ok(pull.pulled)
+        Ok(Pulled { bytes: pull.arrivals.bytes, ..pull.pulled })
     }
 }
 
@@ -76,8 +68,7 @@ struct Pull<'a> {
     source: Source,
     options: PullOptions,
     pulled: Pulled,
-    moved: Progress,
-    progress: &'a mut (dyn FnMut(Progress) + Send),
+    arrivals: Arrivals<'a>,
 }
 
 impl Pull<'_> {
@@ -176,26 +167,19 @@ impl Pull<'_> {
         let of_pages = parts.filter_map(|id| pages.get(id)).flat_map(Record::needs);
         tree_chunks.extend(of_pages);
         let planned = plan(&blobs, &tree_chunks);
-        self.deliver(pages.into_values().collect(), planned).await
+        deliver(&self.source, &mut self.arrivals, pages.into_values().collect(), planned).await
     }
 
     /// Fetches records and holds them; only for recipes and their pages.
     async fn records(&mut self, ids: Vec<RecordId>) -> Result<Vec<Record>> {
         let len = self.source.bytes_of(&ids);
         let room = self.source.remote.wire.budget.take(len).await;
-        self.moved.total += len;
+        self.arrivals.expect(len);
         let mut fetched = Fetched::default();
         self.source.fetch(ids, &mut fetched).await?;
-        self.arrived(&fetched);
+        self.arrivals.add(&fetched);
         drop(room);
         Ok(fetched.records)
-    }
-
-    fn arrived(&mut self, fetched: &Fetched) {
-        self.pulled.bytes += fetched.bytes;
-        self.moved.done += fetched.records.iter().map(Record::len).sum::<u64>();
-        self.moved.total = self.moved.total.max(self.moved.done);
-        (self.progress)(self.moved);
     }
 
     /// Takes records in and commits them.

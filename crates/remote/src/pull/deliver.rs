@@ -7,7 +7,7 @@ use stemma_store::{Delivery, Incoming, Record, RecordId, Stretch, take_in};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::{
-    Pull,
+    arrivals::Arrivals,
     fetch::{Fetched, Source},
 };
 use crate::error::{RemoteError, Result};
@@ -75,41 +75,44 @@ struct Brought {
     outcome: Result<()>,
 }
 
-impl Pull<'_> {
-    /// Brings what is planned, and takes it in while the next is on its way. `pages` have come already.
-    pub(super) async fn deliver(&mut self, pages: Vec<Record>, planned: Vec<Planned>) -> Result<()> {
-        let (sender, receiver) = mpsc::channel(1);
-        let (source, pages) = (self.source.clone(), Delivery { parts: pages, stretches: Vec::new() });
-        let taken = tokio::task::spawn_blocking(move || {
-            let mut deliveries = Deliveries { first: Some(pages), receiver, held: None };
-            take_in(&|| source.batch(), &mut || deliveries.next())
-        });
-        let sent = self.send(planned, sender).await;
-        // a failure to take something in is why the rest could not be sent
-        taken.await??;
-        sent
-    }
+/// Brings what is planned, and takes it in while the next is on its way. `pages` have come already.
+pub(super) async fn deliver(
+    source: &Source,
+    arrivals: &mut Arrivals<'_>,
+    pages: Vec<Record>,
+    planned: Vec<Planned>,
+) -> Result<()> {
+    let (sender, receiver) = mpsc::channel(1);
+    let (into, pages) = (source.clone(), Delivery { parts: pages, stretches: Vec::new() });
+    let taken = tokio::task::spawn_blocking(move || {
+        let mut deliveries = Deliveries { first: Some(pages), receiver, held: None };
+        take_in(&|| into.batch(), &mut || deliveries.next())
+    });
+    let sent = send(source, arrivals, planned, sender).await;
+    // a failure to take something in is why the rest could not be sent
+    taken.await??;
+    sent
+}
 
-    async fn send(
-        &mut self,
-        planned: Vec<Planned>,
-        sender: mpsc::Sender<(Delivery, OwnedSemaphorePermit)>,
-    ) -> Result<()> {
-        let source = self.source.clone();
-        let is_new = |id: &&RecordId| !source.store.has_record(id);
-        let new: Vec<RecordId> = planned.iter().flat_map(|planned| &planned.chunks).filter(is_new).copied().collect();
-        self.moved.total += source.bytes_of(&new);
-        let mut brought = futures::stream::iter(planned).map(|planned| bring(&source, planned)).buffered(AHEAD);
-        while let Some(Brought { fetched, stretches, room, outcome }) = brought.next().await {
-            self.arrived(&fetched);
-            let delivery = Delivery { parts: fetched.records, stretches };
-            if sender.send((delivery, room)).await.is_err() {
-                break;
-            }
-            outcome?;
+async fn send(
+    source: &Source,
+    arrivals: &mut Arrivals<'_>,
+    planned: Vec<Planned>,
+    sender: mpsc::Sender<(Delivery, OwnedSemaphorePermit)>,
+) -> Result<()> {
+    let is_new = |id: &&RecordId| !source.store.has_record(id);
+    let new: Vec<RecordId> = planned.iter().flat_map(|planned| &planned.chunks).filter(is_new).copied().collect();
+    arrivals.expect(source.bytes_of(&new));
+    let mut brought = futures::stream::iter(planned).map(|planned| bring(source, planned)).buffered(AHEAD);
+    while let Some(Brought { fetched, stretches, room, outcome }) = brought.next().await {
+        arrivals.add(&fetched);
+        let delivery = Delivery { parts: fetched.records, stretches };
+        if sender.send((delivery, room)).await.is_err() {
+            break;
         }
-        Ok(())
+        outcome?;
     }
+    Ok(())
 }
 
 /// Deliveries for the thread that takes them in.

@@ -10,11 +10,11 @@ use stemma_core::ErrorKind;
 use stemma_store::{Batch, PackId, Record, RecordFault, RecordId, Store};
 use tokio::{sync::Semaphore, task::JoinSet};
 
+use super::options::PullOptions;
 use crate::{
     Remote,
     catalog::{Catalog, RecordCopy, pack_path},
     error::{RemoteError, Result},
-    pull::PullOptions,
 };
 
 /// Longest stretch of a pack that is read at once, unless a record is longer.

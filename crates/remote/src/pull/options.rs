@@ -1,0 +1,8 @@
+//! How content is brought.
+
+/// How to bring content.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PullOptions {
+    /// Reads back what is here already, and replaces what is damaged or lost of it.
+    pub repair: bool,
+}
