@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use stemma_core::{
     Problem,
+    endpoint::prediction::{PredictionId, PredictionIdError},
     name::ModelName,
     policy::Stage,
-    prediction::{PredictionId, PredictionIdError},
 };
 
 /// Reads a prediction's id.

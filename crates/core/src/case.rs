@@ -15,7 +15,7 @@ pub use self::{
     expectation::{Expectation, Tolerance, expect},
     step::{StepAsked, step_asked},
 };
-use crate::{Problem, name::CaseName, prediction::PredictionId};
+use crate::{Problem, endpoint::prediction::PredictionId, name::CaseName};
 
 /// Most cases of one gate.
 pub const CASES_MAX: usize = 1000;

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest, Sha256, Timestamp,
+    endpoint::revision::Revision,
     external::External,
     history::{KeySuccession, VerifierKey},
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId, WorkspaceId},
     lineage::{Certainty, EdgeKind, Node},
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, PromotionGrounds, Role, Stage},
-    revision::Revision,
     signature::Signature,
     version::{Comparison, Step, VersionNumber},
 };

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use stemma_core::{Clock, Problem, name::PrincipalName, prediction::PredictionKey};
+use stemma_core::{Clock, Problem, endpoint::prediction::PredictionKey, name::PrincipalName};
 use stemma_engine::{DatabaseUrl, Engine, HomeOptions, Known};
 use stemma_gateway::{Gateway, LogOptions, PredictionLog};
 

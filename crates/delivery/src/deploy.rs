@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use stemma_api::types::{Deploy, DeployedRevision};
 use stemma_core::{
     Problem, Refusal,
-    composition::{Graph, StepSpec},
+    endpoint::{
+        graph::{Graph, StepSpec},
+        overrule::{OVERRIDES_MAX, Override},
+        revision::{Arm, Forcing, REVISION_VERSION, Revision, UnitSource, arm, canary_salt},
+        route::Route,
+        target::Target,
+    },
     event::Event,
     id::RequestId,
     name::{EndpointName, ProjectName},
-    overrule::{OVERRIDES_MAX, Override},
-    revision::{Arm, Forcing, REVISION_VERSION, Revision, UnitSource, arm, canary_salt},
-    route::Route,
     signature::Signature,
-    target::Target,
 };
 use stemma_engine::{Caller, problem::internal, resolve::find_model_reference};
 

@@ -3,10 +3,12 @@
 use stemma_api::types::{ArmStatus, DeployedRevision, EndpointDetail, EndpointStats, PredictionSummary};
 use stemma_core::{
     Problem,
+    endpoint::{
+        prediction::{NodeRecord, PredictionId, PredictionRecord},
+        revision::{Arm, Revision},
+    },
     name::{EndpointName, ProjectName},
     policy::{Action, Stage},
-    prediction::{NodeRecord, PredictionId, PredictionRecord},
-    revision::{Arm, Revision},
 };
 use stemma_engine::{Caller, Known, problem::internal, resolve::find_version};
 use stemma_gateway::table::arm_key;

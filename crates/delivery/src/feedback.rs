@@ -7,12 +7,15 @@ use std::collections::BTreeSet;
 
 use stemma_api::types::{Feedback, SendFeedback};
 use stemma_core::{
-    Digest, ErrorKind, Problem, near,
+    Digest, ErrorKind, Problem,
+    endpoint::{
+        prediction::{NodeRecord, PredictionId, PredictionRecord},
+        target::StepKind,
+    },
+    near,
     policy::Action,
-    prediction::{NodeRecord, PredictionId, PredictionRecord},
     redact::redact_text,
     signature::Datatype,
-    target::StepKind,
 };
 use stemma_engine::{Caller, Known};
 
@@ -76,6 +79,9 @@ impl Delivery {
 
 async fn possible_labels(known: &Known, record: &PredictionRecord) -> Result<PossibleLabels, Problem> {
     let digests: BTreeSet<Digest> = record.nodes.iter().filter_map(loaded).collect();
+    if digests.is_empty() {
+        return Ok(PossibleLabels::Any);
+    }
     let (mut classes, mut has_numbers) = (Vec::new(), false);
     for digest in digests {
         match known.load_model(digest).await?.classes() {
@@ -126,7 +132,7 @@ fn check_room(known: usize) -> Result<(), Problem> {
 /// What can have turned out to be right.
 #[derive(Debug)]
 enum PossibleLabels {
-    /// The models answer with words that they don't list.
+    /// The models answer with words that they don't list, or none was asked.
     Any,
     /// Classes of the classifiers among the models; a number if one of the models predicts numbers, and a word for what
     /// came of it if all do.

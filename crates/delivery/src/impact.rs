@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use stemma_api::types::{DeployedRevision, Impact, ImpactedRevision, ImpactedRun, ImpactedVersion};
 use stemma_core::{
     ErrorKind, Problem, Timestamp,
+    endpoint::declaration::LogMode,
     lineage::{
         Direction, EdgeKind, Node, NodeKind,
         completeness::{Gap, weak_parts},
@@ -12,7 +13,6 @@ use stemma_core::{
     name::{EndpointName, ModelName, ProjectName},
     policy::Stage,
     record::RunRecord,
-    revision::LogMode,
 };
 use stemma_engine::{
     Caller, Known,

@@ -1,7 +1,7 @@
 //! Lineage: the family tree around a thing, also around an answer.
 
 use stemma_api::types::{AskLineage, Lineage};
-use stemma_core::{Problem, name::ProjectName, prediction::PredictionId};
+use stemma_core::{Problem, endpoint::prediction::PredictionId, name::ProjectName};
 use stemma_engine::{
     Caller, Reference,
     lineage::{self, Start},

@@ -9,8 +9,8 @@ use parquet::{
 };
 use stemma_core::{
     Digest, ErrorKind, Problem,
+    endpoint::prediction::{PredictionAddress, PredictionId, PredictionRecord},
     policy::Action,
-    prediction::{PredictionAddress, PredictionId, PredictionRecord},
 };
 use stemma_engine::{
     Caller, Known,

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use stemma_api::types::{DeployedRevision, TakenDown};
-use stemma_core::{Digest, Problem, revision::standing, target::Target};
+use stemma_core::{
+    Digest, Problem,
+    endpoint::{revision::standing, target::Target},
+};
 use stemma_engine::{Known, problem::internal};
 use stemma_gateway::{Endpoint, Routes, Runtime};
 use stemma_onnx::Model;

@@ -3,8 +3,10 @@
 use stemma_api::types::{NodeComparison, OutputComparison, Replay};
 use stemma_core::{
     ErrorKind, Problem,
-    prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
-    target::Target,
+    endpoint::{
+        prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
+        target::Target,
+    },
 };
 use stemma_engine::{Caller, problem::internal};
 use stemma_gateway::{Failure, Program, Ran, StepRan, on_its_own_thread};

@@ -1,6 +1,6 @@
 //! The next revision of an endpoint: what each act that makes one does alike.
 
-use stemma_core::{Problem, Refusal, canonical, event::Event, name::ProjectName, revision::Revision};
+use stemma_core::{Problem, Refusal, canonical, endpoint::revision::Revision, event::Event, name::ProjectName};
 use stemma_engine::problem::internal;
 
 use crate::Delivery;

@@ -3,11 +3,11 @@
 use stemma_api::types::{DeployedRevision, Rollback};
 use stemma_core::{
     Problem, Refusal,
+    endpoint::revision::standing,
     event::Event,
     id::RequestId,
     name::{EndpointName, ProjectName},
     policy::Stage,
-    revision::standing,
 };
 use stemma_engine::{Caller, Known, resolve::find_version};
 

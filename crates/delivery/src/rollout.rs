@@ -3,11 +3,13 @@
 use stemma_api::types::{ChangeRollout, DeployedRevision, RolloutAct};
 use stemma_core::{
     Problem, Refusal,
+    endpoint::{
+        revision::{Arm, REVISION_VERSION, Revision, arm},
+        route::Route,
+    },
     event::Event,
     id::RequestId,
     name::{EndpointName, ProjectName},
-    revision::{Arm, REVISION_VERSION, Revision, arm},
-    route::Route,
 };
 use stemma_engine::Caller;
 

@@ -2,9 +2,9 @@
 
 use stemma_core::{
     Digest, Problem,
+    endpoint::prediction::PredictionAddress,
     event::{Event, SegmentSealed},
     id::RequestId,
-    prediction::PredictionAddress,
     record::Actor,
 };
 use stemma_engine::problem::{internal, store_problem};

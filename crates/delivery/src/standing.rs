@@ -3,10 +3,12 @@
 use stemma_api::types::ModelVersion;
 use stemma_core::{
     Problem, Refusal,
-    composition::{Asked, Graph},
+    endpoint::{
+        graph::{Graph, StepAsks},
+        target::Target,
+    },
     name::ProjectName,
     policy::Stage,
-    target::Target,
 };
 use stemma_engine::{Known, model::promote::promotion_grounds, resolve::find_version};
 
@@ -46,7 +48,7 @@ pub(crate) async fn may_try(known: &Known, project: &ProjectName, target: &Targe
 /// Notes of each version in a graph by which rules it may answer.
 pub(crate) async fn note_let_in(known: &Known, project: &ProjectName, graph: &mut Graph) -> Result<(), Problem> {
     for step in &mut graph.steps {
-        if let Asked::Model { target, let_in } = &mut step.asks {
+        if let StepAsks::Model { target, let_in } = &mut step.asks {
             *let_in = Some(known.let_in(project, target).await?);
         }
     }

@@ -1,7 +1,7 @@
 //! Why: from one prediction to everything that made it what it is.
 
 use stemma_api::types::Why;
-use stemma_core::{Problem, prediction::PredictionId};
+use stemma_core::{Problem, endpoint::prediction::PredictionId};
 use stemma_engine::{
     Caller,
     lineage::{Start, draw_above},

@@ -9,10 +9,10 @@ use std::{
 use stemma_api::types::{Checkpoint, ContentHealth, Feedback};
 use stemma_core::{
     Digest, ErrorKind, Problem,
+    endpoint::prediction::PredictionId,
     event::Event,
     id::{RequestId, TokenId},
     name::ProjectName,
-    prediction::PredictionId,
     record::Actor,
 };
 use stemma_ledger::{Commit, LedgerError, Outcome, Premises};

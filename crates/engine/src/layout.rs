@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use stemma_core::{Digest, ErrorKind, Problem, id::HomeId, prediction::PredictionKey};
+use stemma_core::{Digest, ErrorKind, Problem, endpoint::prediction::PredictionKey, id::HomeId};
 use stemma_ledger::{DatabaseUrl, LedgerUrl};
 
 /// Layout of a home's folder. A newer one is refused instead of guessed at.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use stemma_core::{
-    ContentId, Digest, Problem, id::RunId, policy::Stage, prediction::PredictionId, version::VersionNumber,
+    ContentId, Digest, Problem, endpoint::prediction::PredictionId, id::RunId, policy::Stage, version::VersionNumber,
 };
 
 /// Fewest digits by which content is found.
@@ -68,9 +68,9 @@ impl FromStr for Reference {
             return Ok(Self::WrittenBy { run, path: path.to_owned() });
         }
         if text.starts_with("pred_") {
-            let parsed = text
-                .parse()
-                .map_err(|error: stemma_core::prediction::PredictionIdError| Problem::invalid(error.to_string()))?;
+            let parsed = text.parse().map_err(|error: stemma_core::endpoint::prediction::PredictionIdError| {
+                Problem::invalid(error.to_string())
+            })?;
             return Ok(Self::Prediction(parsed));
         }
         if let Ok(run) = text.parse() {

@@ -7,14 +7,16 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 use serde_json::json;
 use stemma_core::{
     Digest, SystemClock, Timestamp,
-    name::ProjectName,
-    prediction::{
-        ArmTaken, Chosen, Draw, GivenBy, LoggedTensor, NodeEnding, NodeRecord, Outcome, PredictionKey,
-        PredictionRecord, RECORD_VERSION,
+    endpoint::{
+        declaration::LogMode,
+        prediction::{
+            ArmTaken, Chosen, Draw, GivenBy, LoggedTensor, NodeEnding, NodeRecord, Outcome, PredictionKey,
+            PredictionRecord, RECORD_VERSION,
+        },
+        target::{Identity, StepKind},
     },
-    revision::LogMode,
+    name::ProjectName,
     signature::Datatype,
-    target::{Identity, StepKind},
 };
 use stemma_gateway::{LogOptions, NewRecord, PredictionLog};
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, header};
-use stemma_core::{
+use stemma_core::endpoint::{
+    declaration::LogMode,
     prediction::{FailureKind, LoggedTensor, Outcome, PredictionId, RefusalKind},
-    revision::LogMode,
     target::Target,
 };
 use stemma_tensor::{Tensor, logged};

@@ -7,8 +7,8 @@ use std::{
 
 use stemma_core::{
     Timestamp,
+    endpoint::prediction::{Outcome, PredictionRecord, RECORD_VERSION, Trace},
     name::PrincipalName,
-    prediction::{Outcome, PredictionRecord, RECORD_VERSION, Trace},
 };
 
 use crate::table::Endpoint;

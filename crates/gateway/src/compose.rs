@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, error::Error, panic::AssertUnwindSafe, sync::Ar
 use futures::FutureExt as _;
 use stemma_core::{
     Timestamp,
-    composition::{Graph, Output, Source},
-    overrule::Override,
-    prediction::NodeEnding,
+    endpoint::{
+        graph::{Graph, Output},
+        overrule::Override,
+        prediction::NodeEnding,
+        source::Source,
+        target::Target,
+    },
     signature::{Datatype, Signature},
-    target::Target,
 };
 use stemma_tensor::{Tensor, TensorData};
 

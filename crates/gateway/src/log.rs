@@ -23,8 +23,10 @@ use std::{
 
 use stemma_core::{
     Clock,
-    prediction::{PredictionAddress, PredictionId, PredictionKey, PredictionRecord},
-    revision::LogMode,
+    endpoint::{
+        declaration::LogMode,
+        prediction::{PredictionAddress, PredictionId, PredictionKey, PredictionRecord},
+    },
 };
 use tokio::sync::oneshot;
 

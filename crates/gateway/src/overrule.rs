@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use stemma_core::{
     Timestamp,
-    composition::Graph,
-    overrule::{Condition, Override, OverrideKind},
-    prediction::{OVERRIDDEN_ROWS_MAX, OverrideEffect, OverrideRecord},
+    endpoint::{
+        graph::Graph,
+        overrule::{Condition, Override, OverrideKind},
+        prediction::{OVERRIDDEN_ROWS_MAX, OverrideEffect, OverrideRecord},
+    },
 };
 use stemma_tensor::{Tensor, TensorData, logged};
 
@@ -183,7 +185,7 @@ impl Bounded {
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
-    use stemma_core::{Digest, signature::Signature, target::Target};
+    use stemma_core::{Digest, endpoint::target::Target, signature::Signature};
 
     use super::*;
 

@@ -11,10 +11,12 @@ use std::error::Error;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use stemma_core::{
+    endpoint::{
+        prediction::{LoggedTensor, PredictionId},
+        target::Target,
+    },
     name::EndpointName,
-    prediction::{LoggedTensor, PredictionId},
     signature::Signature,
-    target::Target,
 };
 use stemma_tensor::Tensor;
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use stemma_core::{
+use stemma_core::endpoint::{
     prediction::{NodeEnding, OverrideEffect, OverrideRecord},
     target::Target,
 };

@@ -2,8 +2,8 @@
 
 use stemma_core::{
     Timestamp,
+    endpoint::prediction::{FailureKind, Outcome, PredictionId, RefusalKind},
     name::EndpointName,
-    prediction::{FailureKind, Outcome, PredictionId, RefusalKind},
 };
 
 use crate::{access::AccessError, log::AppendError, question::Invalid, turns::NoTurn};

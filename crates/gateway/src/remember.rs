@@ -1,8 +1,8 @@
 //! Remember: what is kept of a request that reached an endpoint.
 
-use stemma_core::{
+use stemma_core::endpoint::{
+    declaration::LogMode,
     prediction::{LoggedTensor, NodeRecord, Outcome, PredictionRecord},
-    revision::LogMode,
     target::{Identity, StepKind},
 };
 use stemma_tensor::logged;

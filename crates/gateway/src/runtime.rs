@@ -5,7 +5,7 @@ mod onnx;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stemma_core::{signature::Signature, target::Target};
+use stemma_core::{endpoint::target::Target, signature::Signature};
 use stemma_tensor::Tensor;
 use tokio::{runtime::Handle, task::JoinHandle};
 

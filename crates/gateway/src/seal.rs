@@ -28,8 +28,8 @@ use parquet::{
 };
 use stemma_core::{
     Timestamp,
+    endpoint::prediction::{PredictionId, PredictionKey, PredictionRecord},
     name::{EndpointName, ProjectName},
-    prediction::{PredictionId, PredictionKey, PredictionRecord},
 };
 
 use crate::log::{

@@ -4,9 +4,11 @@ use std::{collections::HashMap, error::Error, sync::Arc};
 
 use stemma_core::{
     Digest, Timestamp,
+    endpoint::{
+        prediction::{ArmTaken, Chosen, Draw, GivenBy},
+        revision::{Arm, Revision},
+    },
     name::{EndpointName, ProjectName},
-    prediction::{ArmTaken, Chosen, Draw, GivenBy},
-    revision::{Arm, Revision},
 };
 
 use crate::{

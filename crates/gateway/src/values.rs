@@ -1,6 +1,6 @@
 //! What is known while a request is answered: what its caller sent, and what each step gave so far.
 
-use stemma_core::composition::{Graph, Source};
+use stemma_core::endpoint::{graph::Graph, source::Source};
 use stemma_tensor::Tensor;
 
 use crate::ran::{Failure, StepRan};
@@ -63,20 +63,20 @@ impl Values<'_> {
 
 #[cfg(test)]
 mod tests {
-    use stemma_core::prediction::NodeEnding;
+    use stemma_core::endpoint::prediction::NodeEnding;
 
     use super::*;
 
     #[test]
     fn a_value_is_what_was_sent_or_given_and_only_the_caller_may_leave_it_out() {
-        let target = stemma_core::target::Target {
+        let target = stemma_core::endpoint::target::Target {
             model: "score".parse().unwrap(),
             version: "1.0.0".parse().unwrap(),
             digest: stemma_core::Digest::of(b"score"),
         };
-        let step = stemma_core::composition::Step {
+        let step = stemma_core::endpoint::graph::Step {
             name: "score".into(),
-            asks: stemma_core::composition::Asked::model(target.clone()),
+            asks: stemma_core::endpoint::graph::StepAsks::model(target.clone()),
             inputs: std::collections::BTreeMap::new(),
         };
         let graph = Graph { steps: vec![step], outputs: Vec::new() };

@@ -10,10 +10,10 @@ use stemma_api::{
 };
 use stemma_core::{
     ContentId, Digest,
+    endpoint::prediction::PredictionId,
     id::RunId,
     lineage::{Direction, Node, NodeKind},
     name::{DatasetName, EndpointName, ModelName, ProjectName},
-    prediction::PredictionId,
     version::VersionNumber,
 };
 

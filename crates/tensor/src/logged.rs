@@ -1,7 +1,7 @@
 //! Tensors as they are logged and answered: flat JSON that reads back to the same bits, so that a record can be replayed.
 
 use serde_json::{Number, Value};
-use stemma_core::prediction::LoggedTensor;
+use stemma_core::endpoint::prediction::LoggedTensor;
 
 use crate::{Given, Tensor, TensorData, collect};
 

@@ -12,10 +12,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use stemma_core::{
     ErrorKind, Problem,
+    endpoint::declaration::EndpointSpec,
     name::{EndpointName, ModelName, ProjectName, TreePath},
     near,
     policy::{CLASS_METRICS, ModelPolicy, NUMBER_METRICS, SliceSpec},
-    revision::EndpointSpec,
 };
 use toml::{
     Spanned,

@@ -4,9 +4,9 @@ use std::{fmt::Display, str::FromStr};
 
 use stemma_core::{
     ContentId, Digest, Problem,
+    endpoint::prediction::PredictionId,
     id::{HomeId, RunId},
     name::{DatasetName, EndpointName, ModelName, ProjectName},
-    prediction::PredictionId,
 };
 
 /// A value that can be a parameter of a path.

@@ -1,6 +1,6 @@
 //! One prediction: why, again, and what came of it.
 
-use stemma_core::prediction::PredictionId;
+use stemma_core::endpoint::prediction::PredictionId;
 
 use crate::types::*;
 

@@ -4,9 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{
     Digest, Timestamp,
+    endpoint::{
+        declaration::{EndpointSpec, LogMode},
+        prediction::{LoggedTensor, PredictionId},
+        revision::Revision,
+    },
     name::{EndpointName, ProjectName},
-    prediction::{LoggedTensor, PredictionId},
-    revision::{EndpointSpec, LogMode, Revision},
 };
 
 use super::Fact;

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{
     Digest, Timestamp,
+    endpoint::prediction::{LoggedTensor, PredictionId, PredictionRecord},
     name::PrincipalName,
-    prediction::{LoggedTensor, PredictionId, PredictionRecord},
 };
 
 use super::{DeployedRevision, FamilyTree, VersionDetail};
@@ -62,7 +62,7 @@ pub struct Why {
 mod early {
     use schemars::JsonSchema;
     use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
-    use stemma_core::prediction::{ArmTaken, Draw, GivenBy, PredictionRecord};
+    use stemma_core::endpoint::prediction::{ArmTaken, Draw, GivenBy, PredictionRecord};
 
     #[derive(Serialize, JsonSchema)]
     pub struct Told<'a> {

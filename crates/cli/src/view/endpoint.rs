@@ -1,7 +1,7 @@
 //! An endpoint with its revisions and what it answered lately.
 
 use stemma_api::types::{ArmStatus, DeployedRevision, EndpointDetail, PredictionSummary};
-use stemma_core::{composition::Graph, prediction::LoggedTensor, revision::LogMode};
+use stemma_core::endpoint::{declaration::LogMode, graph::Graph, prediction::LoggedTensor};
 
 use super::{by, facts, section};
 use crate::print::{self, Output};

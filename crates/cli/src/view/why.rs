@@ -5,7 +5,7 @@ mod origin;
 use std::fmt::Write as _;
 
 use stemma_api::types::{RunDetail, VersionDetail, Why};
-use stemma_core::prediction::{Chosen, GivenBy, LoggedTensor, Outcome, OverrideEffect, OverrideRecord};
+use stemma_core::endpoint::prediction::{Chosen, GivenBy, LoggedTensor, Outcome, OverrideEffect, OverrideRecord};
 
 use self::origin::Origins;
 use super::{branch::Branch, by, endpoint, evaluation, lineage, run, version};

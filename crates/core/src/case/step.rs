@@ -7,9 +7,12 @@ use serde_json::Value;
 use super::expectation::Expectation;
 use crate::{
     ErrorKind, Problem,
-    composition::{Graph, Source, Step},
+    endpoint::{
+        graph::{Graph, Step},
+        prediction::{LoggedTensor, PredictionRecord},
+        source::Source,
+    },
     near,
-    prediction::{LoggedTensor, PredictionRecord},
 };
 
 /// A step with what it was given, and what is expected of it by the names that its model has for its outputs.

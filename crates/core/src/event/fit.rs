@@ -6,11 +6,11 @@
 use super::{Approved, DatasetVersionAdded, DeclaredEdge, Event, HistoryAccepted, Promoted};
 use crate::{
     Problem,
+    endpoint::revision::Revision,
     lineage::{Node, NodeKind},
     name::check_shown,
     record::RunRecord,
     redact::{redact_args, redact_text},
-    revision::Revision,
 };
 
 /// The texts of an event that somebody may have written something into.

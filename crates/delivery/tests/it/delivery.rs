@@ -7,11 +7,13 @@ use stemma_api::types::{
 };
 use stemma_core::{
     ErrorKind, Problem,
+    endpoint::{
+        declaration::{EndpointSpec, LogMode},
+        prediction::PredictionId,
+    },
     id::RequestId,
     name::EndpointName,
     policy::Stage,
-    prediction::PredictionId,
-    revision::{EndpointSpec, LogMode},
 };
 use stemma_delivery::Delivery;
 
@@ -36,7 +38,7 @@ async fn two_versions() -> World {
     world
 }
 
-async fn approve(world: &World, version: &str) {
+pub async fn approve(world: &World, version: &str) {
     let (delivery, request) = (&world.delivery, RequestId::generate);
     delivery
         .engine()
@@ -47,7 +49,7 @@ async fn approve(world: &World, version: &str) {
     delivery.engine().approve(&world.reviewer, request(), &project(), &world.model, version, approve).await.unwrap();
 }
 
-async fn promote(world: &World, version: &str) -> Result<(), Problem> {
+pub async fn promote(world: &World, version: &str) -> Result<(), Problem> {
     let promote = Promote { stage: Stage::Production, reason: String::new() };
     let request = RequestId::generate();
     world.engine().promote(&world.owner, request, &project(), &world.model, version, promote).await.map(drop)

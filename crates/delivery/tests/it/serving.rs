@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 use stemma_api::types::{Approve, Deploy, Promote, RunGates, SendFeedback};
-use stemma_core::{ErrorKind, id::RequestId, policy::Stage, prediction::PredictionId};
+use stemma_core::{ErrorKind, endpoint::prediction::PredictionId, id::RequestId, policy::Stage};
 use stemma_delivery::Delivery;
 use stemma_engine::Caller;
 use tokio::{sync::oneshot, time::timeout};

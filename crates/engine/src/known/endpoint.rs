@@ -3,10 +3,10 @@
 use stemma_api::types::{DeployedRevision, Fact, ModelVersion, TakenDown};
 use stemma_core::{
     ErrorKind, Problem,
+    endpoint::prediction::PredictionRecord,
     event::Event,
     name::{EndpointName, ProjectName},
     near,
-    prediction::PredictionRecord,
 };
 use stemma_ledger::{Recorded, RevisionRow};
 

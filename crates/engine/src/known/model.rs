@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use stemma_api::types::{Approval, Evidence, Fact, ModelSummary, ModelVersion, PolicyState, Promotion};
 use stemma_core::{
     Digest, ErrorKind, Problem, canonical,
-    composition::LetIn,
+    endpoint::{graph::LetIn, target::Target},
     event::EvidenceKind,
     id::RunId,
     name::{AliasName, ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
     record::EvaluationReport,
-    target::Target,
     version::VersionNumber,
 };
 use stemma_ledger::{Recorded, VersionRow, WhichVersion};

@@ -3,10 +3,10 @@
 use stemma_api::types::Feedback;
 use stemma_core::{
     Digest, ErrorKind, Problem,
+    endpoint::prediction::{PredictionAddress, PredictionId},
     event::SegmentSealed,
     name::{EndpointName, ProjectName},
     policy::Action,
-    prediction::{PredictionAddress, PredictionId},
 };
 
 use super::{content::Content, sources::Known};

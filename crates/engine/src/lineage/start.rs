@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use stemma_api::types::DeployedRevision;
 use stemma_core::{
     Digest, ErrorKind, Problem,
+    endpoint::prediction::{NodeRecord, PredictionId, PredictionRecord},
     id::RunId,
     lineage::{Node, NodeKind},
     name::{EndpointName, ProjectName},
-    prediction::{NodeRecord, PredictionId, PredictionRecord},
     redact::redact_text,
 };
 use stemma_ledger::{Access, Side};
@@ -38,12 +38,15 @@ pub struct Start {
 }
 
 impl Start {
-    /// The versions that had a part in an answer.
+    /// The versions that had a part in an answer; or what would have answered, if none was asked.
     pub fn answer(id: &PredictionId, record: &PredictionRecord, revision: &DeployedRevision) -> Self {
         let version = |version| Node::new(NodeKind::ModelVersion, version);
         let versions = record.nodes.iter().filter_map(NodeRecord::model_version);
         let versions: BTreeSet<Node> = versions.map(version).collect();
         let revision = Node::new(NodeKind::Revision, revision.name());
+        if versions.is_empty() {
+            return Self { name: id.to_string(), ..Self::of(revision) };
+        }
         Self { name: id.to_string(), nodes: versions.into_iter().collect(), revision: Some(revision), file: None }
     }
 

@@ -7,9 +7,9 @@ use stemma_api::types::CaseResults;
 use stemma_core::{
     Digest, Problem,
     case::{self, CaseResult, RegressionCase},
+    endpoint::prediction::LoggedTensor,
     name::{ModelName, ProjectName},
     near,
-    prediction::LoggedTensor,
     record::CheckResult,
     signature::Field,
 };

@@ -8,11 +8,11 @@ use std::{ffi::OsString, time::Duration};
 use stemma_api::types::{ModelVersion, Validated};
 use stemma_core::{
     Digest, ErrorKind, Problem, canonical,
+    endpoint::prediction::LoggedTensor,
     event::{Event, EvidenceKind, EvidenceRecorded},
     id::{EvidenceId, RequestId},
     name::{ModelName, ProjectName},
     policy::ValidationSpec,
-    prediction::LoggedTensor,
     record::{CheckResult, EvaluationReport, GateReport},
     signature::{Datatype, Field, Signature},
 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
-use stemma_core::prediction::Trace;
+use stemma_core::endpoint::prediction::Trace;
 
 use super::problem::HttpProblem;
 use crate::{access::AccessError, refused::Refused};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use data_encoding::HEXUPPER;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use stemma_core::prediction::PredictionId;
+use stemma_core::endpoint::prediction::PredictionId;
 
 use crate::{
     access::AccessError,

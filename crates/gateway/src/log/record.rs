@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, io};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use stemma_core::{
+    endpoint::prediction::{ArmTaken, Outcome, PredictionAddress, PredictionRecord, RECORD_VERSION, RecordError},
     name::ProjectName,
-    prediction::{ArmTaken, Outcome, PredictionAddress, PredictionRecord, RECORD_VERSION, RecordError},
 };
 
 use super::{

@@ -9,7 +9,7 @@ use std::{
     sync::RwLock,
 };
 
-use stemma_core::{Digest, prediction::PredictionAddress};
+use stemma_core::{Digest, endpoint::prediction::PredictionAddress};
 
 use super::{
     error::LogError,

@@ -12,8 +12,10 @@ use std::{
 
 use stemma_core::{
     Clock,
-    prediction::{PredictionAddress, PredictionKey},
-    revision::LogMode,
+    endpoint::{
+        declaration::LogMode,
+        prediction::{PredictionAddress, PredictionKey},
+    },
 };
 use tokio::sync::oneshot;
 

@@ -8,7 +8,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::errors::ParquetError;
-use stemma_core::prediction::{
+use stemma_core::endpoint::prediction::{
     ArmTaken, Chosen, Draw, FailureKind, GivenBy, Outcome, PredictionId, PredictionRecord, RefusalKind, Trace,
 };
 

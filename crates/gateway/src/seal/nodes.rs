@@ -10,7 +10,7 @@ use arrow_array::{
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, FieldRef, Fields};
 use parquet::{errors::ParquetError, schema::types::ColumnPath};
-use stemma_core::{
+use stemma_core::endpoint::{
     prediction::{NodeEnding, NodeRecord},
     target::{Identity, StepKind},
 };

@@ -17,7 +17,7 @@ use parquet::{
         reader::ChunkReader,
     },
 };
-use stemma_core::prediction::PredictionRecord;
+use stemma_core::endpoint::prediction::PredictionRecord;
 
 use super::{
     cells::Cells,

@@ -1,7 +1,7 @@
 //! Rows of files of version 1, which had less to say. Never written any more.
 
 use arrow_array::RecordBatch;
-use stemma_core::prediction::{
+use stemma_core::endpoint::prediction::{
     Outcome, PredictionRecord,
     v1::{Node, Record},
 };

@@ -4,12 +4,14 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use stemma_core::{
     Digest, Timestamp,
-    prediction::{
-        ArmTaken, Chosen, Draw, FailureKind, GivenBy, Hex, LoggedTensor, NodeEnding, NodeRecord, Outcome,
-        OverrideEffect, OverrideRecord, PredictionRecord, RefusalKind, Trace,
+    endpoint::{
+        prediction::{
+            ArmTaken, Chosen, Draw, FailureKind, GivenBy, Hex, LoggedTensor, NodeEnding, NodeRecord, Outcome,
+            OverrideEffect, OverrideRecord, PredictionRecord, RefusalKind, Trace,
+        },
+        target::{Identity, StepKind},
     },
     signature::Datatype,
-    target::{Identity, StepKind},
 };
 
 use crate::support::record;

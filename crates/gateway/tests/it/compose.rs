@@ -6,13 +6,16 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use stemma_core::{
     Digest,
-    composition::{Graph, StepSpec},
-    overrule::Override,
-    prediction::{Outcome, OverrideEffect, PredictionId, PredictionRecord},
-    revision::{Arm, LogMode, Revision},
-    route::Route,
+    endpoint::{
+        declaration::LogMode,
+        graph::{Graph, StepSpec},
+        overrule::Override,
+        prediction::{Outcome, OverrideEffect, PredictionId, PredictionRecord},
+        revision::{Arm, Revision},
+        route::Route,
+        target::Target,
+    },
     signature::{Datatype, Field, Signature},
-    target::Target,
 };
 use stemma_gateway::{AllCounters, Endpoint, Routes, RunFailure, Runtime};
 use stemma_tensor::{Tensor, TensorData};

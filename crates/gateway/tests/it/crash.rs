@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, setrlimit};
-use stemma_core::{prediction::PredictionId, revision::LogMode};
+use stemma_core::endpoint::{declaration::LogMode, prediction::PredictionId};
 use stemma_gateway::{AppendError, LogOptions, PredictionLog};
 
 use crate::support::{House, append, append_as, open_log, open_log_with, post, record, request, status_and_json};

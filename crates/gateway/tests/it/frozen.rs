@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use stemma_core::{
     Digest, ManualClock, Timestamp,
-    prediction::{PredictionAddress, PredictionRecord},
+    endpoint::prediction::{PredictionAddress, PredictionRecord},
 };
 use stemma_gateway::{LogOptions, PredictionLog, count_sealed, read_sealed};
 

@@ -7,13 +7,10 @@ use http::{Method, Request};
 use serde_json::json;
 use stemma_core::{
     Digest, Timestamp,
-    composition::Graph,
+    endpoint::{declaration::LogMode, graph::Graph, prediction::GivenBy, target::Target},
     name::ProjectName,
     policy::Action,
-    prediction::GivenBy,
-    revision::LogMode,
     signature::{Datatype, Field, Signature},
-    target::Target,
 };
 use stemma_gateway::{
     Access, AllCounters, Endpoint, Grant, LoadError, Projects, Routes, Runtime, http::enter, table::TakenDown,

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stemma_core::{
     Digest,
-    composition::Graph,
-    prediction::{ArmTaken, Chosen, FailureKind, GivenBy, NodeEnding, Outcome, PredictionId, PredictionRecord},
-    revision::{LogMode, Revision},
-    route::bucket,
-    target::Target,
+    endpoint::{
+        declaration::LogMode,
+        graph::Graph,
+        prediction::{ArmTaken, Chosen, FailureKind, GivenBy, NodeEnding, Outcome, PredictionId, PredictionRecord},
+        revision::Revision,
+        route::bucket,
+        target::Target,
+    },
 };
 use stemma_gateway::{AllCounters, Endpoint, Runtime};
 use stemma_onnx::Model;

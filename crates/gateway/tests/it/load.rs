@@ -10,7 +10,10 @@ use std::{
 };
 
 use serde_json::json;
-use stemma_core::{Digest, revision::LogMode, target::Target};
+use stemma_core::{
+    Digest,
+    endpoint::{declaration::LogMode, target::Target},
+};
 use stemma_gateway::{Endpoint, Routes, Runtime};
 use tokio::{sync::mpsc::channel, task::spawn_blocking, time::timeout};
 

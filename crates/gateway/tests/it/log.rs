@@ -4,8 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use stemma_core::{
     ManualClock, Timestamp,
-    prediction::{ArmTaken, Chosen, PredictionAddress, PredictionId, PredictionKey},
-    revision::LogMode,
+    endpoint::{
+        declaration::LogMode,
+        prediction::{ArmTaken, Chosen, PredictionAddress, PredictionId, PredictionKey},
+    },
 };
 use stemma_gateway::{AppendError, LogError, LogOptions, PredictionLog};
 

@@ -5,8 +5,10 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::json;
 use stemma_core::{
     Timestamp,
-    prediction::{PredictionId, PredictionRecord},
-    revision::LogMode,
+    endpoint::{
+        declaration::LogMode,
+        prediction::{PredictionId, PredictionRecord},
+    },
     signature::Signature,
 };
 use stemma_gateway::{

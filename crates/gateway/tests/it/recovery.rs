@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use stemma_core::prediction::{PredictionAddress, PredictionRecord};
+use stemma_core::endpoint::prediction::{PredictionAddress, PredictionRecord};
 use stemma_gateway::{LogError, PredictionLog, SealError};
 
 use crate::support::{KEY, append, open_log, record};

@@ -9,11 +9,13 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 use stemma_core::{
     Digest, Timestamp,
+    endpoint::{
+        declaration::LogMode,
+        prediction::{FailureKind, Outcome, PredictionRecord, RefusalKind},
+        target::Target,
+    },
     name::ProjectName,
-    prediction::{FailureKind, Outcome, PredictionRecord, RefusalKind},
-    revision::LogMode,
     signature::Signature,
-    target::Target,
 };
 use stemma_gateway::{AllCounters, Endpoint, Routes, RunFailure, Runtime, table::TakenDown};
 use stemma_tensor::Tensor;

@@ -4,7 +4,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use stemma_core::{Digest, prediction::Outcome, revision::LogMode, signature::Signature, target::Target};
+use stemma_core::{
+    Digest,
+    endpoint::{declaration::LogMode, prediction::Outcome, target::Target},
+    signature::Signature,
+};
 use stemma_gateway::{AllCounters, Endpoint, RunFailure, Runtime};
 use stemma_tensor::Tensor;
 use tokio::sync::{mpsc, oneshot};

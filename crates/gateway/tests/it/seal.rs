@@ -6,8 +6,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use stemma_core::{
     Timestamp,
-    prediction::{ArmTaken, Chosen, Outcome, PredictionRecord, RefusalKind},
-    revision::LogMode,
+    endpoint::{
+        declaration::LogMode,
+        prediction::{ArmTaken, Chosen, Outcome, PredictionRecord, RefusalKind},
+    },
 };
 use stemma_gateway::{PredictionLog, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
 

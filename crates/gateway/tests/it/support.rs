@@ -8,16 +8,19 @@ use http::{Method, Request, Response};
 use serde_json::{Value, json};
 use stemma_core::{
     Digest, SystemClock, Timestamp,
-    composition::Graph,
-    name::{EndpointName, PrincipalName, ProjectName},
-    prediction::{
-        ArmTaken, Chosen, Draw, GivenBy, LoggedTensor, NodeEnding, NodeRecord, Outcome, PredictionId, PredictionKey,
-        PredictionRecord, RECORD_VERSION,
+    endpoint::{
+        declaration::LogMode,
+        graph::Graph,
+        prediction::{
+            ArmTaken, Chosen, Draw, GivenBy, LoggedTensor, NodeEnding, NodeRecord, Outcome, PredictionId,
+            PredictionKey, PredictionRecord, RECORD_VERSION,
+        },
+        revision::{Arm, Forcing, REVISION_VERSION, Revision, UnitSource},
+        route::Route,
+        target::{Identity, StepKind, Target},
     },
-    revision::{Arm, Forcing, LogMode, REVISION_VERSION, Revision, UnitSource},
-    route::Route,
+    name::{EndpointName, PrincipalName, ProjectName},
     signature::{Datatype, Field, Signature},
-    target::{Identity, StepKind, Target},
 };
 use stemma_gateway::{
     Access, AllCounters, AppendError, Endpoint, Gateway, LogOptions, NewRecord, PredictionLog, Routes, RunFailure,

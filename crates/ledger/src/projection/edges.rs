@@ -1,10 +1,10 @@
 //! The edges of the family tree that follow from events; those of runs come with the runs.
 
 use stemma_core::{
+    endpoint::revision::Revision,
     event::{Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceRecorded, VersionRegistered},
     lineage::{Certainty, EdgeKind, Node, NodeKind},
     name::ProjectName,
-    revision::Revision,
 };
 
 use crate::sql::Value;

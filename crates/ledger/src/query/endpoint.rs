@@ -2,9 +2,9 @@
 
 use stemma_core::{
     Digest,
+    endpoint::revision::Revision,
     event::Event,
     name::{EndpointName, ProjectName},
-    revision::Revision,
 };
 
 use super::{Key, View, bodies, recorded, text};

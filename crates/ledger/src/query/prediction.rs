@@ -1,6 +1,6 @@
 //! Where sealed predictions lie, and what was noted of those that are not sealed yet.
 
-use stemma_core::{event::SegmentSealed, name::EndpointName, prediction::PredictionAddress};
+use stemma_core::{endpoint::prediction::PredictionAddress, event::SegmentSealed, name::EndpointName};
 
 use super::{View, text};
 use crate::{LedgerError, commit::note, sql::Value};

@@ -4,7 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use stemma_core::{
     Digest, ManualClock, Timestamp,
-    composition::Graph,
+    endpoint::{
+        declaration::LogMode,
+        graph::Graph,
+        revision::{Arm, Forcing, REVISION_VERSION, Revision, UnitSource},
+        route::Route,
+        target::Target,
+    },
     event::SealedRows,
     event::{
         Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, HistoryAccepted, Promoted,
@@ -14,10 +20,7 @@ use stemma_core::{
     lineage::{EdgeKind, Node, NodeKind},
     policy::{ModelPolicy, PromotionGrounds, Role, Stage},
     record::{Actor, Auth},
-    revision::{Arm, Forcing, LogMode, REVISION_VERSION, Revision, UnitSource},
-    route::Route,
     signature::Signature,
-    target::Target,
     version::{Step, VersionNumber},
 };
 use stemma_ledger::{Commit, EventFilter, EventRow, Ledger, LedgerError, LedgerOptions, Outcome};

@@ -4,7 +4,7 @@ use stemma_api::{
     acts::prediction,
     types::{Feedback, Replay, SendFeedback, Why},
 };
-use stemma_core::{Problem, prediction::PredictionId};
+use stemma_core::{Problem, endpoint::prediction::PredictionId};
 
 use crate::{
     call::Call,

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use askama::Values;
 use serde_json::Value;
 use stemma_api::types::Why;
-use stemma_core::{Digest, Timestamp, prediction::Outcome};
+use stemma_core::{Digest, Timestamp, endpoint::prediction::Outcome};
 
 /// To the second, in UTC.
 #[askama::filter_fn]

@@ -5,8 +5,8 @@ use axum::response::Response;
 use stemma_api::types::{FamilyTree, VersionDetail, Why};
 use stemma_core::{
     Problem,
+    endpoint::prediction::{OverrideEffect, PredictionId},
     name::ProjectName,
-    prediction::{OverrideEffect, PredictionId},
 };
 
 use super::{filters, head::Head, paper::html, tree};

@@ -4,9 +4,9 @@ use clap::Args;
 use stemma_api::types::{Canary, Deploy};
 use stemma_core::{
     Problem,
+    endpoint::declaration::{EndpointSpec, LogMode},
     name::EndpointName,
     near,
-    revision::{EndpointSpec, LogMode},
 };
 
 use crate::{

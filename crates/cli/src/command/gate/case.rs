@@ -7,10 +7,12 @@ use stemma_api::types::{CaseResults, RunCases, Why};
 use stemma_core::{
     ErrorKind, Problem,
     case::{self, Expectation, RegressionCase, StepAsked, Tolerance},
-    composition::Graph,
+    endpoint::{
+        graph::Graph,
+        prediction::{LoggedTensor, PredictionId},
+    },
     name::{CaseName, ModelName, TreePath},
     policy::GateSpec,
-    prediction::{LoggedTensor, PredictionId},
 };
 use stemma_workspace::{CASES_DIR, Replace, Workspace};
 

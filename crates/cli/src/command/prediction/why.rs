@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use stemma_core::{Problem, prediction::PredictionId};
+use stemma_core::{Problem, endpoint::prediction::PredictionId};
 use stemma_server::href;
 
 use crate::{

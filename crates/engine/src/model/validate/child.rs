@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use stemma_core::{prediction::LoggedTensor, signature::Signature};
+use stemma_core::{endpoint::prediction::LoggedTensor, signature::Signature};
 use stemma_onnx::Model;
 use stemma_tensor::logged;
 

@@ -11,8 +11,8 @@ use serde_json::{
 };
 use stemma_core::{
     Digest,
+    endpoint::prediction::{LoggedTensor, PredictionId},
     name::EndpointName,
-    prediction::{LoggedTensor, PredictionId},
     signature::{Field, Signature},
 };
 use stemma_tensor::logged;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::overrule::Condition;
+use super::overrule::Condition;
 
 /// Units stand in one of so many places, which JSON and `f64` tell apart exactly.
 const BUCKETS: f64 = (1u64 << 53) as f64;

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     Digest, Timestamp,
+    endpoint::target::{Identity, StepKind},
     name::{EndpointName, ModelName, PrincipalName},
-    target::{Identity, StepKind},
     version::VersionNumber,
 };
 

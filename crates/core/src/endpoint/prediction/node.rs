@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    endpoint::target::{Identity, StepKind},
     name::ModelName,
     signature::Datatype,
-    target::{Identity, StepKind},
     version::VersionNumber,
 };
 

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{graph::Graph, source::Source};
 use crate::{
-    Timestamp,
-    composition::{Graph, Source},
-    near,
+    Timestamp, near,
     signature::{Datatype, Signature},
 };
 
@@ -173,7 +172,7 @@ mod date {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Digest, signature::Field, target::Target};
+    use crate::{Digest, endpoint::target::Target, signature::Field};
 
     fn cap(json: serde_json::Value) -> Override {
         let mut whole = serde_json::json!({ "kind": "bound", "owner": "risk", "reason": "appetite" });

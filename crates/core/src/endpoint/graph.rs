@@ -1,95 +1,21 @@
 //! What answers behind an endpoint: a graph of steps, each fed from the request and from the steps before it.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
+use super::{
+    source::{REQUEST, Source},
+    target::{Identity, StepKind, Target},
+};
 use crate::{
     Digest, near,
     signature::{Datatype, Field, Signature},
-    target::{Identity, StepKind, Target},
 };
 
 /// Most steps of a graph.
 pub const STEPS_MAX: usize = 32;
-/// What the caller sent, as a source.
-const REQUEST: &str = "request";
-
-/// Where a value comes from: `request.age`, `score.probabilities`, or one column of it as in `score.probabilities[1]`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Source {
-    /// `None`: the request.
-    pub step: Option<String>,
-    pub field: String,
-    /// Index into the last dimension.
-    pub column: Option<usize>,
-}
-
-/// A text that names no source.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a source: write `request.FIELD`, `STEP.OUTPUT` or `STEP.OUTPUT[COLUMN]`")]
-pub struct SourceError(String);
-
-impl Source {
-    pub fn request(field: impl Into<String>) -> Self {
-        Self { step: None, field: field.into(), column: None }
-    }
-
-    pub fn output(step: impl Into<String>, field: impl Into<String>) -> Self {
-        Self { step: Some(step.into()), field: field.into(), column: None }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.step.as_deref().unwrap_or(REQUEST), self.field)?;
-        match self.column {
-            Some(column) => write!(f, "[{column}]"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl FromStr for Source {
-    type Err = SourceError;
-    fn from_str(text: &str) -> Result<Self, SourceError> {
-        let wrong = || SourceError(text.to_owned());
-        let (step, rest) = text.split_once('.').ok_or_else(wrong)?;
-        let (field, column) = match rest.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')) {
-            Some((field, column)) => (field, Some(column.parse().map_err(|_| wrong())?)),
-            None => (rest, None),
-        };
-        if step.is_empty() || field.is_empty() {
-            return Err(wrong());
-        }
-        Ok(Self { step: (step != REQUEST).then(|| step.to_owned()), field: field.to_owned(), column })
-    }
-}
-
-impl Serialize for Source {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Source {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl JsonSchema for Source {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Source".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[^.]+\\.[^\\[]+(\\[[0-9]+\\])?$" })
-    }
-}
-
 /// A step as people declare it: inputs that are not mapped are taken from the request by their own names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -106,7 +32,7 @@ pub struct StepSpec {
 pub struct Step {
     pub name: String,
     #[serde(flatten)]
-    pub asks: Asked,
+    pub asks: StepAsks,
     /// Input of what it asks → where its value comes from.
     pub inputs: BTreeMap<String, Source>,
 }
@@ -114,7 +40,7 @@ pub struct Step {
 /// What a step asks. This program asks model versions; the format has the rest, so that who reads a revision can tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Asked {
+pub enum StepAsks {
     Model {
         #[serde(flatten)]
         target: Target,
@@ -157,7 +83,7 @@ pub struct Graph {
     pub outputs: Vec<Output>,
 }
 
-impl Asked {
+impl StepAsks {
     /// A model version of which nobody said yet what let it in.
     pub const fn model(target: Target) -> Self {
         Self::Model { target, let_in: None }
@@ -191,7 +117,7 @@ impl Asked {
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for StepAsks {
     /// `credit-score@1.1.0`, or `process b3:…`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.target(), self.what()) {
@@ -215,7 +141,7 @@ impl Graph {
         let name = target.model.to_string();
         let inputs = signature.inputs.iter().map(|field| (field.name.clone(), Source::request(&field.name))).collect();
         let outputs = own_outputs(&name, signature);
-        Self { steps: vec![Step { name, asks: Asked::model(target), inputs }], outputs }
+        Self { steps: vec![Step { name, asks: StepAsks::model(target), inputs }], outputs }
     }
 
     /// The model versions that it asks, in the order of the steps.
@@ -228,7 +154,7 @@ impl Graph {
         let plain = |graph: &Self| {
             let mut graph = graph.clone();
             for step in &mut graph.steps {
-                if let Asked::Model { let_in, .. } = &mut step.asks {
+                if let StepAsks::Model { let_in, .. } = &mut step.asks {
                     *let_in = None;
                 }
             }
@@ -258,7 +184,7 @@ impl Graph {
             let source =
                 |field: &Field| spec.inputs.get(&field.name).cloned().unwrap_or_else(|| Source::request(&field.name));
             let inputs = signature.inputs.iter().map(|field| (field.name.clone(), source(field))).collect();
-            resolved.push(Step { name: spec.name, asks: Asked::model(target), inputs });
+            resolved.push(Step { name: spec.name, asks: StepAsks::model(target), inputs });
         }
         if faults.is_empty() { Ok(Self { steps: resolved, outputs }) } else { Err(faults) }
     }
@@ -440,16 +366,6 @@ mod tests {
         ];
         let outputs = outputs.iter().map(|(k, v)| ((*k).to_owned(), v.parse().unwrap())).collect();
         Graph::resolve(steps, &outputs)?.signature(&[&score, &limit])
-    }
-
-    #[test]
-    fn sources_are_written_and_read() {
-        for text in ["request.age", "score.probabilities", "score.probabilities[1]", "a.b.c[0]"] {
-            assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
-        }
-        for text in ["age", ".age", "score.", "score.p[x]", "score.[1]", ""] {
-            assert!(text.parse::<Source>().is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Arm, Forcing, LogMode, UnitSource, arm};
 use crate::{
-    composition::{Asked, Graph, Output, Source, Step as GraphStep},
+    endpoint::{
+        graph::{Graph, Output, Step as GraphStep, StepAsks},
+        overrule::Override,
+        route,
+        source::Source,
+        target::Target,
+    },
     name::{EndpointName, ProjectName},
-    overrule::Override,
-    route,
     signature::Signature,
-    target::Target,
 };
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -67,7 +70,7 @@ impl Sequence {
 
 impl From<Sequence> for Graph {
     fn from(sequence: Sequence) -> Self {
-        let step = |step: Step| GraphStep { name: step.name, asks: Asked::model(step.target), inputs: step.inputs };
+        let step = |step: Step| GraphStep { name: step.name, asks: StepAsks::model(step.target), inputs: step.inputs };
         Self { steps: sequence.steps.into_iter().map(step).collect(), outputs: sequence.outputs }
     }
 }

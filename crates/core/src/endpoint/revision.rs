@@ -7,15 +7,18 @@ use std::{collections::BTreeMap, fmt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use super::{
+    declaration::LogMode,
+    graph::{Graph, StepAsks},
+    overrule::Override,
+    route::{Assignment, Route, RouteKind},
+    target::Target,
+};
 use crate::{
     Digest, canonical,
-    composition::{Asked, Graph, Source, StepSpec},
     name::{EndpointName, ProjectName},
-    overrule::Override,
     policy::Role,
-    route::{Assignment, Route, RouteKind},
     signature::Signature,
-    target::Target,
 };
 
 /// The version of the stored format that is written.
@@ -26,41 +29,6 @@ pub mod arm {
     pub const SINGLE: &str = "single";
     pub const STABLE: &str = "stable";
     pub const CANARY: &str = "canary";
-}
-
-/// What a prediction's answer waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LogMode {
-    /// Answered only after the record is on disk.
-    #[default]
-    Durable,
-    /// Answered at once; a crash may lose the last moments, and what is lost is counted.
-    Fast,
-    Off,
-}
-
-/// What people declare of an endpoint: `[endpoint.<name>]` of `stemma.toml`, or the arguments of a command.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EndpointSpec {
-    #[serde(default, rename = "step")]
-    pub steps: Vec<StepSpec>,
-    /// Output of the endpoint → where it comes from; empty: the outputs of the last step.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub outputs: BTreeMap<String, Source>,
-    #[serde(default, rename = "override", skip_serializing_if = "BTreeMap::is_empty")]
-    pub overrides: BTreeMap<String, Override>,
-    #[serde(default)]
-    pub log: LogMode,
-}
-
-impl EndpointSpec {
-    /// One model, as in `credit-score@champion`.
-    pub fn of_one(model: String, log: LogMode) -> Self {
-        let name = model.split('@').next().unwrap_or(&model).to_owned();
-        Self { steps: vec![StepSpec { name, model, inputs: BTreeMap::new() }], log, ..Self::default() }
-    }
 }
 
 /// One way to answer.
@@ -190,7 +158,7 @@ impl Revision {
     pub fn beyond_this_program(&self) -> Vec<String> {
         let mut beyond = Vec::new();
         for (arm, step) in self.arms.iter().flat_map(|arm| arm.graph.steps.iter().map(move |step| (arm, step))) {
-            if !matches!(step.asks, Asked::Model { .. }) {
+            if !matches!(step.asks, StepAsks::Model { .. }) {
                 beyond.push(format!(
                     "arm `{}`, step `{}` asks {}; only models can be asked",
                     arm.name, step.name, step.asks
@@ -288,7 +256,7 @@ pub fn standing(activated: &[u32]) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{composition::LetIn, event::Event};
+    use crate::{endpoint::graph::LetIn, event::Event};
 
     #[test]
     fn what_was_abandoned_is_not_gone_back_to() {
@@ -347,7 +315,7 @@ mod tests {
         assert!(ended(Some(&swapped)).is_some());
         assert_eq!(ended(Some(&canary(50.0))), None);
         let mut let_in = canary(50.0);
-        let Asked::Model { let_in: by, .. } = &mut let_in.arms[1].graph.steps[0].asks else { panic!("a model") };
+        let StepAsks::Model { let_in: by, .. } = &mut let_in.arms[1].graph.steps[0].asks else { panic!("a model") };
         *by = Some(LetIn { policy: Digest::of(b"policy"), promotion: Some(17) });
         assert_eq!(ended(Some(&let_in)), None, "the same versions, under another policy");
         assert_eq!(single(graph("old")).canary_ended_by(None), None);
@@ -356,12 +324,12 @@ mod tests {
     /// As version 1 wrote them, and where its rule sent `customer-0` to `customer-63`.
     const STORED: [(&str, &str, &str); 2] = [
         (
-            include_str!("../tests/data/revision-v1-single.json"),
+            include_str!("../../tests/data/revision-v1-single.json"),
             "b3:b37970853c5b6f007c9fce1f4fcc2e40e0591375755bd2b88b9266e1eaa30fd5",
             "ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss",
         ),
         (
-            include_str!("../tests/data/revision-v1-canary.json"),
+            include_str!("../../tests/data/revision-v1-canary.json"),
             "b3:33d28e48d71c96bc39db9e7e50b30b4119edc92c8c5afcc78e8ca5bc9e6e0092",
             "ssssssssssssssssssscsssssssssscscssssssssssscsssscssssssssssssss",
         ),
@@ -392,12 +360,12 @@ mod tests {
 
     /// With everything that the format can say.
     fn whole() -> Revision {
-        serde_json::from_str(include_str!("../tests/data/revision-v2.json")).unwrap()
+        serde_json::from_str(include_str!("../../tests/data/revision-v2.json")).unwrap()
     }
 
     #[test]
     fn the_format_of_revisions_is_frozen() {
-        let stored = include_str!("../tests/data/revision-v2.json");
+        let stored = include_str!("../../tests/data/revision-v2.json");
         let value: serde_json::Value = serde_json::from_str(stored).unwrap();
         assert_eq!(serde_json::to_value(whole()).unwrap(), value);
         assert_eq!(canonical::digest(&whole()).unwrap().0, canonical::digest(&value).unwrap().0);
