@@ -14,6 +14,7 @@ mod lineage;
 mod numbers;
 mod promotion;
 mod purge;
+mod refusals;
 mod reproduction;
 mod serving;
 mod validate;
