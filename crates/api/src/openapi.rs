@@ -105,6 +105,23 @@ fn content(form: Form, generator: &mut SchemaGenerator) -> Option<Value> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn every_list_has_pages() {
+        let (document, mut lists) = (document(), 0);
+        for act in acts::all() {
+            let operation = &document["paths"][act.pattern][act.method.as_str().to_ascii_lowercase()];
+            let answer = &operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
+            let name = answer.as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+            let has_more = !document["components"]["schemas"][name]["properties"]["next"].is_null();
+            let asks =
+                |wanted: &str| operation["parameters"].as_array().unwrap().iter().any(|one| one["name"] == wanted);
+            let is_read = act.method == http::Method::GET;
+            assert_eq!(has_more && is_read, asks("cursor") && asks("limit"), "{} {}", act.method, act.pattern);
+            lists += usize::from(has_more && is_read);
+        }
+        assert_eq!(lists, 11);
+    }
+
     /// What clients were told. `INSTA_UPDATE=always` writes it anew; the difference is what clients will notice.
     #[test]
     fn the_api_is_described_as_before() {

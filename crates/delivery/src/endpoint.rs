@@ -1,6 +1,6 @@
 //! Endpoints, as they are shown: what answers, how, and what somebody should look at.
 
-use stemma_api::types::{ArmStatus, DeployedRevision, EndpointDetail, EndpointStats, PredictionSummary};
+use stemma_api::types::{ArmStatus, DeployedRevision, EndpointDetail, EndpointStats, Page, PredictionSummary};
 use stemma_core::{
     Problem,
     endpoint::{
@@ -17,25 +17,38 @@ use crate::{Delivery, problem::log_problem};
 
 /// Predictions listed on an endpoint's page.
 const RECENT: usize = 20;
+/// Revisions that each endpoint of a list is shown with.
+pub(crate) const REVISIONS: u32 = 100;
 
 impl Delivery {
-    pub async fn endpoints(&self, caller: &Caller, project: &ProjectName) -> Result<Vec<EndpointDetail>, Problem> {
-        let mut details = Vec::new();
-        for name in self.known().endpoint_names(project).await? {
-            details.push(self.endpoint(caller, project, &name).await?);
+    /// Endpoints of a project, oldest first.
+    pub async fn endpoints(
+        &self,
+        caller: &Caller,
+        project: &ProjectName,
+        cursor: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<EndpointDetail>, Problem> {
+        let page = self.known().page_of_endpoint_names(project, cursor, limit).await?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for name in page.items {
+            items.push(self.endpoint(caller, project, &name, None, REVISIONS).await?);
         }
-        Ok(details)
+        Ok(Page { items, next: page.next })
     }
 
+    /// An endpoint with a page of its revisions, newest first.
     pub async fn endpoint(
         &self,
         caller: &Caller,
         project: &ProjectName,
         endpoint: &EndpointName,
+        cursor: Option<u32>,
+        limit: u32,
     ) -> Result<EndpointDetail, Problem> {
         let found = self.known().found_endpoint(project, endpoint).await?;
         let live = self.known().live_revision_if_any(endpoint).await?;
-        let mut revisions = self.known().newest_revisions(endpoint).await?;
+        let Page { items: mut revisions, next } = self.known().page_of_revisions(endpoint, cursor, limit).await?;
         let is_listed = |live: &DeployedRevision| {
             revisions.iter().any(|one: &DeployedRevision| one.revision.number == live.revision.number)
         };
@@ -53,6 +66,7 @@ impl Delivery {
             project: project.clone(),
             endpoint: endpoint.clone(),
             revisions,
+            next,
             live: live.as_ref().map(|live| live.revision.number),
             taken_down: self.known().taken_down(endpoint).await?,
             arms: live.as_ref().map(|live| self.arms(&live.revision)).unwrap_or_default(),

@@ -9,7 +9,7 @@ use stemma_core::{
 };
 use stemma_engine::Caller;
 
-use crate::{Delivery, publish::republish_routes, revision::keeps_canary};
+use crate::{Delivery, endpoint::REVISIONS, publish::republish_routes, revision::keeps_canary};
 
 /// Longest reason, in bytes: every caller is told.
 const REASON_BYTES_MAX: usize = 1000;
@@ -27,7 +27,7 @@ impl Delivery {
         check_reason(&undeploy.reason)?;
         self.engine().change(caller, request, || self.undeploy_events(project, endpoint, &undeploy)).await?;
         republish_routes(self).await?;
-        self.endpoint(caller, project, endpoint).await
+        self.endpoint(caller, project, endpoint, None, REVISIONS).await
     }
 
     async fn undeploy_events(

@@ -51,21 +51,16 @@ async fn signing_key(layout: &Layout, view: &LedgerAtRest) -> Check {
 
 impl Known {
     pub async fn audit_events(&self, after: u64, limit: u32) -> Result<Page<AuditEvent>, Problem> {
-        let rows = self.ledger().events(after, limit).await.map_err(ledger_problem)?;
-        let next = (rows.len() == limit as usize).then(|| rows.last().map(|row| row.seq.to_string())).flatten();
-        let items = rows
-            .into_iter()
-            .map(|row| AuditEvent {
-                seq: row.seq,
-                time: row.time,
-                actor: row.actor.principal,
-                auth: row.actor.auth,
-                kind: row.event.kind().to_owned(),
-                subject: row.event.subject(),
-                request: row.request,
-                event: row.event,
-            })
-            .collect();
-        Ok(Page { items, next })
+        let rows = self.ledger().events(after, limit + 1).await.map_err(ledger_problem)?;
+        Ok(Page::of(rows, limit, |last| last.seq).map(|row| AuditEvent {
+            seq: row.seq,
+            time: row.time,
+            actor: row.actor.principal,
+            auth: row.actor.auth,
+            kind: row.event.kind().to_owned(),
+            subject: row.event.subject(),
+            request: row.request,
+            event: row.event,
+        }))
     }
 }

@@ -128,16 +128,28 @@ impl Reading {
         wheres: &str,
         values: &[Value],
     ) -> Result<Vec<Row>, LedgerError> {
-        let sql = format!(
-            "SELECT {columns}, {FACT} FROM {table} t JOIN event ON event.seq = t.from_seq \
-             WHERE {wheres} ORDER BY t.from_seq LIMIT {}",
-            ROWS_MAX + 1
-        );
-        let rows = self.session.rows(&sql, values).await?;
+        let rows = self.facts_page(columns, table, wheres, "t.from_seq", ROWS_MAX + 1, values).await?;
         if rows.len() > ROWS_MAX {
             return Err(LedgerError::TooMany(ROWS_MAX));
         }
         Ok(rows)
+    }
+
+    /// The first of them in an order of their own.
+    pub async fn facts_page(
+        &mut self,
+        columns: &str,
+        table: &str,
+        wheres: &str,
+        order: &str,
+        limit: usize,
+        values: &[Value],
+    ) -> Result<Vec<Row>, LedgerError> {
+        let sql = format!(
+            "SELECT {columns}, {FACT} FROM {table} t JOIN event ON event.seq = t.from_seq \
+             WHERE {wheres} ORDER BY {order} LIMIT {limit}"
+        );
+        self.session.rows(&sql, values).await
     }
 
     /// Facts of which the body says all.

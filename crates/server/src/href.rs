@@ -25,9 +25,10 @@ declare! {
     FRONT: GET /"" => Text, Read in Somewhere, Ordinary, "leads to a project";
     OVERVIEW: GET /projects/{project: ProjectName} => Text,
         Read in Project, Ordinary, "endpoints, models and newest runs";
-    MODELS: GET /projects/{project: ProjectName}/models ? Paging<ModelName> => Text,
+    MODELS: GET /projects/{project: ProjectName}/models ? Paging<u64, 100> => Text,
         Read in Project, Ordinary, "all models";
-    MODEL: GET /projects/{project: ProjectName}/models/{model: ModelName} => Text, Read in Project, Ordinary, "a model";
+    MODEL: GET /projects/{project: ProjectName}/models/{model: ModelName} ? Paging<u64, 100> => Text,
+        Read in Project, Ordinary, "a model";
     VERSION: GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String} => Text,
         Read in Project, Ordinary, "a model version";
     COMPARE: GET /projects/{project: ProjectName}/compare ? Sides => Text,
@@ -36,11 +37,11 @@ declare! {
     RUN: GET /projects/{project: ProjectName}/runs/{run: RunId} => Text, Read in Project, Ordinary, "a run";
     LINEAGE: GET /projects/{project: ProjectName}/lineage ? AskLineage => Text,
         Read in Project, Heavy, "what a thing was made from, and what depends on it";
-    DATASETS: GET /projects/{project: ProjectName}/datasets ? Paging<DatasetName> => Text,
+    DATASETS: GET /projects/{project: ProjectName}/datasets ? Paging<DatasetName, 100> => Text,
         Read in Project, Ordinary, "datasets";
-    ENDPOINTS: GET /projects/{project: ProjectName}/endpoints ? Paging<EndpointName> => Text,
+    ENDPOINTS: GET /projects/{project: ProjectName}/endpoints ? Paging<u64, 100> => Text,
         Read in Project, Ordinary, "endpoints";
-    ENDPOINT: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} => Text,
+    ENDPOINT: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} ? Paging<u32, 100> => Text,
         Read in Project, Ordinary, "an endpoint";
     PREDICTION: GET /predictions/{prediction: PredictionId} => Text,
         ReadPredictions in Somewhere, Heavy, "why a prediction is what it is";
@@ -114,10 +115,8 @@ pub fn event(seq: &u64) -> String {
 }
 
 /// The next page of a list that is at this address.
-pub fn next(mut list: String, cursor: &str) -> String {
-    list.push_str("?cursor=");
-    list.push_str(&percent_encode(cursor));
-    list
+pub fn next(list: impl Display, cursor: &str) -> String {
+    format!("{list}?cursor={}", percent_encode(cursor))
 }
 
 /// Content as a file; no page, but what pages link to.

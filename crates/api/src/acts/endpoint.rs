@@ -1,13 +1,16 @@
 //! Endpoints and their deployment revisions.
 
-use stemma_core::name::{EndpointName, ProjectName};
+use stemma_core::{
+    Problem,
+    name::{EndpointName, ProjectName},
+};
 
-use crate::types::*;
+use crate::{Client, act::Nothing, types::*};
 
 acts! {
-    LIST as endpoints: GET /projects/{project: ProjectName}/endpoints ? Paging<EndpointName> => Page<EndpointDetail>,
+    LIST as endpoints: GET /projects/{project: ProjectName}/endpoints ? Paging<u64, 100> => Page<EndpointDetail>,
         Read in Project, Ordinary, "all endpoints";
-    SHOW as endpoint: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} => EndpointDetail,
+    SHOW: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} ? Paging<u32, 100> => EndpointDetail,
         Read in Project, Ordinary, "an endpoint with its revisions";
     DEPLOY as deploy: POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/revisions,
         Deploy => DeployedRevision,
@@ -24,4 +27,33 @@ acts! {
     UNDEPLOY as undeploy: POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/undeploy,
         Undeploy => EndpointDetail,
         Deploy in Project, Ordinary, "take an endpoint down";
+}
+
+impl Client {
+    /// An endpoint with its newest revisions and the live one.
+    pub async fn endpoint(&self, project: &ProjectName, endpoint: &EndpointName) -> Result<EndpointDetail, Problem> {
+        self.call(&SHOW, (project, endpoint), &Paging::default(), &Nothing).await
+    }
+
+    /// An endpoint with all its revisions.
+    pub async fn whole_endpoint(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+    ) -> Result<EndpointDetail, Problem> {
+        let mut paging = Paging::default();
+        let mut whole = self.call(&SHOW, (project, endpoint), &paging, &Nothing).await?;
+        while let Some(next) = whole.next.take() {
+            paging.go_on(&next)?;
+            let more = self.call(&SHOW, (project, endpoint), &paging, &Nothing).await?;
+            // the live one is on every page
+            whole
+                .revisions
+                .retain(|one| more.revisions.iter().all(|other| other.revision.number != one.revision.number));
+            whole.revisions.extend(more.revisions);
+            whole.next = more.next;
+        }
+        whole.revisions.sort_by_key(|one| std::cmp::Reverse(one.revision.number));
+        Ok(whole)
+    }
 }

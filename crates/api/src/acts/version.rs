@@ -1,10 +1,7 @@
 //! Versions of models, and everything on their way to production. Where a path names a version, it is a number, an alias
 //! or a stage.
 
-use stemma_core::{
-    id::EvidenceId,
-    name::{ModelName, ProjectName},
-};
+use stemma_core::name::{ModelName, ProjectName};
 
 use crate::types::*;
 
@@ -38,7 +35,7 @@ acts! {
         Promote in Project, Ordinary, "move a version to a stage";
     REPRODUCTIONS as reproductions:
         GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/reproductions
-        ? Paging<EvidenceId> => Page<Reproduced>,
+        ? Paging<u64> => Page<Reproduced>,
         Read in Project, Ordinary, "how equal a version came out when it was trained again";
     /// Records how equal a version came out when it was trained again.
     REPRODUCE as record_reproduction:

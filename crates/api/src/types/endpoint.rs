@@ -44,8 +44,11 @@ impl EndpointDetail {
 pub struct EndpointDetail {
     pub project: ProjectName,
     pub endpoint: EndpointName,
-    /// The newest hundred, newest first, and the live one.
+    /// A page of them, newest first, and the live one.
     pub revisions: Vec<DeployedRevision>,
+    /// Where the next page of revisions begins; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// Number of the revision that answers; absent if the endpoint was taken down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<u32>,

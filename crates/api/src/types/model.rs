@@ -25,9 +25,12 @@ pub struct ModelSummary {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelDetail {
     pub summary: ModelSummary,
-    /// Newest first.
+    /// A page of them, newest first.
     pub versions: Vec<ModelVersion>,
+    /// Where the next page of versions begins; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     pub policy: ModelPolicy,
-    /// Primary metric of each evaluated version, by number.
+    /// Primary metric of each evaluated version of the page, by number.
     pub primary: BTreeMap<String, f64>,
 }

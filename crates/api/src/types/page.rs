@@ -34,26 +34,23 @@ impl<T> Page<T> {
         Self { items, next }
     }
 
+    /// The same page of what its items become.
+    pub fn map<U>(self, become_other: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(become_other).collect(), next: self.next }
+    }
+
     /// A whole list, asked for page by page.
-    pub async fn all<K: FromStr, const DEFAULT: u32>(
+    pub async fn all<K: FromStr + PartialEq, const DEFAULT: u32>(
         ask: impl AsyncFn(&Paging<K, DEFAULT>) -> Result<Self, Problem>,
     ) -> Result<Self, Problem> {
-        let not_a_cursor = |next: &str| {
-            Problem::new(ErrorKind::Internal, format!("the server's list goes on at `{next}`, which is nowhere"))
-                .hint("is it a Stemma server, and of this version?")
-        };
-        let mut paging = Paging::new(None, LIMIT_MAX);
-        let (mut items, mut last) = (Vec::new(), None);
+        let (mut paging, mut items) = (Paging::new(None, LIMIT_MAX), Vec::new());
         loop {
             let page = ask(&paging).await?;
             items.extend(page.items);
-            let Some(next) = page.next else { return Ok(Self { items, next: None }) };
-            // a list that goes on where it was would go on for ever
-            if last.as_ref() == Some(&next) {
-                return Err(not_a_cursor(&next));
+            match page.next {
+                Some(next) => paging.go_on(&next)?,
+                None => return Ok(Self { items, next: None }),
             }
-            paging.cursor = Some(next.parse().map_err(|_| not_a_cursor(&next))?);
-            last = Some(next);
         }
     }
 }
@@ -74,6 +71,19 @@ pub struct Paging<K, const DEFAULT: u32 = LIMIT_MAX> {
 impl<K, const DEFAULT: u32> Paging<K, DEFAULT> {
     pub fn new(cursor: Option<K>, limit: u32) -> Self {
         Self { cursor, limit: Limit(limit.clamp(1, LIMIT_MAX)) }
+    }
+
+    /// Moves on to the page that the last one named. One that was asked for before would be asked for for ever.
+    pub fn go_on(&mut self, next: &str) -> Result<(), Problem>
+    where
+        K: FromStr + PartialEq,
+    {
+        let further = next.parse().ok().filter(|next| self.cursor.as_ref() != Some(next));
+        self.cursor = Some(further.ok_or_else(|| {
+            Problem::new(ErrorKind::Internal, format!("the server's list goes on at `{next}`, which is nowhere"))
+                .hint("is it a Stemma server, and of this version?")
+        })?);
+        Ok(())
     }
 }
 

@@ -43,7 +43,7 @@ async fn two_versions_are_compared_from_their_data_to_their_answers() {
 async fn without_an_evaluation_there_is_no_preference_and_it_says_why() {
     let world = World::new().await;
     two(&world, ["table_boosting", "table_dropped"]).await;
-    let versions = world.known().model(&project(), &world.model).await.unwrap().versions;
+    let versions = world.known().model(&project(), &world.model, None, 100).await.unwrap().versions;
     let newest = versions[0].name();
     let found = world.engine().compare_versions(&project(), "score@1.0.0", &newest).await.unwrap();
     assert!(found.performance.is_some());

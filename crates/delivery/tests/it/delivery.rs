@@ -132,7 +132,7 @@ async fn steps_and_overrides_that_do_not_fit_are_refused_at_deploy() {
     let cap = json!({ "cap": { "output": "risks", "max": 1, "owner": "risk", "reason": "appetite" } });
     let refused = deploy(&world, sequence("first.output_probability[0]", cap)).await.unwrap_err();
     assert!(refused.missing[0].contains("did you mean `risk`"), "{refused:?}");
-    assert!(world.delivery.endpoint(&world.owner, &project(), &decision()).await.is_err());
+    assert!(world.delivery.endpoint(&world.owner, &project(), &decision(), None, 100).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +141,7 @@ async fn an_expired_override_is_an_alarm() {
     let cap =
         json!({ "cap": { "output": "risk", "max": 0.0, "owner": "rosa", "reason": "x", "expires": "2020-01-01" } });
     deploy(&world, sequence("first.output_probability[0]", cap)).await.unwrap();
-    let detail = world.delivery.endpoint(&world.owner, &project(), &decision()).await.unwrap();
+    let detail = world.delivery.endpoint(&world.owner, &project(), &decision(), None, 100).await.unwrap();
     assert!(detail.alarms[0].contains("override `cap` expired") && detail.alarms[0].contains("rosa"), "{detail:?}");
     let answer = ask(&world, 30.0).await;
     let why = world.delivery.why(&world.owner, &id(&answer)).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_canary_needs_approval_and_takes_over_only_when_it_was_promoted() {
     assert_eq!((&answer["parameters"]["variant"], &answer["model_version"]), (&json!("canary"), &json!("1.0.1")));
     let replay = world.delivery.replay(&world.owner, &id(&answer)).await.unwrap();
     assert!(replay.same_bits, "{replay:?}");
-    let detail = world.delivery.endpoint(&world.owner, &project(), &decision()).await.unwrap();
+    let detail = world.delivery.endpoint(&world.owner, &project(), &decision(), None, 100).await.unwrap();
     assert_eq!((detail.arms[1].variant.as_str(), detail.arms[1].answered), ("canary", 1));
     let refused = roll_out(&world, RolloutAct::Promote).await.unwrap_err();
     assert!(refused.message.contains("score@1.0.1 is in development, not in production"), "{refused:?}");
@@ -187,7 +187,7 @@ async fn going_back_moves_one_pointer_and_never_to_what_was_abandoned() {
     assert_eq!(roll_back(&world, Some(2)).await.unwrap(), 2);
     assert!(roll_back(&world, Some(2)).await.unwrap_err().message.contains("answers already"));
     assert!(roll_back(&world, Some(9)).await.is_err());
-    let detail = world.delivery.endpoint(&world.owner, &project(), &decision()).await.unwrap();
+    let detail = world.delivery.endpoint(&world.owner, &project(), &decision(), None, 100).await.unwrap();
     assert_eq!((detail.live, detail.revisions.len()), (Some(2), 3));
     assert_eq!(world.delivery.audit_verify().await.first_bad, None);
 }
@@ -262,7 +262,7 @@ async fn an_endpoint_is_taken_down_and_deployed_again() {
 
     assert_eq!(deploy(&world, Deploy::of_model("score@champion")).await.unwrap(), 3);
     assert_eq!(ask(&world, 30.0).await["model_version"], "1.0.0");
-    let detail = world.delivery.endpoint(&world.owner, &project(), &decision()).await.unwrap();
+    let detail = world.delivery.endpoint(&world.owner, &project(), &decision(), None, 100).await.unwrap();
     assert_eq!((detail.live, detail.taken_down), (Some(3), None));
     // not behind the time when nothing answered, unless somebody says so
     assert!(roll_back(&world, None).await.unwrap_err().message.contains("no revision to go back to"));
@@ -316,4 +316,49 @@ async fn a_retried_request_gets_the_answer_of_the_first() {
     assert_eq!(first, again);
     let other = world.engine().promote(&world.reviewer, request, &project(), &world.model, version, promote()).await;
     assert!(other.unwrap_err().message.contains("used by somebody else"));
+}
+
+#[tokio::test]
+async fn lists_are_the_same_page_by_page_and_whole() {
+    let world = two_versions().await;
+    let (known, delivery, owner, project) = (world.known(), &world.delivery, &world.owner, project());
+    for _ in 0..5 {
+        deploy(&world, Deploy::of_model("score@1.0.0")).await.unwrap();
+    }
+    roll_back(&world, Some(1)).await.unwrap();
+
+    let (mut numbers, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = delivery.endpoint(owner, &project, &decision(), cursor, 2).await.unwrap();
+        let (of_page, live): (Vec<_>, Vec<_>) = page.revisions.iter().partition(|one| one.revision.number != 1);
+        // what answers is on every page
+        assert!(of_page.len() <= 2 && live.len() == 1 && page.live_revision() == Some(live[0]));
+        numbers.extend(of_page.iter().map(|one| one.revision.number));
+        let Some(next) = page.next else { break };
+        cursor = Some(next.parse().unwrap());
+    }
+    assert_eq!(numbers, [5, 4, 3, 2]);
+
+    let whole = known.model(&project, &world.model, None, 100).await.unwrap();
+    assert!(whole.next.is_none() && whole.versions.len() == 2 && whole.primary.len() == 2);
+    let first = known.model(&project, &world.model, None, 1).await.unwrap();
+    let behind = first.next.map(|next| next.parse().unwrap());
+    let second = known.model(&project, &world.model, behind, 1).await.unwrap();
+    assert_eq!((&first.versions, &second.versions), (&whole.versions[..1].to_vec(), &whole.versions[1..].to_vec()));
+    assert_eq!((first.primary.len(), second.primary.len(), second.next), (1, 1, None));
+
+    for name in ["other", "third"] {
+        let deploy = Deploy::of_model("score@1.0.0");
+        delivery.deploy(owner, RequestId::generate(), &project, &name.parse().unwrap(), deploy).await.unwrap();
+    }
+    let (mut names, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = delivery.endpoints(owner, &project, cursor, 1).await.unwrap();
+        names.extend(page.items.iter().map(|one| one.endpoint.to_string()));
+        let Some(next) = page.next else { break };
+        cursor = Some(next.parse().unwrap());
+    }
+    assert_eq!(names, ["decision", "other", "third"]);
+    let models = known.page_of_models(&project, None, 1).await.unwrap();
+    assert_eq!((models.items, models.next), (known.models(&project).await.unwrap(), None));
 }

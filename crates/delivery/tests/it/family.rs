@@ -91,7 +91,7 @@ fn has(lineage: &Lineage, key: &str) -> bool {
 async fn every_version_goes_back_to_every_source_and_every_source_leads_to_every_version() {
     let flights = built(Differently::default()).await;
     let world = &flights.world;
-    let newest = world.known().model(&project(), &world.model).await.unwrap().versions[0].name();
+    let newest = world.known().model(&project(), &world.model, None, 100).await.unwrap().versions[0].name();
     let above = flights.above(&newest).await;
     assert_eq!(above.reasons, Vec::<String>::new());
     assert!(above.tree.complete);
@@ -116,8 +116,13 @@ async fn what_was_not_seen_is_a_reason() {
         (Differently { outside: Some("two"), ..Differently::default() }, "no run is known that made"),
     ] {
         let project = built(differently).await;
-        let versions =
-            project.world.known().model(&crate::world::project(), &project.world.model).await.unwrap().versions;
+        let versions = project
+            .world
+            .known()
+            .model(&crate::world::project(), &project.world.model, None, 100)
+            .await
+            .unwrap()
+            .versions;
         let above = project.above(&versions[0].name()).await;
         assert!(!above.tree.complete, "{reason}");
         let [only] = above.reasons.as_slice() else { panic!("{reason}: {:?}", above.reasons) };

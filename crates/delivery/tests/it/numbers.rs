@@ -99,5 +99,5 @@ async fn a_line_is_measured_on_the_data_of_today() {
     let (number, reason) = told(&version);
     assert_eq!(number, "1.1.1", "it goes on from the highest number of its line");
     assert!(reason.contains(" against 1.0.0 on test@2, shown to be worse"), "{reason}");
-    assert_eq!(world.known().model(&project(), &world.model).await.unwrap().versions.len(), 3);
+    assert_eq!(world.known().model(&project(), &world.model, None, 100).await.unwrap().versions.len(), 3);
 }

@@ -115,7 +115,7 @@ async fn what_was_found_is_evidence_of_the_version() {
     let other = RecordReproduction { environment: vec![installed], ..record(&[None]) };
     assert_eq!(reproduce(&world, other).await.unwrap().report.level, None);
 
-    let all = world.known().reproductions(&project(), &world.model, "1.0.0").await.unwrap().items;
+    let all = world.known().reproductions(&project(), &world.model, "1.0.0", None, 20).await.unwrap().items;
     assert_eq!((all.len(), all.last().unwrap()), (3, &found));
     let version = world.known().version(&project(), &world.model, "1.0.0").await.unwrap();
     let evidence: Vec<_> =

@@ -1,8 +1,6 @@
 //! Datasets.
 
-use std::collections::BTreeMap;
-
-use stemma_api::types::DatasetVersion;
+use stemma_api::types::{DatasetVersion, Page};
 use stemma_core::{
     Digest, Problem,
     at::{self, At},
@@ -17,6 +15,22 @@ use super::sources::{Known, fact};
 use crate::problem::ledger_problem;
 
 impl Known {
+    /// Versions of a dataset, the highest number first.
+    pub async fn page_of_dataset_versions(
+        &self,
+        project: &ProjectName,
+        dataset: &DatasetName,
+        cursor: Option<u32>,
+        limit: u32,
+    ) -> Result<Page<DatasetVersion>, Problem> {
+        let rows = self.facts().dataset_versions_below(project, dataset, cursor, limit as usize + 1).await;
+        let versions: Vec<DatasetVersion> = rows.map_err(ledger_problem)?.into_iter().map(dataset_version).collect();
+        if versions.is_empty() && cursor.is_none() {
+            return Err(self.no_dataset(project, dataset.as_str()).await?);
+        }
+        Ok(Page::of(versions, limit, |last| last.number))
+    }
+
     pub async fn dataset_versions(
         &self,
         project: &ProjectName,
@@ -83,11 +97,22 @@ impl Known {
 
     /// The newest version of every dataset, by name.
     pub async fn datasets(&self, project: &ProjectName) -> Result<Vec<DatasetVersion>, Problem> {
-        let mut newest: BTreeMap<DatasetName, DatasetVersion> = BTreeMap::new();
-        for version in self.all_dataset_versions(project).await? {
-            newest.insert(version.dataset.clone(), version);
-        }
-        Ok(newest.into_values().collect())
+        let rows = self.facts().newest_dataset_versions(project).await.map_err(ledger_problem)?;
+        let mut newest: Vec<DatasetVersion> = rows.into_iter().map(dataset_version).collect();
+        newest.sort_by(|a, b| a.dataset.cmp(&b.dataset));
+        Ok(newest)
+    }
+
+    /// A page of them. People name datasets, so there are few enough to order here, where all databases order alike.
+    pub async fn page_of_datasets(
+        &self,
+        project: &ProjectName,
+        cursor: Option<DatasetName>,
+        limit: u32,
+    ) -> Result<Page<DatasetVersion>, Problem> {
+        let all = self.datasets(project).await?.into_iter();
+        let behind = all.filter(|one| cursor.as_ref().is_none_or(|cursor| one.dataset > *cursor)).collect();
+        Ok(Page::of(behind, limit, |last| last.dataset.clone()))
     }
 
     pub async fn all_dataset_versions(&self, project: &ProjectName) -> Result<Vec<DatasetVersion>, Problem> {

@@ -1,6 +1,6 @@
 //! Endpoints and their revisions.
 
-use stemma_api::types::{DeployedRevision, Fact, ModelVersion, TakenDown};
+use stemma_api::types::{DeployedRevision, Fact, ModelVersion, Page, TakenDown};
 use stemma_core::{
     ErrorKind, Problem,
     endpoint::prediction::PredictionRecord,
@@ -12,9 +12,6 @@ use stemma_ledger::{Recorded, RevisionRow};
 
 use super::sources::{Known, fact};
 use crate::problem::ledger_problem;
-
-/// Revisions that an endpoint is shown with.
-const REVISIONS_MAX: u32 = 100;
 
 /// What is known of an endpoint beside its revisions.
 pub struct FoundEndpoint {
@@ -60,6 +57,18 @@ impl Known {
         }))
     }
 
+    /// Endpoints of a project, oldest first. A home has at most 65536, so their names are read at once.
+    pub async fn page_of_endpoint_names(
+        &self,
+        project: &ProjectName,
+        cursor: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<EndpointName>, Problem> {
+        let rows = self.facts().endpoints(project).await.map_err(ledger_problem)?.into_iter();
+        let behind = rows.filter(|row| cursor.is_none_or(|cursor| row.fact.seq > cursor)).collect();
+        Ok(Page::of(behind, limit, |last| last.fact.seq).map(|row| row.value.endpoint))
+    }
+
     pub async fn endpoint_names(&self, project: &ProjectName) -> Result<Vec<EndpointName>, Problem> {
         let rows = self.facts().endpoints(project).await.map_err(ledger_problem)?;
         Ok(rows.into_iter().map(|row| row.value.endpoint).collect())
@@ -75,10 +84,16 @@ impl Known {
         next.ok_or_else(|| Problem::invalid("this home has 65536 endpoints; there is no number for another"))
     }
 
-    /// The newest revisions of an endpoint, newest first.
-    pub async fn newest_revisions(&self, endpoint: &EndpointName) -> Result<Vec<DeployedRevision>, Problem> {
-        let rows = self.facts().newest_revisions(endpoint, REVISIONS_MAX).await.map_err(ledger_problem)?;
-        Ok(rows.into_iter().rev().map(deployed).collect())
+    /// Revisions of an endpoint, newest first.
+    pub async fn page_of_revisions(
+        &self,
+        endpoint: &EndpointName,
+        cursor: Option<u32>,
+        limit: u32,
+    ) -> Result<Page<DeployedRevision>, Problem> {
+        let rows = self.facts().revisions_below(endpoint, cursor, limit as usize + 1).await.map_err(ledger_problem)?;
+        let revisions = rows.into_iter().map(deployed).collect();
+        Ok(Page::of(revisions, limit, |last: &DeployedRevision| last.revision.number))
     }
 
     pub async fn revision(&self, endpoint: &EndpointName, number: u32) -> Result<DeployedRevision, Problem> {

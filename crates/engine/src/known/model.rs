@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stemma_api::types::{Approval, Evidence, Fact, ModelSummary, ModelVersion, PolicyState, Promotion};
+use stemma_api::types::{Approval, Evidence, Fact, ModelSummary, ModelVersion, Page, PolicyState, Promotion};
 use stemma_core::{
     Digest, ErrorKind, Problem, canonical,
     endpoint::{graph::LetIn, target::Target},
@@ -22,13 +22,47 @@ use crate::problem::{internal, ledger_problem};
 const REPORT_BYTES_MAX: u64 = 64 << 20;
 
 impl Known {
+    /// All models of a project, oldest first.
     pub async fn models(&self, project: &ProjectName) -> Result<Vec<ModelSummary>, Problem> {
         let mut summaries = Vec::new();
         for row in self.facts().models(project).await.map_err(ledger_problem)? {
-            let versions = self.versions_if_any(project, &row.value).await?.unwrap_or_default();
-            summaries.push(summary(row.value, &versions, fact(row.fact)));
+            summaries.push(self.model_summary(project, row).await?);
         }
         Ok(summaries)
+    }
+
+    /// A page of them. People name models, so their names are read at once, and what each is only for the page.
+    pub async fn page_of_models(
+        &self,
+        project: &ProjectName,
+        cursor: Option<u64>,
+        limit: u32,
+    ) -> Result<Page<ModelSummary>, Problem> {
+        let rows = self.facts().models(project).await.map_err(ledger_problem)?.into_iter();
+        let behind = rows.filter(|row| cursor.is_none_or(|cursor| row.fact.seq > cursor)).collect();
+        let page = Page::of(behind, limit, |last: &Recorded<ModelName>| last.fact.seq);
+        let mut items = Vec::with_capacity(page.items.len());
+        for row in page.items {
+            items.push(self.model_summary(project, row).await?);
+        }
+        Ok(Page { items, next: page.next })
+    }
+
+    async fn model_summary(&self, project: &ProjectName, row: Recorded<ModelName>) -> Result<ModelSummary, Problem> {
+        let versions = self.versions_if_any(project, &row.value).await?.unwrap_or_default();
+        Ok(summary(row.value, &versions, fact(row.fact)))
+    }
+
+    pub async fn model_summary_if_any(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+    ) -> Result<Option<ModelSummary>, Problem> {
+        let rows = self.facts().models(project).await.map_err(ledger_problem)?;
+        match rows.into_iter().find(|row| row.value == *model) {
+            Some(row) => self.model_summary(project, row).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// All versions, oldest first; `None` if there is no such model.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use stemma_api::types::{Grant, Principal, Token};
+use stemma_api::types::{Grant, Page, Principal, Token};
 use stemma_core::Problem;
 use stemma_ledger::Recorded;
 
@@ -21,6 +21,21 @@ impl Known {
             added: fact(row.fact),
         };
         Ok(rows.into_iter().map(principal).collect())
+    }
+
+    /// A page of them, in the order in which they were added: these are people and their services, few enough to be read
+    /// at once.
+    pub async fn page_of_principals(&self, cursor: Option<u64>, limit: u32) -> Result<Page<Principal>, Problem> {
+        let all = self.principals().await?.into_iter();
+        let behind = all.filter(|one| cursor.is_none_or(|cursor| one.added.seq > cursor)).collect();
+        Ok(Page::of(behind, limit, |last| last.added.seq))
+    }
+
+    /// A page of tokens, in the order in which they were issued.
+    pub async fn page_of_tokens(&self, cursor: Option<u64>, limit: u32) -> Result<Page<Token>, Problem> {
+        let all = self.tokens().await?.into_iter();
+        let behind = all.filter(|one| cursor.is_none_or(|cursor| one.issued.seq > cursor)).collect();
+        Ok(Page::of(behind, limit, |last| last.issued.seq))
     }
 
     /// Tokens and roles as the ledger has them.

@@ -41,9 +41,8 @@ impl Known {
         before: Option<RunId>,
         limit: u32,
     ) -> Result<Page<RunSummary>, Problem> {
-        let records = self.run_records(project, before, limit).await?;
-        let next = (records.len() == limit as usize).then(|| records.last().map(|run| run.id.to_string())).flatten();
-        Ok(Page { items: records.iter().map(summary_of).collect(), next })
+        let records = self.run_records(project, before, limit + 1).await?;
+        Ok(Page::of(records, limit, |last| last.id).map(|record| summary_of(&record)))
     }
 
     pub async fn run(&self, project: &ProjectName, run: RunId) -> Result<RunDetail, Problem> {

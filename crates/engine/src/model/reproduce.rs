@@ -31,8 +31,6 @@ use crate::{
 
 /// Most trainings in one record.
 pub const TRAININGS_MAX: usize = 20;
-/// Reproductions that are shown of a version.
-const SHOWN_MAX: usize = 20;
 /// Longest stored report that is read.
 const REPORT_BYTES_MAX: u64 = 64 << 20;
 /// Most entries of each list in a record.
@@ -61,12 +59,16 @@ impl Known {
         project: &ProjectName,
         model: &ModelName,
         version: &str,
+        cursor: Option<u64>,
+        limit: u32,
     ) -> Result<Page<Reproduced>, Problem> {
         let version = find_version(self, project, model, version).await?;
-        let evidence = self.evidence(project, &version).await?;
-        let ours = |one: &&Evidence| one.kind == EvidenceKind::Reproduction && one.subject == version.digest;
-        let mut items = Vec::new();
-        for one in evidence.iter().rev().filter(ours).take(SHOWN_MAX) {
+        let evidence = self.evidence(project, &version).await?.into_iter().rev();
+        let ours = |one: &Evidence| one.kind == EvidenceKind::Reproduction && one.subject == version.digest;
+        let behind = evidence.filter(ours).filter(|one| cursor.is_none_or(|cursor| one.recorded.seq < cursor));
+        let page = Page::of(behind.collect(), limit, |last: &Evidence| last.recorded.seq);
+        let mut items = Vec::with_capacity(page.items.len());
+        for one in page.items {
             let bytes = self.read_content(one.report, REPORT_BYTES_MAX).await?;
             let report = serde_json::from_slice(&bytes).map_err(|error| {
                 Problem::new(ErrorKind::Corrupt, format!("a stored reproduction can't be read: {error}"))
@@ -74,7 +76,7 @@ impl Known {
             let (version, evidence, digest, passed) = (version.name(), one.evidence, one.report, one.passed);
             items.push(Reproduced { version, evidence, digest, passed, report });
         }
-        Ok(Page { items, next: None })
+        Ok(Page { items, next: page.next })
     }
 }
 

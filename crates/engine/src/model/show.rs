@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stemma_api::types::{ModelDetail, VersionDetail};
+use stemma_api::types::{ModelDetail, ModelVersion, Page, VersionDetail};
 use stemma_core::{
     Problem,
     name::{ModelName, ProjectName},
@@ -42,15 +42,23 @@ impl Known {
         })
     }
 
-    pub async fn model(&self, project: &ProjectName, model: &ModelName) -> Result<ModelDetail, Problem> {
-        // says what is near if there is no such model
-        if self.versions_if_any(project, model).await?.is_none() {
+    /// A model with a page of its versions, newest first.
+    pub async fn model(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        cursor: Option<u64>,
+        limit: u32,
+    ) -> Result<ModelDetail, Problem> {
+        let Some(summary) = self.model_summary_if_any(project, model).await? else {
+            // says what is near
             find_version(self, project, model, "newest").await?;
-        }
-        let summary = self.models(project).await?.into_iter().find(|one| one.model == *model);
-        let summary = summary.ok_or_else(|| Problem::not_found(format!("there is no model `{model}`")))?;
-        let mut versions = self.versions_if_any(project, model).await?.unwrap_or_default();
-        versions.reverse();
+            return Err(Problem::not_found(format!("there is no model `{model}`")));
+        };
+        // what is summed up was read whole
+        let newest_first = self.versions_if_any(project, model).await?.unwrap_or_default().into_iter().rev();
+        let behind = newest_first.filter(|one| cursor.is_none_or(|cursor| one.registered.seq < cursor)).collect();
+        let Page { items: versions, next } = Page::of(behind, limit, |last: &ModelVersion| last.registered.seq);
         let mut primary = BTreeMap::new();
         for version in &versions {
             let report = self.newest_evaluation_report(project, version).await?.filter(EvaluationReport::is_current);
@@ -58,6 +66,6 @@ impl Known {
                 primary.insert(version.number.to_string(), value);
             }
         }
-        Ok(ModelDetail { summary, versions, policy: self.policy_or_default(project, model).await?, primary })
+        Ok(ModelDetail { summary, versions, next, policy: self.policy_or_default(project, model).await?, primary })
     }
 }

@@ -39,6 +39,37 @@ impl View {
         self.read().await?.bodies("dataset_version", &key).await
     }
 
+    /// Some versions of a dataset, the highest number first: those below a number, if one is given.
+    pub async fn dataset_versions_below(
+        &self,
+        project: &ProjectName,
+        dataset: &DatasetName,
+        below: Option<u32>,
+        limit: usize,
+    ) -> Result<Vec<Recorded<DatasetVersionAdded>>, LedgerError> {
+        note("dataset_version", &[("project", text(project)), ("dataset", text(dataset))]);
+        let mut read = self.read().await?;
+        let wheres = format!("t.project = $1 AND t.dataset = $2 AND t.number < $3 AND {}", read.holds("t"));
+        let values = [text(project), text(dataset), Value::Int(below.map_or(i64::MAX, i64::from))];
+        bodies(&read.facts_page("t.body AS body", "dataset_version", &wheres, "t.number DESC", limit, &values).await?)
+    }
+
+    /// The version of each dataset of a project that was added last.
+    pub async fn newest_dataset_versions(
+        &self,
+        project: &ProjectName,
+    ) -> Result<Vec<Recorded<DatasetVersionAdded>>, LedgerError> {
+        note("dataset_version", &[("project", text(project))]);
+        let mut read = self.read().await?;
+        let wheres = format!(
+            "t.project = $1 AND {} AND NOT EXISTS (SELECT 1 FROM dataset_version newer WHERE newer.project = t.project \
+             AND newer.dataset = t.dataset AND newer.from_seq > t.from_seq AND {})",
+            read.holds("t"),
+            read.holds("newer")
+        );
+        bodies(&read.facts_where("t.body AS body", "dataset_version", &wheres, &[text(project)]).await?)
+    }
+
     pub async fn dataset_versions_of(
         &self,
         project: &ProjectName,

@@ -93,21 +93,19 @@ impl View {
         Ok(self.revisions_under(&key).await?.pop())
     }
 
-    /// The newest revisions of an endpoint, oldest first.
-    pub async fn newest_revisions(
+    /// Some revisions of an endpoint, newest first: those below a number, if one is given.
+    pub async fn revisions_below(
         &self,
         endpoint: &EndpointName,
-        limit: u32,
+        below: Option<u32>,
+        limit: usize,
     ) -> Result<Vec<Recorded<RevisionRow>>, LedgerError> {
         note("revision", &[("endpoint", text(endpoint))]);
         let mut read = self.read().await?;
-        let wheres = format!(
-            "t.endpoint = $1 AND {} AND t.number > (SELECT MAX(number) FROM revision r WHERE r.endpoint = $1 AND {}) - $2",
-            read.holds("t"),
-            read.was_made("r")
-        );
-        let values = [text(endpoint), Value::Int(i64::from(limit))];
-        read.facts_where(REVISION, "revision", &wheres, &values).await?.iter().map(revision).collect()
+        let wheres = format!("t.endpoint = $1 AND t.number < $2 AND {}", read.holds("t"));
+        let values = [text(endpoint), Value::Int(below.map_or(i64::MAX, i64::from))];
+        let rows = read.facts_page(REVISION, "revision", &wheres, "t.number DESC", limit, &values).await?;
+        rows.iter().map(revision).collect()
     }
 
     /// All revisions of an endpoint, oldest first.

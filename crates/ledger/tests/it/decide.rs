@@ -30,12 +30,14 @@ fn model(n: usize) -> ModelName {
 }
 
 /// What each way to read governed facts says, in words.
-const READS: [&str; 27] = [
+const READS: [&str; 29] = [
     "projects",
     "principals",
     "tokens",
     "dataset_versions",
     "dataset_versions of one",
+    "dataset_versions_below",
+    "newest_dataset_versions",
     "dataset_versions_of",
     "dataset_versions_with",
     "model_versions_with",
@@ -72,6 +74,29 @@ async fn read(view: &View, what: &str) -> String {
         "tokens" => format!("{:?}", view.tokens().await),
         "dataset_versions" => format!("{:?}", view.dataset_versions(&default, None).await),
         "dataset_versions of one" => format!("{:?}", view.dataset_versions(&default, Some(&dataset)).await),
+        "dataset_versions_below" => {
+            let (mut pages, mut page) =
+                (Vec::new(), view.dataset_versions_below(&default, &dataset, None, 2).await.unwrap());
+            while let Some(lowest) = page.last().map(|last| last.value.number) {
+                pages.extend(page);
+                page = view.dataset_versions_below(&default, &dataset, Some(lowest), 2).await.unwrap();
+            }
+            let mut whole = view.dataset_versions(&default, Some(&dataset)).await.unwrap();
+            whole.sort_by_key(|one| std::cmp::Reverse(one.value.number));
+            assert_eq!(pages, whole);
+            format!("{pages:?}")
+        }
+        "newest_dataset_versions" => {
+            let newest = view.newest_dataset_versions(&default).await.unwrap();
+            let mut last = std::collections::BTreeMap::new();
+            for one in view.dataset_versions(&default, None).await.unwrap() {
+                last.insert(one.value.dataset.clone(), one.fact.seq);
+            }
+            let found: std::collections::BTreeMap<_, _> =
+                newest.iter().map(|one| (one.value.dataset.clone(), one.fact.seq)).collect();
+            assert_eq!((newest.len(), found), (last.len(), last));
+            format!("{newest:?}")
+        }
         "dataset_versions_of" => format!("{:?}", view.dataset_versions_of(&default, digest).await),
         "dataset_versions_with" => format!("{:?}", view.dataset_versions_with(&default, &[digest]).await),
         "model_versions_with" => format!("{:?}", view.model_versions_with(&default, &[digest; 30]).await),
@@ -106,13 +131,22 @@ async fn read(view: &View, what: &str) -> String {
         "endpoint" => format!("{:?}", view.endpoint(&"endpoint0".parse().unwrap()).await),
         "endpoints" => format!("{:?} {:?}", view.endpoints(&default).await, view.endpoint_by_ordinal(0).await),
         "next_endpoint_ordinal" => format!("{:?}", view.next_endpoint_ordinal().await),
-        "revisions" => format!(
-            "{:?} {:?} {:?} {:?}",
-            view.revisions(&endpoint).await,
-            view.revision(&endpoint, 1).await,
-            view.newest_revisions(&endpoint, 2).await,
-            view.revision_by_digest(stemma_core::Digest::of(b"revision")).await
-        ),
+        "revisions" => {
+            let all = view.revisions(&endpoint).await.unwrap();
+            let mut newest: Vec<u32> = all.iter().map(|one| one.value.revision.number).collect();
+            newest.sort_by_key(|number| std::cmp::Reverse(*number));
+            let mut below = Vec::new();
+            for from in std::iter::once(None).chain(newest.iter().map(|number| Some(*number))) {
+                let page = view.revisions_below(&endpoint, from, 2).await.unwrap();
+                let page: Vec<u32> = page.iter().map(|one| one.value.revision.number).collect();
+                let behind = newest.iter().copied().filter(|number| from.is_none_or(|from| *number < from));
+                assert_eq!(page, behind.take(2).collect::<Vec<_>>());
+                below.push(page);
+            }
+            let one = view.revision(&endpoint, 1).await;
+            let by_digest = view.revision_by_digest(stemma_core::Digest::of(b"revision")).await;
+            format!("{all:?} {below:?} {one:?} {by_digest:?}")
+        }
         "current_revisions" => format!("{:?}", view.current_revisions().await),
         "taken_down" => format!("{:?}", view.taken_down().await),
         "activated_revisions" => format!("{:?}", view.activated_revisions(&endpoint).await),

@@ -32,13 +32,13 @@ pub fn routes() -> Vec<Route> {
 type OfDataset = (ProjectName, DatasetName);
 
 async fn list(call: Call<(ProjectName,), Nothing, Paging<DatasetName>>) -> Result<Page<DatasetVersion>, Problem> {
-    let (project,) = call.at;
-    Ok(Page { items: call.app.known().datasets(&project).await?, next: None })
+    let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
+    call.app.known().page_of_datasets(&project, cursor, limit.get()).await
 }
 
 async fn versions(call: Call<OfDataset, Nothing, Paging<u32>>) -> Result<Page<DatasetVersion>, Problem> {
-    let (project, dataset) = call.at;
-    Ok(Page { items: call.app.known().dataset_versions(&project, &dataset).await?, next: None })
+    let ((project, dataset), Paging { cursor, limit }) = (call.at, call.ask);
+    call.app.known().page_of_dataset_versions(&project, &dataset, cursor, limit.get()).await
 }
 
 async fn add(call: Call<OfDataset, AddDatasetVersion>) -> Result<DatasetVersionAdded, Problem> {

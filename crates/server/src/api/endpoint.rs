@@ -29,14 +29,14 @@ pub fn routes() -> Vec<Route> {
 
 type OfEndpoint = (ProjectName, EndpointName);
 
-async fn list(call: Call<(ProjectName,), Nothing, Paging<EndpointName>>) -> Result<Page<EndpointDetail>, Problem> {
-    let (project,) = call.at;
-    Ok(Page { items: call.app.delivery.endpoints(&call.caller, &project).await?, next: None })
+async fn list(call: Call<(ProjectName,), Nothing, Paging<u64, 100>>) -> Result<Page<EndpointDetail>, Problem> {
+    let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
+    call.app.delivery.endpoints(&call.caller, &project, cursor, limit.get()).await
 }
 
-async fn show(call: Call<OfEndpoint>) -> Result<EndpointDetail, Problem> {
-    let (project, endpoint) = call.at;
-    call.app.delivery.endpoint(&call.caller, &project, &endpoint).await
+async fn show(call: Call<OfEndpoint, Nothing, Paging<u32, 100>>) -> Result<EndpointDetail, Problem> {
+    let ((project, endpoint), Paging { cursor, limit }) = (call.at, call.ask);
+    call.app.delivery.endpoint(&call.caller, &project, &endpoint, cursor, limit.get()).await
 }
 
 async fn revision(call: Call<(ProjectName, EndpointName, u32)>) -> Result<DeployedRevision, Problem> {

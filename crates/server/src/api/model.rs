@@ -27,14 +27,14 @@ pub fn routes() -> Vec<Route> {
 
 type OfModel = (ProjectName, ModelName);
 
-async fn list(call: Call<(ProjectName,), Nothing, Paging<ModelName>>) -> Result<Page<ModelSummary>, Problem> {
-    let (project,) = call.at;
-    Ok(Page { items: call.app.known().models(&project).await?, next: None })
+async fn list(call: Call<(ProjectName,), Nothing, Paging<u64>>) -> Result<Page<ModelSummary>, Problem> {
+    let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
+    call.app.known().page_of_models(&project, cursor, limit.get()).await
 }
 
-async fn show(call: Call<OfModel>) -> Result<ModelDetail, Problem> {
-    let (project, model) = call.at;
-    call.app.known().model(&project, &model).await
+async fn show(call: Call<OfModel, Nothing, Paging<u64>>) -> Result<ModelDetail, Problem> {
+    let ((project, model), Paging { cursor, limit }) = (call.at, call.ask);
+    call.app.known().model(&project, &model, cursor, limit.get()).await
 }
 
 async fn policy(call: Call<OfModel>) -> Result<PolicyState, Problem> {

@@ -5,7 +5,7 @@ use stemma_api::{
     acts::rights,
     types::{AddPrincipal, IssuedToken, Page, Paging, Principal, Revoked, Token},
 };
-use stemma_core::{Problem, id::TokenId, name::PrincipalName, policy::Revocable};
+use stemma_core::{Problem, policy::Revocable};
 
 use crate::{
     call::Call,
@@ -21,16 +21,18 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-async fn principals(call: Call<(), Nothing, Paging<PrincipalName>>) -> Result<Page<Principal>, Problem> {
-    Ok(Page { items: call.app.known().principals().await?, next: None })
+async fn principals(call: Call<(), Nothing, Paging<u64>>) -> Result<Page<Principal>, Problem> {
+    let Paging { cursor, limit } = call.ask;
+    call.app.known().page_of_principals(cursor, limit.get()).await
 }
 
 async fn grant(call: Call<(), AddPrincipal>) -> Result<IssuedToken, Problem> {
     call.app.engine().add_principal(&call.caller, call.request, call.body).await
 }
 
-async fn tokens(call: Call<(), Nothing, Paging<TokenId>>) -> Result<Page<Token>, Problem> {
-    Ok(Page { items: call.app.known().tokens().await?, next: None })
+async fn tokens(call: Call<(), Nothing, Paging<u64>>) -> Result<Page<Token>, Problem> {
+    let Paging { cursor, limit } = call.ask;
+    call.app.known().page_of_tokens(cursor, limit.get()).await
 }
 
 async fn revoke(call: Call<(), Revocable>) -> Result<Revoked, Problem> {

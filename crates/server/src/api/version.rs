@@ -11,7 +11,6 @@ use stemma_api::{
 };
 use stemma_core::{
     Problem,
-    id::EvidenceId,
     name::{ModelName, ProjectName},
 };
 
@@ -84,9 +83,9 @@ async fn promote(call: Call<OfVersion, Promote>) -> Result<Promoted, Problem> {
     call.app.engine().promote(&call.caller, call.request, &project, &model, &version, call.body).await
 }
 
-async fn reproductions(call: Call<OfVersion, Nothing, Paging<EvidenceId>>) -> Result<Page<Reproduced>, Problem> {
-    let (project, model, version) = call.at;
-    call.app.known().reproductions(&project, &model, &version).await
+async fn reproductions(call: Call<OfVersion, Nothing, Paging<u64>>) -> Result<Page<Reproduced>, Problem> {
+    let ((project, model, version), Paging { cursor, limit }) = (call.at, call.ask);
+    call.app.known().reproductions(&project, &model, &version, cursor, limit.get()).await
 }
 
 async fn reproduce(call: Call<OfVersion, RecordReproduction>) -> Result<Reproduced, Problem> {

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use stemma_api::{
     act::Nothing,
-    types::{DatasetVersion, Paging},
+    types::{DatasetVersion, Page, Paging},
 };
 use stemma_core::{
     Problem,
@@ -20,11 +20,15 @@ use crate::{call::Call, href};
 struct DatasetsPage {
     head: Head,
     project: ProjectName,
-    datasets: Vec<DatasetVersion>,
+    datasets: Page<DatasetVersion>,
 }
 
-pub async fn datasets(call: Call<(ProjectName,), Nothing, Paging<DatasetName>>) -> Result<Response, Problem> {
-    let (project,) = call.at;
+pub async fn datasets(call: Call<(ProjectName,), Nothing, Paging<DatasetName, 100>>) -> Result<Response, Problem> {
+    let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
     let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
-    html(DatasetsPage { head, datasets: call.app.known().datasets(&project).await?, project })
+    html(DatasetsPage {
+        head,
+        datasets: call.app.known().page_of_datasets(&project, cursor, limit.get()).await?,
+        project,
+    })
 }

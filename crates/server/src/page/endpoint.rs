@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use stemma_api::{
     act::Nothing,
-    types::{EndpointDetail, Paging},
+    types::{EndpointDetail, Page, Paging},
 };
 use stemma_core::{
     Problem,
@@ -19,13 +19,13 @@ use crate::{call::Call, href};
 struct EndpointsPage {
     head: Head,
     project: ProjectName,
-    endpoints: Vec<EndpointDetail>,
+    endpoints: Page<EndpointDetail>,
 }
 
-pub async fn endpoints(call: Call<(ProjectName,), Nothing, Paging<EndpointName>>) -> Result<Response, Problem> {
-    let (project,) = call.at;
+pub async fn endpoints(call: Call<(ProjectName,), Nothing, Paging<u64, 100>>) -> Result<Response, Problem> {
+    let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
     let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
-    let endpoints = call.app.delivery.endpoints(&call.caller, &project).await?;
+    let endpoints = call.app.delivery.endpoints(&call.caller, &project, cursor, limit.get()).await?;
     html(EndpointsPage { head, project, endpoints })
 }
 
@@ -37,8 +37,12 @@ struct EndpointPage {
     detail: EndpointDetail,
 }
 
-pub async fn endpoint(call: Call<(ProjectName, EndpointName)>) -> Result<Response, Problem> {
-    let (project, endpoint) = call.at;
+pub async fn endpoint(call: Call<(ProjectName, EndpointName), Nothing, Paging<u32, 100>>) -> Result<Response, Problem> {
+    let ((project, endpoint), Paging { cursor, limit }) = (call.at, call.ask);
     let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
-    html(EndpointPage { head, detail: call.app.delivery.endpoint(&call.caller, &project, &endpoint).await?, project })
+    html(EndpointPage {
+        head,
+        detail: call.app.delivery.endpoint(&call.caller, &project, &endpoint, cursor, limit.get()).await?,
+        project,
+    })
 }

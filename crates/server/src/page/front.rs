@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use stemma_api::types::{EndpointDetail, ModelSummary, RunSummary};
+use stemma_api::types::{EndpointDetail, ModelSummary, Page, RunSummary};
 use stemma_core::{Problem, name::ProjectName};
 
 use super::{
@@ -19,13 +19,16 @@ pub async fn front(call: Call) -> Result<Response, Problem> {
     redirect(StatusCode::SEE_OTHER, &href::overview(&project))
 }
 
+/// Endpoints and models of an overview; their own pages have the others.
+const SHOWN: u32 = 100;
+
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct OverviewPage {
     head: Head,
     project: ProjectName,
-    endpoints: Vec<EndpointDetail>,
-    models: Vec<ModelSummary>,
+    endpoints: Page<EndpointDetail>,
+    models: Page<ModelSummary>,
     runs: Vec<RunSummary>,
 }
 
@@ -34,8 +37,8 @@ pub async fn overview(call: Call<(ProjectName,)>) -> Result<Response, Problem> {
     let head = Head::in_project(known, &call.caller, &project).await?;
     html(OverviewPage {
         head,
-        endpoints: call.app.delivery.endpoints(&call.caller, &project).await?,
-        models: known.models(&project).await?,
+        endpoints: call.app.delivery.endpoints(&call.caller, &project, None, SHOWN).await?,
+        models: known.page_of_models(&project, None, SHOWN).await?,
         runs: known.runs(&project, None, 10).await?.items,
         project,
     })

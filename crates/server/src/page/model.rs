@@ -5,7 +5,7 @@ use axum::response::Response;
 use stemma_api::{
     act::Nothing,
     types::{
-        GateStanding, ModelDetail, ModelSummary, ModelVersion, Paging, Reproduced, Sides, VersionComparison,
+        GateStanding, ModelDetail, ModelSummary, ModelVersion, Page, Paging, Reproduced, Sides, VersionComparison,
         VersionDetail,
     },
 };
@@ -25,13 +25,13 @@ use crate::{call::Call, href};
 struct ModelsPage {
     head: Head,
     project: ProjectName,
-    models: Vec<ModelSummary>,
+    models: Page<ModelSummary>,
 }
 
-pub async fn models(call: Call<(ProjectName,), Nothing, Paging<ModelName>>) -> Result<Response, Problem> {
-    let (project,) = call.at;
+pub async fn models(call: Call<(ProjectName,), Nothing, Paging<u64, 100>>) -> Result<Response, Problem> {
+    let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
     let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
-    html(ModelsPage { head, models: call.app.known().models(&project).await?, project })
+    html(ModelsPage { head, models: call.app.known().page_of_models(&project, cursor, limit.get()).await?, project })
 }
 
 #[derive(Template)]
@@ -45,10 +45,10 @@ struct ModelPage {
     chart: Option<String>,
 }
 
-pub async fn model(call: Call<(ProjectName, ModelName)>) -> Result<Response, Problem> {
-    let (project, model) = call.at;
+pub async fn model(call: Call<(ProjectName, ModelName), Nothing, Paging<u64, 100>>) -> Result<Response, Problem> {
+    let ((project, model), Paging { cursor, limit }) = (call.at, call.ask);
     let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
-    let detail = call.app.known().model(&project, &model).await?;
+    let detail = call.app.known().model(&project, &model, cursor, limit.get()).await?;
     let primary_name = detail.policy.evaluation.as_ref().map_or("metric", |e| e.primary.as_str()).to_owned();
     let shown = |number: &str| detail.primary.get(number).map_or("–".to_owned(), |value| format!("{value:.4}"));
     let rows = detail.versions.iter().map(|v| (v.clone(), shown(&v.number.to_string()))).collect();
@@ -76,7 +76,7 @@ pub async fn version(call: Call<(ProjectName, ModelName, String)>) -> Result<Res
     html(VersionPage {
         head,
         gates: known.gate_standings(&project, &model, &version).await?.gates,
-        reproduction: known.reproductions(&project, &model, &version).await?.items.into_iter().next(),
+        reproduction: known.reproductions(&project, &model, &version, None, 1).await?.items.into_iter().next(),
         version: detail.version.clone(),
         bars: detail.evaluation.as_ref().map(chart::slices).unwrap_or_default(),
         interval: detail.version.improvement().map(chart::interval),

@@ -1,6 +1,7 @@
 //! Stories and tables over the whole router, in process.
 
 mod doors;
+mod lists;
 mod pages;
 mod paths;
 mod rights;

@@ -22,7 +22,7 @@ pub async fn run(args: EndpointsArgs, global: &Global, output: &Output) -> Resul
         let (client, project) = (&session.client, &session.project);
         match &args.endpoint {
             Some(endpoint) => {
-                let detail = client.endpoint(project, endpoint).await?;
+                let detail = client.whole_endpoint(project, endpoint).await?;
                 output.result(&detail, || view::endpoint::text(&detail, output));
             }
             None => {

@@ -81,7 +81,7 @@ async fn show_named(session: &Session, name: &str, output: &Output) -> Result<()
 }
 
 async fn show_endpoint(session: &Session, endpoint: &EndpointName, output: &Output) -> Result<(), Problem> {
-    let detail = session.client.endpoint(&session.project, endpoint).await?;
+    let detail = session.client.whole_endpoint(&session.project, endpoint).await?;
     output.result(&detail, || view::endpoint::text(&detail, output));
     Ok(())
 }
