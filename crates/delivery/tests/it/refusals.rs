@@ -117,7 +117,8 @@ async fn what_is_told_of_an_answer_keeps_its_early_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revision_says_by_which_rules_each_version_was_let_in() {
     let world = deployed().await;
-    let detail = world.delivery.endpoint(&world.owner, &project(), &"decision".parse().unwrap()).await.unwrap();
+    let detail =
+        world.delivery.endpoint(&world.owner, &project(), &"decision".parse().unwrap(), None, 100).await.unwrap();
     let live = detail.live_revision().unwrap();
     let version = &world.known().version(&project(), &world.model, "1.0.0").await.unwrap();
     let promoted = version.promotions.last().unwrap().promoted.seq;
