@@ -12,7 +12,7 @@ use stemma_core::{Problem, name::ProjectName};
 
 // what the macro names
 #[doc(hidden)]
-pub use {http::Method, schemars::JsonSchema, stemma_core::policy::Action};
+pub use {http::Method, schemars::JsonSchema, stemma_core::rights::Action};
 
 pub use self::{
     path::{Parameter, Path, percent_decode, percent_encode},

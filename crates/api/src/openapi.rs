@@ -2,7 +2,7 @@
 
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
-use stemma_core::{Problem, policy::Action};
+use stemma_core::{Problem, rights::Action};
 
 use crate::{
     act::{Declaration, Form, Scope},

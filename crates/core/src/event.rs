@@ -13,7 +13,8 @@ use crate::{
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId, WorkspaceId},
     lineage::{Certainty, EdgeKind, Node},
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
-    policy::{ModelPolicy, PromotionGrounds, Role, Stage},
+    policy::{ModelPolicy, PromotionGrounds, Stage},
+    rights::Role,
     signature::Signature,
     version::{Comparison, Step, VersionNumber},
 };

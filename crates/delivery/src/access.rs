@@ -1,6 +1,6 @@
 //! Who may ask endpoints: the part of the access table that the gateway needs.
 
-use stemma_core::policy::Action;
+use stemma_core::rights::Action;
 use stemma_engine::access::{AccessTable, RoleGrant};
 use stemma_gateway::{Access, Grant, Projects};
 

@@ -3,12 +3,7 @@
 use std::collections::HashMap;
 
 use data_encoding::BASE32_NOPAD;
-use stemma_core::{
-    ErrorKind, Problem, Timestamp,
-    name::{PrincipalName, ProjectName},
-    policy::{Action, Role},
-    record::{Actor, Auth},
-};
+use stemma_core::{ErrorKind, Problem, Timestamp, name::{PrincipalName, ProjectName}, record::{Actor, Auth}, rights::{Action, Role}};
 
 /// Every token begins with this, so that secret scanners find it.
 pub const TOKEN_PREFIX: &str = "stm_";

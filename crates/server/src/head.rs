@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue};
 use stemma_api::client::{HEAD_HEADER, PROOF_HEADER, SEEN_HEADER};
-use stemma_core::policy::Action;
+use stemma_core::rights::Action;
 use stemma_engine::{Caller, Engine};
 
 /// The size that a caller remembers, if it may see the home's history at all.

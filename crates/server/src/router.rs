@@ -12,13 +12,7 @@ use stemma_api::{
     acts::home::OPENAPI,
     client::{ACTOR_HEADER, LocalService, REQUEST_HEADER, body_from},
 };
-use stemma_core::{
-    ErrorKind, Problem,
-    id::RequestId,
-    name::{PrincipalName, ProjectName},
-    policy::Action,
-    record::Auth,
-};
+use stemma_core::{ErrorKind, Problem, id::RequestId, name::{PrincipalName, ProjectName}, record::Auth, rights::Action};
 use stemma_engine::Caller;
 use stemma_gateway::http::ClientAddress;
 use tower::{Service as _, util::BoxCloneSyncService};

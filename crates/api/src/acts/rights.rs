@@ -1,6 +1,6 @@
 //! People, services, their roles and tokens.
 
-use stemma_core::policy::Revocable;
+use stemma_core::standing::Revocable;
 
 use crate::types::*;
 

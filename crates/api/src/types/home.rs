@@ -2,12 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stemma_core::{
-    id::HomeId,
-    name::{PrincipalName, ProjectName},
-    policy::Role,
-    record::Auth,
-};
+use stemma_core::{id::HomeId, name::{PrincipalName, ProjectName}, record::Auth, rights::Role};
 
 /// `GET /api/v1/home`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

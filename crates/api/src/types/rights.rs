@@ -2,12 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stemma_core::{
-    Timestamp,
-    id::TokenId,
-    name::{PrincipalName, ProjectName},
-    policy::{HeldRole, Role},
-};
+use stemma_core::{Timestamp, id::TokenId, name::{PrincipalName, ProjectName}, rights::Role, standing::HeldRole};
 
 use super::{Fact, Grant};
 

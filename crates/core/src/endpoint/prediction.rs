@@ -5,6 +5,7 @@ mod id;
 mod node;
 mod outcome;
 mod record;
+mod stored;
 mod trace;
 pub mod v1;
 
@@ -13,6 +14,7 @@ pub use self::{
     id::{PredictionAddress, PredictionId, PredictionIdError, PredictionKey},
     node::{LoggedTensor, NodeEnding, NodeRecord},
     outcome::{FailureKind, Outcome, RefusalKind},
-    record::{OVERRIDDEN_ROWS_MAX, OverrideEffect, OverrideRecord, PredictionRecord, RECORD_VERSION, RecordError},
+    record::{OVERRIDDEN_ROWS_MAX, OverrideEffect, OverrideRecord, PredictionRecord, RECORD_VERSION},
+    stored::RecordError,
     trace::{Hex, Trace},
 };

@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::gate_check::{GateFault, check_range, check_share};
+use super::gate_fault::{GateFault, check_range, check_share};
 
 /// Longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 1000;

@@ -1,8 +1,10 @@
 //! Which declarations of gates can't mean anything.
 
-use std::fmt::Display;
-
-use super::{EvaluationSpec, GateSpec};
+use super::{
+    evaluation::EvaluationSpec,
+    gate::GateSpec,
+    gate_fault::{GateFault, check_range, check_share},
+};
 use crate::near;
 
 /// Metrics of an evaluation that a gate can bound.
@@ -25,25 +27,6 @@ pub const GATE_METRICS: [&str; 17] = [
     "mae",
     "r2",
 ];
-
-/// What is wrong with the declaration of a gate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GateFault {
-    pub message: String,
-    pub hint: Option<String>,
-}
-
-impl From<String> for GateFault {
-    fn from(message: String) -> Self {
-        Self { message, hint: None }
-    }
-}
-
-impl From<&str> for GateFault {
-    fn from(message: &str) -> Self {
-        message.to_owned().into()
-    }
-}
 
 impl GateSpec {
     /// Says what is wrong with the gate, beside the evaluation that its model declares.
@@ -112,26 +95,6 @@ fn check_slice(slice: Option<&str>, evaluation: Option<&EvaluationSpec>) -> Resu
         }),
         _ => Ok(()),
     }
-}
-
-pub(super) fn check_range<T: PartialOrd + Display>(
-    what: &str,
-    min: Option<T>,
-    max: Option<T>,
-) -> Result<(), GateFault> {
-    match (min, max) {
-        (Some(min), Some(max)) if min > max => {
-            Err(format!("nothing is between the `min` {min} and the `max` {max} of `{what}`").into())
-        }
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn check_share(what: &str, share: f64) -> Result<(), GateFault> {
-    if (0.0..=1.0).contains(&share) {
-        return Ok(());
-    }
-    Err(format!("{what} is {share}, expected a number from 0 to 1").into())
 }
 
 #[cfg(test)]

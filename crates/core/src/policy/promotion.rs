@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ModelPolicy, Stage};
+use super::{rules::ModelPolicy, stage::Stage};
 use crate::{
     Digest, Refusal,
     id::{ApprovalId, EvidenceId, RunId},

@@ -1,12 +1,7 @@
 //! The way to production, and everything that does not lead there.
 
 use stemma_api::types::{Approve, Deploy, Promote, RunGates};
-use stemma_core::{
-    ErrorKind,
-    id::RequestId,
-    policy::{Role, Stage},
-    version::VersionNumber,
-};
+use stemma_core::{ErrorKind, id::RequestId, policy::Stage, rights::Role, version::VersionNumber};
 
 use crate::world::{Ran, World, project, sample};
 

@@ -3,7 +3,7 @@
 use std::{io, time::SystemTime};
 
 use stemma_api::types::{Purge, Purged};
-use stemma_core::{Digest, ErrorKind, Problem, event::Event, id::RequestId, name::ProjectName, policy::Action};
+use stemma_core::{Digest, ErrorKind, Problem, event::Event, id::RequestId, name::ProjectName, rights::Action};
 use stemma_ledger::RevisionRow;
 use tokio::runtime::Handle;
 

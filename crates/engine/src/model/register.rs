@@ -6,16 +6,7 @@ mod prepared;
 use std::sync::Arc;
 
 use stemma_api::types::{ModelVersion, RegisterVersion, Registered};
-use stemma_core::{
-    Digest, Problem, canonical,
-    event::{Event, VersionRegistered},
-    id::{EvidenceId, RequestId},
-    lineage::Certainty,
-    name::{ModelName, ProjectName},
-    policy::{ModelPolicy, Stage},
-    record::RunRecord,
-    version::{Candidate, Performance, Reference, decide, line},
-};
+use stemma_core::{Digest, Problem, canonical, event::{Event, VersionRegistered}, id::{EvidenceId, RequestId}, lineage::Certainty, name::{ModelName, ProjectName}, policy::{ModelPolicy, Stage}, record::RunRecord, version::{Candidate, Performance, ReferenceVersion, decide, line}};
 use stemma_onnx::Model;
 
 use crate::{
@@ -129,8 +120,8 @@ impl Engine {
         }
         let versions = versions.unwrap_or_default();
         let live = versions.iter().filter(|version| version.stage != Stage::Archived);
-        let references: Vec<Reference> = live
-            .map(|version| Reference {
+        let references: Vec<ReferenceVersion> = live
+            .map(|version| ReferenceVersion {
                 number: version.number,
                 signature: version.signature.clone(),
                 target: version.target.clone(),

@@ -2,7 +2,7 @@
 
 use data_encoding::HEXUPPER;
 use http::Method;
-use stemma_core::policy::Action;
+use stemma_core::rights::Action;
 
 /// The parameters of a pattern.
 const ENDPOINT: &str = "{endpoint}";

@@ -1,11 +1,6 @@
 //! Who is known, and what they may do.
 
-use stemma_core::{
-    Timestamp,
-    id::TokenId,
-    name::{PrincipalName, ProjectName},
-    policy::Role,
-};
+use stemma_core::{Timestamp, id::TokenId, name::{PrincipalName, ProjectName}, rights::Role};
 
 use super::{Reading, View, recorded, text};
 use crate::{LedgerError, Recorded, commit::note};

@@ -91,7 +91,7 @@ fn a_project_begins_with_the_first_thing_in_it() {
         let owner = |project: Option<&str>| Event::RoleGranted {
             principal: "ada@example.org".parse().unwrap(),
             project: project.map(|project| project.parse().unwrap()),
-            role: stemma_core::policy::Role::Owner,
+            role: stemma_core::rights::Role::Owner,
         };
         let model = Event::ModelCreated { project: "of-models".parse().unwrap(), model: "m".parse().unwrap() };
         let endpoint = "e".parse().unwrap();

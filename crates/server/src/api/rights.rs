@@ -5,7 +5,7 @@ use stemma_api::{
     acts::rights,
     types::{AddPrincipal, IssuedToken, Page, Paging, Principal, Revoked, Token},
 };
-use stemma_core::{Problem, policy::Revocable};
+use stemma_core::{Problem, standing::Revocable};
 
 use crate::{
     call::Call,

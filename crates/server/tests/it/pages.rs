@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use serde_json::json;
-use stemma_core::{Digest, policy::Role};
+use stemma_core::{Digest, rights::Role};
 
 use crate::world::{Answer, HERE, World};
 

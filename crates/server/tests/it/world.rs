@@ -12,7 +12,7 @@ use axum::{Router, body::Body};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use stemma_core::{SystemClock, policy::Role};
+use stemma_core::{SystemClock, rights::Role};
 use stemma_delivery::Delivery;
 use stemma_engine::DatabaseUrl;
 use stemma_server::{

@@ -1,11 +1,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use stemma_core::{
-    Problem,
-    name::PrincipalName,
-    policy::{Revocable, Role},
-};
+use stemma_core::{Problem, name::PrincipalName, rights::Role, standing::Revocable};
 
 use crate::{command::home::user, global::Global, print::Output};
 

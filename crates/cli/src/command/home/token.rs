@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use stemma_api::types::{Page, Token};
-use stemma_core::{Problem, id::TokenId, policy::Revocable};
+use stemma_core::{Problem, id::TokenId, standing::Revocable};
 
 use crate::{
     command::home::user,

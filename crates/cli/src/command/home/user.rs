@@ -2,11 +2,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
 use stemma_api::types::{AddPrincipal, IssuedToken, Page, Principal, Revoked};
-use stemma_core::{
-    Problem,
-    name::PrincipalName,
-    policy::{Revocable, Role},
-};
+use stemma_core::{Problem, name::PrincipalName, rights::Role, standing::Revocable};
 
 use crate::{
     global::Global,

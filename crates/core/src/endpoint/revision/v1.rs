@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arm, Forcing, LogMode, UnitSource, arm};
+use super::body::{self, Arm, Forcing, UnitSource, arm};
 use crate::{
     endpoint::{
+        declaration::LogMode,
         graph::{Graph, Output, Step as GraphStep, StepAsks},
         overrule::Override,
         route,
@@ -75,7 +76,7 @@ impl From<Sequence> for Graph {
     }
 }
 
-impl From<Revision> for super::Revision {
+impl From<Revision> for body::Revision {
     fn from(stored: Revision) -> Self {
         let named = |name: &str, sequence: Sequence| Arm { name: name.to_owned(), graph: sequence.into() };
         let (arms, route) = match stored.route {
@@ -106,7 +107,7 @@ impl From<Revision> for super::Revision {
 
 impl Revision {
     /// The form in which a revision of version 1 was read.
-    pub fn of(revision: &super::Revision) -> Result<Self, Beyond> {
+    pub fn of(revision: &body::Revision) -> Result<Self, Beyond> {
         let route = match revision.arms.as_slice() {
             [single] => Route::Single { serves: Sequence::of(&single.graph).ok_or(Beyond)? },
             [stable, canary] => Route::Canary {
@@ -129,7 +130,7 @@ impl Revision {
             log: revision.log,
         };
         // nothing may get lost on the way
-        let again = super::Revision::from(stored.clone());
+        let again = body::Revision::from(stored.clone());
         if again == *revision { Ok(stored) } else { Err(Beyond) }
     }
 }

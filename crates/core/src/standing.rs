@@ -5,12 +5,12 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Role;
 use crate::{
     Problem, Refusal, Timestamp,
     event::Event,
     id::TokenId,
     name::{PrincipalName, ProjectName},
+    rights::Role,
 };
 
 /// A role that somebody holds, in one project or (`None`) in all.

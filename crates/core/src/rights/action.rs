@@ -1,0 +1,93 @@
+//! What a route or command does, as rights see it.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Everything that a route or command may need the right for. Deny by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Liveness, version, static assets: no right needed.
+    Public,
+    Read,
+    /// Runs, content, dataset versions, evaluations and gate results.
+    Track,
+    Register,
+    Approve,
+    Promote,
+    /// Gates, promotion rules and evaluation declarations.
+    SetPolicy,
+    Deploy,
+    /// Ask an endpoint.
+    Invoke,
+    Feedback,
+    /// See the inputs and outputs of predictions: they are personal data.
+    ReadPredictions,
+    /// Checkpoints, proofs and verification of the ledger.
+    Audit,
+    /// Users, roles and tokens.
+    ManageRights,
+}
+
+impl Action {
+    pub const ALL: [Action; 13] = [
+        Action::Public,
+        Action::Read,
+        Action::Track,
+        Action::Register,
+        Action::Approve,
+        Action::Promote,
+        Action::SetPolicy,
+        Action::Deploy,
+        Action::Invoke,
+        Action::Feedback,
+        Action::ReadPredictions,
+        Action::Audit,
+        Action::ManageRights,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Read => "read",
+            Self::Track => "track",
+            Self::Register => "register",
+            Self::Approve => "approve",
+            Self::Promote => "promote",
+            Self::SetPolicy => "set_policy",
+            Self::Deploy => "deploy",
+            Self::Invoke => "invoke",
+            Self::Feedback => "feedback",
+            Self::ReadPredictions => "read_predictions",
+            Self::Audit => "audit",
+            Self::ManageRights => "manage_rights",
+        }
+    }
+
+    /// What somebody with the right may do, as in "may …".
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Public => "see that the server lives",
+            Self::Read => "read models, runs and content",
+            Self::Track => "record runs and content",
+            Self::Register => "register versions",
+            Self::Approve => "approve versions",
+            Self::Promote => "promote versions",
+            Self::SetPolicy => "set a model's rules",
+            Self::Deploy => "deploy and roll back",
+            Self::Invoke => "ask endpoints",
+            Self::Feedback => "send feedback",
+            Self::ReadPredictions => "see inputs and outputs of predictions",
+            Self::Audit => "read the ledger",
+            Self::ManageRights => "manage roles and tokens",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
