@@ -1,7 +1,6 @@
 //! What an act is: declared once, and read by the client, the server's route, its check of rights, and the API's own
 //! description.
 
-mod declare;
 mod path;
 mod payload;
 mod query;

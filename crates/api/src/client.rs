@@ -3,6 +3,7 @@
 
 mod answer;
 mod head;
+mod own_header;
 mod stall;
 mod transport;
 
@@ -23,6 +24,7 @@ use stemma_core::{
 
 pub use self::answer::RawAnswer;
 pub use self::head::HeadShown;
+pub use self::own_header::{ACTOR_HEADER, HEAD_HEADER, PROOF_HEADER, REQUEST_HEADER, REVISION_HEADER, SEEN_HEADER};
 pub use self::transport::{Body, BoxError, LocalService, Transport, body_from, empty_body};
 use self::{
     head::HeadWatch,
@@ -33,21 +35,6 @@ use crate::act::{Act, Nothing, Octets, Path, Payload, Query, percent_encode};
 
 /// Longest JSON answer that is read into memory.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-
-/// Name of the header with which a caller asserts who it is.
-pub const ACTOR_HEADER: &str = "x-stemma-actor";
-/// Header with the id under which a change is done at most once.
-pub const REQUEST_HEADER: &str = "x-request-id";
-
-/// Header with the deployment revision that must answer.
-pub const REVISION_HEADER: &str = "x-stemma-revision";
-
-/// Header with the size of the newest head of the home's history that the caller remembers.
-pub const SEEN_HEADER: &str = "x-stemma-seen";
-/// Header of an answer to it: the head as it is now, as a line of `stemma.heads`.
-pub const HEAD_HEADER: &str = "x-stemma-head";
-/// And the proof that what is remembered is a beginning: its size and hashes in base64.
-pub const PROOF_HEADER: &str = "x-stemma-head-proof";
 
 /// Who the client speaks as.
 #[derive(Debug, Clone, Default)]

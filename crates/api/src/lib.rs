@@ -8,6 +8,7 @@ pub mod act;
 pub mod acts;
 pub mod bundle;
 pub mod client;
+mod declare;
 pub mod openapi;
 pub mod types;
 

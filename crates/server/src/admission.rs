@@ -13,7 +13,7 @@ use stemma_core::{ErrorKind, Problem};
 use stemma_gateway::{NoTurn, Turn, Turns};
 
 use self::backstage::Backstage;
-use crate::{app::Peer, context::Context, limits::Limits, route::Handler};
+use crate::{context::Context, limits::Limits, peer::Peer, route::Handler};
 
 pub struct Admission {
     network: Doors,

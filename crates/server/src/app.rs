@@ -1,13 +1,16 @@
 //! What every request handler can reach, and how strangers are met.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use stemma_core::history::VerifierKey;
 use stemma_delivery::Delivery;
 use stemma_engine::{Engine, Known};
 
-use crate::guard::{Host, Way};
+use crate::{
+    guard::{Host, Way},
+    peer::Peer,
+};
 
 /// Shared by all requests; cheap to clone.
 #[derive(Clone)]
@@ -48,15 +51,6 @@ pub enum Anonymous {
     /// From this machine, if nothing says that somebody else is behind the request.
     ThisMachine,
     Anywhere,
-}
-
-/// How a request reached us; put into its extensions by the listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peer {
-    /// This process or a Unix socket that only this user can open: shares our files.
-    SameUser,
-    /// A TCP connection from this address.
-    Network { address: IpAddr },
 }
 
 impl AccessRules {

@@ -7,13 +7,7 @@ use stemma_api::act::{Act, Form, NoQuery, Nothing, Octets, Path, Payload, Query}
 use stemma_core::{Problem, id::RequestId};
 use stemma_engine::Caller;
 
-use crate::{
-    app::{App, Peer},
-    body::HeldBytes,
-    context::Context,
-    incoming::Incoming,
-    problem,
-};
+use crate::{app::App, body::HeldBytes, context::Context, incoming::Incoming, peer::Peer, problem};
 
 /// What a handler gets.
 pub struct Call<At = (), Request = Nothing, Ask = NoQuery> {

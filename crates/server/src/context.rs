@@ -3,10 +3,7 @@
 use stemma_core::id::RequestId;
 use stemma_engine::Caller;
 
-use crate::{
-    app::{App, Peer},
-    incoming::Incoming,
-};
+use crate::{app::App, incoming::Incoming, peer::Peer};
 
 pub struct Context {
     pub app: App,

@@ -8,22 +8,17 @@ use stemma_gateway::{
     http::{BODY_BYTES_MAX, enter, refuse},
 };
 
-use crate::{
-    app::App,
-    body::read_whole,
-    guard, problem,
-    router::{client_address, peer_of},
-};
+use crate::{app::App, body::read_whole, guard, peer::peer_of, problem};
 
 pub async fn answer(app: App, request: Request<Body>) -> Response {
     let (mut parts, body) = request.into_parts();
     let (path, peer, gateway) = (parts.uri.path().to_owned(), peer_of(&parts.extensions), app.delivery.gateway());
     let error = |refused: &Problem| error(gateway, &path, refused);
-    let way = match guard::check(&parts, peer, &app.access) {
+    let way = match guard::check(&parts, peer, &app.access.hosts, &app.access.proxies) {
         Ok(way) => way,
         Err(refused) => return error(&refused),
     };
-    parts.extensions.insert(client_address(&way));
+    parts.extensions.insert(way.client_address());
     let may_be_anonymous = app.access.lets_in_without_token(peer, &way);
     if let Err(unavailable) = app.delivery.ensure_routes().await {
         return error(&problem::for_peer(unavailable, peer, app.known()));

@@ -5,17 +5,20 @@ mod authority;
 mod way;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
+use ipnet::IpNet;
 use stemma_core::{ErrorKind, Problem};
 
 pub use self::{
     authority::{Authority, Host, NotAuthority, Origin, Scheme},
     way::Way,
 };
-use crate::app::{AccessRules, Peer};
+use crate::peer::Peer;
 
 /// Refuses what a web page in a user's browser could send us without their knowledge, and tells how the rest came here.
-pub fn check(parts: &Parts, peer: Peer, rules: &AccessRules) -> Result<Way, Problem> {
-    let way = Way::of(parts, peer, &rules.proxies);
+///
+/// `hosts` may be named besides the loopback names; what `proxies` say of a request's way is believed.
+pub fn check(parts: &Parts, peer: Peer, hosts: &[Host], proxies: &[IpNet]) -> Result<Way, Problem> {
+    let way = Way::of(parts, peer, proxies);
     match peer {
         Peer::SameUser if way.is_relayed => {
             return Err(Problem::new(
@@ -26,7 +29,7 @@ pub fn check(parts: &Parts, peer: Peer, rules: &AccessRules) -> Result<Way, Prob
         }
         Peer::SameUser => {}
         Peer::Network { .. } => {
-            let host = check_host(parts, rules)?;
+            let host = check_host(parts, hosts)?;
             check_page(parts, Origin { scheme: way.scheme, authority: host })?;
         }
     }
@@ -35,7 +38,7 @@ pub fn check(parts: &Parts, peer: Peer, rules: &AccessRules) -> Result<Way, Prob
 }
 
 /// DNS rebinding: the name the browser used must be one of ours. Returns it.
-fn check_host(parts: &Parts, rules: &AccessRules) -> Result<Authority, Problem> {
+fn check_host(parts: &Parts, hosts: &[Host]) -> Result<Authority, Problem> {
     let Some(host) = only(&parts.headers, header::HOST)? else {
         return Err(Problem::invalid("the request has no Host header"));
     };
@@ -44,7 +47,7 @@ fn check_host(parts: &Parts, rules: &AccessRules) -> Result<Authority, Problem> 
     if parts.uri.authority().is_some_and(|target| target.as_str().parse().ok().as_ref() != Some(&host)) {
         return Err(Problem::invalid("the request's target names another host than its Host header"));
     }
-    if host.host.is_local() || rules.hosts.contains(&host.host) {
+    if host.host.is_local() || hosts.contains(&host.host) {
         return Ok(host);
     }
     Err(Problem::new(ErrorKind::Forbidden, "the Host header names another site")
@@ -151,8 +154,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let rules = AccessRules { hosts: vec!["stemma.example".parse().unwrap()], ..AccessRules::default() };
-        check(&parts, NETWORK, &rules).err()
+        check(&parts, NETWORK, &["stemma.example".parse().unwrap()], &[]).err()
     }
 
     fn verdict(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<u16> {
@@ -255,8 +257,8 @@ mod tests {
     fn the_socket_is_not_for_proxies() {
         let (parts, ()) =
             http::Request::get("/").header("x-forwarded-for", "203.0.113.9").body(()).unwrap().into_parts();
-        assert_eq!(check(&parts, Peer::SameUser, &AccessRules::default()).unwrap_err().kind, ErrorKind::Forbidden);
+        assert_eq!(check(&parts, Peer::SameUser, &[], &[]).unwrap_err().kind, ErrorKind::Forbidden);
         let (parts, ()) = http::Request::get("/").body(()).unwrap().into_parts();
-        assert!(check(&parts, Peer::SameUser, &AccessRules::default()).is_ok());
+        assert!(check(&parts, Peer::SameUser, &[], &[]).is_ok());
     }
 }

@@ -17,10 +17,11 @@ use tower::Service as _;
 
 use crate::{
     admission::Admission,
-    app::{App, Peer},
+    app::App,
     body::{Accompanied, Carrier, Room},
     connection::{Connections, PacedBody, PacedStream},
     limits::{FILES_KEPT, HEAD_BYTES_MAX, HEADERS_MAX, Limits, Pace},
+    peer::Peer,
     router::router_with,
 };
 

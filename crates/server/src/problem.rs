@@ -5,7 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use stemma_core::{ErrorKind, Problem};
 use stemma_engine::Known;
 
-use crate::app::Peer;
+use crate::peer::Peer;
 
 /// A problem as this peer may see it: where our files lie is only for who can read them anyway.
 pub fn for_peer(problem: Problem, peer: Peer, known: &Known) -> Problem {

@@ -1,7 +1,6 @@
 //! From a request to its handler: guard, authenticate, authorize, handle.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
@@ -12,7 +11,13 @@ use stemma_api::{
     acts::home::OPENAPI,
     client::{ACTOR_HEADER, LocalService, REQUEST_HEADER, body_from},
 };
-use stemma_core::{ErrorKind, Problem, id::RequestId, name::{PrincipalName, ProjectName}, record::Auth, rights::Action};
+use stemma_core::{
+    ErrorKind, Problem,
+    id::RequestId,
+    name::{PrincipalName, ProjectName},
+    record::Auth,
+    rights::Action,
+};
 use stemma_engine::Caller;
 use stemma_gateway::http::ClientAddress;
 use tower::{Service as _, util::BoxCloneSyncService};
@@ -20,12 +25,14 @@ use tower::{Service as _, util::BoxCloneSyncService};
 use crate::{
     admission::Admission,
     api,
-    app::{Anonymous, App, Peer},
+    app::{Anonymous, App},
     body::Accompanied,
     context::Context,
     gateway, guard, head,
     incoming::Incoming,
-    page, probe, problem,
+    page,
+    peer::{Peer, peer_of},
+    probe, problem,
     route::{Route, Table},
 };
 
@@ -107,8 +114,8 @@ async fn handle(
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let peer = peer_of(&parts.extensions);
-    let way = guard::check(&parts, peer, &app.access)?;
-    parts.extensions.insert(client_address(&way));
+    let way = guard::check(&parts, peer, &app.access.hosts, &app.access.proxies)?;
+    parts.extensions.insert(way.client_address());
     let caller = identify(&app, &parts.headers, peer, &way, route.act.action)?;
     check_right(route.act, parts.uri.path(), &caller)?;
     let request = request_id(&parts.headers)?;
@@ -151,20 +158,6 @@ async fn in_turn(admission: &Admission, route: &Route, mut context: Context) -> 
         Weight::Transfer => response.map(|body| Body::new(Accompanied::new(body, turn))),
         Weight::Free | Weight::Ordinary | Weight::Heavy => response,
     })
-}
-
-/// Where a request counts if its caller shows no token. Whoever has one address of the sixth version has a network of
-/// them, so these count together.
-pub(crate) fn client_address(way: &guard::Way) -> ClientAddress {
-    let address = match way.client.map(|address| address.to_canonical()) {
-        None => "the owner's socket".to_owned(),
-        Some(IpAddr::V4(address)) => address.to_string(),
-        Some(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    };
-    ClientAddress(address.into())
 }
 
 /// For whom a request counts: whoever showed a token, else wherever it comes from.
@@ -241,8 +234,4 @@ fn request_id(headers: &http::HeaderMap) -> Result<RequestId, Problem> {
         Some(text) => Ok(text.parse().unwrap_or_else(|_| RequestId::generate())),
         None => Ok(RequestId::generate()),
     }
-}
-
-pub(crate) fn peer_of(extensions: &http::Extensions) -> Peer {
-    extensions.get::<Peer>().copied().unwrap_or(Peer::Network { address: Ipv4Addr::UNSPECIFIED.into() })
 }

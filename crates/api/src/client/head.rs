@@ -7,7 +7,7 @@ use std::sync::{
 
 use http::HeaderMap;
 
-use super::{HEAD_HEADER, PROOF_HEADER};
+use super::own_header::{HEAD_HEADER, PROOF_HEADER};
 
 /// Not a size of any ledger: nobody asks.
 const NOT_ASKED: u64 = u64::MAX;

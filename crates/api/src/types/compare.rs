@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{Digest, recommend::Recommendation, signature::ContractChange, version::Comparison};
 
-use super::ModelVersion;
+use super::version::ModelVersion;
 use crate::act::Query;
 
 /// `GET …/compare?a=…&b=…`

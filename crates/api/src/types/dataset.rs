@@ -9,7 +9,7 @@ use stemma_core::{
     name::{DatasetName, ProjectName},
 };
 
-use super::Fact;
+use super::fact::Fact;
 use crate::act::Query;
 
 /// `POST …/datasets/{dataset}/versions`

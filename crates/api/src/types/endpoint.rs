@@ -12,7 +12,7 @@ use stemma_core::{
     name::{EndpointName, ProjectName},
 };
 
-use super::Fact;
+use super::fact::Fact;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployedRevision {

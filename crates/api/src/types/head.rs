@@ -11,7 +11,7 @@ use stemma_core::{
     history::{KeySuccession, Proofs, SeenHead, SignedHead, Today, VerifierKey, merkle::Hash},
 };
 
-use super::Checkpoint;
+use super::audit::Checkpoint;
 use crate::act::Query;
 
 /// `GET /api/v1/home/history?seen=…`

@@ -2,7 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stemma_core::{id::HomeId, name::{PrincipalName, ProjectName}, record::Auth, rights::Role};
+use stemma_core::{
+    id::HomeId,
+    name::{PrincipalName, ProjectName},
+    record::Auth,
+    rights::Role,
+};
 
 /// `GET /api/v1/home`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

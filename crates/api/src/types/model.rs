@@ -10,7 +10,7 @@ use stemma_core::{
     version::VersionNumber,
 };
 
-use super::{Fact, ModelVersion};
+use super::{fact::Fact, version::ModelVersion};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ModelSummary {

@@ -8,7 +8,7 @@ use stemma_core::{
     name::PrincipalName,
 };
 
-use super::{DeployedRevision, FamilyTree, VersionDetail};
+use super::{endpoint::DeployedRevision, lineage::FamilyTree, version::VersionDetail};
 
 /// `POST /api/v1/predictions/{prediction}/feedback`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,9 +2,15 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stemma_core::{Timestamp, id::TokenId, name::{PrincipalName, ProjectName}, rights::Role, standing::HeldRole};
+use stemma_core::{
+    Timestamp,
+    id::TokenId,
+    name::{PrincipalName, ProjectName},
+    rights::Role,
+    standing::HeldRole,
+};
 
-use super::{Fact, Grant};
+use super::{fact::Fact, home::Grant};
 
 /// `POST /api/v1/principals`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -13,7 +13,7 @@ use stemma_core::{
     version::{Comparison, Improvement, Step, VersionNumber},
 };
 
-use super::{Fact, RunDetail};
+use super::{fact::Fact, run::RunDetail};
 
 /// `POST …/models/{model}/versions`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

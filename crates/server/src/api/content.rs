@@ -17,10 +17,10 @@ use stemma_core::{ContentId, Digest, ErrorKind, Problem, name::ProjectName, span
 use stemma_engine::NODE_BYTES_MAX;
 
 use crate::{
-    app::Peer,
     body::broke_off,
     call::Call,
     incoming::Incoming,
+    peer::Peer,
     route::{Route, route},
 };
 

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::Connection;
+use super::places::Connection;
 use crate::limits::Pace;
 
 /// The client was too slow.

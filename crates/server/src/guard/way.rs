@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, Version, header, request::Parts};
 use ipnet::IpNet;
+use stemma_gateway::http::ClientAddress;
 
 use super::authority::Scheme;
-use crate::app::Peer;
+use crate::peer::Peer;
 
 /// What proxies, load balancers and tunnels add to the requests that they hand on.
 const ADDED_BY_PROXIES: [&str; 21] = [
@@ -58,6 +59,20 @@ impl Way {
         // all that it sends is somebody's, also if it says nothing of them
         let hop = last_hop(&parts.headers);
         Self { is_relayed: true, client: hop.client.or(Some(address)), scheme: hop.scheme.unwrap_or(Scheme::Http) }
+    }
+
+    /// Where a request counts if its caller shows no token. Whoever has one address of the sixth version has a network of
+    /// them, so these count together.
+    pub fn client_address(&self) -> ClientAddress {
+        let address = match self.client.map(|address| address.to_canonical()) {
+            None => "the owner's socket".to_owned(),
+            Some(IpAddr::V4(address)) => address.to_string(),
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        };
+        ClientAddress(address.into())
     }
 }
 

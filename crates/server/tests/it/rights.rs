@@ -378,7 +378,7 @@ async fn nobody_on_the_port_learns_where_the_files_lie() {
         world.request(request.body(Body::from("x")).unwrap(), peer)
     };
     let place = world.folder.path().display().to_string();
-    let (on_port, by_user) = (refused(HERE).await, refused(stemma_server::app::Peer::SameUser).await);
+    let (on_port, by_user) = (refused(HERE).await, refused(stemma_server::Peer::SameUser).await);
     assert_eq!(on_port.status, StatusCode::INTERNAL_SERVER_ERROR, "{}", on_port.text());
     assert!(!on_port.text().contains(&place) && on_port.text().contains("HOME/content"), "{}", on_port.text());
     assert!(by_user.text().contains(&place), "{}", by_user.text());

@@ -16,8 +16,8 @@ use stemma_core::{SystemClock, rights::Role};
 use stemma_delivery::Delivery;
 use stemma_engine::DatabaseUrl;
 use stemma_server::{
-    App, Limits, ServeOptions, Server,
-    app::{AccessRules, Anonymous, Peer},
+    App, Limits, Peer, ServeOptions, Server,
+    app::{AccessRules, Anonymous},
     router,
 };
 use tower::ServiceExt as _;
