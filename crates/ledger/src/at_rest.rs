@@ -15,11 +15,10 @@ use stemma_core::{
 };
 
 use crate::{
-    LedgerError, LedgerUrl,
-    commit::read_frontier,
-    history, needs,
+    LedgerError, LedgerUrl, head, history, needs,
     sql::{Database, Session},
     verify,
+    writing::read_frontier,
 };
 
 /// A ledger, open for reading. Its owner may be at work meanwhile.
@@ -116,7 +115,7 @@ impl LedgerAtRest {
 
     /// The head as it stands there, and proofs that sizes are beginnings of it; signed by nobody.
     pub async fn history(&self, sizes: &BTreeSet<u64>) -> Result<Today, LedgerError> {
-        let (named, size) = history::named_keys(&self.database).await?;
+        let (named, size) = head::named_keys(&self.database).await?;
         let mut session = self.database.read().await?;
         let root = read_frontier(&mut session, size).await?.root();
         let proofs = history::proofs(&mut session, sizes, size).await?;

@@ -5,48 +5,13 @@
 //! One writer drains a queue into one transaction, so that many commits share one fsync, each with a savepoint of its own;
 //! nobody is answered before the database has committed.
 
-mod premise;
-mod tx;
-mod writer;
+use futures::future::BoxFuture;
+use stemma_core::event::Event;
 
-use stemma_core::{
-    event::Event,
-    id::{RequestId, TokenId},
-    record::Actor,
+use crate::{
+    Ledger, LedgerError,
+    writing::{Commit, Outcome, Premises, Tx},
 };
-
-pub use self::premise::Premises;
-pub(crate) use self::{
-    premise::note,
-    tx::{read_frontier, read_parts},
-    writer::Writer,
-};
-use crate::{Ledger, LedgerError};
-
-/// How much earlier than an event the next one may seem to be: clocks are corrected by small steps all the time.
-pub const CLOCK_TOLERANCE_MICROS: i64 = 2_000_000;
-
-/// One change, asked for.
-#[derive(Debug, Clone)]
-pub struct Commit {
-    pub actor: Actor,
-    /// Done at most once.
-    pub request: RequestId,
-    /// What the decision stands on; `None` commits whatever happened since.
-    pub premises: Option<Premises>,
-    pub events: Vec<Event>,
-    /// Hash of a token that one of the events issues; never part of a leaf.
-    pub token_hash: Option<(TokenId, [u8; 32])>,
-}
-
-/// What became of it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// Committed as these seqs, now or (`repeated`) by an earlier commit under the same request id.
-    Committed { first: u64, events: Vec<Event>, repeated: bool },
-    /// Something that the decision stands on has changed; nothing was written.
-    Moved,
-}
 
 impl Ledger {
     /// Commits a change, or finds that what it was decided on has changed. Secrets in the events' texts are left out.
@@ -61,5 +26,20 @@ impl Ledger {
             Box::pin(async { tx.session.execute("UPDATE head SET id = id WHERE id = 1", &[]).await.map(drop) })
         })
         .await
+    }
+
+    /// Makes a decision, and notes what it reads of this ledger. What it reads in tasks that it spawns is not noted: there
+    /// must be none that read.
+    pub async fn deciding<T>(&self, decision: impl Future<Output = T>) -> (Premises, T) {
+        Premises::of(self.head_seq(), decision).await
+    }
+
+    /// Does a piece of work in the writer's transaction; everything that changes the database goes through here.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, LedgerError>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, LedgerError>> + Send + 'static,
+    {
+        self.writer().write(work).await
     }
 }

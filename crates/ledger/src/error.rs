@@ -4,8 +4,6 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use stemma_core::ErrorKind;
 
-use crate::DatabaseUrl;
-
 /// Cheap to clone: whoever waited for the same transaction is told the same.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -71,7 +69,7 @@ impl LedgerError {
         }
     }
 
-    pub(crate) fn unreachable(database: &DatabaseUrl, source: sqlx::Error) -> Self {
+    pub(crate) fn unreachable(database: impl ToString, source: sqlx::Error) -> Self {
         Self::Unreachable { database: database.to_string(), source: Arc::new(source) }
     }
 

@@ -10,11 +10,7 @@ use stemma_core::{
     record::Actor,
 };
 
-use crate::{
-    Commit, Ledger, LedgerError, NamedKeys,
-    commit::read_parts,
-    sql::{Database, Session},
-};
+use crate::{Commit, Ledger, LedgerError, sql::Session, writing::read_parts};
 
 /// What a ledger shows of its history.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +43,7 @@ impl Ledger {
         request: RequestId,
         elsewhere: Option<&Path>,
     ) -> Result<KeySuccession, LedgerError> {
-        let _alone = self.0.signing.lock().await;
+        let _alone = self.signing().await;
         let next = self.signer().prepare(elsewhere)?;
         let succession = next.succession.clone();
         let events = vec![Event::SigningKeyRotated(succession.clone())];
@@ -72,28 +68,4 @@ async fn proof(session: &mut Session, first: u64, second: u64) -> Result<Vec<mer
         hashes.extend(merkle::hash_of_parts(&read_parts(session, range).await?));
     }
     Ok(hashes)
-}
-
-/// The keys that the ledger names, and how many events it has.
-pub(crate) async fn named_keys(database: &Database) -> Result<(NamedKeys, u64), LedgerError> {
-    let mut session = database.read().await?;
-    let mut named = NamedKeys::default();
-    for row in session.rows("SELECT verifier, body FROM signing_key ORDER BY from_seq", &[]).await? {
-        match row.text("body")?.as_str() {
-            "" => named.first = Some(row.parsed("verifier")?),
-            _ => named.successions.push(row.json("body")?),
-        }
-    }
-    Ok((named, size_in(&mut session).await?))
-}
-
-/// How many events there are.
-pub(crate) async fn size(database: &Database) -> Result<u64, LedgerError> {
-    size_in(&mut database.read().await?).await
-}
-
-pub(crate) async fn size_in(session: &mut Session) -> Result<u64, LedgerError> {
-    let head = session.row("SELECT size FROM head WHERE id = 1", &[]).await?;
-    let head = head.ok_or_else(|| LedgerError::Damaged("the ledger has no head".to_owned()))?;
-    Ok(head.int("size")? as u64)
 }

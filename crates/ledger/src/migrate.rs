@@ -5,8 +5,8 @@ use stemma_core::Digest;
 use crate::{
     LedgerError,
     event::adopt_leaves,
+    row::{file::insert_all_files, grant::adopt_grants},
     sql::{Database, Session, Value},
-    telemetry::{file::insert_all_files, grant::adopt_grants},
     tree::Frontier,
 };
 
@@ -165,6 +165,6 @@ mod tests {
         let rows = session.rows("SELECT project, act, contents FROM grant_entry", &[]).await.unwrap();
         let entry = (rows[0].text("project").unwrap(), rows[0].text("act").unwrap());
         assert_eq!(entry, ("p".to_owned(), "granted".to_owned()));
-        assert_eq!(crate::telemetry::grant::decode(&rows[0].blob("contents").unwrap()).unwrap(), [(digest, 7)]);
+        assert_eq!(crate::row::grant::decode(&rows[0].blob("contents").unwrap()).unwrap(), [(digest, 7)]);
     }
 }

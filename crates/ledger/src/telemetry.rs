@@ -3,14 +3,11 @@
 
 mod edge;
 mod feedback;
-pub mod file;
-pub mod grant;
+mod file;
+mod grant;
 mod package;
-mod place;
 mod run;
 pub mod seal;
 
-pub use self::{
-    edge::Side,
-    file::{Access, RunFile},
-};
+pub use self::{edge::Side, file::RunFile};
+pub use crate::row::file::Access;

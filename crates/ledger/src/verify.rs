@@ -8,10 +8,12 @@ mod database;
 mod edges;
 mod events;
 mod leaves;
+mod listed;
 mod requests;
 mod rows;
 mod runs;
 mod schema;
+mod settled;
 mod signature;
 mod tables;
 mod time;
@@ -23,8 +25,8 @@ use stemma_core::{
     history::SignedHead,
 };
 
-use self::runs::Runs;
 pub(crate) use self::signature::{check_key, last_signed};
+use self::{runs::Runs, settled::settled};
 use crate::{
     Ledger, LedgerError,
     sql::{Database, Session},
@@ -86,7 +88,7 @@ async fn look(
     report.add(settled("tree", tree::check(&mut live, &walk).await));
     report.add(signature::check(signed, &walk));
     report.add(time::check(&walk));
-    let made = schema::tables(&mut replayed).await?;
+    let made = listed::tables(&mut replayed).await?;
     // homes that no command has opened since then have the earlier table
     report.add(match made.contains("event") {
         true => settled("events", events::check(&mut live, &walk).await),
@@ -108,16 +110,6 @@ async fn look_at_runs(live: &mut Session, report: &mut AuditReport) {
     report.add(settled("runs", walked));
     report.add(settled("files of runs", runs.check_files(live).await));
     report.add(settled("edges", edges::check(live, &runs).await));
-}
-
-/// A check that failed to be made has failed.
-fn settled(name: &str, made: Result<Check, LedgerError>) -> Check {
-    made.unwrap_or_else(|error| Check::impossible(name, error))
-}
-
-/// `1 run`, `2 runs`.
-fn count(number: usize, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 #[cfg(test)]

@@ -1,9 +1,14 @@
 //! Who is known, and what they may do.
 
-use stemma_core::{Timestamp, id::TokenId, name::{PrincipalName, ProjectName}, rights::Role};
+use stemma_core::{
+    Timestamp,
+    id::TokenId,
+    name::{PrincipalName, ProjectName},
+    rights::Role,
+};
 
-use super::{Reading, View, recorded, text};
-use crate::{LedgerError, Recorded, commit::note};
+use super::view::{Reading, View, recorded, text};
+use crate::{LedgerError, Recorded, writing::note};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantRow {

@@ -7,11 +7,11 @@ use stemma_core::{
     name::{DatasetName, ProjectName},
 };
 
-use super::{DIGESTS_CHUNK, Key, View, bodies, recorded, text};
+use super::view::{DIGESTS_CHUNK, Key, View, bodies, recorded, text};
 use crate::{
     LedgerError, Recorded,
-    commit::note,
     sql::{Row, Value},
+    writing::note,
 };
 
 /// Contents that are noted one by one; more are noted as all of their project.

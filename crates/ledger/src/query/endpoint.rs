@@ -7,12 +7,12 @@ use stemma_core::{
     name::{EndpointName, ProjectName},
 };
 
-use super::{Key, View, bodies, recorded, text};
+use super::view::{Key, View, bodies, recorded, text};
 use crate::{
     LedgerError, Recorded,
-    commit::note,
     event::FACT,
     sql::{Row, Value},
+    writing::note,
 };
 
 /// Columns of a revision.

@@ -8,7 +8,7 @@ use stemma_core::{
     record::Actor,
 };
 
-use super::text;
+use super::view::text;
 use crate::{
     Ledger, LedgerError, Recorded,
     event::{FACT, Fact, of_request},

@@ -10,11 +10,11 @@ use stemma_core::{
     version::VersionNumber,
 };
 
-use super::{Key, Reading, View, recorded, text};
+use super::view::{Key, Reading, View, recorded, text};
 use crate::{
     LedgerError, Recorded,
-    commit::note,
     sql::{Row, Value},
+    writing::note,
 };
 
 /// Things named in one question to the database.

@@ -2,8 +2,8 @@
 
 use stemma_core::{endpoint::prediction::PredictionAddress, event::SegmentSealed, name::EndpointName};
 
-use super::{View, text};
-use crate::{LedgerError, commit::note, sql::Value};
+use super::view::{View, text};
+use crate::{LedgerError, sql::Value, writing::note};
 
 impl View {
     /// The sealed file that holds a prediction.

@@ -10,8 +10,8 @@ use stemma_core::{
 
 use crate::{
     Ledger, LedgerError, View,
-    commit::note,
     sql::{Row, Session, Value, filled},
+    writing::note,
 };
 
 /// Nodes of one query.

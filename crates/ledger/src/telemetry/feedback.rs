@@ -2,7 +2,7 @@
 
 use stemma_core::name::ProjectName;
 
-use super::place::next_place;
+use crate::row::place::next_place;
 use crate::{
     Ledger, LedgerError,
     sql::{Session, Value},

@@ -12,8 +12,8 @@ use stemma_core::{
 
 use crate::{
     Commit, Ledger, LedgerError, Outcome,
-    commit::note,
     sql::{Row, Session, Value},
+    writing::note,
 };
 
 /// Rows read at a time.

@@ -2,7 +2,7 @@
 
 use stemma_core::audit::{Check, Fault};
 
-use super::settled;
+use super::settled::settled;
 use crate::{LedgerError, sql::Session};
 
 const NAME: &str = "database";

@@ -11,11 +11,11 @@ use stemma_core::{
 
 use crate::{
     LedgerError,
-    commit::CLOCK_TOLERANCE_MICROS,
     event::{Leaf, commitment},
     projection,
     sql::{Row, Session, Value},
     tree::{Frontier, Hash, leaf_hash},
+    writing::CLOCK_TOLERANCE_MICROS,
 };
 
 /// Leaves read at a time.

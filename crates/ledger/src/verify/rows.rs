@@ -8,14 +8,12 @@ use stemma_core::{
     event::SealedRows,
 };
 
-use super::count;
+use super::settled::count;
 use crate::{
     LedgerError,
+    row::grant,
     sql::{Row, Session},
-    telemetry::{
-        grant,
-        seal::{digest_of, page_of, table_of},
-    },
+    telemetry::seal::{digest_of, page_of, table_of},
 };
 
 /// Sizes of contents by digest and project.

@@ -12,11 +12,11 @@ use stemma_core::{
     record::RunRecord,
 };
 
-use super::count;
+use super::settled::count;
 use crate::{
     LedgerError,
+    row::file,
     sql::{Row, Session, Value},
-    telemetry::file,
 };
 
 /// Runs read at a time.

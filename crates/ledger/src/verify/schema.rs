@@ -1,7 +1,5 @@
 //! Tables, indexes, views and triggers: those that the migrations make, as they make them, and no others.
 
-use std::collections::BTreeSet;
-
 use stemma_core::audit::{Check, Fault};
 
 use super::tables::{differences, rows_by_text};
@@ -50,10 +48,4 @@ pub async fn check(live: &mut Session, replayed: &mut Session) -> Result<Check, 
         check.fault(Fault::at("the schema", format!("{what}: {text}")));
     }
     Ok(check)
-}
-
-/// The tables that a database has, by name.
-pub async fn tables(replayed: &mut Session) -> Result<BTreeSet<String>, LedgerError> {
-    let rows = replayed.rows("SELECT name FROM sqlite_master WHERE type = 'table'", &[]).await?;
-    rows.iter().map(|row| row.text("name")).collect()
 }

@@ -8,7 +8,7 @@ use stemma_core::{
 };
 
 use super::leaves::Walk;
-use crate::{LedgerError, history::named_keys, key::KeyFile, sql::Database};
+use crate::{LedgerError, head::named_keys, key::KeyFile, sql::Database};
 
 /// Reads the last signed head of a folder, by the keys that the ledger names; makes nothing there and needs no secret.
 pub async fn last_signed(

@@ -8,7 +8,7 @@ use stemma_core::{
     history::merkle::{Place, complete_parts},
 };
 
-use super::{CLOCK_TOLERANCE_MICROS, Commit, Outcome};
+use super::change::{CLOCK_TOLERANCE_MICROS, Commit, Outcome};
 use crate::{
     LedgerError,
     event::{self, Body, Leaf, commitment},

@@ -10,7 +10,7 @@ use stemma_core::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::tx::Tx;
-use crate::{Ledger, LedgerError, sql::Database};
+use crate::{LedgerError, sql::Database};
 
 /// Work that waits at most; further callers wait to get into the queue.
 const QUEUE_MAX: usize = 1024;
@@ -79,22 +79,20 @@ fn words_of(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it does not say why".to_owned())
 }
 
-impl Ledger {
+impl Writer {
     /// Does a piece of work in the writer's transaction; everything that changes the database goes through here. It is
     /// done to its end, whether or not anybody still waits for it. What it did is undone if it fails.
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, LedgerError>
+    pub async fn write<T, F>(&self, work: F) -> Result<T, LedgerError>
     where
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T, LedgerError>> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let message = Message::Work(Box::new(Task { work, reply }));
-        self.writer().0.send(message).await.map_err(|_| LedgerError::Closed)?;
+        self.0.send(message).await.map_err(|_| LedgerError::Closed)?;
         answer.await.map_err(|_| LedgerError::Closed)?
     }
-}
 
-impl Writer {
     pub fn start(database: Database, clock: Arc<dyn Clock>, newest: watch::Sender<u64>) -> Self {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         tokio::spawn(drain(queue, database, clock, newest));
@@ -192,7 +190,7 @@ mod tests {
     use stemma_core::SystemClock;
 
     use super::*;
-    use crate::{LedgerOptions, LedgerUrl};
+    use crate::{Ledger, LedgerOptions, LedgerUrl};
 
     async fn ledger(folder: &tempfile::TempDir) -> Ledger {
         let options = LedgerOptions {

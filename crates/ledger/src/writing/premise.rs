@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    Ledger, LedgerError,
+    LedgerError,
     sql::{Session, Value},
 };
 
@@ -49,19 +49,15 @@ pub fn note(table: &'static str, key: &[(&'static str, Value)]) {
     });
 }
 
-impl Ledger {
-    /// Makes a decision, and notes what it reads of this ledger. What it reads in tasks that it spawns is not noted: there
-    /// must be none that read.
-    pub async fn deciding<T>(&self, decision: impl Future<Output = T>) -> (Premises, T) {
-        let at = self.head_seq();
+impl Premises {
+    /// What a decision reads that is made now, in a ledger with so many events; and what it comes to.
+    pub(crate) async fn of<T>(at: u64, decision: impl Future<Output = T>) -> (Self, T) {
         let read = Arc::new(Mutex::new(Vec::new()));
         let decided = READ.scope(read.clone(), decision).await;
         let read = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
-        (Premises { at, read }, decided)
+        (Self { at, read }, decided)
     }
-}
 
-impl Premises {
     /// Whether all is as it was when it was read. Asked where nobody else writes.
     pub(super) async fn hold(&self, session: &mut Session, size: u64) -> Result<bool, LedgerError> {
         if self.at >= size {

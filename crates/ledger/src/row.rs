@@ -1,0 +1,5 @@
+//! Rows that no event makes, as they are written.
+
+pub mod file;
+pub mod grant;
+pub mod place;

@@ -1,0 +1,17 @@
+//! How changes reach the database: one writer drains a queue into one transaction, each piece of work in a savepoint of
+//! its own, so that many share one fsync and none undoes another.
+
+mod change;
+mod premise;
+mod tx;
+mod writer;
+
+pub use self::{
+    change::{CLOCK_TOLERANCE_MICROS, Commit, Outcome},
+    premise::Premises,
+};
+pub(crate) use self::{
+    premise::note,
+    tx::{Tx, read_frontier, read_parts},
+    writer::Writer,
+};
