@@ -1,7 +1,16 @@
 //! Endpoints, as they are shown: what answers, how, and what somebody should look at.
 
 use stemma_api::types::{ArmStatus, DeployedRevision, EndpointDetail, EndpointStats, Page, PredictionSummary};
-use stemma_core::{Problem, endpoint::{prediction::{NodeRecord, PredictionId, PredictionRecord}, revision::{Arm, Revision}}, name::{EndpointName, ProjectName}, policy::Stage, rights::Action};
+use stemma_core::{
+    Problem,
+    endpoint::{
+        prediction::{NodeRecord, PredictionId, PredictionRecord},
+        revision::{Arm, Revision},
+    },
+    name::{EndpointName, ProjectName},
+    policy::Stage,
+    rights::Action,
+};
 use stemma_engine::{Caller, Known, problem::internal, resolve::find_version};
 use stemma_gateway::table::arm_key;
 

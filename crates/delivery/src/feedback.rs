@@ -6,7 +6,17 @@
 use std::collections::BTreeSet;
 
 use stemma_api::types::{Feedback, SendFeedback};
-use stemma_core::{Digest, ErrorKind, Problem, endpoint::{prediction::{NodeRecord, PredictionId, PredictionRecord}, target::StepKind}, near, redact::redact_text, rights::Action, signature::Datatype};
+use stemma_core::{
+    Digest, ErrorKind, Problem,
+    endpoint::{
+        prediction::{NodeRecord, PredictionId, PredictionRecord},
+        target::StepKind,
+    },
+    near,
+    redact::redact_text,
+    rights::Action,
+    signature::Datatype,
+};
 use stemma_engine::{Caller, Known};
 
 use crate::{

@@ -7,7 +7,11 @@ use parquet::{
     errors::ParquetError,
     file::reader::{ChunkReader, Length},
 };
-use stemma_core::{Digest, ErrorKind, Problem, endpoint::prediction::{PredictionAddress, PredictionId, PredictionRecord}, rights::Action};
+use stemma_core::{
+    Digest, ErrorKind, Problem,
+    endpoint::prediction::{PredictionAddress, PredictionId, PredictionRecord},
+    rights::Action,
+};
 use stemma_engine::{
     Caller, Known,
     problem::{internal, store_problem},

@@ -3,7 +3,12 @@
 use std::collections::HashMap;
 
 use data_encoding::BASE32_NOPAD;
-use stemma_core::{ErrorKind, Problem, Timestamp, name::{PrincipalName, ProjectName}, record::{Actor, Auth}, rights::{Action, Role}};
+use stemma_core::{
+    ErrorKind, Problem, Timestamp,
+    name::{PrincipalName, ProjectName},
+    record::{Actor, Auth},
+    rights::{Action, Role},
+};
 
 /// Every token begins with this, so that secret scanners find it.
 pub const TOKEN_PREFIX: &str = "stm_";

@@ -5,7 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use stemma_core::{Clock, Digest, ErrorKind, Problem, event::Event, history, id::{HomeId, RequestId, TokenId}, name::{PrincipalName, ProjectName}, record::{Actor, Auth}, rights::Role};
+use stemma_core::{
+    Clock, Digest, ErrorKind, Problem,
+    event::Event,
+    history,
+    id::{HomeId, RequestId, TokenId},
+    name::{PrincipalName, ProjectName},
+    record::{Actor, Auth},
+    rights::Role,
+};
 use stemma_ledger::{Commit, DatabaseUrl, Ledger, LedgerOptions, LedgerUrl};
 use stemma_store::Store;
 

@@ -1,8 +1,6 @@
 //! From a request to its handler: guard, authenticate, authorize, handle.
 
-use std::{
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use axum::{Router, body::Body, response::Response, routing::MethodFilter};
 use http::Request;

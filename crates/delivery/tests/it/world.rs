@@ -4,7 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stemma_api::types::{AddDatasetVersion, AddPrincipal, ContentStored, RecordRun, RegisterVersion, Registered};
-use stemma_core::{Digest, Problem, SystemClock, Timestamp, canonical, id::{RequestId, RunId, WorkspaceId}, lineage::Certainty, name::{ModelName, ProjectName}, policy::{EvaluationSpec, GateSpec, ModelPolicy, PromotionRule, Stage}, record::{CaptureSummary, CodeVersion, ExitStatus, FileRef, RunKind, RunRecord}, rights::Role};
+use stemma_core::{
+    Digest, Problem, SystemClock, Timestamp, canonical,
+    id::{RequestId, RunId, WorkspaceId},
+    lineage::Certainty,
+    name::{ModelName, ProjectName},
+    policy::{EvaluationSpec, GateSpec, ModelPolicy, PromotionRule, Stage},
+    record::{CaptureSummary, CodeVersion, ExitStatus, FileRef, RunKind, RunRecord},
+    rights::Role,
+};
 use stemma_delivery::Delivery;
 use stemma_engine::{Caller, Engine, Known};
 use stemma_onnx::Model;

@@ -4,7 +4,14 @@
 use std::{collections::BTreeSet, path::Path};
 
 use stemma_api::types::History;
-use stemma_core::{ErrorKind, Problem, event::{Event, HistoryAccepted}, history::{KeySuccession, SeenHead, Today}, id::{HomeId, RequestId}, record::Auth, rights::Action};
+use stemma_core::{
+    ErrorKind, Problem,
+    event::{Event, HistoryAccepted},
+    history::{KeySuccession, SeenHead, Today},
+    id::{HomeId, RequestId},
+    record::Auth,
+    rights::Action,
+};
 
 use super::at_rest::look_at;
 use crate::{Caller, Engine, Layout, problem::ledger_problem};

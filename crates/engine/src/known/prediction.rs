@@ -1,7 +1,13 @@
 //! What the ledger knows of predictions: sealed parts of their log, and feedback.
 
 use stemma_api::types::Feedback;
-use stemma_core::{Digest, ErrorKind, Problem, endpoint::prediction::{PredictionAddress, PredictionId}, event::SegmentSealed, name::{EndpointName, ProjectName}, rights::Action};
+use stemma_core::{
+    Digest, ErrorKind, Problem,
+    endpoint::prediction::{PredictionAddress, PredictionId},
+    event::SegmentSealed,
+    name::{EndpointName, ProjectName},
+    rights::Action,
+};
 
 use super::{content::Content, sources::Known};
 use crate::{access::Caller, problem::ledger_problem};

@@ -6,7 +6,16 @@ mod prepared;
 use std::sync::Arc;
 
 use stemma_api::types::{ModelVersion, RegisterVersion, Registered};
-use stemma_core::{Digest, Problem, canonical, event::{Event, VersionRegistered}, id::{EvidenceId, RequestId}, lineage::Certainty, name::{ModelName, ProjectName}, policy::{ModelPolicy, Stage}, record::RunRecord, version::{Candidate, Performance, ReferenceVersion, decide, line}};
+use stemma_core::{
+    Digest, Problem, canonical,
+    event::{Event, VersionRegistered},
+    id::{EvidenceId, RequestId},
+    lineage::Certainty,
+    name::{ModelName, ProjectName},
+    policy::{ModelPolicy, Stage},
+    record::RunRecord,
+    version::{Candidate, Performance, ReferenceVersion, decide, line},
+};
 use stemma_onnx::Model;
 
 use crate::{

@@ -1,7 +1,13 @@
 //! Rights: principals, their roles, and the tokens that prove who they are.
 
 use stemma_api::types::{AddPrincipal, IssuedToken, Principal};
-use stemma_core::{Digest, ErrorKind, Problem, Timestamp, event::Event, id::{RequestId, TokenId}, name::{PrincipalName, ProjectName}, rights::Action};
+use stemma_core::{
+    Digest, ErrorKind, Problem, Timestamp,
+    event::Event,
+    id::{RequestId, TokenId},
+    name::{PrincipalName, ProjectName},
+    rights::Action,
+};
 
 use crate::{
     Caller, Engine, Known,

@@ -1,7 +1,13 @@
 //! Revoke: a role or a token that no longer holds, from this moment on.
 
 use stemma_api::types::Revoked;
-use stemma_core::{Problem, event::Event, id::RequestId, rights::Action, standing::{HeldRole, HeldToken, Revocable, Standing}};
+use stemma_core::{
+    Problem,
+    event::Event,
+    id::RequestId,
+    rights::Action,
+    standing::{HeldRole, HeldToken, Revocable, Standing},
+};
 
 use crate::{Caller, Engine, Known};
 

@@ -5,7 +5,13 @@ use std::{collections::BTreeSet, sync::Arc};
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::json;
-use stemma_core::{Digest, Timestamp, endpoint::{declaration::LogMode, graph::Graph, prediction::GivenBy, target::Target}, name::ProjectName, rights::Action, signature::{Datatype, Field, Signature}};
+use stemma_core::{
+    Digest, Timestamp,
+    endpoint::{declaration::LogMode, graph::Graph, prediction::GivenBy, target::Target},
+    name::ProjectName,
+    rights::Action,
+    signature::{Datatype, Field, Signature},
+};
 use stemma_gateway::{
     Access, AllCounters, Endpoint, Grant, LoadError, Projects, Routes, Runtime, http::enter, table::TakenDown,
 };

@@ -3,7 +3,15 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use stemma_core::{ManualClock, Timestamp, endpoint::prediction::PredictionAddress, event::Event, lineage::{Node, NodeKind}, name::{ModelName, ProjectName}, policy::{ModelPolicy, Stage}, rights::Role};
+use stemma_core::{
+    ManualClock, Timestamp,
+    endpoint::prediction::PredictionAddress,
+    event::Event,
+    lineage::{Node, NodeKind},
+    name::{ModelName, ProjectName},
+    policy::{ModelPolicy, Stage},
+    rights::Role,
+};
 use stemma_ledger::{
     Commit, Ledger, LedgerError, LedgerOptions, Outcome, Premises, Recorded, Side, VersionRow, View, WhichVersion,
 };

@@ -2,7 +2,27 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use stemma_core::{Digest, ManualClock, Timestamp, endpoint::{declaration::LogMode, graph::Graph, revision::{Arm, Forcing, REVISION_VERSION, Revision, UnitSource}, route::Route, target::Target}, event::{Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, HistoryAccepted, Promoted, SealedRows, SegmentSealed, VersionRegistered}, id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId}, lineage::{EdgeKind, Node, NodeKind}, policy::{ModelPolicy, PromotionGrounds, Stage}, record::{Actor, Auth}, rights::Role, signature::Signature, version::{Step, VersionNumber}};
+use stemma_core::{
+    Digest, ManualClock, Timestamp,
+    endpoint::{
+        declaration::LogMode,
+        graph::Graph,
+        revision::{Arm, Forcing, REVISION_VERSION, Revision, UnitSource},
+        route::Route,
+        target::Target,
+    },
+    event::{
+        Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, HistoryAccepted, Promoted,
+        SealedRows, SegmentSealed, VersionRegistered,
+    },
+    id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
+    lineage::{EdgeKind, Node, NodeKind},
+    policy::{ModelPolicy, PromotionGrounds, Stage},
+    record::{Actor, Auth},
+    rights::Role,
+    signature::Signature,
+    version::{Step, VersionNumber},
+};
 use stemma_ledger::{Commit, EventFilter, EventRow, Ledger, LedgerError, LedgerOptions, Outcome};
 
 use crate::{

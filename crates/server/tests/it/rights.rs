@@ -7,7 +7,11 @@ use stemma_api::{
     act::{Declaration, Scope},
     bundle::{BUNDLE_BYTES_MAX, Item, RECORDS_MAX, Record},
 };
-use stemma_core::{Digest, name::TreePath, rights::{Action, Role}};
+use stemma_core::{
+    Digest,
+    name::TreePath,
+    rights::{Action, Role},
+};
 use stemma_server::declarations;
 use stemma_store::{Store, Tree, TreeEntry};
 

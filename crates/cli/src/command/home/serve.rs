@@ -7,7 +7,11 @@ use std::{
 use clap::Args;
 use ipnet::IpNet;
 use serde::Serialize;
-use stemma_core::{ErrorKind, Problem, history::{KeyPurpose, VerifierKey}, rights::{Action, Role}};
+use stemma_core::{
+    ErrorKind, Problem,
+    history::{KeyPurpose, VerifierKey},
+    rights::{Action, Role},
+};
 use stemma_server::{
     Limits, ServeOptions, Server,
     app::{AccessRules, Anonymous},
