@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use stemma_api::types::{
-    Approve, Canary, ChangeRollout, Deploy, EndpointDetail, Promote, Rollback, RolloutAct, RunGates, SendFeedback,
-    Undeploy,
+    Approve, Canary, ChangeRollout, Deploy, DeployedRevision, EndpointDetail, Promote, Rollback, RolloutAct, RunGates,
+    SendFeedback, Undeploy,
 };
 use stemma_core::{
     ErrorKind, Problem,
@@ -189,6 +189,13 @@ async fn going_back_moves_one_pointer_and_never_to_what_was_abandoned() {
     assert!(roll_back(&world, Some(9)).await.is_err());
     let detail = world.delivery.endpoint(&world.owner, &project(), &decision(), None, 100).await.unwrap();
     assert_eq!((detail.live, detail.revisions.len()), (Some(2), 3));
+    for version in ["1.0.0", "1.0.1"] {
+        let asks = |one: &&DeployedRevision| one.revision.targets().iter().any(|at| at.version.to_string() == version);
+        let serving: Vec<String> = detail.revisions.iter().filter(asks).map(DeployedRevision::name).collect();
+        let told = world.known().version(&project(), &world.model, version).await.unwrap().revisions;
+        assert_eq!(told, serving, "newest first");
+        assert!(!told.is_empty());
+    }
     assert_eq!(world.delivery.audit_verify().await.first_bad, None);
 }
 

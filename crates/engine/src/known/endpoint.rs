@@ -5,13 +5,17 @@ use stemma_core::{
     ErrorKind, Problem,
     endpoint::prediction::PredictionRecord,
     event::Event,
+    lineage::{EdgeKind, Node, NodeKind},
     name::{EndpointName, ProjectName},
     near,
 };
-use stemma_ledger::{Recorded, RevisionRow};
+use stemma_ledger::{Recorded, RevisionRow, Side};
 
 use super::sources::{Known, fact};
-use crate::problem::ledger_problem;
+use crate::problem::{internal, ledger_problem};
+
+/// Most revisions that one version is told to be served by.
+const SERVING_MAX: usize = 100_000;
 
 /// What is known of an endpoint beside its revisions.
 pub struct FoundEndpoint {
@@ -171,24 +175,31 @@ impl Known {
         Ok(rows.into_iter().map(deployed).collect())
     }
 
-    /// `endpoint#number` of the revisions that serve or served a version.
+    /// `endpoint#number` of the revisions that serve or served a version, by endpoint, newest first.
     pub async fn revisions_serving(
         &self,
         project: &ProjectName,
         version: &ModelVersion,
     ) -> Result<Vec<String>, Problem> {
-        let mut serving = Vec::new();
-        for endpoint in self.endpoint_names(project).await? {
-            let revisions = self.facts().revisions(&endpoint).await.map_err(ledger_problem)?;
-            for one in revisions.into_iter().rev().map(deployed) {
-                let targets = one.revision.targets();
-                if targets.iter().any(|target| target.model == version.model && target.version == version.number) {
-                    serving.push(one.name());
-                }
-            }
+        let node = Node::new(NodeKind::ModelVersion, version.name());
+        let edges = self.facts().edges(project, &[node], Side::From, Some(EdgeKind::Serves), SERVING_MAX).await;
+        let (edges, is_cut) = edges.map_err(ledger_problem)?;
+        if is_cut {
+            return Err(internal(format!("more than {SERVING_MAX} revisions serve {}", version.name())));
         }
-        Ok(serving)
+        let mut serving: Vec<(String, u32)> = Vec::with_capacity(edges.len());
+        for edge in edges {
+            let (endpoint, number) = edge.to.key.split_once('#').ok_or_else(|| no_revision(&edge.to))?;
+            serving.push((endpoint.to_owned(), number.parse().map_err(|_| no_revision(&edge.to))?));
+        }
+        serving.sort_by(|(a, one), (b, other)| a.cmp(b).then(other.cmp(one)));
+        Ok(serving.iter().map(|(endpoint, number)| format!("{endpoint}#{number}")).collect())
     }
+}
+
+fn no_revision(node: &Node) -> Problem {
+    Problem::new(ErrorKind::Corrupt, format!("`{}` is no revision, and an edge says that it serves", node.key))
+        .hint("`stemma audit verify` says what else is damaged")
 }
 
 fn deployed(row: Recorded<RevisionRow>) -> DeployedRevision {
