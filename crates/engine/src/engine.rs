@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Instant,
 };
 
@@ -44,7 +44,7 @@ pub struct Engine {
 pub(crate) struct Inner {
     /// Held while roles and tokens are read and swapped, so that an older reading never replaces a newer one.
     rights: tokio::sync::Mutex<()>,
-    access_listener: OnceLock<AccessListener>,
+    access_listeners: Mutex<Vec<AccessListener>>,
     /// Program and arguments that serve one model to their input and output, for the sandbox.
     pub(crate) model_server: OnceLock<Vec<std::ffi::OsString>>,
     folder_needs: Option<Arc<FolderNeeds>>,
@@ -67,7 +67,7 @@ impl Engine {
     pub(crate) fn new(known: Known, folder_needs: Option<Arc<FolderNeeds>>) -> Self {
         let inner = Inner {
             rights: tokio::sync::Mutex::default(),
-            access_listener: OnceLock::new(),
+            access_listeners: Mutex::default(),
             model_server: OnceLock::new(),
             folder_needs,
             promises: Promises::default(),
@@ -83,17 +83,21 @@ impl Engine {
     }
 
     /// Tells somebody of tokens and roles, now and whenever they change: before the act that changed them is answered.
-    /// There is one who listens; whoever comes later is not told.
     pub fn on_access(&self, listener: impl Fn(&AccessTable) + Send + Sync + 'static) {
-        if self.inner.access_listener.set(Box::new(listener)).is_ok() {
-            self.tell_access();
-        }
+        let mut listeners = self.access_listeners();
+        listener(&self.known().access_table());
+        listeners.push(Box::new(listener));
     }
 
     fn tell_access(&self) {
-        if let Some(tell) = self.inner.access_listener.get() {
-            tell(&self.known().access_table());
-        }
+        // one telling at a time, each of what holds then: nobody is left with what was withdrawn
+        let listeners = self.access_listeners();
+        let table = self.known().access_table();
+        listeners.iter().for_each(|tell| tell(&table));
+    }
+
+    fn access_listeners(&self) -> MutexGuard<'_, Vec<AccessListener>> {
+        self.inner.access_listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -208,8 +212,9 @@ impl Engine {
     /// Commits what `decide` says, decided on the newest facts; returns the events as they stand in the ledger.
     ///
     /// `decide` may read and store content as it likes: nothing is locked meanwhile. If anything that it read of what
-    /// events made was changed before the commit, it decides again; it must not read in tasks that it spawns. A request id that was used before changes and decides nothing:
-    /// its events are returned, so that a retried request gets the answer of the first.
+    /// events made was changed before the commit, it decides again; it must not read in tasks that it spawns. A request id
+    /// that was used before changes and decides nothing: its events are returned, so that a retried request gets the answer
+    /// of the first.
     pub async fn change<D>(
         &self,
         caller: &Caller,
