@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the commands behind the figures in `docs/benchmarks.md`, on release builds.
+//! `cargo xtask bench`: the commands behind the figures in `docs/benchmarks.md`, on builds as they are handed out.
 
 mod attack;
 mod churn;
@@ -11,10 +11,13 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 
 use crate::{
-    checkout::Checkout,
+    checkout::{Checkout, Profile},
     desk::{CREDIT_SCORING, Desk},
     process, setup,
 };
+
+/// What is measured is what people get.
+const BUILD: Profile = Profile::Dist;
 
 /// Measure what docs/benchmarks.md states
 #[derive(Debug, Args)]
@@ -60,9 +63,10 @@ fn run_overhead(checkout: &Checkout, rounds: u32) -> Result<()> {
     process::output(&mut desk.script(&["split.py"])?)?;
     let interpreter = python.interpreter();
     let interpreter = interpreter.to_str().context("the path of the interpreter is not text")?;
-    let build = ["build", "--release", "--package", &package_of(checkout, "overhead")?, "--example", "overhead"];
+    let build =
+        ["build", "--profile", BUILD.name(), "--package", &package_of(checkout, "overhead")?, "--example", "overhead"];
     process::run(checkout.cargo().args(build))?;
-    let mut command = desk.command(checkout.target.join("release/examples/overhead"))?;
+    let mut command = desk.command(checkout.target.join(BUILD.name()).join("examples/overhead"))?;
     command.arg(rounds.to_string()).args([interpreter, "train.py", "--model", "tree"]);
     process::run(&mut command)
 }
@@ -71,7 +75,9 @@ fn run_overhead(checkout: &Checkout, rounds: u32) -> Result<()> {
 fn example(checkout: &Checkout, name: &str, arguments: &[&str]) -> Result<()> {
     let package = package_of(checkout, name)?;
     let mut command = checkout.cargo();
-    command.args(["run", "--release", "--quiet", "--package", &package, "--example", name, "--"]).args(arguments);
+    command
+        .args(["run", "--profile", BUILD.name(), "--quiet", "--package", &package, "--example", name, "--"])
+        .args(arguments);
     process::run(&mut command)
 }
 

@@ -22,6 +22,19 @@ pub struct Checkout {
 pub enum Profile {
     Dev,
     Release,
+    /// As it is handed out.
+    Dist,
+}
+
+impl Profile {
+    /// Its name for Cargo.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+            Self::Dist => "dist",
+        }
+    }
 }
 
 impl Checkout {
@@ -48,9 +61,7 @@ impl Checkout {
     pub fn build_product(&self, profile: Profile) -> Result<PathBuf> {
         let mut command = self.cargo();
         command.args(["build", "--package", "stemma", "--bin", "stemma", "--message-format=json-render-diagnostics"]);
-        if profile == Profile::Release {
-            command.arg("--release");
-        }
+        command.args(["--profile", profile.name()]);
         // its messages go to this terminal, what it built comes to us
         let built = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("can't run Cargo")?;
         if !built.status.success() {

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context as _, Result};
 
 use crate::{
-    checkout::{Checkout, Profile},
+    checkout::Checkout,
     desk::{CREDIT_SCORING, Desk},
     process, setup,
 };
@@ -17,7 +17,7 @@ pub const MODEL: &str = "boosting";
 pub fn desk(checkout: &Checkout, name: &str, log: &str) -> Result<Desk> {
     setup::ensure_program("git", "git")?;
     let python = setup::example_python(checkout)?;
-    let stemma = checkout.build_product(Profile::Release)?;
+    let stemma = checkout.build_product(super::BUILD)?;
     let desk = Desk::fresh(checkout, &CREDIT_SCORING, name, &stemma, &python)?;
     ask_for_nothing(&desk)?;
     let steps: [&[&str]; 8] = [

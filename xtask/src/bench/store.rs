@@ -5,10 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::{
-    checkout::{Checkout, Profile},
-    process, setup,
-};
+use crate::{checkout::Checkout, process, setup};
 
 /// Peers that are Debian packages: their program and package have the peer's name.
 const PACKAGED: [&str; 2] = ["git-lfs", "restic"];
@@ -43,7 +40,7 @@ pub fn run(checkout: &Checkout, args: &StoreArgs) -> Result<()> {
     let python = setup::python(&checkout.target.join("venv-bench-store"), &[lock])?;
     let stemma = match &args.stemma {
         Some(path) => path.canonicalize().with_context(|| format!("there is no `{}`", path.display()))?,
-        None => checkout.build_product(Profile::Release)?,
+        None => checkout.build_product(super::BUILD)?,
     };
     let folder = args.folder.clone().unwrap_or_else(|| checkout.target.join("bench-store"));
     let mut bench = Command::new(python.interpreter());
