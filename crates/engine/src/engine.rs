@@ -15,7 +15,7 @@ use stemma_core::{
     name::ProjectName,
     record::Actor,
 };
-use stemma_ledger::{Commit, LedgerError, Outcome, Premises};
+use stemma_ledger::{Commit, LedgerError, Outcome, Premise, Premises};
 
 use crate::{
     access::{AccessTable, Caller},
@@ -59,9 +59,6 @@ pub(crate) struct Inner {
 fn contended() -> Problem {
     Problem::new(ErrorKind::Conflict, "others keep changing the same things at the same time").hint("try again")
 }
-
-/// What the decision stands on has changed since.
-struct Moved;
 
 impl Engine {
     pub(crate) fn new(known: Known, folder_needs: Option<Arc<FolderNeeds>>) -> Self {
@@ -133,14 +130,14 @@ impl Engine {
         request: RequestId,
         premises: Premises,
         events: Vec<Event>,
-    ) -> Result<Result<Vec<Event>, Moved>, Problem> {
+    ) -> Result<Result<Vec<Event>, Premise>, Problem> {
         if events.is_empty() {
             return Ok(Ok(events));
         }
         let commit = Commit { actor: actor.clone(), request, premises: Some(premises), events, token_hash: None };
         match self.known().ledger().commit(commit).await.map_err(ledger_problem)? {
             Outcome::Committed { events, .. } => Ok(Ok(events)),
-            Outcome::Moved => Ok(Err(Moved)),
+            Outcome::Moved(premise) => Ok(Err(premise)),
         }
     }
 
@@ -155,6 +152,7 @@ impl Engine {
     where
         D: Future<Output = Result<Vec<Event>, Problem>> + Send,
     {
+        let mut turn = None;
         for _ in 0..ATTEMPTS {
             let (premises, events) = self.known().ledger().deciding(decide()).await;
             let (actor, premises, token_hash) = (caller.actor.clone(), Some(premises), Some(token));
@@ -166,7 +164,7 @@ impl Engine {
                     let problem = Problem::new(ErrorKind::Conflict, "this request was done before");
                     return Err(problem.hint("ask again for a new token"));
                 }
-                Outcome::Moved => {}
+                Outcome::Moved(premise) => turn = Some(self.known().ledger().turn(turn, premise).await),
             }
         }
         Err(contended())
@@ -239,11 +237,12 @@ impl Engine {
         if let Some(events) = self.known().committed(actor, request).await? {
             return Ok(events);
         }
+        let mut turn = None;
         for _ in 0..ATTEMPTS {
             let (premises, events) = self.known().ledger().deciding(decide()).await;
             match self.commit_decided(actor, request, premises, events?).await? {
                 Ok(events) => return Ok(events),
-                Err(Moved) => continue,
+                Err(premise) => turn = Some(self.known().ledger().turn(turn, premise).await),
             }
         }
         Err(contended())

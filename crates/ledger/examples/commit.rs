@@ -65,7 +65,9 @@ async fn decide(ledger: &Ledger, callers: u32, things: u32) -> (f64, f64) {
         tasks.spawn(async move {
             let (model, mut done) = (model(caller % things), 0);
             while began.elapsed() < LENGTH {
-                while move_alias(&ledger, &model, done).await == Outcome::Moved {
+                let mut turn = None;
+                while let Outcome::Moved(premise) = move_alias(&ledger, &model, done).await {
+                    turn = Some(ledger.turn(turn, premise).await);
                     anew.fetch_add(1, Ordering::Relaxed);
                 }
                 done += 1;

@@ -10,7 +10,7 @@ use stemma_core::event::Event;
 
 use crate::{
     Ledger, LedgerError,
-    writing::{Commit, Outcome, Premises, Tx},
+    writing::{Commit, Outcome, Premise, Premises, Turn, Tx},
 };
 
 impl Ledger {
@@ -32,6 +32,12 @@ impl Ledger {
     /// must be none that read.
     pub async fn deciding<T>(&self, decision: impl Future<Output = T>) -> (Premises, T) {
         Premises::of(self.head_seq(), decision).await
+    }
+
+    /// Waits until it is the caller's turn to decide anew on what a commit was refused for; to be held until the next
+    /// commit. `held` is the turn of the decision that was refused, if it had one.
+    pub async fn turn(&self, held: Option<Turn>, moved: Premise) -> Turn {
+        self.turns().take(held, moved).await
     }
 
     /// Does a piece of work in the writer's transaction; everything that changes the database goes through here.

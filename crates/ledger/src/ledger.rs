@@ -12,7 +12,7 @@ use crate::{
     key::KeyFile,
     migrate,
     sql::Database,
-    writing::{Writer, read_frontier},
+    writing::{Turns, Writer, read_frontier},
 };
 
 /// Where the ledger is kept.
@@ -45,6 +45,7 @@ struct Inner {
     /// One signature at a time: a later one must never be replaced by an earlier.
     signing: tokio::sync::Mutex<()>,
     writer: Writer,
+    turns: Turns,
     head: watch::Receiver<u64>,
 }
 
@@ -79,7 +80,14 @@ impl Ledger {
         }
         let (newest, head) = watch::channel(size);
         let writer = Writer::start(database.clone(), options.clock, newest);
-        Ok(Self(Arc::new(Inner { database, signer, signing: tokio::sync::Mutex::new(()), writer, head })))
+        Ok(Self(Arc::new(Inner {
+            database,
+            signer,
+            signing: tokio::sync::Mutex::new(()),
+            writer,
+            turns: Turns::default(),
+            head,
+        })))
     }
 
     /// The newest seq that this process knows of; 0 in an empty ledger.
@@ -130,6 +138,10 @@ impl Ledger {
 
     pub(crate) fn writer(&self) -> &Writer {
         &self.0.writer
+    }
+
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     /// Held while a head is signed, or the key that signs is changed.

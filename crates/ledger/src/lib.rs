@@ -44,5 +44,5 @@ pub use crate::{
     },
     telemetry::{Access, RunFile, Side},
     tree::{Hash, inclusion_proof, leaf_hash, root_of},
-    writing::{Commit, Outcome, Premises},
+    writing::{Commit, Outcome, Premise, Premises, Turn},
 };

@@ -13,7 +13,7 @@ pub struct Frontier {
 
 /// A complete subtree that an append finished: `2^level` leaves, the `index`-th of that size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Subtree {
+pub struct HashedSubtree {
     pub level: u32,
     pub index: u64,
     pub hash: Hash,
@@ -30,17 +30,17 @@ impl Frontier {
     }
 
     /// Appends a leaf; returns the subtrees that are complete now, smallest first.
-    pub fn append(&mut self, leaf: Hash) -> Vec<Subtree> {
+    pub fn append(&mut self, leaf: Hash) -> Vec<HashedSubtree> {
         let mut level = 0;
         let mut index = self.size;
         let mut hash = leaf;
-        let mut finished = vec![Subtree { level, index, hash }];
+        let mut finished = vec![HashedSubtree { level, index, hash }];
         while index & 1 == 1 {
             let left = self.peaks.pop().expect("an odd index has a left sibling among the peaks");
             hash = node_hash(&left, &hash);
             level += 1;
             index >>= 1;
-            finished.push(Subtree { level, index, hash });
+            finished.push(HashedSubtree { level, index, hash });
         }
         self.peaks.push(hash);
         self.size += 1;

@@ -3,15 +3,18 @@
 
 mod change;
 mod premise;
+mod turn;
 mod tx;
 mod writer;
 
 pub use self::{
     change::{CLOCK_TOLERANCE_MICROS, Commit, Outcome},
-    premise::Premises,
+    premise::{Premise, Premises},
+    turn::Turn,
 };
 pub(crate) use self::{
     premise::note,
+    turn::Turns,
     tx::{Tx, read_frontier, read_parts},
     writer::Writer,
 };

@@ -6,7 +6,7 @@ use stemma_core::{
     record::Actor,
 };
 
-use super::premise::Premises;
+use super::premise::{Premise, Premises};
 
 /// How much earlier than an event the next one may seem to be: clocks are corrected by small steps all the time.
 pub const CLOCK_TOLERANCE_MICROS: i64 = 2_000_000;
@@ -29,6 +29,6 @@ pub struct Commit {
 pub enum Outcome {
     /// Committed as these seqs, now or (`repeated`) by an earlier commit under the same request id.
     Committed { first: u64, events: Vec<Event>, repeated: bool },
-    /// Something that the decision stands on has changed; nothing was written.
-    Moved,
+    /// This, on which the decision stands, has changed; nothing was written.
+    Moved(Premise),
 }

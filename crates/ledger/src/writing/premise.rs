@@ -27,7 +27,7 @@ pub struct Premises {
 
 /// Rows of a table that events make: those whose columns have these values.
 #[derive(Debug, Clone, PartialEq)]
-struct Premise {
+pub struct Premise {
     table: &'static str,
     key: Vec<(&'static str, Value)>,
 }
@@ -58,20 +58,23 @@ impl Premises {
         (Self { at, read }, decided)
     }
 
-    /// Whether all is as it was when it was read. Asked where nobody else writes.
-    pub(super) async fn hold(&self, session: &mut Session, size: u64) -> Result<bool, LedgerError> {
+    /// What is not as it was when it was read, if anything. Asked where nobody else writes.
+    pub(super) async fn broken(&self, session: &mut Session, size: u64) -> Result<Option<Premise>, LedgerError> {
         if self.at >= size {
-            return Ok(true);
+            return Ok(None);
         }
         for chunk in self.read.chunks(CHUNK) {
             let mut values = vec![Value::Int(self.at as i64)];
-            let changed: Vec<String> = chunk.iter().map(|premise| premise.changed_sql(&mut values)).collect();
-            let sql = format!("SELECT 1 AS changed WHERE {}", changed.join(" OR "));
-            if session.row(&sql, &values).await?.is_some() {
-                return Ok(false);
+            let cases = chunk.iter().enumerate();
+            let cases: String =
+                cases.map(|(n, premise)| format!("WHEN {} THEN {n} ", premise.changed_sql(&mut values))).collect();
+            let row = session.row(&format!("SELECT CASE {cases}ELSE -1 END AS changed"), &values).await?;
+            let changed = row.map(|row| row.int("changed")).transpose()?.unwrap_or(-1);
+            if let Some(premise) = usize::try_from(changed).ok().and_then(|n| chunk.get(n)) {
+                return Ok(Some(premise.clone()));
             }
         }
-        Ok(true)
+        Ok(None)
     }
 }
 

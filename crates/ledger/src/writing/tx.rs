@@ -5,7 +5,7 @@ use std::ops::Range;
 use stemma_core::{
     Timestamp,
     event::Event,
-    history::merkle::{Place, complete_parts},
+    history::merkle::{Subtree, complete_parts},
 };
 
 use super::change::{CLOCK_TOLERANCE_MICROS, Commit, Outcome};
@@ -60,9 +60,9 @@ impl Tx {
             return Ok(before);
         }
         if let Some(premises) = &commit.premises
-            && !premises.hold(&mut self.session, self.frontier.size()).await?
+            && let Some(premise) = premises.broken(&mut self.session, self.frontier.size()).await?
         {
-            return Ok(Outcome::Moved);
+            return Ok(Outcome::Moved(premise));
         }
         if commit.events.is_empty() || commit.events.len() > EVENTS_MAX {
             return Err(LedgerError::Size(commit.events.len()));
@@ -133,7 +133,7 @@ async fn not_before_the_last(session: &mut Session, size: u64, now: Timestamp) -
 /// Reads the complete subtrees that leaves consist of, largest first.
 pub async fn read_parts(session: &mut Session, leaves: Range<u64>) -> Result<Vec<Hash>, LedgerError> {
     let mut parts = Vec::new();
-    for Place { level, index } in complete_parts(leaves) {
+    for Subtree { level, index } in complete_parts(leaves) {
         let at = [Value::Int(i64::from(level)), Value::Int(index as i64)];
         let row = session.row("SELECT hash FROM subtree WHERE level = $1 AND place = $2", &at).await?;
         let row = row.ok_or_else(|| LedgerError::Damaged(format!("subtree {level}/{index} is missing")))?;

@@ -241,7 +241,7 @@ proptest! {
             }
             for (what, premises, said) in stood {
                 let is_changed = read(&ledger.now(), what).await != said;
-                let moved = try_commit(&ledger, harmless(), Some(premises)).await == Outcome::Moved;
+                let moved = matches!(try_commit(&ledger, harmless(), Some(premises)).await, Outcome::Moved(_));
                 assert!(moved || !is_changed, "`{what}` says something else now, and a decision on it was committed");
             }
         });
@@ -319,12 +319,13 @@ fn of_decisions_about_the_same_thing_each_knows_what_the_others_did() {
         for n in 0..20 {
             let ledger = if n % 2 == 0 { ledger.clone() } else { other.clone() };
             tasks.spawn(async move {
+                let mut turn = None;
                 loop {
                     let (premises, known) =
                         ledger.deciding(async { ledger.now().projects().await.unwrap().len() }).await;
-                    let outcome = try_commit(&ledger, project(&format!("p{known}")), Some(premises)).await;
-                    if outcome != Outcome::Moved {
-                        return known;
+                    match try_commit(&ledger, project(&format!("p{known}")), Some(premises)).await {
+                        Outcome::Committed { .. } => return known,
+                        Outcome::Moved(premise) => turn = Some(ledger.turn(turn, premise).await),
                     }
                 }
             });
@@ -332,6 +333,31 @@ fn of_decisions_about_the_same_thing_each_knows_what_the_others_did() {
         let mut numbers = tasks.join_all().await;
         numbers.sort_unstable();
         assert_eq!(numbers, (0..20).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn who_lost_to_another_gets_a_turn_and_does_not_lose_again_and_again() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..60 {
+            let ledger = ledger.clone();
+            tasks.spawn(async move {
+                let (mut turn, mut lost) = (None, 0);
+                loop {
+                    let (premises, _) = ledger.deciding(ledger.now().projects()).await;
+                    match try_commit(&ledger, project(&format!("p{n}")), Some(premises)).await {
+                        Outcome::Committed { .. } => return lost,
+                        Outcome::Moved(premise) => turn = Some(ledger.turn(turn, premise).await),
+                    }
+                    lost += 1;
+                }
+            });
+        }
+        // once to those who decided at the same time at first, and to those of them who were still on their way
+        let lost = tasks.join_all().await;
+        assert!(lost.iter().all(|lost| *lost <= 4), "{lost:?}");
     });
 }
 
