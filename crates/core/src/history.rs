@@ -9,7 +9,7 @@ pub mod merkle;
 mod note;
 
 pub use self::{
-    compare::{Agreement, Departure, Fault, Proofs, Today, compare},
+    compare::{Agreement, Departure, Disagreement, Proofs, Today, compare},
     heads::{HEADS_HEADER, Heads, HeadsError, LineFault, SeenHead, thin},
     note::{
         Cosignature, Head, KeyPurpose, KeySuccession, NoteError, SignedHead, SigningKey, VerifierKey, cosigner_name,

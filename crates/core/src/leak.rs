@@ -1,6 +1,6 @@
 //! Whether a model may have been trained on rows that it is evaluated on: what its run's record can't say of it.
 
-pub use crate::record::search::{LeakSearch, Outcome, SearchedInput};
+pub use crate::record::search::{LeakSearch, SearchOutcome, SearchedInput};
 use crate::{hermetic::Reason, record::RunRecord};
 
 impl LeakSearch {

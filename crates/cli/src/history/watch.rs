@@ -4,7 +4,7 @@
 use stemma_api::{client::HeadShown, types::History};
 use stemma_core::{
     Clock as _, ErrorKind, Problem, SystemClock,
-    history::{Departure, Fault, SeenHead, compare},
+    history::{Departure, Disagreement, SeenHead, compare},
     id::HomeId,
 };
 use stemma_engine::Engine;
@@ -113,7 +113,7 @@ impl Watch {
         let (lines, faults) = lines(self.workspace.as_ref(), home)?;
         let at_hand = at_hand(newest.as_ref(), &lines, history.head.signed.size());
         let mut compared = compare(&at_hand, &history.today());
-        if compared.as_ref().is_err_and(|departure| departure.fault <= Fault::Unproved) {
+        if compared.as_ref().is_err_and(|departure| departure.how <= Disagreement::Unproved) {
             // another command has remembered more since, or the key has changed: the answers' headers do not say enough
             history = source.history(&sizes(&at_hand)).await?;
             compared = compare(&at_hand, &history.today());
@@ -194,10 +194,10 @@ async fn keep_line(
 }
 
 pub fn departed(home: HomeId, departure: &Departure) -> Problem {
-    let hint = match departure.fault {
-        Fault::Unproved => "`stemma audit verify` asks again",
-        Fault::OtherKey => "a key is changed with `stemma audit rotate-key`; nobody did that here",
-        Fault::WentBack | Fault::Differs => {
+    let hint = match departure.how {
+        Disagreement::Unproved => "`stemma audit verify` asks again",
+        Disagreement::OtherKey => "a key is changed with `stemma audit rotate-key`; nobody did that here",
+        Disagreement::WentBack | Disagreement::Differs => {
             "trust nothing that it says until you know why; if a backup was brought back on purpose, say so with \
              `stemma audit accept-head --reason TEXT`"
         }

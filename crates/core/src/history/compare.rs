@@ -30,7 +30,7 @@ impl Today {
 
 /// How a history is not the one that was remembered, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub enum Disagreement {
     /// It continues, but is signed by a key that none before has named.
     OtherKey,
     /// The home has not shown that it continues.
@@ -44,7 +44,7 @@ pub enum Fault {
 /// The first remembered head with which today's history does not agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Departure {
-    pub fault: Fault,
+    pub how: Disagreement,
     /// Up to this event everything is as it was remembered.
     pub same_up_to: u64,
     /// This event at the latest is another now, or gone.
@@ -65,36 +65,36 @@ pub struct Agreement {
 pub fn compare(remembered: &[SeenHead], today: &Today) -> Result<Agreement, Box<Departure>> {
     let judged = remembered.iter().map(|head| (head, judge(head, today)));
     let (mut same_up_to, mut newest, mut worst) = (0, None, None::<Departure>);
-    for (head, fault) in judged {
-        let Some(fault) = fault else {
+    for (head, how) in judged {
+        let Some(how) = how else {
             same_up_to = head.signed.size();
             newest = Some(head.clone());
             continue;
         };
-        if worst.as_ref().is_none_or(|worst| worst.fault < fault) {
+        if worst.as_ref().is_none_or(|worst| worst.how < how) {
             let at_latest = head.signed.size().min(today.size + 1);
             let remembered = head.clone();
-            worst = Some(Departure { fault, same_up_to, at_latest, remembered, size: today.size });
+            worst = Some(Departure { how, same_up_to, at_latest, remembered, size: today.size });
         }
     }
     worst.map_or(Ok(Agreement { newest }), |worst| Err(Box::new(worst)))
 }
 
-fn judge(head: &SeenHead, today: &Today) -> Option<Fault> {
+fn judge(head: &SeenHead, today: &Today) -> Option<Disagreement> {
     let then = &head.signed;
     if then.size() > today.size {
-        return Some(Fault::WentBack);
+        return Some(Disagreement::WentBack);
     }
     let none = Vec::new();
     let needs_no_proof = then.size() == 0 || then.size() == today.size;
     let Some(proof) = today.proofs.get(&then.size()).or(needs_no_proof.then_some(&none)) else {
-        return Some(Fault::Unproved);
+        return Some(Disagreement::Unproved);
     };
     if !is_beginning(then.size(), then.root(), today.size, &today.root, proof) {
-        return Some(Fault::Differs);
+        return Some(Disagreement::Differs);
     }
     let is_followed = |key| KeySuccession::lead(&today.successions, then.key(), key);
-    (!today.key.as_ref().is_none_or(is_followed)).then_some(Fault::OtherKey)
+    (!today.key.as_ref().is_none_or(is_followed)).then_some(Disagreement::OtherKey)
 }
 
 impl Departure {
@@ -132,22 +132,22 @@ impl fmt::Display for Departure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (then, seen) = (self.remembered.signed.size(), self.remembered.seen);
         let key = self.remembered.signed.key();
-        match self.fault {
-            Fault::WentBack => write!(
+        match self.how {
+            Disagreement::WentBack => write!(
                 f,
                 "the home went back: it had {then} events on {seen} and has {} now; the first that is gone or another is {}",
                 self.size,
                 self.events()
             ),
-            Fault::Differs => write!(
+            Disagreement::Differs => write!(
                 f,
                 "the home's history was changed: it had {then} events on {seen}; the first that is another now is {}",
                 self.events()
             ),
-            Fault::Unproved => {
+            Disagreement::Unproved => {
                 write!(f, "the home does not show that its history continues the {then} events that it had on {seen}")
             }
-            Fault::OtherKey => write!(
+            Disagreement::OtherKey => write!(
                 f,
                 "the home signs with another key than on {seen} ({key}), and no statement of that key names the new one"
             ),
@@ -210,21 +210,21 @@ mod tests {
         early[2] = "x";
         let longer = [&TRUE[..], &["j", "k"]].concat();
         let forked_on = [&forked[..], &["j", "k"]].concat();
-        type Expected = Option<(Fault, u64, u64)>;
+        type Expected = Option<(Disagreement, u64, u64)>;
         let cases: [(&[&str], Expected); 8] = [
             (&TRUE, None),
             (&longer, None),
             // gone back to a head that was remembered, and to one that was not
-            (&TRUE[..6], Some((Fault::WentBack, 6, 7))),
-            (&TRUE[..8], Some((Fault::WentBack, 6, 9))),
-            (&forked, Some((Fault::Differs, 5, 6))),
-            (&forked_on, Some((Fault::Differs, 5, 6))),
-            (&early, Some((Fault::Differs, 2, 5))),
-            (&[], Some((Fault::WentBack, 0, 1))),
+            (&TRUE[..6], Some((Disagreement::WentBack, 6, 7))),
+            (&TRUE[..8], Some((Disagreement::WentBack, 6, 9))),
+            (&forked, Some((Disagreement::Differs, 5, 6))),
+            (&forked_on, Some((Disagreement::Differs, 5, 6))),
+            (&early, Some((Disagreement::Differs, 2, 5))),
+            (&[], Some((Disagreement::WentBack, 0, 1))),
         ];
         for (today, expected) in cases {
             let found = compare(&remembered, &shown(&key(1), today, proofs(today), &[]));
-            let found = found.err().map(|departure| (departure.fault, departure.same_up_to, departure.at_latest));
+            let found = found.err().map(|departure| (departure.how, departure.same_up_to, departure.at_latest));
             assert_eq!(found, expected, "{today:?}");
         }
     }
@@ -233,12 +233,12 @@ mod tests {
     fn nothing_is_believed_without_a_proof_or_a_named_key() {
         let remembered = [seen(&TRUE[..5])];
         let fault = |by: u8, proofs: Proofs, successions: &[KeySuccession]| {
-            compare(&remembered, &shown(&key(by), &TRUE, proofs, successions)).err().map(|departure| departure.fault)
+            compare(&remembered, &shown(&key(by), &TRUE, proofs, successions)).err().map(|departure| departure.how)
         };
-        assert_eq!(fault(1, Proofs::new(), &[]), Some(Fault::Unproved));
+        assert_eq!(fault(1, Proofs::new(), &[]), Some(Disagreement::Unproved));
         assert_eq!(fault(1, proofs(&TRUE), &[]), None);
-        assert_eq!(fault(2, proofs(&TRUE), &[]), Some(Fault::OtherKey));
-        assert_eq!(fault(2, proofs(&TRUE), &[key(3).hand_over(key(2).verifier())]), Some(Fault::OtherKey));
+        assert_eq!(fault(2, proofs(&TRUE), &[]), Some(Disagreement::OtherKey));
+        assert_eq!(fault(2, proofs(&TRUE), &[key(3).hand_over(key(2).verifier())]), Some(Disagreement::OtherKey));
         assert_eq!(fault(2, proofs(&TRUE), &[key(1).hand_over(key(2).verifier())]), None);
         let nothing = shown(&key(1), &TRUE, Proofs::new(), &[]);
         assert_eq!(compare(&[], &nothing), Ok(Agreement { newest: None }));

@@ -24,18 +24,18 @@ pub fn empty_root() -> Hash {
 
 /// A complete subtree: `2^level` leaves, the `index`-th of that size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct Subtree {
     pub level: u32,
     pub index: u64,
 }
 
 /// The complete subtrees that leaves `range` consist of, largest first; the range begins where a subtree of its size may.
-pub fn complete_parts(range: Range<u64>) -> Vec<Place> {
+pub fn complete_parts(range: Range<u64>) -> Vec<Subtree> {
     let (mut start, size) = (range.start, range.end.saturating_sub(range.start));
     let mut parts = Vec::new();
     for level in (0..u64::BITS).rev() {
         if size >> level & 1 == 1 {
-            parts.push(Place { level, index: start >> level });
+            parts.push(Subtree { level, index: start >> level });
             start += 1 << level;
         }
     }

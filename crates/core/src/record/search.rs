@@ -26,12 +26,12 @@ pub struct SearchedInput {
     pub path: String,
     pub digest: Digest,
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: SearchOutcome,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum SearchOutcome {
     Searched {
         /// As in `Parquet` or `CSV, gzip`.
         format: String,
@@ -86,7 +86,7 @@ impl LeakSearch {
     /// Inputs that hold values of rows and nothing that says the target: no leak by the rule, but worth a line.
     pub fn without_target(&self, data: &str) -> Option<String> {
         let told = self.inputs.iter().filter_map(|input| match &input.outcome {
-            Outcome::Searched { without_target: count @ 1.., .. } => Some((&input.path, count)),
+            SearchOutcome::Searched { without_target: count @ 1.., .. } => Some((&input.path, count)),
             _ => None,
         });
         let told = told.map(|(path, count)| format!("`{path}` holds the values of {count} rows of {data}"));
@@ -95,7 +95,7 @@ impl LeakSearch {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for SearchOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Searched { format, rows, found, without_target } => {
@@ -115,7 +115,7 @@ impl SearchedInput {
     /// The path, and why it could not be searched.
     pub fn not_searched(&self) -> Option<(&str, &str)> {
         match &self.outcome {
-            Outcome::NotSearched { why } => Some((&self.path, why)),
+            SearchOutcome::NotSearched { why } => Some((&self.path, why)),
             _ => None,
         }
     }
@@ -125,19 +125,19 @@ impl SearchedInput {
 mod tests {
     use super::*;
 
-    fn input(path: &str, outcome: Outcome) -> SearchedInput {
+    fn input(path: &str, outcome: SearchOutcome) -> SearchedInput {
         SearchedInput { path: path.into(), digest: Digest::of(path.as_bytes()), outcome }
     }
 
     fn not_searched(path: &str) -> SearchedInput {
-        input(path, Outcome::NotSearched { why: "it is a Python pickle".into() })
+        input(path, SearchOutcome::NotSearched { why: "it is a Python pickle".into() })
     }
 
     #[test]
     fn doubts_name_what_was_not_searched() {
-        let searched = Outcome::Searched { format: "CSV".into(), rows: 3, found: 0, without_target: 0 };
+        let searched = SearchOutcome::Searched { format: "CSV".into(), rows: 3, found: 0, without_target: 0 };
         let mut search = LeakSearch { inputs: vec![input("a.csv", searched)], unseen: vec![] };
-        search.inputs.push(input("m.onnx", Outcome::NoTable { why: "it is a model".into() }));
+        search.inputs.push(input("m.onnx", SearchOutcome::NoTable { why: "it is a model".into() }));
         assert_eq!(search.doubt("test@1"), None);
         search.inputs.push(not_searched("b.pkl"));
         let one = "`b.pkl` could not be searched for rows of test@1: it is a Python pickle";
@@ -147,9 +147,10 @@ mod tests {
             "`b.pkl` could not be searched for rows of test@1 (it is a Python pickle), nor could `c`, `d` and 1 more";
         assert_eq!(search.doubt("test@1").unwrap(), several);
         assert_eq!(search.without_target("test@1"), None);
-        search
-            .inputs
-            .push(input("x.npy", Outcome::Searched { format: "NumPy".into(), rows: 9, found: 0, without_target: 4 }));
+        search.inputs.push(input(
+            "x.npy",
+            SearchOutcome::Searched { format: "NumPy".into(), rows: 9, found: 0, without_target: 4 },
+        ));
         let told = "`x.npy` holds the values of 4 rows of test@1, but not what is to be predicted";
         assert_eq!(search.without_target("test@1").unwrap(), told);
     }

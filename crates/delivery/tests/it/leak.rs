@@ -1,6 +1,6 @@
 //! A model is not judged on what it learned from, whatever its script says.
 
-use stemma_core::{ErrorKind, leak::Outcome, version::Step};
+use stemma_core::{ErrorKind, leak::SearchOutcome, version::Step};
 
 use crate::world::{World, project, sample};
 
@@ -49,7 +49,7 @@ async fn what_could_not_be_searched_earns_nothing_and_is_named() {
     let registered = world.register(first).await.unwrap();
     let search = registered.evaluation.unwrap().search.unwrap();
     assert_eq!(search.doubt("test@1"), None);
-    let searched = Outcome::Searched { format: "CSV".into(), rows: 80, found: 0, without_target: 0 };
+    let searched = SearchOutcome::Searched { format: "CSV".into(), rows: 80, found: 0, without_target: 0 };
     assert_eq!(search.inputs[0].outcome, searched);
     let pickle = world.upload(&b"\x80\x04\x95\x10\0\0\0\0\0\0\0."[..]).await.digest;
     let second = world.upload(sample("table_boosting")).await.digest;
@@ -76,7 +76,7 @@ async fn values_and_labels_in_two_arrays_leak_together() {
     let model = world.upload(sample("table_logistic")).await.digest;
     world.record_run(&[("x.csv", x)], model).await;
     let report = world.register(model).await.unwrap().evaluation.unwrap();
-    let without = Outcome::Searched { format: "CSV".into(), rows: 40, found: 0, without_target: 40 };
+    let without = SearchOutcome::Searched { format: "CSV".into(), rows: 40, found: 0, without_target: 40 };
     assert_eq!((report.leaky_rows, &report.search.unwrap().inputs[0].outcome), (0, &without));
     let other = world.upload(sample("table_boosting")).await.digest;
     world.record_run(&[("x.csv", x), ("y.csv", y)], other).await;

@@ -16,7 +16,7 @@ use std::{
 
 use stemma_core::{
     Digest, Problem,
-    leak::{LeakSearch, Outcome, SearchedInput},
+    leak::{LeakSearch, SearchOutcome, SearchedInput},
     record::{FileRef, RunRecord},
 };
 use stemma_store::Store;
@@ -75,10 +75,15 @@ impl Searching<'_> {
                 Ok(Looked::Same) => {
                     leaky.fill(true);
                     let rows = leaky.len() as u64;
-                    Outcome::Searched { format: "the same bytes".to_owned(), rows, found: rows, without_target: 0 }
+                    SearchOutcome::Searched {
+                        format: "the same bytes".to_owned(),
+                        rows,
+                        found: rows,
+                        without_target: 0,
+                    }
                 }
-                Ok(Looked::NoTable(why)) => Outcome::NoTable { why },
-                Err(why) => Outcome::NotSearched { why },
+                Ok(Looked::NoTable(why)) => SearchOutcome::NoTable { why },
+                Err(why) => SearchOutcome::NotSearched { why },
             };
             search.inputs.push(SearchedInput { path: input.path.clone(), digest: input.digest, outcome });
         }
@@ -118,11 +123,11 @@ impl Searching<'_> {
             });
             let carried = joined.try_fold(false, |any, one| one.map(|one| any || one));
             match (carried, &mut search.inputs[at].outcome) {
-                (Ok(true), Outcome::Searched { found, without_target, .. }) => {
+                (Ok(true), SearchOutcome::Searched { found, without_target, .. }) => {
                     features.unlabelled.iter().for_each(|(_, row)| leaky[*row] = true);
                     *found += std::mem::take(without_target);
                 }
-                (Err(why), outcome) => *outcome = Outcome::NotSearched { why },
+                (Err(why), outcome) => *outcome = SearchOutcome::NotSearched { why },
                 _ => {}
             }
         }
@@ -154,11 +159,11 @@ fn look(source: &Source, wanted: &Wanted) -> Result<Looked, String> {
     }
 }
 
-fn outcome(found: &Found, input: &FileRef) -> Outcome {
+fn outcome(found: &Found, input: &FileRef) -> SearchOutcome {
     if input.mutated && found.leaky_count() == 0 {
-        return Outcome::NotSearched { why: "it changed while the run read it".to_owned() };
+        return SearchOutcome::NotSearched { why: "it changed while the run read it".to_owned() };
     }
-    Outcome::Searched {
+    SearchOutcome::Searched {
         format: found.format.to_string(),
         rows: found.rows,
         found: found.leaky_count(),
