@@ -69,10 +69,11 @@ impl Caller {
         let place = project.map(|project| format!(" in project `{project}`")).unwrap_or_default();
         let who = &self.actor.principal;
         if self.actor.auth == Auth::Authenticated {
-            let problem = Problem::new(ErrorKind::Forbidden, format!("`{who}` has no right to {action}{place}"));
+            let problem =
+                Problem::new(ErrorKind::Forbidden, format!("`{who}` has no right to {}{place}", action.in_words()));
             return Err(problem.hint("an owner can grant it with `stemma user add NAME --role ROLE`"));
         }
-        let problem = Problem::new(ErrorKind::Unauthenticated, format!("to {action} needs a credential"));
+        let problem = Problem::new(ErrorKind::Unauthenticated, format!("to {} needs a credential", action.in_words()));
         Err(problem
             .hint("set STEMMA_TOKEN to a token with that right; `stemma init` put the owner's into the user's config"))
     }
