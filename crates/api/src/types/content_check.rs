@@ -29,6 +29,8 @@ pub struct ContentHealth {
     pub bytes: u64,
     /// What is damaged and was not put back since, oldest first; at most 100 of them.
     pub damaged: Vec<FoundDamage>,
+    /// More was found than is listed.
+    pub is_cut: bool,
 }
 
 /// Something in the store that is not as it was put.

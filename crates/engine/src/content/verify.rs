@@ -89,11 +89,13 @@ impl Engine {
             Ok((again.filter(|_| cured), store.verify_sample(seed, budget_bytes)?))
         });
         let (cured, sample): (_, SampleReport) = read.await.map_err(internal)?.map_err(store_problem)?;
+        let new = sample.damaged.into_iter().filter(|damage| !known.iter().any(|one| is_same(one, damage)));
+        let mut new: Vec<Damage> = new.collect();
+        let is_cut = known.len() + new.len() > DAMAGES_MAX;
+        new.truncate(DAMAGES_MAX);
         let mut found = Vec::new();
-        for damage in sample.damaged {
-            if found.len() < DAMAGES_MAX && !known.iter().any(|one| is_same(one, &damage)) {
-                found.push(self.found(damage).await?);
-            }
+        for damage in new {
+            found.push(self.found(damage).await?);
         }
         self.with_health(|health| {
             health.last_checked = Some(now);
@@ -102,6 +104,7 @@ impl Engine {
             health.damaged.retain(|one| cured.as_ref().is_none_or(|cured| one != cured));
             health.damaged.extend(found);
             health.damaged.truncate(DAMAGES_MAX);
+            health.is_cut |= is_cut;
         });
         Ok(sample.bytes)
     }

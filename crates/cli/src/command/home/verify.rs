@@ -396,6 +396,9 @@ fn text(verified: &Verified, output: &Output) -> String {
             text.push_str(&format!("    needed by {} of {}\n", version.version, version.project));
         }
     }
+    if verified.server.as_ref().is_some_and(|server| server.is_cut) {
+        text.push_str("the server found more than it lists\n");
+    }
     text
 }
 
