@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, body::Body, response::Response, routing::MethodFilter};
-use http::Request;
+use http::{Request, StatusCode};
 use stemma_api::{
     act::{Declaration, Scope, Weight, percent_decode},
     acts::home::OPENAPI,
@@ -64,6 +64,7 @@ pub(crate) fn router_with(app: App, admission: Option<Arc<Admission>>) -> Router
             router = router.route(pattern, axum::routing::on(filter, handler));
         }
     }
+    router = router.method_not_allowed_fallback(other_method);
     let for_fallback = app.clone();
     router = router.fallback(move |request: Request<Body>| {
         let app = for_fallback.clone();
@@ -179,6 +180,16 @@ async fn fallback(app: App, request: Request<Body>) -> Response {
     } else {
         page::refuse(problem, None)
     }
+}
+
+/// There is something at this address, but not for this method; which ones there are is said by a header.
+async fn other_method(request: Request<Body>) -> Response {
+    let path: String = request.uri().path().chars().take(200).collect();
+    let problem = Problem::invalid(format!("nothing is done by {} at `{path}`", request.method()));
+    let hint = format!("the header `allow` lists what is; the API is described at `{}`", OPENAPI.path(()));
+    let mut response = problem::response(problem.hint(hint));
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
 }
 
 /// Who calls: a token decides; without one, whoever may be anonymous is what they say they are.
