@@ -25,9 +25,8 @@ pub fn text(detail: &EndpointDetail, output: &Output) -> String {
         ("latency", latency.unwrap_or_default()),
         ("log", log),
     ]));
-    text.push_str(&alarms(detail));
-    if let Some(taken_down) = taken_down(detail) {
-        text.push_str(&format!("! {taken_down}\n"));
+    for warning in detail.alarms.iter().cloned().chain(taken_down(detail)) {
+        text.push_str(&format!("\n! {warning}"));
     }
     if let Some(live) = detail.live_revision() {
         text.push_str(&format!("\n{}", section("answers with", &steps(live))));

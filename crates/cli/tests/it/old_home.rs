@@ -9,9 +9,9 @@ use crate::{
     loss::alter,
 };
 
-const RUN: &str = "01a22c7a291d71a6b31d23d6ace511d5";
-const SEALED: &str = "pred_040t4b3t6ra6ydr000000000qngn1h8p42z7g";
-const OPEN: &str = "pred_040t4b3t9kbvya000000000085t3bxyp313rt";
+pub const RUN: &str = "01a22c7a291d71a6b31d23d6ace511d5";
+pub const SEALED: &str = "pred_040t4b3t6ra6ydr000000000qngn1h8p42z7g";
+pub const OPEN: &str = "pred_040t4b3t9kbvya000000000085t3bxyp313rt";
 /// Root of its 97 events.
 const ROOT: &str = "RNTEj9ScC4d5OBzqXRQelJlP+bfUWjnrTvFtNF2fYP8=";
 
@@ -46,7 +46,7 @@ const ASKED: [&[&str]; 26] = [
 ];
 
 /// A desk with the home on it.
-fn desk() -> Desk {
+pub fn desk() -> Desk {
     let desk = Desk::new();
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/home_1.tar.gz");
     let folder = desk.work().join("..");

@@ -1,57 +1,11 @@
 //! The pages of a served home, as a person goes through them: every link leads somewhere.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::{Read as _, Write as _},
-    net::TcpStream,
+use crate::{
+    desk::Desk,
+    onnx,
+    serving::Serving,
+    web::{get, links, walk},
 };
-
-use crate::{desk::Desk, onnx, serving::Serving};
-
-/// An answer to a browser: its status, where it sends to, and the page.
-struct Page {
-    status: u16,
-    location: Option<String>,
-    text: String,
-}
-
-/// Asks for a page as whoever a token belongs to, or (with none) as anybody on this machine.
-fn get(serving: &Serving, path: &str, token: &str) -> Page {
-    let host = serving.address.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).unwrap();
-    let token = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n{token}Connection: close\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let (head, text) = answer.split_once("\r\n\r\n").unwrap();
-    let location = head.lines().find_map(|line| line.strip_prefix("location: ").map(str::to_owned));
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Page { status, location, text: text.to_owned() }
-}
-
-/// The addresses on a page, without those of places within it.
-fn links(text: &str) -> BTreeSet<String> {
-    let hrefs = text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
-    let plain = hrefs.map(|href| href.replace("&amp;", "&").replace("&#38;", "&"));
-    plain.filter(|href| href.starts_with('/')).map(|href| href.split('#').next().unwrap().to_owned()).collect()
-}
-
-/// Goes wherever links lead to from the front page; returns the text of each page by its address.
-fn walk(serving: &Serving, token: &str) -> BTreeMap<String, String> {
-    let (mut seen, mut waiting) = (BTreeMap::new(), vec!["/".to_owned()]);
-    while let Some(path) = waiting.pop() {
-        if seen.contains_key(&path) {
-            continue;
-        }
-        let page = get(serving, &path, token);
-        assert!(matches!(page.status, 200 | 303), "{path}: {} {}", page.status, page.text);
-        let ahead = links(&page.text).into_iter().chain(page.location);
-        waiting.extend(ahead.filter(|path| !path.starts_with("/api/")));
-        seen.insert(path, page.text);
-    }
-    seen
-}
 
 #[test]
 fn every_link_of_every_page_leads_to_a_page_of_the_same_project() {
@@ -68,7 +22,7 @@ fn every_link_of_every_page_leads_to_a_page_of_the_same_project() {
     let serving = Serving::start(&desk);
     let answer = desk.json(&["predict", "credit-offer", "--data", r#"[{"x": 1}]"#]);
     let prediction = answer["parameters"]["prediction_id"].as_str().unwrap().to_owned();
-    let pages = walk(&serving, owner.trim());
+    let pages = walk(&serving, "/", owner.trim());
     let run = desk.json(&["runs"])["items"][0]["id"].as_str().unwrap().to_owned();
     let risk = |page: &str| format!("/projects/risk{page}");
     for page in [
