@@ -49,6 +49,7 @@ pub fn run(args: &TestArgs) -> Result<()> {
         return Ok(());
     }
     doc_tests(&checkout)?;
+    check_fuzz_targets(&checkout)?;
     kill_commands(&checkout, Profile::Dev, KILLS)?;
     println!();
     flights::play(&checkout, "test-flights", Profile::Dev)?;
@@ -126,6 +127,16 @@ pub fn doc_tests(checkout: &Checkout) -> Result<()> {
     let mut command = quiet_in_ci(checkout.cargo());
     command.args(["test", "--workspace", "--doc", "--quiet"]);
     process::run(&mut command).context("not all examples in the documentation hold")
+}
+
+/// Fuzz targets are a workspace of their own, which nothing else would notice to have been left behind.
+fn check_fuzz_targets(checkout: &Checkout) -> Result<()> {
+    let mut command = quiet_in_ci(checkout.cargo());
+    command
+        .args(["check", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--target-dir"])
+        .arg(checkout.target.join("fuzz"))
+        .env("RUSTFLAGS", "--cfg fuzzing");
+    process::run(&mut command).context("not all fuzz targets compile")
 }
 
 /// Kills commands that add, push and collect while they are at it.
