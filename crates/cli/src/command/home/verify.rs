@@ -129,7 +129,7 @@ pub async fn run(args: VerifyArgs, global: &Global, output: &Output) -> Result<E
 
 impl Verified {
     fn is_failed(&self) -> bool {
-        let server = self.server.as_ref().is_some_and(|server| !server.damaged.is_empty());
+        let server = self.server.as_ref().is_some_and(|server| server.is_cut || !server.damaged.is_empty());
         !self.damaged.is_empty() || !self.missing.is_empty() || !self.gone.is_empty() || self.is_home_unread || server
     }
 }
