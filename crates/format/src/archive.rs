@@ -9,7 +9,7 @@ use crate::{
     walk::{Cursor, Stop, Walk, ensure},
 };
 
-pub(crate) const MAGIC: &[u8] = b"PK\x03\x04";
+pub const MAGIC: &[u8] = b"PK\x03\x04";
 const ENTRY_MAGIC: u32 = u32::from_le_bytes(*b"PK\x01\x02");
 const END_MAGIC: &[u8] = b"PK\x05\x06";
 const END_LEN: usize = 22;
@@ -24,23 +24,46 @@ const ENCRYPTED: u16 = 1;
 const IN_ZIP64: u32 = u32::MAX;
 
 /// A file in the archive.
-pub(crate) struct Member {
+pub struct Member {
     pub name: String,
     /// Where its bytes begin, behind its local header.
     pub start: u64,
+    /// As they lie there.
     pub len: u64,
-    /// Neither compressed nor encrypted.
-    pub is_plain: bool,
+    pub packing: Packing,
+}
+
+/// How a member's bytes lie in the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    Plain,
+    Deflated,
+    /// Compressed in another way, or encrypted.
+    Other,
+}
+
+impl Packing {
+    fn new(method: u16, flags: u16) -> Self {
+        match (method, flags & ENCRYPTED) {
+            (0, 0) => Self::Plain,
+            (8, 0) => Self::Deflated,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl Member {
-    pub fn part(&self) -> Part {
+    pub fn is_plain(&self) -> bool {
+        self.packing == Packing::Plain
+    }
+
+    pub(crate) fn part(&self) -> Part {
         Part { start: self.start, len: self.len, name: Arc::from(self.name.as_str()), tensor: None }
     }
 }
 
 /// The members, in the order of the directory; fails if any is not as a member must be.
-pub(crate) fn members(source: &dyn ReadAt) -> Walk<Vec<Member>> {
+pub fn members(source: &dyn ReadAt) -> Walk<Vec<Member>> {
     let directory = directory(source)?;
     ensure(directory.entries <= PARTS_MAX as u64 && directory.len <= HEADER_MAX)?;
     let end = directory.start.checked_add(directory.len).filter(|end| *end <= source.len()).ok_or(Stop::Malformed)?;
@@ -110,7 +133,7 @@ fn entry(cursor: &mut Cursor<'_>, source: &dyn ReadAt) -> Walk<Member> {
     let start = data_start(source, local)?;
     ensure(start.checked_add(len).is_some_and(|end| end <= source.len()))?;
     let name = String::from_utf8_lossy(&name).into_owned();
-    Ok(Member { name, start, len, is_plain: method == 0 && flags & ENCRYPTED == 0 })
+    Ok(Member { name, start, len, packing: Packing::new(method, flags) })
 }
 
 /// The three numbers, taken from the ZIP64 field where they did not fit.

@@ -4,8 +4,10 @@
 //! [`outline()`] looks at headers only and hands out no content. Files are untrusted: whatever a header claims, reading
 //! it allocates and loops no more than [`PARTS_MAX`] parts and [`HEADER_MAX`] bytes of header. A file whose headers make
 //! no sense has no outline, which is no error: it is only kept and compared as plain bytes.
+//!
+//! Who asks other questions of a file's headers walks them with the same tools: [`walk`], [`archive`], [`protobuf`].
 
-mod archive;
+pub mod archive;
 mod dtype;
 mod gguf;
 mod npy;
@@ -13,12 +15,13 @@ mod onnx;
 mod outline;
 mod parquet;
 mod pickle;
+pub mod protobuf;
 mod read_at;
 mod recognise;
 mod safetensors;
 mod thrift;
 mod torch;
-mod walk;
+pub mod walk;
 mod zip;
 
 pub use dtype::Dtype;

@@ -7,7 +7,8 @@ use std::io;
 
 use crate::{
     Dtype, Format, Outline, PARTS_MAX, Part, ReadAt, TensorType,
-    walk::{Cursor, Stop, Walk, ensure, settle},
+    protobuf::{Value, next, skip},
+    walk::{Cursor, Walk, ensure, settle},
 };
 
 /// Field 1, a number: `ir_version`, which writers put first.
@@ -120,32 +121,6 @@ impl Tensor {
         let tensor = dtype(self.data_type).map(|dtype| TensorType { dtype, shape: self.shape });
         let tensor = tensor.filter(|tensor| tensor.byte_len() == Some(len));
         Some(Part { start, len, name: self.name.into(), tensor })
-    }
-}
-
-/// What a field holds; bytes are not yet read.
-enum Value {
-    Number(u64),
-    Bytes(u64),
-}
-
-fn next(cursor: &mut Cursor<'_>) -> Walk<(u64, Value)> {
-    let tag = cursor.varint()?;
-    ensure(tag >> 3 > 0)?;
-    let value = match tag & 7 {
-        0 => Value::Number(cursor.varint()?),
-        1 => Value::Number(cursor.u64()?),
-        2 => Value::Bytes(cursor.varint()?),
-        5 => Value::Number(cursor.u32()?.into()),
-        _ => return Err(Stop::Malformed),
-    };
-    Ok((tag >> 3, value))
-}
-
-fn skip(cursor: &mut Cursor<'_>, value: &Value) -> Walk<()> {
-    match value {
-        Value::Number(_) => Ok(()),
-        Value::Bytes(len) => cursor.skip(*len),
     }
 }
 

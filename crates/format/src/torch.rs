@@ -19,7 +19,7 @@ const PICKLE_MAX: u64 = 16 << 20;
 
 /// The parts of a torch checkpoint; `None` if the archive is something else.
 pub(crate) fn parts(source: &dyn ReadAt, members: &[Member]) -> io::Result<Option<Vec<Part>>> {
-    let Some(pickle) = members.iter().find(|member| member.name == PICKLE && member.is_plain) else {
+    let Some(pickle) = members.iter().find(|member| member.name == PICKLE && member.is_plain()) else {
         return Ok(None);
     };
     let tensors = match pickle.len <= PICKLE_MAX && is_little_endian(source, members)? {
@@ -32,7 +32,7 @@ pub(crate) fn parts(source: &dyn ReadAt, members: &[Member]) -> io::Result<Optio
     }
     let mut parts = Vec::with_capacity(members.len());
     for member in members {
-        let key = member.name.strip_prefix(STORAGE_FOLDER).filter(|_| member.is_plain);
+        let key = member.name.strip_prefix(STORAGE_FOLDER).filter(|_| member.is_plain());
         match key.and_then(|key| by_storage.remove(key)).and_then(|tensors| storage_parts(member, tensors)) {
             Some(found) => parts.extend(found),
             None => parts.push(member.part()),

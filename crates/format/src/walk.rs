@@ -12,13 +12,13 @@ const JUMP: u64 = 8;
 
 /// Why a walk through a header ended early.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// Not of this format, or malformed, or larger than what is read.
     Malformed,
     Io(io::Error),
 }
 
-pub(crate) type Walk<T> = Result<T, Stop>;
+pub type Walk<T> = Result<T, Stop>;
 
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
@@ -27,7 +27,7 @@ impl From<io::Error> for Stop {
 }
 
 /// A malformed header is no error: the file just has no outline.
-pub(crate) fn settle<T>(walked: Walk<T>) -> io::Result<Option<T>> {
+pub fn settle<T>(walked: Walk<T>) -> io::Result<Option<T>> {
     match walked {
         Ok(found) => Ok(Some(found)),
         Err(Stop::Malformed) => Ok(None),
@@ -36,12 +36,12 @@ pub(crate) fn settle<T>(walked: Walk<T>) -> io::Result<Option<T>> {
 }
 
 /// `Malformed` unless `holds`.
-pub(crate) fn ensure(holds: bool) -> Walk<()> {
+pub fn ensure(holds: bool) -> Walk<()> {
     if holds { Ok(()) } else { Err(Stop::Malformed) }
 }
 
 /// A place in a stretch of a file. All it hands out was there to be read; all steps together are bounded.
-pub(crate) struct Cursor<'a> {
+pub struct Cursor<'a> {
     source: &'a dyn ReadAt,
     at: u64,
     end: u64,

@@ -30,7 +30,7 @@ pub(crate) fn outline(source: &dyn ReadAt) -> io::Result<Option<Outline>> {
 fn plain_parts(source: &dyn ReadAt, members: Vec<Member>) -> io::Result<Vec<Part>> {
     let mut parts = Vec::with_capacity(members.len());
     for member in members {
-        let array_name = member.name.strip_suffix(".npy").filter(|_| member.is_plain);
+        let array_name = member.name.strip_suffix(".npy").filter(|_| member.is_plain());
         let array = match array_name {
             Some(_) => npy::array(source, member.start, member.start + member.len)?,
             None => None,
