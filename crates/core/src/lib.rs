@@ -19,6 +19,7 @@ pub mod history;
 pub mod id;
 pub mod leak;
 pub mod lineage;
+pub mod look;
 pub mod name;
 pub mod naming;
 pub mod near;

@@ -1,0 +1,4 @@
+//! Models as their own libraries wrote them, and files that nobody should load.
+
+mod hostile;
+mod samples;
