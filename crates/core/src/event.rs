@@ -12,11 +12,12 @@ use crate::{
     history::{KeySuccession, VerifierKey},
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId, WorkspaceId},
     lineage::{Certainty, EdgeKind, Node},
+    look::Look,
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, PromotionGrounds, Stage},
     rights::Role,
-    signature::Signature,
-    version::{Comparison, Step, VersionNumber},
+    signature::{Contract, Signature},
+    version::{Claims, Comparison, Step, VersionNumber},
 };
 
 /// A governed change. Stored as JSON with the tag `type`; adding members is allowed, changing their meaning is not.
@@ -236,9 +237,19 @@ pub struct VersionRegistered {
     pub sha256: Option<Sha256>,
     pub size: u64,
     pub file_name: String,
-    /// For example `onnx`.
+    /// For example `onnx`; see [`ModelFormat`](crate::look::ModelFormat).
     pub format: String,
+    /// What its content is and does; absent before that was looked at, when only ONNX was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
+    /// Empty if the contract is unknown.
     pub signature: Signature,
+    /// Where the signature is from; absent before there was more than one place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Contract>,
+    /// What whoever registered it said of how it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Claims>,
     pub run: Option<RunId>,
     /// How surely the run wrote this file and not only the same bytes; absent before that was told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -254,7 +265,8 @@ pub struct VersionRegistered {
     pub evaluation: Option<EvidenceId>,
     /// Target column of the declared evaluation.
     pub target: Option<String>,
-    /// Digest of (content, run input key): the same facts give the same version back.
+    /// Digest of (content, run input key), and of what was declared if anything was: the same facts give the same version
+    /// back.
     pub facts: Digest,
 }
 

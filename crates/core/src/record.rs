@@ -189,9 +189,15 @@ pub struct RunRecord {
     pub capture: CaptureSummary,
     pub inputs: Vec<FileRef>,
     pub outputs: Vec<FileRef>,
-    /// Parameters found on the command line (`--name value`), for tables and comparison.
+    /// Parameters found on the command line (`--name value`) and in declared files, for tables and comparison.
     #[serde(default)]
     pub params: BTreeMap<String, String>,
+    /// Which of them are keys of a file, and of which one, as it was when the run began.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub param_files: BTreeMap<String, String>,
+    /// What of the command line and of declared files is no parameter, and why: one line each, the name first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored_params: Vec<String>,
     /// Numbers from `metrics.json`, as the script claims them.
     #[serde(default)]
     pub claimed_metrics: BTreeMap<String, f64>,
@@ -206,6 +212,15 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// A parameter with the file that it is from.
+    pub fn told_params(&self) -> BTreeMap<&str, String> {
+        let told = |(name, value): (&'_ String, &String)| match self.param_files.get(name) {
+            Some(file) => format!("{value} ({file})"),
+            None => value.clone(),
+        };
+        self.params.iter().map(|(name, value)| (name.as_str(), told((name, value)))).collect()
+    }
+
     /// The edges of the family tree that the record proves, besides those of its files.
     pub fn edges(&self) -> [Edge; 2] {
         let edge = |from: Node, kind: EdgeKind| Edge {

@@ -1,9 +1,15 @@
 //! The data contract of a model: the names, types and shapes of what goes in and what comes out.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::Problem;
+
+const FIELDS_MAX: usize = 10_000;
+const NAME_LEN_MAX: usize = 256;
+const DIMENSIONS_MAX: usize = 32;
 
 /// Element types, spelled as the Open Inference Protocol spells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -94,6 +100,19 @@ pub struct Signature {
     pub outputs: Vec<Field>,
 }
 
+/// Where a version's contract is known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Contract {
+    /// Its content states it: an ONNX graph, an `MLmodel`.
+    #[default]
+    Content,
+    /// Whoever registered it said so: `[model.<name>.signature]` or `--signature`.
+    Declared,
+    /// Nobody said; its signature is empty, and that means nothing.
+    Unknown,
+}
+
 /// One way in which a contract broke, or merely grew.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContractChange {
@@ -104,6 +123,27 @@ pub struct ContractChange {
 }
 
 impl Signature {
+    /// Refuses what no contract can be: names that are missing, doubled or can't be read, and sizes that there are not.
+    pub fn check(&self) -> Result<(), Problem> {
+        if self.inputs.is_empty() {
+            return Err(Problem::invalid("a signature needs at least one input"));
+        }
+        for (role, fields) in [("input", &self.inputs), ("output", &self.outputs)] {
+            if fields.len() > FIELDS_MAX {
+                let message = format!("a signature has {} {role}s, at most {FIELDS_MAX} are taken", fields.len());
+                return Err(Problem::invalid(message));
+            }
+            let mut names = HashSet::new();
+            for field in fields {
+                check_field(role, field)?;
+                if !names.insert(&field.name) {
+                    return Err(Problem::invalid(format!("the signature has two {role}s `{}`", field.name)));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Lists how `new` differs from `self` for somebody who calls or reads by name.
     ///
     /// Order does not count. A removed, renamed, retyped, reshaped or newly required input breaks callers, and so does
@@ -138,6 +178,19 @@ impl Signature {
         }
         changes
     }
+}
+
+fn check_field(role: &str, field: &Field) -> Result<(), Problem> {
+    let Field { name, shape, .. } = field;
+    if name.is_empty() || name.len() > NAME_LEN_MAX || name.chars().any(char::is_control) {
+        let message = format!("`{}` can't be the name of an {role}", name.escape_debug());
+        return Err(Problem::invalid(message).hint(format!("1 to {NAME_LEN_MAX} bytes that can be read")));
+    }
+    if shape.len() > DIMENSIONS_MAX || shape.iter().any(|side| *side < -1) {
+        return Err(Problem::invalid(format!("{role} `{name}` can't have the shape {shape:?}"))
+            .hint(format!("up to {DIMENSIONS_MAX} sides, with -1 for any size")));
+    }
+    Ok(())
 }
 
 fn breaking(what: String) -> ContractChange {
@@ -191,6 +244,18 @@ mod tests {
         let optional = Field { optional: true, ..b.clone() };
         check(vec![a.clone()], vec![a.clone(), optional], &[(false, "optional input `b` added")]);
         check(vec![b], vec![field("b", Datatype::Int64)], &[(true, "input `b` changed from FP32 to INT64")]);
+    }
+
+    #[test]
+    fn what_can_be_no_contract_is_refused() {
+        let problem = |fields: Vec<Field>| signature(fields).check().unwrap_err().message;
+        let good = || field("a", Datatype::Fp32);
+        assert!(signature(vec![good()]).check().is_ok());
+        assert_eq!(problem(vec![]), "a signature needs at least one input");
+        assert_eq!(problem(vec![good(), good()]), "the signature has two inputs `a`");
+        assert_eq!(problem(vec![field("a\n", Datatype::Fp32)]), "`a\\n` can't be the name of an input");
+        let negative = Field { shape: vec![-2], ..good() };
+        assert_eq!(problem(vec![negative]), "input `a` can't have the shape [-2]");
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Delivery {
         let mut models = Vec::new();
         for step in steps {
             let version = find_model_reference(self.known(), project, &step.model).await?;
-            models.push(self.known().load_model(version.digest).await?);
+            models.push(self.known().load_version(&version).await?);
             targets.push(Target { model: version.model, version: version.number, digest: version.digest });
         }
         let signatures: Vec<&Signature> = models.iter().map(|model| model.signature()).collect();

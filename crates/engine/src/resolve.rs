@@ -109,8 +109,8 @@ async fn resolve_named(
             digest: version.digest,
             sha256: version.sha256,
             size: version.size,
+            is_folder: is_folder(known, version.digest).await?,
             file_name: version.file_name,
-            is_folder: false,
         });
     }
     let wanted = selector.map_or(name.to_owned(), |selector| format!("{name}@{selector}"));
@@ -125,8 +125,6 @@ async fn resolve_named(
 }
 
 async fn resolved_dataset(known: &Known, version: &DatasetVersion) -> Result<Resolved, Problem> {
-    // a version of which nothing is here any more is still one, and can be named
-    let is_folder = known.store_info(version.digest).await?.is_some_and(|content| content.is_folder);
     Ok(Resolved {
         name: format!("{}@{}", version.dataset, version.number),
         kind: if version.external.is_some() { "external" } else { "dataset" }.to_owned(),
@@ -134,8 +132,13 @@ async fn resolved_dataset(known: &Known, version: &DatasetVersion) -> Result<Res
         sha256: version.sha256,
         size: version.size,
         file_name: file_name(&version.path),
-        is_folder,
+        is_folder: is_folder(known, version.digest).await?,
     })
+}
+
+/// A version of which nothing is here any more is still one, and can be named.
+async fn is_folder(known: &Known, content: Digest) -> Result<bool, Problem> {
+    Ok(known.store_info(content).await?.is_some_and(|content| content.is_folder))
 }
 
 async fn resolved_content(

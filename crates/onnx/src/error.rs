@@ -44,6 +44,13 @@ pub enum OnnxError {
     InvalidTensor { tensor: String, reason: String },
 }
 
+impl OnnxError {
+    /// Whether no program could read it, and not only this one.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Malformed(_) | Self::NotProtobuf { .. } | Self::NoGraph)
+    }
+}
+
 /// Why a model did not answer.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RunError {

@@ -30,4 +30,4 @@ pub use decode::MODEL_BYTES_MAX;
 pub use error::{OnnxError, RunError};
 pub use interface::ProbabilityOutput;
 pub use kernel::{RUN_BYTES_MAX, supported_operators};
-pub use model::Model;
+pub use model::{Model, signature_of};

@@ -31,6 +31,12 @@ impl std::fmt::Debug for Model {
     }
 }
 
+/// The contract that a graph states, also one that can't be run here.
+pub fn signature_of(bytes: &[u8]) -> Result<Signature, OnnxError> {
+    let graph = decode::decode(bytes)?.graph.ok_or(OnnxError::NoGraph)?;
+    Ok(Interface::read(&graph)?.signature)
+}
+
 impl Model {
     /// Reads a model and checks all of it: after this only the data can be wrong.
     pub fn parse(bytes: &[u8]) -> Result<Self, OnnxError> {

@@ -7,11 +7,15 @@
 //! byte and the BLAKE3 of all this end it. It is only a cache: what can't be read of it counts as not known.
 
 mod bring;
+mod keep;
 mod listing;
 mod present;
 
-pub use self::present::{Inside, InsideChange, InsideState};
 pub(crate) use self::{
     bring::bring,
     present::{Present, look, put},
+};
+pub use self::{
+    keep::keep_folder,
+    present::{Inside, InsideChange, InsideState},
 };

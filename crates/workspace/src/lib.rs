@@ -42,7 +42,7 @@ pub use add::{AddError, Added, add};
 pub use author::Author;
 pub use cases::{CASES_DIR, Replace};
 pub use checkout::{CheckedOut, CheckoutError, checkout};
-pub use folder::{Inside, InsideChange, InsideState};
+pub use folder::{Inside, InsideChange, InsideState, keep_folder};
 pub use ignore::InGit;
 pub use init::{Initialized, Nesting, init};
 pub use lock::{Lock, LockEntry, LockError};

@@ -19,7 +19,7 @@ mod request;
 mod sensitive;
 mod shelf;
 
-use stemma_core::{id::RunId, record::RunRecord};
+use stemma_core::{id::RunId, record::RunRecord, redact::redact_args};
 use stemma_runner::{Command, Execution, classify::classify};
 use stemma_store::Store;
 
@@ -27,6 +27,7 @@ use self::{
     declared::Declared,
     draft::{UNKNOWN_ENVIRONMENT, draft},
     open::OpenRun,
+    params::Params,
     ran::Ran,
     record::{record_run, shelve_record},
     request::locate_directory,
@@ -66,8 +67,9 @@ pub(crate) fn run_within(
         Some(_) => Code::default(),
     };
     let declared = Declared::look(workspace);
+    let params = Params::look(workspace, &redact_args(&request.argv).args);
     let shown = shown_path(workspace.root(), &directory);
-    let draft = RunRecord { workspace: Some(folder), ..draft(id, request, shown.clone(), &code) };
+    let draft = RunRecord { workspace: Some(folder), ..draft(id, request, shown.clone(), &code, &params) };
     let open = OpenRun::begin(workspace, &draft)?;
     let command = surrounding.command(request, &directory, open.aside());
     let execution = execute(&command, &open)?;
@@ -75,7 +77,8 @@ pub(crate) fn run_within(
     let (environment, surroundings) = environment::look(workspace, &command, &execution);
     let classified = classify(&execution.capture, &surroundings);
     let directory = shown;
-    let ran = Ran { id, folder, workspace, request, directory, execution, classified, environment, code, declared };
+    let ran =
+        Ran { id, folder, workspace, request, directory, execution, classified, environment, code, declared, params };
     let mut shelf = Shelf::new(workspace, store, cache);
     if command.sandbox.is_some() {
         shelf = shelf.without_links();

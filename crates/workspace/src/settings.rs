@@ -16,6 +16,7 @@ use stemma_core::{
     name::{EndpointName, ModelName, ProjectName, TreePath},
     near,
     policy::{CLASS_METRICS, ModelPolicy, NUMBER_METRICS, SliceSpec},
+    signature::Signature,
 };
 use toml::{
     Spanned,
@@ -30,6 +31,8 @@ use crate::file;
 pub const SETTINGS_FILE: &str = "stemma.toml";
 
 const SETTINGS_BYTES_MAX: u64 = 1 << 20;
+/// Endings of the files whose keys can be parameters.
+const PARAM_ENDINGS: [&str; 4] = ["json", "toml", "yaml", "yml"];
 
 /// All that `stemma.toml` can say.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -65,6 +68,9 @@ pub struct RunSettings {
     /// Path of the file whose numbers are the run's claimed metrics; by default an output called `metrics.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<TreePath>,
+    /// Paths of files whose keys are parameters of each run: YAML, JSON or TOML.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub params: Vec<TreePath>,
 }
 
 /// Why `stemma.toml` can't be used.
@@ -236,6 +242,9 @@ impl Settings {
         for name in &self.run.variables {
             check_variable(name)?;
         }
+        for path in &self.run.params {
+            check_params(path)?;
+        }
         if let Some(name) = self.remotes.keys().find(|name| !is_remote_name(name)) {
             return Err(Wrong {
                 keys: vec!["remote".into(), name.clone()],
@@ -276,7 +285,22 @@ fn check_variable(name: &str) -> Result<(), Wrong> {
     })
 }
 
+fn check_params(path: &TreePath) -> Result<(), Wrong> {
+    let ending = path.as_str().rsplit_once('.').map(|(_, ending)| ending);
+    if ending.is_some_and(|ending| PARAM_ENDINGS.contains(&ending)) {
+        return Ok(());
+    }
+    Err(Wrong {
+        keys: vec!["run".into(), "params".into()],
+        message: format!("`{path}` is no file of parameters that can be read"),
+        hint: Some(format!("it ends in one of {}", quoted(&PARAM_ENDINGS))),
+    })
+}
+
 fn check_policy(policy: &ModelPolicy) -> Result<(), Wrong> {
+    if let Some(Err(problem)) = policy.signature.as_ref().map(Signature::check) {
+        return Err(Wrong { keys: vec!["signature".into()], message: problem.message, hint: problem.hint });
+    }
     if let Some(evaluation) = &policy.evaluation {
         let wrong = |key: &str, message, hint| Wrong { keys: vec!["evaluation".into(), key.into()], message, hint };
         let of_all_classes = CLASS_METRICS.iter().filter(|metric| **metric != "auc");
@@ -376,6 +400,7 @@ alias = "champion"
 [run]
 variables = ["CUDA_VISIBLE_DEVICES"]
 metrics = "out/metrics.json"
+params = ["params.yaml"]
 "#;
 
     fn parse(text: &str) -> Result<Settings, SettingsError> {
@@ -447,6 +472,13 @@ metrics = "out/metrics.json"
             ("\"data/train.csv\" = ", "\"../train.csv\" = ", 5, "not a valid path"),
             ("\"CUDA_VISIBLE_DEVICES\"", "\"A=B\"", 32, "variable"),
             ("out/metrics.json", "../metrics.json", 33, "path"),
+            ("params.yaml", "params.ini", 34, "parameters"),
+            (
+                "[model.credit-score.evaluation]",
+                "[model.credit-score.signature]\ninputs = []\noutputs = []\n[model.credit-score.evaluation]",
+                8,
+                "input",
+            ),
             ("champion", "../x", 29, "alias"),
         ];
         for (from, to, expected_line, word) in cases {

@@ -6,18 +6,20 @@ use stemma_core::{
     Digest, Sha256,
     event::EvidenceKind,
     id::{ApprovalId, EvidenceId, RunId, WorkspaceId},
+    look::Look,
     name::{AliasName, GateName, ModelName, PrincipalName, ProjectName},
     policy::Stage,
     record::EvaluationReport,
-    signature::Signature,
-    version::{Comparison, Improvement, Step, VersionNumber},
+    signature::{Contract, Signature},
+    version::{Claims, Comparison, Improvement, Step, VersionNumber},
 };
 
 use super::{fact::Fact, run::RunDetail};
 
 /// `POST …/models/{model}/versions`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RegisterVersion {
+    /// Content of a file, or the tree of a folder.
     pub digest: Digest,
     pub file_name: String,
     /// Absent: the last run that wrote to the path, else the newest that wrote this content.
@@ -28,6 +30,20 @@ pub struct RegisterVersion {
     pub path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
+    /// The contract, if the content states none: instead of the one that the model's rules declare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+    /// Parameters and metrics of a model that was made elsewhere. They are kept as declared and decide nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Claims>,
+}
+
+impl RegisterVersion {
+    /// Content of which nothing more is said.
+    pub fn new(digest: Digest, file_name: impl Into<String>) -> Self {
+        let file_name = file_name.into();
+        Self { digest, file_name, run: None, path: None, workspace: None, signature: None, claims: None }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,8 +66,19 @@ pub struct ModelVersion {
     pub sha256: Option<Sha256>,
     pub size: u64,
     pub file_name: String,
+    /// `onnx`, `pickle`, `mlmodel` …; see `docs/models.md`.
     pub format: String,
+    /// What its content is and what loading it does; absent in versions from before that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
+    /// Empty if the contract is unknown.
     pub signature: Signature,
+    /// Where the signature is from.
+    #[serde(default)]
+    pub contract: Contract,
+    /// What whoever registered it said of how it was made; nobody saw that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Claims>,
     pub run: Option<RunId>,
     pub trainer: Option<PrincipalName>,
     pub reference: Option<VersionNumber>,
@@ -69,6 +96,11 @@ impl ModelVersion {
     /// As in `credit-score@1.1.0`.
     pub fn name(&self) -> String {
         format!("{}@{}", self.model, self.number)
+    }
+
+    /// The contract, if it is known.
+    pub fn known_signature(&self) -> Option<&Signature> {
+        (self.contract != Contract::Unknown).then_some(&self.signature)
     }
 
     /// How much better it is than its reference; of older versions as their reason tells it.

@@ -1,6 +1,6 @@
 //! A run: what was executed, by whom, on what, and what came out.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
 use stemma_api::types::RunDetail;
 use stemma_core::{
@@ -30,7 +30,8 @@ pub fn text(detail: &RunDetail) -> String {
         ("environment", environment(detail)),
         ("capture", capture(detail)),
         ("contacted", record.capture.hosts.join(", ")),
-        ("parameters", pairs(&record.params, |value| value.clone())),
+        ("parameters", pairs(&record.told_params(), String::clone)),
+        ("no parameters", record.ignored_params.join("; ")),
         ("claims", pairs(&record.claimed_metrics, |value| value.to_string())),
         ("no claims", record.ignored_metrics.join("; ")),
         ("redacted", record.redactions.join(", ")),
@@ -134,7 +135,7 @@ pub fn files(files: &[FileRef], datasets: &BTreeMap<Digest, Vec<String>>) -> Str
     text
 }
 
-pub fn pairs<V>(map: &BTreeMap<String, V>, show: impl Fn(&V) -> String) -> String {
+pub fn pairs<K: Display, V>(map: &BTreeMap<K, V>, show: impl Fn(&V) -> String) -> String {
     let pairs = map.iter().map(|(name, value)| format!("{name}={}", show(value)));
     pairs.collect::<Vec<_>>().join(" ")
 }

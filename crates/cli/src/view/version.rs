@@ -1,7 +1,11 @@
 //! A model version: its content, where it comes from, and what speaks for or against it.
 
 use stemma_api::types::{Approval, Evidence, ModelVersion, Promotion, VersionDetail};
-use stemma_core::signature::Field;
+use stemma_core::{
+    look::{Look, Nature},
+    signature::{Contract, Field},
+    version::Claims,
+};
 
 use super::{by, evaluation, facts, run, section};
 use crate::print::{self, Output};
@@ -14,6 +18,9 @@ pub fn text(detail: &VersionDetail, output: &Output) -> String {
             text.push_str(&format!("\n{}", section(heading, &block)));
         }
     };
+    if let Some(claims) = &version.claims {
+        add("declared by who registered it", claimed(claims));
+    }
     add("inputs", fields(&version.signature.inputs));
     add("outputs", fields(&version.signature.outputs));
     add("made by", detail.run.as_ref().map(made_by).unwrap_or_default());
@@ -39,9 +46,39 @@ fn head(version: &ModelVersion) -> String {
         ("content", version.digest.to_string()),
         ("also", sha256.unwrap_or_default()),
         ("file", format!("{} ({}, {})", version.file_name, version.format, print::bytes(version.size))),
+        ("loading it", version.look.as_ref().map(|look| look.told(LINES_SHOWN)).unwrap_or_default()),
+        ("not looked at", version.look.as_ref().map(not_looked_at).unwrap_or_default()),
+        ("contract", contract(version.contract).to_owned()),
         ("compared with", compared.unwrap_or_default()),
         ("registered by", by(&version.registered)),
     ])
+}
+
+/// Imports that are named one by one; `--json` has more of them.
+const LINES_SHOWN: usize = 8;
+
+/// What was not seen of content of which enough was seen to know that it runs code.
+fn not_looked_at(look: &Look) -> String {
+    if look.nature != Nature::ExecutesCode || look.unseen.is_empty() {
+        return String::new();
+    }
+    let more = if look.more_unseen > 0 { format!(", and {} more", look.more_unseen) } else { String::new() };
+    format!("{}{more}", look.unseen.join(", "))
+}
+
+const fn contract(contract: Contract) -> &'static str {
+    match contract {
+        Contract::Content => "stated by the content",
+        Contract::Declared => "declared",
+        Contract::Unknown => "unknown",
+    }
+}
+
+/// What nobody saw.
+pub fn claimed(claims: &Claims) -> String {
+    let params = claims.params.iter().map(|(name, value)| format!("{name} = {value}"));
+    let metrics = claims.metrics.iter().map(|(name, value)| format!("metric {name} = {value}"));
+    params.chain(metrics).collect::<Vec<_>>().join("\n")
 }
 
 fn fields(fields: &[Field]) -> String {

@@ -11,6 +11,8 @@ use self::origin::Origins;
 use super::{branch::Branch, by, endpoint, evaluation, lineage, run, version};
 use crate::print::{self, Output};
 
+/// Imports of a model that are named one by one.
+const LINES_SHOWN: usize = 3;
 /// Characters of an input or output shown.
 const VALUE_CHARS: usize = 500;
 
@@ -148,6 +150,12 @@ fn model_branch(detail: &VersionDetail, origins: &mut Origins, output: &Output) 
     branch.leaf("content", &model.digest.to_string());
     branch.leaf("reason", &model.reason);
     branch.leaf("registered by", &by(&model.registered));
+    if let Some(look) = &model.look {
+        branch.leaf("loading it", &look.told(LINES_SHOWN));
+    }
+    if let Some(claims) = &model.claims {
+        branch.leaf("declared", &version::claimed(claims).replace('\n', ", "));
+    }
     match &detail.run {
         Some(run) => branch.add(run_branch(run, origins)),
         None => branch.leaf("run", "none is known that wrote this content"),
@@ -174,7 +182,7 @@ fn run_branch(detail: &RunDetail, origins: &mut Origins) -> Branch {
     let mut branch = Branch::new(format!("run {}", record.id));
     branch.leaf("command", &run::command_line(&record.command));
     branch.leaf("by", &format!("{}, {}", record.actor.principal, print::time(record.started)));
-    branch.leaf("parameters", &run::pairs(&record.params, String::clone));
+    branch.leaf("parameters", &run::pairs(&record.told_params(), String::clone));
     branch.leaf("code", &run::code(&record.code));
     branch.leaf("environment", &run::environment(detail));
     branch.leaf("capture", &run::capture(detail));

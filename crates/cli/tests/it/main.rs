@@ -12,6 +12,7 @@ mod diff;
 mod help;
 mod history;
 mod imports;
+mod kinds;
 mod lineage;
 mod loss;
 mod memory;

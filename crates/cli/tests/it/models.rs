@@ -15,18 +15,6 @@ gates = ["applications"]
 "#;
 
 #[test]
-fn only_what_is_a_model_is_registered() {
-    let desk = Desk::with_project();
-    let (code, stderr) = desk.fails(&["register", "credit-score", "train.py"]);
-    assert_eq!(code, 2);
-    assert!(stderr.contains("hint: Stemma evaluates ONNX"), "{stderr}");
-    let (code, stderr) = desk.fails(&["register", "credit-score", "data"]);
-    assert_eq!(code, 2);
-    assert!(stderr.contains("`data` is a folder"), "{stderr}");
-    assert!(desk.ok(&["models"]).starts_with("nothing yet"));
-}
-
-#[test]
 fn a_name_that_is_nearly_right_is_answered_with_the_right_one() {
     let desk = Desk::with_project();
     desk.ok(&["register", "credit-score", "model.onnx"]);

@@ -64,8 +64,13 @@ impl Event {
             | Self::ContentKept { .. }
             | Self::SegmentSealed(_)
             | Self::RunsSealed { .. } => Texts::default(),
-            // what they say is Stemma's own wording, or was checked in the record that it is taken from
-            Self::VersionRegistered(_) | Self::EvidenceRecorded(_) => Texts::default(),
+            // what it says is Stemma's own wording, or was checked in the record that it is taken from
+            Self::EvidenceRecorded(_) => Texts::default(),
+            // so does this, but for what was declared: the digest of its facts was made of that
+            Self::VersionRegistered(version) => {
+                let claimed = version.claims.iter().flat_map(|claims| claims.texts());
+                Texts { sealed: claimed.collect(), ..Texts::default() }
+            }
             Self::ProjectCreated { project } => Texts::name(project.as_str()),
             Self::PrincipalAdded { principal } => Texts::name(principal.as_str()),
             Self::TokenIssued { label, token: _, principal: _, expires: _, check: _ } => Texts::prose([label]),
@@ -172,6 +177,7 @@ impl RunRecord {
             ("directory", holds_secret(&self.directory)),
             ("code", texts(&[&self.code.branch, &self.code.remote])),
             ("params", self.params.iter().any(param)),
+            ("ignored_params", self.ignored_params.iter().any(|line| holds_secret(line))),
             ("ignored_metrics", self.ignored_metrics.iter().any(|line| holds_secret(line))),
         ];
         parts.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name).collect()

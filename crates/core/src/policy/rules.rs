@@ -9,6 +9,7 @@ use super::{evaluation::EvaluationSpec, gate::GateSpec, stage::Stage};
 use crate::{
     Digest,
     name::{AliasName, GateName},
+    signature::Signature,
 };
 
 /// What entering a stage needs: `[model.<name>.promotion.<stage>]` of `stemma.toml`.
@@ -28,6 +29,9 @@ pub struct PromotionRule {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelPolicy {
+    /// The contract of versions whose content states none. Content that states another is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<EvaluationSpec>,
     #[serde(default, rename = "gate")]
@@ -83,6 +87,7 @@ mod tests {
         let gate = GateSpec::MetricBaseline { metric: "auc".into(), min: Some(0.7), max: None };
         let rule = PromotionRule { gates: vec![name("baseline")], approvals: 1, alias: Some(name("champion")) };
         ModelPolicy {
+            signature: None,
             evaluation: None,
             gates: BTreeMap::from([(name("baseline"), gate)]),
             promotions: BTreeMap::from([(Stage::Production, rule)]),

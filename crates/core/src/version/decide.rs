@@ -64,7 +64,8 @@ pub enum Sameness {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReferenceVersion {
     pub number: VersionNumber,
-    pub signature: Signature,
+    /// `None` if its contract is unknown.
+    pub signature: Option<Signature>,
     /// The target column of its declared evaluation; a changed target is a changed contract.
     pub target: Option<String>,
 }
@@ -72,7 +73,8 @@ pub struct ReferenceVersion {
 /// The facts about a new version from which its number follows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    pub signature: Signature,
+    /// The error says in a clause that its contract is unknown, and why if there is more to say: "its contract is unknown".
+    pub signature: Result<Signature, String>,
     pub target: Option<String>,
     pub performance: Performance,
     /// The interval's lower end must lie above this for a MINOR step.
@@ -113,7 +115,7 @@ pub fn decide(versions: &[ReferenceVersion], used: &[VersionNumber], candidate: 
         return VersionDecision {
             number: first_free(used),
             step: Step::First,
-            reason: "first: no earlier version to compare with".to_owned(),
+            reason: with_contract("first: no earlier version to compare with".to_owned(), candidate),
             reference: None,
             comparison: None,
         };
@@ -134,23 +136,37 @@ pub fn decide(versions: &[ReferenceVersion], used: &[VersionNumber], candidate: 
         Performance::Unknown { .. } => (highest, None),
     };
     let number = next_number(step, highest, used);
-    VersionDecision { number, step, reason, reference: Some(reference), comparison }
+    VersionDecision { number, step, reason: with_contract(reason, candidate), reference: Some(reference), comparison }
 }
 
+/// Why callers of the reference can't move to the candidate.
+///
+/// Within a MAJOR contracts are known and hold, or none is known: what callers of an unknown contract rely on can't be
+/// compared with anything, so to learn a contract or to lose it begins a new MAJOR.
 fn broken_contract(reference: &ReferenceVersion, candidate: &Candidate) -> Vec<String> {
-    let mut breaks: Vec<String> = reference
-        .signature
-        .changes_to(&candidate.signature)
-        .into_iter()
-        .filter(|change| change.breaking)
-        .map(|change| change.what)
-        .collect();
+    let number = reference.number;
+    let mut breaks: Vec<String> = match (&reference.signature, &candidate.signature) {
+        (Some(old), Ok(new)) => {
+            old.changes_to(new).into_iter().filter(|change| change.breaking).map(|change| change.what).collect()
+        }
+        (None, Err(_)) => Vec::new(),
+        (Some(_), Err(unknown)) => vec![format!("{unknown}, that of {number} is not")],
+        (None, Ok(_)) => vec![format!("the contract of {number} is unknown, its own is not")],
+    };
     if let (Some(old), Some(new)) = (&reference.target, &candidate.target)
         && old != new
     {
         breaks.push(format!("target changed from `{old}` to `{new}`"));
     }
     breaks
+}
+
+/// Says of what holds under no known contract that it does.
+fn with_contract(reason: String, candidate: &Candidate) -> String {
+    match &candidate.signature {
+        Ok(_) => reason,
+        Err(unknown) => format!("{reason}; {unknown}"),
+    }
 }
 
 fn performance_step(candidate: &Candidate) -> (Step, String) {
@@ -242,12 +258,16 @@ mod tests {
     }
 
     fn version(text: &str, inputs: &[&str]) -> ReferenceVersion {
-        ReferenceVersion { number: number(text), signature: signature(inputs), target: Some("creditability".into()) }
+        ReferenceVersion {
+            number: number(text),
+            signature: Some(signature(inputs)),
+            target: Some("creditability".into()),
+        }
     }
 
     fn candidate(inputs: &[&str], performance: Performance) -> Candidate {
         let target = Some("creditability".into());
-        Candidate { signature: signature(inputs), target, performance, min_improvement: 0.0 }
+        Candidate { signature: Ok(signature(inputs)), target, performance, min_improvement: 0.0 }
     }
 
     /// What a candidate is called after live versions of one line; archived ones have numbers too.
@@ -386,6 +406,45 @@ mod tests {
     }
 
     #[test]
+    fn contracts_that_are_not_known_are_a_line_of_their_own() {
+        let unknown = |text: &str| ReferenceVersion { signature: None, ..version(text, &[]) };
+        let decided = |versions: &[ReferenceVersion], signature: Option<&[&str]>, performance: Performance| {
+            let used: Vec<VersionNumber> = versions.iter().map(|version| version.number).collect();
+            let mut candidate = candidate(signature.unwrap_or_default(), performance);
+            if signature.is_none() {
+                candidate.signature = Err("its contract is unknown".into());
+            }
+            let decision = decide(versions, &used, &candidate);
+            format!("{} {}", decision.number, decision.reason)
+        };
+        let nothing = || Performance::Unknown { why: "no evaluation is declared".into() };
+        assert_eq!(
+            decided(&[], None, nothing()),
+            "1.0.0 first: no earlier version to compare with; its contract is unknown"
+        );
+        assert_eq!(
+            decided(&[unknown("1.0.0")], None, nothing()),
+            "1.0.1 pipeline: no evaluation is declared; its contract is unknown"
+        );
+        assert_eq!(
+            decided(&[unknown("1.0.0")], None, compared(0.021, 0.004, 0.039)),
+            "1.1.0 minor: auc +0.021 [0.004, 0.039] over 1.0.0 on german-credit-test@1; its contract is unknown"
+        );
+        assert_eq!(
+            decided(&[version("1.0.0", BOTH)], None, nothing()),
+            "2.0.0 major: its contract is unknown, that of 1.0.0 is not"
+        );
+        assert_eq!(
+            decided(&[unknown("1.0.0")], Some(BOTH), nothing()),
+            "2.0.0 major: the contract of 1.0.0 is unknown, its own is not"
+        );
+        // each goes on in its own line
+        let both = [unknown("1.0.0"), version("2.0.0", BOTH)];
+        assert!(decided(&both, None, nothing()).starts_with("1.0.1 "));
+        assert!(decided(&both, Some(BOTH), nothing()).starts_with("2.0.1 "));
+    }
+
+    #[test]
     fn the_first_is_1_0_0() {
         let candidate = candidate(&[], Performance::Unknown { why: "nothing".into() });
         assert_eq!(decide(&[], &[], &candidate).number, VersionNumber::FIRST);
@@ -410,7 +469,7 @@ mod tests {
             let used: Vec<VersionNumber> =
                 used.into_iter().map(|(major, minor, pipeline)| VersionNumber { major, minor, pipeline }).collect();
             let newest = *pick.get(&used);
-            let versions = [ReferenceVersion { number: newest, signature: signature(&["a", "b"]), target: None }];
+            let versions = [ReferenceVersion { number: newest, signature: Some(signature(&["a", "b"])), target: None }];
             let inputs: &[&str] = if removes { &["a"] } else { &["a", "b"] };
             let decision = decide(&versions, &used, &candidate(inputs, compared(low, low, 0.2)));
             prop_assert!(!used.contains(&decision.number));

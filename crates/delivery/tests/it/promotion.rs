@@ -1,6 +1,6 @@
 //! The way to production, and everything that does not lead there.
 
-use stemma_api::types::{Approve, Deploy, Promote, RunGates};
+use stemma_api::types::{Approve, Deploy, Promote, RegisterVersion, RunGates};
 use stemma_core::{ErrorKind, id::RequestId, policy::Stage, rights::Role, version::VersionNumber};
 
 use crate::world::{Ran, World, project, sample};
@@ -132,13 +132,7 @@ async fn an_unproved_registrant_leads_nowhere_but_may_be_replaced() {
     let (delivery, name, request) = (&world.delivery, &world.model, RequestId::generate);
     let digest = world.upload(sample("table_boosting")).await.digest;
     let robot = stemma_engine::Caller::uncredentialed(Some("robot".parse().unwrap()));
-    let register = stemma_api::types::RegisterVersion {
-        digest,
-        file_name: "model.onnx".into(),
-        run: None,
-        path: None,
-        workspace: None,
-    };
+    let register = RegisterVersion::new(digest, "model.onnx");
     delivery.engine().register(&robot, request(), &project(), name, register).await.unwrap();
     delivery.engine().run_gates(&world.owner, request(), &project(), name, "1.0.0", RunGates::default()).await.unwrap();
     delivery.engine().approve(&world.reviewer, request(), &project(), name, "1.0.0", approve()).await.unwrap();
@@ -155,13 +149,7 @@ async fn only_a_run_that_wrote_it_can_have_made_a_version() {
     let (train, other) = (world.upload(world.csv(500..600)).await.digest, world.upload("other").await.digest);
     let run = world.record_run(&[("train.csv", train)], other).await;
     let digest = world.upload(sample("table_logistic")).await.digest;
-    let register = stemma_api::types::RegisterVersion {
-        digest,
-        file_name: "model.onnx".into(),
-        run: Some(run),
-        path: None,
-        workspace: None,
-    };
+    let register = RegisterVersion { run: Some(run), ..RegisterVersion::new(digest, "model.onnx") };
     let request = RequestId::generate();
     let refused = world.engine().register(&world.owner, request, &project(), &world.model, register).await.unwrap_err();
     assert!(refused.message.contains("did not write this content"), "{refused}");

@@ -152,6 +152,7 @@ impl World {
             alias: Some("champion".parse().unwrap()),
         };
         ModelPolicy {
+            signature: None,
             evaluation: Some(EvaluationSpec {
                 data: "test".into(),
                 target: "outcome".into(),
@@ -227,6 +228,8 @@ impl World {
             inputs: ran.inputs.iter().map(file).collect(),
             outputs: ran.outputs.iter().map(file).collect(),
             params: Default::default(),
+            param_files: Default::default(),
+            ignored_params: Vec::new(),
             claimed_metrics: Default::default(),
             ignored_metrics: vec![],
             cpu_us: 1,
@@ -246,11 +249,9 @@ impl World {
 
     pub async fn register_from(&self, path: &str, digest: Digest) -> Result<Registered, Problem> {
         let register = RegisterVersion {
-            digest,
-            file_name: "model.onnx".into(),
-            run: None,
             path: Some(path.to_owned()),
             workspace: Some(WorkspaceId::from_u128(FOLDER)),
+            ..RegisterVersion::new(digest, "model.onnx")
         };
         self.engine().register(&self.owner, RequestId::generate(), &project(), &self.model, register).await
     }

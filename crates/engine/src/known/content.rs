@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, PoisonError};
 
+use stemma_api::types::ModelVersion;
 use stemma_core::{
     ContentId, Digest, ErrorKind, Problem, Sha256,
+    look::ModelFormat,
     name::ProjectName,
     pointer::{POINTER_BYTES_MAX, Pointer},
 };
 use stemma_ledger::{Recorded, Tombstone};
-use stemma_onnx::Model;
+use stemma_onnx::{Model, OnnxError};
 use stemma_store::BlobInfo;
 use stemma_table::Source;
 
@@ -19,7 +21,8 @@ use crate::{
 };
 
 /// Largest model that is loaded into this process.
-const MODEL_BYTES_MAX: u64 = 1 << 30;
+pub(crate) const MODEL_BYTES_MAX: u64 = 1 << 30;
+const NOT_EVALUATED_HINT: &str = "Stemma evaluates ONNX; export scikit-learn pipelines with skl2onnx";
 
 /// Content that the project may read.
 #[derive(Debug, Clone, Copy)]
@@ -84,17 +87,30 @@ impl Known {
 
     /// Loads a model from its content; loaded ones are kept while an endpoint or an evaluation holds them.
     pub async fn load_model(&self, digest: Digest) -> Result<Arc<Model>, Problem> {
+        self.parse_model(digest).await?.map_err(|error| {
+            let problem = Problem::invalid(format!("`{digest}` can't be loaded as a model: {error}"));
+            problem.hint(NOT_EVALUATED_HINT)
+        })
+    }
+
+    /// Loads the model of a version; the error says which version can't be evaluated in this process, and why.
+    pub async fn load_version(&self, version: &ModelVersion) -> Result<Arc<Model>, Problem> {
+        check_is_evaluated(version)?;
+        self.parse_model(version.digest).await?.map_err(|error| {
+            let message = format!("{} can't be evaluated here: {error}", version.name());
+            Problem::invalid(message).hint(NOT_EVALUATED_HINT)
+        })
+    }
+
+    /// The same, of content that need not be a model that can be evaluated here.
+    pub async fn parse_model(&self, digest: Digest) -> Result<Result<Arc<Model>, OnnxError>, Problem> {
         if let Some(model) = self.loaded_model(digest) {
-            return Ok(model);
+            return Ok(Ok(model));
         }
         let bytes = self.read_content(digest, MODEL_BYTES_MAX).await?;
         refuse_pointer(&format!("`{digest}`"), &bytes)?;
         let parsed = tokio::task::spawn_blocking(move || Model::parse(&bytes)).await.map_err(internal)?;
-        let model = parsed.map_err(|error| {
-            let problem = Problem::invalid(format!("`{digest}` can't be loaded as a model: {error}"));
-            problem.hint("Stemma evaluates ONNX; export scikit-learn pipelines with skl2onnx")
-        })?;
-        Ok(self.keep_model(digest, model))
+        Ok(parsed.map(|model| self.keep_model(digest, model)))
     }
 
     pub async fn ungranted(&self, project: &ProjectName, digests: &[Digest]) -> Result<Vec<Digest>, Problem> {
@@ -139,6 +155,17 @@ impl Content {
     pub(crate) fn of_blob(info: BlobInfo) -> Self {
         Self { digest: info.digest, sha256: Some(info.sha256), size: info.size, is_folder: false }
     }
+}
+
+/// Refuses a version of a format that is not evaluated in this process; nothing of it is read.
+pub(crate) fn check_is_evaluated(version: &ModelVersion) -> Result<(), Problem> {
+    if version.format == ModelFormat::Onnx.as_str() {
+        return Ok(());
+    }
+    let described = ModelFormat::parse(&version.format).map_or("of an unknown format", ModelFormat::described);
+    let nature = version.look.as_ref().map(|look| format!(" ({})", look.nature)).unwrap_or_default();
+    let message = format!("{} is {described}{nature}, which is not loaded or run here", version.name());
+    Err(Problem::invalid(message).hint(NOT_EVALUATED_HINT))
 }
 
 /// Content that a project can't read, in the same words whether it is in another project or nowhere.

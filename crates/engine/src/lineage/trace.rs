@@ -126,9 +126,22 @@ pub(crate) async fn writer_now(
     let now = Timestamp(i64::MAX);
     let path = path.unwrap_or_default().to_owned();
     let used = FileUse { path, digest, workspace, since: now, until: now, run: None };
-    let found = known.ledger().candidates(project, std::slice::from_ref(&used)).await.map_err(ledger_problem)?;
-    let found = found.first().and_then(|candidates| candidates.by_path(&used).or_else(|| candidates.by_bytes()));
-    Ok(found.map(|(write, certainty)| (write.run, certainty)))
+    let found = writers_now(known, project, std::slice::from_ref(&used)).await?;
+    Ok(found.into_iter().next().flatten().map(|(write, certainty)| (write.run, certainty)))
+}
+
+/// The same of many files at once, in their order.
+pub(crate) async fn writers_now(
+    known: &Known,
+    project: &ProjectName,
+    uses: &[FileUse],
+) -> Result<Vec<Option<(FileWrite, Certainty)>>, Problem> {
+    let found = known.ledger().candidates(project, uses).await.map_err(ledger_problem)?;
+    let chosen = |(candidates, used): (&Candidates, &FileUse)| {
+        let found = candidates.by_path(used).or_else(|| candidates.by_bytes());
+        found.map(|(write, certainty)| (write.clone(), certainty))
+    };
+    Ok(found.iter().zip(uses).map(chosen).collect())
 }
 
 async fn named(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use stemma_api::types::CaseResults;
+use stemma_api::types::{CaseResults, ModelVersion};
 use stemma_core::{
     Digest, Problem,
     case::{self, CaseResult, RegressionCase},
@@ -29,7 +29,7 @@ impl Known {
     ) -> Result<CaseResults, Problem> {
         case::check_list(&cases)?;
         let version = find_version(self, project, model, version).await?;
-        let results = case_results(self, version.digest, cases).await?;
+        let results = case_results(self, &version, cases).await?;
         Ok(CaseResults { version: version.name(), results })
     }
 }
@@ -46,10 +46,10 @@ pub(crate) async fn packed_cases(
 
 pub(crate) async fn case_results(
     known: &Known,
-    version: Digest,
+    version: &ModelVersion,
     cases: Vec<RegressionCase>,
 ) -> Result<Vec<CaseResult>, Problem> {
-    let model: Arc<Model> = known.load_model(version).await?;
+    let model: Arc<Model> = known.load_version(version).await?;
     let run = move || cases.iter().map(|case| run_case(&model, case)).collect();
     tokio::task::spawn_blocking(run).await.map_err(internal)
 }

@@ -10,6 +10,7 @@ use stemma_core::{
     name::ProjectName,
     recommend::{CompareFacts, recommend},
     record::RunRecord,
+    signature::ContractChange,
 };
 use tokio::sync::Semaphore;
 
@@ -45,7 +46,7 @@ impl Engine {
             Ok(measured) => (Ok(measured.found), measured.leaky_rows),
             Err(problem) => (Err(problem.message), [0, 0]),
         };
-        let signature = a.signature.changes_to(&b.signature);
+        let signature = contract_changes(&a, &b);
         let slices = performance.as_ref().map_or(&[][..], |found| &found.slices);
         let shown = |is: fn(&[f64; 2]) -> bool| {
             let some = slices.iter().filter(move |slice| slice.interval.as_ref().is_some_and(is));
@@ -81,6 +82,19 @@ impl Engine {
         }
         found.notes = notes;
         Ok(found)
+    }
+}
+
+/// How the contract of one differs from that of another; that it can't be told counts as [`decide`] counts it.
+///
+/// [`decide`]: stemma_core::version::decide
+fn contract_changes(a: &ModelVersion, b: &ModelVersion) -> Vec<ContractChange> {
+    let unknown = |breaking: bool, what: String| vec![ContractChange { breaking, what }];
+    match (a.known_signature(), b.known_signature()) {
+        (Some(one), Some(other)) => one.changes_to(other),
+        (None, None) => unknown(false, "neither contract is known".to_owned()),
+        (None, Some(_)) => unknown(true, format!("the contract of {} is unknown", a.name())),
+        (Some(_), None) => unknown(true, format!("the contract of {} is unknown", b.name())),
     }
 }
 

@@ -63,7 +63,7 @@ impl Engine {
         };
         let data = evaluation_data(self.known(), project, &spec).await?;
         let run = producing_run(self.known(), project, version.run).await?;
-        let loaded = self.known().load_model(version.digest).await?;
+        let loaded = self.known().load_version(&version).await?;
         let evaluation = evaluate_model(self, project, &loaded, version.digest, &data, run.as_ref()).await?;
         let evidence = EvidenceId::generate();
         let event = &evidence_event(evidence, project, model, version.number, &data, &evaluation);

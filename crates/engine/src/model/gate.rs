@@ -143,7 +143,7 @@ impl Engine {
             GateSpec::RegressionCases { cases: None, .. } => Ok(fails(spec, "they were not sent".to_owned())),
             GateSpec::RegressionCases { cases: Some(cases), .. } => {
                 let cases = packed_cases(self.known(), project, *cases).await?;
-                let results = case_results(self.known(), version.digest, cases.clone()).await?;
+                let results = case_results(self.known(), version, cases.clone()).await?;
                 let checks = cases.iter().zip(&results).map(|(case, result)| cases::check(case, result)).collect();
                 Ok(Found { checks, ..Found::default() })
             }

@@ -88,6 +88,9 @@ impl Engine {
 
     /// A policy whose data are named with their numbers: a newer version of a dataset does not change what was declared.
     async fn pinned(&self, project: &ProjectName, mut policy: ModelPolicy) -> Result<ModelPolicy, Problem> {
+        if let Some(signature) = &policy.signature {
+            signature.check()?;
+        }
         if let Some(spec) = &mut policy.evaluation {
             spec.data = evaluation_data(self.known(), project, spec).await?.name;
         }

@@ -1,30 +1,33 @@
 //! Register: content becomes a model version; its number is decided from facts.
 
+mod examined;
 mod performance;
 mod prepared;
-
-use std::sync::Arc;
+mod writer;
 
 use stemma_api::types::{ModelVersion, RegisterVersion, Registered};
 use stemma_core::{
     Digest, Problem, canonical,
     event::{Event, VersionRegistered},
     id::{EvidenceId, RequestId},
-    lineage::Certainty,
     name::{ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
     record::RunRecord,
-    version::{Candidate, Performance, ReferenceVersion, decide, line},
+    signature::{Contract, Signature},
+    version::{Candidate, Claims, Performance, ReferenceVersion, decide, line},
 };
-use stemma_onnx::Model;
 
 use crate::{
     Caller, Engine, Known,
-    lineage::trace::writer_now,
     model::{
         evaluate::{Evaluation, EvaluationData, evaluate_model, evaluation_data, evidence_event},
         makers::{makers, makers_behind},
-        register::{performance::performance, prepared::Prepared},
+        register::{
+            examined::{Examined, examine},
+            performance::performance,
+            prepared::Prepared,
+            writer::run_registered,
+        },
     },
     resolve::find_version,
 };
@@ -41,19 +44,23 @@ impl Engine {
         model: &ModelName,
         register: RegisterVersion,
     ) -> Result<Registered, Problem> {
+        check(&register)?;
         let content = self.known().readable_content(project, register.digest).await?;
-        let loaded = self.known().load_model(content.digest).await?;
-        let (run, run_certainty) = self.run_registered(project, &register).await?.unzip();
-        let facts = facts_of(content.digest, run.as_ref());
+        let policy = self.known().policy_or_default(project, model).await?;
+        let declared = register.signature.as_ref().or(policy.signature.as_ref());
+        let examined = examine(self.known(), &content, &register.file_name, declared).await?;
+        let (run, run_certainty) = run_registered(self.known(), project, &content, &register).await?.unzip();
+        let claims = register.claims.filter(|claims| !claims.is_empty());
+        let facts = facts_of(content.digest, run.as_ref(), &examined, claims.as_ref());
         if let Some(version) = same_version(self.known(), caller, project, model, facts, run.as_ref()).await? {
             return unchanged(self.known(), project, version).await;
         }
-        let policy = self.known().policy_or_default(project, model).await?;
-        let evaluation = self.declared_evaluation(project, &policy, &loaded, content.digest, run.as_ref()).await?;
+        let evaluation = self.declared_evaluation(project, &policy, &examined, content.digest, run.as_ref()).await?;
         let prepared = Prepared {
             content,
             file_name: register.file_name,
-            model: loaded,
+            examined,
+            claims,
             run,
             run_certainty,
             facts,
@@ -74,40 +81,32 @@ impl Engine {
         });
         let number = number.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
         let version = find_version(self.known(), project, model, &number.to_string()).await?;
-        Ok(Registered { version, unchanged: false, evaluation: prepared.evaluation.map(|(_, found)| found.report) })
+        Ok(Registered {
+            version,
+            unchanged: false,
+            evaluation: prepared.evaluation.ok().map(|(_, found)| found.report),
+        })
     }
 
-    /// The run that wrote the file, and how surely: the one that was named, else the last that wrote to its path.
-    async fn run_registered(
-        &self,
-        project: &ProjectName,
-        register: &RegisterVersion,
-    ) -> Result<Option<(RunRecord, Certainty)>, Problem> {
-        if let Some(run) = register.run {
-            let run = wrote(self.known().run_record(project, run).await?, register.digest)?;
-            return Ok(Some((run, Certainty::Observed)));
-        }
-        let RegisterVersion { digest, path, workspace, .. } = register;
-        match writer_now(self.known(), project, *digest, path.as_deref(), *workspace).await? {
-            Some((run, certainty)) => Ok(Some((self.known().run_record(project, run).await?, certainty))),
-            None => Ok(None),
-        }
-    }
-
+    /// The error says in a clause why the content is not evaluated.
     async fn declared_evaluation(
         &self,
         project: &ProjectName,
         policy: &ModelPolicy,
-        model: &Arc<Model>,
+        examined: &Examined,
         digest: Digest,
         run: Option<&RunRecord>,
-    ) -> Result<Option<(EvaluationData, Evaluation)>, Problem> {
+    ) -> Result<Result<(EvaluationData, Evaluation), String>, Problem> {
         let Some(spec) = &policy.evaluation else {
-            return Ok(None);
+            return Ok(Err("no evaluation is declared".to_owned()));
+        };
+        let model = match &examined.model {
+            Ok(model) => model,
+            Err(why) => return Ok(Err(why.clone())),
         };
         let data = evaluation_data(self.known(), project, spec).await?;
         let evaluation = evaluate_model(self, project, model, digest, &data, run).await?;
-        Ok(Some((data, evaluation)))
+        Ok(Ok((data, evaluation)))
     }
 
     /// The events of a registration, decided on the model's versions as they are now.
@@ -132,12 +131,12 @@ impl Engine {
         let references: Vec<ReferenceVersion> = live
             .map(|version| ReferenceVersion {
                 number: version.number,
-                signature: version.signature.clone(),
+                signature: version.known_signature().cloned(),
                 target: version.target.clone(),
             })
             .collect();
         let mut candidate = Candidate {
-            signature: prepared.model.signature().clone(),
+            signature: prepared.examined.signature.clone(),
             target: prepared.target.clone(),
             performance: Performance::Unknown { why: String::new() },
             min_improvement: prepared.min_improvement,
@@ -148,7 +147,7 @@ impl Engine {
         }
         let used: Vec<_> = versions.iter().map(|version| version.number).collect();
         let decision = decide(&references, &used, &candidate);
-        let evidence = prepared.evaluation.as_ref().map(|_| EvidenceId::generate());
+        let evidence = prepared.evaluation.is_ok().then(EvidenceId::generate);
         events.push(Event::VersionRegistered(VersionRegistered {
             project: project.clone(),
             model: model.clone(),
@@ -160,8 +159,11 @@ impl Engine {
             sha256: prepared.content.sha256,
             size: prepared.content.size,
             file_name: prepared.file_name.clone(),
-            format: "onnx".to_owned(),
-            signature: candidate.signature,
+            format: prepared.examined.look.format.to_string(),
+            look: Some(prepared.examined.look.clone()),
+            signature: candidate.signature.unwrap_or_default(),
+            contract: Some(prepared.examined.contract),
+            claims: prepared.claims.clone(),
             run: prepared.run.as_ref().map(|run| run.id),
             run_certainty: prepared.run_certainty,
             trainer: prepared.run.as_ref().map(|run| run.actor.principal.clone()),
@@ -171,7 +173,7 @@ impl Engine {
             target: candidate.target,
             facts: prepared.facts,
         }));
-        if let (Some(evidence), Some((data, evaluation))) = (evidence, &prepared.evaluation) {
+        if let (Some(evidence), Ok((data, evaluation))) = (evidence, &prepared.evaluation) {
             events.push(evidence_event(evidence, project, model, decision.number, data, evaluation));
         }
         Ok(events)
@@ -201,17 +203,24 @@ async fn unchanged(known: &Known, project: &ProjectName, version: ModelVersion) 
     Ok(Registered { version, unchanged: true, evaluation })
 }
 
-/// Only a run that wrote the content can have produced it: its inputs decide what the version may be judged on.
-fn wrote(run: RunRecord, content: Digest) -> Result<RunRecord, Problem> {
-    if run.outputs.iter().any(|file| file.digest == content) {
-        return Ok(run);
+/// Refuses what somebody says about the version if it can't be kept.
+fn check(register: &RegisterVersion) -> Result<(), Problem> {
+    if let Some(signature) = &register.signature {
+        signature.check()?;
     }
-    Err(Problem::invalid(format!("run `{}` did not write this content", run.id))
-        .hint(format!("`stemma show {}` lists what it wrote", run.id)))
+    register.claims.as_ref().map_or(Ok(()), Claims::check)
 }
 
-/// What makes two registrations the same: the content, and the recipe of the run that wrote it.
-fn facts_of(content: Digest, run: Option<&RunRecord>) -> Digest {
-    let key = (content, run.map(RunRecord::input_key));
-    canonical::digest(&key).expect("digests are always JSON").0
+/// What makes two registrations the same: the content, the recipe of the run that wrote it, and what was declared.
+fn facts_of(content: Digest, run: Option<&RunRecord>, examined: &Examined, claims: Option<&Claims>) -> Digest {
+    let run = run.map(RunRecord::input_key);
+    let declared: Option<&Signature> = match examined.contract {
+        Contract::Declared => examined.signature.as_ref().ok(),
+        Contract::Content | Contract::Unknown => None,
+    };
+    let digest = match (declared, claims) {
+        (None, None) => canonical::digest(&(content, run)),
+        declared => canonical::digest(&(content, run, declared)),
+    };
+    digest.expect("digests, texts and finite numbers are always JSON").0
 }

@@ -22,6 +22,7 @@ use stemma_tensor::{Tensor, logged};
 use self::child::{Answers, Asked};
 use crate::{
     Caller, Engine, Known,
+    known::content::check_is_evaluated,
     model::evaluate::{
         Wanted, inputs_of,
         predictions::{self, Said},
@@ -103,6 +104,7 @@ pub(crate) async fn validation_checks(
     version: &ModelVersion,
     spec: &ValidationSpec,
 ) -> Result<(Vec<CheckResult>, Option<String>), Problem> {
+    check_is_evaluated(version)?;
     let rows = validation_rows(engine.known(), project, version, spec).await?;
     let bytes = engine.known().read_content(version.digest, MODEL_BYTES_MAX).await?;
     let asked = Asked { inputs: logged::from_tensors(&rows.inputs) };

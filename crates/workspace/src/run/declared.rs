@@ -20,6 +20,7 @@ impl Declared {
             .keys()
             .map(String::as_str)
             .chain(metrics)
+            .chain(settings.run.params.iter().map(|path| path.as_str()))
             .map(|path| workspace.root().join(path))
             .map(|path| (stamp_of(&path), path))
             .map(|(stamp, path)| (path, stamp))

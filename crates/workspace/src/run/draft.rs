@@ -11,14 +11,14 @@ use stemma_core::{
 };
 use stemma_runner::CaptureLevel;
 
-use super::{params, record::RECORD_VERSION, request::RunRequest};
+use super::{params::Params, record::RECORD_VERSION, request::RunRequest};
 use crate::code::Code;
 
 /// The document of an environment that nobody looked at.
 pub(super) const UNKNOWN_ENVIRONMENT: &[u8] = b"{}";
 
 /// What is known of a run before its command starts: its record, should nobody be there at the end to write another.
-pub(super) fn draft(id: RunId, request: &RunRequest, directory: String, code: &Code) -> RunRecord {
+pub(super) fn draft(id: RunId, request: &RunRequest, directory: String, code: &Code, params: &Params) -> RunRecord {
     let command = redact_args(&request.argv);
     let started = SystemClock.now();
     RunRecord {
@@ -27,7 +27,9 @@ pub(super) fn draft(id: RunId, request: &RunRequest, directory: String, code: &C
         project: request.project.clone(),
         kind: request.kind,
         actor: request.actor.clone(),
-        params: params::of_command(&command.args),
+        params: params.values.clone(),
+        param_files: params.files.clone(),
+        ignored_params: params.ignored.clone(),
         command: command.args,
         directory,
         workspace: None,

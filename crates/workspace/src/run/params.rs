@@ -1,85 +1,168 @@
-//! Parameters of a run, read off its command line.
+//! Parameters of a run: those of its command line, and the keys of the files that `stemma.toml` declares.
+
+mod command;
+mod file;
 
 use std::collections::BTreeMap;
 
-const PARAMS_MAX: usize = 256;
-const NAME_BYTES_MAX: usize = 128;
+use stemma_core::redact::redact_args;
+
+use crate::Workspace;
+
+const PARAMS_MAX: usize = 1000;
+const NAME_BYTES_MAX: usize = 256;
 const VALUE_BYTES_MAX: usize = 1024;
+/// Lines about what is no parameter; the rest is counted.
+const IGNORED_MAX: usize = 20;
 
-/// Reads `--name value`, `--name=value`, and `--name` alone as `true`; one that is repeated has all values with commas.
-///
-/// The command line knows no grammar, so a word behind a flag is taken for its value.
-pub(super) fn of_command(command: &[String]) -> BTreeMap<String, String> {
-    let mut params: BTreeMap<String, String> = BTreeMap::new();
-    let mut words = command.iter().skip(1).peekable();
-    while let Some(word) = words.next() {
-        let Some(option) = word.strip_prefix("--") else {
-            continue;
-        };
-        if option.is_empty() {
-            break; // what follows `--` is no option
+/// What a run was told, as far as that can be read off.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Params {
+    pub values: BTreeMap<String, String>,
+    /// Of those that are no arguments: the file that each is from.
+    pub files: BTreeMap<String, String>,
+    /// What is no parameter, and why.
+    pub ignored: Vec<String>,
+    /// How many more of those there are.
+    unnamed: usize,
+}
+
+impl Params {
+    /// Reads them before the command starts: what it makes of its files is not what it was told. `args` is without secrets.
+    pub fn look(workspace: &Workspace, args: &[String]) -> Self {
+        let mut params = Self::default();
+        params.take_args(args);
+        for path in &workspace.settings().run.params {
+            match file::values(&workspace.root().join(path.as_str()), path.as_str()) {
+                Ok(values) => values.into_iter().for_each(|(key, value)| params.take_key(path.as_str(), &key, value)),
+                Err(why) => params.ignore(format!("`{path}`: {why}")),
+            }
         }
-        let (name, value) = match option.split_once('=') {
-            Some((name, value)) => (name, value.to_owned()),
-            None => match words.next_if(|next| is_value(next)) {
-                Some(value) => (option, value.clone()),
-                None => (option, "true".to_owned()),
-            },
+        params.told()
+    }
+
+    fn take_args(&mut self, args: &[String]) {
+        for (name, value) in command::options(args) {
+            // one that is repeated has all its values
+            let value = match self.values.get(name) {
+                Some(first) => format!("{first},{value}"),
+                None => value,
+            };
+            self.take(name.to_owned(), value);
+        }
+    }
+
+    /// An argument of the same name keeps it; the key is told with its file then.
+    fn take_key(&mut self, file: &str, key: &str, value: String) {
+        let name = if self.values.contains_key(key) { format!("{file}:{key}") } else { key.to_owned() };
+        if !redact_args(&[format!("--{key}"), value.clone()]).found.is_empty() {
+            return self.ignore(format!("`{name}`: it is a secret"));
+        }
+        if self.take(name.clone(), value) {
+            self.files.insert(name, file.to_owned());
+        }
+    }
+
+    /// Whether it was taken.
+    fn take(&mut self, name: String, value: String) -> bool {
+        let why = match (name.len(), value.len()) {
+            (0, _) => "it has no name",
+            (NAME_BYTES_MAX.., _) => "its name is too long",
+            (_, VALUE_BYTES_MAX..) => "its value is too long",
+            _ if self.values.len() >= PARAMS_MAX && !self.values.contains_key(&name) => "there are too many",
+            _ => {
+                self.values.insert(name, value);
+                return true;
+            }
         };
-        insert(&mut params, name, value);
+        let shown: String = name.chars().take(NAME_BYTES_MAX).collect();
+        self.ignore(format!("`{shown}`: {why}"));
+        false
     }
-    params
-}
 
-fn insert(params: &mut BTreeMap<String, String>, name: &str, value: String) {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
-        return;
+    fn ignore(&mut self, line: String) {
+        if self.ignored.len() < IGNORED_MAX {
+            self.ignored.push(line);
+        } else {
+            self.unnamed += 1;
+        }
     }
-    let value = match params.get(name) {
-        Some(first) => format!("{first},{value}"),
-        None if params.len() >= PARAMS_MAX => return,
-        None => value,
-    };
-    if value.len() <= VALUE_BYTES_MAX {
-        params.insert(name.to_owned(), value);
-    }
-}
 
-/// A word that begins with `-` is an option unless it is a number.
-fn is_value(word: &str) -> bool {
-    !word.starts_with('-') || word.parse::<f64>().is_ok()
+    fn told(mut self) -> Self {
+        if self.unnamed > 0 {
+            self.ignored.push(format!("… and {} more", self.unnamed));
+        }
+        self
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::{Nesting, init};
 
-    fn check(command: &str, expected: &[(&str, &str)]) {
-        let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
-        let found = of_command(&words);
-        let found: Vec<(&str, &str)> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        assert_eq!(found, expected, "{command}");
+    fn look(settings: &str, files: &[(&str, &str)], args: &str) -> Params {
+        let folder = tempfile::tempdir().unwrap();
+        init(folder.path(), Nesting::Allow).unwrap();
+        fs::write(folder.path().join("stemma.toml"), settings).unwrap();
+        for (path, text) in files {
+            fs::write(folder.path().join(path), text).unwrap();
+        }
+        let args: Vec<String> = args.split(' ').map(str::to_owned).collect();
+        Params::look(&Workspace::find(folder.path()).unwrap().unwrap(), &args)
+    }
+
+    fn shown(map: &BTreeMap<String, String>) -> Vec<String> {
+        map.iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 
     #[test]
-    fn options_of_all_shapes_are_read() {
-        check("python train.py", &[]);
-        check("python train.py --model tree --max-depth=3", &[("max-depth", "3"), ("model", "tree")]);
-        check(
-            "python train.py --verbose --shift -0.5 --dry",
-            &[("dry", "true"), ("shift", "-0.5"), ("verbose", "true")],
-        );
-        check("x --slice a --slice b --empty= -v 3 -- --not-one 1", &[("empty", ""), ("slice", "a,b")]);
-        check("--program --=x --", &[]);
+    fn keys_of_declared_files_stand_beside_arguments() {
+        let yaml = "lr: 0.1\ntrain:\n  depth: 3\n  layers: [64, 32]\n  seed: null\nmodel: forest\npassword: hunter2\n";
+        let toml = "lr = 0.5\nwhen = 2026-07-14\n[train]\nrate = 1.0\n";
+        let settings = "[run]\nparams = [\"params.yaml\", \"more.toml\", \"none.json\"]\n";
+        let files = [("params.yaml", yaml), ("more.toml", toml)];
+        let params = look(settings, &files, "python train.py --model tree --verbose");
+        let expected = [
+            "lr=0.1",
+            "model=tree",
+            "more.toml:lr=0.5",
+            "params.yaml:model=forest",
+            "train.depth=3",
+            "train.layers=[64,32]",
+            "train.rate=1.0",
+            "train.seed=null",
+            "verbose=true",
+            "when=2026-07-14",
+        ];
+        assert_eq!(shown(&params.values), expected);
+        assert_eq!(params.files["train.depth"], "params.yaml");
+        assert_eq!(params.files["more.toml:lr"], "more.toml");
+        assert!(!params.files.contains_key("model"));
+        assert_eq!(params.ignored, ["`password`: it is a secret", "`none.json`: there is no such file"]);
     }
 
     #[test]
-    fn there_are_bounds() {
-        let mut command = vec!["x".to_owned()];
-        command.extend((0..1000).map(|n| format!("--n{n}={n}")));
-        command.push(format!("--long={}", "x".repeat(5000)));
-        assert_eq!(of_command(&command).len(), PARAMS_MAX);
-        let command = ["x".to_owned(), format!("--a={}", "x".repeat(5000))];
-        assert!(of_command(&command).is_empty());
+    fn what_goes_beyond_the_bounds_is_told() {
+        let many: String = (0..1500).map(|n| format!("k{n}: 1\n")).collect();
+        let params = look("[run]\nparams = [\"p.yaml\"]\n", &[("p.yaml", &many)], "x");
+        assert_eq!(params.values.len(), PARAMS_MAX);
+        assert_eq!(params.ignored.len(), IGNORED_MAX + 1);
+        assert_eq!(params.ignored.last().unwrap(), "… and 480 more");
+        let params = look("", &[], &format!("x --a={} --a=2", "x".repeat(5000)));
+        assert_eq!((shown(&params.values), params.ignored.len()), (vec!["a=2".to_owned()], 1));
+    }
+
+    #[test]
+    fn a_file_that_makes_no_sense_is_told() {
+        let settings = "[run]\nparams = [\"a.json\", \"b.yaml\", \"c.toml\", \"d.json\", \"e.yaml\"]\n";
+        let bomb = "a: &a [1,1]\nb: &b [*a,*a]\nc: &c [*b,*b]\n";
+        let files = [("a.json", "[1]"), ("b.yaml", "a: ["), ("c.toml", "a ="), ("d.json", ""), ("e.yaml", bomb)];
+        let params = look(settings, &files, "x");
+        assert_eq!(params.values.len(), 0);
+        let told: Vec<&str> = params.ignored.iter().map(|line| line.split(": ").next().unwrap()).collect();
+        assert_eq!(told, ["`a.json`", "`b.yaml`", "`c.toml`", "`d.json`", "`e.yaml`"]);
     }
 }

@@ -1,7 +1,7 @@
 use stemma_core::id::{RunId, WorkspaceId};
 use stemma_runner::{Classified, Environment, Execution};
 
-use super::{declared::Declared, request::RunRequest};
+use super::{declared::Declared, params::Params, request::RunRequest};
 use crate::{Workspace, code::Code};
 
 /// All that is known of a run before its contents are kept.
@@ -17,4 +17,5 @@ pub(super) struct Ran<'a> {
     pub environment: Environment,
     pub code: Code,
     pub declared: Declared,
+    pub params: Params,
 }

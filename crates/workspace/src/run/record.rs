@@ -14,7 +14,6 @@ use super::{
     files::shelve_files,
     metrics::Metrics,
     notes::{note_capture, note_pointers, note_unheld},
-    params,
     ran::Ran,
     shelf::Shelf,
 };
@@ -60,7 +59,9 @@ fn record(ran: &Ran<'_>, shelf: &mut Shelf<'_>) -> Result<RunRecord, StoreError>
         project: ran.request.project.clone(),
         kind: ran.request.kind,
         actor: ran.request.actor.clone(),
-        params: params::of_command(&command.args),
+        params: ran.params.values.clone(),
+        param_files: ran.params.files.clone(),
+        ignored_params: ran.params.ignored.clone(),
         command: command.args,
         directory: ran.directory.clone(),
         workspace: Some(ran.folder),

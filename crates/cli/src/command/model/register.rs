@@ -1,8 +1,22 @@
-use std::{path::PathBuf, process::ExitCode};
+mod signature;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use stemma_api::types::{ContentClaim, RegisterVersion, Registered};
-use stemma_core::{ErrorKind, Problem, id::RunId, name::ModelName};
+use stemma_core::{
+    ErrorKind, Problem,
+    id::RunId,
+    look::{ModelFormat, Nature},
+    name::{ModelName, TreePath},
+    signature::Signature,
+    version::Claims,
+};
+use stemma_workspace::{WorkspaceError, keep_folder};
 
 use crate::{
     declared,
@@ -12,45 +26,121 @@ use crate::{
     view::evaluation,
 };
 
-/// Register a file as a version of a model
+/// Imports that are named one by one.
+const LINES_SHOWN: usize = 3;
+
+/// Register a file or folder as a version of a model
 ///
-/// The home evaluates it as the model declares, compares it with the reference version on the same rows, and decides
-/// the number: MAJOR if the data contract broke, MINOR if it is shown to be better, else PIPELINE.
+/// Anything can be a version: its format, and whether loading it would run code, is told from its bytes, and nothing is
+/// run. The home evaluates what it can as the model declares, compares it with the reference version on the same rows, and
+/// decides the number: MAJOR if the data contract broke, MINOR if it is shown to be better, else PIPELINE.
 #[derive(Debug, Args)]
 pub struct RegisterArgs {
     /// The model; made if it does not exist
     model: ModelName,
-    /// The model's file
+    /// The model's file or folder
     path: PathBuf,
     /// The run that made it; without it, the newest run that wrote this content
     #[arg(long, value_name = "ID")]
     run: Option<RunId>,
+    /// A file with the signature of a model that states none itself, in TOML or JSON; without it, that of stemma.toml
+    #[arg(long, value_name = "FILE")]
+    signature: Option<PathBuf>,
+    /// A parameter of a model that was made elsewhere; kept as declared
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    params: Vec<String>,
+    /// A metric of a model that was made elsewhere; kept as declared, it decides nothing
+    #[arg(long = "metric", value_name = "NAME=NUMBER")]
+    metrics: Vec<String>,
 }
 
 pub async fn run(args: RegisterArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    let registered = session::with(global, async |session| register(&args, session, output).await).await?;
+    let claims = claimed(&args.params, &args.metrics)?;
+    let signature = args.signature.as_deref().map(signature::read).transpose()?;
+    let said = Said { claims, signature };
+    let registered = session::with(global, async |session| register(&args, said, session, output).await).await?;
     output.result(&registered, || text(&registered, output));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn register(args: &RegisterArgs, session: &Session, output: &Output) -> Result<Registered, Problem> {
-    let file_name = args.path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+/// What the caller says about the version.
+struct Said {
+    claims: Option<Claims>,
+    signature: Option<Signature>,
+}
+
+async fn register(args: &RegisterArgs, said: Said, session: &Session, output: &Output) -> Result<Registered, Problem> {
+    let place = fs::canonicalize(&args.path)
+        .map_err(|error| Problem::not_found(format!("`{}` can't be read: {error}", args.path.display())))?;
+    let file_name = args.path.file_name().or(place.file_name()).and_then(|name| name.to_str()).map(str::to_owned);
     let file_name =
-        file_name.ok_or_else(|| Problem::invalid(format!("`{}` is not the path of a file", args.path.display())))?;
-    if args.path.is_dir() {
-        return Err(Problem::invalid(format!("`{}` is a folder", args.path.display()))
-            .hint("register the model's file, as in `model.onnx`"));
-    }
+        file_name.ok_or_else(|| Problem::invalid(format!("`{}` is not the path of a model", args.path.display())))?;
     bring_policy_up_to_date(session, &args.model, output).await?;
-    let (store, path) = (session.store()?.clone(), args.path.clone());
-    let info = blocking(move || store.put_file(&path)).await?;
-    session.ensure_content(&[ContentClaim { digest: info.digest, size: info.size, like: None }], output).await?;
+    let content = match place.is_dir() {
+        true => put_folder(&place, session, output)?,
+        false => put_file(&place, session).await?,
+    };
+    let digest = content.digest;
+    session.ensure_content(&[content], output).await?;
     let (path, workspace) = match &session.workspace {
         Some(workspace) => (Some(workspace.shown_path(&args.path)?), Some(workspace.id()?)),
         None => (None, None),
     };
-    let register = RegisterVersion { digest: info.digest, file_name, run: args.run, path, workspace };
+    let Said { claims, signature } = said;
+    let register = RegisterVersion { digest, file_name, run: args.run, path, workspace, signature, claims };
     session.client.register(&session.project, &args.model, &register).await
+}
+
+async fn put_file(path: &Path, session: &Session) -> Result<ContentClaim, Problem> {
+    let (store, path) = (session.store()?.clone(), path.to_owned());
+    let info = blocking(move || store.put_file(&path)).await?;
+    Ok(ContentClaim { digest: info.digest, size: info.size, like: None })
+}
+
+fn put_folder(path: &Path, session: &Session, output: &Output) -> Result<ContentClaim, Problem> {
+    let store = session.store()?;
+    let home = store.root().parent().unwrap_or(store.root());
+    let bar = output.progress(0, "reading");
+    let (mut current, mut before) = (None, 0);
+    let mut progress = |path: &TreePath, done| {
+        if current.as_ref() != Some(path) {
+            before = bar.position();
+            current = Some(path.clone());
+        }
+        bar.set_position(before + done);
+        bar.set_length(bar.position());
+    };
+    // nothing else happens in this process meanwhile
+    let kept = tokio::task::block_in_place(|| keep_folder(home, path, store, &mut progress));
+    bar.finish_and_clear();
+    let kept = kept.map_err(WorkspaceError::from)?;
+    Ok(ContentClaim { digest: kept.digest, size: kept.size, like: None })
+}
+
+/// Reads `--param` and `--metric`; `None` if there is neither.
+fn claimed(params: &[String], metrics: &[String]) -> Result<Option<Claims>, Problem> {
+    let mut claims = Claims::default();
+    for text in params {
+        let (name, value) = pair("--param", text)?;
+        once("param", name, claims.params.insert(name.to_owned(), value.to_owned()).is_none())?;
+    }
+    for text in metrics {
+        let (name, value) = pair("--metric", text)?;
+        let number = value.parse().map_err(|_| Problem::invalid(format!("metric `{name}`: `{value}` is no number")))?;
+        once("metric", name, claims.metrics.insert(name.to_owned(), number).is_none())?;
+    }
+    claims.check()?;
+    Ok((!claims.is_empty()).then_some(claims))
+}
+
+fn pair<'t>(option: &str, text: &'t str) -> Result<(&'t str, &'t str), Problem> {
+    text.split_once('=').ok_or_else(|| {
+        Problem::invalid(format!("`{option} {text}` has no value")).hint(format!("write `{option} NAME=VALUE`"))
+    })
+}
+
+fn once(what: &str, name: &str, is_new: bool) -> Result<(), Problem> {
+    if is_new { Ok(()) } else { Err(Problem::invalid(format!("{what} `{name}` is given twice"))) }
 }
 
 /// A version is judged by the rules that the workspace declares, so they must hold at home first.
@@ -86,6 +176,11 @@ fn text(registered: &Registered, output: &Output) -> String {
     } else {
         format!("{name}  ({})", version.reason)
     };
+    if let Some(look) =
+        version.look.as_ref().filter(|look| (look.format, look.nature) != (ModelFormat::Onnx, Nature::Data))
+    {
+        text.push_str(&format!("\n{} is {}: {}", version.file_name, look.format.described(), look.told(LINES_SHOWN)));
+    }
     if let Some(report) = &registered.evaluation {
         text.push_str(&format!("\n{}\n\n{}", evaluation::headline(report), evaluation::table(report)));
     }

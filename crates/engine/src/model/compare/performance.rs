@@ -36,7 +36,7 @@ pub(crate) async fn compare_performance(
     let data = evaluation_data(engine.known(), project, &spec).await?;
     let mut evaluations = Vec::new();
     for (version, run) in versions.iter().zip(runs) {
-        let loaded = engine.known().load_model(version.digest).await?;
+        let loaded = engine.known().load_version(version).await?;
         let evaluation = evaluate_model(engine, project, &loaded, version.digest, &data, run).await;
         evaluations.push(evaluation.map_err(|problem| {
             let message = format!("{} can't be evaluated on {}: {}", version.name(), data.name, problem.message);

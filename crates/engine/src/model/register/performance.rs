@@ -60,8 +60,9 @@ pub(crate) async fn performance(
     if let Some(same) = versions.iter().find(|version| version.digest == prepared.content.digest) {
         return Ok(Performance::Same { reference: same.number, what: Sameness::Content });
     }
-    let Some((data, evaluation)) = &prepared.evaluation else {
-        return unknown("no evaluation is declared, so better performance is not shown".to_owned());
+    let (data, evaluation) = match &prepared.evaluation {
+        Ok(found) => found,
+        Err(why) => return unknown(format!("{why}, so better performance is not shown")),
     };
     if evaluation.report.is_leaky() {
         let (rows, data) = (evaluation.report.leaky_rows, &data.name);
@@ -146,7 +147,13 @@ async fn measure_line(
             continue;
         }
         evaluated += 1;
-        let model = engine.known().load_model(version.digest).await?;
+        let model = match engine.known().load_version(version).await {
+            Ok(model) => model,
+            Err(problem) if problem.kind == ErrorKind::Invalid => {
+                return Ok(Err(format!("{}; so better performance is not shown", problem.message)));
+            }
+            Err(problem) => return Err(problem),
+        };
         let run = producing_run(engine.known(), project, version.run).await?;
         match evaluate_model(engine, project, &model, version.digest, data, run.as_ref()).await {
             Ok(made) => found.measured.push(Measured { number, evaluation: Stored::Whole(Box::new(made)) }),

@@ -1,10 +1,8 @@
 //! What is known of a version before it has a number.
 
-use std::sync::Arc;
+use stemma_core::{Digest, lineage::Certainty, record::RunRecord, version::Claims};
 
-use stemma_core::{Digest, lineage::Certainty, record::RunRecord};
-use stemma_onnx::Model;
-
+use super::examined::Examined;
 use crate::{
     known::Content,
     model::evaluate::{Evaluation, EvaluationData},
@@ -14,11 +12,13 @@ use crate::{
 pub struct Prepared {
     pub content: Content,
     pub file_name: String,
-    pub model: Arc<Model>,
+    pub examined: Examined,
+    pub claims: Option<Claims>,
     pub run: Option<RunRecord>,
     pub run_certainty: Option<Certainty>,
     pub facts: Digest,
-    pub evaluation: Option<(EvaluationData, Evaluation)>,
+    /// The error says in a clause why there is none.
+    pub evaluation: Result<(EvaluationData, Evaluation), String>,
     pub target: Option<String>,
     pub min_improvement: f64,
 }
