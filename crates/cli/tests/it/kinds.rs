@@ -144,7 +144,7 @@ fn a_folder_is_a_version_with_the_contract_that_it_states() {
     let (code, stderr) = desk.fails(&["register", "risk", "forest"]);
     assert_eq!(code, 2);
     assert!(stderr.contains("leads out of the tree"), "{stderr}");
-    assert_eq!(desk.json(&["models"])[0]["versions"], 1);
+    assert_eq!(desk.json(&["models"])["items"][0]["versions"], 1);
 }
 
 #[test]
@@ -235,6 +235,6 @@ fn the_run_that_wrote_a_folder_made_its_version_and_its_files_say_parameters() {
     fs::remove_file(desk.work().join("params.yaml")).unwrap();
     desk.ok(&["run", "--", "true"]);
     let runs = desk.json(&["runs"]);
-    let newest = runs[0]["id"].as_str().unwrap().to_owned();
+    let newest = runs["items"][0]["id"].as_str().unwrap().to_owned();
     assert!(desk.ok(&["show", &newest]).contains("`params.yaml`: there is no such file"));
 }
