@@ -6,5 +6,6 @@ pub mod overrule;
 pub mod prediction;
 pub mod revision;
 pub mod route;
+pub mod search;
 pub mod source;
 pub mod target;

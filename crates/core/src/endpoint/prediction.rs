@@ -1,5 +1,6 @@
 //! One request that reached an endpoint: its id, which is also its address, and the record that is kept of it.
 
+mod distance;
 mod draw;
 mod id;
 mod node;
