@@ -20,6 +20,7 @@ mod refused;
 mod remember;
 mod runtime;
 pub mod seal;
+mod sifted;
 pub mod stats;
 pub mod table;
 pub mod turns;
@@ -30,13 +31,14 @@ pub use compose::{Program, ProgramError};
 pub use gateway::{Gateway, WAITING_EACH_MAX};
 pub use live::LiveTable;
 pub use log::{
-    AppendError, ArmCounts, Extent, LogError, LogOptions, NewRecord, PredictionLog, SegmentId, SegmentSeen,
-    look_at_segments,
+    AppendError, ArmCounts, Extent, HeldSegment, LogError, LogOptions, NewRecord, PredictionLog, SegmentId,
+    SegmentSeen, look_at_segments,
 };
 pub use question::{ELEMENTS_MAX, Invalid, Question, ROWS_MAX};
 pub use ran::{Failure, Ran, StepRan};
 pub use runtime::{Loader, RunFailure, Runtime, on_its_own_thread};
-pub use seal::{SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
+pub use seal::{OpenPart, SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
+pub use sifted::{Effort, Sifted};
 pub use stats::{AllCounters, ArmStats, EndpointStats};
 pub use table::{Endpoint, LoadError, RouteTable, Routes};
 pub use turns::{NoTurn, Turn, TurnLimits, Turns};

@@ -7,6 +7,7 @@
 mod error;
 pub(crate) mod folder;
 mod frame;
+mod held;
 mod intake;
 mod record;
 mod recovery;
@@ -32,6 +33,7 @@ use tokio::sync::oneshot;
 
 pub use error::{AppendError, LogError};
 pub use frame::SegmentId;
+pub use held::HeldSegment;
 pub use intake::LogOptions;
 pub(crate) use record::Stored;
 use record::counted_arm;
@@ -196,6 +198,11 @@ impl PredictionLog {
             }
         }
         Ok(found)
+    }
+
+    /// The segments that are not sealed away, newest first, as they are now.
+    pub fn held(&self) -> Vec<HeldSegment> {
+        self.shared.all_segments().into_iter().rev().map(HeldSegment::new).collect()
     }
 
     /// Counts what an endpoint's arms answered, or failed to, by revision, as far as it is on disk and not sealed away; and

@@ -1,13 +1,18 @@
 //! Sealing: an ended segment becomes Parquet, one file for each endpoint and UTC day, which the caller keeps for ever.
 //!
 //! Rows keep their order, so the row at position *p* of a file is row `first_row + p` of the segment and endpoint. Pages are
-//! small and indexed, so that one row is read by decoding one page of each column. Stored-format version 2; files of
-//! version 1 are read.
+//! small and indexed, so that one row is read by decoding one page of each column. Statistics and Bloom filters of each row
+//! group say what it can't hold, so that what is looked for is found without reading the others; files from before there
+//! were filters are read without. Stored-format version 2; files of version 1 are read.
 
 mod cells;
 mod columns;
+mod count;
+mod format;
 mod nodes;
+mod part;
 mod read;
+mod sift;
 mod v1;
 
 use std::{
@@ -38,12 +43,17 @@ use crate::log::{
     segment::{Segment, file_name},
 };
 use columns::Columns;
-pub use read::{SealedError, count_sealed, read_sealed, read_sealed_rows};
+pub use count::count_sealed;
+pub use format::SealedError;
+pub use part::OpenPart;
+pub use read::{read_sealed, read_sealed_rows};
 
 /// Rows that are decoded to read one.
 const PAGE_ROWS: usize = 256;
 const ROW_GROUP_ROWS: usize = 64 << 10;
 const ROW_GROUP_BYTES: usize = 64 << 20;
+/// How often a Bloom filter lets something pass that is not there: 10 bits a row, at most twice that.
+const FALSE_POSITIVES: f64 = 0.01;
 /// Records are handed to the encoder in batches of at most so many rows or bytes.
 const BATCH_ROWS: usize = 1024;
 const BATCH_BYTES: usize = 16 << 20;
@@ -233,7 +243,7 @@ impl SealedPart {
 fn properties(part: &SealedPart) -> WriterProperties {
     let note = |key: &str, value: String| KeyValue::new(format!("stemma.{key}"), value);
     let notes = vec![
-        KeyValue::new(read::FORMAT.to_owned(), read::WRITTEN_FORMAT.to_owned()),
+        KeyValue::new(format::FORMAT.to_owned(), format::WRITTEN_FORMAT.to_owned()),
         note("segment", format!("{:016x}", part.segment)),
         note("project", part.project.to_string()),
         note("endpoint", part.endpoint.to_string()),
@@ -253,6 +263,9 @@ fn properties(part: &SealedPart) -> WriterProperties {
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES));
     for path in columns::DISTINCT.into_iter().map(ColumnPath::from).chain(nodes::distinct()) {
         properties = properties.set_column_dictionary_enabled(path, false);
+    }
+    for path in columns::FILTERED.map(ColumnPath::from) {
+        properties = properties.set_column_bloom_filter_fpp(path, FALSE_POSITIVES);
     }
     for column in columns::RISING {
         let path = ColumnPath::from(column);

@@ -38,10 +38,12 @@ pub const DISTINCT: [&str; 16] = [
 ];
 /// Columns of rising numbers, kept as differences.
 pub const RISING: [&str; 2] = ["row", "time"];
+/// Columns by which single rows are looked for: each row group says by a Bloom filter what it does not hold.
+pub const FILTERED: [&str; 3] = ["request_id", "trace_id", "unit"];
 /// The column with the name of the arm.
 pub const ARM: &str = "arm";
 
-const ANSWERED: &str = "answered";
+pub const ANSWERED: &str = "answered";
 const FAILED: &str = "failed";
 /// The status of what no arm is counted for.
 pub const REFUSED: &str = "refused";

@@ -53,6 +53,22 @@ pub fn distinct() -> impl Iterator<Item = ColumnPath> {
     ["began_us", "latency_us", "outputs"].into_iter().map(path)
 }
 
+/// The path of a member's column.
+pub fn path(member: &str) -> String {
+    format!("{COLUMN}.list.{ELEMENT}.{member}")
+}
+
+/// Whether a column is a member's.
+pub fn is_member(path: &str) -> bool {
+    path.strip_prefix(COLUMN).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// The steps of a row, as far as their members were read; `None` if the column is missing or holds something else.
+pub fn members_at(batch: &RecordBatch, at: usize) -> Option<StructArray> {
+    let steps = batch.column_by_name(COLUMN)?.as_list_opt::<i32>()?.value(at);
+    steps.as_struct_opt().cloned()
+}
+
 /// The lists of whole records.
 pub struct Nodes {
     offsets: Vec<i32>,
@@ -135,9 +151,8 @@ impl Nodes {
 
 /// The steps of a row; `None` if the column is missing or holds something else.
 pub fn nodes_at(cells: &Cells<'_, RecordBatch>) -> Option<Vec<NodeRecord>> {
-    let nodes = cells.of.column_by_name(COLUMN)?.as_list_opt::<i32>()?.value(cells.at);
-    let nodes = nodes.as_struct_opt()?;
-    (0..nodes.len()).map(|at| node_at(&Cells { of: nodes, at })).collect()
+    let nodes = members_at(cells.of, cells.at)?;
+    (0..nodes.len()).map(|at| node_at(&Cells { of: &nodes, at })).collect()
 }
 
 fn node_at(cells: &Cells<'_, StructArray>) -> Option<NodeRecord> {

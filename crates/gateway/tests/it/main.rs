@@ -13,6 +13,7 @@ mod recovery;
 mod refusals;
 mod runtime;
 mod seal;
+mod search;
 mod support;
 
 /// A module that is not listed above is never compiled, and its tests never fail.
