@@ -3,6 +3,7 @@
 mod audit;
 mod care;
 mod compare;
+mod compare_predictions;
 mod content;
 mod content_check;
 mod dataset;
@@ -19,13 +20,14 @@ mod prediction;
 mod reproduction;
 mod rights;
 mod run;
+mod search;
 mod version;
 mod witness;
 
 pub use stemma_core::audit::AuditReport;
 
 pub use self::{
-    audit::*, care::*, compare::*, content::*, content_check::*, dataset::*, endpoint::*, fact::*, gate::*, head::*,
-    home::*, lineage::*, model::*, page::*, policy::*, prediction::*, reproduction::*, rights::*, run::*, version::*,
-    witness::*,
+    audit::*, care::*, compare::*, compare_predictions::*, content::*, content_check::*, dataset::*, endpoint::*,
+    fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*, prediction::*, reproduction::*,
+    rights::*, run::*, search::*, version::*, witness::*,
 };

@@ -10,6 +10,11 @@ use stemma_core::{
     policy::Stage,
 };
 
+/// Whether somebody means a prediction.
+pub fn is_prediction(text: &str) -> bool {
+    text.starts_with("pred_")
+}
+
 /// Reads a prediction's id.
 pub fn prediction(text: &str) -> Result<PredictionId, Problem> {
     text.parse().map_err(|error: PredictionIdError| {

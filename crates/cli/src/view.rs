@@ -4,6 +4,7 @@ pub mod batch;
 pub mod blame;
 pub mod branch;
 pub mod compare;
+pub mod compare_predictions;
 pub mod dataset;
 pub mod diff;
 pub mod endpoint;
@@ -13,6 +14,7 @@ pub mod lineage;
 pub mod log;
 pub mod reproduction;
 pub mod run;
+pub mod search;
 pub mod version;
 pub mod why;
 

@@ -5,7 +5,9 @@
 //! with and whose log it seals. It answers no requests itself.
 
 mod access;
+mod again;
 mod audit;
+mod compare;
 mod delivery;
 mod deploy;
 mod endpoint;
@@ -22,6 +24,7 @@ mod revision;
 mod rollback;
 mod rollout;
 mod seal;
+mod search;
 mod standing;
 mod undeploy;
 mod why;

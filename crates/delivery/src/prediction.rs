@@ -10,6 +10,7 @@ use parquet::{
 use stemma_core::{
     Digest, ErrorKind, Problem,
     endpoint::prediction::{PredictionAddress, PredictionId, PredictionRecord},
+    name::ProjectName,
     rights::Action,
 };
 use stemma_engine::{
@@ -31,6 +32,14 @@ pub(crate) struct FoundPrediction {
     pub stored_in: String,
 }
 
+impl Delivery {
+    /// The project that a prediction of this home is of. Who may read it is asked elsewhere.
+    pub async fn project_of(&self, prediction: &PredictionId) -> Result<ProjectName, Problem> {
+        let address = prediction.open(self.prediction_key()).ok_or_else(|| unknown(prediction))?;
+        self.known().project_of_endpoint(address.endpoint).await?.ok_or_else(|| unknown(prediction))
+    }
+}
+
 /// Finds a prediction by its id, in the open part of the log or in a sealed file. Whoever may not read it is told
 /// the same as if it did not exist.
 pub(crate) async fn find_prediction(
@@ -38,14 +47,15 @@ pub(crate) async fn find_prediction(
     caller: &Caller,
     prediction: &PredictionId,
 ) -> Result<FoundPrediction, Problem> {
-    let unknown = || {
-        Problem::not_found(format!("there is no prediction `{prediction}` here"))
-            .hint("ids hold the home they come from: is this the right one?")
-    };
-    let address = prediction.open(delivery.prediction_key()).ok_or_else(unknown)?;
+    let address = prediction.open(delivery.prediction_key()).ok_or_else(|| unknown(prediction))?;
     let project = delivery.known().project_of_endpoint(address.endpoint).await?;
-    caller.may(Action::ReadPredictions, project.as_ref()).map_err(|_| unknown())?;
+    caller.may(Action::ReadPredictions, project.as_ref()).map_err(|_| unknown(prediction))?;
     recorded_prediction(delivery, address).await?.ok_or_else(|| lost(prediction))
+}
+
+fn unknown(prediction: &PredictionId) -> Problem {
+    Problem::not_found(format!("there is no prediction `{prediction}` here"))
+        .hint("ids hold the home they come from: is this the right one?")
 }
 
 /// Reads the record at an address. Nobody may be shown it whose right to read it was not checked.
@@ -132,7 +142,7 @@ fn unreadable_part(digest: Digest, error: impl std::fmt::Display) -> Problem {
 }
 
 /// A blob of the store as what the Parquet reader reads from: every piece verified.
-struct BlobChunks(pub Arc<BlobReader>);
+pub(crate) struct BlobChunks(pub Arc<BlobReader>);
 
 impl Length for BlobChunks {
     fn len(&self) -> u64 {
@@ -154,7 +164,7 @@ impl ChunkReader for BlobChunks {
 }
 
 /// Reads a blob from a position on.
-struct BlobFrom {
+pub(crate) struct BlobFrom {
     blob: Arc<BlobReader>,
     at: u64,
 }

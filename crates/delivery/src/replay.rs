@@ -3,19 +3,16 @@
 use stemma_api::types::{NodeComparison, OutputComparison, Replay};
 use stemma_core::{
     ErrorKind, Problem,
-    endpoint::{
-        prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
-        target::Target,
-    },
+    endpoint::prediction::{LoggedTensor, NodeRecord, Outcome, PredictionId, PredictionRecord},
 };
 use stemma_engine::{Caller, problem::internal};
-use stemma_gateway::{Failure, Program, Ran, StepRan, on_its_own_thread};
+use stemma_gateway::{Failure, Ran, StepRan, on_its_own_thread};
 use stemma_tensor::logged;
 
 use crate::{
     Delivery,
+    again::{load_again, recorded_inputs},
     prediction::find_prediction,
-    publish::{in_process, load_models},
 };
 
 impl Delivery {
@@ -57,18 +54,8 @@ impl Delivery {
 
     /// Loads what the record's revision says and runs it at the record's time.
     async fn run_again(&self, record: &PredictionRecord) -> Result<Ran, Problem> {
-        let revision = self.known().revision_by_digest(record).await?.revision;
-        let name = record.arm.as_ref().map(|arm| arm.name.as_str()).unwrap_or_default();
-        let arm = revision.arm(name).ok_or_else(|| {
-            let message = format!("revision {}#{} has no arm `{name}`", record.endpoint, record.revision);
-            Problem::new(ErrorKind::Corrupt, message)
-        })?;
-        let targets: Vec<&Target> = arm.graph.targets().collect();
-        let models = load_models(self.known(), &targets).await?;
-        let load = |target: &Target| in_process(&models, target);
-        let program = Program::load(&arm.graph, &revision.overrides, &load).map_err(internal)?;
-        let inputs = logged::to_tensors(&record.inputs)
-            .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("the recorded input can't be read: {error}")))?;
+        let program = load_again(self.known(), record).await?;
+        let inputs = recorded_inputs(&record.inputs)?;
         let time = record.time;
         on_its_own_thread(async move { program.run(&inputs, time).await }).await.map_err(internal)
     }

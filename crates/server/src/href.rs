@@ -6,7 +6,7 @@ use http::Uri;
 use stemma_api::{
     act::percent_encode,
     acts, declare,
-    types::{AskLineage, FamilyTree, Paging, Sides, TreeNode},
+    types::{AskLineage, FamilyTree, FindPredictions, Paging, Sides, TreeNode, With},
 };
 use stemma_core::{
     ContentId, Digest,
@@ -43,8 +43,12 @@ declare! {
         Read in Project, Ordinary, "endpoints";
     ENDPOINT: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} ? Paging<u32, 100> => Text,
         Read in Project, Ordinary, "an endpoint";
+    PREDICTIONS: GET /projects/{project: ProjectName}/predictions ? FindPredictions => Text,
+        ReadPredictions in Project, Heavy, "predictions that are looked for";
     PREDICTION: GET /predictions/{prediction: PredictionId} => Text,
         ReadPredictions in Somewhere, Heavy, "why a prediction is what it is";
+    COMPARE_PREDICTIONS: GET /predictions/{prediction: PredictionId}/compare ? With => Text,
+        ReadPredictions in Somewhere, Heavy, "two predictions side by side";
     LEDGER: GET /ledger ? Paging<u64, 500> => Text, Audit in Home, Ordinary, "the ledger";
     STYLE: GET /assets/"stemma.css" => Text, Public in Home, Free, "the pages' style";
 }
@@ -100,9 +104,39 @@ pub fn endpoint(project: &ProjectName, endpoint: &EndpointName) -> String {
     ENDPOINT.path((project, endpoint))
 }
 
+/// Where predictions are looked for, all of the project to begin with.
+pub fn predictions(project: &ProjectName) -> String {
+    PREDICTIONS.path((project,))
+}
+
+/// Predictions that are looked for.
+pub fn found_predictions(project: &ProjectName, ask: &FindPredictions) -> String {
+    PREDICTIONS.address((project,), ask)
+}
+
+/// An endpoint's predictions.
+pub fn predictions_of(project: &ProjectName, endpoint: &EndpointName) -> String {
+    found_predictions(project, &FindPredictions { endpoint: Some(endpoint.clone()), ..FindPredictions::default() })
+}
+
+/// All that was predicted for a unit.
+pub fn predictions_for(project: &ProjectName, unit: &str) -> String {
+    found_predictions(project, &FindPredictions { unit: Some(unit.to_owned()), ..FindPredictions::default() })
+}
+
 /// Its id says which project it is of.
 pub fn prediction(prediction: &PredictionId) -> String {
     PREDICTION.path((prediction,))
+}
+
+/// A prediction beside another one.
+pub fn compare_predictions(a: &PredictionId, with: &With) -> String {
+    COMPARE_PREDICTIONS.address((a,), with)
+}
+
+/// Takes the other prediction as `with`.
+pub fn compare_with(a: &PredictionId) -> String {
+    COMPARE_PREDICTIONS.path((a,))
 }
 
 pub fn ledger() -> String {
@@ -185,7 +219,9 @@ mod tests {
             datasets(&project),
             endpoints(&project),
             endpoint(&project, &parse("credit offer")),
+            predictions(&project),
             prediction(&parse("pred_040sj4hmasw9nf000c0024bgrs4yxsp732wnm")),
+            compare_with(&parse("pred_040sj4hmasw9nf000c0024bgrs4yxsp732wnm")),
             ledger(),
             style(),
         ]
@@ -215,6 +251,10 @@ mod tests {
         assert_eq!(
             lineage(&project, "a & b@1.2.0", Direction::Down),
             "/projects/risk%20%26%20co/lineage?of=a+%26+b%401.2.0&direction=down"
+        );
+        assert_eq!(
+            predictions_of(&project, &parse("credit offer")),
+            "/projects/risk%20%26%20co/predictions?endpoint=credit+offer&limit=50"
         );
         assert_eq!(event(&7), "/ledger#e7");
         assert_eq!(next(models(&project), "a & b"), "/projects/risk%20%26%20co/models?cursor=a%20%26%20b");

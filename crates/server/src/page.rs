@@ -1,6 +1,7 @@
 //! Pages, rendered on the server, complete without script. Each is drawn from the structs that the API sends.
 
 mod chart;
+mod compare_predictions;
 mod dataset;
 mod endpoint;
 mod filters;
@@ -14,6 +15,7 @@ mod paper;
 mod prediction;
 mod problem;
 mod run;
+mod search;
 mod style;
 mod tree;
 
@@ -43,7 +45,9 @@ fn pages() -> Vec<Route> {
         route(&href::DATASETS, dataset::datasets),
         route(&href::ENDPOINTS, endpoint::endpoints),
         route(&href::ENDPOINT, endpoint::endpoint),
+        route(&href::PREDICTIONS, search::predictions),
         route(&href::PREDICTION, prediction::prediction),
+        route(&href::COMPARE_PREDICTIONS, compare_predictions::compare),
         route(&href::LEDGER, ledger::ledger),
         route(&href::STYLE, style::style),
     ]

@@ -44,7 +44,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::types::{AskLineage, Bytewise, Paging, RecordKey, Reference, Remembered, Sides, Uploaded, UploadedKind};
+    use crate::types::{
+        AskLineage, Bytewise, FindPredictions, Paging, RecordKey, Reference, Remembered, Sides, Uploaded, UploadedKind,
+    };
 
     #[track_caller]
     fn check<Ask: Query + PartialEq + std::fmt::Debug>(ask: &Ask, expected: &str) {
@@ -70,6 +72,30 @@ mod tests {
         check(&Sides { a: "m@1".into(), b: "m@2".into() }, "a=m%401&b=m%402");
         check(&Paging::<u64, 100>::new(Some(7), 20), "cursor=7&limit=20");
         check(&NoQuery {}, "");
+        let unit = Some("customer-29".to_owned());
+        let condition = Some("limit < 3000".to_owned());
+        let until = stemma_core::Timestamp::parse("2026-03-01T12:00:00Z");
+        let ask = FindPredictions { unit, condition, until, failed: true, ..FindPredictions::default() };
+        check(&ask, "unit=customer-29&until=2026-03-01T12%3A00%3A00Z&failed=true&where=limit+%3C+3000&limit=50");
+    }
+
+    #[test]
+    fn what_a_form_leaves_empty_is_not_said() {
+        let empty = "endpoint=&unit=&request_id=+&trace=&since=&until=&version=&where=&cursor=";
+        assert_eq!(read::<FindPredictions>(empty).unwrap(), FindPredictions::default());
+        let day = read::<FindPredictions>("since=2026-03-01&until=2026-03-01").unwrap();
+        let time = |time: Option<stemma_core::Timestamp>| time.unwrap().to_string();
+        assert_eq!(time(day.since), "2026-03-01T00:00:00Z");
+        assert_eq!(time(day.until), "2026-03-01T23:59:59.999999Z");
+        let wrong = |query: &str| read::<FindPredictions>(query).unwrap_err().message;
+        assert_eq!(
+            wrong("since=monday"),
+            "`since` is `monday`, expected a date or a time as in `2026-03-01T12:00:00Z`"
+        );
+        assert_eq!(
+            wrong("trace=xy"),
+            "`trace` is `xy`, which can't be: `xy` is not 32 digits of base 16 in lower case"
+        );
     }
 
     #[test]

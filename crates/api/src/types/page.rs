@@ -70,7 +70,7 @@ pub struct Paging<K, const DEFAULT: u32 = LIMIT_MAX> {
 
 impl<K, const DEFAULT: u32> Paging<K, DEFAULT> {
     pub fn new(cursor: Option<K>, limit: u32) -> Self {
-        Self { cursor, limit: Limit(limit.clamp(1, LIMIT_MAX)) }
+        Self { cursor, limit: Limit::near(limit) }
     }
 
     /// Moves on to the page that the last one named. One that was asked for before would be asked for for ever.
@@ -102,6 +102,11 @@ impl<K: Serialize + DeserializeOwned + Send + Sync + 'static, const DEFAULT: u32
 pub struct Limit<const DEFAULT: u32>(u32);
 
 impl<const DEFAULT: u32> Limit<DEFAULT> {
+    /// As near to a number as it may be.
+    pub fn near(number: u32) -> Self {
+        Self(number.clamp(1, LIMIT_MAX))
+    }
+
     pub const fn get(self) -> u32 {
         self.0
     }

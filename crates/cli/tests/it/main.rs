@@ -21,6 +21,7 @@ mod old_home;
 mod onnx;
 mod owner;
 mod pages;
+mod predictions;
 mod remotes;
 mod reproduction;
 mod runs;

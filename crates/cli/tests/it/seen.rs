@@ -46,6 +46,8 @@ fn every_page_looks_like_this() {
         "/projects/default/compare?a=square@1.0.0&b=square@1.1.0",
         &format!("/predictions/{SEALED}"),
         &format!("/predictions/{OPEN}"),
+        "/projects/default/predictions?where=x+%3E+2&since=2026-11-30",
+        &format!("/predictions/{SEALED}/compare?with={OPEN}"),
     ] {
         pages.insert(path.to_owned(), get(&serving, path, &token).text);
     }
@@ -160,7 +162,21 @@ const QUESTIONS: &[(&str, &[&str])] = &[
         "projects/{project}/endpoints/{endpoint}/revisions/{number}",
         &["projects/default/endpoints/area/revisions/2", "projects/default/endpoints/area/revisions/7"],
     ),
+    (
+        "projects/{project}/predictions",
+        &[
+            "projects/default/predictions?endpoint=area",
+            "projects/default/predictions?limit=1",
+            "projects/default/predictions?where=x+%3E+2+and+not+nothing+%3D+1",
+            "projects/default/predictions?where=x+%3E",
+            "projects/default/predictions?endpoint=gone",
+        ],
+    ),
     ("predictions/{prediction}", &["predictions/SEALED", "predictions/OPEN", "predictions/pred_1"]),
+    (
+        "predictions/{prediction}/compare",
+        &["predictions/SEALED/compare?with=OPEN", "predictions/SEALED/compare?with=pred_1"],
+    ),
     ("principals", &["principals", "principals?cursor=x"]),
     ("tokens", &["tokens"]),
     ("audit/events", &["audit/events?limit=60", "audit/events?limit=none"]),

@@ -2,8 +2,8 @@
 
 use stemma_api::types::{DeployedRevision, Fact, ModelVersion, Page, TakenDown};
 use stemma_core::{
-    ErrorKind, Problem,
-    endpoint::prediction::PredictionRecord,
+    Digest, ErrorKind, Problem,
+    endpoint::{graph::Step, prediction::PredictionRecord},
     event::Event,
     lineage::{EdgeKind, Node, NodeKind},
     name::{EndpointName, ProjectName},
@@ -16,6 +16,9 @@ use crate::problem::{internal, ledger_problem};
 
 /// Most revisions that one version is told to be served by.
 const SERVING_MAX: usize = 100_000;
+
+/// Revisions that are read at once.
+const REVISIONS_AT_ONCE: u32 = 100;
 
 /// What is known of an endpoint beside its revisions.
 pub struct FoundEndpoint {
@@ -173,6 +176,27 @@ impl Known {
     pub async fn current_revisions(&self) -> Result<Vec<DeployedRevision>, Problem> {
         let rows = self.facts().current_revisions().await.map_err(ledger_problem)?;
         Ok(rows.into_iter().map(deployed).collect())
+    }
+
+    /// Whether a revision of a project asks something with this content.
+    pub async fn is_served(&self, project: &ProjectName, digest: Digest) -> Result<bool, Problem> {
+        for endpoint in self.endpoint_names(project).await? {
+            let mut below = None;
+            loop {
+                let page = self.page_of_revisions(&endpoint, below, REVISIONS_AT_ONCE).await?;
+                let asks = |step: &Step| step.asks.what().digest() == Some(digest);
+                let steps =
+                    |one: &DeployedRevision| one.revision.arms.iter().any(|arm| arm.graph.steps.iter().any(asks));
+                if page.items.iter().any(steps) {
+                    return Ok(true);
+                }
+                match page.next {
+                    Some(next) => below = Some(next.parse().map_err(internal)?),
+                    None => break,
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// `endpoint#number` of the revisions that serve or served a version, by endpoint, newest first.

@@ -21,6 +21,16 @@ impl Known {
         self.facts().log_parts(endpoint).await.map_err(ledger_problem)
     }
 
+    /// Sealed parts of some endpoints, those of the newest segments first, from behind one on.
+    pub async fn sealed_parts_before(
+        &self,
+        ordinals: &[u16],
+        behind: PredictionAddress,
+        limit: usize,
+    ) -> Result<Vec<SegmentSealed>, Problem> {
+        self.facts().log_parts_before(ordinals, behind, limit).await.map_err(ledger_problem)
+    }
+
     pub async fn feedback_for(&self, prediction: &PredictionId) -> Result<Vec<Feedback>, Problem> {
         let bodies = self.ledger().feedback(&prediction.to_string()).await.map_err(ledger_problem)?;
         let read = |body: &String| {

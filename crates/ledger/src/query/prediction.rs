@@ -24,6 +24,34 @@ impl View {
         Ok(parts.into_iter().map(|part| part.value).collect())
     }
 
+    /// Sealed files of some endpoints, those of the newest segments first, from behind one on.
+    pub async fn log_parts_before(
+        &self,
+        ordinals: &[u16],
+        behind: PredictionAddress,
+        limit: usize,
+    ) -> Result<Vec<SegmentSealed>, LedgerError> {
+        note("log_part", &[]);
+        let mut read = self.read().await?;
+        let sql = format!(
+            "SELECT body FROM log_part t WHERE (segment < $1 OR (segment = $1 AND (ordinal < $2 OR (ordinal = $2 AND first_row < $3)))) \
+             AND ordinal IN (SELECT CAST(list.value->>0 AS BIGINT) FROM {}) AND {} \
+             ORDER BY segment DESC, ordinal DESC, first_row DESC LIMIT $5",
+            read.session.list_at(4),
+            read.holds("t")
+        );
+        let list = Value::list(ordinals.iter().map(|ordinal| [ordinal.to_string()]))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = [
+            segment_text(behind.segment),
+            Value::Int(i64::from(behind.endpoint)),
+            Value::Int(i64::from(behind.row)),
+            list,
+            Value::Int(limit),
+        ];
+        read.session.rows(&sql, &values).await?.iter().map(|row| row.json("body")).collect()
+    }
+
     /// How many records of a segment were noted.
     pub async fn noted_records(&self, segment: u64) -> Result<u64, LedgerError> {
         note("prediction_note", &[("segment", segment_text(segment))]);

@@ -1,10 +1,11 @@
-//! One prediction: why, again, and what came of it.
+//! Predictions: which there are, why one is what it is, again, beside another, and what came of it.
 
 use stemma_api::{
+    act::Nothing,
     acts::prediction,
-    types::{Feedback, Replay, SendFeedback, Why},
+    types::{Feedback, FindPredictions, FoundPredictions, PredictionComparison, Replay, SendFeedback, Why, With},
 };
-use stemma_core::{Problem, endpoint::prediction::PredictionId};
+use stemma_core::{Problem, endpoint::prediction::PredictionId, name::ProjectName};
 
 use crate::{
     call::Call,
@@ -13,7 +14,18 @@ use crate::{
 };
 
 pub fn routes() -> Vec<Route> {
-    vec![route(&prediction::WHY, why), route(&prediction::REPLAY, replay), route(&prediction::FEEDBACK, feedback)]
+    vec![
+        route(&prediction::FIND, find),
+        route(&prediction::WHY, why),
+        route(&prediction::REPLAY, replay),
+        route(&prediction::COMPARE, compare),
+        route(&prediction::FEEDBACK, feedback),
+    ]
+}
+
+async fn find(call: Call<(ProjectName,), Nothing, FindPredictions>) -> Result<FoundPredictions, Problem> {
+    let (project,) = call.at;
+    call.app.delivery.find_predictions(&call.caller, &project, &call.ask).await
 }
 
 async fn why(call: Call<(PredictionId,)>) -> Result<Why, Problem> {
@@ -25,6 +37,11 @@ async fn why(call: Call<(PredictionId,)>) -> Result<Why, Problem> {
 async fn replay(call: Call<(PredictionId,)>) -> Result<Replay, Problem> {
     let (prediction,) = call.at;
     call.app.delivery.replay(&call.caller, &prediction).await
+}
+
+async fn compare(call: Call<(PredictionId,), Nothing, With>) -> Result<PredictionComparison, Problem> {
+    let (prediction,) = call.at;
+    call.app.delivery.compare_predictions(&call.caller, &prediction, &call.ask.with).await
 }
 
 async fn feedback(call: Call<(PredictionId,), SendFeedback>) -> Result<Feedback, Problem> {

@@ -124,6 +124,49 @@ pub fn interval(improvement: Improvement) -> String {
     svg
 }
 
+/// A part of something, and what stands beside it.
+pub struct Bar {
+    pub label: String,
+    /// Negative leads away from the whole.
+    pub percent: f64,
+    pub value: String,
+}
+
+/// Parts of a whole as bars from zero; what leads away from it goes to the left.
+pub fn shares(bars: &[Bar]) -> String {
+    const ROW: f64 = 24.0;
+    const LEFT: f64 = 170.0;
+    const RIGHT: f64 = 230.0;
+    let least = bars.iter().map(|bar| bar.percent).fold(0.0, f64::min).max(-200.0);
+    let greatest = bars.iter().map(|bar| bar.percent).fold(100.0, f64::max).min(300.0);
+    let x =
+        |percent: f64| LEFT + (percent.clamp(least, greatest) - least) / (greatest - least) * (WIDTH - LEFT - RIGHT);
+    let mut svg = open(bars.len() as f64 * ROW + 4.0, "how much of the difference");
+    for (i, bar) in bars.iter().enumerate() {
+        let y = i as f64 * ROW;
+        let (from, to) = (x(bar.percent.min(0.0)), x(bar.percent.max(0.0)));
+        let label = escape(&bar.label.chars().take(24).collect::<String>());
+        let (value, percent) = (escape(&bar.value), bar.percent);
+        let _ = write!(
+            svg,
+            "<text class=\"tick\" x=\"0\" y=\"{:.1}\">{label}</text>\
+             <rect class=\"track\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"10\" rx=\"3\"/>\
+             <rect class=\"bar\" x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"10\" rx=\"3\"/>\
+             <text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\">{percent:.0} %  {value}</text>",
+            y + 16.0,
+            x(0.0),
+            y + 7.0,
+            x(100.0) - x(0.0),
+            y + 7.0,
+            to - from,
+            WIDTH - RIGHT + 8.0,
+            y + 16.0
+        );
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
 fn open(height: f64, label: &str) -> String {
     format!(
         "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {height:.0}\" width=\"{WIDTH}\" height=\"{height:.0}\" role=\"img\" \
@@ -138,6 +181,19 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_drawn_to_scale_on_both_sides_of_zero() {
+        let bar = |label: &str, percent| Bar { label: label.to_owned(), percent, value: "[<1>]".to_owned() };
+        let svg = shares(&[bar("a & b", 50.0), bar("c", -50.0), bar("d", 100.0)]);
+        let widths: Vec<f64> = svg
+            .split("class=\"bar\"")
+            .skip(1)
+            .map(|element| element.split("width=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap())
+            .collect();
+        assert!((widths[0] - widths[1]).abs() < 0.11 && (widths[2] - 2.0 * widths[0]).abs() < 0.21, "{widths:?}");
+        assert!(svg.contains("a &amp; b") && svg.contains("[&lt;1&gt;]") && svg.contains("-50 %"), "{svg}");
+    }
 
     #[test]
     fn an_improvement_is_drawn_to_scale_beside_zero() {
