@@ -206,7 +206,7 @@ fn value<'a>(json: &'a Json, tensor: &LoggedTensor) -> Option<Value<'a>> {
     match json {
         Json::Number(number) => number.as_f64().map(Value::Number),
         Json::Bool(flag) => Some(Value::Bool(*flag)),
-        Json::String(text) if matches!(tensor.datatype, Datatype::Fp32 | Datatype::Fp64) => {
+        Json::String(text) if matches!(tensor.datatype, Datatype::Fp16 | Datatype::Fp32 | Datatype::Fp64) => {
             text.parse().ok().map(Value::Number)
         }
         Json::String(text) => Some(Value::Text(Cow::Borrowed(text))),
