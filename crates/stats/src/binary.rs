@@ -2,7 +2,7 @@
 
 use crate::StatsError;
 use crate::ranking::Ranking;
-use crate::rows::{check_length, check_rows};
+use crate::rows::{check_finite, check_length, check_rows};
 use crate::sum::sum;
 
 /// The threshold of a classifier that answers with the likelier class.
@@ -149,10 +149,8 @@ pub fn auc(labels: &[bool], scores: &[f64]) -> Result<Option<f64>, StatsError> {
 pub(crate) fn ranking(labels: &[bool], scores: &[f64]) -> Result<Ranking, StatsError> {
     check_rows(labels.len())?;
     check_length("scores", labels.len(), scores.len())?;
-    match scores.iter().position(|score| !score.is_finite()) {
-        None => Ok(Ranking::new(labels, scores)),
-        Some(row) => Err(StatsError::NotFinite { row, value: scores[row] }),
-    }
+    check_finite(scores)?;
+    Ok(Ranking::new(labels, scores))
 }
 
 /// Returns the share of rows whose predicted class is the true one.

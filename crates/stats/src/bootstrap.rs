@@ -5,13 +5,13 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use crate::binary::{DEFAULT_THRESHOLD, brier_of_row, log_loss_of_row, ranking};
-use crate::classes::{Classes, macro_average};
 use crate::draw::Draw;
 use crate::proportion::check_confidence;
 use crate::quantile::quantile_of_sorted;
 use crate::ranking::Ranking;
+use crate::regression::losses;
 use crate::rows::{check_length, check_rows};
-use crate::{Binary, Metric, StatsError, mean};
+use crate::{Binary, Metric, OneClass, StatsError, Weighable, mean};
 
 /// Fewer resamples leave nothing beyond the ends of the interval.
 pub const RESAMPLES_MIN: u32 = 100;
@@ -88,17 +88,18 @@ pub fn paired_bootstrap(
     let new = Binary::new(labels, scores_new, bootstrap.threshold)?;
     let of_rows = |of_row| -> (Vec<f64>, Vec<f64>) { (old.by_row(of_row).collect(), new.by_row(of_row).collect()) };
     let (old, new) = match bootstrap.metric {
-        Metric::Auc => return paired_bootstrap_of_rankings(labels, scores_old, scores_new, bootstrap),
+        metric if metric.is_of_one_class() => {
+            return paired_bootstrap_of_rankings(labels, scores_old, scores_new, bootstrap);
+        }
         Metric::Accuracy => (old.hits().collect(), new.hits().collect()),
         Metric::LogLoss => of_rows(log_loss_of_row),
         Metric::Brier => of_rows(brier_of_row),
-        Metric::MacroRecall | Metric::MacroPrecision | Metric::MacroF1 => return Err(bootstrap.metric.needs_classes()),
-        Metric::Rmse | Metric::Mae | Metric::R2 => return Err(bootstrap.metric.needs_numbers()),
+        other => return Err(other.needs_other()),
     };
     paired_bootstrap_of_rows(&old, &new, bootstrap)
 }
 
-/// Compares two lists of scores of any scale by how they rank rows: the AUC, see [`paired_bootstrap`].
+/// Compares two lists of scores of any scale by how they rank rows: AUC, Gini, KS or lift, see [`paired_bootstrap`].
 pub fn paired_bootstrap_of_rankings(
     labels: &[bool],
     scores_old: &[f64],
@@ -107,11 +108,12 @@ pub fn paired_bootstrap_of_rankings(
 ) -> Result<PairedInterval, StatsError> {
     check(bootstrap)?;
     let metric = bootstrap.metric;
-    if metric != Metric::Auc {
-        return Err(StatsError::WrongTarget { metric, needs: "more than a ranking" });
-    }
     check_length("old scores", labels.len(), scores_old.len())?;
     check_length("new scores", labels.len(), scores_new.len())?;
+    if metric != Metric::Auc {
+        let of = |scores| OneClass::new(metric, labels, scores);
+        return paired_bootstrap_of(&of(scores_old)?, &of(scores_new)?, labels.len(), bootstrap);
+    }
     let (old, new) = (ranking(labels, scores_old)?, ranking(labels, scores_new)?);
     let once = vec![1; labels.len()];
     let value = |ranking: &Ranking| ranking.wins(&once).auc().ok_or(StatsError::OneClass { metric });
@@ -119,13 +121,14 @@ pub fn paired_bootstrap_of_rankings(
     resampled(values, labels.len(), &Comparison::Auc { old, new }, bootstrap)
 }
 
-/// Compares two lists of one value a row whose mean is the metric, see [`paired_bootstrap`].
+/// Compares two lists of one value a row (or a query, of which whole ones are drawn then) whose mean is the metric, see
+/// [`paired_bootstrap`].
 pub fn paired_bootstrap_of_rows(old: &[f64], new: &[f64], bootstrap: &Bootstrap) -> Result<PairedInterval, StatsError> {
     check(bootstrap)?;
     check_rows(old.len())?;
     check_length("new values", old.len(), new.len())?;
     let metric = bootstrap.metric;
-    if !matches!(metric, Metric::Accuracy | Metric::LogLoss | Metric::Brier | Metric::Mae) {
+    if !metric.is_mean() {
         return Err(StatsError::WrongTarget { metric, needs: "more than one value a row" });
     }
     let values = (mean(old)?, mean(new)?);
@@ -133,20 +136,22 @@ pub fn paired_bootstrap_of_rows(old: &[f64], new: &[f64], bootstrap: &Bootstrap)
     resampled(values, old.len(), &Comparison::Mean(improvements), bootstrap)
 }
 
-/// Compares two lists of predicted classes by a macro metric, see [`paired_bootstrap`].
+/// Compares two answers to the same rows by a metric that is computed anew from the rows of each resample, see
+/// [`paired_bootstrap`].
 ///
-/// The metric of each resample is computed from its own rows. Classes are numbers below `classes`.
-pub fn paired_bootstrap_of_classes(
-    truth: &[usize],
-    [old, new]: [&[usize]; 2],
-    classes: usize,
+/// A resample on which it isn't defined, as where a class is absent, is drawn again.
+pub fn paired_bootstrap_of(
+    old: &dyn Weighable,
+    new: &dyn Weighable,
+    rows: usize,
     bootstrap: &Bootstrap,
 ) -> Result<PairedInterval, StatsError> {
     check(bootstrap)?;
+    check_rows(rows)?;
     let metric = bootstrap.metric;
-    let (old, new) = (Classes::new(truth, old, classes)?, Classes::new(truth, new, classes)?);
-    let values = (macro_average(metric, &old.counts())?, macro_average(metric, &new.counts())?);
-    resampled(values, truth.len(), &Comparison::Macro { metric, old, new }, bootstrap)
+    let once = vec![1; rows];
+    let value = |of: &dyn Weighable| of.value(&once).ok_or(StatsError::Undefined { metric });
+    resampled((value(old)?, value(new)?), rows, &Comparison::Whole { metric, old, new }, bootstrap)
 }
 
 fn resampled(
@@ -196,7 +201,7 @@ pub fn paired_bootstrap_of_numbers(
     let metric = bootstrap.metric;
     let value = |predictions| {
         let value = metric.regression_value(targets, predictions)?;
-        value.ok_or(StatsError::OneClass { metric })
+        value.ok_or(StatsError::Undefined { metric })
     };
     let (old, new) = (value(predictions_old)?, value(predictions_new)?);
     let comparison = Comparison::of_numbers(metric, targets, predictions_old, predictions_new)?;
@@ -219,10 +224,11 @@ enum Comparison<'a> {
         old: Ranking,
         new: Ranking,
     },
-    Macro {
+    /// The metric is computed anew.
+    Whole {
         metric: Metric,
-        old: Classes<'a>,
-        new: Classes<'a>,
+        old: &'a dyn Weighable,
+        new: &'a dyn Weighable,
     },
     /// The squared errors of each row.
     RootOfMean {
@@ -244,13 +250,16 @@ impl Comparison<'_> {
         let squares = |error: f64| error * error;
         let shrunk = |old: Vec<f64>, new: Vec<f64>| old.iter().zip(&new).map(|(old, new)| old - new).collect();
         match metric {
-            Metric::Mae => Ok(Self::Mean(shrunk(errors(old, f64::abs), errors(new, f64::abs)))),
+            Metric::Mae | Metric::Mape | Metric::Pinball(_) => {
+                let of = |predictions| losses(metric, targets, predictions)?.ok_or(StatsError::Undefined { metric });
+                Ok(Self::Mean(shrunk(of(old)?, of(new)?)))
+            }
             Metric::Rmse => Ok(Self::RootOfMean { old: errors(old, squares), new: errors(new, squares) }),
             Metric::R2 => Ok(Self::ShareOfVariation {
                 shrunk: shrunk(errors(old, squares), errors(new, squares)),
                 targets: targets.to_vec(),
             }),
-            _ => Err(StatsError::WrongTarget { metric, needs: "labels of two classes" }),
+            other => Err(other.needs_other()),
         }
     }
 
@@ -259,10 +268,7 @@ impl Comparison<'_> {
         match self {
             Self::Mean(improvements) => Some(weighted(improvements, weights) / weights.len() as f64),
             Self::Auc { old, new } => new.wins(weights).auc_above(old.wins(weights)),
-            Self::Macro { metric, old, new } => {
-                let value = |of: &Classes<'_>| macro_average(*metric, &of.weighted(|row| weights[row])).ok();
-                Some(value(new)? - value(old)?)
-            }
+            Self::Whole { metric, old, new } => Some(metric.improvement(old.value(weights)?, new.value(weights)?)),
             Self::RootOfMean { old, new } => {
                 let rows = weights.len() as f64;
                 Some((weighted(old, weights) / rows).sqrt() - (weighted(new, weights) / rows).sqrt())
@@ -335,10 +341,7 @@ fn resample_part(
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        ATTEMPTS_MAX, Bootstrap, Comparison, paired_bootstrap_of_classes, paired_bootstrap_of_numbers, resample,
-        resample_part,
-    };
+    use super::{ATTEMPTS_MAX, Bootstrap, Comparison, paired_bootstrap_of_numbers, resample, resample_part};
     use crate::ranking::Ranking;
     use crate::{Metric, StatsError};
 
@@ -360,26 +363,6 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_compared_by_the_macro_metric_of_each_resample() {
-        let truth: Vec<usize> = (0..120).map(|row| row % 3).collect();
-        let wrong_every = |n: usize| -> Vec<usize> {
-            truth.iter().enumerate().map(|(row, class)| if row % n == 0 { (class + 1) % 3 } else { *class }).collect()
-        };
-        let (bad, good) = (wrong_every(2), wrong_every(7));
-        for metric in [Metric::MacroRecall, Metric::MacroPrecision, Metric::MacroF1] {
-            let bootstrap = Bootstrap::new(metric, 3);
-            let found = paired_bootstrap_of_classes(&truth, [&bad, &good], 3, &bootstrap).unwrap();
-            assert!(found.low > 0.0 && found.low < found.difference && found.difference < found.high, "{metric}");
-            assert!((found.new - found.old - found.difference).abs() < 1e-12);
-            let same = paired_bootstrap_of_classes(&truth, [&good, &good], 3, &bootstrap).unwrap();
-            assert_eq!((same.low, same.high), (0.0, 0.0));
-        }
-        let accuracy = Bootstrap::new(Metric::Accuracy, 3);
-        assert!(paired_bootstrap_of_classes(&truth, [&bad, &good], 3, &accuracy).is_err());
-        assert!(paired_bootstrap_of_classes(&truth, [&bad, &good], 2, &Bootstrap::new(Metric::MacroF1, 3)).is_err());
-    }
-
-    #[test]
     fn numbers_are_compared_by_the_metric_of_each_resample() {
         let targets: Vec<f64> = (0..200).map(|row| f64::from(row * 37 % 101)).collect();
         let noisy = |size: f64| -> Vec<f64> {
@@ -390,7 +373,8 @@ mod tests {
                 .collect()
         };
         let (bad, good) = (noisy(20.0), noisy(5.0));
-        for metric in [Metric::Rmse, Metric::Mae, Metric::R2] {
+        let of_a_quantile = Metric::parse("pinball@0.3").unwrap();
+        for metric in [Metric::Rmse, Metric::Mae, Metric::R2, of_a_quantile] {
             let bootstrap = Bootstrap::new(metric, 3);
             let found = paired_bootstrap_of_numbers(&targets, &bad, &good, &bootstrap).unwrap();
             let value = |predictions: &[f64]| metric.regression_value(&targets, predictions).unwrap().unwrap();

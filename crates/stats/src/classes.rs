@@ -1,7 +1,9 @@
 //! How well classes are told apart, of which there may be many; the definitions are scikit-learn's.
 
+use crate::average::{average, averaged};
+use crate::metric::{Average, Measure};
 use crate::rows::{check_length, check_rows};
-use crate::{Metric, StatsError};
+use crate::{ClassCounts, Metric, StatsError, Weighable};
 
 /// True and predicted classes by their numbers: checked once, here.
 #[derive(Debug, Clone, Copy)]
@@ -9,14 +11,6 @@ pub struct Classes<'a> {
     truth: &'a [usize],
     predicted: &'a [usize],
     classes: usize,
-}
-
-/// How often a class was true, was predicted, and was both.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ClassCounts {
-    pub rows: u64,
-    pub predicted: u64,
-    pub right: u64,
 }
 
 impl<'a> Classes<'a> {
@@ -36,7 +30,7 @@ impl<'a> Classes<'a> {
     }
 
     /// The counts in which row `i` counts `weight(i)` times.
-    pub(crate) fn weighted(&self, weight: impl Fn(usize) -> u32) -> Vec<ClassCounts> {
+    fn weighted(&self, weight: impl Fn(usize) -> u32) -> Vec<ClassCounts> {
         let mut counts = vec![ClassCounts::default(); self.classes];
         for (row, (&truth, &predicted)) in self.truth.iter().zip(self.predicted).enumerate() {
             let weight = u64::from(weight(row));
@@ -48,21 +42,38 @@ impl<'a> Classes<'a> {
     }
 }
 
-/// Returns a macro metric of some counts.
+/// Predicted classes, and the average that is asked of them.
+#[derive(Debug, Clone, Copy)]
+pub struct AveragedClasses<'a> {
+    classes: Classes<'a>,
+    average: Average,
+    measure: Measure,
+}
+
+impl<'a> AveragedClasses<'a> {
+    pub fn new(metric: Metric, classes: Classes<'a>) -> Result<Self, StatsError> {
+        let (average, measure) = averaged(metric)?;
+        Ok(Self { classes, average, measure })
+    }
+}
+
+impl Weighable for AveragedClasses<'_> {
+    fn value(&self, weights: &[u32]) -> Option<f64> {
+        average(self.average, self.measure, &occurring(&self.classes.weighted(|row| weights[row])))
+    }
+}
+
+/// Returns a macro, micro or weighted metric of the counts of classes, of which each row has one.
 ///
-/// As scikit-learn does with `average="macro"`, only classes that are true or predicted in some row count, and a share
-/// of nothing is zero.
-pub fn macro_average(metric: Metric, counts: &[ClassCounts]) -> Result<f64, StatsError> {
-    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
-    let of_class = |class: &ClassCounts| match metric {
-        Metric::MacroRecall => Ok(share(class.right, class.rows)),
-        Metric::MacroPrecision => Ok(share(class.right, class.predicted)),
-        Metric::MacroF1 => Ok(share(2 * class.right, class.rows + class.predicted)),
-        other => Err(StatsError::WrongTarget { metric: other, needs: "one value for all classes" }),
-    };
-    let occurring = counts.iter().filter(|class| class.rows + class.predicted > 0);
-    let values = occurring.map(of_class).collect::<Result<Vec<f64>, _>>()?;
-    crate::mean(&values)
+/// As in scikit-learn, only classes that are true or predicted in some row count, and a share of nothing is zero in a
+/// mean over classes. The micro average of one class a row is the accuracy.
+pub fn average_of_classes(metric: Metric, counts: &[ClassCounts]) -> Result<f64, StatsError> {
+    let (how, measure) = averaged(metric)?;
+    average(how, measure, &occurring(counts)).ok_or(StatsError::Empty)
+}
+
+fn occurring(counts: &[ClassCounts]) -> Vec<ClassCounts> {
+    counts.iter().copied().filter(|class| class.rows + class.predicted > 0).collect()
 }
 
 /// Returns what one row adds to the Brier score of many classes: the squared distance of its probabilities from those

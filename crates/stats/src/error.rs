@@ -37,6 +37,12 @@ pub enum StatsError {
     WrongTarget { metric: Metric, needs: &'static str },
     #[error("metric `{metric}` needs positive and negative rows, but all rows are of one class")]
     OneClass { metric: Metric },
+    #[error("metric `{metric}` is not defined on these rows")]
+    Undefined { metric: Metric },
+    #[error("metric `{metric}` is not computed for {classes} classes, only for up to {max}")]
+    TooManyClasses { metric: Metric, classes: usize, max: usize },
+    #[error("the relevance {value} in row {row} (counted from 0) is below 0")]
+    NegativeRelevance { row: usize, value: f64 },
     #[error("resample {resample} had rows of one class only in each of {attempts} draws")]
     ClassNotDrawn { resample: u32, attempts: u32 },
 }

@@ -4,36 +4,50 @@
 //! logarithms come from `libm`, sums run in a fixed order, and random draws are specified down to
 //! the bit (see [`paired_bootstrap`]). The crate knows none of the domain's words.
 
+mod average;
 mod binary;
 mod bins;
 mod bootstrap;
+mod calibration;
+mod class_scores;
 mod classes;
 mod draw;
 mod drift;
 mod error;
+mod labels;
 mod mean;
 mod measure;
 mod metric;
+mod one_class;
 mod proportion;
 mod quantile;
+mod query;
 mod ranking;
 mod regression;
 mod replicates;
 mod rows;
 mod sum;
+mod weighable;
 
+pub use average::ClassCounts;
 pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy, auc, brier_of_row, log_loss_of_row};
 pub use bins::{Bin, Bins};
 pub use bootstrap::{
-    Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, paired_bootstrap, paired_bootstrap_of_classes,
+    Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, paired_bootstrap, paired_bootstrap_of,
     paired_bootstrap_of_numbers, paired_bootstrap_of_rankings, paired_bootstrap_of_rows,
 };
-pub use classes::{ClassCounts, Classes, brier_of_classes, macro_average};
+pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin};
+pub use class_scores::{AucOfClasses, ClassScores, PAIRED_CLASSES_MAX};
+pub use classes::{AveragedClasses, Classes, average_of_classes, brier_of_classes};
 pub use drift::{KolmogorovSmirnov, kolmogorov_smirnov, population_stability_index};
 pub use error::StatsError;
+pub use labels::{AucOfLabels, AveragedLabels, Labels, average_of_labels};
 pub use mean::mean;
-pub use metric::Metric;
+pub use metric::{Average, Fraction, Measure, Metric, PLACES_MAX, Pairing, Weighing};
+pub use one_class::OneClass;
 pub use proportion::{Interval, difference_interval, wilson_interval};
 pub use quantile::quantile;
+pub use query::Query;
 pub use regression::RegressionMetrics;
 pub use replicates::{REPLICATES_MAX, REPLICATES_MIN, next_replicate};
+pub use weighable::Weighable;

@@ -39,15 +39,19 @@ impl Ranking {
     /// Ranks the rows; the caller has checked that lengths agree, scores are finite and the number
     /// of rows fits in a `u32`.
     pub(crate) fn new(labels: &[bool], scores: &[f64]) -> Self {
-        let mut rows: Vec<u32> = (0..scores.len() as u32).collect();
-        let score = |row: u32| scores[row as usize];
+        let rows = (0..scores.len() as u32).collect();
+        Self::of(rows, |row| labels[row as usize], |row| scores[row as usize])
+    }
+
+    /// Ranks some of the rows.
+    pub(crate) fn of(mut rows: Vec<u32>, is_positive: impl Fn(u32) -> bool, score: impl Fn(u32) -> f64) -> Self {
         rows.sort_unstable_by(|&a, &b| score(a).total_cmp(&score(b)).then(a.cmp(&b)));
         let ranked = rows
             .iter()
             .enumerate()
             .map(|(rank, &row)| Ranked {
                 row,
-                positive: labels[row as usize],
+                positive: is_positive(row),
                 last_of_tie: rows.get(rank + 1).is_none_or(|&next| score(next) != score(row)),
             })
             .collect();
@@ -59,20 +63,38 @@ impl Ranking {
     /// The weights must add up to less than 2^32, else the pairs don't fit.
     pub(crate) fn wins(&self, weights: &[u32]) -> Wins {
         let (mut doubled, mut positives, mut negatives) = (0_u64, 0_u64, 0_u64);
-        let (mut tied_positives, mut tied_negatives) = (0_u64, 0_u64);
+        self.each_tie(weights, |(tied_positives, tied_negatives)| {
+            doubled += tied_positives * (2 * negatives + tied_negatives);
+            positives += tied_positives;
+            negatives += tied_negatives;
+        });
+        Wins { doubled, pairs: positives * negatives }
+    }
+
+    /// Tells how many positive and negative rows have each score, the least first.
+    pub(crate) fn each_tie(&self, weights: &[u32], mut tell: impl FnMut((u64, u64))) {
+        let (mut positives, mut negatives) = (0_u64, 0_u64);
         for ranked in &self.ranked {
             let weight = u64::from(weights[ranked.row as usize]);
             let positive = weight * u64::from(ranked.positive);
-            tied_positives += positive;
-            tied_negatives += weight - positive;
+            positives += positive;
+            negatives += weight - positive;
             if ranked.last_of_tie {
-                doubled += tied_positives * (2 * negatives + tied_negatives);
-                positives += tied_positives;
-                negatives += tied_negatives;
-                (tied_positives, tied_negatives) = (0, 0);
+                tell((positives, negatives));
+                (positives, negatives) = (0, 0);
             }
         }
-        Wins { doubled, pairs: positives * negatives }
+    }
+
+    /// How many positive and negative rows there are.
+    pub(crate) fn totals(&self, weights: &[u32]) -> (u64, u64) {
+        let (mut positives, mut negatives) = (0, 0);
+        self.each_tie(weights, |in_tie| (positives, negatives) = (positives + in_tie.0, negatives + in_tie.1));
+        (positives, negatives)
+    }
+
+    pub(crate) fn positives(&self, weights: &[u32]) -> u64 {
+        self.totals(weights).0
     }
 }
 

@@ -1,8 +1,8 @@
 //! How far predicted numbers are from the true ones; the definitions are scikit-learn's.
 
-use crate::StatsError;
-use crate::rows::{check_length, check_rows};
+use crate::rows::{check_finite, check_length, check_rows};
 use crate::sum::sum;
+use crate::{Metric, StatsError};
 
 /// All metrics of one list of predicted numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +15,9 @@ pub struct RegressionMetrics {
     /// The share of the target's variance that is explained; nothing if the target never varies
     /// (scikit-learn answers 0 or 1 there, and warns when there is only one row).
     pub r2: Option<f64>,
+    /// The mean absolute error as a share of the target; nothing if a target is 0, or as good as 0 (scikit-learn
+    /// divides by the machine epsilon there).
+    pub mape: Option<f64>,
 }
 
 impl RegressionMetrics {
@@ -33,6 +36,7 @@ impl RegressionMetrics {
             rmse: (squared_error / rows).sqrt(),
             mae: absolute_error / rows,
             r2: variation(targets).map(|variation| 1.0 - squared_error / variation),
+            mape: mean_loss(Metric::Mape, targets, predictions)?,
         };
         metrics.finite()
     }
@@ -55,9 +59,29 @@ fn variation(values: &[f64]) -> Option<f64> {
     Some(sum(values.iter().map(|v| (v - mean) * (v - mean))))
 }
 
-fn check_finite(values: &[f64]) -> Result<(), StatsError> {
-    match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(()),
-        Some(row) => Err(StatsError::NotFinite { row, value: values[row] }),
+/// Returns what each row adds to a metric that is a mean over rows, or nothing where some row has no such value.
+pub(crate) fn losses(metric: Metric, targets: &[f64], predictions: &[f64]) -> Result<Option<Vec<f64>>, StatsError> {
+    let rows = || targets.iter().zip(predictions);
+    match metric {
+        Metric::Mae => Ok(Some(rows().map(|(target, prediction)| (target - prediction).abs()).collect())),
+        Metric::Mape => Ok(rows()
+            .map(|(target, prediction)| (*target != 0.0).then(|| (target - prediction).abs() / target.abs()))
+            .collect()),
+        Metric::Pinball(quantile) => {
+            let loss = |(target, prediction): (&f64, &f64)| {
+                let above = target - prediction;
+                if above >= 0.0 { quantile.value() * above } else { (quantile.value() - 1.0) * above }
+            };
+            Ok(Some(rows().map(loss).collect()))
+        }
+        other => Err(other.needs_other()),
     }
+}
+
+/// Returns a metric that is a mean over rows, or nothing where some row has no such value.
+pub(crate) fn mean_loss(metric: Metric, targets: &[f64], predictions: &[f64]) -> Result<Option<f64>, StatsError> {
+    let Some(losses) = losses(metric, targets, predictions)? else {
+        return Ok(None);
+    };
+    Ok(Some(sum(losses.iter().copied()) / losses.len() as f64).filter(|mean| mean.is_finite()))
 }

@@ -20,6 +20,13 @@ pub(crate) fn check_length(what: &'static str, expected: usize, found: usize) ->
     Err(StatsError::LengthMismatch { what, expected, found })
 }
 
+pub(crate) fn check_finite(values: &[f64]) -> Result<(), StatsError> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(row) => Err(StatsError::NotFinite { row, value: values[row] }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{ROWS_MAX, check_rows};

@@ -10,12 +10,14 @@ the Rust code once printed.
 """
 
 import json
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 from scipy.special import kolmogorov, rel_entr
 from scipy.stats import binomtest, ks_2samp
 from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 DATA = Path(__file__).parent / "data"
 
@@ -27,11 +29,45 @@ def write(name, value):
 
 # many classes
 
+AVERAGES = ["macro", "micro", "weighted"]
+MEASURES = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}
+
+
+def averages(truth, predicted):
+    return {
+        f"{average}_{name}": float(measure(truth, predicted, average=average, zero_division=0))
+        for average in AVERAGES
+        for name, measure in MEASURES.items()
+    }
+
+
+def aucs(classes, truth, scores):
+    """Nothing where a class is absent."""
+    kinds = {"auc_ovr": ("ovr", "macro"), "auc_ovr_weighted": ("ovr", "weighted"),
+             "auc_ovo": ("ovo", "macro"), "auc_ovo_weighted": ("ovo", "weighted")}
+    if len(set(truth.tolist())) < classes:
+        return {name: None for name in kinds}
+    if classes == 2:
+        return {name: float(metrics.roc_auc_score(truth, scores[:, 1])) for name in kinds}
+    value = lambda kind, average: metrics.roc_auc_score(truth, scores, multi_class=kind, average=average)
+    return {name: float(value(*kind)) for name, kind in kinds.items()}
+
+
+def calibration(was_so, probabilities):
+    was, said = calibration_curve(was_so, probabilities, n_bins=10, strategy="uniform")
+    places = np.searchsorted(np.linspace(0, 1, 11)[1:-1], probabilities)
+    rows = np.bincount(places, minlength=10)
+    rows = rows[rows > 0]
+    error = float(np.sum(rows * np.abs(was - said)) / len(probabilities))
+    return {"error": error, "rows": rows.tolist(), "said": said.tolist(), "was": was.tolist()}
+
 
 def classes_case(name, classes, truth, probabilities, predicted):
     every = list(range(classes))
-    macro = dict(average="macro", zero_division=0)
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
     brier = metrics.brier_score_loss(truth, probabilities, labels=every, scale_by_half=False)
+    top = lambda k: metrics.top_k_accuracy_score(truth, probabilities, k=k, labels=every)
+    of_decided = probabilities[np.arange(len(truth)), predicted]
     return {
         "name": name,
         "classes": classes,
@@ -39,9 +75,10 @@ def classes_case(name, classes, truth, probabilities, predicted):
         "predicted": [int(x) for x in predicted],
         "probabilities": [[float(x) for x in row] for row in probabilities],
         "accuracy": float(metrics.accuracy_score(truth, predicted)),
-        "macro_recall": float(metrics.recall_score(truth, predicted, **macro)),
-        "macro_precision": float(metrics.precision_score(truth, predicted, **macro)),
-        "macro_f1": float(metrics.f1_score(truth, predicted, **macro)),
+        "averages": averages(truth, predicted),
+        "aucs": aucs(classes, truth, probabilities),
+        "top": {f"top@{k}": float(top(k)) for k in range(1, classes) if classes > 2},
+        "calibration": calibration(truth == predicted, of_decided),
         "log_loss": float(metrics.log_loss(truth, probabilities, labels=every)),
         "brier": float(brier),
     }
@@ -59,6 +96,102 @@ def classes_cases():
     swapped = np.eye(3)[[0, 2, 1] * 5]
     yield classes_case("two of three are taken for each other", 3, third, swapped, swapped.argmax(axis=1))
     yield classes_case("one class occurs", 4, [2, 2, 2], np.full((3, 4), 0.25), [2, 0, 2])
+    tied = np.repeat([[0.5, 0.25, 0.25, 0.0], [0.25, 0.25, 0.25, 0.25], [0.1, 0.2, 0.3, 0.4]], 4, axis=0)
+    yield classes_case("ties and edges of bins", 4, [0, 1, 2, 3] * 3, tied, tied.argmax(axis=1))
+
+
+# labels, of which a row may have several
+
+
+def labels_case(name, truth, predicted, scores):
+    truth, predicted, scores = np.asarray(truth), np.asarray(predicted), np.asarray(scores, float)
+    # a label of all rows or of none has no AUC
+    both = all(len(set(column)) == 2 for column in truth.T.tolist())
+    auc = lambda average: float(metrics.roc_auc_score(truth, scores, average=average)) if both else None
+    found = averages(truth, predicted)
+    # scikit-learn's zeros that are shares of nothing
+    if predicted.sum() == 0:
+        found["micro_precision"] = None
+    if truth.sum() == 0:
+        found |= {"micro_recall": None} | {f"weighted_{measure}": None for measure in MEASURES}
+    if truth.sum() + predicted.sum() == 0:
+        found["micro_f1"] = None
+    return {
+        "name": name,
+        "labels": truth.shape[1],
+        "truth": truth.ravel().tolist(),
+        "predicted": predicted.ravel().tolist(),
+        "scores": scores.ravel().tolist(),
+        "accuracy": float(metrics.accuracy_score(truth, predicted)),
+        "averages": found,
+        "aucs": {"auc_ovr": auc("macro"), "auc_ovr_weighted": auc("weighted")},
+    }
+
+
+def labels_cases():
+    random = np.random.default_rng(20261201)
+    for labels, rows, share in [(2, 12, 0.5), (3, 40, 0.3), (5, 120, 0.2)]:
+        truth = (random.random((rows, labels)) < share).astype(int)
+        scores = np.round(0.3 * truth + 0.7 * random.random((rows, labels)), 2)
+        yield labels_case(f"{rows} rows of {labels} labels", truth, (scores > 0.5).astype(int), scores)
+    none, some = [[0, 0], [0, 0], [0, 0]], [[1, 0], [0, 1], [1, 1]]
+    scores = [[0.1, 0.2], [0.3, 0.1], [0.4, 0.9]]
+    yield labels_case("nothing is predicted", some, none, scores)
+    yield labels_case("nothing is true", none, some, scores)
+    yield labels_case("nothing at all", none, none, scores)
+    yield labels_case("a label of no row", [[1, 0], [0, 0], [1, 0]], [[1, 0], [0, 1], [0, 0]], scores)
+
+
+# rankings by query
+
+
+def by_every_order(relevance, scores, value):
+    """The mean over all orders of rows with equal scores."""
+    orders = [order for order in permutations(range(len(scores)))
+              if all(scores[a] >= scores[b] for a, b in zip(order, order[1:]))]
+    return float(np.mean([value([relevance[row] for row in order]) for order in orders]))
+
+
+def query_case(relevance, scores):
+    relevance, scores = [float(x) for x in relevance], [float(x) for x in scores]
+    case = {"relevance": relevance, "scores": scores, "values": None}
+    found = [x > 0 for x in relevance]
+    if not any(found):
+        return case
+    recall = lambda k: lambda ordered: sum(x > 0 for x in ordered[:k]) / sum(found)
+    reciprocal = lambda ordered: 1 / (1 + next(place for place, x in enumerate(ordered) if x > 0))
+    if len(relevance) > 1:
+        ndcg = lambda k: float(metrics.ndcg_score([relevance], [scores], k=k))
+    else:
+        ndcg = lambda k: 1.0
+    values = {f"ndcg@{k}": ndcg(k) for k in (1, 3, 10)}
+    values |= {"map": float(metrics.average_precision_score(found, scores))}
+    if len(relevance) <= 7:
+        values |= {f"recall@{k}": by_every_order(relevance, scores, recall(k)) for k in (1, 3)}
+        values |= {"mrr": by_every_order(relevance, scores, reciprocal)}
+    else:
+        assert len(set(scores)) == len(scores)
+        ordered = [relevance[row] for row in np.argsort(scores)[::-1]]
+        values |= {f"recall@{k}": float(recall(k)(ordered)) for k in (1, 3)} | {"mrr": float(reciprocal(ordered))}
+    return case | {"values": values}
+
+
+def queries():
+    random = np.random.default_rng(20261202)
+    cases = [
+        query_case([1], [0.3]),
+        query_case([0, 0, 0], [0.1, 0.2, 0.3]),
+        query_case([0, 1, 2, 0], [0.5, 0.5, 0.5, 0.5]),
+        query_case([3, 2, 0, 1], [4, 3, 2, 1]),
+        query_case([0, 0, 0, 1], [4, 3, 2, 1]),
+        query_case([0, 1, 0, 1, 0, 2], [1, 1, 0.5, 0.5, 0.5, 0]),
+        query_case([0.5, 0, 2.25], [-1, -1, -3]),
+    ]
+    for rows in (5, 6, 7):
+        cases.append(query_case(random.integers(0, 3, rows), random.integers(0, 3, rows)))
+    for rows in (12, 30):
+        cases.append(query_case(random.integers(0, 5, rows), random.normal(size=rows)))
+    return cases
 
 
 # two classes
@@ -82,7 +215,28 @@ def binary_case(name, labels, scores, threshold=0.5):
         "log_loss": metrics.log_loss(labels, scores, labels=both),
         "brier": metrics.brier_score_loss(labels, scores, pos_label=True),
         "confusion": [int(tn), int(fp), int(fn), int(tp)],
+        "one_class": one_class(labels, scores, auc),
+        "calibration": calibration(labels, scores),
     }
+
+
+def one_class(labels, scores, auc):
+    values = {"gini": None, "ks": None}
+    if auc is not None:
+        fpr, tpr, _ = metrics.roc_curve(labels, scores, drop_intermediate=False)
+        values = {"gini": float(2 * auc - 1), "ks": float(np.max(tpr - fpr))}
+    for share in (0.1, 0.25):
+        values[f"lift@{share}"] = lift(labels, scores, share) if labels.any() else None
+    return values
+
+
+def lift(labels, scores, share):
+    """How often the class occurs at the top beside how often in all; ties at the end count for their share."""
+    top = max(1, int(np.ceil(share * len(labels) - 1e-9)))
+    last = np.sort(scores)[::-1][top - 1]
+    above, tied = scores > last, scores == last
+    found = labels[above].sum() + labels[tied].sum() * (top - above.sum()) / tied.sum()
+    return float((found / top) / labels.mean())
 
 
 def logistic(rng, rows, share, separation):
@@ -127,6 +281,11 @@ def regression_case(name, targets, predictions):
         "rmse": float(metrics.root_mean_squared_error(targets, predictions)),
         "mae": float(metrics.mean_absolute_error(targets, predictions)),
         "r2": float(metrics.r2_score(targets, predictions)) if varies else None,
+        "mape": float(metrics.mean_absolute_percentage_error(targets, predictions)) if targets.all() else None,
+        "pinball": {
+            f"pinball@{alpha}": float(metrics.mean_pinball_loss(targets, predictions, alpha=alpha))
+            for alpha in (0.1, 0.5, 0.95)
+        },
     }
 
 
@@ -141,6 +300,7 @@ def regression():
         regression_case("far from zero", far, far + 0.5 * rng.normal(size=100)),
         regression_case("target never varies", [0.1] * 3, [0.1, 0.2, 0.3]),
         regression_case("one row", [2.0], [3.5]),
+        regression_case("a target is zero", [0.0, 2.0, -1.0], [0.5, 2.5, -3.0]),
     ]
 
 
@@ -280,6 +440,64 @@ def bootstraps():
     return cases
 
 
+# the same for metrics that are computed anew on each resample
+
+
+def top(truth, scores, k):
+    return metrics.top_k_accuracy_score(truth, scores, k=k, labels=range(scores.shape[1]))
+
+
+def macro(measure, average):
+    return lambda truth, scores: measure(truth, scores.argmax(axis=1), average=average, zero_division=0)
+
+
+def decided_calibration(truth, scores):
+    decided = scores.argmax(axis=1)
+    return calibration(truth == decided, scores.max(axis=1))["error"]
+
+
+CLASS_METRICS = {
+    "macro_f1": (1, macro(metrics.f1_score, "macro")),
+    "weighted_precision": (1, macro(metrics.precision_score, "weighted")),
+    "top@2": (1, lambda truth, scores: top(truth, scores, 2)),
+    "auc_ovr": (1, lambda truth, scores: aucs(3, truth, scores)["auc_ovr"]),
+    "auc_ovo_weighted": (1, lambda truth, scores: aucs(3, truth, scores)["auc_ovo_weighted"]),
+    "ece": (-1, decided_calibration),
+}
+
+
+def class_bootstrap(truth, old, new, metric, resamples, seed):
+    sign, value = CLASS_METRICS[metric]
+    key = seed.to_bytes(8, "little") + b"stemma paired bootstrap1"
+    improvements = []
+    for resample in range(resamples):
+        words = chacha8_words(key, resample)
+        while True:
+            rows = np.array([draw_below(words, len(truth)) for _ in truth])
+            if not metric.startswith("auc") or len(set(truth[rows].tolist())) == 3:
+                break
+        improvements.append(sign * (value(truth[rows], new[rows]) - value(truth[rows], old[rows])))
+    low, high = np.quantile(improvements, [0.025, 0.975])
+    return {
+        "metric": metric,
+        "resamples": resamples,
+        "seed": seed,
+        "old": float(value(truth, old)),
+        "new": float(value(truth, new)),
+        "low": float(low),
+        "high": float(high),
+    }
+
+
+def class_bootstraps():
+    rng = np.random.default_rng(19)
+    truth = rng.choice(3, size=50, p=[0.1, 0.4, 0.5])
+    noisy = lambda size: (lambda raw: raw / raw.sum(axis=1, keepdims=True))(np.eye(3)[truth] + size * rng.random((50, 3)))
+    old, new = noisy(3), noisy(2)
+    cases = [class_bootstrap(truth, old, new, metric, 120, 5) for metric in CLASS_METRICS]
+    return [{"truth": truth.tolist(), "old": old.tolist(), "new": new.tolist(), "cases": cases}]
+
+
 # drift
 
 
@@ -362,10 +580,13 @@ if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)
     write("binary.json", binary())
     write("classes.json", list(classes_cases()))
+    write("labels.json", list(labels_cases()))
+    write("query.json", queries())
     write("regression.json", regression())
     write("proportion.json", proportions())
     write("quantile.json", quantiles())
     write("bootstrap.json", bootstraps())
+    write("class_bootstrap.json", class_bootstraps())
     write("stability.json", stabilities())
     write("distance.json", distances())
     write("difference.json", differences())

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use stemma_stats::{BinaryMetrics, Confusion, DEFAULT_THRESHOLD, Metric, StatsError, accuracy};
+use stemma_stats::{BinaryMetrics, Calibration, Confusion, DEFAULT_THRESHOLD, Metric, StatsError, accuracy};
 
 use crate::golden::{BinaryCase, booleans, cases, close, close_or_absent};
 
@@ -28,6 +28,12 @@ fn the_metrics_are_those_of_scikit_learn() {
             let value = metric.binary_value(&labels, &case.scores, case.threshold);
             close_or_absent(name, value.unwrap(), expected);
         }
+        assert_eq!(case.one_class.len(), 4);
+        for (metric, expected) in &case.one_class {
+            let value = Metric::parse(metric).unwrap().binary_value(&labels, &case.scores, case.threshold);
+            close_or_absent(&format!("{metric}: {name}"), value.unwrap(), *expected);
+        }
+        case.calibration.check(name, &Calibration::new(labels.clone(), case.scores.clone()).unwrap());
         let predicted: Vec<bool> = case.scores.iter().map(|s| *s > case.threshold).collect();
         close(name, accuracy(&labels, &predicted).unwrap(), case.accuracy);
     }

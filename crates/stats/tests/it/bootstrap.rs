@@ -98,8 +98,8 @@ fn a_better_model_is_an_improvement_by_every_metric() {
         assert!(better.low <= better.difference && better.difference <= better.high);
         let worse = paired_bootstrap(&labels, &toward(0.4), &toward(0.1), &bootstrap).unwrap();
         assert_eq!((worse.old, worse.new), (better.new, better.old));
-        close(metric.as_str(), worse.low, -better.high);
-        close(metric.as_str(), worse.high, -better.low);
+        close(&metric.to_string(), worse.low, -better.high);
+        close(&metric.to_string(), worse.high, -better.low);
     }
 }
 

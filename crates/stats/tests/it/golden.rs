@@ -1,7 +1,10 @@
 //! Reads what `tests/golden.py` wrote with scikit-learn, SciPy and NumPy.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use stemma_stats::{Calibration, Weighable as _};
 
 pub const TOLERANCE: f64 = 1e-12;
 
@@ -44,6 +47,32 @@ pub struct BinaryCase {
     pub brier: f64,
     /// tn, fp, fn, tp
     pub confusion: [u64; 4],
+    /// Gini, KS and lifts by their names.
+    pub one_class: BTreeMap<String, Option<f64>>,
+    pub calibration: CalibrationCase,
+}
+
+#[derive(Deserialize)]
+pub struct CalibrationCase {
+    error: f64,
+    rows: Vec<u64>,
+    said: Vec<f64>,
+    was: Vec<f64>,
+}
+
+impl CalibrationCase {
+    #[track_caller]
+    pub fn check(&self, what: &str, found: &Calibration) {
+        let bins = found.bins();
+        assert_eq!(bins.iter().map(|bin| bin.rows).collect::<Vec<_>>(), self.rows, "{what}");
+        for (at, bin) in bins.iter().enumerate() {
+            close(what, bin.said, self.said[at]);
+            close(what, bin.was, self.was[at]);
+            assert!(bin.low <= bin.said && bin.said <= bin.high, "{what}: {bin:?}");
+        }
+        let rows = usize::try_from(self.rows.iter().sum::<u64>()).unwrap();
+        close(what, found.value(&vec![1; rows]).unwrap(), self.error);
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde::Deserialize;
 use stemma_stats::{Metric, RegressionMetrics, StatsError};
@@ -12,11 +14,13 @@ struct Case {
     rmse: f64,
     mae: f64,
     r2: Option<f64>,
+    mape: Option<f64>,
+    pinball: BTreeMap<String, f64>,
 }
 
 #[test]
 fn the_metrics_are_those_of_scikit_learn() {
-    let golden: Vec<Case> = cases(include_str!("../data/regression.json"), 6);
+    let golden: Vec<Case> = cases(include_str!("../data/regression.json"), 7);
     for case in golden {
         let found = RegressionMetrics::of(&case.targets, &case.predictions).unwrap();
         assert_eq!(found.rows, case.targets.len() as u64);
@@ -30,6 +34,11 @@ fn the_metrics_are_those_of_scikit_learn() {
         assert_eq!(value(Metric::Rmse), Some(found.rmse));
         assert_eq!(value(Metric::Mae), Some(found.mae));
         assert_eq!(value(Metric::R2), found.r2);
+        close_or_absent(&case.name, value(Metric::Mape), case.mape);
+        assert_eq!(case.pinball.len(), 3);
+        for (name, expected) in &case.pinball {
+            close_or_absent(name, value(Metric::parse(name).unwrap()), Some(*expected));
+        }
     }
 }
 
@@ -66,7 +75,7 @@ proptest! {
         match RegressionMetrics::of(&targets, &predictions) {
             Ok(metrics) => {
                 prop_assert!(metrics.rmse.is_finite() && metrics.mae.is_finite());
-                prop_assert!(metrics.r2.is_none_or(f64::is_finite));
+                prop_assert!(metrics.r2.is_none_or(f64::is_finite) && metrics.mape.is_none_or(f64::is_finite));
                 prop_assert!(metrics.mae <= metrics.rmse * (1.0 + 1e-12));
             }
             Err(error) => prop_assert_eq!(error, StatsError::SquaresOutOfRange),
