@@ -8,7 +8,7 @@ use stemma_core::{
     signature::{Field, Signature},
 };
 use stemma_table::{Cell, is_readable};
-use stemma_tensor::{Columns, Tensor, logged, of_rows};
+use stemma_tensor::{Columns, Gathered, Tensor, logged, of_rows};
 
 /// Which columns of a table make a request.
 pub struct Questions {
@@ -33,7 +33,7 @@ impl Questions {
     ) -> Result<Self, Problem> {
         let unit = unit.map(|name| column(table, schema, name)).transpose()?;
         let columns: Vec<&str> = names(schema).collect();
-        let feeds = stemma_tensor::feeds(signature, table, &columns, unit.as_slice())?;
+        let feeds = stemma_tensor::feeds(signature, table, &columns, Gathered::AllBut(unit.as_slice()))?;
         let inputs = feeds.into_iter().map(|feed| Input { field: feed.field.clone(), columns: feed.columns });
         let questions = Self { inputs: inputs.collect(), unit, job: job.to_owned() };
         questions.check_types(table, schema)?;

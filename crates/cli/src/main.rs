@@ -1,5 +1,6 @@
 //! The binary `stemma`: arguments, settings, printing, exit codes. It holds no rules.
 
+mod answered;
 mod argument;
 mod command;
 mod confirm;
@@ -9,6 +10,7 @@ mod error;
 mod global;
 mod history;
 mod print;
+mod recorded;
 mod remotes;
 mod sandboxed;
 mod secrets;

@@ -508,6 +508,7 @@ mod tests {
             high: 0.0389,
             confidence: 0.95,
             resamples: 2000,
+            by_command: None,
         });
         let event = Event::VersionRegistered(version);
         let text = serde_json::to_string(&event).unwrap();

@@ -20,6 +20,7 @@ pub mod id;
 pub mod leak;
 pub mod lineage;
 pub mod look;
+pub mod metric;
 pub mod name;
 pub mod naming;
 pub mod near;

@@ -2,6 +2,7 @@
 
 mod data_test;
 mod evaluation;
+mod evaluation_check;
 mod gate;
 mod gate_check;
 mod gate_fault;
@@ -11,9 +12,9 @@ mod stage;
 
 pub use self::{
     data_test::{Bounds, ColumnRule, ColumnType, DataTest, DriftRule, OverlapRule, QuantileRule, compile_pattern},
-    evaluation::{CLASS_METRICS, EvaluationSpec, NUMBER_METRICS, SliceSpec},
+    evaluation::{EvaluationSpec, SliceSpec},
+    evaluation_check::{EvaluationFault, PLACEHOLDERS},
     gate::{GateSpec, ValidationSpec},
-    gate_check::GATE_METRICS,
     gate_fault::GateFault,
     promotion::{ApprovalFact, GateFact, Maker, Makers, Part, PromotionGrounds, decide_promotion},
     rules::{ModelPolicy, PromotionRule},

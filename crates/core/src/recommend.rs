@@ -126,6 +126,7 @@ mod tests {
             high,
             confidence: 0.95,
             resamples: 2000,
+            by_command: None,
         }
     }
 

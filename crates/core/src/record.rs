@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod gap;
+mod metrics;
 pub mod search;
 
 use std::collections::BTreeMap;
@@ -18,10 +19,14 @@ use crate::{
 
 pub use self::{
     evaluation::{
-        BinarySummary, ClassJudgement, ClassSummary, DecidesBy, EvaluationReport, Metrics, MulticlassSummary, OneClass,
-        RegressionSummary, ScoreKind, SliceSummary,
+        ByCommand, CalibrationBin, ClassJudgement, DecidesBy, EvaluationReport, PAIRED_CLASSES_MAX, ScoreKind,
+        SliceSummary,
     },
     gap::{Bypass, Gap, StreamKind},
+    metrics::{
+        BinarySummary, ClassSummary, LabelsSummary, Metrics, MulticlassSummary, OneClass, RankingSummary,
+        RegressionSummary,
+    },
 };
 
 /// How a caller's identity is known.

@@ -7,7 +7,7 @@ mod number;
 
 pub use self::{
     claims::Claims,
-    comparison::{Comparison, Improvement},
+    comparison::{Comparison, Improvement, Side},
     decide::{Candidate, Performance, ReferenceVersion, Sameness, Step, VersionDecision, decide, line},
     number::{VersionNumber, VersionNumberError},
 };

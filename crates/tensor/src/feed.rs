@@ -40,16 +40,34 @@ impl Feed<'_> {
     }
 }
 
+/// Which columns an only input that is wide is put together from, by their positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gathered<'a> {
+    /// All but these, which are no input, in the table's order, if they are exactly as many as it takes.
+    AllBut(&'a [usize]),
+    /// These in their order: somebody said so.
+    These(&'a [usize]),
+}
+
 /// Finds the columns of every input: the one of its name; or `name[0]`, `name[1]`, …; or, for an only input that is
-/// wide, all columns but those in `aside` (what is no input), in the table's order, if they are exactly as many.
+/// wide, those that are `gathered`, which come first if somebody named them.
 ///
 /// An optional input without a column is left out.
 pub fn feeds<'a>(
     signature: &'a Signature,
     table: &str,
     columns: &[&str],
-    aside: &[usize],
+    gathered: Gathered<'_>,
 ) -> Result<Vec<Feed<'a>>, Problem> {
+    if let (Gathered::These(named), [only]) = (gathered, signature.inputs.as_slice())
+        && width(only).is_none_or(|width| width > 1)
+    {
+        return Ok(vec![Feed { field: only, columns: declared(only, named)? }]);
+    }
+    let aside = match gathered {
+        Gathered::AllBut(aside) => aside,
+        Gathered::These(_) => &[],
+    };
     let mut feeds = Vec::with_capacity(signature.inputs.len());
     let mut missing = Vec::new();
     for field in &signature.inputs {
@@ -62,7 +80,7 @@ pub fn feeds<'a>(
     match missing.as_slice() {
         [] => Ok(feeds),
         [only] if signature.inputs.len() == 1 && width(only).is_some_and(|width| width > 1) => {
-            Ok(vec![Feed { field: only, columns: gathered(only, table, columns, aside)? }])
+            Ok(vec![Feed { field: only, columns: all_but(only, table, columns, aside)? }])
         }
         missing => Err(lacking(missing, table, columns)),
     }
@@ -84,7 +102,19 @@ fn width(field: &Field) -> Option<usize> {
     Some(sizes?.iter().product())
 }
 
-fn gathered(field: &Field, table: &str, columns: &[&str], aside: &[usize]) -> Result<Columns, Problem> {
+fn declared(field: &Field, named: &[usize]) -> Result<Columns, Problem> {
+    match width(field) {
+        Some(width) if width != named.len() => Err(Problem::invalid(format!(
+            "input `{}` takes {width} values in each row, and {} columns are named for it",
+            field.name,
+            named.len()
+        ))
+        .hint("name as many, in the order that the model was trained on")),
+        _ => Ok(Columns::Each(named.to_vec())),
+    }
+}
+
+fn all_but(field: &Field, table: &str, columns: &[&str], aside: &[usize]) -> Result<Columns, Problem> {
     let found: Vec<usize> = (0..columns.len()).filter(|column| !aside.contains(column)).collect();
     let wanted = width(field).unwrap_or_default();
     if found.len() == wanted {
@@ -140,7 +170,23 @@ mod tests {
 
     fn found(inputs: &[(&str, &[i64])], columns: &[&str], aside: &[usize]) -> Result<Vec<Columns>, Problem> {
         let signature = signature(inputs);
-        Ok(feeds(&signature, "t", columns, aside)?.into_iter().map(|feed| feed.columns).collect())
+        Ok(feeds(&signature, "t", columns, Gathered::AllBut(aside))?.into_iter().map(|feed| feed.columns).collect())
+    }
+
+    #[test]
+    fn columns_that_are_named_feed_an_only_wide_input() {
+        let these = |inputs: &[(&str, &[i64])], named: &[usize]| {
+            let signature = signature(inputs);
+            let feeds = feeds(&signature, "t", &["a", "x", "b"], Gathered::These(named));
+            feeds.map(|feeds| feeds.into_iter().map(|feed| feed.columns).collect::<Vec<_>>())
+        };
+        assert_eq!(these(&[("x", &[-1, 2])], &[2, 0]).unwrap(), [Columns::Each(vec![2, 0])]);
+        assert_eq!(these(&[("x", &[-1, -1])], &[2, 0]).unwrap(), [Columns::Each(vec![2, 0])]);
+        // inputs of one value each have their own columns
+        assert_eq!(these(&[("a", &[-1, 1])], &[2]).unwrap(), [Columns::One(0)]);
+        assert_eq!(these(&[("a", &[-1]), ("b", &[-1])], &[1]).unwrap(), [Columns::One(0), Columns::One(2)]);
+        let problem = these(&[("x", &[-1, 3])], &[2, 0]).unwrap_err();
+        assert_eq!(problem.message, "input `x` takes 3 values in each row, and 2 columns are named for it");
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod row;
 mod tensor;
 mod unit;
 
-pub use feed::{Columns, Feed, feeds};
+pub use feed::{Columns, Feed, Gathered, feeds};
 pub use given::{FromGiven, Given, Misfit, Unfit, collect};
 pub use row::{RowError, is_wide, listed, of_json_rows, of_rows, values_of_json};
 pub use tensor::{ELEMENT_BYTES, Element, TENSOR_ELEMENTS_MAX, Tensor, TensorData, TensorError, element_count, extent};

@@ -1,10 +1,10 @@
-//! How a command of a reproduction ended.
+//! How a command ended.
 
 use stemma_core::record::ExitStatus;
 use stemma_runner::Exit;
 
 /// As records say it.
-pub(super) fn status(exit: Exit) -> ExitStatus {
+pub(crate) fn status(exit: Exit) -> ExitStatus {
     match exit {
         Exit::Code(code) => ExitStatus::Code(code),
         Exit::Signal(signal) => ExitStatus::Signal(signal),
@@ -12,11 +12,11 @@ pub(super) fn status(exit: Exit) -> ExitStatus {
 }
 
 /// Signals by which people end what they started: hang-up, interrupt, quit, terminate.
-pub(super) const fn is_interrupt(signal: i32) -> bool {
+pub(crate) const fn is_interrupt(signal: i32) -> bool {
     matches!(signal, 1 | 2 | 3 | 15)
 }
 
-pub(super) fn ended(exit: ExitStatus) -> String {
+pub(crate) fn ended(exit: ExitStatus) -> String {
     match exit {
         ExitStatus::Code(code) => format!("exit code {code}"),
         ExitStatus::Signal(signal) => format!("signal {signal}"),

@@ -4,11 +4,13 @@
 //! home is returned to the caller, who tells it.
 
 mod add;
+mod answer;
 mod author;
 mod cases;
 mod checkout;
 mod code;
 pub mod credentials;
+mod exit;
 pub mod file;
 mod folder;
 pub mod git;
@@ -18,6 +20,7 @@ mod identity;
 mod ignore;
 mod init;
 pub mod lock;
+mod logged;
 pub mod memory;
 pub mod operations;
 mod overwrite;
@@ -39,6 +42,7 @@ mod workspace;
 mod worktree;
 
 pub use add::{AddError, Added, add};
+pub use answer::{Answer, AnswerError, AnswerRequest, answer};
 pub use author::Author;
 pub use cases::{CASES_DIR, Replace};
 pub use checkout::{CheckedOut, CheckoutError, checkout};

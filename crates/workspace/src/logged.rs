@@ -2,15 +2,13 @@
 
 use std::{
     fs::File,
-    io::{Read as _, Seek as _, SeekFrom},
+    io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     sync::mpsc::{self, RecvTimeoutError},
     time::Duration,
 };
 
 use stemma_runner::command::{Stream, Streams};
-
-use super::error::ReproduceError;
 
 /// What the last lines of a log may take up in a message.
 const LAST_LINES: usize = 15;
@@ -20,7 +18,7 @@ const LINE_CHARS_MAX: usize = 200;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Standard output and error of a command, in one file.
-pub(super) struct Log {
+pub(crate) struct Log {
     path: PathBuf,
 }
 
@@ -30,10 +28,14 @@ impl Log {
     }
 
     /// Streams that append to the log; the command reads nothing.
-    pub fn streams(&self) -> Result<Streams, ReproduceError> {
+    pub fn streams(&self) -> io::Result<Streams> {
         let open = || File::options().create(true).append(true).open(&self.path);
-        let stream = || open().map(Stream::File).map_err(|error| ReproduceError::io(&self.path, error));
+        let stream = || open().map(Stream::File);
         Ok(Streams { stdin: Stream::Null, stdout: stream()?, stderr: stream()? })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub fn last_lines(&self) -> Vec<String> {

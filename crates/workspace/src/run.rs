@@ -41,7 +41,10 @@ pub use self::{
     open::{LostRun, lost_runs},
     request::RunRequest,
 };
-pub(crate) use self::{request::Surrounding, shelf::shown_path};
+pub(crate) use self::{
+    request::{Surrounding, Whose},
+    shelf::shown_path,
+};
 
 /// Runs a command to its end and keeps what it read, wrote and ran on.
 ///
@@ -62,9 +65,10 @@ pub(crate) fn run_within(
     let (id, folder) = (RunId::generate(), workspace.id()?);
     let mut cache = StatCache::read(&workspace.home_dir());
     // Git runs what a repository's settings say, and a folder of others can be one
-    let code = match surrounding.sandbox {
-        None => code::look(workspace.root(), &mut cache),
-        Some(_) => Code::default(),
+    let whose = surrounding.whose;
+    let code = match whose {
+        Whose::Own => code::look(workspace.root(), &mut cache),
+        Whose::Others => Code::default(),
     };
     let declared = Declared::look(workspace);
     let params = Params::look(workspace, &redact_args(&request.argv).args);
@@ -80,7 +84,7 @@ pub(crate) fn run_within(
     let ran =
         Ran { id, folder, workspace, request, directory, execution, classified, environment, code, declared, params };
     let mut shelf = Shelf::new(workspace, store, cache);
-    if command.sandbox.is_some() {
+    if whose == Whose::Others {
         shelf = shelf.without_links();
     }
     let captured = record_run(&ran, shelf).map_err(|source| RunError::Record { exit: ran.execution.exit, source })?;

@@ -15,7 +15,7 @@ use stemma_core::{
     endpoint::declaration::EndpointSpec,
     name::{EndpointName, ModelName, ProjectName, TreePath},
     near,
-    policy::{CLASS_METRICS, ModelPolicy, NUMBER_METRICS, SliceSpec},
+    policy::ModelPolicy,
     signature::Signature,
 };
 use toml::{
@@ -302,24 +302,11 @@ fn check_policy(policy: &ModelPolicy) -> Result<(), Wrong> {
         return Err(Wrong { keys: vec!["signature".into()], message: problem.message, hint: problem.hint });
     }
     if let Some(evaluation) = &policy.evaluation {
-        let wrong = |key: &str, message, hint| Wrong { keys: vec!["evaluation".into(), key.into()], message, hint };
-        let of_all_classes = CLASS_METRICS.iter().filter(|metric| **metric != "auc");
-        let (known, target): (Vec<&str>, _) = match evaluation.positive {
-            Some(_) => (CLASS_METRICS.to_vec(), "a class"),
-            None => (
-                of_all_classes.chain(&NUMBER_METRICS).copied().collect(),
-                "a number or of all classes alike (no `positive` class is named)",
-            ),
-        };
-        if !known.contains(&evaluation.primary.as_str()) {
-            let all = format!("known metrics: {}", quoted(&known));
-            let hint = near::hint(&evaluation.primary, known.iter().copied(), &all);
-            let message = format!("`{}` is not a metric of {target}", evaluation.primary);
-            return Err(wrong("primary", message, Some(hint)));
-        }
-        for slice in &evaluation.slices {
-            check_slice(slice).map_err(|message| wrong("slices", message, None))?;
-        }
+        evaluation.check().map_err(|fault| Wrong {
+            keys: vec!["evaluation".into(), fault.key.into()],
+            message: fault.message,
+            hint: fault.hint,
+        })?;
     }
     for (name, gate) in &policy.gates {
         gate.check(policy.evaluation.as_ref()).map_err(|fault| Wrong {
@@ -329,16 +316,6 @@ fn check_policy(policy: &ModelPolicy) -> Result<(), Wrong> {
         })?;
     }
     check_required_gates(policy)
-}
-
-fn check_slice(slice: &SliceSpec) -> Result<(), String> {
-    let SliceSpec::Bins { column, bins } = slice else {
-        return Ok(());
-    };
-    if bins.is_empty() || !bins.is_sorted_by(|a, b| a < b) {
-        return Err(format!("the bins of `{column}` must be one or more rising numbers"));
-    }
-    Ok(())
 }
 
 fn check_required_gates(policy: &ModelPolicy) -> Result<(), Wrong> {

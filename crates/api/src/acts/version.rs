@@ -15,6 +15,13 @@ acts! {
     EVALUATE as evaluate: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/evaluate
         => Evaluated,
         Track in Project, Heavy, "evaluate a version as its model declares";
+    ASK as evaluation_question: POST /projects/{project: ProjectName}/models/{model: ModelName}/question,
+        AskQuestion => Asked,
+        Track in Project, Heavy, "the rows that a command must answer before content can be judged";
+    ANSWER as evaluate_answers:
+        POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/answers,
+        CommandAnswers => Evaluated,
+        Track in Project, Heavy, "judge what a command answered about a version";
     VALIDATE as validate: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/validate
         => Validated,
         Track in Project, Heavy, "ask a version in a sandbox and record whether it is blessed";

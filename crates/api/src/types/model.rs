@@ -1,6 +1,6 @@
 //! Models, in lists and with their versions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,4 +33,7 @@ pub struct ModelDetail {
     pub policy: ModelPolicy,
     /// Primary metric of each evaluated version of the page, by number.
     pub primary: BTreeMap<String, f64>,
+    /// Those of them that a command answered for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub by_command: BTreeSet<String>,
 }

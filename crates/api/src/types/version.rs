@@ -36,14 +36,56 @@ pub struct RegisterVersion {
     /// Parameters and metrics of a model that was made elsewhere. They are kept as declared and decide nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<Claims>,
+    /// What a command answered, where the home asked it a question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<CommandAnswers>,
 }
 
 impl RegisterVersion {
     /// Content of which nothing more is said.
     pub fn new(digest: Digest, file_name: impl Into<String>) -> Self {
         let file_name = file_name.into();
-        Self { digest, file_name, run: None, path: None, workspace: None, signature: None, claims: None }
+        Self { digest, file_name, run: None, path: None, workspace: None, signature: None, claims: None, answers: None }
     }
+}
+
+/// `POST …/models/{model}/question`: what has to be answered before content can be judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AskQuestion {
+    /// The content, whether it is a version yet or not.
+    pub digest: Digest,
+}
+
+/// The answer to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    /// Absent if the home needs no command: it asks the content itself, or no evaluation is declared.
+    pub question: Option<Question>,
+}
+
+/// Rows that a command has to answer, since the home can't ask the model itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Question {
+    /// As in `digits-test@1`.
+    pub data: String,
+    /// Program and arguments, as declared.
+    pub command: Vec<String>,
+    /// Content: the rows without what is true of them, as CSV.
+    pub digest: Digest,
+    pub size: u64,
+    pub rows: u64,
+    /// Earlier versions, the newest first, that nobody has an evaluation of on this data: what is judged can't be shown
+    /// to be better than these.
+    pub lacking: Vec<ModelVersion>,
+}
+
+/// What a command answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CommandAnswers {
+    /// The recorded run of the command.
+    pub run: RunId,
+    /// Content: what it wrote, CSV or Parquet.
+    pub answers: Digest,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -20,7 +20,7 @@ pub fn text(found: &VersionComparison, output: &Output) -> String {
     };
     if let Some(performance) = &found.performance {
         let primary = &performance.primary;
-        let heading = format!("metrics on {} ({})", primary.data, count(primary.rows, "row"));
+        let heading = format!("metrics on {} ({}{})", primary.data, count(primary.rows, "row"), primary.by());
         add(&heading, print::table(&["metric", "better", "a", "b"], performance.metrics.iter().map(metric_row)));
         let heading = format!("{} by slice, with the paired 95 % interval of the improvement", primary.metric);
         add(&heading, slices(&performance.slices));

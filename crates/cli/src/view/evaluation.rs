@@ -2,8 +2,12 @@
 
 use std::cmp::Ordering;
 
-use stemma_core::record::{
-    BinarySummary, ClassSummary, EvaluationReport, Metrics, MulticlassSummary, RegressionSummary, SliceSummary,
+use stemma_core::{
+    metric::MetricKind,
+    record::{
+        BinarySummary, CalibrationBin, ClassSummary, EvaluationReport, LabelsSummary, Metrics, MulticlassSummary,
+        RankingSummary, RegressionSummary, SliceSummary,
+    },
 };
 
 use super::count;
@@ -20,8 +24,8 @@ pub fn table(report: &EvaluationReport) -> String {
     let slices = worst
         .into_iter()
         .take(WORST_SLICES)
-        .map(|slice| row(&format!("{} {}", slice.column, slice.value), &slice.metrics));
-    let rows = std::iter::once(row("all", &report.overall)).chain(slices);
+        .map(|slice| row(&format!("{} {}", slice.column, slice.value), report, &slice.metrics));
+    let rows = std::iter::once(row("all", report, &report.overall)).chain(slices);
     let mut text = match report.overall {
         Metrics::Binary(_) => {
             print::table(&["slice", "rows", "positive", "auc", "accuracy", "log loss", "brier"], rows)
@@ -29,8 +33,11 @@ pub fn table(report: &EvaluationReport) -> String {
         Metrics::Multiclass(_) => {
             print::table(&["slice", "rows", "accuracy", "macro f1", "auc", "log loss", "brier"], rows)
         }
+        Metrics::Labels(_) => print::table(&["slice", "rows", "accuracy", "macro f1", "micro f1", "auc ovr"], rows),
+        Metrics::Ranking(_) => print::table(&["slice", "rows", "queries", report.primary.as_str(), "map", "mrr"], rows),
         Metrics::Regression(_) => print::table(&["slice", "rows", "rmse", "mae", "r2"], rows),
     };
+    text.push_str(&more(report));
     if hidden > 0 {
         text.push_str(&format!("\n… and {} that did better", count(hidden as u64, "slice")));
     }
@@ -41,8 +48,13 @@ pub fn table(report: &EvaluationReport) -> String {
         let rows = count(report.leaky_rows, "row");
         text.push_str(&format!("\nleft out: {rows} that the model was trained on"));
     }
-    if let Metrics::Multiclass(found) = &report.overall {
-        text.push_str(&format!("\n\n{}", classes(found)));
+    match &report.overall {
+        Metrics::Multiclass(found) => text.push_str(&format!("\n\n{}", classes("class", &found.classes))),
+        Metrics::Labels(found) => text.push_str(&format!("\n\n{}", classes("label", &found.labels))),
+        _ => {}
+    }
+    if !report.calibration.is_empty() {
+        text.push_str(&format!("\n\n{}", calibration(&report.calibration)));
     }
     for note in report.notes() {
         text.push_str(&format!("\nnote: {note}"));
@@ -56,33 +68,61 @@ pub fn table(report: &EvaluationReport) -> String {
     text
 }
 
-/// How each class fared on all rows.
-fn classes(found: &MulticlassSummary) -> String {
+/// All other metrics of all rows, one line.
+fn more(report: &EvaluationReport) -> String {
+    let others = report.overall.more().iter().map(|(name, value)| format!("{name} {}", number(*value)));
+    let others: Vec<String> = others.collect();
+    if others.is_empty() { String::new() } else { format!("\nalso: {}", others.join(", ")) }
+}
+
+/// How often it was as probable as said.
+fn calibration(bins: &[CalibrationBin]) -> String {
+    let row = |bin: &CalibrationBin| {
+        vec![format!("{:.1} – {:.1}", bin.low, bin.high), bin.rows.to_string(), number(bin.said), number(bin.was)]
+    };
+    print::table(&["probability", "rows", "said", "was"], bins.iter().map(row))
+}
+
+/// How each class or label fared on all rows.
+fn classes(what: &str, classes: &[ClassSummary]) -> String {
     let row = |class: &ClassSummary| {
         let [rows, predicted, right] = [class.rows, class.predicted, class.right].map(|count| count.to_string());
         vec![class.class.clone(), rows, predicted, right]
     };
-    print::table(&["class", "rows", "predicted", "right"], found.classes.iter().map(row))
+    print::table(&[what, "rows", "predicted", "right"], classes.iter().map(row))
 }
 
 /// On what and for what it was evaluated, in one line.
 pub fn headline(report: &EvaluationReport) -> String {
     let value = or_dash(report.primary_value());
     format!(
-        "{} {value} on {} ({}, {})",
+        "{} {value} on {} ({}, {}{})",
         report.primary,
         report.data,
         count(report.overall.rows(), "row"),
-        report.question()
+        report.question(),
+        report.by()
     )
 }
 
-fn row(name: &str, metrics: &Metrics) -> Vec<String> {
+fn row(name: &str, report: &EvaluationReport, metrics: &Metrics) -> Vec<String> {
     match metrics {
         Metrics::Binary(metrics) => binary_row(name, metrics),
         Metrics::Multiclass(metrics) => multiclass_row(name, metrics),
+        Metrics::Labels(found) => labels_row(name, found, metrics),
+        Metrics::Ranking(found) => ranking_row(name, found, &report.primary),
         Metrics::Regression(metrics) => regression_row(name, metrics),
     }
+}
+
+fn labels_row(name: &str, found: &LabelsSummary, metrics: &Metrics) -> Vec<String> {
+    let others = ["macro_f1", "micro_f1", "auc_ovr"].map(|metric| or_dash(metrics.value(metric)));
+    [name.to_owned(), found.rows.to_string(), number(found.accuracy)].into_iter().chain(others).collect()
+}
+
+fn ranking_row(name: &str, found: &RankingSummary, primary: &str) -> Vec<String> {
+    let values = [primary, "map", "mrr"].map(|metric| or_dash(found.more.get(metric).copied()));
+    [name.to_owned(), found.rows.to_string(), found.queries.to_string()].into_iter().chain(values).collect()
 }
 
 fn regression_row(name: &str, metrics: &RegressionSummary) -> Vec<String> {
@@ -123,7 +163,7 @@ pub fn number(value: f64) -> String {
 
 /// Slices for which the metric does not exist come last.
 fn from_worst(metric: &str, a: &Metrics, b: &Metrics) -> Ordering {
-    let lower_is_better = matches!(metric, "log_loss" | "brier" | "rmse" | "mae");
+    let lower_is_better = MetricKind::of(metric).is_some_and(|kind| !kind.higher_is_better);
     match (a.value(metric), b.value(metric)) {
         (Some(a), Some(b)) if lower_is_better => b.total_cmp(&a),
         (Some(a), Some(b)) => a.total_cmp(&b),
@@ -146,6 +186,7 @@ mod tests {
             log_loss: Some(0.6),
             brier: Some(brier),
             confusion: [5, 2, 2, 1],
+            more: Default::default(),
         })
     }
 
@@ -162,9 +203,14 @@ mod tests {
             target: "risk".into(),
             positive: Some("bad".into()),
             primary: primary.into(),
+            asked: None,
+            labels: Vec::new(),
+            query: None,
+            by_command: None,
             gathered: Default::default(),
             judged: None,
             overall: metrics(Some(0.8), 0.2),
+            calibration: Vec::new(),
             slices: vec![slice("good", Some(0.9), 0.1), slice("one-class", None, 0.3), slice("poor", Some(0.5), 0.2)],
             leaky_rows: 0,
             search: None,

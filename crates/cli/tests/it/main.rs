@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod batch;
+mod by_command;
 mod care;
 mod cases;
 mod data;

@@ -3,44 +3,76 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, canonical, record::EvaluationReport};
-
-/// What can be primary for a target that is a class; `auc` is about one class, which must be declared then.
-pub const CLASS_METRICS: [&str; 7] =
-    ["auc", "accuracy", "log_loss", "brier", "macro_recall", "macro_precision", "macro_f1"];
-/// What can be primary for a target that is a number.
-pub const NUMBER_METRICS: [&str; 3] = ["rmse", "mae", "r2"];
+use crate::{
+    Digest, canonical,
+    metric::{MetricKind, Task},
+    record::EvaluationReport,
+};
 
 /// How `register` evaluates a new version: `[model.<name>.evaluation]` of `stemma.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationSpec {
     /// Dataset name, path in `stemma.lock`, or `name@number`; resolved to a dataset version when declared.
     pub data: String,
+    /// The column that is predicted: a class, a number, a list of `labels`, or how relevant a row is to its `query`.
     pub target: String,
     /// The class that `auc` and the rates are about. Without it all classes count alike if `primary` is a metric of
     /// classes, else the target is a number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive: Option<String>,
-    /// `auc`, `accuracy`, `log_loss`, `brier`, `macro_recall`, `macro_precision` or `macro_f1`; for a number `rmse`,
-    /// `mae` or `r2`.
+    /// By what versions are compared. See `docs/evaluation.md` for all metrics.
     #[serde(default = "default_primary")]
     pub primary: String,
+    /// Metrics with a number in their name that are computed besides, as in `top@5`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
     #[serde(default)]
     pub slices: Vec<SliceSpec>,
     #[serde(default)]
     pub min_improvement: f64,
+    /// The columns that an input `[-1, n]` is put together from, in the order that the model was trained on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Labels of which a row may have several, in the order of the model's outputs. The target holds a list of them;
+    /// where the data has no such column, it has one column of 0 and 1 for each label.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// The column that says which rows are ranked together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// The classes that a command may answer; without it those of the data's target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// Program and arguments that answer for models which can't be asked in this process: `{model}`, `{data}` and
+    /// `{output}` stand for paths.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
 }
 
 impl EvaluationSpec {
-    /// Whether the target is a class, as declared: the model must have classes then.
-    pub fn is_of_classes(&self) -> bool {
-        self.positive.is_some() || CLASS_METRICS.iter().any(|metric| *metric != "auc" && *metric == self.primary)
+    /// What the models are asked, as declared.
+    pub fn task(&self) -> Task {
+        let is_of_classes = || MetricKind::of(&self.primary).is_some_and(|kind| kind.is_for(Task::Classes, false));
+        match self {
+            Self { query: Some(_), .. } => Task::Ranking,
+            Self { labels, .. } if !labels.is_empty() => Task::Labels,
+            Self { positive: Some(_), .. } => Task::Classes,
+            _ if is_of_classes() => Task::Classes,
+            _ => Task::Number,
+        }
+    }
+
+    /// The metrics with a number in their name that an evaluation computes, the primary one among them.
+    pub fn asked(&self) -> Vec<String> {
+        let primary = MetricKind::of(&self.primary).filter(MetricKind::has_parameter).map(|_| self.primary.clone());
+        let others = self.metrics.iter().filter(|metric| **metric != self.primary).cloned();
+        primary.into_iter().chain(others).collect()
     }
 
     /// The version of the rules by which rows are judged, if evidence made under the first ones does not count.
     pub fn rules(&self) -> Option<u32> {
-        self.is_of_classes().then_some(EvaluationReport::VERSION)
+        (self.task() != Task::Number).then_some(EvaluationReport::VERSION)
     }
 
     /// The digest under which evidence of an evaluation on some data is recorded.
@@ -86,16 +118,35 @@ mod tests {
 
     #[test]
     fn a_target_is_a_class_if_one_is_named_or_the_metric_is_of_classes() {
-        for (positive, primary, is_of_classes) in [
-            (Some("bad"), "auc", true),
-            (Some("bad"), "rmse", true),
-            (None, "accuracy", true),
-            (None, "macro_f1", true),
-            (None, "rmse", false),
-            (None, "auc", false),
+        for (positive, primary, task) in [
+            (Some("bad"), "auc", Task::Classes),
+            (Some("bad"), "rmse", Task::Classes),
+            (None, "accuracy", Task::Classes),
+            (None, "macro_f1", Task::Classes),
+            (None, "top@3", Task::Classes),
+            (None, "rmse", Task::Number),
+            (None, "pinball@0.9", Task::Number),
+            (None, "auc", Task::Number),
         ] {
-            assert_eq!(spec(positive, primary).is_of_classes(), is_of_classes, "{positive:?} {primary}");
+            assert_eq!(spec(positive, primary).task(), task, "{positive:?} {primary}");
         }
+        let labels = EvaluationSpec { labels: vec!["a".into()], ..spec(None, "macro_f1") };
+        let ranking = EvaluationSpec { query: Some("q".into()), ..spec(None, "ndcg@10") };
+        assert_eq!((labels.task(), ranking.task()), (Task::Labels, Task::Ranking));
+    }
+
+    #[test]
+    fn what_is_asked_for_is_computed_once() {
+        let metrics = vec!["top@5".into(), "top@3".into()];
+        assert_eq!(EvaluationSpec { metrics, ..spec(None, "top@3") }.asked(), ["top@3", "top@5"]);
+        assert!(spec(None, "macro_f1").asked().is_empty());
+    }
+
+    #[test]
+    fn a_declaration_of_before_keeps_its_digest() {
+        let text = r#"{"data":"t","min_improvement":0,"positive":"bad","primary":"auc","slices":["sex"],"target":"y"}"#;
+        let spec: EvaluationSpec = serde_json::from_str(text).unwrap();
+        assert_eq!(canonical::to_bytes(&spec).unwrap(), text.as_bytes());
     }
 
     #[test]

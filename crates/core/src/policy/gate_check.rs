@@ -5,28 +5,10 @@ use super::{
     gate::GateSpec,
     gate_fault::{GateFault, check_range, check_share},
 };
-use crate::near;
-
-/// Metrics of an evaluation that a gate can bound.
-pub const GATE_METRICS: [&str; 17] = [
-    "auc",
-    "accuracy",
-    "log_loss",
-    "brier",
-    "selection_rate",
-    "nonselection_rate",
-    "tpr",
-    "fpr",
-    "tnr",
-    "fnr",
-    "precision",
-    "macro_recall",
-    "macro_precision",
-    "macro_f1",
-    "rmse",
-    "mae",
-    "r2",
-];
+use crate::{
+    metric::{METRICS, MetricKind, RATES},
+    near,
+};
 
 impl GateSpec {
     /// Says what is wrong with the gate, beside the evaluation that its model declares.
@@ -64,11 +46,12 @@ fn check_bound(metric: &str, min: Option<f64>, max: Option<f64>) -> Result<(), G
 }
 
 fn check_metric(metric: &str) -> Result<(), GateFault> {
-    if GATE_METRICS.contains(&metric) {
+    if MetricKind::of(metric).is_some() || RATES.contains(&metric) {
         return Ok(());
     }
-    let all = format!("known metrics: {}", GATE_METRICS.join(", "));
-    let hint = near::hint(metric, GATE_METRICS, &all);
+    let known: Vec<&str> = METRICS.iter().map(|kind| kind.name).chain(RATES).collect();
+    let all = format!("known metrics: {}", known.join(", "));
+    let hint = near::hint(metric, known, &all);
     Err(GateFault { message: format!("`{metric}` is not a metric"), hint: Some(hint) })
 }
 

@@ -103,8 +103,7 @@ mod tests {
             target: "outcome".into(),
             positive: Some("bad".into()),
             primary: "auc".into(),
-            slices: vec![],
-            min_improvement: 0.0,
+            ..EvaluationSpec::default()
         });
         let gate = name("baseline");
         assert_ne!(before.gate_digest(&gate), after.gate_digest(&gate));

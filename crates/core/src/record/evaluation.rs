@@ -5,168 +5,20 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::search::LeakSearch;
-use crate::Digest;
+use super::{
+    metrics::{ClassSummary, Metrics, RankingSummary},
+    search::LeakSearch,
+};
+use crate::{
+    Digest,
+    id::RunId,
+    metric::{Looks, MetricKind, Task},
+};
 
-/// Metrics of a classifier of two classes on some rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct BinarySummary {
-    pub rows: u64,
-    pub positives: u64,
-    pub accuracy: f64,
-    /// Absent when only one class occurs, or there are no scores.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auc: Option<f64>,
-    /// Absent when the scores are no probabilities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log_loss: Option<f64>,
-    /// Absent when the scores are no probabilities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub brier: Option<f64>,
-    /// True negatives, false positives, false negatives, true positives.
-    pub confusion: [u64; 4],
-}
-
-/// Metrics of a classifier on some rows in which all its classes count alike.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct MulticlassSummary {
-    pub rows: u64,
-    /// The share of rows whose predicted class is the true one, whichever it is.
-    pub accuracy: f64,
-    pub macro_recall: f64,
-    pub macro_precision: f64,
-    pub macro_f1: f64,
-    /// Over all classes; absent when the scores are no probabilities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log_loss: Option<f64>,
-    /// Over all classes, 0 to 2 (of two classes 0 to 1); absent when the scores are no probabilities.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub brier: Option<f64>,
-    /// In the model's order.
-    pub classes: Vec<ClassSummary>,
-    /// The declared class against all others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub positive: Option<OneClass>,
-}
-
-/// How often a class was true, was predicted, and was both.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ClassSummary {
-    pub class: String,
-    pub rows: u64,
-    pub predicted: u64,
-    pub right: u64,
-}
-
-/// One class against the rest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct OneClass {
-    pub class: String,
-    /// Absent when all rows or none are of the class, or there are no scores.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auc: Option<f64>,
-    /// True negatives, false positives, false negatives, true positives.
-    pub confusion: [u64; 4],
-}
-
-/// Metrics of predicted numbers on some rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RegressionSummary {
-    pub rows: u64,
-    /// In the unit of the target.
-    pub rmse: f64,
-    /// In the unit of the target.
-    pub mae: f64,
-    /// Absent when the target never varies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub r2: Option<f64>,
-}
-
-/// Metrics of whichever kind of model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum Metrics {
-    Multiclass(MulticlassSummary),
-    Binary(BinarySummary),
-    Regression(RegressionSummary),
-}
-
-impl Metrics {
-    pub const fn rows(&self) -> u64 {
-        match self {
-            Self::Multiclass(summary) => summary.rows,
-            Self::Binary(summary) => summary.rows,
-            Self::Regression(summary) => summary.rows,
-        }
-    }
-
-    /// A metric by its name; nothing if it isn't defined on these rows or for this kind of model.
-    pub fn value(&self, metric: &str) -> Option<f64> {
-        match (self, metric) {
-            (Self::Multiclass(summary), "accuracy") => Some(summary.accuracy),
-            (Self::Multiclass(summary), "auc") => summary.positive.as_ref()?.auc,
-            (Self::Multiclass(summary), "log_loss") => summary.log_loss,
-            (Self::Multiclass(summary), "brier") => summary.brier,
-            (Self::Multiclass(summary), "macro_recall") => Some(summary.macro_recall),
-            (Self::Multiclass(summary), "macro_precision") => Some(summary.macro_precision),
-            (Self::Multiclass(summary), "macro_f1") => Some(summary.macro_f1),
-            (Self::Binary(summary), "auc") => summary.auc,
-            (Self::Binary(summary), "accuracy") => Some(summary.accuracy),
-            (Self::Binary(summary), "log_loss") => summary.log_loss,
-            (Self::Binary(summary), "brier") => summary.brier,
-            (Self::Binary(summary), "macro_recall" | "macro_precision" | "macro_f1") => {
-                macro_of_two(summary.confusion, metric)
-            }
-            (Self::Regression(summary), "rmse") => Some(summary.rmse),
-            (Self::Regression(summary), "mae") => Some(summary.mae),
-            (Self::Regression(summary), "r2") => summary.r2,
-            (metrics, metric) => {
-                metrics.share(metric).filter(|(_, of)| *of > 0).map(|(hits, of)| hits as f64 / of as f64)
-            }
-        }
-    }
-
-    /// A metric that is a share of rows: how many, of how many.
-    pub fn share(&self, metric: &str) -> Option<(u64, u64)> {
-        match (self, metric) {
-            (Self::Multiclass(summary), "accuracy") => {
-                Some((summary.classes.iter().map(|class| class.right).sum(), summary.rows))
-            }
-            (Self::Multiclass(summary), metric) => share_of(summary.positive.as_ref()?.confusion, metric),
-            (Self::Binary(summary), metric) => share_of(summary.confusion, metric),
-            (Self::Regression(_), _) => None,
-        }
-    }
-}
-
-fn share_of([tn, fp, fn_, tp]: [u64; 4], metric: &str) -> Option<(u64, u64)> {
-    Some(match metric {
-        "accuracy" => (tn + tp, tn + fp + fn_ + tp),
-        "selection_rate" => (tp + fp, tn + fp + fn_ + tp),
-        "nonselection_rate" => (tn + fn_, tn + fp + fn_ + tp),
-        "tpr" => (tp, tp + fn_),
-        "fnr" => (fn_, tp + fn_),
-        "tnr" => (tn, tn + fp),
-        "fpr" => (fp, tn + fp),
-        "precision" => (tp, tp + fp),
-        _ => return None,
-    })
-}
-
-/// The mean over two classes of what is counted for each against the other; a class that is neither true nor predicted
-/// does not count, and a share of nothing is zero.
-fn macro_of_two([tn, fp, fn_, tp]: [u64; 4], metric: &str) -> Option<f64> {
-    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
-    let of_class = |[fp, fn_, tp]: [u64; 3]| match metric {
-        "macro_recall" => Some(share(tp, tp + fn_)),
-        "macro_precision" => Some(share(tp, tp + fp)),
-        "macro_f1" => Some(share(2 * tp, 2 * tp + fp + fn_)),
-        _ => None,
-    };
-    let occurring = [[fp, fn_, tp], [fn_, fp, tn]].into_iter().filter(|counts| counts.iter().any(|count| *count > 0));
-    let values = occurring.map(of_class).collect::<Option<Vec<f64>>>()?;
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
+/// Most classes of which each pair is compared.
+pub const PAIRED_CLASSES_MAX: usize = 32;
+/// Classes that a note names.
+const NAMED_MAX: usize = 5;
 
 /// The metrics of one slice of the evaluation data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -184,6 +36,8 @@ pub enum DecidesBy {
     Label,
     /// The first of the greatest scores: the model answers no label.
     GreatestScore,
+    /// Of labels, each whose score is above 0.5: the model answers none.
+    ScoreAboveHalf,
 }
 
 /// What a classifier's scores are.
@@ -214,17 +68,64 @@ pub struct ClassJudgement {
 }
 
 impl ClassJudgement {
-    /// Why a metric is not defined however the rows are; nothing if it depends on them.
-    pub fn why_undefined(&self, metric: &str) -> Option<&'static str> {
-        match (metric, self.scores) {
-            ("rmse" | "mae" | "r2", _) => Some("the target is a class"),
-            ("auc" | "log_loss" | "brier", ScoreKind::None) => Some("the model answers a label and no scores"),
-            ("log_loss" | "brier", ScoreKind::Decision) => Some("the model's scores are no probabilities"),
-            ("log_loss" | "brier" | "accuracy" | "macro_recall" | "macro_precision" | "macro_f1", _) => None,
-            _ if self.positive.is_none() => Some("it is about one class, and the evaluation declares no `positive`"),
+    /// The same for a metric of labels.
+    fn why_undefined_of_labels(&self, metric: &str) -> Option<&'static str> {
+        match (MetricKind::of(metric)?.looks, self.scores) {
+            (Looks::Scores | Looks::Probabilities, ScoreKind::None) => Some("the model answers labels and no scores"),
+            (Looks::Probabilities, ScoreKind::Decision) => Some("the model's scores are no probabilities"),
             _ => None,
         }
     }
+
+    /// Why a metric is not defined however the rows are; nothing if it depends on them.
+    pub fn why_undefined(&self, metric: &str) -> Option<&'static str> {
+        // what is no metric of an evaluation is a rate of one class
+        let kind = MetricKind::of(metric);
+        let looks = kind.map_or(Looks::Decision, |kind| kind.looks);
+        let is_of_one_class = kind.is_none_or(|kind| kind.of_one_class);
+        match (looks, self.scores) {
+            _ if kind.is_some_and(|kind| !kind.is_for(Task::Classes, true)) => Some("the target is a class"),
+            (Looks::Scores | Looks::Probabilities, ScoreKind::None) => Some("the model answers a label and no scores"),
+            (Looks::Probabilities, ScoreKind::Decision) => Some("the model's scores are no probabilities"),
+            _ if is_of_one_class && self.positive.is_none() => {
+                Some("it is about one class, and the evaluation declares no `positive`")
+            }
+            _ if metric.starts_with("top@") && self.classes.len() <= 2 => Some("there are two classes"),
+            _ if metric.starts_with("auc_ovo") && self.classes.len() > PAIRED_CLASSES_MAX => {
+                Some("there are more than 32 classes, and so too many pairs")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How a command came to answer, where the model could not be asked in this process. Its answers are judged like those
+/// of any other; that they are the model's rests on what was seen of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ByCommand {
+    /// The run that answered; its record has the command, the code, and all that was read.
+    pub run: RunId,
+    pub environment: Digest,
+    /// As the run's record has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Content: the rows as they were asked, without the target.
+    pub question: Digest,
+    /// Content: what the command wrote.
+    pub answers: Digest,
+}
+
+/// The rows whose probability lies in a part of the range from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CalibrationBin {
+    /// Excluded, except for 0.
+    pub low: f64,
+    pub high: f64,
+    pub rows: u64,
+    /// The mean probability: of the declared class if there are two, else of the class that was decided.
+    pub said: f64,
+    /// The share of rows in which it was so.
+    pub was: f64,
 }
 
 /// What an evaluation found. Stored-format version 2; evidence points at its digest.
@@ -244,20 +145,37 @@ pub struct EvaluationReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive: Option<String>,
     pub primary: String,
+    /// The metrics with a number in their name that were computed. An older report lacks it, and all metrics that came
+    /// with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Vec<String>>,
+    /// The labels of which a row may have several, as they were declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// The column that says which rows are ranked together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Absent if the model was asked in this process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_command: Option<ByCommand>,
     /// Inputs that several columns of the data were put together for → those columns in their order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gathered: BTreeMap<String, Vec<String>>,
-    /// Absent for a target that is a number.
+    /// How classes or labels were judged; absent for numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<ClassJudgement>,
     pub overall: Metrics,
+    /// Bins that have rows, of all rows; empty where the scores are no probabilities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibration: Vec<CalibrationBin>,
     pub slices: Vec<SliceSummary>,
     /// Rows of the data that the producing run read for training; they are left out of the metrics.
     pub leaky_rows: u64,
     /// Where such rows were looked for. An older report lacks it: then nothing is known of what was searched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<LeakSearch>,
-    /// Content: Parquet with one row per evaluated row (`row`, `label`, `predicted`, `score`, `scores`).
+    /// Content: Parquet with one row per evaluated row (`row`, `label`, `predicted`, `score`, `scores`; of a
+    /// ranking also `query`).
     pub predictions: Digest,
 }
 
@@ -286,19 +204,62 @@ impl EvaluationReport {
         self.overall.value(&self.primary)
     }
 
+    /// What the model was asked for each row.
+    pub fn task(&self) -> Task {
+        match self {
+            Self { query: Some(_), .. } => Task::Ranking,
+            Self { labels, .. } if !labels.is_empty() => Task::Labels,
+            Self { judged: Some(_), .. } => Task::Classes,
+            _ => Task::Number,
+        }
+    }
+
+    /// As in `, by command`, where people are told a number.
+    pub const fn by(&self) -> &'static str {
+        if self.by_command.is_some() { ", by command" } else { "" }
+    }
+
     /// Why a metric has no value on any rows; nothing if it depends on them.
     pub fn never_defined(&self, metric: &str) -> Option<String> {
-        let why = match &self.judged {
-            Some(judged) => judged.why_undefined(metric),
-            None if matches!(metric, "rmse" | "mae" | "r2") => None,
-            None => Some("the target is a number"),
+        let is_for = |task| MetricKind::of(metric).is_some_and(|kind| kind.is_for(task, true));
+        let why = match (self.task(), &self.judged) {
+            (Task::Classes, Some(judged)) => judged.why_undefined(metric),
+            (Task::Labels, Some(judged)) if is_for(Task::Labels) => judged.why_undefined_of_labels(metric),
+            (Task::Labels, _) => Some("rows have several labels"),
+            (Task::Ranking, _) if !is_for(Task::Ranking) => Some("the target is a ranking"),
+            (Task::Number, _) if !is_for(Task::Number) => Some("the target is a number"),
+            _ => None,
         };
+        let why = why.map(str::to_owned).or_else(|| self.not_computed(metric));
         why.map(|why| format!("{metric} is not defined: {why}"))
+    }
+
+    /// Why a metric that could be defined was not computed.
+    fn not_computed(&self, metric: &str) -> Option<String> {
+        let has_parameter = MetricKind::of(metric)?.has_parameter();
+        match &self.asked {
+            _ if self.overall.value(metric).is_some() => None,
+            Some(asked) if has_parameter && !asked.iter().any(|asked| asked == metric) => Some(format!(
+                "it was not asked for; add it to `metrics = [\"{metric}\"]` of the evaluation and evaluate again"
+            )),
+            None if !matches!(metric, "auc" | "r2" | "log_loss" | "brier") => {
+                Some("it was evaluated before that was computed; evaluate it again".to_owned())
+            }
+            _ => None,
+        }
     }
 
     /// Why a metric has no value, for people.
     pub fn why_undefined(&self, metric: &str) -> String {
-        self.never_defined(metric).unwrap_or_else(|| format!("{metric} is not defined: all rows are of one kind"))
+        let of_rows = || match metric {
+            "mape" => "a target is 0",
+            "r2" => "the target never varies",
+            _ if metric.starts_with("auc_ov") => "a class or label has no row, or all rows",
+            _ if self.task() == Task::Labels => "there is no label",
+            _ if self.task() == Task::Ranking => "no query has a relevant row",
+            _ => "all rows are of one kind",
+        };
+        self.never_defined(metric).unwrap_or_else(|| format!("{metric} is not defined: {}", of_rows()))
     }
 
     /// What is predicted, for people: ``creditability` = `bad`` or ``credit_amount``.
@@ -309,23 +270,40 @@ impl EvaluationReport {
         }
     }
 
-    /// What must be known to read the metrics of a classifier rightly, one line each.
+    /// What must be known to read the metrics rightly, one line each.
     pub fn notes(&self) -> Vec<String> {
         if !self.is_current() {
             return vec!["it was judged by an older rule and does not count any more".to_owned()];
         }
-        let Some(judged) = &self.judged else {
-            return Vec::new();
-        };
         let mut notes = Vec::new();
-        if judged.decides_by == DecidesBy::GreatestScore {
+        if let Some(by) = &self.by_command {
+            notes.push(format!("by command: run {} answered, and what it answered was judged here", by.run));
+        }
+        if let Some(judged) = &self.judged {
+            notes.extend(judged.notes());
+        }
+        notes.extend(shares_of_nothing(&self.overall));
+        if let Metrics::Ranking(RankingSummary { queries, without_relevant: without @ 1.., .. }) = self.overall {
+            notes.push(format!("{without} of {queries} queries have no relevant row, so no metric counts them"));
+        }
+        notes
+    }
+}
+
+impl ClassJudgement {
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.decides_by == DecidesBy::GreatestScore {
             notes.push("the model answers no label: a row's class is the one with the greatest score".to_owned());
         }
-        if let Some(differs) = judged.label_differs.filter(|rows| *rows > 0) {
+        if self.decides_by == DecidesBy::ScoreAboveHalf {
+            notes.push("the model answers no labels: a row has those whose score is above 0.5".to_owned());
+        }
+        if let Some(differs) = self.label_differs.filter(|rows| *rows > 0) {
             let rows = if differs == 1 { "row" } else { "rows" };
             notes.push(format!("in {differs} {rows} the label is not the class with the greatest score"));
         }
-        match judged.scores {
+        match self.scores {
             ScoreKind::Probability => {}
             ScoreKind::Decision => {
                 notes.push("the scores are no probabilities: log loss and Brier score are not defined".to_owned());
@@ -338,9 +316,41 @@ impl EvaluationReport {
     }
 }
 
+/// Which classes or labels add zero to a mean over all of them because nothing is known of how they fare.
+fn shares_of_nothing(metrics: &Metrics) -> Vec<String> {
+    let classes = match metrics {
+        Metrics::Multiclass(found) => &found.classes,
+        Metrics::Labels(found) => &found.labels,
+        _ => return Vec::new(),
+    };
+    let named = |is: fn(&ClassSummary) -> bool| -> Vec<String> {
+        classes.iter().filter(|class| is(class)).map(|class| format!("`{}`", class.class)).collect()
+    };
+    let told = |names: Vec<String>, what: &str| {
+        let (shown, more) = names.split_at(names.len().min(NAMED_MAX));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        (!names.is_empty()).then(|| format!("{what}: {}{more}", shown.join(", ")))
+    };
+    let never_predicted = named(|class| class.predicted == 0 && class.rows > 0);
+    let never_true = named(|class| class.rows == 0 && class.predicted > 0);
+    let neither = named(|class| class.rows == 0 && class.predicted == 0);
+    let neither_means = match metrics {
+        Metrics::Labels(_) => "of no row and never predicted, so they add zero to macro averages",
+        _ => "in no row and never predicted, so no average counts them",
+    };
+    [
+        told(never_predicted, "never predicted, so the precision counts as 0"),
+        told(never_true, "in no row, so the recall counts as 0 in macro averages"),
+        told(neither, neither_means),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::metrics::RegressionSummary, *};
 
     /// As version 1 wrote it.
     const FROZEN: &str = concat!(
@@ -356,6 +366,10 @@ mod tests {
         let report: EvaluationReport = serde_json::from_str(FROZEN).unwrap();
         assert!(!report.is_current());
         assert_eq!((report.primary_value(), report.overall.value("log_loss")), (Some(0.5), Some(0.7)));
+        assert_eq!(
+            EvaluationReport { judged: None, ..report.clone() }.why_undefined("mape"),
+            "mape is not defined: it was evaluated before that was computed; evaluate it again"
+        );
         assert_eq!(crate::canonical::to_bytes(&report).unwrap(), FROZEN.as_bytes());
         let regression = FROZEN
             .replace(
@@ -367,42 +381,14 @@ mod tests {
         assert!(
             regression.is_current()
                 && regression.overall
-                    == Metrics::Regression(RegressionSummary { rows: 4, rmse: 2.0, mae: 1.0, r2: None })
+                    == Metrics::Regression(RegressionSummary {
+                        rows: 4,
+                        rmse: 2.0,
+                        mae: 1.0,
+                        r2: None,
+                        more: BTreeMap::new()
+                    })
         );
-    }
-
-    #[test]
-    fn kinds_of_metrics_are_told_apart_when_read() {
-        let one = OneClass { class: "a".into(), auc: None, confusion: [2, 1, 0, 1] };
-        let class = |class: &str, rows, predicted, right| ClassSummary { class: class.into(), rows, predicted, right };
-        let summary = MulticlassSummary {
-            rows: 4,
-            accuracy: 0.5,
-            macro_recall: 0.4,
-            macro_precision: 0.3,
-            macro_f1: 0.2,
-            log_loss: None,
-            brier: Some(0.1),
-            classes: vec![class("a", 1, 2, 1), class("b", 2, 1, 1), class("c", 1, 1, 0)],
-            positive: Some(one),
-        };
-        let metrics = Metrics::Multiclass(summary);
-        let read: Metrics = serde_json::from_str(&serde_json::to_string(&metrics).unwrap()).unwrap();
-        assert_eq!(read, metrics);
-        assert_eq!(metrics.share("accuracy"), Some((2, 4)));
-        // of the class against the rest three rows are right: that is no accuracy
-        assert_eq!((metrics.value("accuracy"), metrics.value("tpr")), (Some(0.5), Some(1.0)));
-        assert_eq!((metrics.value("log_loss"), metrics.value("auc"), metrics.value("rmse")), (None, None, None));
-    }
-
-    #[test]
-    fn two_classes_have_a_mean_too() {
-        let of = |metric: &str| macro_of_two([3, 1, 2, 4], metric).unwrap();
-        assert_eq!(of("macro_recall"), (4.0 / 6.0 + 3.0 / 4.0) / 2.0);
-        assert_eq!(of("macro_precision"), (4.0 / 5.0 + 3.0 / 5.0) / 2.0);
-        assert_eq!(of("macro_f1"), (8.0 / 11.0 + 6.0 / 9.0) / 2.0);
-        assert_eq!(macro_of_two([0, 0, 0, 2], "macro_f1"), Some(1.0));
-        assert_eq!(macro_of_two([0; 4], "macro_f1"), None);
     }
 
     #[test]
@@ -421,6 +407,8 @@ mod tests {
         assert_eq!(judged.why_undefined("tpr"), None);
         judged.positive = None;
         assert_eq!(judged.why_undefined("accuracy"), None);
+        assert_eq!(judged.why_undefined("ndcg@10"), Some("the target is a class"));
+        assert_eq!(judged.why_undefined("auc_ovr"), Some("the model answers a label and no scores"));
         for metric in ["tpr", "selection_rate"] {
             assert!(judged.why_undefined(metric).unwrap().contains("`positive`"), "{metric}");
         }

@@ -24,6 +24,30 @@ pub struct Comparison {
     /// For example 0.95.
     pub confidence: f64,
     pub resamples: u32,
+    /// Whose answers a command gave; absent if nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_command: Option<Side>,
+}
+
+/// Which of two versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    Reference,
+    Candidate,
+    Both,
+}
+
+impl Comparison {
+    /// Whose answers a command gave, of two versions that are called `a` and `b`: `, b by command`.
+    pub const fn by(&self) -> &'static str {
+        match self.by_command {
+            None => "",
+            Some(Side::Reference) => ", a by command",
+            Some(Side::Candidate) => ", b by command",
+            Some(Side::Both) => ", both by command",
+        }
+    }
 }
 
 impl Comparison {
@@ -33,7 +57,12 @@ impl Comparison {
 
     /// As in `auc +0.021 [0.004, 0.039] over 1.0.0 on test@1`.
     pub(super) fn beside(&self, word: &str, reference: VersionNumber) -> String {
-        format!("{} {} {word} {reference} on {}", self.metric, self.improvement(), self.data)
+        let by = match self.by_command {
+            None => String::new(),
+            Some(Side::Reference) => format!(", {reference} by command"),
+            Some(Side::Candidate | Side::Both) => ", by command".to_owned(),
+        };
+        format!("{} {} {word} {reference} on {}{by}", self.metric, self.improvement(), self.data)
     }
 }
 

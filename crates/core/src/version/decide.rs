@@ -249,6 +249,7 @@ mod tests {
             high,
             confidence: 0.95,
             resamples: 2000,
+            by_command: None,
         };
         Performance::Compared { reference: number(reference), comparison }
     }

@@ -178,3 +178,72 @@ async fn a_gate_that_can_not_be_answered_fails_and_stops_no_other() {
     let gates: Vec<bool> = detail.evidence.iter().filter(|one| one.gate.is_some()).map(|one| one.passed).collect();
     assert_eq!(gates, [false, false, true]);
 }
+
+#[tokio::test]
+async fn a_matrix_is_put_together_from_the_columns_that_are_named() {
+    // the model takes the sigmoid of both columns for the scores of two labels
+    let csv = "id,q,p,y\n1,-1,2,\"[\"\"p\"\"]\"\n2,3,1,\"[\"\"p\"\",\"\"q\"\"]\"\n3,1,-1,[]\n4,2,1,\"[\"\"q\"\"]\"\n";
+    let labels = json!({ "labels": ["p", "q"], "primary": "micro_f1", "columns": ["p", "q"] });
+    let judged = judge("sigmoids", csv, labels.clone(), json!({})).await.unwrap();
+    assert_eq!(judged.report.gathered["X"], ["p", "q"]);
+    let how = judged.report.judged.as_ref().unwrap();
+    assert_eq!((how.decides_by, how.scores), (DecidesBy::ScoreAboveHalf, ScoreKind::Probability));
+    // four labels are right, of six that were given and four that are true
+    assert_eq!((judged.value("micro_f1"), judged.value("accuracy")), (Some(0.8), Some(0.5)));
+    assert_eq!((judged.value("auc_ovr"), judged.value("auc")), (Some((0.75 + 1.0) / 2.0), None));
+    let compared = judged.world.engine().compare_versions(&project(), "score@1.0.0", "score@1.0.0").await.unwrap();
+    assert_eq!(compared.performance.unwrap().primary.difference, 0.0);
+
+    // each label may have a column of its own
+    let csv = "p,q,a,b\n1,0,2,-1\n1,1,1,3\n0,0,-1,1\n0,1,1,2\n";
+    let apart = json!({ "labels": ["p", "q"], "primary": "macro_f1" });
+    let judged = judge("sigmoids", csv, apart, json!({})).await.unwrap();
+    assert_eq!(judged.report.gathered["X"], ["a", "b"]);
+    assert_eq!(judged.value("micro_f1"), Some(0.8));
+
+    let refused =
+        judge("sigmoids", "a,b,c,y\n1,2,3,[]\n", json!({ "labels": ["p", "q"], "primary": "macro_f1" }), json!({}));
+    let problem = refused.await.err().unwrap();
+    assert_eq!(
+        problem.message,
+        "input `X` takes 2 values in each row, and `test@1` has 3 columns for it: `a`, `b`, `c`"
+    );
+    assert!(problem.hint.unwrap().contains("`columns = […]`"));
+}
+
+#[tokio::test]
+async fn rankings_are_judged_by_query() {
+    let csv = "q,x,y\na,3,1\na,2,0\nb,1,0\nb,0.5,2\nb,0.25,0\nc,1,0\n";
+    let gates = json!({
+        "first": { "kind": "metric-baseline", "metric": "recall@1", "min": 0.5 },
+        "ten": { "kind": "metric-baseline", "metric": "ndcg@10", "min": 0.1 },
+    });
+    let declared = json!({ "query": "q", "primary": "mrr", "metrics": ["recall@1"] });
+    let judged = judge("doubled", csv, declared.clone(), gates).await.unwrap();
+    assert_eq!(
+        (judged.value("mrr"), judged.value("recall@1"), judged.value("map")),
+        (Some(0.75), Some(0.5), Some(0.75))
+    );
+    assert_eq!(judged.report.notes(), ["1 of 3 queries have no relevant row, so no metric counts them"]);
+    let [first, ten] = judged.gates().await.try_into().unwrap();
+    assert!(first.passed && !ten.passed);
+    let told = "ndcg@10 is not defined: it was not asked for; add it to `metrics = [\"ndcg@10\"]` of the evaluation and \
+                evaluate again";
+    assert_eq!(ten.checks[0].found, told);
+    let compared = judged.world.engine().compare_versions(&project(), "score@1.0.0", "score@1.0.0").await.unwrap();
+    assert_eq!(compared.performance.unwrap().primary.reference, 0.75);
+
+    let negative = judge("doubled", "q,x,y\na,1,-1\n", declared.clone(), json!({})).await.err().unwrap();
+    assert_eq!(negative.message, "`y` in line 2 of `test@1` is -1, below 0");
+    let without = judge("doubled", "q,x,y\n,1,1\n", declared, json!({})).await.err().unwrap();
+    assert_eq!(without.message, "`q` in line 2 of `test@1` is an empty cell, not a query");
+}
+
+#[tokio::test]
+async fn numbers_have_shares_and_quantiles() {
+    let judged = judge("doubled", "x,y\n1,4\n2,5\n", json!({ "primary": "pinball@0.9" }), json!({})).await.unwrap();
+    assert_eq!(judged.value("mape"), Some((0.5 + 0.2) / 2.0));
+    assert_eq!(judged.report.primary_value(), Some((0.9 * 2.0 + 0.9) / 2.0));
+    let zero = judge("doubled", "x,y\n1,0\n2,5\n", json!({ "primary": "mape" }), json!({})).await.unwrap();
+    assert_eq!(zero.report.why_undefined("mape"), "mape is not defined: a target is 0");
+}

@@ -1,6 +1,7 @@
 //! Stories of a whole home, without HTTP.
 
 mod alterations;
+mod by_command;
 mod collect;
 mod compare;
 mod delivery;

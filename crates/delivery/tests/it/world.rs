@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stemma_api::types::{AddDatasetVersion, AddPrincipal, ContentStored, RecordRun, RegisterVersion, Registered};
+use stemma_api::types::{
+    AddDatasetVersion, AddPrincipal, CommandAnswers, ContentStored, RecordRun, RegisterVersion, Registered,
+};
 use stemma_core::{
     Digest, Problem, SystemClock, Timestamp, canonical,
     id::{RequestId, RunId, WorkspaceId},
@@ -39,13 +41,25 @@ pub struct Ran<'a> {
     pub started: i64,
     pub workspace: Option<u128>,
     pub level: u8,
+    pub kind: RunKind,
+    pub exit: ExitStatus,
     /// The owner, unless somebody else is said.
     pub by: Option<&'a Caller>,
 }
 
 impl Default for Ran<'_> {
     fn default() -> Self {
-        Self { inputs: &[], outputs: &[], roles: &[], started: 1000, workspace: Some(FOLDER), level: 4, by: None }
+        Self {
+            inputs: &[],
+            outputs: &[],
+            roles: &[],
+            started: 1000,
+            workspace: Some(FOLDER),
+            level: 4,
+            kind: RunKind::Training,
+            exit: ExitStatus::Code(0),
+            by: None,
+        }
     }
 }
 
@@ -158,8 +172,7 @@ impl World {
                 target: "outcome".into(),
                 positive: Some(self.classes[1].clone()),
                 primary: "auc".into(),
-                slices: vec![],
-                min_improvement: 0.0,
+                ..EvaluationSpec::default()
             }),
             gates: [("baseline".parse().unwrap(), gate)].into(),
             promotions: [(Stage::Production, rule)].into(),
@@ -206,14 +219,14 @@ impl World {
             v: 1,
             id: RunId::generate(),
             project: project(),
-            kind: RunKind::Training,
+            kind: ran.kind,
             actor: by.actor.clone(),
             command: vec!["python".into(), "train.py".into()],
             directory: String::new(),
             workspace: ran.workspace.map(WorkspaceId::from_u128),
             started: Timestamp(ran.started),
             ended: Timestamp(ran.started + 1),
-            exit: ExitStatus::Code(0),
+            exit: ran.exit,
             code: CodeVersion::default(),
             environment,
             capture: CaptureSummary {
@@ -248,9 +261,20 @@ impl World {
     }
 
     pub async fn register_from(&self, path: &str, digest: Digest) -> Result<Registered, Problem> {
+        self.register_with(path, digest, None).await
+    }
+
+    /// The same with what a command answered.
+    pub async fn register_with(
+        &self,
+        path: &str,
+        digest: Digest,
+        answers: Option<CommandAnswers>,
+    ) -> Result<Registered, Problem> {
         let register = RegisterVersion {
             path: Some(path.to_owned()),
             workspace: Some(WorkspaceId::from_u128(FOLDER)),
+            answers,
             ..RegisterVersion::new(digest, "model.onnx")
         };
         self.engine().register(&self.owner, RequestId::generate(), &project(), &self.model, register).await

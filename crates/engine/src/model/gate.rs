@@ -253,9 +253,15 @@ fn check_evaluation(spec: &GateSpec, evaluation: Result<EvaluationReport, String
     } else if let Some(why) = metric_of(spec).and_then(|metric| report.never_defined(metric)) {
         fails(spec, why)
     } else {
-        check_metrics(spec, &report)
+        by(&report, check_metrics(spec, &report))
     };
     Found { data: Some(report.data), ..found }
+}
+
+/// A number that rests on a command says so wherever it is told.
+fn by(report: &EvaluationReport, mut found: Found) -> Found {
+    found.checks.iter_mut().for_each(|check| check.found.push_str(report.by()));
+    found
 }
 
 fn metric_of(spec: &GateSpec) -> Option<&str> {
@@ -335,7 +341,9 @@ fn wanted_gates<'a>(
 
 /// An evaluation made under another declaration says nothing under this one.
 fn is_as_declared(report: &EvaluationReport, declared: &EvaluationSpec) -> bool {
-    (&declared.data, &declared.target, &declared.positive) == (&report.data, &report.target, &report.positive)
+    let EvaluationSpec { data, target, positive, labels, query, .. } = declared;
+    (data, target, positive, labels, query)
+        == (&report.data, &report.target, &report.positive, &report.labels, &report.query)
 }
 
 fn bounds(metric: &str, min: Option<f64>, max: Option<f64>) -> String {

@@ -5,7 +5,7 @@ mod performance;
 mod prepared;
 mod writer;
 
-use stemma_api::types::{ModelVersion, RegisterVersion, Registered};
+use stemma_api::types::{CommandAnswers, ModelVersion, RegisterVersion, Registered};
 use stemma_core::{
     Digest, Problem, canonical,
     event::{Event, VersionRegistered},
@@ -20,7 +20,12 @@ use stemma_core::{
 use crate::{
     Caller, Engine, Known,
     model::{
-        evaluate::{Evaluation, EvaluationData, evaluate_model, evaluation_data, evidence_event},
+        evaluate::{
+            Evaluation, EvaluationData,
+            asked::{asked_here, not_answered},
+            command::evaluate_by_command,
+            evaluate_model, evaluation_data, evidence_event,
+        },
         makers::{makers, makers_behind},
         register::{
             examined::{Examined, examine},
@@ -31,6 +36,14 @@ use crate::{
     },
     resolve::find_version,
 };
+
+/// What is evaluated: content, what it was found to be, and what a command answered for it.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    digest: Digest,
+    examined: &'a Examined,
+    answers: Option<&'a CommandAnswers>,
+}
 
 impl Engine {
     /// Registers content as a version of a model, evaluates it as declared, and decides its number.
@@ -55,7 +68,8 @@ impl Engine {
         if let Some(version) = same_version(self.known(), caller, project, model, facts, run.as_ref()).await? {
             return unchanged(self.known(), project, version).await;
         }
-        let evaluation = self.declared_evaluation(project, &policy, &examined, content.digest, run.as_ref()).await?;
+        let asked = Subject { digest: content.digest, examined: &examined, answers: register.answers.as_ref() };
+        let evaluation = self.declared_evaluation(project, &policy, asked, run.as_ref()).await?;
         let prepared = Prepared {
             content,
             file_name: register.file_name,
@@ -93,19 +107,26 @@ impl Engine {
         &self,
         project: &ProjectName,
         policy: &ModelPolicy,
-        examined: &Examined,
-        digest: Digest,
+        subject: Subject<'_>,
         run: Option<&RunRecord>,
     ) -> Result<Result<(EvaluationData, Evaluation), String>, Problem> {
         let Some(spec) = &policy.evaluation else {
             return Ok(Err("no evaluation is declared".to_owned()));
         };
-        let model = match &examined.model {
-            Ok(model) => model,
-            Err(why) => return Ok(Err(why.clone())),
-        };
+        let Subject { digest, examined, answers } = subject;
+        if let (Err(why), None, true) = (&examined.model, answers, spec.command.is_empty()) {
+            return Ok(Err(why.clone()));
+        }
         let data = evaluation_data(self.known(), project, spec).await?;
-        let evaluation = evaluate_model(self, project, model, digest, &data, run).await?;
+        let evaluation = match answers {
+            Some(answers) => evaluate_by_command(self, project, digest, &data, run, answers).await?,
+            None => {
+                let Some(model) = asked_here(self.known(), digest, &data).await? else {
+                    return Err(not_answered(&data));
+                };
+                evaluate_model(self, project, &model, digest, &data, run).await?
+            }
+        };
         Ok(Ok((data, evaluation)))
     }
 

@@ -1,6 +1,6 @@
 //! A model and a version, as they are shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stemma_api::types::{ModelDetail, ModelVersion, Page, VersionDetail};
 use stemma_core::{
@@ -59,13 +59,18 @@ impl Known {
         let newest_first = self.versions_if_any(project, model).await?.unwrap_or_default().into_iter().rev();
         let behind = newest_first.filter(|one| cursor.is_none_or(|cursor| one.registered.seq < cursor)).collect();
         let Page { items: versions, next } = Page::of(behind, limit, |last: &ModelVersion| last.registered.seq);
-        let mut primary = BTreeMap::new();
+        let (mut primary, mut by_command) = (BTreeMap::new(), BTreeSet::new());
         for version in &versions {
             let report = self.newest_evaluation_report(project, version).await?.filter(EvaluationReport::is_current);
-            if let Some(value) = report.and_then(|report| report.primary_value()) {
+            let Some(report) = report else { continue };
+            if let Some(value) = report.primary_value() {
                 primary.insert(version.number.to_string(), value);
             }
+            if report.by_command.is_some() {
+                by_command.insert(version.number.to_string());
+            }
         }
-        Ok(ModelDetail { summary, versions, next, policy: self.policy_or_default(project, model).await?, primary })
+        let policy = self.policy_or_default(project, model).await?;
+        Ok(ModelDetail { summary, versions, next, policy, primary, by_command })
     }
 }

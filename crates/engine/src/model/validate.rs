@@ -24,7 +24,7 @@ use crate::{
     Caller, Engine, Known,
     known::content::check_is_evaluated,
     model::evaluate::{
-        Wanted, inputs_of,
+        Fed, Wanted, inputs_of,
         predictions::{self, Said},
         read_answers,
     },
@@ -41,7 +41,7 @@ const MADE_UP_ROWS: usize = 4;
 /// What is asked, and what should be answered to it.
 struct Rows {
     inputs: Vec<(String, Tensor)>,
-    /// Absent if it was never evaluated.
+    /// Absent if it was never evaluated in this process.
     recorded: Option<Recorded>,
     /// For people: where the rows come from.
     from: String,
@@ -166,12 +166,14 @@ async fn validation_rows(
     version: &ModelVersion,
     spec: &ValidationSpec,
 ) -> Result<Rows, Problem> {
-    match known.newest_evaluation_report(project, version).await? {
+    // what a command was asked is not what the model is given
+    let report = known.newest_evaluation_report(project, version).await?;
+    match report.filter(|report| report.by_command.is_none()) {
         Some(report) => recorded_rows(known, version, report, spec).await,
         None => Ok(Rows {
             inputs: made_up(&version.signature)?,
             recorded: None,
-            from: format!("{MADE_UP_ROWS} rows made up from the signature: it was never evaluated"),
+            from: format!("{MADE_UP_ROWS} rows made up from the signature: it was never evaluated in this process"),
             data: None,
         }),
     }
@@ -185,7 +187,7 @@ async fn recorded_rows(
 ) -> Result<Rows, Problem> {
     let table = known.read_table(&report.data, report.data_digest).await?;
     let bytes = known.read_content(report.predictions, PREDICTIONS_BYTES_MAX).await?;
-    let (signature, target) = (version.signature.clone(), report.target.clone());
+    let (signature, fed) = (version.signature.clone(), Fed::reported(&report));
     let most = usize::try_from(spec.rows).unwrap_or(usize::MAX);
     let read = tokio::task::spawn_blocking(move || {
         let recorded = predictions::read(bytes)?;
@@ -194,7 +196,7 @@ async fn recorded_rows(
         if places.iter().any(|place| *place >= table.row_count()) {
             return Err(Problem::new(ErrorKind::Corrupt, "the evaluation names rows that its data lacks"));
         }
-        let inputs = inputs_of(&signature, &table, &target, &places)?;
+        let inputs = inputs_of(&signature, &table, &fed, &places)?;
         Ok((inputs, chosen.into_iter().map(|row| row.said).collect::<Vec<_>>()))
     });
     let (inputs, said) = read.await.map_err(internal)??;
@@ -226,10 +228,7 @@ async fn as_recorded(
         Err(error) => return Ok(CheckResult::new(what, false, error.to_string())),
     };
     let loaded = known.load_model(digest).await?;
-    let wanted = match &recorded.report.judged {
-        Some(judged) => Wanted::Classes { positive: judged.positive.as_deref(), scores: Some(judged.scores) },
-        None => Wanted::Number,
-    };
+    let wanted = Wanted::reported(&recorded.report);
     let answers = match read_answers(&loaded, &outputs, recorded.said.len(), wanted) {
         Ok(answers) => answers.said,
         Err(problem) => return Ok(CheckResult::new(what, false, problem.message)),

@@ -4,9 +4,9 @@ use stemma_api::{
     act::Nothing,
     acts::version,
     types::{
-        Approval, Approve, CaseResults, Evaluated, GateResults, GateStandings, Page, Paging, Promote, Promoted,
-        RecordReproduction, RegisterVersion, Registered, Reproduced, RunCases, RunGates, Sides, Validated,
-        VersionComparison, VersionDetail,
+        Approval, Approve, AskQuestion, Asked, CaseResults, CommandAnswers, Evaluated, GateResults, GateStandings,
+        Page, Paging, Promote, Promoted, RecordReproduction, RegisterVersion, Registered, Reproduced, RunCases,
+        RunGates, Sides, Validated, VersionComparison, VersionDetail,
     },
 };
 use stemma_core::{
@@ -24,6 +24,8 @@ pub fn routes() -> Vec<Route> {
         route(&version::REGISTER, register),
         route(&version::SHOW, show),
         route(&version::EVALUATE, evaluate),
+        route(&version::ASK, ask),
+        route(&version::ANSWER, answer),
         route(&version::VALIDATE, validate),
         route(&version::RUN_GATES, run_gates),
         route(&version::GATES, gates),
@@ -51,6 +53,17 @@ async fn show(call: Call<OfVersion>) -> Result<VersionDetail, Problem> {
 async fn evaluate(call: Call<OfVersion>) -> Result<Evaluated, Problem> {
     let (project, model, version) = call.at;
     call.app.engine().evaluate(&call.caller, call.request, &project, &model, &version).await
+}
+
+async fn ask(call: Call<(ProjectName, ModelName), AskQuestion>) -> Result<Asked, Problem> {
+    let (project, model) = call.at;
+    let question = call.app.engine().evaluation_question(&project, &model, call.body).await?;
+    Ok(Asked { question })
+}
+
+async fn answer(call: Call<OfVersion, CommandAnswers>) -> Result<Evaluated, Problem> {
+    let (project, model, version) = call.at;
+    call.app.engine().evaluate_answers(&call.caller, call.request, &project, (&model, &version), call.body).await
 }
 
 async fn validate(call: Call<OfVersion>) -> Result<Validated, Problem> {

@@ -50,7 +50,9 @@ pub async fn model(call: Call<(ProjectName, ModelName), Nothing, Paging<u64, 100
     let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
     let detail = call.app.known().model(&project, &model, cursor, limit.get()).await?;
     let primary_name = detail.policy.evaluation.as_ref().map_or("metric", |e| e.primary.as_str()).to_owned();
-    let shown = |number: &str| detail.primary.get(number).map_or("–".to_owned(), |value| format!("{value:.4}"));
+    let by = |number: &str| if detail.by_command.contains(number) { ", by command" } else { "" };
+    let value = |number: &str, value: &f64| format!("{value:.4}{}", by(number));
+    let shown = |number: &str| detail.primary.get(number).map_or("–".to_owned(), |found| value(number, found));
     let rows = detail.versions.iter().map(|v| (v.clone(), shown(&v.number.to_string()))).collect();
     html(ModelPage { head, project, chart: chart::versions(&detail), primary_name, rows, detail })
 }

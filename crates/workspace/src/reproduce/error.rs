@@ -3,8 +3,7 @@ use std::{io, path::PathBuf};
 use stemma_core::{ErrorKind, Problem, record::ExitStatus};
 use stemma_runner::sandbox::Ending;
 
-use super::exit::ended;
-use crate::{WorkspaceError, run::RunError};
+use crate::{WorkspaceError, exit::ended, run::RunError};
 
 /// Why a run can't be repeated as it was recorded.
 #[derive(Debug, thiserror::Error)]

@@ -13,17 +13,12 @@ use stemma_runner::{
     environment::{self, Environment, Subject},
 };
 
-use super::{
-    contain,
-    error::ReproduceError,
+use super::{contain, error::ReproduceError, index, interpreter::Base, materialise::Scratch, plan::Plan};
+use crate::{
     exit::{is_interrupt, status},
-    index,
-    interpreter::Base,
     logged::Log,
-    materialise::Scratch,
-    plan::Plan,
+    run::RunError,
 };
-use crate::run::RunError;
 
 /// What pip says when it was interrupted; its exit code is that of any failure.
 const CANCELLED: &str = "Operation cancelled by user";
@@ -125,7 +120,7 @@ impl Installation<'_> {
         let log = Log::new(self.scratch.log("install"));
         let mut command = Command::new(argv, "/");
         command.environment = variables(self.scratch, settings);
-        command.streams = log.streams()?;
+        command.streams = log.streams().map_err(|error| ReproduceError::io(log.path(), error))?;
         command.capture = CaptureMode::AtMost(CaptureLevel::Declared);
         command.sandbox = Some(sandbox);
         let execution = log.watched(self.line, || stemma_runner::run(&command, |_| {})).map_err(RunError::from)?;

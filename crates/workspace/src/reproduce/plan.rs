@@ -17,8 +17,8 @@ use stemma_runner::{
     sandbox::Wall,
 };
 
-use super::{error::ReproduceError, exit::ended, limits::Limits};
-use crate::path::check_reserved;
+use super::{error::ReproduceError, limits::Limits};
+use crate::{exit::ended, path::check_reserved};
 
 /// Variables that say where something lay on the other machine, not how it computes.
 const VARIABLES_OF_PLACES: [&str; 3] = ["VIRTUAL_ENV", "CONDA_DEFAULT_ENV", "PYTHONPATH"];

@@ -22,17 +22,17 @@ use super::{
     compare::{environment_differences, other_inputs},
     contain::{self, TrainingNetwork},
     error::ReproduceError,
-    exit::is_interrupt,
     install::Installed,
     installation::SYSTEM_PATH,
-    logged::Log,
     materialise::Scratch,
     plan::Plan,
 };
 use crate::{
     Workspace, WorkspaceError,
+    exit::is_interrupt,
     file::is_reached_directly,
-    run::{CapturedRun, RunRequest, Surrounding, run_within},
+    logged::Log,
+    run::{CapturedRun, RunRequest, Surrounding, Whose, run_within},
 };
 
 /// Longest environment that is read back.
@@ -98,8 +98,9 @@ pub fn train(training: &Training<'_>, line: &(dyn Fn(&str) + Sync)) -> Result<Tr
     let log = Log::new(scratch.log("train"));
     let packages = training.installed.map_or(&[][..], |installed| &installed.places);
     let surrounding = Surrounding {
+        whose: Whose::Others,
         variables: variables(training),
-        streams: log.streams()?,
+        streams: log.streams().map_err(|error| ReproduceError::io(log.path(), error))?,
         sandbox: Some(contain::training(plan, scratch, packages, training.network)),
     };
     let captured = log.watched(line, || run_within(&workspace, &store, &request, surrounding))?;

@@ -26,9 +26,19 @@ pub struct RunRequest {
     pub capture: CaptureMode,
 }
 
+/// Whose folder a command runs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Whose {
+    #[default]
+    Own,
+    /// It was put together from what others recorded: Git is not asked there, and no link is followed.
+    Others,
+}
+
 /// What a command gets to see and to use; by default what this process has.
 #[derive(Debug, Default)]
 pub(crate) struct Surrounding {
+    pub whose: Whose,
     pub variables: EnvironmentChanges,
     pub streams: Streams,
     pub sandbox: Option<Sandbox>,

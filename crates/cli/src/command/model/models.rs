@@ -60,13 +60,15 @@ pub fn versions(detail: &ModelDetail) -> String {
 }
 
 fn row(version: &ModelVersion, detail: &ModelDetail) -> Vec<String> {
-    let primary = detail.primary.get(&version.number.to_string());
+    let number = version.number.to_string();
+    let by = if detail.by_command.contains(&number) { ", by command" } else { "" };
+    let primary = detail.primary.get(&number).map(|value| format!("{}{by}", evaluation::number(*value)));
     let aliases: Vec<String> = version.aliases.iter().map(|alias| format!("@{alias}")).collect();
     vec![
-        version.number.to_string(),
+        number,
         version.stage.to_string(),
         aliases.join(" "),
-        primary.map_or("–".to_owned(), |value| evaluation::number(*value)),
+        primary.unwrap_or_else(|| "–".to_owned()),
         version.reason.clone(),
         view::by(&version.registered),
     ]

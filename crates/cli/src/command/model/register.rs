@@ -19,6 +19,7 @@ use stemma_core::{
 use stemma_workspace::{WorkspaceError, keep_folder};
 
 use crate::{
+    answered::{self, Prepared, Subject},
     declared,
     global::Global,
     print::Output,
@@ -28,6 +29,8 @@ use crate::{
 
 /// Imports that are named one by one.
 const LINES_SHOWN: usize = 3;
+/// Earlier versions that a command is run for by one registration; the newest first.
+const LACKING_MAX: usize = 8;
 
 /// Register a file or folder as a version of a model
 ///
@@ -58,7 +61,15 @@ pub async fn run(args: RegisterArgs, global: &Global, output: &Output) -> Result
     let claims = claimed(&args.params, &args.metrics)?;
     let signature = args.signature.as_deref().map(signature::read).transpose()?;
     let said = Said { claims, signature };
-    let registered = session::with(global, async |session| register(&args, said, session, output).await).await?;
+    let brought = session::with(global, async |session| bring(&args, said, session, output).await);
+    let (mut register, question) = brought.await?;
+    if let Some(question) = question {
+        evaluate_lacking(&question, &args.model, global, output).await?;
+        register.answers = Some(answered::answers(question, global, output).await?);
+    }
+    let registered =
+        session::with(global, async |session| session.client.register(&session.project, &args.model, &register).await);
+    let registered = registered.await?;
     output.result(&registered, || text(&registered, output));
     Ok(ExitCode::SUCCESS)
 }
@@ -69,7 +80,13 @@ struct Said {
     signature: Option<Signature>,
 }
 
-async fn register(args: &RegisterArgs, said: Said, session: &Session, output: &Output) -> Result<Registered, Problem> {
+/// Brings rules and content to the home; what is returned lacks what a command has to answer, if one is needed.
+async fn bring(
+    args: &RegisterArgs,
+    said: Said,
+    session: &Session,
+    output: &Output,
+) -> Result<(RegisterVersion, Option<Prepared>), Problem> {
     let place = fs::canonicalize(&args.path)
         .map_err(|error| Problem::not_found(format!("`{}` can't be read: {error}", args.path.display())))?;
     let file_name = args.path.file_name().or(place.file_name()).and_then(|name| name.to_str()).map(str::to_owned);
@@ -87,8 +104,45 @@ async fn register(args: &RegisterArgs, said: Said, session: &Session, output: &O
         None => (None, None),
     };
     let Said { claims, signature } = said;
-    let register = RegisterVersion { digest, file_name, run: args.run, path, workspace, signature, claims };
-    session.client.register(&session.project, &args.model, &register).await
+    let subject = Subject { model: args.model.clone(), name: file_name.clone(), digest, file_name: file_name.clone() };
+    let question = answered::prepare(session, subject, output).await?;
+    let register =
+        RegisterVersion { digest, file_name, run: args.run, path, workspace, signature, claims, answers: None };
+    Ok((register, question))
+}
+
+/// Earlier versions that nobody has an evaluation of are asked first: without it nothing can be shown to be better.
+async fn evaluate_lacking(
+    question: &Prepared,
+    model: &ModelName,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Problem> {
+    for version in question.question.lacking.iter().take(LACKING_MAX) {
+        let subject = Subject {
+            model: model.clone(),
+            name: version.name(),
+            digest: version.digest,
+            file_name: version.file_name.clone(),
+        };
+        let prepared = session::with(global, async |session| answered::prepare(session, subject, output).await).await?;
+        let Some(prepared) = prepared else { continue };
+        // a version that can't be asked any more is no reason not to register another: the number's reason will tell
+        let answers = match answered::answers(prepared, global, output).await {
+            Ok(answers) => answers,
+            Err(problem) if problem.kind == ErrorKind::Invalid => {
+                output.note(format!("note: {}", problem.message));
+                continue;
+            }
+            Err(problem) => return Err(problem),
+        };
+        let number = version.number.to_string();
+        session::with(global, async |session| {
+            session.client.evaluate_answers(&session.project, model, &number, &answers).await
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 async fn put_file(path: &Path, session: &Session) -> Result<ContentClaim, Problem> {

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 use stemma_api::types::{ContentClaim, RecordRun, RunDetail};
 use stemma_core::{
     Digest, ErrorKind, Problem,
-    record::{Actor, RunKind, RunRecord},
+    record::{RunKind, RunRecord},
 };
 use stemma_runner::{CaptureLevel, CaptureMode};
 use stemma_store::Store;
@@ -13,7 +13,8 @@ use stemma_workspace::{CapturedRun, RunRequest, Workspace, WorkspaceError};
 use crate::{
     global::Global,
     print::Output,
-    session::{self, Session, blocking},
+    recorded::{record, who},
+    session::{self, blocking},
     settings, view,
 };
 
@@ -94,26 +95,12 @@ pub async fn record_lost(global: &Global, output: &Output) -> Result<(), Problem
     Ok(())
 }
 
-/// A run is recorded by who ran it, as the home knows them.
-async fn who(session: &Session) -> Result<Actor, Problem> {
-    let you = session.client.home().await?.you;
-    Ok(Actor { principal: you.principal, auth: you.auth })
-}
-
 /// Runs the command on a thread of its own: it takes as long as it takes.
 async fn watch(workspace: Workspace, request: RunRequest) -> Result<CapturedRun, Problem> {
     let store = workspace.open_store()?;
     let watched = tokio::task::spawn_blocking(move || stemma_workspace::run(&workspace, &store, &request));
     let watched = watched.await.map_err(|error| Problem::new(ErrorKind::Internal, error.to_string()))?;
     Ok(watched?)
-}
-
-async fn record(session: &Session, captured: &CapturedRun, output: &Output) -> Result<RunDetail, Problem> {
-    let contents =
-        captured.contents.iter().map(|content| ContentClaim { digest: content.digest, size: content.size, like: None });
-    session.ensure_content(&contents.collect::<Vec<_>>(), output).await?;
-    let run = RecordRun { record: captured.record.clone(), digest: captured.record_digest };
-    session.client.record_run(&session.project, &run).await
 }
 
 /// Nothing is lost: the record is content like any other.

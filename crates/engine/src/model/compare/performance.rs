@@ -1,10 +1,11 @@
 //! Both versions on the same rows, as the second one's model declares.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use stemma_api::types::{MetricPair, ModelVersion, PerformanceComparison, SliceComparison};
 use stemma_core::{
-    Problem,
+    ErrorKind, Problem,
+    metric::MetricKind,
     name::ProjectName,
     record::{Metrics, RunRecord},
 };
@@ -12,7 +13,12 @@ use stemma_stats::Metric;
 
 use crate::{
     Engine,
-    model::evaluate::{Evaluation, EvaluationData, compare, compare_rows, evaluate_model, evaluation_data},
+    model::evaluate::{
+        Evaluation, EvaluationData,
+        asked::model_of,
+        compare, compare_rows, evaluate_model, evaluation_data,
+        stored::{stored_evaluation, with_predictions},
+    },
     problem::internal,
 };
 
@@ -36,8 +42,7 @@ pub(crate) async fn compare_performance(
     let data = evaluation_data(engine.known(), project, &spec).await?;
     let mut evaluations = Vec::new();
     for (version, run) in versions.iter().zip(runs) {
-        let loaded = engine.known().load_version(version).await?;
-        let evaluation = evaluate_model(engine, project, &loaded, version.digest, &data, run).await;
+        let evaluation = evaluation_of(engine, project, version, &data, run).await;
         evaluations.push(evaluation.map_err(|problem| {
             let message = format!("{} can't be evaluated on {}: {}", version.name(), data.name, problem.message);
             Problem { message, ..problem }
@@ -47,6 +52,25 @@ pub(crate) async fn compare_performance(
     let found = tokio::task::spawn_blocking(move || measure(&data, &evaluations[0], &evaluations[1]));
     let found = found.await.map_err(internal)?.map_err(Problem::invalid)?;
     Ok(Measured { found, leaky_rows })
+}
+
+/// What a version answers here, or what a command has answered for it.
+async fn evaluation_of(
+    engine: &Engine,
+    project: &ProjectName,
+    version: &ModelVersion,
+    data: &EvaluationData,
+    run: Option<&RunRecord>,
+) -> Result<Evaluation, Problem> {
+    let why = match model_of(engine.known(), version, data).await {
+        Ok(model) => return evaluate_model(engine, project, &model, version.digest, data, run).await,
+        Err(problem) if problem.kind == ErrorKind::Invalid => problem,
+        Err(problem) => return Err(problem),
+    };
+    match stored_evaluation(engine.known(), project, version, data).await? {
+        Some((digest, report)) => with_predictions(engine.known(), digest, report).await,
+        None => Err(why),
+    }
 }
 
 fn measure(data: &EvaluationData, a: &Evaluation, b: &Evaluation) -> Result<PerformanceComparison, String> {
@@ -60,14 +84,17 @@ fn measure(data: &EvaluationData, a: &Evaluation, b: &Evaluation) -> Result<Perf
 fn metrics(a: &Metrics, b: &Metrics) -> Vec<MetricPair> {
     // of two classes the means say little that accuracy does not
     let are_two = matches!((a, b), (Metrics::Binary(_), Metrics::Binary(_)));
-    let all =
-        Metric::ALL.iter().filter(|metric| !(are_two && metric.is_mean_over_classes())).map(|metric| MetricPair {
-            metric: metric.as_str().to_owned(),
-            higher_is_better: metric.higher_is_better(),
-            a: a.value(metric.as_str()),
-            b: b.value(metric.as_str()),
-        });
-    all.filter(|pair| pair.a.is_some() || pair.b.is_some()).collect()
+    let with_number: BTreeSet<&String> = a.more().keys().chain(b.more().keys()).collect();
+    let with_number = with_number.into_iter().filter(|name| name.contains('@')).cloned();
+    let plain = Metric::PLAIN.iter().filter(|metric| !(are_two && matches!(metric, Metric::Averaged(..))));
+    let names = plain.map(Metric::to_string).chain(with_number);
+    let pair = |name: String| {
+        let kind = MetricKind::of(&name)?;
+        let (a, b) = (a.value(&name), b.value(&name));
+        let is_there = a.is_some() || b.is_some();
+        is_there.then_some(MetricPair { higher_is_better: kind.higher_is_better, metric: name, a, b })
+    };
+    names.filter_map(pair).collect()
 }
 
 fn slices(data: &EvaluationData, a: &Evaluation, b: &Evaluation) -> Vec<SliceComparison> {

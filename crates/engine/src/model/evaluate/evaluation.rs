@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stemma_core::{
-    Digest,
+    Digest, Problem,
     policy::{EvaluationSpec, SliceSpec},
     record::EvaluationReport,
 };
@@ -28,6 +28,13 @@ pub struct EvaluationData {
 }
 
 impl EvaluationData {
+    /// The column that says what is true; of labels that have a column each, the first of these.
+    pub(super) fn target_column(&self) -> Result<usize, Problem> {
+        let EvaluationSpec { target, labels, .. } = &self.spec;
+        let has_target = self.table.columns.contains(target);
+        self.table.column(labels.first().filter(|_| !has_target).unwrap_or(target))
+    }
+
     /// The slices that a row of the data falls into, as column and part.
     pub(crate) fn slices_of(&self, row: u64) -> Vec<(String, String)> {
         let row = usize::try_from(row).ok().filter(|row| *row < self.table.row_count());
@@ -38,10 +45,14 @@ impl EvaluationData {
         self.spec.slices.iter().filter_map(part).collect()
     }
 
-    /// Whether a report is of this data, judged for the same target and class.
+    /// Whether a report is of this data, judged for the same target and class, with the same columns for the model.
     pub fn is_of(&self, report: &EvaluationReport) -> bool {
-        (self.digest, &self.spec.target, &self.spec.positive) == (report.data_digest, &report.target, &report.positive)
-            && self.spec.is_of_classes() == report.judged.is_some()
+        let EvaluationSpec { target, positive, labels, query, columns, .. } = &self.spec;
+        let gathered = report.gathered.values().next().filter(|_| !columns.is_empty());
+        (self.digest, target, positive, labels, query)
+            == (report.data_digest, &report.target, &report.positive, &report.labels, &report.query)
+            && self.spec.task() == report.task()
+            && gathered.is_none_or(|gathered| gathered == columns)
     }
 
     /// The declaration with its data pinned; evidence counts only under the same one.

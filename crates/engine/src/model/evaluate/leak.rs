@@ -6,6 +6,7 @@ mod clear;
 mod columns;
 mod labels;
 mod mixed;
+mod named;
 mod search;
 mod wanted;
 
@@ -22,7 +23,7 @@ use stemma_core::{
 use stemma_store::Store;
 use stemma_table::Source;
 
-use self::{search::Found, wanted::Wanted};
+use self::{named::NamedFiles, search::Found, wanted::Wanted};
 use super::evaluation::EvaluationData;
 use crate::{
     Known,
@@ -38,16 +39,25 @@ pub struct Leaks {
     pub search: LeakSearch,
 }
 
-/// Searches all that the run read for rows of the data.
-pub(crate) async fn leaks(known: &Known, data: &EvaluationData, run: Option<&RunRecord>) -> Result<Leaks, Problem> {
+/// Searches all that the run read for rows of the data, and for the files that rows name; of what the names stood for,
+/// the run that `answered` about them tells.
+pub(crate) async fn leaks(
+    known: &Known,
+    data: &EvaluationData,
+    run: Option<&RunRecord>,
+    answered: Option<&RunRecord>,
+) -> Result<Leaks, Problem> {
     let inputs = run.map(|run| run.inputs.clone()).unwrap_or_default();
+    let named = NamedFiles::of(answered);
     let search = LeakSearch::of(run);
-    let target = data.table.column(&data.spec.target)?;
+    let target = data.target_column()?;
     let (store, table, digest) = (known.store().clone(), data.table.clone(), data.digest);
     let search = move || {
         let wanted = Wanted::of(table, target);
         let mut searching = Searching { store: &store, wanted: &wanted, data: digest, left: SEARCHED_BYTES_MAX };
-        searching.all(&inputs, search)
+        let mut leaks = searching.all(&inputs, search);
+        named.mark(&inputs, &wanted.table, &mut leaks.rows, &mut leaks.search);
+        leaks
     };
     tokio::task::spawn_blocking(search).await.map_err(internal)
 }

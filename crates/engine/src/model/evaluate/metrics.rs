@@ -1,20 +1,23 @@
 //! Metrics of judged rows, overall and by slice.
 
+mod classes;
+mod defined;
+mod labels;
+mod numbers;
+mod queries;
+pub mod side;
+
 use std::collections::BTreeMap;
 
 use stemma_core::{
     Problem,
+    metric::Task,
     policy::{EvaluationSpec, SliceSpec},
-    record::{
-        BinarySummary, ClassJudgement, ClassSummary, Metrics, MulticlassSummary, OneClass, RegressionSummary,
-        ScoreKind, SliceSummary,
-    },
+    record::{CalibrationBin, ClassJudgement, Metrics, SliceSummary},
 };
-use stemma_stats::{
-    Classes, Metric, RegressionMetrics, StatsError, auc, brier_of_classes, brier_of_row, log_loss_of_row,
-    macro_average, mean,
-};
+use stemma_stats::{Metric, StatsError};
 
+use self::{classes::JudgedClasses, labels::JudgedLabels, numbers::JudgedNumbers, queries::JudgedQueries, side::Side};
 use super::predictions::RowPrediction;
 use crate::table::Table;
 
@@ -24,181 +27,66 @@ const SLICES_MAX: usize = 200;
 /// What is known of all rows, by the kind of target.
 pub enum Judgements<'a> {
     Classes(JudgedClasses<'a>),
-    /// The true and the predicted number.
-    Numbers(Vec<(f64, f64)>),
-}
-
-/// Rows of a classifier, as all its metrics see them.
-pub struct JudgedClasses<'a> {
-    pub judged: &'a ClassJudgement,
-    positive: Option<usize>,
-    pub rows: Vec<JudgedRow>,
-}
-
-/// One row; classes are numbered in the model's order.
-#[derive(Debug, Clone, Copy)]
-pub struct JudgedRow {
-    pub truth: usize,
-    pub predicted: usize,
-    /// Of the declared class.
-    pub score: Option<f64>,
-    /// Absent where the scores are no probabilities.
-    pub log_loss: Option<f64>,
-    pub brier: Option<f64>,
+    Labels(JudgedLabels<'a>),
+    Numbers(JudgedNumbers),
+    Queries(JudgedQueries),
 }
 
 impl<'a> Judgements<'a> {
     pub fn of<'r>(
+        task: Task,
         judged: Option<&'a ClassJudgement>,
         rows: impl IntoIterator<Item = &'r RowPrediction>,
     ) -> Result<Self, Problem> {
-        match judged {
-            Some(judged) => JudgedClasses::of(judged, rows).map(Self::Classes),
-            None => rows.into_iter().map(judged_number).collect::<Result<_, _>>().map(Self::Numbers),
+        match (task, judged) {
+            (Task::Classes, Some(judged)) => JudgedClasses::of(judged, rows).map(Self::Classes),
+            (Task::Labels, Some(judged)) => JudgedLabels::of(judged, rows).map(Self::Labels),
+            (Task::Ranking, _) => JudgedQueries::of(rows).map(Self::Queries),
+            _ => JudgedNumbers::of(rows).map(Self::Numbers),
         }
     }
 
-    /// The metrics of some rows, by their places.
-    fn summary(&self, places: impl Iterator<Item = usize>) -> Result<Metrics, Problem> {
+    /// Some of the rows, by their places.
+    fn part(&self, places: &[usize]) -> Self {
         match self {
-            Self::Classes(classes) => {
-                let rows: Vec<JudgedRow> = places.map(|place| classes.rows[place]).collect();
-                classes.summary(&rows).map_err(not_computed)
-            }
-            Self::Numbers(rows) => {
-                let (targets, predictions): (Vec<f64>, Vec<f64>) = places.map(|place| rows[place]).unzip();
-                let metrics = RegressionMetrics::of(&targets, &predictions).map_err(not_computed)?;
-                let RegressionMetrics { rows, rmse, mae, r2 } = metrics;
-                Ok(Metrics::Regression(RegressionSummary { rows, rmse, mae, r2 }))
-            }
+            Self::Classes(rows) => Self::Classes(rows.part(places)),
+            Self::Labels(rows) => Self::Labels(rows.part(places)),
+            Self::Numbers(rows) => Self::Numbers(rows.part(places)),
+            Self::Queries(rows) => Self::Queries(rows.part(places)),
         }
     }
 
-    pub fn overall(&self) -> Result<Metrics, Problem> {
-        let rows = match self {
-            Self::Classes(classes) => classes.rows.len(),
-            Self::Numbers(rows) => rows.len(),
+    /// All metrics of the rows that are defined on them, those with a number in their name if they are asked for.
+    pub fn summary(&self, asked: &[String]) -> Result<Metrics, Problem> {
+        let found = match self {
+            Self::Classes(rows) => rows.summary(asked),
+            Self::Labels(rows) => rows.summary(asked),
+            Self::Numbers(rows) => rows.summary(asked),
+            Self::Queries(rows) => rows.summary(asked),
         };
-        self.summary(0..rows)
+        found.map_err(not_computed)
+    }
+
+    pub fn calibration(&self) -> Result<Vec<CalibrationBin>, Problem> {
+        match self {
+            Self::Classes(rows) => rows.calibration().map_err(not_computed),
+            Self::Labels(_) | Self::Numbers(_) | Self::Queries(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// What a comparison by a metric needs of the rows.
+    pub fn side(&self, metric: Metric) -> Result<Side<'_>, StatsError> {
+        match self {
+            Self::Classes(rows) => rows.side(metric),
+            Self::Labels(rows) => rows.side(metric),
+            Self::Numbers(rows) => Ok(rows.side()),
+            Self::Queries(rows) => rows.side(metric),
+        }
     }
 }
 
 fn not_computed(error: StatsError) -> Problem {
     Problem::invalid(format!("the metrics can't be computed: {error}"))
-}
-
-fn judged_number(row: &RowPrediction) -> Result<(f64, f64), Problem> {
-    let target = row.label.trim().parse().ok();
-    let of_row = target.zip(row.said.score);
-    of_row.ok_or_else(|| Problem::invalid(format!("row {} has no number to compare", row.row)))
-}
-
-impl<'a> JudgedClasses<'a> {
-    fn of<'r>(judged: &'a ClassJudgement, rows: impl IntoIterator<Item = &'r RowPrediction>) -> Result<Self, Problem> {
-        let place = |class: &str| {
-            let place = judged.classes.iter().position(|known| known == class);
-            place.ok_or_else(|| Problem::invalid(format!("`{class}` is no class of the model")))
-        };
-        let positive = judged.positive.as_deref().map(place).transpose()?;
-        let judge = |row: &RowPrediction| {
-            let (truth, predicted) = (place(&row.label)?, place(&row.said.predicted)?);
-            let losses = (judged.scores == ScoreKind::Probability).then(|| losses(row, truth, positive)).flatten();
-            let (log_loss, brier) = losses.unzip();
-            Ok(JudgedRow { truth, predicted, score: row.said.score, log_loss, brier })
-        };
-        let rows = rows.into_iter().map(judge).collect::<Result<_, Problem>>()?;
-        Ok(Self { judged, positive, rows })
-    }
-
-    /// Whether each row is of the declared class.
-    pub fn are_positive(&self) -> Option<Vec<bool>> {
-        let positive = self.positive?;
-        Some(self.rows.iter().map(|row| row.truth == positive).collect())
-    }
-
-    fn summary(&self, rows: &[JudgedRow]) -> Result<Metrics, StatsError> {
-        let one =
-            self.positive.map(|positive| one_class(&self.judged.classes[positive], rows, positive)).transpose()?;
-        let log_loss = mean_of(rows, |row| row.log_loss)?;
-        let brier = mean_of(rows, |row| row.brier)?;
-        match one {
-            Some(OneClass { auc, confusion, .. }) if self.judged.classes.len() == 2 => {
-                Ok(Metrics::Binary(BinarySummary {
-                    rows: rows.len() as u64,
-                    positives: confusion[2] + confusion[3],
-                    accuracy: (confusion[0] + confusion[3]) as f64 / rows.len() as f64,
-                    auc,
-                    log_loss,
-                    brier,
-                    confusion,
-                }))
-            }
-            positive => self.summary_of_all(rows, (log_loss, brier), positive).map(Metrics::Multiclass),
-        }
-    }
-
-    fn summary_of_all(
-        &self,
-        rows: &[JudgedRow],
-        (log_loss, brier): (Option<f64>, Option<f64>),
-        positive: Option<OneClass>,
-    ) -> Result<MulticlassSummary, StatsError> {
-        let (truth, predicted): (Vec<usize>, Vec<usize>) = rows.iter().map(|row| (row.truth, row.predicted)).unzip();
-        let counts = Classes::new(&truth, &predicted, self.judged.classes.len())?.counts();
-        let right: u64 = counts.iter().map(|class| class.right).sum();
-        let named = self.judged.classes.iter().zip(&counts);
-        Ok(MulticlassSummary {
-            rows: rows.len() as u64,
-            accuracy: right as f64 / rows.len() as f64,
-            macro_recall: macro_average(Metric::MacroRecall, &counts)?,
-            macro_precision: macro_average(Metric::MacroPrecision, &counts)?,
-            macro_f1: macro_average(Metric::MacroF1, &counts)?,
-            log_loss,
-            brier,
-            classes: named
-                .map(|(class, counts)| ClassSummary {
-                    class: class.clone(),
-                    rows: counts.rows,
-                    predicted: counts.predicted,
-                    right: counts.right,
-                })
-                .collect(),
-            positive,
-        })
-    }
-}
-
-/// What a row adds to log loss and Brier score; of two classes the declared one is looked at, or the second.
-fn losses(row: &RowPrediction, truth: usize, positive: Option<usize>) -> Option<(f64, f64)> {
-    match (row.said.scores.as_slice(), row.said.score) {
-        ([], None) => None,
-        ([], Some(score)) => {
-            let is_positive = Some(truth) == positive;
-            Some((log_loss_of_row(is_positive, score), brier_of_row(is_positive, score)))
-        }
-        ([_, second], _) => Some((log_loss_of_row(truth == 1, *second), brier_of_row(truth == 1, *second))),
-        (all, _) => Some((log_loss_of_row(true, *all.get(truth)?), brier_of_classes(all, truth))),
-    }
-}
-
-/// The mean over all rows, which all have a value or none.
-fn mean_of(rows: &[JudgedRow], value: fn(&JudgedRow) -> Option<f64>) -> Result<Option<f64>, StatsError> {
-    let values: Option<Vec<f64>> = rows.iter().map(value).collect();
-    values.map(|values| mean(&values)).transpose()
-}
-
-fn one_class(class: &str, rows: &[JudgedRow], positive: usize) -> Result<OneClass, StatsError> {
-    let labels: Vec<bool> = rows.iter().map(|row| row.truth == positive).collect();
-    let scores: Option<Vec<f64>> = rows.iter().map(|row| row.score).collect();
-    let count = |truth: bool, predicted: bool| {
-        rows.iter().filter(|row| ((row.truth == positive), (row.predicted == positive)) == (truth, predicted)).count()
-            as u64
-    };
-    Ok(OneClass {
-        class: class.to_owned(),
-        auc: scores.map(|scores| auc(&labels, &scores)).transpose()?.flatten(),
-        confusion: [count(false, false), count(false, true), count(true, false), count(true, true)],
-    })
 }
 
 /// Cuts the judged rows by each declared column and summarises every part, in the order of the declaration.
@@ -208,7 +96,7 @@ pub fn slices(
     judged: &Judgements<'_>,
     rows: &[usize],
 ) -> Result<Vec<SliceSummary>, Problem> {
-    let mut found = Vec::new();
+    let (asked, mut found) = (spec.asked(), Vec::new());
     for slice in &spec.slices {
         let column = table.column(slice.column())?;
         let mut parts: BTreeMap<(usize, String), Vec<usize>> = BTreeMap::new();
@@ -221,7 +109,7 @@ pub fn slices(
             return Err(Problem::invalid(message).hint("use `{ column = …, bins = […] }` for numbers"));
         }
         for ((_, value), places) in parts {
-            let metrics = judged.summary(places.into_iter())?;
+            let metrics = judged.part(&places).summary(&asked)?;
             found.push(SliceSummary { column: slice.column().to_owned(), value, metrics });
         }
     }
@@ -250,7 +138,7 @@ pub(super) fn part_of(slice: &SliceSpec, cell: &str) -> (usize, String) {
 mod tests {
     use super::*;
 
-    use stemma_core::record::DecidesBy;
+    use stemma_core::record::{DecidesBy, ScoreKind};
 
     use super::super::predictions::Said;
 
@@ -271,10 +159,11 @@ mod tests {
             .map(|((label, predicted, score, scores), row)| RowPrediction {
                 row,
                 label: (*label).to_owned(),
+                query: None,
                 said: Said { predicted: (*predicted).to_owned(), score: *score, scores: scores.to_vec() },
             })
             .collect();
-        Judgements::of(Some(judged), &rows).unwrap().overall().unwrap()
+        Judgements::of(Task::Classes, Some(judged), &rows).unwrap().summary(&["top@2".into()]).unwrap()
     }
 
     #[test]
@@ -308,6 +197,68 @@ mod tests {
         let alike = overall(&judgement(&["a", "b", "c"], None, ScoreKind::Probability), &rows);
         assert_eq!((alike.value("accuracy"), alike.value("macro_f1")), (Some(1.0 / 3.0), Some(1.0 / 3.0)));
         assert_eq!((alike.value("auc"), alike.value("tpr")), (None, None));
+    }
+
+    #[test]
+    fn all_that_is_defined_is_computed() {
+        let judged = judgement(&["a", "b", "c"], None, ScoreKind::Probability);
+        let rows: [(&str, &str, Option<f64>, &[f64]); 4] = [
+            ("a", "a", None, &[0.7, 0.2, 0.1]),
+            ("b", "c", None, &[0.1, 0.3, 0.6]),
+            ("c", "c", None, &[0.2, 0.1, 0.7]),
+            ("a", "a", None, &[0.5, 0.3, 0.2]),
+        ];
+        let found = overall(&judged, &rows);
+        assert_eq!((found.value("micro_f1"), found.value("weighted_recall")), (Some(0.75), Some(0.75)));
+        assert_eq!((found.value("top@2"), found.value("auc_ovr"), found.value("gini")), (Some(1.0), Some(1.0), None));
+        // the bins of 0.5, 0.6 and 0.7 hold one, one and two rows
+        let expected = (0.5 + 0.6 + 2.0 * (1.0 - 0.7)) / 4.0;
+        assert!((found.value("ece").unwrap() - expected).abs() < 1e-12, "{found:?}");
+        let ranks = overall(&judgement(&["a", "b", "c"], None, ScoreKind::Decision), &rows);
+        assert_eq!((ranks.value("ece"), ranks.value("auc_ovr")), (None, Some(1.0)));
+        let one = overall(&judged, &rows[..1]);
+        assert_eq!((one.value("auc_ovr"), one.value("top@2")), (None, Some(1.0)));
+    }
+
+    #[test]
+    fn labels_are_judged_each_and_all_together() {
+        let judged = judgement(&["a", "b"], None, ScoreKind::Probability);
+        let row = |row, label: &str, predicted: &str, scores: &[f64]| RowPrediction {
+            row,
+            label: label.into(),
+            query: None,
+            said: Said { predicted: predicted.into(), score: None, scores: scores.to_vec() },
+        };
+        let rows = [row(0, r#"["a"]"#, r#"["a","b"]"#, &[0.9, 0.6]), row(1, r#"["a","b"]"#, r#"["b"]"#, &[0.25, 0.75])];
+        let judged = Judgements::of(Task::Labels, Some(&judged), &rows).unwrap();
+        let found = judged.summary(&[]).unwrap();
+        assert_eq!((found.value("accuracy"), found.value("micro_precision")), (Some(0.0), Some(2.0 / 3.0)));
+        assert_eq!(found.value("auc_ovr"), None);
+        let brier = (0.01 + 0.36 + 0.5625 + 0.0625) / 4.0;
+        assert!((found.value("brier").unwrap() - brier).abs() < 1e-12);
+        let Metrics::Labels(found) = found else { panic!("no labels") };
+        assert_eq!(found.labels.iter().map(|label| label.right).collect::<Vec<_>>(), [1, 1]);
+        assert!(Judgements::of(Task::Labels, None, &rows).is_err());
+    }
+
+    #[test]
+    fn queries_are_ranked_and_those_without_a_relevant_row_are_counted() {
+        let row = |(row, query, relevance, score): (u64, &str, &str, f64)| RowPrediction {
+            row,
+            label: relevance.into(),
+            query: Some(query.into()),
+            said: Said { predicted: score.to_string(), score: Some(score), scores: Vec::new() },
+        };
+        let rows = [(0, "q", "0", 2.0), (1, "p", "1", 1.0), (2, "q", "2", 1.0), (3, "p", "0", 0.5), (4, "r", "0", 1.0)];
+        let rows = rows.map(row);
+        let judged = Judgements::of(Task::Ranking, None, &rows).unwrap();
+        let found = judged.summary(&["recall@1".into()]).unwrap();
+        assert_eq!(
+            (found.value("mrr"), found.value("recall@1"), found.value("map")),
+            (Some(0.75), Some(0.5), Some(0.75))
+        );
+        let Metrics::Ranking(found) = found else { panic!("no ranking") };
+        assert_eq!((found.rows, found.queries, found.without_relevant), (5, 3, 1));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Predictions per row as Parquet, so that other tools can check every number: `row`, `label`, `predicted`, `score`,
-//! `scores`.
+//! `scores`, and of a ranking `query`. Several labels are a list as JSON.
 //!
 //! In version 1 `label` is the cell as it was written, and there is no `scores`.
 
@@ -25,6 +25,8 @@ pub struct RowPrediction {
     pub row: u64,
     /// The true class as the model names it, or the true number as it is written.
     pub label: String,
+    /// Which rows it is ranked among.
+    pub query: Option<String>,
     pub said: Said,
 }
 
@@ -47,6 +49,19 @@ impl Said {
     }
 }
 
+/// The labels that a row has, as a list in their order.
+pub fn list_of(names: &[String], has: &[bool]) -> String {
+    let listed: Vec<&String> = names.iter().zip(has).filter(|(_, has)| **has).map(|(name, _)| name).collect();
+    serde_json::to_string(&listed).expect("texts are always JSON")
+}
+
+/// Reads what [`list_of`] wrote; nothing if the list has what is no label.
+pub fn has_each(names: &[String], list: &str) -> Option<Vec<bool>> {
+    let listed: Vec<String> = serde_json::from_str(list).ok()?;
+    let all_known = listed.iter().all(|label| names.contains(label));
+    all_known.then(|| names.iter().map(|name| listed.contains(name)).collect())
+}
+
 /// Writes rows as one Parquet file; the same rows always give the same bytes.
 pub fn write(rows: &[RowPrediction]) -> Result<Vec<u8>, Problem> {
     let mut scores = ListBuilder::new(Float64Builder::new());
@@ -55,20 +70,27 @@ pub fn write(rows: &[RowPrediction]) -> Result<Vec<u8>, Problem> {
         scores.append(true);
     }
     let scores = scores.finish();
-    let schema = Arc::new(Schema::new(vec![
+    let mut fields = vec![
         Field::new("row", DataType::UInt64, false),
         Field::new("label", DataType::Utf8, false),
         Field::new("predicted", DataType::Utf8, false),
         Field::new("score", DataType::Float64, true),
         Field::new("scores", scores.data_type().clone(), false),
-    ]));
-    let columns: Vec<ArrayRef> = vec![
+    ];
+    let mut columns: Vec<ArrayRef> = vec![
         Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.row))),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.label))),
         Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.said.predicted))),
         Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.said.score))),
         Arc::new(scores),
     ];
+    // only rankings have it: the bytes of all others are those of version 2
+    let queries: Option<Vec<&str>> = rows.iter().map(|row| row.query.as_deref()).collect();
+    if let Some(queries) = queries.filter(|queries| !queries.is_empty()) {
+        fields.push(Field::new("query", DataType::Utf8, false));
+        columns.push(Arc::new(StringArray::from_iter_values(queries)));
+    }
+    let schema = Arc::new(Schema::new(fields));
     let encode = || {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -101,6 +123,10 @@ fn read_batch(batch: &RecordBatch, rows: &mut Vec<RowPrediction>) -> Result<(), 
     let row: &UInt64Array = column(batch, "row")?;
     let (label, predicted): (&StringArray, &StringArray) = (column(batch, "label")?, column(batch, "predicted")?);
     let score: &Float64Array = column(batch, "score")?;
+    let query: Option<&StringArray> = match batch.column_by_name("query") {
+        Some(_) => Some(column(batch, "query")?),
+        None => None,
+    };
     let scores: Option<&ListArray> = match batch.column_by_name("scores") {
         Some(_) => Some(column(batch, "scores")?),
         None => None,
@@ -116,6 +142,7 @@ fn read_batch(batch: &RecordBatch, rows: &mut Vec<RowPrediction>) -> Result<(), 
         rows.push(RowPrediction {
             row: row.value(i),
             label: label.value(i).to_owned(),
+            query: query.map(|query| query.value(i).to_owned()),
             said: Said {
                 predicted: predicted.value(i).to_owned(),
                 score: (!score.is_null(i)).then(|| score.value(i)),
@@ -149,6 +176,7 @@ mod tests {
             .map(|i| RowPrediction {
                 row: i,
                 label: "bad".into(),
+                query: None,
                 said: match i % 3 {
                     0 => said("good", Some(i as f64 / 3001.0), &[]),
                     1 => said("bad", None, &[0.25, 0.5, i as f64]),
@@ -160,6 +188,19 @@ mod tests {
         assert_eq!(bytes, write(&rows).unwrap());
         assert_eq!(read(bytes).unwrap(), rows);
         assert!(read(b"PAR1 nonsense".to_vec()).is_err());
+        let ranked: Vec<RowPrediction> =
+            rows.into_iter().map(|row| RowPrediction { query: Some("q".into()), ..row }).collect();
+        assert_eq!(read(write(&ranked).unwrap()).unwrap(), ranked);
+    }
+
+    #[test]
+    fn lists_of_labels_are_read_back() {
+        let names = ["a".to_owned(), "b \"c\"".to_owned()];
+        for has in [[true, true], [false, true], [false, false]] {
+            assert_eq!(has_each(&names, &list_of(&names, &has)), Some(has.to_vec()));
+        }
+        assert_eq!(has_each(&names, r#"["d"]"#), None);
+        assert_eq!(has_each(&names, "a"), None);
     }
 
     /// Written by version 1.
@@ -172,6 +213,7 @@ mod tests {
         let expected = expected.into_iter().zip(0..).map(|((label, score), row)| RowPrediction {
             row,
             label: label.into(),
+            query: None,
             said: said(if score > 0.5 { "1" } else { "0" }, Some(score), &[]),
         });
         assert_eq!(read(FROZEN_V1.to_vec()).unwrap(), expected.collect::<Vec<_>>());

@@ -146,6 +146,7 @@ mod tests {
                 log_loss: Some(0.5),
                 brier: Some(0.2),
                 confusion: *confusion,
+                more: Default::default(),
             }),
         };
         confusions.iter().map(slice).collect()

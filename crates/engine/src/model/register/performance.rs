@@ -3,7 +3,6 @@
 use stemma_api::types::ModelVersion;
 use stemma_core::{
     Digest, ErrorKind, Problem,
-    event::EvidenceKind,
     name::ProjectName,
     record::EvaluationReport,
     version::{Performance, Sameness, VersionNumber},
@@ -13,8 +12,12 @@ use stemma_stats::Metric;
 use super::prepared::Prepared;
 use crate::{
     Engine, Known,
-    model::evaluate::stored::with_predictions,
-    model::evaluate::{Evaluation, EvaluationData, compare, evaluate_model},
+    model::evaluate::{
+        Evaluation, EvaluationData,
+        asked::model_of,
+        compare, evaluate_model,
+        stored::{stored_evaluation, with_predictions},
+    },
     run::track::producing_run,
 };
 
@@ -107,26 +110,6 @@ async fn same_answers(
     Ok(None)
 }
 
-/// The newest evaluation of a version on some data, made as it is declared and judged today.
-async fn stored_evaluation(
-    known: &Known,
-    project: &ProjectName,
-    version: &ModelVersion,
-    data: &EvaluationData,
-) -> Result<Option<(Digest, EvaluationReport)>, Problem> {
-    for one in known.evidence(project, version).await?.iter().rev() {
-        let is_of_data = one.data.as_ref() == Some(&data.name) && one.subject == version.digest;
-        if one.kind != EvidenceKind::Evaluation || !is_of_data {
-            continue;
-        }
-        let report = known.evaluation_report(one.report).await?;
-        if report.is_current() && data.is_of(&report) {
-            return Ok(Some((one.report, report)));
-        }
-    }
-    Ok(None)
-}
-
 /// `Err` says which version can't be measured, which leaves open whether it is the best.
 async fn measure_line(
     engine: &Engine,
@@ -147,7 +130,7 @@ async fn measure_line(
             continue;
         }
         evaluated += 1;
-        let model = match engine.known().load_version(version).await {
+        let model = match model_of(engine.known(), version, data).await {
             Ok(model) => model,
             Err(problem) if problem.kind == ErrorKind::Invalid => {
                 return Ok(Err(format!("{}; so better performance is not shown", problem.message)));
