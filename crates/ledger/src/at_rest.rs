@@ -96,21 +96,12 @@ impl LedgerAtRest {
 
     /// What was removed for good.
     pub async fn purged(&self) -> Result<BTreeSet<Digest>, LedgerError> {
-        let rows = self.read().await?.rows("SELECT digest FROM purged", &[]).await?;
-        rows.iter().map(|row| row.parsed("digest")).collect()
+        needs::purged(&mut self.read().await?).await
     }
 
     /// Every content that a fact needs, with who needs it; what was removed for good is needed no more.
     pub async fn needed_content(&self) -> Result<BTreeMap<Digest, BTreeSet<String>>, LedgerError> {
-        let mut session = self.read().await?;
-        let mut needed = BTreeMap::new();
-        needs::of_events(&mut session, &mut needed).await?;
-        needs::of_runs(&mut session, &mut needed).await?;
-        session.rollback().await?;
-        for digest in self.purged().await? {
-            needed.remove(&digest);
-        }
-        Ok(needed)
+        needs::of_all(&mut self.read().await?).await
     }
 
     /// The head as it stands there, and proofs that sizes are beginnings of it; signed by nobody.

@@ -29,6 +29,13 @@ pub enum LedgerError {
     Damaged(String),
     #[error("the ledger has migration {0}, which this program does not know")]
     Newer(i64),
+    #[error("the ledger has {has} of {newest} migrations: an earlier program had it last")]
+    Older { has: usize, newest: usize },
+    #[error("the transcript of a ledger has form {0}, which this program does not know")]
+    UnknownTranscript(u32),
+    /// A ledger is not put over another one.
+    #[error("there is a ledger already, {}", occupant(.home, *.events))]
+    Occupied { home: Option<String>, events: u64 },
     #[error("the ledger's history does not continue what was signed: {0}")]
     Checkpoint(String),
     #[error("{signed} events were signed, but the ledger has {found}: it was restored from an old backup, or cut")]
@@ -53,6 +60,13 @@ pub enum LedgerError {
     Unfit(stemma_core::Problem),
 }
 
+fn occupant(home: &Option<String>, events: u64) -> String {
+    match home {
+        Some(home) => format!("of the home {home}, with {events} events"),
+        None => "without an event".to_owned(),
+    }
+}
+
 /// What the databases call a full disk: `SQLITE_FULL`, `SQLITE_IOERR_SHMSIZE`, and PostgreSQL's `disk_full`.
 const DISK_FULL: [&str; 3] = ["13", "4874", "53100"];
 
@@ -75,7 +89,7 @@ impl LedgerError {
 
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unfollowing { .. } | Self::InUse(_) => ErrorKind::Conflict,
+            Self::Unfollowing { .. } | Self::InUse(_) | Self::Occupied { .. } => ErrorKind::Conflict,
             _ if self.is_of_a_double() => ErrorKind::Conflict,
             Self::Database(error) if matches!(**error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => {
                 ErrorKind::Unavailable
@@ -87,7 +101,12 @@ impl LedgerError {
             | Self::Size(_)
             | Self::TooMany(_) => ErrorKind::Internal,
             Self::Damaged(_) | Self::Checkpoint(_) | Self::Rewound { .. } => ErrorKind::Corrupt,
-            Self::NotReadableHere(_) | Self::Newer(_) | Self::File { .. } | Self::Key(_) => ErrorKind::Config,
+            Self::NotReadableHere(_)
+            | Self::Older { .. }
+            | Self::Newer(_)
+            | Self::UnknownTranscript(_)
+            | Self::File { .. }
+            | Self::Key(_) => ErrorKind::Config,
             Self::Closed | Self::Unreachable { .. } => ErrorKind::Unavailable,
             Self::DiskFull => ErrorKind::NoRoom,
             Self::Unfit(problem) => problem.kind,

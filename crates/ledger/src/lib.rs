@@ -25,6 +25,7 @@ mod query;
 mod row;
 mod sql;
 mod telemetry;
+mod transcript;
 mod tree;
 mod verify;
 mod writing;
@@ -43,6 +44,7 @@ pub use crate::{
         View, WhichVersion,
     },
     telemetry::{Access, RunFile, Side},
+    transcript::{Header as TranscriptHeader, Moment, take_in},
     tree::{Hash, inclusion_proof, leaf_hash, root_of},
     writing::{Commit, Outcome, Premise, Premises, Turn},
 };

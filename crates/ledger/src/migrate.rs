@@ -34,26 +34,34 @@ const MIGRATION_TABLE: &str =
 /// Brings a database to the newest migration.
 pub async fn migrate(database: &Database) -> Result<(), LedgerError> {
     let mut session = database.begin().await?;
+    migrate_to(&mut session, NEWEST).await?;
+    session.commit().await
+}
+
+/// Brings a database to so many migrations, in a transaction that is alone to write.
+pub async fn migrate_to(session: &mut Session, count: usize) -> Result<(), LedgerError> {
     session.lock_for_migration().await?;
     session.execute(MIGRATION_TABLE, &[]).await?;
-    let applied = applied(&mut session).await?;
-    for (number, sql) in MIGRATIONS.iter().skip(applied) {
-        run(&mut session, sql).await?;
+    let applied = applied(session).await?;
+    for (number, sql) in MIGRATIONS.iter().take(count).skip(applied) {
+        run(session, sql).await?;
         if *number == FILES_OF_RUNS {
-            insert_all_files(&mut session).await?;
+            insert_all_files(session).await?;
         }
         if *number == SEALED_ROWS {
-            adopt_grants(&mut session).await?;
+            adopt_grants(session).await?;
         }
         if *number == EVENTS {
-            adopt_leaves(&mut session).await?;
+            adopt_leaves(session).await?;
         }
         let values = [Value::Int(*number), Value::Text(Digest::of(sql.as_bytes()).to_string())];
         session.execute("INSERT INTO migration (number, checksum) VALUES ($1, $2)", &values).await?;
     }
     let empty = [Value::Blob(Frontier::default().root().to_vec())];
-    session.execute("INSERT INTO head (id, size, root) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING", &empty).await?;
-    session.commit().await
+    session
+        .execute("INSERT INTO head (id, size, root) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING", &empty)
+        .await
+        .map(drop)
 }
 
 /// How many migrations a database has had. One that this program does not know, and one that is missing before another,

@@ -12,15 +12,32 @@ use crate::{
 /// Rows read at a time.
 const PAGE: i64 = 200;
 
-type Needed = BTreeMap<Digest, BTreeSet<String>>;
+pub type Needed = BTreeMap<Digest, BTreeSet<String>>;
+
+/// Every content that a fact needs, with who needs it; what was removed for good is needed no more.
+pub async fn of_all(session: &mut Session) -> Result<Needed, LedgerError> {
+    let mut needed = Needed::new();
+    of_events(session, &mut needed).await?;
+    of_runs(session, &mut needed).await?;
+    for digest in purged(session).await? {
+        needed.remove(&digest);
+    }
+    Ok(needed)
+}
+
+/// What was removed for good.
+pub async fn purged(session: &mut Session) -> Result<BTreeSet<Digest>, LedgerError> {
+    let rows = session.rows("SELECT digest FROM purged", &[]).await?;
+    rows.iter().map(|row| row.parsed("digest")).collect()
+}
 
 /// What events name that is content. One that can't be read fails it all.
-pub async fn of_events(session: &mut Session, needed: &mut Needed) -> Result<(), LedgerError> {
+async fn of_events(session: &mut Session, needed: &mut Needed) -> Result<(), LedgerError> {
     each(session, "event_body", "seq", "body", &mut |event: Event| add(needed, event.contents())).await
 }
 
 /// What the records of runs name: themselves, the files, code and environment.
-pub async fn of_runs(session: &mut Session, needed: &mut Needed) -> Result<(), LedgerError> {
+async fn of_runs(session: &mut Session, needed: &mut Needed) -> Result<(), LedgerError> {
     let rows = session.rows("SELECT run, digest FROM run", &[]).await?;
     for row in &rows {
         needed.entry(row.parsed("digest")?).or_default().insert(format!("the record of run {}", row.text("run")?));

@@ -27,14 +27,18 @@ impl LedgerAtRest {
 
     /// How many records of each segment are sealed.
     pub async fn sealed_predictions(&self) -> Result<BTreeMap<u64, u64>, LedgerError> {
-        let rows = self.read().await?.rows("SELECT segment, first_row, last_row FROM log_part", &[]).await?;
-        let mut sealed = BTreeMap::new();
-        for row in rows {
-            let records = row.int("last_row")? - row.int("first_row")? + 1;
-            *sealed.entry(segment(&row.text("segment")?)?).or_default() += records.max(0) as u64;
-        }
-        Ok(sealed)
+        sealed(&mut self.read().await?).await
     }
+}
+
+/// How many records of each segment are sealed.
+pub async fn sealed(session: &mut Session) -> Result<BTreeMap<u64, u64>, LedgerError> {
+    let mut sealed = BTreeMap::new();
+    for row in session.rows("SELECT segment, first_row, last_row FROM log_part", &[]).await? {
+        let records = row.int("last_row")? - row.int("first_row")? + 1;
+        *sealed.entry(segment(&row.text("segment")?)?).or_default() += records.max(0) as u64;
+    }
+    Ok(sealed)
 }
 
 async fn notes(session: &mut Session) -> Result<Vec<PredictionNote>, LedgerError> {

@@ -1,5 +1,6 @@
 //! Rows that no event makes, as they are written.
 
+pub mod edge;
 pub mod file;
 pub mod grant;
 pub mod place;

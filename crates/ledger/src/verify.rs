@@ -25,7 +25,10 @@ use stemma_core::{
     history::SignedHead,
 };
 
-pub(crate) use self::signature::{check_key, last_signed};
+pub(crate) use self::{
+    leaves::read_leaf,
+    signature::{check_key, last_signed},
+};
 use self::{runs::Runs, settled::settled};
 use crate::{
     Ledger, LedgerError,

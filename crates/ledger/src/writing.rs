@@ -15,6 +15,6 @@ pub use self::{
 pub(crate) use self::{
     premise::note,
     turn::Turns,
-    tx::{Tx, read_frontier, read_parts},
+    tx::{Tx, follow, read_frontier, read_parts},
     writer::Writer,
 };

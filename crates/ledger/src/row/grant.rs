@@ -25,15 +25,8 @@ pub async fn grant(
     project: &ProjectName,
     contents: &[(Digest, u64)],
 ) -> Result<(), LedgerError> {
-    let sql = format!(
-        "INSERT INTO content_grant (project, digest, size) \
-         SELECT $1, list.value->>0, CAST(list.value->>1 AS BIGINT) FROM {} WHERE true \
-         ON CONFLICT (project, digest) DO NOTHING",
-        session.list_at(2)
-    );
     for chunk in contents.chunks(CHUNK) {
-        let values = [Value::Text(project.to_string()), Value::list(chunk)?];
-        if session.execute(&sql, &values).await? > 0 {
+        if let_read(session, project.as_str(), chunk).await? > 0 {
             insert_entry(session, project.as_str(), GRANTED, chunk).await?;
         }
     }
@@ -44,8 +37,7 @@ pub async fn grant(
 pub async fn withdraw(session: &mut Session, digests: &[Digest]) -> Result<(), LedgerError> {
     let mut withdrawn = Vec::new();
     for digest in digests {
-        let sql = "DELETE FROM content_grant WHERE digest = $1";
-        if session.execute(sql, &[Value::Text(digest.to_string())]).await? > 0 {
+        if take_away(session, digest).await? > 0 {
             withdrawn.push((*digest, 0));
         }
     }
@@ -53,6 +45,37 @@ pub async fn withdraw(session: &mut Session, digests: &[Digest]) -> Result<(), L
         insert_entry(session, "", WITHDRAWN, chunk).await?;
     }
     Ok(())
+}
+
+/// Does again what an entry says.
+pub async fn apply(session: &mut Session, project: &str, act: &str, contents: &[u8]) -> Result<(), LedgerError> {
+    let damaged = |what: String| LedgerError::Damaged(format!("table `grant_entry`: {what}"));
+    let contents = decode(contents).ok_or_else(|| damaged("an entry is no list of contents".to_owned()))?;
+    match act {
+        GRANTED => let_read(session, project, &contents).await.map(drop),
+        WITHDRAWN => {
+            for (digest, _) in &contents {
+                take_away(session, digest).await?;
+            }
+            Ok(())
+        }
+        other => Err(damaged(format!("an entry does `{other}`"))),
+    }
+}
+
+async fn let_read(session: &mut Session, project: &str, contents: &[(Digest, u64)]) -> Result<u64, LedgerError> {
+    let sql = format!(
+        "INSERT INTO content_grant (project, digest, size) \
+         SELECT $1, list.value->>0, CAST(list.value->>1 AS BIGINT) FROM {} WHERE true \
+         ON CONFLICT (project, digest) DO NOTHING",
+        session.list_at(2)
+    );
+    session.execute(&sql, &[project.into(), Value::list(contents)?]).await
+}
+
+async fn take_away(session: &mut Session, digest: &Digest) -> Result<u64, LedgerError> {
+    let sql = "DELETE FROM content_grant WHERE digest = $1";
+    session.execute(sql, &[Value::Text(digest.to_string())]).await
 }
 
 /// Writes entries for the grants of a ledger that had none.

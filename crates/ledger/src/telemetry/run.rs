@@ -2,8 +2,7 @@
 
 use stemma_core::{Digest, id::RunId, name::ProjectName, record::RunRecord};
 
-use super::edge::insert_edge;
-use crate::row::{file::insert_files, place::next_place};
+use crate::row::{edge::insert_edge, file::insert_files, place::next_place};
 use crate::{
     Ledger, LedgerError,
     sql::{Session, Value},

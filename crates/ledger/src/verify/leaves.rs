@@ -187,6 +187,12 @@ struct Found {
     event: Result<Event, String>,
 }
 
+/// The hash and the event of a leaf (columns `entry`, `hash`, `salt` and `body`), or what is wrong with it.
+pub fn read_leaf(row: &Row, seq: u64) -> Result<(Hash, Event), String> {
+    let found = check_leaf(row, seq);
+    found.event.map(|event| (found.hash, event))
+}
+
 /// Checks one leaf against its place, its hash and its body.
 fn check_leaf(row: &Row, seq: u64) -> Found {
     let entry = match row.text("entry") {

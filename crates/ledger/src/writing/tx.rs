@@ -103,14 +103,25 @@ impl Tx {
         self.session.execute("INSERT INTO leaf (seq, entry, hash) VALUES ($1, $2, $3)", &values).await?;
         let values = [Value::Int(seq as i64), Value::Blob(body.salt.to_vec()), Value::Text(body.text)];
         self.session.execute("INSERT INTO event_body (seq, salt, body) VALUES ($1, $2, $3)", &values).await?;
-        event::insert(&mut self.session, &leaf, event.project()).await?;
-        for subtree in self.frontier.append(hash) {
-            let (level, place) = (Value::Int(i64::from(subtree.level)), Value::Int(subtree.index as i64));
-            let values = [level, place, Value::Blob(subtree.hash.to_vec())];
-            self.session.execute("INSERT INTO subtree (level, place, hash) VALUES ($1, $2, $3)", &values).await?;
-        }
-        projection::apply(&mut self.session, seq, event).await
+        follow(&mut self.session, &mut self.frontier, &leaf, hash, event).await
     }
+}
+
+/// Writes what follows from an event: by what it is found, its place in the tree, and its rows.
+pub async fn follow(
+    session: &mut Session,
+    frontier: &mut Frontier,
+    leaf: &Leaf,
+    hash: Hash,
+    event: &Event,
+) -> Result<(), LedgerError> {
+    event::insert(session, leaf, event.project()).await?;
+    for subtree in frontier.append(hash) {
+        let (level, place) = (Value::Int(i64::from(subtree.level)), Value::Int(subtree.index as i64));
+        let values = [level, place, Value::Blob(subtree.hash.to_vec())];
+        session.execute("INSERT INTO subtree (level, place, hash) VALUES ($1, $2, $3)", &values).await?;
+    }
+    projection::apply(session, leaf.seq, event).await
 }
 
 /// The time to stamp events with: in the ledger it never runs backwards, even if the machine's clock was set back.

@@ -8,4 +8,5 @@ mod full;
 mod history;
 mod owner;
 mod suite;
+mod transcript;
 mod world;

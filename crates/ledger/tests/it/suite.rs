@@ -339,7 +339,7 @@ fn feedback_is_kept_only_by_who_knows_what_is_there() {
 }
 
 /// A run as its record tells it.
-fn ran(started: i64, workspace: Option<u128>, inputs: &[(&str, &str)], outputs: &[(&str, &str)]) -> RunRecord {
+pub fn ran(started: i64, workspace: Option<u128>, inputs: &[(&str, &str)], outputs: &[(&str, &str)]) -> RunRecord {
     let files = |files: &[(&str, &str)]| -> Vec<serde_json::Value> {
         let file = |(path, bytes): &(&str, &str)| serde_json::json!({"path": path, "digest": Digest::of(bytes.as_bytes()), "size": 1, "certainty": "observed"});
         files.iter().map(file).collect()
