@@ -5,6 +5,7 @@
 //! packs/<32 hex>.idx             what the pack holds; without it, a pack is garbage that harms nobody
 //! refs/<name>/<20 digits>        one object for each move of a reference       (`refs`)
 //! id/<32 hex>                    which remote it is                            (`identity`)
+//! backups/<name>                 short objects that say what a copy consists of (`keepsake`)
 //! ```
 //!
 //! What a remote lacks is one round trip: a listing, then the indexes that are new since the last one, then a local
@@ -19,6 +20,7 @@ mod catalog;
 mod error;
 mod http;
 mod identity;
+mod keepsake;
 mod location;
 mod policy;
 mod pull;
@@ -39,6 +41,7 @@ use crate::{error::Result, wire::Wire};
 pub use catalog::Catalog;
 pub use error::RemoteError;
 pub use identity::{Absence, Standing, remember, remembered, was_met};
+pub use keepsake::Keepsake;
 pub use location::{Environment, Location, Target};
 pub use policy::Policy;
 pub use pull::{PullOptions, Pulled};

@@ -101,7 +101,7 @@ impl Pull<'_> {
 
     /// Leaves out trees that name what is nowhere; of two trees the one that the other names comes first.
     fn complete(&mut self, trees: Vec<Record>) -> Result<Vec<Record>> {
-        if self.pulled.absent.is_empty() {
+        if self.pulled.absent.is_empty() || self.options.as_they_are {
             return Ok(trees);
         }
         let mut absent: HashSet<Digest> = self.pulled.absent.iter().copied().collect();

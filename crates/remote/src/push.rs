@@ -39,10 +39,29 @@ pub struct Pushed {
     pub packs: u64,
 }
 
+/// What becomes of a folder when something that it names is not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Members {
+    /// It can't be sent: whoever finds it at the remote relies on all of it.
+    Required,
+    /// It is sent as it is here.
+    AsTheyAre,
+}
+
 impl PushPlan {
     /// Compares content with what the remote has; reads recipes only.
     pub fn new(store: &Store, catalog: &Catalog, contents: &[Digest]) -> Result<Self> {
-        let mut planner = Planner { store, catalog, seen: HashSet::new(), parts: Vec::new(), recipes: Vec::new() };
+        Self::plan(store, catalog, contents, Members::Required)
+    }
+
+    /// The same for a copy of a store: folders are sent also if a file that they name was purged here.
+    pub fn of_copy(store: &Store, catalog: &Catalog, contents: &[Digest]) -> Result<Self> {
+        Self::plan(store, catalog, contents, Members::AsTheyAre)
+    }
+
+    fn plan(store: &Store, catalog: &Catalog, contents: &[Digest], members: Members) -> Result<Self> {
+        let (parts, recipes) = (Vec::new(), Vec::new());
+        let mut planner = Planner { store, catalog, members, seen: HashSet::new(), parts, recipes };
         for digest in contents {
             let recipes = store.recipes(digest);
             if recipes.is_empty() && !has_content(catalog, digest) {
@@ -69,6 +88,7 @@ fn has_content(catalog: &Catalog, digest: &Digest) -> bool {
 struct Planner<'a> {
     store: &'a Store,
     catalog: &'a Catalog,
+    members: Members,
     seen: HashSet<RecordId>,
     parts: Vec<RecordId>,
     /// Those of blobs and trees, members first.
@@ -90,7 +110,9 @@ impl Planner<'_> {
             self.add_parts(&id)?;
             open.push((id, true));
             if id.kind == RecordKind::Tree {
-                open.extend(self.store.members(&id.digest)?.into_iter().map(|member| (member, false)));
+                let members = self.store.members(&id.digest)?.into_iter();
+                let is_sent = |member: &RecordId| self.members == Members::Required || self.store.has_record(member);
+                open.extend(members.filter(is_sent).map(|member| (member, false)));
             }
         }
         Ok(())

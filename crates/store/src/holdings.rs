@@ -103,6 +103,15 @@ impl Holdings {
         digests.iter().filter(unknown).copied().collect()
     }
 
+    pub fn contents(&self) -> Result<Vec<Digest>> {
+        self.marks()?;
+        self.index.refresh()?;
+        let mut names = [Kind::Blob, Kind::Tree].map(|kind| self.index.names(kind)).concat();
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
     fn knows(&self, digest: &Digest) -> bool {
         [Kind::Blob, Kind::Tree].iter().any(|kind| self.index.content(*kind, digest).is_some())
     }

@@ -117,6 +117,11 @@ impl Store {
         self.holdings.missing(digests)
     }
 
+    /// The names of all blobs and trees that are here, in order.
+    pub fn contents(&self) -> Result<Vec<Digest>> {
+        self.holdings.contents()
+    }
+
     /// The digest of content that a person named in either way; `None` if it is not here. Trees have no SHA-256 name.
     pub fn resolve(&self, id: &ContentId) -> Result<Option<Digest>> {
         self.holdings.resolve(id)

@@ -2,7 +2,7 @@
 
 use stemma_core::Digest;
 use stemma_remote::{Progress, PullOptions, PushPlan, Pushed, Remote, RemoteError};
-use stemma_store::StoreError;
+use stemma_store::{StoreError, Tree, TreeEntry};
 
 use crate::{Ground, Place, fill, noise};
 
@@ -15,6 +15,8 @@ pub async fn all(remote: &(dyn Fn(&str, &Place) -> Remote + Sync)) {
     what_is_nowhere_is_said(&|place| remote("nowhere", place)).await;
     damage_here_is_repaired_from_there(&|place| remote("repair", place)).await;
     two_push_at_once(&|place| remote("two", place)).await;
+    a_copy_has_folders_as_they_are(&|place| remote("copy", place)).await;
+    keepsakes_are_listed_in_order(&|place| remote("keepsakes", place)).await;
 }
 
 type Make<'a> = &'a (dyn Fn(&Place) -> Remote + Sync);
@@ -39,6 +41,47 @@ async fn everything_comes_back(remote: Make<'_>) {
     assert_eq!(here.push(&remote(&here), &[tree]).await.unwrap(), Pushed::default());
     assert_eq!(there.push(&remote(&there), &[tree]).await.unwrap(), Pushed::default());
     assert_eq!(there.pull(&remote(&there), &[tree]).await.unwrap().bytes, 0);
+}
+
+/// Of a folder a file was purged: others must not rely on it, and a copy is what it was made of.
+async fn a_copy_has_folders_as_they_are(remote: Make<'_>) {
+    let (here, there) = (Place::new(), Place::new());
+    let kept = here.put(b"kept", None);
+    let mut tree = Tree::default();
+    for (path, digest, size) in [("a", kept, 4), ("b", Digest::of(b"purged"), 6)] {
+        tree.entries.insert(path.parse().unwrap(), TreeEntry::File { digest, size, executable: false });
+    }
+    let folder = here.store.put_tree(&tree).unwrap();
+    let contents = here.store.contents().unwrap();
+    assert_eq!(contents.len(), 2);
+    let client = remote(&here);
+    let catalog = client.catalog().await.unwrap();
+    assert!(PushPlan::new(&here.store, &catalog, &contents).is_err());
+    let plan = PushPlan::of_copy(&here.store, &catalog, &contents).unwrap();
+    client.push(&here.store, &catalog, plan, &mut |_| {}).await.unwrap();
+
+    let pulled = there.pull(&remote(&there), &contents).await.unwrap();
+    assert!(pulled.absent.contains(&folder) && there.store.contents().unwrap() == [kept], "{pulled:?}");
+    let (client, options) = (remote(&there), PullOptions { as_they_are: true, ..PullOptions::default() });
+    let catalog = client.catalog().await.unwrap();
+    let pulled = client.pull(&there.store, &catalog, &contents, options, &mut |_| {}).await.unwrap();
+    assert_eq!(pulled.absent, [Digest::of(b"purged")]);
+    assert_eq!(there.store.contents().unwrap(), contents);
+    assert_eq!(there.store.tree(&folder).unwrap(), Some(tree));
+}
+
+/// Short objects have names of their own, and come back as they were written.
+async fn keepsakes_are_listed_in_order(remote: Make<'_>) {
+    let (here, there) = (Place::new(), Place::new());
+    for (name, text) in [("b", "second"), ("a", "first")] {
+        remote(&here).keep("backups", name, text.into()).await.unwrap();
+    }
+    let other = remote(&there);
+    let listed = other.keepsakes("backups").await.unwrap();
+    let names: Vec<(&str, u64)> = listed.iter().map(|one| (one.name.as_str(), one.bytes)).collect();
+    assert_eq!(names, [("a", 5), ("b", 6)]);
+    assert_eq!(other.keepsake("backups", &listed[1]).await.unwrap(), "second");
+    assert!(other.keepsakes("others").await.unwrap().is_empty());
 }
 
 /// The last of three versions is kept as an edit of an edit; its bases come along, their blobs do not.
@@ -120,7 +163,7 @@ async fn damage_here_is_repaired_from_there(remote: Make<'_>) {
     // damage does not travel
     let other = remote(&here);
     let catalog = other.catalog().await.unwrap();
-    let options = PullOptions { repair: true };
+    let options = PullOptions { repair: true, ..PullOptions::default() };
     other.pull(&here.store, &catalog, &[digest], options, &mut |_| {}).await.unwrap();
     assert!(here.read(&digest).unwrap() == bytes);
 }

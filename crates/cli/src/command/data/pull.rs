@@ -77,7 +77,7 @@ async fn from_objects(
         bar.set_position(moved.done);
     };
     let wanted: Vec<Digest> = contents.into_iter().collect();
-    let options = PullOptions { repair: args.repair };
+    let options = PullOptions { repair: args.repair, ..PullOptions::default() };
     let pulled = remote.pull(&store, &catalog, &wanted, options, &mut progress).await;
     bar.finish_and_clear();
     let pulled = pulled?;
