@@ -54,6 +54,15 @@ impl Layout {
         Self { database, ..self }
     }
 
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What backups of this home need here: room to make one in, and what is known of the places where they lie.
+    pub fn backups(&self) -> PathBuf {
+        self.root.join("backups")
+    }
+
     /// The database that the caller named.
     pub fn database(&self) -> Option<&DatabaseUrl> {
         self.database.as_ref()

@@ -31,7 +31,7 @@ pub use crate::{
     engine::{Engine, FolderNeeds},
     home::HomeOptions,
     known::Known,
-    layout::{HOME_FORMAT, Layout},
+    layout::{HOME_FORMAT, HomeFile, Layout},
     reference::{Reference, Selector},
 };
 pub use stemma_ledger::DatabaseUrl;

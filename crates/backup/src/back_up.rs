@@ -1,0 +1,206 @@
+//! The main flow of a backup: hold, send what is not there yet, and say at last what belongs together.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use stemma_core::{Clock, Digest, ErrorKind, Problem, content_list::ContentList, id::HomeId};
+use stemma_delivery::audit_home;
+use stemma_engine::{Layout, problem::ledger_problem};
+use stemma_remote::{Catalog, Progress, PushPlan, Pushed, Remote, RemoteError};
+use stemma_store::{Store, StoreError};
+
+use crate::{
+    capture::{Captured, capture},
+    keys::{Keys, is_key},
+    list::list,
+    manifest::{LedgerPart, ListPart, Manifest, Parts},
+    place::{MANIFESTS, Place},
+    problem::{of_home, some, unusable},
+    told::{Step, Told},
+    workshop::Workshop,
+};
+
+/// Which home is backed up, and how.
+pub struct Order<'a> {
+    pub layout: &'a Layout,
+    pub place: &'a Place,
+    pub keys: Keys,
+    /// Where the place that backups went to before is gone or another one, to begin anew.
+    pub begin_anew: bool,
+    /// Version of the program, to be noted.
+    pub program: &'a str,
+    pub clock: &'a dyn Clock,
+}
+
+/// A backup that is there now.
+#[derive(Debug, Clone)]
+pub struct BackedUp {
+    pub id: String,
+    pub manifest: Manifest,
+    /// What had to be sent for it, the manifest aside.
+    pub sent_bytes: u64,
+    pub sent_packs: u64,
+}
+
+/// Attempts to hold a home in which content is purged or sealed meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// What became of one attempt.
+enum Attempt {
+    Done(Box<BackedUp>),
+    /// Something went away meanwhile.
+    Again(Problem),
+}
+
+/// Backs a home up while others use it. What was acknowledged before it began is in the backup. Whatever cuts it short, the
+/// backups from before stay as they are.
+pub async fn back_up(order: &Order<'_>, told: Told<'_>) -> Result<BackedUp, Problem> {
+    let Order { layout, .. } = order;
+    let home = layout.read_home()?.ok_or_else(|| no_home(layout.root()))?.home;
+    let room = Workshop::take(&layout.backups())?;
+    told(Step::Audit, Progress::default());
+    check_sound(layout).await?;
+    let remote = order.place.open(layout.root(), &layout.backups(), order.begin_anew).await?;
+    check_of_same_home(&remote, home).await?;
+    let store = Store::open(&layout.content()).map_err(of_home)?;
+    let mut again = Problem::new(ErrorKind::Conflict, "the home changed faster than it could be held");
+    for _ in 0..ATTEMPTS {
+        // nothing that is found from here on is collected before it is sent
+        let _lease = store.lease().map_err(of_home)?;
+        let Some(captured) = capture(layout).await? else { continue };
+        match attempt(order, captured, &store, &remote, &room, told).await? {
+            Attempt::Done(done) => return Ok(*done),
+            Attempt::Again(why) => again = why,
+        }
+    }
+    Err(again)
+}
+
+async fn attempt(
+    order: &Order<'_>,
+    captured: Captured,
+    store: &Store,
+    remote: &Remote,
+    room: &Workshop,
+    told: Told<'_>,
+) -> Result<Attempt, Problem> {
+    let Backup { manifest, parts, contents } = match put_together(order, captured, store, room).await? {
+        Ok(backup) => backup,
+        Err(lost) => return Ok(Attempt::Again(lost)),
+    };
+    let catalog = remote.catalog().await?;
+    let sent = match send(remote, store, &catalog, contents, &mut |moved| told(Step::Content, moved)).await {
+        Err(RemoteError::Store(error @ StoreError::NotFound(_))) => return Ok(Attempt::Again(of_home(error))),
+        Err(RemoteError::Store(error)) => return Err(of_home(error)),
+        sent => sent?,
+    };
+    let own = manifest.own_contents();
+    let sent_parts = send(remote, &parts, &catalog, own, &mut |moved| told(Step::Parts, moved)).await?;
+    let (bytes, name, id) = manifest.written();
+    remote.keep(MANIFESTS, &name, bytes.into()).await?;
+    let (sent_bytes, sent_packs) = (sent.bytes + sent_parts.bytes, sent.packs + sent_parts.packs);
+    Ok(Attempt::Done(Box::new(BackedUp { id, manifest, sent_bytes, sent_packs })))
+}
+
+/// What is to be sent.
+struct Backup {
+    manifest: Manifest,
+    /// Transcript, list and files.
+    parts: Store,
+    /// What the home's store holds.
+    contents: Vec<Digest>,
+}
+
+/// Reads what was held, and lists the store after that: what a fact, an operation or a record names was put there before.
+/// The inner error may be gone at another moment.
+async fn put_together(
+    order: &Order<'_>,
+    mut captured: Captured,
+    store: &Store,
+    room: &Workshop,
+) -> Result<Result<Backup, Problem>, Problem> {
+    let made = order.clock.now();
+    let header = captured.moment.header().clone();
+    let in_database = order.layout.read_home()?.is_some_and(|home| home.database.is_some());
+    let left_out = if order.keys == Keys::LeftOut { captured.keys() } else { Vec::new() };
+    let parts = Store::open(&room.fresh("parts")?).map_err(of_home)?;
+    let files = captured.put(&parts, |path| order.keys == Keys::Included || !is_key(path))?;
+    let transcript = room.fresh("ledger")?.join("transcript");
+    captured.moment.write(&transcript).await.map_err(ledger_problem)?;
+    let ledger = parts.put_file(&transcript).map_err(of_home)?.digest;
+
+    let contents = store.contents().map_err(of_home)?;
+    if let Err(lost) = check_whole(&mut captured, &contents).await? {
+        return Ok(Err(lost));
+    }
+    let list = parts.put_bytes(ContentList::new(contents.clone()).to_string().as_bytes()).map_err(of_home)?;
+    let manifest = Manifest::new(Parts {
+        home: header.home,
+        made,
+        program: order.program.to_owned(),
+        ledger: LedgerPart { digest: ledger, events: header.events, root: header.root },
+        contents: ListPart { digest: list.digest, number: contents.len() as u64 },
+        files,
+        keys: order.keys,
+        left_out,
+        in_database,
+    });
+    Ok(Ok(Backup { manifest, parts, contents }))
+}
+
+async fn send(
+    remote: &Remote,
+    store: &Store,
+    catalog: &Arc<Catalog>,
+    contents: Vec<Digest>,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Pushed, RemoteError> {
+    let (from, known) = (store.clone(), Arc::clone(catalog));
+    let plan = tokio::task::spawn_blocking(move || PushPlan::of_copy(&from, &known, &contents)).await??;
+    if plan.is_empty() {
+        return Ok(Pushed::default());
+    }
+    remote.push(store, catalog, plan, progress).await
+}
+
+/// No backup is made of a damaged home: it would take the place of a good one in everybody's mind.
+async fn check_sound(layout: &Layout) -> Result<(), Problem> {
+    let report = audit_home(layout).await;
+    let failed = report.checks.iter().find_map(|check| Some((&check.name, check.faults.first()?)));
+    let Some((check, fault)) = failed else { return Ok(()) };
+    let place = fault.place.as_ref().map_or(String::new(), |place| format!("{place}: "));
+    let message = format!("the home is not what it was ({check}): {place}{}", fault.what);
+    Err(Problem::new(ErrorKind::Corrupt, message)
+        .hint("no backup is made of it, and those from before stay; `stemma audit verify` names all that is wrong"))
+}
+
+/// Backups of several homes in one place would be brought back for one another.
+async fn check_of_same_home(remote: &Remote, home: HomeId) -> Result<(), Problem> {
+    let others = list(remote).await?.into_iter().filter_map(|listed| listed.manifest.ok());
+    match others.map(|manifest| manifest.home).find(|other| *other != home) {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!("there are backups of another home, {other}; this is {home}");
+            Err(Problem::new(ErrorKind::Conflict, message).hint("choose a folder or prefix of its own for each home"))
+        }
+    }
+}
+
+/// Whether the store has what the facts of the moment need. The inner error may be gone in another moment.
+async fn check_whole(captured: &mut Captured, contents: &[Digest]) -> Result<Result<(), Problem>, Problem> {
+    let needed = captured.moment.needed_content().await.map_err(ledger_problem)?;
+    let here: BTreeSet<&Digest> = contents.iter().collect();
+    let lost: Vec<Digest> = needed.into_keys().filter(|digest| !here.contains(digest)).collect();
+    if lost.is_empty() {
+        return Ok(Ok(()));
+    }
+    let message = format!("the home lacks content that its facts need: {}", some(&lost));
+    Ok(Err(Problem::new(ErrorKind::Corrupt, message).hint(
+        "no backup is made of it, and those from before stay: `stemma verify --repair` brings back what it can, and \
+         `stemma purge` says of content that it is gone for good",
+    )))
+}
+
+fn no_home(root: &Path) -> Problem {
+    let problem = unusable(root, &std::io::ErrorKind::NotFound.into());
+    Problem { hint: Some("`stemma backup` is run where the home's files are".to_owned()), ..problem }
+}
