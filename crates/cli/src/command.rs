@@ -57,6 +57,8 @@ enum Command {
     Du(home::du::DuArgs),
     Gc(home::gc::GcArgs),
     Purge(home::purge::PurgeArgs),
+    Backup(home::backup::BackupArgs),
+    Restore(home::restore::RestoreArgs),
     Run(run::run::RunArgs),
     Runs(run::runs::RunsArgs),
     Show(lineage::show::ShowArgs),
@@ -115,9 +117,9 @@ impl Command {
         }
     }
 
-    /// Those that make a home, own one for long or only print come too early or must not wait.
+    /// Those that make a home, own one for long, look at one as it lies there or only print come too early or must not wait.
     const fn tells_of_lost_runs(&self) -> bool {
-        !matches!(self, Self::Init(_) | Self::Serve(_) | Self::Completions(_))
+        !matches!(self, Self::Init(_) | Self::Serve(_) | Self::Backup(_) | Self::Restore(_) | Self::Completions(_))
     }
 }
 
@@ -151,6 +153,8 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Du(args) => home::du::run(args, global, output).await,
         Command::Gc(args) => home::gc::run(args, global, output).await,
         Command::Purge(args) => home::purge::run(args, global, output).await,
+        Command::Backup(args) => home::backup::run(args, global, output).await,
+        Command::Restore(args) => home::restore::run(args, output).await,
         Command::Run(args) => run::run::run(args, global, output).await,
         Command::Runs(args) => run::runs::run(args, global, output).await,
         Command::Show(args) => lineage::show::run(args, global, output).await,

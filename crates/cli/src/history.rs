@@ -8,7 +8,7 @@ mod watch;
 pub mod witness;
 
 pub use self::{
-    outside::compare_outside,
+    outside::{compare_outside, is_outside},
     remembered::Remembered,
     source::Source,
     watch::{LineRule, Watch, shown_by},

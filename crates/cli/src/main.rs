@@ -2,6 +2,7 @@
 
 mod answered;
 mod argument;
+mod backups;
 mod command;
 mod confirm;
 mod declared;

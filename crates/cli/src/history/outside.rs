@@ -18,6 +18,11 @@ use super::{
 
 const WHAT: &str = "heads that were seen are beginnings of this history";
 
+/// Whether a check is one of those that say what others remember.
+pub fn is_outside(check: &Check) -> bool {
+    check.what.starts_with(WHAT)
+}
+
 /// Asks everybody who may remember something of a home; `look` says which home it is, and proves that sizes are
 /// beginnings of its history.
 pub async fn compare_outside(

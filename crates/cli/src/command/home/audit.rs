@@ -15,7 +15,7 @@ use stemma_engine::Layout;
 use crate::{
     global::Global,
     history::{
-        Watch, compare_outside,
+        Watch, compare_outside, is_outside,
         witness::{self, Told},
     },
     print::{self, Output},
@@ -104,13 +104,20 @@ fn report_text(report: &AuditReport, output: &Output) -> String {
     if let Some(bad) = &report.first_bad {
         text.push_str(&format!("first bad event: {}, {}\n", bad.seq, bad.what));
     }
-    if !report.passed {
+    let failed: Vec<&Check> = report.checks.iter().filter(|check| check.faults_total > 0).collect();
+    if !failed.is_empty() && failed.iter().all(|check| is_outside(check)) {
+        text.push_str(&format!("the home agrees with itself, and others remember another history of it: {RESTORED}\n"));
+    } else if !report.passed {
         text.push_str("what is named here was altered or lost: bring the home back from a backup, and find out who had its files\n");
     }
     text
 }
 
-fn check_text(check: &Check, output: &Output) -> String {
+/// What a home looks like that was brought back, and what to do.
+pub(super) const RESTORED: &str = "if a backup was brought back on purpose, say so with \
+                                   `stemma audit accept-head --reason TEXT`; if not, trust nothing that it says";
+
+pub(super) fn check_text(check: &Check, output: &Output) -> String {
     let (name, looked_at, what) = (&check.name, check.looked_at, &check.what);
     let mut text = match check.faults_total {
         0 => format!("  {name}: {looked_at} {what}\n"),
