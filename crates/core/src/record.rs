@@ -219,11 +219,11 @@ pub struct RunRecord {
 impl RunRecord {
     /// A parameter with the file that it is from.
     pub fn told_params(&self) -> BTreeMap<&str, String> {
-        let told = |(name, value): (&'_ String, &String)| match self.param_files.get(name) {
+        let told = |name: &String, value: &String| match self.param_files.get(name) {
             Some(file) => format!("{value} ({file})"),
             None => value.clone(),
         };
-        self.params.iter().map(|(name, value)| (name.as_str(), told((name, value)))).collect()
+        self.params.iter().map(|(name, value)| (name.as_str(), told(name, value))).collect()
     }
 
     /// The edges of the family tree that the record proves, besides those of its files.

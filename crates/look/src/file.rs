@@ -125,7 +125,7 @@ fn packed(source: &dyn ReadAt, packed: Packed) -> Result<Findings, Fault> {
 
 /// By RFC 1950: deflate with a window of up to 32 KiB, and a check of both bytes.
 fn is_zlib(start: &[u8]) -> bool {
-    matches!(start, [0x78, flags, ..] if (0x7800 + u16::from(*flags)) % 31 == 0)
+    matches!(start, [0x78, flags, ..] if (0x7800 + u16::from(*flags)).is_multiple_of(31))
 }
 
 /// Whether it is a message with a version and a graph, whatever else it has. That it can be evaluated is more.

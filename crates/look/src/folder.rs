@@ -55,7 +55,7 @@ pub fn look_at_folder(folder: &dyn LookedFolder) -> Result<FolderLook, Fault> {
         let mlmodel = Mlmodel::read(&*folder.open(MLMODEL)?)?;
         mlmodel.check_files(folder.files(), folder.links())?;
         let mut found = mlmodel.findings();
-        look_at_files(folder, &mut found, |path| mlmodel::is_description(path))?;
+        look_at_files(folder, &mut found, mlmodel::is_description)?;
         return Ok(FolderLook { look: found.look(), signature: mlmodel.signature() });
     }
     let mut found = match has(SAVED_MODEL) {

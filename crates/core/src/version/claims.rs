@@ -64,7 +64,7 @@ fn check_name(name: &str) -> Result<(), Problem> {
     if name.chars().any(char::is_control) {
         return problem("it can't be shown");
     }
-    check_shown(name).or_else(|reason| problem(&reason.to_string()))
+    check_shown(name).or_else(problem)
 }
 
 #[cfg(test)]
