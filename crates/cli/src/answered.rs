@@ -36,12 +36,16 @@ pub struct Prepared {
 
 /// Asks the home for the question about some content and brings what the command needs; nothing if none is needed.
 pub async fn prepare(session: &Session, subject: Subject, output: &Output) -> Result<Option<Prepared>, Problem> {
+    // nobody but the folder that declares a command has it run
+    let declares = |workspace: &Workspace| !declared(workspace, &subject.model).is_empty();
+    if !session.workspace.as_ref().is_some_and(declares) {
+        return Ok(None);
+    }
     let ask = AskQuestion { digest: subject.digest };
     let Some(question) = session.client.evaluation_question(&session.project, &subject.model, &ask).await?.question
     else {
         return Ok(None);
     };
-    // nobody but the folder that declares a command has it run
     let workspace = session::require_workspace()?;
     check_declared(&workspace, &subject.model, &question)?;
     let wanted = BTreeSet::from([subject.digest, question.digest]);
@@ -85,8 +89,7 @@ pub async fn answers(prepared: Prepared, global: &Global, output: &Output) -> Re
 
 /// A home may be somebody else's: what it asks to be run here must be what this folder declares.
 fn check_declared(workspace: &Workspace, model: &ModelName, question: &Question) -> Result<(), Problem> {
-    let declared = workspace.settings().models.get(model).and_then(|policy| policy.evaluation.as_ref());
-    if declared.is_some_and(|evaluation| evaluation.command == question.command) {
+    if declared(workspace, model) == question.command {
         return Ok(());
     }
     Err(Problem::new(
@@ -97,4 +100,9 @@ fn check_declared(workspace: &Workspace, model: &ModelName, question: &Question)
         ),
     )
     .hint(format!("nothing was run; see `stemma policy show {model}`, and bring stemma.toml up to date")))
+}
+
+fn declared<'w>(workspace: &'w Workspace, model: &ModelName) -> &'w [String] {
+    let policy = workspace.settings().models.get(model);
+    policy.and_then(|policy| policy.evaluation.as_ref()).map_or(&[], |evaluation| &evaluation.command)
 }
