@@ -67,7 +67,7 @@ fn minor_is_earned_by_what_a_command_answers() {
     assert_eq!(version["number"], "1.1.0", "{version:#}");
     let reason = version["reason"].as_str().unwrap();
     assert!(
-        reason.starts_with("minor: macro_f1 +0.2") && reason.ends_with(" over 1.0.0 on test@1, by command"),
+        reason.starts_with("minor: macro_f1 +0.344 [") && reason.ends_with(" over 1.0.0 on test@1, by command"),
         "{reason}"
     );
     assert_eq!(version["comparison"]["by_command"], "both");

@@ -121,16 +121,16 @@ fn a_folder_is_a_version_with_the_contract_that_it_states() {
     let registered = desk.ok(&["register", "risk", "forest"]);
     assert!(registered.starts_with("risk@1.0.0  (first: no earlier version to compare with)\n"), "{registered}");
     assert!(registered.contains("forest is an MLflow model: executes code: imports `mlflow.sklearn`"), "{registered}");
-    let version = &desk.json(&["show", "risk"])["version"];
+    let version = &desk.json(&["show", "risk@1.0.0"])["version"];
     assert_eq!((&version["format"], &version["contract"]), (&"mlmodel".into(), &"content".into()));
     assert_eq!(version["signature"]["inputs"][2]["datatype"], "INT64");
     // it comes back as it was
     desk.ok(&["get", "risk@1.0.0", "--output", "again"]);
     assert_eq!(desk.read("again/MLmodel"), desk.read("forest/MLmodel"));
-    let stored = desk.json(&["show", "risk"])["version"]["digest"].clone();
+    let stored = desk.json(&["show", "risk@1.0.0"])["version"]["digest"].clone();
     fs::rename(desk.work().join("again"), desk.work().join("moved")).unwrap();
     desk.ok(&["register", "other", "moved"]);
-    assert_eq!(desk.json(&["show", "other"])["version"]["digest"], stored);
+    assert_eq!(desk.json(&["show", "other@1.0.0"])["version"]["digest"], stored);
 
     let (code, stderr) = desk.fails(&["deploy", "e", "--model", "risk"]);
     assert_eq!(code, 2);
@@ -155,7 +155,7 @@ fn a_declared_contract_counts_where_content_states_none() {
     bring(&desk, "forest-5.p", "forest.p");
     let registered = desk.ok(&["register", "risk", "forest.p"]);
     assert!(registered.starts_with("risk@1.0.0  (first: no earlier version to compare with)\n"), "{registered}");
-    assert_eq!(desk.json(&["show", "risk"])["version"]["contract"], "declared");
+    assert_eq!(desk.json(&["show", "risk@1.0.0"])["version"]["contract"], "declared");
     // of this version alone
     desk.write("wide.json", r#"{"inputs":[{"name":"X","datatype":"FP32","shape":[-1,4]}],"outputs":[]}"#);
     let registered = desk.ok(&["register", "risk", "forest.p", "--signature", "wide.json"]);
@@ -181,9 +181,9 @@ fn what_somebody_says_is_kept_as_said() {
     let desk = Desk::with_project();
     let register = ["register", "risk", "model.onnx", "--param", "depth=3", "--metric", "auc=0.75"];
     desk.ok(&register);
-    let version = &desk.json(&["show", "risk"])["version"];
+    let version = &desk.json(&["show", "risk@1.0.0"])["version"];
     assert_eq!(version["claims"], serde_json::json!({"params": {"depth": "3"}, "metrics": {"auc": 0.75}}));
-    let shown = desk.ok(&["show", "risk"]);
+    let shown = desk.ok(&["show", "risk@1.0.0"]);
     assert!(shown.contains("declared by who registered it\n  depth = 3\n  metric auc = 0.75"), "{shown}");
     assert!(desk.ok(&register).starts_with("risk@1.0.0  (unchanged"));
     // it decides nothing, however good it is said to be
@@ -219,7 +219,7 @@ fn the_run_that_wrote_a_folder_made_its_version_and_its_files_say_parameters() {
     desk.write("save.py", SAVING);
     desk.ok(&["run", "--", "python3", "save.py", "--lr", "0.5"]);
     desk.ok(&["register", "risk", "saved"]);
-    let detail = desk.json(&["show", "risk"]);
+    let detail = desk.json(&["show", "risk@1.0.0"]);
     let record = &detail["run"]["record"];
     assert_eq!(detail["version"]["run"], record["id"]);
     let expected = serde_json::json!({"lr": "0.5", "params.yaml:lr": "0.1", "train.depth": "3"});

@@ -98,7 +98,7 @@ async fn a_minor_is_earned_by_answers_of_a_command() {
     let registered = world.register_with("model.onnx", second, Some(answers)).await.unwrap();
     let version = registered.version;
     assert_eq!(version.number.to_string(), "1.1.0", "{}", version.reason);
-    assert!(version.reason.starts_with("minor: macro_f1 +0.2"), "{}", version.reason);
+    assert!(version.reason.starts_with("minor: macro_f1 +0.344 ["), "{}", version.reason);
     assert!(version.reason.ends_with("] over 1.0.0 on test@1, by command"), "{}", version.reason);
     let comparison = version.comparison.unwrap();
     assert_eq!((comparison.by_command, comparison.rows), (Some(Side::Both), 90));

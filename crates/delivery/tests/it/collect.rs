@@ -48,16 +48,6 @@ async fn unnamed(world: &World, text: &str) -> Digest {
     world.upload(format!("{text}\n")).await.digest
 }
 
-/// Ends the promises of uploads, which keep what they brought for a while.
-async fn reopened(world: World) -> World {
-    let home = world.home();
-    let World { folder, delivery, owner, reviewer, model, classes } = world;
-    delivery.close().await;
-    drop(delivery);
-    let delivery = Delivery::open(&home, Arc::new(SystemClock)).await.unwrap();
-    World { folder, delivery, owner, reviewer, model, classes }
-}
-
 #[track_caller]
 fn assert_here(world: &World, contents: &[Digest]) {
     assert_eq!(world.known().store().missing(contents), [], "of {contents:?}");
@@ -68,7 +58,7 @@ async fn what_nobody_names_goes() {
     let world = World::new().await;
     // the project may read it, which needs no content
     let lost = world.upload(long_text()).await.digest;
-    let world = reopened(world).await;
+    let world = world.reopened().await;
     collect_keeping(&world.delivery, vec![]).await.unwrap();
     assert_eq!(world.known().store().missing(&[lost]), [lost]);
 }
@@ -89,7 +79,7 @@ async fn what_runs_and_their_environments_name_stays() {
     for run in runs {
         records.push(world.known().run(&project(), run.id).await.unwrap().digest);
     }
-    let world = reopened(world).await;
+    let world = world.reopened().await;
     collect(&world).await;
     assert_here(&world, &[lock_file, environment, conda, input, output]);
     assert_here(&world, &records);
@@ -140,7 +130,7 @@ async fn what_versions_their_evidence_and_what_is_deployed_name_stays() {
     let why = world.delivery.why(&world.owner, &prediction).await.unwrap();
     named.extend([why.revision.digest, why.stored_in.split(' ').next().unwrap().parse().unwrap()]);
 
-    let world = reopened(world).await;
+    let world = world.reopened().await;
     collect(&world).await;
     assert_here(&world, &named);
     assert!(world.delivery.replay(&world.owner, &prediction).await.unwrap().same_bits);
@@ -157,7 +147,7 @@ async fn what_was_added_pushed_or_linked_stays() {
     world.record_ran(Ran { inputs: &[("linked.csv", linked)], ..Ran::default() }).await;
     let link = Link { from: linked.to_string(), to: "people@1".into(), kind: EdgeKind::Derived, why: "by hand".into() };
     world.engine().link(&world.owner, RequestId::generate(), &project(), link).await.unwrap();
-    let world = reopened(world).await;
+    let world = world.reopened().await;
     collect(&world).await;
     assert_here(&world, &[added, kept.list, linked]);
     assert_here(&world, &pushed);
@@ -235,7 +225,7 @@ async fn an_evaluation_that_was_lost_stops_the_collection() {
     world.register(model).await.unwrap();
     let evidence = world.known().version(&project(), &world.model, "1.0.0").await.unwrap().evidence;
     assert_eq!(evidence[0].kind, EvidenceKind::Evaluation);
-    let world = reopened(world).await;
+    let world = world.reopened().await;
     lose(&world, evidence[0].report);
     let what = format!("evidence {} of score@1.0.0", evidence[0].evidence);
     refuses(&world, evidence[0].report, &what, "it is not here").await;
@@ -246,7 +236,7 @@ async fn a_list_that_was_lost_stops_the_collection() {
     let world = World::new().await;
     let pushed = unnamed(&world, "pushed").await;
     let list = world.engine().keep_pushed(&world.owner, &project(), vec![pushed]).await.unwrap().list;
-    let world = reopened(world).await;
+    let world = world.reopened().await;
     lose(&world, list);
     refuses(&world, list, "the list of what was pushed to stay", "it is not here").await;
     assert_here(&world, &[pushed]);
@@ -259,12 +249,12 @@ async fn a_document_that_is_not_what_it_should_be_stops_the_collection_until_it_
     let environment = world.upload(document).await.digest;
     let output = unnamed(&world, "output").await;
     let run = world.record_run_in(environment, &[], output).await;
-    let world = reopened(world).await;
+    let world = world.reopened().await;
     let why = "it is no environment: `b3:12` is not a digest; expected `b3:` followed by 64 lower-case hex digits";
     refuses(&world, environment, &format!("the environment of run {run}"), why).await;
     let ask = Purge { content: environment.to_string(), reason: "nobody can read it".into(), force: false };
     world.engine().purge(&world.owner, RequestId::generate(), &project(), ask).await.unwrap();
-    let world = reopened(world).await;
+    let world = world.reopened().await;
     collect(&world).await;
     assert_here(&world, &[output]);
 }

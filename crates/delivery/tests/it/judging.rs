@@ -190,7 +190,7 @@ async fn a_matrix_is_put_together_from_the_columns_that_are_named() {
     assert_eq!((how.decides_by, how.scores), (DecidesBy::ScoreAboveHalf, ScoreKind::Probability));
     // four labels are right, of six that were given and four that are true
     assert_eq!((judged.value("micro_f1"), judged.value("accuracy")), (Some(0.8), Some(0.5)));
-    assert_eq!((judged.value("auc_ovr"), judged.value("auc")), (Some((0.75 + 1.0) / 2.0), None));
+    assert_eq!((judged.value("auc_ovr"), judged.value("auc")), (Some((0.875 + 1.0) / 2.0), None));
     let compared = judged.world.engine().compare_versions(&project(), "score@1.0.0", "score@1.0.0").await.unwrap();
     assert_eq!(compared.performance.unwrap().primary.difference, 0.0);
 

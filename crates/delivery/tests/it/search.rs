@@ -152,6 +152,7 @@ async fn what_can_not_be_read_is_named_and_the_rest_is_found() {
     // somebody has the file too, and has it removed
     let bytes = world.known().read_content(digest, u64::MAX).await.unwrap();
     assert_eq!(world.upload(bytes).await.digest, digest);
+    let world = world.reopened().await;
     let caller = &world.owner;
     let request = stemma_core::id::RequestId::generate();
     let (content, reason) = (digest.to_string(), "a customer asked for it".to_owned());

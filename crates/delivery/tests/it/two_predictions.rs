@@ -115,6 +115,7 @@ async fn what_is_the_same_has_no_effects_and_what_was_refused_says_why_there_are
 async fn a_model_that_is_gone_leaves_the_sides_and_says_what_is_missing() {
     let world = deployed().await;
     let ((a, _), (b, _)) = (ask(&world, ANNA).await, ask(&world, BERT).await);
+    let world = world.reopened().await;
     let content = world.known().version(&crate::world::project(), &world.model, "1.0.0").await.unwrap().version.digest;
     let purge = stemma_api::types::Purge { content: content.to_string(), reason: "it was stolen".into(), force: true };
     let request = stemma_core::id::RequestId::generate();

@@ -93,6 +93,16 @@ impl World {
         world
     }
 
+    /// In another process, as it were: what uploads brought is kept for a while for who brought it, and no longer.
+    pub async fn reopened(self) -> Self {
+        let home = self.home();
+        let Self { folder, delivery, owner, reviewer, model, classes } = self;
+        delivery.close().await;
+        drop(delivery);
+        let delivery = Delivery::open(&home, Arc::new(SystemClock)).await.unwrap();
+        Self { folder, delivery, owner, reviewer, model, classes }
+    }
+
     pub fn engine(&self) -> &Engine {
         self.delivery.engine()
     }

@@ -47,8 +47,21 @@ pub(crate) async fn leaks(
     run: Option<&RunRecord>,
     answered: Option<&RunRecord>,
 ) -> Result<Leaks, Problem> {
+    search_all(known, data, run, Some(NamedFiles::of(answered))).await
+}
+
+/// Searches all that the run read for rows of the data; it may have read the files that rows name.
+pub(crate) async fn leaked_rows(known: &Known, data: &EvaluationData, run: &RunRecord) -> Result<Leaks, Problem> {
+    search_all(known, data, Some(run), None).await
+}
+
+async fn search_all(
+    known: &Known,
+    data: &EvaluationData,
+    run: Option<&RunRecord>,
+    named: Option<NamedFiles>,
+) -> Result<Leaks, Problem> {
     let inputs = run.map(|run| run.inputs.clone()).unwrap_or_default();
-    let named = NamedFiles::of(answered);
     let search = LeakSearch::of(run);
     let target = data.target_column()?;
     let (store, table, digest) = (known.store().clone(), data.table.clone(), data.digest);
@@ -56,7 +69,9 @@ pub(crate) async fn leaks(
         let wanted = Wanted::of(table, target);
         let mut searching = Searching { store: &store, wanted: &wanted, data: digest, left: SEARCHED_BYTES_MAX };
         let mut leaks = searching.all(&inputs, search);
-        named.mark(&inputs, &wanted.table, &mut leaks.rows, &mut leaks.search);
+        if let Some(named) = named {
+            named.mark(&inputs, &wanted.table, &mut leaks.rows, &mut leaks.search);
+        }
         leaks
     };
     tokio::task::spawn_blocking(search).await.map_err(internal)

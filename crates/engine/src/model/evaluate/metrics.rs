@@ -210,12 +210,14 @@ mod tests {
         ];
         let found = overall(&judged, &rows);
         assert_eq!((found.value("micro_f1"), found.value("weighted_recall")), (Some(0.75), Some(0.75)));
-        assert_eq!((found.value("top@2"), found.value("auc_ovr"), found.value("gini")), (Some(1.0), Some(1.0), None));
+        // of `b`, one of three others is scored as high
+        let auc = Some((1.0 + 2.5 / 3.0 + 1.0) / 3.0);
+        assert_eq!((found.value("top@2"), found.value("auc_ovr"), found.value("gini")), (Some(1.0), auc, None));
         // the bins of 0.5, 0.6 and 0.7 hold one, one and two rows
         let expected = (0.5 + 0.6 + 2.0 * (1.0 - 0.7)) / 4.0;
         assert!((found.value("ece").unwrap() - expected).abs() < 1e-12, "{found:?}");
         let ranks = overall(&judgement(&["a", "b", "c"], None, ScoreKind::Decision), &rows);
-        assert_eq!((ranks.value("ece"), ranks.value("auc_ovr")), (None, Some(1.0)));
+        assert_eq!((ranks.value("ece"), ranks.value("auc_ovr")), (None, auc));
         let one = overall(&judged, &rows[..1]);
         assert_eq!((one.value("auc_ovr"), one.value("top@2")), (None, Some(1.0)));
     }

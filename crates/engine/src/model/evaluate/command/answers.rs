@@ -259,7 +259,7 @@ mod tests {
             ("row,prediction,score_a\n0,a,1\n1,a,1\n2,a,1\n", "has no column `score_b`"),
             (
                 "row,prediction,score_a,score_b\n0,a,1,0\n1,a,NaN,0\n2,a,1,inf\n",
-                "`score_a` of the command's output is not a finite number in row 1: an empty cell",
+                "`score_a` of the command's output is not a finite number in row 1: `NaN`",
             ),
         ] {
             let found = of_classes(written).unwrap_err();

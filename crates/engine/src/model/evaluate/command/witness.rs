@@ -11,7 +11,7 @@ use stemma_core::{
 
 use stemma_store::TreeEntry;
 
-use super::super::{evaluation::EvaluationData, leak::leaks};
+use super::super::{evaluation::EvaluationData, leak::leaked_rows};
 use crate::{Known, problem::store_problem};
 
 /// The run, and what it should have read and written.
@@ -83,7 +83,8 @@ impl Witness<'_> {
         own.extend([self.subject, self.question]);
         let inputs: Vec<FileRef> = self.read().filter(|file| !own.contains(&file.digest)).cloned().collect();
         let others = RunRecord { inputs, ..self.run.clone() };
-        let found = leaks(known, data, Some(&others), None).await?;
+        // the files that rows name it has to read
+        let found = leaked_rows(known, data, &others).await?;
         let tells = |outcome: &SearchOutcome| matches!(outcome, SearchOutcome::Searched { found: 1.., .. });
         if let Some(input) = found.search.inputs.iter().find(|input| tells(&input.outcome)) {
             let message = format!("run `{}` read `{}`, which says what is true of rows", self.run.id, input.path);
