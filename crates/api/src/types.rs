@@ -17,6 +17,7 @@ mod model;
 mod page;
 mod policy;
 mod prediction;
+mod report;
 mod reproduction;
 mod rights;
 mod run;
@@ -28,6 +29,6 @@ pub use stemma_core::audit::AuditReport;
 
 pub use self::{
     audit::*, care::*, compare::*, compare_predictions::*, content::*, content_check::*, dataset::*, endpoint::*,
-    fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*, prediction::*, reproduction::*,
-    rights::*, run::*, search::*, version::*, witness::*,
+    fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*, prediction::*, report::*,
+    reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
 };

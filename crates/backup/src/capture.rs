@@ -140,7 +140,13 @@ fn is_same_keys(before: &BTreeMap<String, Vec<u8>>, after: &BTreeMap<String, Vec
 /// between the two looks at the folder.
 async fn has_all_sealed(layout: &Layout, moment: &mut Moment, held: &BTreeMap<String, File>) -> Result<bool, Problem> {
     let then = moment.sealed_segments().await.map_err(ledger_problem)?;
-    let now = look_at(layout).await?.sealed_predictions().await.map_err(ledger_problem)?;
-    let mut since = now.into_keys().filter(|segment| !then.contains(segment));
-    Ok(since.all(|segment| held.contains_key(&format!("predictions/{segment:016x}.seg"))))
+    let view = look_at(layout).await?;
+    let predictions = view.sealed_predictions().await.map_err(ledger_problem)?;
+    let feedback = view.sealed_feedback().await.map_err(ledger_problem)?;
+    let logs = [("predictions", predictions), ("feedback", feedback)];
+    let all_held = logs.into_iter().zip(then).all(|((folder, now), then)| {
+        let mut since = now.into_keys().filter(|segment| !then.contains(segment));
+        since.all(|segment| held.contains_key(&format!("{folder}/{segment:016x}.seg")))
+    });
+    Ok(all_held)
 }

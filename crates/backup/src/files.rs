@@ -24,7 +24,7 @@ pub enum Rule {
 }
 
 /// Folders that stay, with all that is in them.
-const FOLDERS: [&str; 4] = ["content", "folders", "backups", "predictions/sealing"];
+const FOLDERS: [&str; 5] = ["content", "folders", "backups", "predictions/sealing", "feedback/sealing"];
 /// Files that stay.
 const FILES: [&str; 8] = [
     "ledger.db",
@@ -108,6 +108,7 @@ mod tests {
         };
         let along = [
             "home.json",
+            "feedback/0192.seg",
             "operations",
             "predictions/0192.seg",
             "predictions/log.lock",
@@ -121,6 +122,7 @@ mod tests {
         let stays = [
             "backups/lock",
             "content/packs/1.pack",
+            "feedback/sealing/part.parquet",
             "folders/ab",
             "ledger.db",
             "ledger.db-wal",

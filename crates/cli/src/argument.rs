@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use stemma_core::{
-    Problem,
+    Problem, Timestamp,
     endpoint::prediction::{PredictionId, PredictionIdError},
     name::ModelName,
     policy::Stage,
+    written_time::WrittenTime,
 };
 
 /// Whether somebody means a prediction.
@@ -20,6 +21,14 @@ pub fn prediction(text: &str) -> Result<PredictionId, Problem> {
     text.parse().map_err(|error: PredictionIdError| {
         Problem::invalid(error.to_string())
             .hint("an endpoint's answer holds it as `parameters.prediction_id`; see `stemma endpoints NAME`")
+    })
+}
+
+/// Reads a time that an option names: of a day, the moment that is asked for.
+pub fn moment(option: &str, text: &str, which: fn(WrittenTime) -> Timestamp) -> Result<Timestamp, Problem> {
+    WrittenTime::parse(text).map(which).ok_or_else(|| {
+        Problem::invalid(format!("`{text}` of `{option}` is no time"))
+            .hint("write it as `2026-03-01T12:30:00Z` or `2026-03-01`")
     })
 }
 

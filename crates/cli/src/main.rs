@@ -13,6 +13,7 @@ mod history;
 mod print;
 mod recorded;
 mod remotes;
+mod rows;
 mod sandboxed;
 mod secrets;
 mod session;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest, Sha256, Timestamp,
-    endpoint::revision::Revision,
+    endpoint::{prediction::PredictionAddress, revision::Revision},
     external::External,
     history::{KeySuccession, VerifierKey},
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId, WorkspaceId},
@@ -152,6 +152,16 @@ pub enum Event {
         /// BLAKE3 of the key of prediction ids: an exchanged or new one is noticed, and nothing can be done with this.
         key: Digest,
     },
+    /// Segments of the feedback log left it and are content now, as far as they are about one endpoint.
+    FeedbackSealed(FeedbackSealed),
+    /// What a segment of the feedback log held when it was not sealed yet: what is there of it later begins with this.
+    FeedbackNoted {
+        segment: u64,
+        records: u64,
+        /// Length of the beginning that was on disk, and the digest of it.
+        bytes: u64,
+        digest: Digest,
+    },
 }
 
 /// Rows that are sealed in batches.
@@ -210,6 +220,10 @@ pub struct DatasetVersionAdded {
     /// The folder that the path is in; absent if nobody said it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
+    /// `endpoint#number` of the revisions whose predictions it was made from, and `model@number` of versions whose
+    /// predictions were reported, if it was made from feedback.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answered_by: Vec<String>,
 }
 
 /// A connection that nobody observed, with the reason for saying so.
@@ -365,6 +379,32 @@ pub struct SegmentSealed {
     pub size: u64,
 }
 
+/// What came of the predictions of one endpoint, as it was told in some segments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FeedbackSealed {
+    pub project: ProjectName,
+    pub endpoint: EndpointName,
+    pub ordinal: u16,
+    /// The segments, each with how much of it is in this file.
+    pub segments: Vec<SegmentRows>,
+    pub rows: u64,
+    /// The predictions that it is about lie between these.
+    pub first: PredictionAddress,
+    pub last: PredictionAddress,
+    /// When it was told.
+    pub first_time: Timestamp,
+    pub last_time: Timestamp,
+    /// Content: Parquet, sorted by prediction.
+    pub digest: Digest,
+    pub size: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SegmentRows {
+    pub segment: u64,
+    pub rows: u64,
+}
+
 impl Event {
     /// The `type` tag.
     pub const fn kind(&self) -> &'static str {
@@ -398,6 +438,8 @@ impl Event {
             Self::RunsSealed { .. } => "runs_sealed",
             Self::RowsSealed { .. } => "rows_sealed",
             Self::PredictionsNoted { .. } => "predictions_noted",
+            Self::FeedbackSealed(_) => "feedback_sealed",
+            Self::FeedbackNoted { .. } => "feedback_noted",
         }
     }
 
@@ -412,7 +454,8 @@ impl Event {
             | Self::TokenRevoked { .. }
             | Self::RunsSealed { .. }
             | Self::RowsSealed { .. }
-            | Self::PredictionsNoted { .. } => None,
+            | Self::PredictionsNoted { .. }
+            | Self::FeedbackNoted { .. } => None,
             Self::RoleGranted { project, .. } | Self::RoleRevoked { project, .. } => project.as_ref(),
             Self::ProjectCreated { project }
             | Self::ContentPurged { project, .. }
@@ -431,6 +474,7 @@ impl Event {
             Self::Promoted(promoted) => Some(&promoted.project),
             Self::RevisionDeployed { revision, .. } => Some(&revision.project),
             Self::SegmentSealed(sealed) => Some(&sealed.project),
+            Self::FeedbackSealed(sealed) => Some(&sealed.project),
         }
     }
 
@@ -462,9 +506,12 @@ impl Event {
             }
             Self::RevisionActivated { endpoint, number, .. } => format!("{endpoint}#{number}"),
             Self::SegmentSealed(sealed) => sealed.endpoint.to_string(),
+            Self::FeedbackSealed(sealed) => sealed.endpoint.to_string(),
             Self::RunsSealed { first, last, .. } => format!("runs {first}..={last}"),
             Self::RowsSealed { of, first, last, .. } => format!("{} {first}..={last}", of.as_str()),
-            Self::PredictionsNoted { segment, records, .. } => format!("{segment:016x}: {records}"),
+            Self::PredictionsNoted { segment, records, .. } | Self::FeedbackNoted { segment, records, .. } => {
+                format!("{segment:016x}: {records}")
+            }
         }
     }
 }

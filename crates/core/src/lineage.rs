@@ -106,7 +106,8 @@ pub enum EdgeKind {
     Produced,
     /// external source → dataset version
     SourceOf,
-    /// declared: content, dataset version or model version → one of these that was made from it
+    /// declared: content, dataset version or model version → one of these that was made from it; seen: revision → dataset
+    /// version of its predictions and what came of them
     Derived,
     /// dataset version → evidence
     EvaluatedOn,

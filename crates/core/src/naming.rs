@@ -70,6 +70,9 @@ impl Event {
             Self::SegmentSealed(part) => {
                 plain(part.digest, format!("{} sealed predictions of {}", part.rows, part.endpoint))
             }
+            Self::FeedbackSealed(part) => {
+                plain(part.digest, format!("{} sealed feedbacks on {}", part.rows, part.endpoint))
+            }
             Self::ContentKept { list, project: _, contents: _ } => {
                 let what = "the list of what was pushed to stay".to_owned();
                 vec![NamedContent { digest: *list, form: ContentForm::List, what }]
@@ -105,7 +108,8 @@ impl Event {
             | Self::EndpointTakenDown { .. }
             | Self::RunsSealed { .. }
             | Self::RowsSealed { .. }
-            | Self::PredictionsNoted { .. } => Vec::new(),
+            | Self::PredictionsNoted { .. }
+            | Self::FeedbackNoted { .. } => Vec::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Audit: a home checked against itself, as it lies there: no right, token or table is needed to look at it, so that
 //! damage which keeps the home from being opened is named too.
 
-mod predictions;
+mod logs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,8 @@ use crate::Delivery;
 pub async fn audit_home(layout: &Layout) -> AuditReport {
     let (mut report, ledger) = audit_facts(layout).await;
     if let Some(ledger) = &ledger {
-        report.add(predictions::check(layout, ledger).await);
+        report.add(logs::check_predictions(layout, ledger).await);
+        report.add(logs::check_feedback(layout, ledger).await);
     }
     report
 }
@@ -28,15 +29,17 @@ pub async fn audit_home(layout: &Layout) -> AuditReport {
 pub struct HomeNeeds {
     /// Content that facts need, with who needs it.
     pub content: BTreeMap<Digest, BTreeSet<String>>,
-    /// The part of the prediction log that is not sealed yet.
+    /// The parts of the logs that are not sealed yet.
     pub predictions: Check,
+    pub feedback: Check,
 }
 
 /// Asks a home, as it lies there, what must be there.
 pub async fn home_needs(layout: &Layout) -> Result<HomeNeeds, Problem> {
     let view = look_at(layout).await?;
     let content = view.needed_content().await.map_err(ledger_problem)?;
-    Ok(HomeNeeds { content, predictions: predictions::check(layout, &view).await })
+    let predictions = logs::check_predictions(layout, &view).await;
+    Ok(HomeNeeds { content, predictions, feedback: logs::check_feedback(layout, &view).await })
 }
 
 impl Delivery {

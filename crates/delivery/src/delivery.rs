@@ -4,9 +4,9 @@ use std::{path::Path, sync::Arc};
 
 use stemma_core::{Clock, Problem, endpoint::prediction::PredictionKey, name::PrincipalName};
 use stemma_engine::{DatabaseUrl, Engine, HomeOptions, Known};
-use stemma_gateway::{Gateway, LogOptions, PredictionLog};
+use stemma_gateway::{FeedbackLog, Gateway, LogOptions, PredictionLog};
 
-use crate::{access::gateway_access, problem::log_problem};
+use crate::{access::gateway_access, problem::log_problem, reported::ReportedIds, turns::Turns};
 
 /// What was last found of whether the home can take what is asked of it, and when it was found.
 pub(crate) type Readiness = tokio::sync::Mutex<Option<(std::time::Instant, Result<(), Problem>)>>;
@@ -18,6 +18,10 @@ pub struct Delivery(Arc<Inner>);
 struct Inner {
     engine: Engine,
     log: PredictionLog,
+    feedback: FeedbackLog,
+    feedback_turns: Turns,
+    sealing_feedback: tokio::sync::Mutex<()>,
+    reported: tokio::sync::Mutex<ReportedIds>,
     gateway: Arc<Gateway>,
     prediction_key: PredictionKey,
     readiness: Readiness,
@@ -56,11 +60,14 @@ impl Delivery {
         let log =
             PredictionLog::open(&layout.predictions(), prediction_key.clone(), clock.clone(), LogOptions::default());
         let log = log.map_err(log_problem)?;
-        for segment in log.recovered().iter().filter(|segment| segment.damage.is_some()) {
-            tracing::error!(
-                segment = format!("{:016x}", segment.segment),
-                "a segment of the prediction log is damaged"
-            );
+        let feedback =
+            FeedbackLog::open(&layout.feedback(), prediction_key.clone(), clock.clone(), LogOptions::default());
+        let feedback = feedback.map_err(log_problem)?;
+        for (name, recovered) in [("prediction", log.recovered()), ("feedback", feedback.recovered())] {
+            for segment in recovered.iter().filter(|segment| segment.damage.is_some()) {
+                let segment = format!("{:016x}", segment.segment);
+                tracing::error!(segment, "a segment of the {name} log is damaged");
+            }
         }
         let gateway = Arc::new(Gateway::new(log.clone(), clock));
         let listener = Arc::downgrade(&gateway);
@@ -70,7 +77,17 @@ impl Delivery {
                 gateway.live().let_in(gateway_access(table));
             }
         });
-        Ok(Self(Arc::new(Inner { engine, log, gateway, prediction_key, readiness: Readiness::default() })))
+        Ok(Self(Arc::new(Inner {
+            engine,
+            log,
+            feedback,
+            feedback_turns: Turns::default(),
+            sealing_feedback: tokio::sync::Mutex::default(),
+            reported: tokio::sync::Mutex::default(),
+            gateway,
+            prediction_key,
+            readiness: Readiness::default(),
+        })))
     }
 
     /// Acts on what is not live.
@@ -89,6 +106,24 @@ impl Delivery {
 
     pub(crate) fn log(&self) -> &PredictionLog {
         &self.0.log
+    }
+
+    pub(crate) fn feedback_log(&self) -> &FeedbackLog {
+        &self.0.feedback
+    }
+
+    pub(crate) fn feedback_turns(&self) -> &Turns {
+        &self.0.feedback_turns
+    }
+
+    /// Held by whoever seals feedback: two at once would seal the same twice.
+    pub(crate) fn sealing_feedback(&self) -> &tokio::sync::Mutex<()> {
+        &self.0.sealing_feedback
+    }
+
+    /// Held by whoever records reports: what is recorded already must not change meanwhile.
+    pub(crate) fn reported_ids(&self) -> &tokio::sync::Mutex<ReportedIds> {
+        &self.0.reported
     }
 
     pub(crate) fn prediction_key(&self) -> &PredictionKey {

@@ -10,7 +10,9 @@ use crate::Delivery;
 const ROUND: Duration = Duration::from_secs(2);
 /// The open segment is closed when it is older than this, so that predictions become content soon.
 const SEGMENT_AGE_MAX: Duration = Duration::from_secs(600);
-/// How often feedback, rights to content, and what the open segment holds are made facts.
+/// The same of feedback, of which there is less, and which is found the faster the fewer files it lies in.
+const FEEDBACK_AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How often rights to content, and what open segments hold are made facts.
 const NOTE_EVERY: Duration = Duration::from_secs(30);
 /// A command that owned the home for a moment seals when this many segments wait.
 const WAITING_SEGMENTS_MAX: usize = 16;
@@ -22,19 +24,25 @@ impl Delivery {
     pub async fn keep_house(self) {
         let mut rounds = tokio::time::interval(ROUND);
         let mut opened = tokio::time::Instant::now();
-        let mut noted = opened;
+        let (mut noted, mut feedback_opened) = (opened, opened);
         loop {
             rounds.tick().await;
             if opened.elapsed() > SEGMENT_AGE_MAX {
                 opened = tokio::time::Instant::now();
                 warn_if_failed(self.rotate_predictions().await);
             }
+            if feedback_opened.elapsed() > FEEDBACK_AGE_MAX {
+                feedback_opened = tokio::time::Instant::now();
+                warn_if_failed(self.rotate_feedback().await);
+            }
             warn_if_failed(self.seal_predictions().await);
+            warn_if_failed(self.seal_feedback_if_due().await);
             warn_if_failed(self.engine().seal_runs().await);
             if noted.elapsed() > NOTE_EVERY {
                 noted = tokio::time::Instant::now();
                 warn_if_failed(self.engine().seal_rows().await);
                 warn_if_failed(self.note_predictions().await);
+                warn_if_failed(self.note_feedback().await);
             }
             warn_if_failed(self.engine().checkpoint().await);
         }
@@ -53,14 +61,20 @@ impl Delivery {
         {
             tracing::warn!(%problem, "the prediction log could not be sealed; it will be at the next start");
         }
+        if let Err(problem) = self.seal_feedback_if_due().await {
+            tracing::warn!(%problem, "feedback could not be sealed; it will be at the next start");
+        }
         if let Err(problem) = self.engine().seal_runs().await {
             tracing::warn!(%problem, "runs could not be sealed; they will be at the next start");
         }
         if let Err(problem) = self.engine().seal_rows().await {
-            tracing::warn!(%problem, "feedback and rights could not be sealed; they will be at the next start");
+            tracing::warn!(%problem, "rights could not be sealed; they will be at the next start");
         }
         if let Err(problem) = self.note_predictions().await {
             tracing::warn!(%problem, "what the prediction log holds could not be noted; it will be at the next start");
+        }
+        if let Err(problem) = self.note_feedback().await {
+            tracing::warn!(%problem, "what the feedback log holds could not be noted; it will be at the next start");
         }
         if let Err(problem) = self.engine().checkpoint().await {
             tracing::warn!(%problem, "the ledger's head could not be signed");

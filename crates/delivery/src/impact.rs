@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use stemma_api::types::{DeployedRevision, Impact, ImpactedRevision, ImpactedRun, ImpactedVersion};
 use stemma_core::{
     ErrorKind, Problem, Timestamp,
-    endpoint::declaration::LogMode,
+    endpoint::{declaration::LogMode, prediction::REPORTED_REVISION},
     lineage::{
         Direction, EdgeKind, Node, NodeKind,
         completeness::{Gap, weak_parts},
@@ -41,11 +41,14 @@ impl Delivery {
         let gaps: BTreeSet<Gap> = walk.cuts().chain(weak_parts(&walk.nodes, &walk.edges, &known)).collect();
         let mut reasons: Vec<String> = gaps.iter().map(Gap::to_string).collect();
         let versions = impacted_versions(self.known(), project, &walk, &made_from).await?;
-        let revisions = self.impacted_revisions(&walk, &starts, &mut reasons).await?;
+        let mut revisions = self.impacted_revisions(&walk, &starts, &mut reasons).await?;
+        revisions.extend(self.impacted_reports(project, &walk, &mut reasons).await?);
+        let mut told = BTreeSet::new();
+        reasons.retain(|reason| told.insert(reason.clone()));
         reasons.extend(unseen(self.known(), project, &walk).await?);
         let predictions = revisions.iter().map(|revision| revision.predictions).sum();
         if predictions == 0 {
-            reasons.push("only answers of endpoints of this home are counted".to_owned());
+            reasons.push("only answers of endpoints of this home, and what was reported to it, are counted".to_owned());
         }
         Ok(Impact {
             of: start.name,
@@ -89,6 +92,35 @@ impl Delivery {
             }
         }
         found.sort_by_key(|one| (!one.live, one.endpoint.clone(), one.number));
+        Ok(found)
+    }
+
+    /// Counts what was reported of impacted versions, at all endpoints of the project.
+    async fn impacted_reports(
+        &self,
+        project: &ProjectName,
+        walk: &Walk,
+        reasons: &mut Vec<String>,
+    ) -> Result<Vec<ImpactedRevision>, Problem> {
+        let impacted: HashSet<&str> = walk.of_kind(NodeKind::ModelVersion).map(|node| node.key.as_str()).collect();
+        let mut found = Vec::new();
+        if impacted.is_empty() {
+            return Ok(found);
+        }
+        for endpoint in self.known().endpoint_names(project).await? {
+            let ordinal = self.known().found_endpoint(project, &endpoint).await?.ordinal;
+            let counts = count_answers(self, &endpoint, ordinal, None, reasons).await?;
+            let reported = counts
+                .into_iter()
+                .filter(|((number, name), _)| *number == REPORTED_REVISION && impacted.contains(name.as_str()));
+            found.extend(reported.map(|((number, version), predictions)| ImpactedRevision {
+                endpoint: endpoint.clone(),
+                number,
+                live: false,
+                versions: vec![version],
+                predictions,
+            }));
+        }
         Ok(found)
     }
 }
@@ -188,7 +220,7 @@ async fn count_answers(
             gone += part.rows;
             continue;
         }
-        for (arm, count) in count_sealed_part(delivery.known(), part.digest).await? {
+        for (arm, count) in count_sealed_part(delivery, &part.project, part.digest).await? {
             *counts.entry(arm).or_default() += count;
         }
     }

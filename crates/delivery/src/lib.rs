@@ -20,12 +20,17 @@ mod problem;
 mod publish;
 mod ready;
 mod replay;
+mod report;
+mod reported;
 mod revision;
 mod rollback;
 mod rollout;
 mod seal;
+mod sealed;
 mod search;
 mod standing;
+mod trace;
+mod turns;
 mod undeploy;
 mod why;
 

@@ -36,11 +36,11 @@ async fn find_answer(
     id: &PredictionId,
 ) -> Result<Start, Problem> {
     let record = find_prediction(delivery, caller, id).await?.record;
-    let revision = delivery.known().revision_by_digest(&record).await?;
-    if revision.revision.project != *project {
-        let of = &revision.revision.project;
+    let revision = delivery.known().revision_that_answered(&record).await?;
+    let of = delivery.known().endpoint_if_any(&record.endpoint).await?.map(|found| found.project);
+    if let Some(of) = of.filter(|of| of != project) {
         return Err(Problem::not_found(format!("`{id}` is not of project `{project}`"))
             .hint(format!("ask with `--project {of}`")));
     }
-    Ok(Start::answer(id, &record, &revision))
+    Ok(Start::answer(id, &record, revision.as_ref()))
 }

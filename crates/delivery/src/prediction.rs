@@ -1,28 +1,18 @@
 //! Predictions by their ids, in the open part of the log or in sealed files.
 
-use std::sync::Arc;
-
-use bytes::Bytes;
-use parquet::{
-    errors::ParquetError,
-    file::reader::{ChunkReader, Length},
-};
 use stemma_core::{
     Digest, ErrorKind, Problem,
     endpoint::prediction::{PredictionAddress, PredictionId, PredictionRecord},
     name::ProjectName,
     rights::Action,
 };
-use stemma_engine::{
-    Caller, Known,
-    problem::{internal, store_problem},
-};
+use stemma_engine::{Caller, problem::internal};
 use stemma_gateway::ArmCounts;
-use stemma_store::{BlobReader, StoreError};
 
 use crate::{
     Delivery,
     problem::{log_problem, read_problem},
+    sealed::open_sealed,
 };
 
 /// A prediction, found.
@@ -95,25 +85,20 @@ async fn sealed_prediction(
     let Some(part) = delivery.known().sealed_part(address).await? else {
         return Ok(None);
     };
-    delivery.known().check_not_purged(&part.project, part.digest).await?;
-    let store = delivery.known().store().clone();
-    let read = move || {
-        let reader = store.open_blob(&part.digest).map_err(|error| lost_part(part.digest, error))?;
-        stemma_gateway::read_sealed(BlobChunks(Arc::new(reader)), part.first_row, address.row)
-            .map_err(|error| unreadable_part(part.digest, error))
-    };
+    let file = open_sealed(delivery, &part.project, part.digest).await?;
+    let read = move || file.read(|chunks| stemma_gateway::read_sealed(chunks, part.first_row, address.row));
     let record = tokio::task::spawn_blocking(read).await.map_err(internal)??;
     Ok(Some((record, part.digest)))
 }
 
 /// Counts the answers in a sealed file by revision and arm.
-pub(crate) async fn count_sealed_part(known: &Known, digest: Digest) -> Result<ArmCounts, Problem> {
-    let store = known.store().clone();
-    let count = move || {
-        let reader = store.open_blob(&digest).map_err(store_problem)?;
-        stemma_gateway::count_sealed(BlobChunks(Arc::new(reader))).map_err(log_problem)
-    };
-    tokio::task::spawn_blocking(count).await.map_err(internal)?
+pub(crate) async fn count_sealed_part(
+    delivery: &Delivery,
+    project: &ProjectName,
+    digest: Digest,
+) -> Result<ArmCounts, Problem> {
+    let file = open_sealed(delivery, project, digest).await?;
+    tokio::task::spawn_blocking(move || file.read(stemma_gateway::count_sealed)).await.map_err(internal)?
 }
 
 /// Only this home can have made the id, so there was a record.
@@ -123,56 +108,4 @@ pub(crate) fn lost(prediction: &PredictionId) -> Problem {
     Problem::new(ErrorKind::Corrupt, message).hint(
         "`stemma audit verify` says what else is gone; only where the endpoint logs `fast` may a crash have taken it",
     )
-}
-
-/// A sealed file that a fact names and nobody has is lost.
-fn lost_part(digest: Digest, error: StoreError) -> Problem {
-    match error {
-        StoreError::NotFound(_) => {
-            let message = format!("the sealed file {digest}, which holds it, is lost: it is not in the store");
-            Problem::new(ErrorKind::Corrupt, message).hint("bring the content back from a backup")
-        }
-        error => store_problem(error),
-    }
-}
-
-fn unreadable_part(digest: Digest, error: impl std::fmt::Display) -> Problem {
-    Problem::new(ErrorKind::Corrupt, format!("the sealed file {digest}, which holds it, can't be read: {error}"))
-        .hint("`stemma verify` says what is damaged; bring the content back from a backup")
-}
-
-/// A blob of the store as what the Parquet reader reads from: every piece verified.
-pub(crate) struct BlobChunks(pub Arc<BlobReader>);
-
-impl Length for BlobChunks {
-    fn len(&self) -> u64 {
-        self.0.len()
-    }
-}
-
-impl ChunkReader for BlobChunks {
-    type T = std::io::BufReader<BlobFrom>;
-
-    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(std::io::BufReader::new(BlobFrom { blob: self.0.clone(), at: start }))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        let bytes = self.0.read_at(start, length).map_err(|error| ParquetError::External(Box::new(error)))?;
-        Ok(Bytes::from(bytes))
-    }
-}
-
-/// Reads a blob from a position on.
-pub(crate) struct BlobFrom {
-    blob: Arc<BlobReader>,
-    at: u64,
-}
-
-impl std::io::Read for BlobFrom {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.blob.read_into_at(self.at, buffer).map_err(std::io::Error::other)?;
-        self.at += read as u64;
-        Ok(read)
-    }
 }

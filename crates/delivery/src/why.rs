@@ -7,14 +7,20 @@ use stemma_engine::{
     lineage::{Start, draw_above},
 };
 
-use crate::{Delivery, prediction::find_prediction};
+use crate::{
+    Delivery,
+    feedback::about,
+    prediction::{find_prediction, lost},
+    trace::same_trace,
+};
 
 impl Delivery {
     /// Explains a prediction.
     pub async fn why(&self, caller: &Caller, prediction: &PredictionId) -> Result<Why, Problem> {
         let found = find_prediction(self, caller, prediction).await?;
-        let revision = self.known().revision_by_digest(&found.record).await?;
-        let project = revision.revision.project.clone();
+        let revision = self.known().revision_that_answered(&found.record).await?;
+        let project = self.known().endpoint_if_any(&found.record.endpoint).await?.map(|found| found.project);
+        let project = project.ok_or_else(|| lost(prediction))?;
         let mut models = Vec::new();
         let mut asked = Vec::new();
         for node in &found.record.nodes {
@@ -24,16 +30,26 @@ impl Delivery {
                 models.push(self.known().version(&project, model, &version.to_string()).await?);
             }
         }
-        let start = Start::answer(prediction, &found.record, &revision);
-        let (tree, reasons) = draw_above(self.known(), &project, &start).await?;
+        let start = Start::answer(prediction, &found.record, revision.as_ref());
+        let (tree, mut reasons) = draw_above(self.known(), &project, &start).await?;
+        let mut told = about(self, prediction.open(self.prediction_key()).into_iter().collect()).await?;
+        reasons.append(&mut told.gaps);
+        reasons.extend(found.record.reported.iter().map(|reported| {
+            let by = &found.record.caller;
+            format!("it was made elsewhere and reported by {by} at {}: what answered was not seen here", reported.time)
+        }));
+        let (together, mut untraced) = same_trace(self, caller, prediction, &found.record).await?;
+        reasons.append(&mut untraced);
         let head = self.known().ledger_head().await?;
         Ok(Why {
             prediction: *prediction,
+            project,
+            together,
             record: found.record,
             stored_in: found.stored_in,
             revision,
             models,
-            feedback: self.known().feedback_for(prediction).await?,
+            feedback: told.feedback.into_values().flatten().collect(),
             tree,
             reasons,
             ledger_size: head.size,

@@ -6,10 +6,9 @@ use std::{
     time::Instant,
 };
 
-use stemma_api::types::{Checkpoint, ContentHealth, Feedback};
+use stemma_api::types::{Checkpoint, ContentHealth};
 use stemma_core::{
     Digest, ErrorKind, Problem,
-    endpoint::prediction::PredictionId,
     event::Event,
     id::{RequestId, TokenId},
     name::ProjectName,
@@ -172,19 +171,6 @@ impl Engine {
 
     pub async fn seal_runs(&self) -> Result<u64, Problem> {
         self.known().ledger().seal_runs(&Actor::system()).await.map_err(ledger_problem)
-    }
-
-    /// Keeps feedback if there is still as much on the prediction as the caller knows of.
-    pub async fn insert_feedback(
-        &self,
-        project: &ProjectName,
-        prediction: &PredictionId,
-        known: usize,
-        feedback: &Feedback,
-    ) -> Result<bool, Problem> {
-        let body = serde_json::to_string(feedback).map_err(internal)?;
-        let prediction = prediction.to_string();
-        self.known().ledger().insert_feedback(project, &prediction, known, &body).await.map_err(ledger_problem)
     }
 
     pub(crate) async fn grant(&self, project: &ProjectName, content: &Content) -> Result<(), Problem> {

@@ -106,6 +106,11 @@ impl Layout {
         self.root.join("predictions")
     }
 
+    /// Open segments of the feedback log.
+    pub fn feedback(&self) -> PathBuf {
+        self.root.join("feedback")
+    }
+
     /// Whether something was written down of what was done in the folder around the home.
     pub fn has_operations(&self) -> Result<bool, Problem> {
         let path = self.root.join("operations");

@@ -60,6 +60,7 @@ fn record() -> Result<PredictionRecord, Box<dyn std::error::Error>> {
         }],
         overrides: Vec::new(),
         latency_us: 345,
+        reported: None,
     })
 }
 

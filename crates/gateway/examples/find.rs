@@ -105,6 +105,7 @@ fn record(number: u64) -> Result<PredictionRecord, Failure> {
         }],
         overrides: Vec::new(),
         latency_us: number % 997,
+        reported: None,
     })
 }
 

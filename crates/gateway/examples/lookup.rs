@@ -69,6 +69,7 @@ fn record(number: u64) -> Result<PredictionRecord, Box<dyn std::error::Error>> {
         }],
         overrides: Vec::new(),
         latency_us: number % 997,
+        reported: None,
     })
 }
 

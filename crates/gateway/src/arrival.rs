@@ -57,6 +57,7 @@ impl Arrival {
             nodes: Vec::new(),
             overrides: Vec::new(),
             latency_us: micros(self.arrived.elapsed()),
+            reported: None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod admit;
 mod answer;
 mod arrival;
 mod compose;
+pub mod feedback;
 mod gateway;
 pub mod http;
 mod live;
@@ -28,6 +29,7 @@ mod values;
 
 pub use access::{Access, AccessError, Grant, Projects};
 pub use compose::{Program, ProgramError};
+pub use feedback::{FeedbackLog, FeedbackRows, PlacedFeedback, SealedFeedback, read_feedback};
 pub use gateway::{Gateway, WAITING_EACH_MAX};
 pub use live::LiveTable;
 pub use log::{
@@ -37,7 +39,10 @@ pub use log::{
 pub use question::{ELEMENTS_MAX, Invalid, Question, ROWS_MAX};
 pub use ran::{Failure, Ran, StepRan};
 pub use runtime::{Loader, RunFailure, Runtime, on_its_own_thread};
-pub use seal::{OpenPart, SealError, SealedError, SealedPart, count_sealed, read_sealed, read_sealed_rows};
+pub use seal::{
+    Answerer, Mark, OpenPart, SealError, SealedError, SealedPart, count_sealed, read_answerers, read_marks,
+    read_sealed, read_sealed_rows,
+};
 pub use sifted::{Effort, Sifted};
 pub use stats::{AllCounters, ArmStats, EndpointStats};
 pub use table::{Endpoint, LoadError, RouteTable, Routes};

@@ -5,10 +5,11 @@
 //! group say what it can't hold, so that what is looked for is found without reading the others; files from before there
 //! were filters are read without. Stored-format version 2; files of version 1 are read.
 
-mod cells;
+pub(crate) mod cells;
 mod columns;
 mod count;
 mod format;
+mod marks;
 mod nodes;
 mod part;
 mod read;
@@ -45,6 +46,7 @@ use crate::log::{
 use columns::Columns;
 pub use count::count_sealed;
 pub use format::SealedError;
+pub use marks::{Answerer, Mark, read_answerers, read_marks};
 pub use part::OpenPart;
 pub use read::{read_sealed, read_sealed_rows};
 

@@ -3,7 +3,7 @@
 //! Governed state changes in one way only ([`Ledger::commit`]): events become leaves of an RFC 6962 Merkle tree and,
 //! in the same transaction, rows of ordinary tables. So the audit trail can't be forgotten or disagree with the state;
 //! replaying the events into an empty database gives the same tables, which is how [`Ledger::verify`] checks them.
-//! Runs, content grants and feedback are append-only rows beside it. SQLite and PostgreSQL run the same SQL.
+//! Runs, content grants and the feedback of old homes are append-only rows beside it. SQLite and PostgreSQL run the same SQL.
 
 mod at_rest;
 mod checkpoint;
@@ -38,7 +38,7 @@ pub use crate::{
     event::{Fact, Recorded},
     history::History,
     ledger::{Ledger, LedgerOptions, LedgerUrl},
-    predictions::PredictionNote,
+    predictions::SegmentNote,
     query::{
         EndpointRow, EventFilter, EventRow, GrantRow, Head, PrincipalRow, RevisionRow, TokenRow, Tombstone, VersionRow,
         View, WhichVersion,

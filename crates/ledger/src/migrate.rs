@@ -11,13 +11,14 @@ use crate::{
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 6] = [
+const MIGRATIONS: [(i64, &str); 7] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
     (4, include_str!("migrations/0004_signing_keys.sql")),
     (SEALED_ROWS, include_str!("migrations/0005_sealed_rows.sql")),
     (EVENTS, include_str!("migrations/0006_events.sql")),
+    (7, include_str!("migrations/0007_feedback_log.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 24] = [
+pub const TABLES: [(&str, &str); 27] = [
     ("home", "home"),
     ("signing_key", "verifier, body"),
     ("project", "project"),
@@ -40,6 +40,9 @@ pub const TABLES: [(&str, &str); 24] = [
     ("run_seal", "first_run, last_run, count, digest"),
     ("row_seal", "kind, first_row, last_row, count, digest"),
     ("prediction_note", "segment, records, bytes, digest, key_check"),
+    ("feedback_part", "endpoint, ordinal, digest, body"),
+    ("feedback_segment", "segment, ordinal, records"),
+    ("feedback_note", "segment, records, bytes, digest"),
     ("fact_edge", "project, from_kind, from_key, kind, to_kind, to_key, certainty, why"),
 ];
 
@@ -157,6 +160,18 @@ pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(),
         Event::PredictionsNoted { segment, records, bytes, digest, key } => {
             let row = vec![segment_text(*segment), Value::Int(*records as i64), Value::Int(*bytes as i64)];
             to.insert("prediction_note", row.into_iter().chain([text(digest), text(key)]).collect()).await
+        }
+        Event::FeedbackSealed(part) => {
+            let ordinal = Value::Int(i64::from(part.ordinal));
+            for one in &part.segments {
+                let row = vec![segment_text(one.segment), ordinal.clone(), Value::Int(one.rows as i64)];
+                to.insert("feedback_segment", row).await?;
+            }
+            to.insert("feedback_part", vec![text(&part.endpoint), ordinal, text(part.digest), json(part)?]).await
+        }
+        Event::FeedbackNoted { segment, records, bytes, digest } => {
+            let row = vec![segment_text(*segment), Value::Int(*records as i64), Value::Int(*bytes as i64)];
+            to.insert("feedback_note", row.into_iter().chain([text(digest)]).collect()).await
         }
     }
 }

@@ -27,6 +27,13 @@ acts! {
     UNDEPLOY as undeploy: POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/undeploy,
         Undeploy => EndpointDetail,
         Deploy in Project, Ordinary, "take an endpoint down";
+    RECORD as record_predictions:
+        POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/predictions/record,
+        RecordPredictions => PredictionsRecorded,
+        Report in Project, Heavy, "record predictions that were made elsewhere";
+    DATASET as dataset_from_feedback: POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/dataset,
+        DatasetFromFeedback => FeedbackDataset,
+        Track in Project, Heavy, "make a dataset version of predictions and what came of them";
 }
 
 impl Client {

@@ -14,5 +14,7 @@ acts! {
     COMPARE as compare_predictions: GET /predictions/{prediction: PredictionId}/compare ? With => PredictionComparison,
         ReadPredictions in Somewhere, Heavy, "two predictions side by side, and which inputs make the difference";
     FEEDBACK as send_feedback: POST /predictions/{prediction: PredictionId}/feedback, SendFeedback => Feedback,
-        Feedback in Somewhere, Ordinary, "the label or reward of a prediction";
+        Feedback in Somewhere, Ordinary, "what came of a prediction: a label, a reward or an event";
+    FEEDBACK_ON_MANY as send_feedbacks: POST /projects/{project: ProjectName}/feedback, SendFeedbacks => FeedbackKept,
+        Feedback in Project, Heavy, "what came of many predictions";
 }

@@ -9,10 +9,10 @@ use stemma_core::{
         prediction::{LoggedTensor, PredictionId},
         revision::Revision,
     },
-    name::{EndpointName, ProjectName},
+    name::{DatasetName, EndpointName, ProjectName},
 };
 
-use super::fact::Fact;
+use super::{dataset::DatasetVersion, fact::Fact};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployedRevision {
@@ -185,4 +185,30 @@ pub struct ArmStatus {
     /// Never too low, and at most 1/32 too high; absent while nothing was measured.
     pub latency_us_p50: Option<u64>,
     pub latency_us_p99: Option<u64>,
+}
+
+/// `POST …/endpoints/{endpoint}/dataset`: inputs of answered predictions, each with the label that holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DatasetFromFeedback {
+    /// `ENDPOINT-feedback` unless something else is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<DatasetName>,
+    /// They were answered no earlier,
+    pub since: Timestamp,
+    /// and no later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// A dataset version that was made from feedback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FeedbackDataset {
+    pub version: DatasetVersion,
+    /// The same rows had this number before; nothing was written.
+    pub unchanged: bool,
+    pub rows: u64,
+    /// The revisions that answered, as in `credit-offer#3`.
+    pub answered_by: Vec<String>,
+    /// What is not in it, and why; empty if everything in the window that has a label is.
+    pub left_out: Vec<String>,
 }

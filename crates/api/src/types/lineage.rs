@@ -87,6 +87,7 @@ pub struct ImpactedVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImpactedRevision {
     pub endpoint: EndpointName,
+    /// 0: of none here; the answers were reported.
     pub number: u32,
     /// It answers now.
     pub live: bool,

@@ -2,38 +2,85 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+pub use stemma_core::endpoint::feedback::{Feedback, FoundBy, Happening};
 use stemma_core::{
     Digest, Timestamp,
     endpoint::prediction::{LoggedTensor, PredictionId, PredictionRecord},
-    name::PrincipalName,
+    name::{EndpointName, ProjectName},
 };
 
 use super::{endpoint::DeployedRevision, lineage::FamilyTree, version::VersionDetail};
 
 /// `POST /api/v1/predictions/{prediction}/feedback`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SendFeedback {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reward: Option<f64>,
-    #[serde(default)]
+    /// What happened later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<Happening>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// Why an earlier label or reward was wrong; without it another one than the first is refused.
-    #[serde(default)]
-    pub correction: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Feedback {
-    pub label: Option<String>,
-    pub reward: Option<f64>,
-    pub comment: Option<String>,
-    /// Why the label or reward before it was wrong: this one holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correction: Option<String>,
-    pub time: Timestamp,
-    pub from: PrincipalName,
+    /// The sender's own name of it, once for each prediction: the same again is the same fact, other feedback under it is
+    /// refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// `POST /api/v1/projects/{project}/feedback`: on many predictions at once.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SendFeedbacks {
+    /// At most 50,000.
+    pub feedback: Vec<FeedbackOn>,
+}
+
+/// Feedback with what it is about: a prediction's id, or an endpoint with a request's id or a unit.
+///
+/// Of several answered predictions with the request's id or unit in the window, it is about the newest.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct FeedbackOn {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The window; without it, the 30 days before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// The end of the window; without it the event's time. A unit needs one of both, so that the same again finds the same
+    /// prediction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    #[serde(flatten)]
+    pub what: SendFeedback,
+}
+
+/// What became of feedback on many predictions. All that was kept is on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct FeedbackKept {
+    pub kept: u64,
+    /// So many were kept before and change nothing.
+    pub known: u64,
+    /// The others, which were not kept.
+    pub refused: Vec<RefusedItem>,
+}
+
+/// One thing of many that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedItem {
+    /// Its place in the request, from 0.
+    pub at: u64,
+    pub reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// `GET /api/v1/predictions/{prediction}`: the whole answer to "why".
@@ -45,7 +92,14 @@ pub struct Why {
     pub record: PredictionRecord,
     /// `open segment` or the digest of the sealed Parquet file.
     pub stored_in: String,
-    pub revision: DeployedRevision,
+    /// The project of the endpoint.
+    pub project: ProjectName,
+    /// What answered; absent if the prediction was reported: then nothing of it was seen here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<DeployedRevision>,
+    /// The other predictions that were made in the same trace, in the order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub together: Vec<Together>,
     /// One per model that was consulted.
     pub models: Vec<VersionDetail>,
     pub feedback: Vec<Feedback>,
@@ -56,6 +110,16 @@ pub struct Why {
     /// Size and root of the ledger when this was asked.
     pub ledger_size: u64,
     pub ledger_root: String,
+}
+
+/// Another prediction of a trace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Together {
+    pub prediction: PredictionId,
+    pub endpoint: EndpointName,
+    pub time: Timestamp,
+    /// `answered`, `failed` or `refused`.
+    pub status: String,
 }
 
 /// The record, with the names too that some of it had in records of version 1: who asks for these goes on finding them.

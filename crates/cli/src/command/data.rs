@@ -3,6 +3,7 @@
 pub(super) mod add;
 pub(super) mod blame;
 pub(super) mod checkout;
+pub(super) mod dataset;
 pub(super) mod diff;
 pub(super) mod export;
 pub(super) mod get;

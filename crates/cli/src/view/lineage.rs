@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use stemma_api::types::{Impact, ImpactedRevision, ImpactedVersion, Lineage, Reached, TreeNode};
-use stemma_core::lineage::{Certainty, Direction, Edge, EdgeKind};
+use stemma_core::{
+    endpoint::prediction::REPORTED_REVISION,
+    lineage::{Certainty, Direction, Edge, EdgeKind},
+};
 
 use super::{branch::Branch, count};
 use crate::print::{self, Output};
@@ -81,8 +84,16 @@ fn version_row(version: &ImpactedVersion) -> Vec<String> {
 
 fn revision_row(revision: &ImpactedRevision) -> Vec<String> {
     vec![
-        format!("{}#{}", revision.endpoint, revision.number),
-        if revision.live { "live" } else { "formerly live" }.to_owned(),
+        match revision.number {
+            REPORTED_REVISION => revision.endpoint.to_string(),
+            number => format!("{}#{number}", revision.endpoint),
+        },
+        match revision.number {
+            REPORTED_REVISION => "reported",
+            _ if revision.live => "live",
+            _ => "formerly live",
+        }
+        .to_owned(),
         revision.versions.join(", "),
         revision.predictions.to_string(),
     ]

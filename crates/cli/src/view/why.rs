@@ -28,6 +28,10 @@ pub fn text(why: &Why, page: Option<&str>, output: &Output) -> String {
         tree.add(overrule(why, overruled));
     }
     tree.add(revision(why));
+    for other in &why.together {
+        let told = format!("{}, {} {}", other.prediction, other.status, print::time(other.time));
+        tree.leaf(&format!("in the same trace, by {}", other.endpoint), &told);
+    }
     if why.record.nodes.len() > 1 {
         tree.add(steps(why));
     }
@@ -87,7 +91,8 @@ fn overrule(why: &Why, record: &OverrideRecord) -> Branch {
             Branch::new(format!("override {} expired at {since} and was ignored", record.name))
         }
     };
-    if let Some(rule) = why.revision.revision.overrides.get(&record.name) {
+    let rules = why.revision.as_ref().map(|revision| &revision.revision.overrides);
+    if let Some(rule) = rules.and_then(|rules| rules.get(&record.name)) {
         branch.leaf("rule", &rule.describe());
         branch.leaf("owner", &rule.owner);
         branch.leaf("reason", &rule.reason);
@@ -110,15 +115,17 @@ pub fn feedback_line(feedback: &stemma_api::types::Feedback) -> String {
     let parts = [
         feedback.label.as_ref().map(|label| format!("label `{label}`")),
         feedback.reward.map(|reward| format!("reward {reward}")),
+        feedback.event.as_ref().map(|event| format!("event {event}")),
         feedback.comment.clone(),
         feedback.correction.as_ref().map(|reason| format!("a correction: {reason}")),
+        feedback.found.as_ref().map(|found| format!("found by {found}")),
         Some(format!("from {}, {}", feedback.from, print::time(feedback.time))),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn revision(why: &Why) -> Branch {
-    let revision = &why.revision;
+    let Some(revision) = &why.revision else { return reported(why) };
     let mut branch = Branch::new(format!("revision {}", revision.name()));
     branch.leaf("deployed by", &by(&revision.deployed));
     branch.leaf("reason", &revision.reason);
@@ -127,20 +134,33 @@ fn revision(why: &Why) -> Branch {
     branch
 }
 
+/// Who says so, of a prediction that was made elsewhere.
+fn reported(why: &Why) -> Branch {
+    let mut branch = Branch::new("made elsewhere, and reported");
+    if let Some(reported) = &why.record.reported {
+        branch.leaf("by", &format!("{}, {}", why.record.caller, print::time(reported.time)));
+        branch.leaf("their id", &reported.id);
+        branch.leaf("made by", reported.source.as_deref().unwrap_or_default());
+    }
+    branch
+}
+
+fn arms(why: &Why) -> usize {
+    why.revision.as_ref().map_or(0, |revision| revision.revision.arms.len())
+}
+
 /// Which arm it was, and why that one; nothing where there was no choice.
 fn chosen(why: &Why) -> String {
     match &why.record.arm {
         None => "no arm was asked".to_owned(),
-        Some(taken) if matches!(taken.chosen, Chosen::Drawn { .. }) && why.revision.revision.arms.len() == 1 => {
-            String::new()
-        }
+        Some(taken) if matches!(taken.chosen, Chosen::Drawn { .. }) && arms(why) == 1 => String::new(),
         Some(taken) => taken.to_string(),
     }
 }
 
 /// Whose request it was, where that decided something.
 fn unit(why: &Why) -> String {
-    let drawn = why.record.draw.as_ref().filter(|_| why.revision.revision.arms.len() > 1);
+    let drawn = why.record.draw.as_ref().filter(|_| arms(why) > 1);
     drawn.map(ToString::to_string).unwrap_or_default()
 }
 

@@ -30,6 +30,7 @@ mod runs;
 mod seen;
 mod serving;
 mod together;
+mod told;
 mod validate;
 mod values;
 mod web;

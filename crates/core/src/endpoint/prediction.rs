@@ -15,7 +15,10 @@ pub use self::{
     id::{PredictionAddress, PredictionId, PredictionIdError, PredictionKey},
     node::{LoggedTensor, NodeEnding, NodeRecord},
     outcome::{FailureKind, Outcome, RefusalKind},
-    record::{OVERRIDDEN_ROWS_MAX, OverrideEffect, OverrideRecord, PredictionRecord, RECORD_VERSION},
+    record::{
+        OVERRIDDEN_ROWS_MAX, OverrideEffect, OverrideRecord, PredictionRecord, RECORD_VERSION, REPORTED_REVISION,
+        Reported,
+    },
     stored::RecordError,
     trace::{Hex, Trace},
 };

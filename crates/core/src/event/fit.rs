@@ -57,6 +57,8 @@ impl Event {
             Self::HomeCreated { .. }
             | Self::SigningKeyRotated(_)
             | Self::PredictionsNoted { .. }
+            | Self::FeedbackNoted { .. }
+            | Self::FeedbackSealed(_)
             | Self::RowsSealed { .. }
             | Self::RoleGranted { .. }
             | Self::RoleRevoked { .. }
@@ -111,6 +113,7 @@ fn of_dataset(added: &mut DatasetVersionAdded) -> Texts<'_> {
         derived_from: _,
         run: _,
         workspace: _,
+        answered_by: _,
     } = added;
     let names = if *number == 1 { vec![dataset.as_str()] } else { Vec::new() };
     let sealed = external.iter().map(|external| external.uri.as_str()).collect();
@@ -233,6 +236,7 @@ mod tests {
             run: None,
             external: None,
             workspace: None,
+            answered_by: Vec::new(),
         };
         vec![
             Event::TokenIssued {

@@ -23,6 +23,8 @@ pub enum Action {
     /// Ask an endpoint.
     Invoke,
     Feedback,
+    /// Tell predictions that were made elsewhere.
+    Report,
     /// See the inputs and outputs of predictions: they are personal data.
     ReadPredictions,
     /// Checkpoints, proofs and verification of the ledger.
@@ -32,7 +34,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Action; 13] = [
+    pub const ALL: [Action; 14] = [
         Action::Public,
         Action::Read,
         Action::Track,
@@ -43,6 +45,7 @@ impl Action {
         Action::Deploy,
         Action::Invoke,
         Action::Feedback,
+        Action::Report,
         Action::ReadPredictions,
         Action::Audit,
         Action::ManageRights,
@@ -60,6 +63,7 @@ impl Action {
             Self::Deploy => "deploy",
             Self::Invoke => "invoke",
             Self::Feedback => "feedback",
+            Self::Report => "report",
             Self::ReadPredictions => "read_predictions",
             Self::Audit => "audit",
             Self::ManageRights => "manage_rights",
@@ -79,6 +83,7 @@ impl Action {
             Self::Deploy => "deploy and roll back",
             Self::Invoke => "ask endpoints",
             Self::Feedback => "send feedback",
+            Self::Report => "report predictions made elsewhere",
             Self::ReadPredictions => "see inputs and outputs of predictions",
             Self::Audit => "read the ledger",
             Self::ManageRights => "manage roles and tokens",

@@ -48,7 +48,15 @@ impl Role {
             Self::Invoker => matches!(action, A::Public | A::Invoke | A::Feedback),
             Self::Contributor => matches!(
                 action,
-                A::Public | A::Read | A::Track | A::Register | A::Invoke | A::Feedback | A::ReadPredictions | A::Audit
+                A::Public
+                    | A::Read
+                    | A::Track
+                    | A::Register
+                    | A::Invoke
+                    | A::Feedback
+                    | A::Report
+                    | A::ReadPredictions
+                    | A::Audit
             ),
             Self::Approver => {
                 matches!(action, A::Public | A::Read | A::Track | A::Approve | A::ReadPredictions | A::Audit)
@@ -62,6 +70,7 @@ impl Role {
                     | A::Deploy
                     | A::Invoke
                     | A::Feedback
+                    | A::Report
                     | A::ReadPredictions
                     | A::Audit
             ),

@@ -19,7 +19,7 @@ use super::{
     places::{Group, Shelf},
     question::Question,
 };
-use crate::prediction::BlobChunks;
+use crate::sealed::BlobChunks;
 
 /// Records that are read at once, at first and at most.
 const RECORDS_FIRST: usize = 64;

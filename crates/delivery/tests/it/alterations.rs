@@ -38,13 +38,16 @@ async fn story() -> tempfile::TempDir {
         let send = SendFeedback {
             label,
             reward: Some(reward),
-            comment: None,
             correction: (reward == 2.0).then(|| "a typo".into()),
+            ..SendFeedback::default()
         };
         world.delivery.feedback(&world.owner, &first, send).await.unwrap();
     }
+    add_early_feedback(&world.home().join("ledger.db"), &first.to_string()).await;
     world.delivery.rotate_predictions().await.unwrap();
     assert_eq!(world.delivery.seal_predictions().await.unwrap(), 1);
+    world.delivery.rotate_feedback().await.unwrap();
+    assert_eq!(world.delivery.seal_feedback().await.unwrap(), 1);
     let secret = world.upload("secret,1\n").await.digest;
     world.delivery.close().await;
     let World { folder, delivery, owner, .. } = world;
@@ -55,10 +58,25 @@ async fn story() -> tempfile::TempDir {
     let purge = Purge { content: secret.to_string(), reason: "personal".into(), force: false };
     delivery.engine().purge(&owner, RequestId::generate(), &project(), purge).await.unwrap();
     ask(&delivery, 41.0).await;
-    ask(&delivery, 52.0).await;
+    let last = ask(&delivery, 52.0).await;
+    for key in ["a", "b"] {
+        let send = SendFeedback { reward: Some(1.0), key: Some(key.to_owned()), ..SendFeedback::default() };
+        delivery.feedback(&owner, &last, send).await.unwrap();
+    }
     delivery.close().await;
     drop(delivery);
     folder
+}
+
+/// What a home from before there was a feedback log has.
+async fn add_early_feedback(database: &Path, prediction: &str) {
+    let mut connection = connect(database).await;
+    for place in [1, 2] {
+        let body = r#"{"label":null,"reward":null,"comment":"called","time":5,"from":"olga@bank.example"}"#;
+        let sql = format!("INSERT INTO feedback VALUES ({place}, 'default', '{prediction}', '{body}')");
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
 }
 
 /// The home's database, put back before each alteration.
@@ -262,32 +280,8 @@ async fn a_database_that_cannot_be_opened_is_told_and_what_is_around_it() {
 async fn what_was_answered_and_is_gone_from_the_open_log_is_noticed() {
     let folder = story().await;
     let home = folder.path().join("home");
-    let mut files = fs::read_dir(home.join("predictions")).unwrap().map(|entry| entry.unwrap().path());
-    let segment = files.find(|path| path.extension().is_some_and(|end| end == "seg")).unwrap();
-    let sound = fs::read(&segment).unwrap();
-    let fault = async || {
-        let report = audit_home(&Layout::new(&home)).await;
-        let check = report.check("predictions").unwrap();
-        check.faults.first().map(|fault| fault.what.clone()).unwrap_or_default()
-    };
-    assert_eq!(fault().await, "");
-    let record = sound.windows(4).rposition(|four| four == b"\xffSF\xfe").unwrap();
-    for cut in [sound.len() - 1, record, record - 1, sound.len() / 2, 32, 0] {
-        fs::write(&segment, &sound[..cut]).unwrap();
-        let told = fault().await;
-        // the mark of the end alone is no record
-        assert_eq!(told.contains("it was cut"), cut < record, "cut at {cut}: {told}");
-    }
-    for at in [40, sound.len() / 2, record - 3] {
-        let mut flipped = sound.clone();
-        flipped[at] ^= 1;
-        fs::write(&segment, flipped).unwrap();
-        assert!(!fault().await.is_empty(), "flipped at {at}");
-    }
-    fs::remove_file(&segment).unwrap();
-    assert!(fault().await.contains("it is missing, and 2 records"), "{}", fault().await);
-    fs::write(&segment, &sound).unwrap();
-    assert_eq!(fault().await, "");
+    let (segment, sound) = open_segment(&home, "predictions");
+    let record = damage_is_noticed(&home, "predictions", &segment, &sound).await;
 
     // what opening makes of a cut segment does not hide the cut
     fs::write(&segment, &sound[..record - 40]).unwrap();
@@ -296,7 +290,63 @@ async fn what_was_answered_and_is_gone_from_the_open_log_is_noticed() {
     delivery.seal_predictions().await.unwrap();
     delivery.close().await;
     drop(delivery);
-    assert!(fault().await.contains("only 1 were sealed"), "{}", fault().await);
+    let fault = first_fault(&home, "predictions").await;
+    assert!(fault.contains("only 1 were sealed"), "{fault}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feedback_that_was_told_and_is_gone_from_its_log_is_noticed() {
+    let folder = story().await;
+    let home = folder.path().join("home");
+    let (segment, sound) = open_segment(&home, "feedback");
+    let record = damage_is_noticed(&home, "feedback log", &segment, &sound).await;
+
+    fs::write(&segment, &sound[..record - 40]).unwrap();
+    let clock = std::sync::Arc::new(stemma_core::SystemClock);
+    let delivery = stemma_delivery::Delivery::open(&home, clock).await.unwrap();
+    delivery.seal_feedback().await.unwrap();
+    delivery.close().await;
+    drop(delivery);
+    let fault = first_fault(&home, "feedback log").await;
+    assert!(fault.contains("only 1 were sealed"), "{fault}");
+}
+
+/// The one segment of a log that holds two records and is not sealed, and its bytes.
+fn open_segment(home: &Path, log: &str) -> (std::path::PathBuf, Vec<u8>) {
+    let mut files = fs::read_dir(home.join(log)).unwrap().map(|entry| entry.unwrap().path());
+    let segment = files.find(|path| path.extension().is_some_and(|end| end == "seg")).unwrap();
+    let sound = fs::read(&segment).unwrap();
+    (segment, sound)
+}
+
+async fn first_fault(home: &Path, check: &str) -> String {
+    let report = audit_home(&Layout::new(home)).await;
+    let check = report.check(check).unwrap();
+    check.faults.first().map(|fault| fault.what.clone()).unwrap_or_default()
+}
+
+/// Cuts, flips and removes a segment; returns where its mark of the end lies.
+async fn damage_is_noticed(home: &Path, check: &str, segment: &Path, sound: &[u8]) -> usize {
+    let fault = async || first_fault(home, check).await;
+    assert_eq!(fault().await, "");
+    let record = sound.windows(4).rposition(|four| four == b"\xffSF\xfe").unwrap();
+    for cut in [sound.len() - 1, record, record - 1, sound.len() / 2, 32, 0] {
+        fs::write(segment, &sound[..cut]).unwrap();
+        let told = fault().await;
+        // the mark of the end alone is no record
+        assert_eq!(told.contains("it was cut"), cut < record, "cut at {cut}: {told}");
+    }
+    for at in [40, sound.len() / 2, record - 3] {
+        let mut flipped = sound.to_vec();
+        flipped[at] ^= 1;
+        fs::write(segment, flipped).unwrap();
+        assert!(!fault().await.is_empty(), "flipped at {at}");
+    }
+    fs::remove_file(segment).unwrap();
+    assert!(fault().await.contains("it is missing, and 2 records"), "{}", fault().await);
+    fs::write(segment, sound).unwrap();
+    assert_eq!(fault().await, "");
+    record
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -304,9 +354,16 @@ async fn content_that_facts_need_is_named_with_who_needs_it() {
     let folder = story().await;
     let home = folder.path().join("home");
     let needs = stemma_delivery::home_needs(&Layout::new(&home)).await.unwrap();
-    assert_eq!(needs.predictions.verdict, Verdict::Passed);
+    assert_eq!((needs.predictions.verdict, needs.feedback.verdict), (Verdict::Passed, Verdict::Passed));
     let all: Vec<String> = needs.content.values().flatten().cloned().collect();
-    for who in ["score@1.0.0", "train@1", "test@1", "revision decision#1", "1 sealed predictions of decision"] {
+    for who in [
+        "score@1.0.0",
+        "train@1",
+        "test@1",
+        "revision decision#1",
+        "1 sealed predictions of decision",
+        "2 sealed feedbacks on decision",
+    ] {
         assert!(all.iter().any(|by| by == who), "{who} is not in {all:#?}");
     }
     for begins in ["the record of run ", "the environment of run ", "evidence "] {

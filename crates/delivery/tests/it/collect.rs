@@ -128,7 +128,7 @@ async fn what_versions_their_evidence_and_what_is_deployed_name_stays() {
     let kinds: BTreeSet<&str> = detail.evidence.iter().map(|one| one.kind.as_str()).collect();
     assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["evaluation", "gate", "reproduction"]);
     let why = world.delivery.why(&world.owner, &prediction).await.unwrap();
-    named.extend([why.revision.digest, why.stored_in.split(' ').next().unwrap().parse().unwrap()]);
+    named.extend([why.revision.unwrap().digest, why.stored_in.split(' ').next().unwrap().parse().unwrap()]);
 
     let world = world.reopened().await;
     collect(&world).await;

@@ -250,7 +250,7 @@ async fn an_endpoint_is_taken_down_and_deployed_again() {
 
     // what it answered can still be asked about
     let why = world.delivery.why(&world.owner, &answered).await.unwrap();
-    assert_eq!(why.revision.name(), "decision#2");
+    assert_eq!(why.revision.unwrap().name(), "decision#2");
     assert!(world.delivery.replay(&world.owner, &answered).await.unwrap().same_bits);
     let impact = world.delivery.impact(&world.owner, &project(), "score@1.0.0").await.unwrap();
     let counted: Vec<_> = impact.revisions.iter().map(|one| (one.number, one.live, one.predictions)).collect();
@@ -285,7 +285,7 @@ async fn feedback_is_a_class_and_is_given_once_however_many_send_it() {
     let send = |label: &str, correction: Option<&str>| {
         let (delivery, owner) = (world.delivery.clone(), world.owner.clone());
         let (label, correction) = (Some(label.to_owned()), correction.map(str::to_owned));
-        let send = SendFeedback { label, reward: None, comment: None, correction };
+        let send = SendFeedback { label, correction, ..SendFeedback::default() };
         async move { delivery.feedback(&owner, &answered, send).await }
     };
     let classes = world.classes.clone();

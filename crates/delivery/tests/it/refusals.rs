@@ -93,7 +93,7 @@ async fn each_kind_of_failure_is_found_by_why_wherever_its_record_lies() {
     // they are no answers of the versions that would have given one, but what failed is
     let impact = world.delivery.impact(&world.owner, &project(), "score@1.0.1").await.unwrap();
     assert_eq!(impact.predictions, 1);
-    let label = SendFeedback { label: Some("bad".into()), reward: None, comment: None, correction: None };
+    let label = SendFeedback { label: Some("bad".into()), ..SendFeedback::default() };
     world.delivery.feedback(&world.owner, &input.1, label).await.unwrap();
 }
 

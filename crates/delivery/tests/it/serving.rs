@@ -37,7 +37,20 @@ pub async fn ask(delivery: &Delivery, age: f64) -> PredictionId {
     answer["parameters"]["prediction_id"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
 }
 
+/// The same for a unit, as a request with an id.
+pub async fn ask_for(delivery: &Delivery, age: f64, unit: &str, request: &str) -> PredictionId {
+    let request = http::Request::post(INFER).header("x-stemma-unit", unit).header("x-request-id", request);
+    let answer = send(delivery, age, request).await;
+    answer["parameters"]["prediction_id"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
+}
+
 pub async fn ask_json(delivery: &Delivery, age: f64) -> serde_json::Value {
+    send(delivery, age, http::Request::post(INFER)).await
+}
+
+const INFER: &str = "/v2/models/decision/infer";
+
+pub async fn send(delivery: &Delivery, age: f64, request: http::request::Builder) -> serde_json::Value {
     delivery.ensure_routes().await.unwrap();
     let tensor = |name: &str, datatype: &str, value: serde_json::Value| json!({ "name": name, "datatype": datatype, "shape": [1, 1], "data": [value] });
     let body = json!({ "inputs": [
@@ -46,8 +59,7 @@ pub async fn ask_json(delivery: &Delivery, age: f64) -> serde_json::Value {
         tensor("purpose", "BYTES", json!("car")),
         tensor("housing", "BYTES", json!("own")),
     ]});
-    let request = http::Request::post("/v2/models/decision/infer").body(()).unwrap();
-    let (parts, ()) = request.into_parts();
+    let (parts, ()) = request.body(()).unwrap().into_parts();
     let response = stemma_gateway::http::handle(delivery.gateway(), parts, Bytes::from(body.to_string()), true).await;
     serde_json::from_slice(response.body()).unwrap()
 }
@@ -59,7 +71,7 @@ async fn every_answer_can_be_explained_and_replayed_wherever_its_record_lies() {
     let open = world.delivery.why(&world.owner, &ids[1]).await.unwrap();
     assert_eq!(open.models[0].version.name(), "score@1.0.0");
     assert_eq!(open.stored_in, "the open segment of the log");
-    let label = SendFeedback { label: Some(world.classes[0].clone()), reward: None, comment: None, correction: None };
+    let label = SendFeedback { label: Some(world.classes[0].clone()), ..SendFeedback::default() };
     world.delivery.feedback(&world.owner, &ids[1], label).await.unwrap();
     world.delivery.rotate_predictions().await.unwrap();
     assert_eq!(world.delivery.seal_predictions().await.unwrap(), 1);

@@ -27,6 +27,8 @@ struct Addition {
     external: Option<External>,
     /// The number that it has by its place in a history, if that is free.
     place: Option<u32>,
+    /// The revisions whose predictions it was made from.
+    answered_by: Vec<String>,
 }
 
 impl Engine {
@@ -62,6 +64,19 @@ impl Engine {
         self.add_version(caller, request, project, dataset, addition).await
     }
 
+    /// Adds what was made from predictions of these revisions (`endpoint#number`) and what came of them.
+    pub async fn add_version_from_feedback(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        project: &ProjectName,
+        dataset: &DatasetName,
+        (add, answered_by): (AddDatasetVersion, Vec<String>),
+    ) -> Result<DatasetVersionAdded, Problem> {
+        let addition = Addition { answered_by, ..self.addition(project, add, None).await? };
+        self.add_version(caller, request, project, dataset, addition).await
+    }
+
     async fn addition(
         &self,
         project: &ProjectName,
@@ -73,7 +88,7 @@ impl Engine {
             let bytes = self.known().read_content(content.digest, POINTER_BYTES_MAX).await?;
             refuse_pointer(&format!("`{}`", add.path), &bytes)?;
         }
-        Ok(Addition { add, content, external: None, place })
+        Ok(Addition { add, content, external: None, place, answered_by: Vec::new() })
     }
 
     /// Adds data that is kept elsewhere, by its reference, as the next version of a dataset. Nothing is fetched.
@@ -93,7 +108,7 @@ impl Engine {
         let add = AddDatasetVersion { digest, path: external.to_string(), source, why, derived_from, workspace: None };
         // there is nothing of ours to count
         let content = Content { digest, sha256: None, size: 0, is_folder: false };
-        let addition = Addition { add, content, external: Some(external), place: None };
+        let addition = Addition { add, content, external: Some(external), place: None, answered_by: Vec::new() };
         self.add_version(caller, request, project, dataset, addition).await
     }
 
@@ -105,7 +120,7 @@ impl Engine {
         dataset: &DatasetName,
         addition: Addition,
     ) -> Result<DatasetVersionAdded, Problem> {
-        let Addition { add, content, external, place } = addition;
+        let Addition { add, content, external, place, answered_by } = addition;
         let known = self.known().dataset_versions_if_any(project, dataset).await?;
         if let Some(version) = known.into_iter().find(|version| version.digest == add.digest) {
             return Ok(DatasetVersionAdded { version, unchanged: true });
@@ -117,6 +132,7 @@ impl Engine {
         }
         let run = writer_now(self.known(), project, add.digest, Some(&add.path), add.workspace).await?;
         let (add, parents, run, external) = (&add, &parents, run.map(|(run, _)| run), &external);
+        let answered_by = &answered_by;
         let decide = || async move {
             let versions = self.known().dataset_versions_if_any(project, dataset).await?;
             Ok(vec![Event::DatasetVersionAdded(event::DatasetVersionAdded {
@@ -133,6 +149,7 @@ impl Engine {
                 run,
                 external: external.clone(),
                 workspace: add.workspace,
+                answered_by: answered_by.clone(),
             })])
         };
         self.change(caller, request, decide).await?;

@@ -86,6 +86,12 @@ impl Known {
         Ok(found.map(|row| row.value.project))
     }
 
+    /// The endpoint that has a number, and its project.
+    pub async fn endpoint_of_ordinal(&self, ordinal: u16) -> Result<Option<(ProjectName, EndpointName)>, Problem> {
+        let found = self.facts().endpoint_by_ordinal(ordinal).await.map_err(ledger_problem)?;
+        Ok(found.map(|row| (row.value.project, row.value.endpoint)))
+    }
+
     pub async fn next_endpoint_ordinal(&self) -> Result<u16, Problem> {
         let next = self.facts().next_endpoint_ordinal().await.map_err(ledger_problem)?;
         next.ok_or_else(|| Problem::invalid("this home has 65536 endpoints; there is no number for another"))
@@ -106,6 +112,14 @@ impl Known {
     pub async fn revision(&self, endpoint: &EndpointName, number: u32) -> Result<DeployedRevision, Problem> {
         let found = self.facts().revision(endpoint, number).await.map_err(ledger_problem)?;
         found.map(deployed).ok_or_else(|| Problem::not_found(format!("endpoint `{endpoint}` has no revision {number}")))
+    }
+
+    /// The revision that answered; nothing answered here if the prediction was reported.
+    pub async fn revision_that_answered(&self, record: &PredictionRecord) -> Result<Option<DeployedRevision>, Problem> {
+        match record.reported {
+            Some(_) => Ok(None),
+            None => self.revision_by_digest(record).await.map(Some),
+        }
     }
 
     pub async fn revision_by_digest(&self, record: &PredictionRecord) -> Result<DeployedRevision, Problem> {

@@ -1,10 +1,12 @@
 //! What the ledger knows of predictions: sealed parts of their log, and feedback.
 
-use stemma_api::types::Feedback;
 use stemma_core::{
     Digest, ErrorKind, Problem,
-    endpoint::prediction::{PredictionAddress, PredictionId},
-    event::SegmentSealed,
+    endpoint::{
+        feedback::Feedback,
+        prediction::{PredictionAddress, PredictionId},
+    },
+    event::{FeedbackSealed, SegmentSealed},
     name::{EndpointName, ProjectName},
     rights::Action,
 };
@@ -31,15 +33,45 @@ impl Known {
         self.facts().log_parts_before(ordinals, behind, limit).await.map_err(ledger_problem)
     }
 
-    pub async fn feedback_for(&self, prediction: &PredictionId) -> Result<Vec<Feedback>, Problem> {
-        let bodies = self.ledger().feedback(&prediction.to_string()).await.map_err(ledger_problem)?;
-        let read = |body: &String| {
-            serde_json::from_str(body).map_err(|e| Problem::new(ErrorKind::Corrupt, format!("stored feedback: {e}")))
-        };
-        bodies.iter().map(read).collect()
+    /// Sealed feedback on the predictions of an endpoint, in the order in which it was sealed.
+    pub async fn feedback_parts(&self, ordinal: u16) -> Result<Vec<FeedbackSealed>, Problem> {
+        self.facts().feedback_parts(ordinal).await.map_err(ledger_problem)
     }
 
-    /// A sealed part of a project's log, for whoever may read its predictions; for others it does not exist.
+    pub async fn is_feedback_sealed(&self, segment: u64) -> Result<bool, Problem> {
+        self.facts().is_feedback_sealed(segment).await.map_err(ledger_problem)
+    }
+
+    /// How much of an open segment of feedback was noted.
+    pub async fn noted_feedback(&self, segment: u64) -> Result<u64, Problem> {
+        self.facts().noted_feedback(segment).await.map_err(ledger_problem)
+    }
+
+    /// Feedback from before there was a feedback log, each with its prediction, in the order in which it was told.
+    pub async fn early_feedback(
+        &self,
+        predictions: impl Iterator<Item = PredictionId> + Send,
+    ) -> Result<Vec<(PredictionId, Feedback)>, Problem> {
+        if !self.ledger().has_feedback_rows().await.map_err(ledger_problem)? {
+            return Ok(Vec::new());
+        }
+        let asked: Vec<String> = predictions.map(|prediction| prediction.to_string()).collect();
+        let rows = self.ledger().feedback_rows(&asked).await.map_err(ledger_problem)?;
+        rows.iter().map(|(prediction, body)| early(prediction, body)).collect()
+    }
+
+    /// All such feedback of a project behind a place, a page at a time, each with its place.
+    pub async fn page_of_early_feedback(
+        &self,
+        project: &ProjectName,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, PredictionId, Feedback)>, Problem> {
+        let rows = self.ledger().page_of_feedback_rows(project.as_str(), after, limit).await.map_err(ledger_problem)?;
+        rows.iter().map(|(place, id, body)| early(id, body).map(|(id, feedback)| (*place, id, feedback))).collect()
+    }
+
+    /// A sealed part of a project's logs, for whoever may read its predictions; for others it does not exist.
     pub async fn sealed_content(
         &self,
         caller: &Caller,
@@ -51,7 +83,9 @@ impl Known {
         }
         for endpoint in self.facts().endpoints(project).await.map_err(ledger_problem)? {
             let parts = self.sealed_parts(&endpoint.value.endpoint).await?;
-            if parts.iter().any(|part| part.digest == digest) {
+            let feedback = self.feedback_parts(endpoint.value.ordinal).await?;
+            let mut digests = parts.iter().map(|part| part.digest).chain(feedback.iter().map(|part| part.digest));
+            if digests.any(|part| part == digest) {
                 return self.store_info(digest).await;
             }
         }
@@ -62,4 +96,10 @@ impl Known {
     pub async fn noted_records(&self, segment: u64) -> Result<u64, Problem> {
         self.facts().noted_records(segment).await.map_err(ledger_problem)
     }
+}
+
+fn early(prediction: &str, body: &str) -> Result<(PredictionId, Feedback), Problem> {
+    let damaged = |error: String| Problem::new(ErrorKind::Corrupt, format!("stored feedback: {error}"));
+    let feedback = serde_json::from_str(body).map_err(|error| damaged(error.to_string()))?;
+    Ok((prediction.parse().map_err(|error| damaged(format!("{error}")))?, feedback))
 }

@@ -38,16 +38,17 @@ pub struct Start {
 }
 
 impl Start {
-    /// The versions that had a part in an answer; or what would have answered, if none was asked.
-    pub fn answer(id: &PredictionId, record: &PredictionRecord, revision: &DeployedRevision) -> Self {
+    /// The versions that had a part in an answer; or what would have answered, if none was asked. What was reported was
+    /// answered by no revision of ours.
+    pub fn answer(id: &PredictionId, record: &PredictionRecord, revision: Option<&DeployedRevision>) -> Self {
         let version = |version| Node::new(NodeKind::ModelVersion, version);
         let versions = record.nodes.iter().filter_map(NodeRecord::model_version);
         let versions: BTreeSet<Node> = versions.map(version).collect();
-        let revision = Node::new(NodeKind::Revision, revision.name());
-        if versions.is_empty() {
-            return Self { name: id.to_string(), ..Self::of(revision) };
+        let revision = revision.map(|revision| Node::new(NodeKind::Revision, revision.name()));
+        match revision {
+            Some(revision) if versions.is_empty() => Self { name: id.to_string(), ..Self::of(revision) },
+            revision => Self { name: id.to_string(), nodes: versions.into_iter().collect(), revision, file: None },
         }
-        Self { name: id.to_string(), nodes: versions.into_iter().collect(), revision: Some(revision), file: None }
     }
 
     fn file(node: Node, path: &str, digest: Digest) -> Self {

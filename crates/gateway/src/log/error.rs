@@ -1,4 +1,4 @@
-//! What can go wrong with the log and with a record.
+//! What can go wrong with a log and with a record.
 
 use std::{
     io,
@@ -12,11 +12,11 @@ use super::frame::{PAYLOAD_BYTES_MAX, SegmentId};
 pub enum LogError {
     #[error("cannot {act} `{}`: {source}", path.display())]
     Io { act: &'static str, path: PathBuf, source: io::Error },
-    #[error("prediction log `{}` is in use by another process", .0.display())]
+    #[error("log `{}` is in use by another process", .0.display())]
     InUse(PathBuf),
-    #[error("prediction log segment `{}` is damaged at byte {offset}", path.display())]
+    #[error("log segment `{}` is damaged at byte {offset}", path.display())]
     Corrupt { path: PathBuf, offset: u64 },
-    #[error("prediction log has no ended segment {0:016x}")]
+    #[error("the log has no ended segment {0:016x}")]
     NoSuchSegment(SegmentId),
 }
 

@@ -80,10 +80,10 @@ fn recover_segment(directory: &Path, id: SegmentId) -> Result<(Option<Arc<Segmen
 fn report(path: &Path, scan: &Scan) {
     let path = path.display();
     if let Some(offset) = scan.damage {
-        tracing::error!("prediction log segment `{path}` is damaged at byte {offset}");
+        tracing::error!("log segment `{path}` is damaged at byte {offset}");
     } else if scan.torn_bytes > 0 {
         let dropped = scan.torn_bytes;
-        tracing::warn!("prediction log segment `{path}`: dropped {dropped} bytes of a torn write");
+        tracing::warn!("log segment `{path}`: dropped {dropped} bytes of a torn write");
     }
 }
 

@@ -12,10 +12,7 @@ use std::{
 
 use stemma_core::{
     Clock,
-    endpoint::{
-        declaration::LogMode,
-        prediction::{PredictionAddress, PredictionKey},
-    },
+    endpoint::{declaration::LogMode, prediction::PredictionAddress},
 };
 use tokio::sync::oneshot;
 
@@ -34,7 +31,6 @@ pub type OnDisk = oneshot::Receiver<Result<(), AppendError>>;
 pub struct Shared {
     /// Held for as long as the log is open.
     folder: Folder,
-    pub key: PredictionKey,
     clock: Arc<dyn Clock>,
     options: LogOptions,
     intake: Mutex<Intake>,
@@ -50,22 +46,15 @@ pub struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "prediction log `{}`", self.folder.path().display())
+        write!(f, "log `{}`", self.folder.path().display())
     }
 }
 
 impl Shared {
     /// A log without an open segment, above all the segments that its folder ever had.
-    pub fn new(
-        folder: Folder,
-        key: PredictionKey,
-        clock: Arc<dyn Clock>,
-        options: LogOptions,
-        last: SegmentId,
-    ) -> Self {
+    pub fn new(folder: Folder, clock: Arc<dyn Clock>, options: LogOptions, last: SegmentId) -> Self {
         Self {
             folder,
-            key,
             clock,
             options,
             intake: Mutex::new(Intake::new(last)),

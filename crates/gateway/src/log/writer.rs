@@ -16,7 +16,7 @@ use super::{
 
 pub fn start(shared: Arc<Shared>, first: SegmentWriter) -> io::Result<JoinHandle<()>> {
     let mut writer = Writer { shared, open: Some(first), pending: Vec::new() };
-    std::thread::Builder::new().name("prediction-log".to_owned()).spawn(move || writer.run())
+    std::thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run())
 }
 
 struct Writer {
@@ -94,7 +94,7 @@ impl Writer {
         }
         if let Err(error) = open.commit() {
             let path = open.path().display().to_string();
-            tracing::error!("prediction log is not writable: `{path}`: {error}");
+            tracing::error!("log is not writable: `{path}`: {error}");
             return self.abandon();
         }
         let shared = &self.shared;
@@ -138,7 +138,7 @@ impl Writer {
         // a segment without its end frame is read up to its last whole frame, so a failure here loses nothing
         if let Err(error) = open.close() {
             let path = open.path().display().to_string();
-            tracing::warn!("prediction log segment `{path}` could not be ended: {error}");
+            tracing::warn!("log segment `{path}` could not be ended: {error}");
         }
         let shared = &self.shared;
         if open.records() == 0 {
@@ -162,7 +162,7 @@ impl Writer {
             }
             Err(error) => {
                 let directory = self.shared.directory().display();
-                tracing::error!("no new prediction log segment in `{directory}`: {error}");
+                tracing::error!("no new log segment in `{directory}`: {error}");
                 self.shared.stop_planning(id);
                 Err(AppendError::NotWritable)
             }

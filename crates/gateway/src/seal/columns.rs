@@ -9,7 +9,7 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::errors::ParquetError;
 use stemma_core::endpoint::prediction::{
-    ArmTaken, Chosen, Draw, FailureKind, GivenBy, Outcome, PredictionId, PredictionRecord, RefusalKind, Trace,
+    ArmTaken, Chosen, Draw, FailureKind, GivenBy, Outcome, PredictionId, PredictionRecord, RefusalKind, Reported, Trace,
 };
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Columns whose values seldom repeat: a dictionary would have to be read to read one row.
-pub const DISTINCT: [&str; 16] = [
+pub const DISTINCT: [&str; 17] = [
     "prediction_id",
     "row",
     "time",
@@ -32,6 +32,7 @@ pub const DISTINCT: [&str; 16] = [
     "fallback_because",
     "error",
     "latency_us",
+    "reported_id",
     "inputs",
     "outputs",
     "overrides",
@@ -119,6 +120,9 @@ columns! {
     inputs: StringBuilder, DataType::Utf8, ALWAYS;
     outputs: StringBuilder, DataType::Utf8, ALWAYS;
     overrides: StringBuilder, DataType::Utf8, ALWAYS;
+    reported_id: StringBuilder, DataType::Utf8, MAYBE;
+    reported_by: StringBuilder, DataType::Utf8, MAYBE;
+    reported_at: UtcBuilder, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), MAYBE;
 }
 
 /// Times in UTC, as the schema says it.
@@ -171,6 +175,10 @@ impl Columns {
         self.inputs.append_value(inputs);
         self.outputs.append_value(outputs);
         self.overrides.append_value(json(&record.overrides)?);
+        let reported = record.reported.as_ref();
+        self.reported_id.append_option(reported.map(|one| one.id.as_str()));
+        self.reported_by.append_option(reported.and_then(|one| one.source.as_deref()));
+        self.reported_at.0.append_option(reported.map(|one| one.time.micros()));
         self.bytes += self.nodes.push(&record.nodes)?;
         Ok(())
     }
@@ -229,8 +237,18 @@ pub fn record_at(batch: &RecordBatch, at: usize) -> Option<(u32, PredictionRecor
         nodes: nodes::nodes_at(&cells)?,
         overrides: cells.json("overrides")?,
         latency_us: cells.long("latency_us")?,
+        reported: reported_at(&cells)?,
     };
     Some((cells.number("row")?, record))
+}
+
+/// Files from before predictions were reported lack the columns.
+#[expect(clippy::option_option, reason = "a damaged row and an absent value differ")]
+fn reported_at(cells: &Row<'_>) -> Option<Option<Reported>> {
+    let Some(id) = (if cells.has("reported_id") { cells.maybe_owned("reported_id")? } else { None }) else {
+        return Some(None);
+    };
+    Some(Some(Reported { id, source: cells.maybe_owned("reported_by")?, time: cells.time("reported_at")? }))
 }
 
 #[expect(clippy::option_option, reason = "a damaged row and an absent value differ")]

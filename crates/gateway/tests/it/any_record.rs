@@ -7,7 +7,7 @@ use stemma_core::{
     endpoint::{
         prediction::{
             ArmTaken, Chosen, Draw, FailureKind, GivenBy, Hex, LoggedTensor, NodeEnding, NodeRecord, Outcome,
-            OverrideEffect, OverrideRecord, PredictionRecord, RefusalKind, Trace,
+            OverrideEffect, OverrideRecord, PredictionRecord, RefusalKind, Reported, Trace,
         },
         target::{Identity, StepKind},
     },
@@ -119,6 +119,15 @@ fn any_override() -> impl Strategy<Value = OverrideRecord> {
 }
 
 prop_compose! {
+    fn any_report()(
+        (id, source) in any::<(String, Option<String>)>(),
+        micros in 0i64..200_000_000_000_000_000,
+    ) -> Reported {
+        Reported { id, source, time: Timestamp(micros) }
+    }
+}
+
+prop_compose! {
     pub fn any_record()(
         micros in -60_000_000_000_000_000i64..200_000_000_000_000_000,
         (revision, digest, latency_us) in any::<(u32, [u8; 32], u64)>(),
@@ -130,6 +139,7 @@ prop_compose! {
         (inputs, outputs) in (any_tensors(), any_tensors()),
         nodes in prop::collection::vec(any_node(), 0..3),
         overrides in prop::collection::vec(any_override(), 0..3),
+        reported in prop::option::of(any_report()),
     ) -> PredictionRecord {
         PredictionRecord {
             time: Timestamp(micros),
@@ -146,6 +156,7 @@ prop_compose! {
             nodes,
             overrides,
             latency_us,
+            reported,
             ..record("Ändpoint", 0)
         }
     }

@@ -3,6 +3,7 @@
 mod any_record;
 mod compose;
 mod crash;
+mod feedback;
 mod frozen;
 mod http;
 mod infer;

@@ -77,6 +77,7 @@ pub fn record(endpoint: &str, number: u64) -> PredictionRecord {
         }],
         overrides: Vec::new(),
         latency_us: 345,
+        reported: None,
     }
 }
 

@@ -48,6 +48,10 @@ fn of_dataset(added: &DatasetVersionAdded) -> Vec<Vec<Value>> {
         let parent = Node::new(NodeKind::DatasetVersion, parent);
         rows.push(row(&added.project, &parent, EdgeKind::Derived, &node, Certainty::Declared, ""));
     }
+    for name in &added.answered_by {
+        let kind = if name.contains('#') { NodeKind::Revision } else { NodeKind::ModelVersion };
+        rows.push(observed(&added.project, kind, name, EdgeKind::Derived, &node));
+    }
     rows
 }
 

@@ -1,6 +1,10 @@
-//! Where sealed predictions lie, and what was noted of those that are not sealed yet.
+//! Where sealed predictions and what came of them lie, and what was noted of those that are not sealed yet.
 
-use stemma_core::{endpoint::prediction::PredictionAddress, event::SegmentSealed, name::EndpointName};
+use stemma_core::{
+    endpoint::prediction::PredictionAddress,
+    event::{FeedbackSealed, SegmentSealed},
+    name::EndpointName,
+};
 
 use super::view::{View, text};
 use crate::{LedgerError, sql::Value, writing::note};
@@ -52,12 +56,35 @@ impl View {
         read.session.rows(&sql, &values).await?.iter().map(|row| row.json("body")).collect()
     }
 
-    /// How many records of a segment were noted.
-    pub async fn noted_records(&self, segment: u64) -> Result<u64, LedgerError> {
-        note("prediction_note", &[("segment", segment_text(segment))]);
+    /// Sealed feedback on the predictions of an endpoint, as it was sealed.
+    pub async fn feedback_parts(&self, ordinal: u16) -> Result<Vec<FeedbackSealed>, LedgerError> {
+        let key = [("ordinal", Value::Int(i64::from(ordinal)))];
+        let parts = self.read().await?.bodies("feedback_part", &key).await?;
+        Ok(parts.into_iter().map(|part| part.value).collect())
+    }
+
+    /// Whether a segment of feedback is sealed: it is in one act, about whichever endpoints it is.
+    pub async fn is_feedback_sealed(&self, segment: u64) -> Result<bool, LedgerError> {
+        note("feedback_segment", &[("segment", segment_text(segment))]);
         let mut read = self.read().await?;
-        let sql =
-            format!("SELECT MAX(records) AS records FROM prediction_note t WHERE segment = $1 AND {}", read.holds("t"));
+        let sql = format!("SELECT segment FROM feedback_segment t WHERE segment = $1 AND {} LIMIT 1", read.holds("t"));
+        Ok(read.session.row(&sql, &[segment_text(segment)]).await?.is_some())
+    }
+
+    /// How many records of a segment of predictions were noted.
+    pub async fn noted_records(&self, segment: u64) -> Result<u64, LedgerError> {
+        self.noted("prediction_note", segment).await
+    }
+
+    /// How much of a segment of feedback was noted.
+    pub async fn noted_feedback(&self, segment: u64) -> Result<u64, LedgerError> {
+        self.noted("feedback_note", segment).await
+    }
+
+    async fn noted(&self, table: &'static str, segment: u64) -> Result<u64, LedgerError> {
+        note(table, &[("segment", segment_text(segment))]);
+        let mut read = self.read().await?;
+        let sql = format!("SELECT MAX(records) AS records FROM {table} t WHERE segment = $1 AND {}", read.holds("t"));
         let row = read.session.row(&sql, &[segment_text(segment)]).await?;
         let records = row.map(|row| row.optional_int("records")).transpose()?.flatten();
         Ok(records.unwrap_or(0).max(0) as u64)

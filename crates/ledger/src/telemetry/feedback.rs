@@ -1,44 +1,46 @@
-//! What came of predictions, as it was sent.
+//! What came of predictions in homes from before there was a feedback log. No rows are added.
 
-use stemma_core::name::ProjectName;
+use crate::{Ledger, LedgerError, sql::Value};
 
-use crate::row::place::next_place;
-use crate::{
-    Ledger, LedgerError,
-    sql::{Session, Value},
-};
+/// Predictions that are asked about in one query.
+const ASKED_AT_ONCE: usize = 1000;
 
 impl Ledger {
-    /// Keeps feedback on a prediction, unless there is more or less of it by now than the caller knows of; returns
-    /// whether it was kept. The body is opaque here.
-    pub async fn insert_feedback(
+    /// Whether the home has such rows.
+    pub async fn has_feedback_rows(&self) -> Result<bool, LedgerError> {
+        Ok(self.read().await?.row("SELECT place FROM feedback LIMIT 1", &[]).await?.is_some())
+    }
+
+    /// The rows about predictions, each with the prediction, in the order in which they were told. The body is opaque here.
+    pub async fn feedback_rows(&self, predictions: &[String]) -> Result<Vec<(String, String)>, LedgerError> {
+        let mut session = self.read().await?;
+        let mut found = Vec::new();
+        for asked in predictions.chunks(ASKED_AT_ONCE) {
+            let places: Vec<String> = (1..=asked.len()).map(|n| format!("${n}")).collect();
+            let sql = format!(
+                "SELECT place, prediction, body FROM feedback WHERE prediction IN ({}) ORDER BY place",
+                places.join(", ")
+            );
+            let values: Vec<Value> = asked.iter().map(|prediction| prediction.as_str().into()).collect();
+            for row in session.rows(&sql, &values).await? {
+                found.push((row.int("place")?, row.text("prediction")?, row.text("body")?));
+            }
+        }
+        found.sort_by_key(|(place, _, _)| *place);
+        Ok(found.into_iter().map(|(_, prediction, body)| (prediction, body)).collect())
+    }
+
+    /// All rows of a project, a page at a time: (place, prediction, body) behind a place, in order.
+    pub async fn page_of_feedback_rows(
         &self,
-        project: &ProjectName,
-        prediction: &str,
-        known: usize,
-        body: &str,
-    ) -> Result<bool, LedgerError> {
-        let row = [Value::Text(project.to_string()), prediction.into(), body.into()];
-        self.write(move |tx| Box::pin(insert_feedback(&mut tx.session, known, row))).await
+        project: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, String, String)>, LedgerError> {
+        let sql = format!(
+            "SELECT place, prediction, body FROM feedback WHERE project = $1 AND place > $2 ORDER BY place LIMIT {limit}"
+        );
+        let rows = self.read().await?.rows(&sql, &[project.into(), Value::Int(after)]).await?;
+        rows.iter().map(|row| Ok((row.int("place")?, row.text("prediction")?, row.text("body")?))).collect()
     }
-
-    pub async fn feedback(&self, prediction: &str) -> Result<Vec<String>, LedgerError> {
-        let sql = "SELECT body FROM feedback WHERE prediction = $1 ORDER BY place";
-        let rows = self.read().await?.rows(sql, &[prediction.into()]).await?;
-        rows.iter().map(|row| row.text("body")).collect()
-    }
-}
-
-/// Adds a row (project, prediction, body) if there are so many on its prediction.
-async fn insert_feedback(session: &mut Session, known: usize, row: [Value; 3]) -> Result<bool, LedgerError> {
-    let counted = "SELECT COUNT(*) AS there FROM feedback WHERE prediction = $1";
-    let there = session.row(counted, &row[1..2]).await?.map(|row| row.int("there")).transpose()?;
-    if there != i64::try_from(known).ok() {
-        return Ok(false);
-    }
-    let place = next_place(session, "feedback").await?;
-    let [project, prediction, body] = row;
-    let sql = "INSERT INTO feedback (place, project, prediction, body) VALUES ($1, $2, $3, $4)";
-    session.execute(sql, &[Value::Int(place), project, prediction, body]).await?;
-    Ok(true)
 }

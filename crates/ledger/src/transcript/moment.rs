@@ -57,9 +57,11 @@ impl Moment {
         needs::of_all(&mut self.session).await
     }
 
-    /// Segments of the prediction log of which something is sealed at this moment.
-    pub async fn sealed_segments(&mut self) -> Result<BTreeSet<u64>, LedgerError> {
-        Ok(crate::predictions::sealed(&mut self.session).await?.into_keys().collect())
+    /// Segments of the prediction log, and of the feedback log, of which something is sealed at this moment.
+    pub async fn sealed_segments(&mut self) -> Result<[BTreeSet<u64>; 2], LedgerError> {
+        let predictions = crate::predictions::sealed_predictions(&mut self.session).await?;
+        let feedback = crate::predictions::sealed_feedback(&mut self.session).await?;
+        Ok([predictions, feedback].map(|sealed| sealed.into_keys().collect()))
     }
 
     /// Writes the transcript into a file that must not be there yet (mode 0600).

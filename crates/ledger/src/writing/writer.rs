@@ -204,7 +204,7 @@ mod tests {
     }
 
     async fn feedback(ledger: &Ledger) -> usize {
-        ledger.feedback("p").await.unwrap().len()
+        ledger.feedback_rows(&["p".to_owned()]).await.unwrap().len()
     }
 
     const INSERT: &str = "INSERT INTO feedback (place, project, prediction, body) VALUES (1, 'default', 'p', '{}')";

@@ -32,6 +32,7 @@ fn dataset(project: &str, number: u32, content: &str) -> Event {
         run: None,
         external: None,
         workspace: None,
+        answered_by: Vec::new(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use stemma_core::{
-    ManualClock, Timestamp,
+    Digest, ManualClock, Timestamp,
     endpoint::prediction::PredictionAddress,
     event::Event,
     lineage::{Node, NodeKind},
@@ -412,7 +412,7 @@ fn what_waits_is_written_before_a_ledger_is_closed_and_also_if_nobody_waits_for_
 }
 
 #[test]
-fn roles_and_feedback_share_the_writer_with_commits() {
+fn roles_and_rights_to_content_share_the_writer_with_commits() {
     on_every_database(async |world| {
         let ledger = world.open().await.unwrap();
         let default = ProjectName::default_project();
@@ -421,7 +421,7 @@ fn roles_and_feedback_share_the_writer_with_commits() {
             let (ledger, default) = (ledger.clone(), default.clone());
             tasks.spawn(async move {
                 if n % 2 == 0 {
-                    assert!(ledger.insert_feedback(&default, &format!("p{n}"), 0, "{}").await.unwrap());
+                    ledger.grant_content(&default, Digest::of(&n.to_le_bytes()), 4).await.unwrap();
                 } else {
                     let principal = format!("user{n}").parse().unwrap();
                     let granted = Event::RoleGranted { principal, project: None, role: Role::Owner };

@@ -7,13 +7,14 @@ use stemma_core::{
     endpoint::{
         declaration::LogMode,
         graph::Graph,
+        prediction::PredictionAddress,
         revision::{Arm, Forcing, REVISION_VERSION, Revision, UnitSource},
         route::Route,
         target::Target,
     },
     event::{
-        Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, HistoryAccepted, Promoted,
-        SealedRows, SegmentSealed, VersionRegistered,
+        Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, FeedbackSealed,
+        HistoryAccepted, Promoted, SealedRows, SegmentRows, SegmentSealed, VersionRegistered,
     },
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
     lineage::{EdgeKind, Node, NodeKind},
@@ -118,6 +119,7 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             run: None,
             external: None,
             workspace: None,
+            answered_by: Vec::new(),
         }),
         Event::ModelCreated { project: parse("default"), model: parse(&format!("model{n}")) },
         Event::PolicySet { project: parse("default"), model: parse("credit-score"), policy: ModelPolicy::default() },
@@ -194,6 +196,20 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             digest: subject,
             key: Digest::of(b"key"),
         },
+        Event::FeedbackSealed(FeedbackSealed {
+            project: parse("default"),
+            endpoint: parse("credit-decision"),
+            ordinal: 0,
+            segments: vec![SegmentRows { segment: u64::from(n), rows: 3 }],
+            rows: 3,
+            first: PredictionAddress { segment: 1, endpoint: 0, row: 2 },
+            last: PredictionAddress { segment: 4, endpoint: 0, row: 0 },
+            first_time: Timestamp(1),
+            last_time: Timestamp(2),
+            digest: subject,
+            size: 100,
+        }),
+        Event::FeedbackNoted { segment: u64::from(n), records: 2, bytes: 90, digest: subject },
         Event::EndpointTakenDown {
             project: parse("default"),
             endpoint: parse("credit-decision"),
@@ -281,6 +297,7 @@ fn what_is_there_once_is_not_made_twice_and_what_ends_ends_one_thing() {
                 | "runs_sealed"
                 | "rows_sealed"
                 | "predictions_noted"
+                | "feedback_noted"
                 | "endpoint_taken_down"
                 | "revision_activated"
                 | "edge_declared"
@@ -347,5 +364,5 @@ fn no_kind_is_forgotten() {
     let kinds: BTreeMap<&str, ()> = every_kind(0).iter().map(|event| (event.kind(), ())).collect();
     assert_eq!(kinds.len(), every_kind(0).len());
     // a new variant changes this number: add it above
-    assert_eq!(kinds.len(), 27);
+    assert_eq!(kinds.len(), 29);
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use stemma_core::event::Event;
+use stemma_core::{Digest, event::Event};
 use stemma_ledger::{Ledger, LedgerError};
 
 use crate::world::{Kind, World, change, commit};
@@ -38,7 +38,8 @@ async fn write_until_it_fails(ledger: &Ledger) -> LedgerError {
                 ledger.commit(change(event("no", number))).await.unwrap_err();
                 ledger.try_to_write().await.unwrap_err();
                 let project = "default".parse().unwrap();
-                ledger.insert_feedback(&project, "p", 0, &"x".repeat(100_000)).await.unwrap_err();
+                let contents: Vec<_> = (0..3_000u32).map(|n| (Digest::of(&n.to_le_bytes()), 1)).collect();
+                ledger.grant_contents(&project, &contents).await.unwrap_err();
             }
             return error;
         }
@@ -50,7 +51,7 @@ async fn goes_on(ledger: Ledger) {
     ledger.try_to_write().await.unwrap();
     commit(&ledger, event("again", 1)).await;
     let project = "default".parse().unwrap();
-    assert!(ledger.insert_feedback(&project, "p", 0, "{}").await.unwrap());
+    ledger.grant_content(&project, Digest::of(b"again"), 5).await.unwrap();
     assert_eq!(ledger.verify().await.first_bad, None);
 }
 

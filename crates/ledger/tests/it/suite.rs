@@ -323,18 +323,24 @@ fn an_endpoint_that_was_taken_down_begins_anew() {
 }
 
 #[test]
-fn feedback_is_kept_only_by_who_knows_what_is_there() {
+fn feedback_of_old_homes_is_found_by_prediction_and_page_by_page() {
     on_every_database(async |world| {
         let ledger = world.open().await.unwrap();
-        let project = ProjectName::default_project();
-        assert!(ledger.insert_feedback(&project, "one", 0, "a").await.unwrap());
-        assert!(!ledger.insert_feedback(&project, "one", 0, "b").await.unwrap());
-        assert!(ledger.insert_feedback(&project, "two", 0, "c").await.unwrap());
-        assert!(ledger.insert_feedback(&project, "one", 1, "b").await.unwrap());
-        assert_eq!(ledger.feedback("one").await.unwrap(), ["a", "b"]);
-        let send = || ledger.insert_feedback(&project, "three", 0, "d");
-        let (a, b, c) = tokio::join!(send(), send(), send());
-        assert_eq!([a, b, c].into_iter().filter(|kept| *kept.as_ref().unwrap()).count(), 1);
+        assert!(!ledger.has_feedback_rows().await.unwrap());
+        for (place, prediction, body) in [(1, "one", "a"), (2, "two", "b"), (3, "one", "c")] {
+            let sql = format!(
+                "INSERT INTO feedback (place, project, prediction, body) VALUES ({place}, 'default', '{prediction}', '{body}')"
+            );
+            assert_eq!(world.alter(&sql).await, 1);
+        }
+        assert!(ledger.has_feedback_rows().await.unwrap());
+        let row = |prediction: &str, body: &str| (prediction.to_owned(), body.to_owned());
+        let asked: Vec<String> = (0..2_500).map(|n| format!("p{n}")).chain(["one".to_owned()]).collect();
+        assert_eq!(ledger.feedback_rows(&asked).await.unwrap(), [row("one", "a"), row("one", "c")]);
+        let first = ledger.page_of_feedback_rows("default", 0, 2).await.unwrap();
+        assert_eq!(first.iter().map(|(place, _, _)| *place).collect::<Vec<_>>(), [1, 2]);
+        let rest = ledger.page_of_feedback_rows("default", 2, 2).await.unwrap();
+        assert_eq!(rest, [(3, "one".to_owned(), "c".to_owned())]);
     });
 }
 

@@ -3,7 +3,10 @@
 use stemma_api::{
     act::Nothing,
     acts::endpoint,
-    types::{ChangeRollout, Deploy, DeployedRevision, EndpointDetail, Page, Paging, Rollback, Undeploy},
+    types::{
+        ChangeRollout, DatasetFromFeedback, Deploy, DeployedRevision, EndpointDetail, FeedbackDataset, Page, Paging,
+        PredictionsRecorded, RecordPredictions, Rollback, Undeploy,
+    },
 };
 use stemma_core::{
     Problem,
@@ -24,6 +27,8 @@ pub fn routes() -> Vec<Route> {
         route(&endpoint::ROLL_OUT, roll_out),
         route(&endpoint::ROLL_BACK, roll_back),
         route(&endpoint::UNDEPLOY, undeploy),
+        route(&endpoint::RECORD, record),
+        route(&endpoint::DATASET, dataset),
     ]
 }
 
@@ -62,4 +67,14 @@ async fn roll_back(call: Call<OfEndpoint, Rollback>) -> Result<DeployedRevision,
 async fn undeploy(call: Call<OfEndpoint, Undeploy>) -> Result<EndpointDetail, Problem> {
     let (project, endpoint) = call.at;
     call.app.delivery.undeploy(&call.caller, call.request, &project, &endpoint, call.body).await
+}
+
+async fn record(call: Call<OfEndpoint, RecordPredictions>) -> Result<PredictionsRecorded, Problem> {
+    let (project, endpoint) = call.at;
+    call.app.delivery.record_predictions(&call.caller, call.request, &project, &endpoint, call.body).await
+}
+
+async fn dataset(call: Call<OfEndpoint, DatasetFromFeedback>) -> Result<FeedbackDataset, Problem> {
+    let (project, endpoint) = call.at;
+    call.app.delivery.dataset_from_feedback(&call.caller, call.request, &project, &endpoint, call.body).await
 }

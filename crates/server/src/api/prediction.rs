@@ -3,7 +3,10 @@
 use stemma_api::{
     act::Nothing,
     acts::prediction,
-    types::{Feedback, FindPredictions, FoundPredictions, PredictionComparison, Replay, SendFeedback, Why, With},
+    types::{
+        Feedback, FeedbackKept, FindPredictions, FoundPredictions, PredictionComparison, Replay, SendFeedback,
+        SendFeedbacks, Why, With,
+    },
 };
 use stemma_core::{Problem, endpoint::prediction::PredictionId, name::ProjectName};
 
@@ -20,6 +23,7 @@ pub fn routes() -> Vec<Route> {
         route(&prediction::REPLAY, replay),
         route(&prediction::COMPARE, compare),
         route(&prediction::FEEDBACK, feedback),
+        route(&prediction::FEEDBACK_ON_MANY, feedback_on_many),
     ]
 }
 
@@ -31,7 +35,7 @@ async fn find(call: Call<(ProjectName,), Nothing, FindPredictions>) -> Result<Fo
 async fn why(call: Call<(PredictionId,)>) -> Result<Why, Problem> {
     let (prediction,) = call.at;
     let why = call.app.delivery.why(&call.caller, &prediction).await?;
-    Ok(Why { tree: href::link(why.tree, &why.revision.revision.project), ..why })
+    Ok(Why { tree: href::link(why.tree, &why.project), ..why })
 }
 
 async fn replay(call: Call<(PredictionId,)>) -> Result<Replay, Problem> {
@@ -47,4 +51,9 @@ async fn compare(call: Call<(PredictionId,), Nothing, With>) -> Result<Predictio
 async fn feedback(call: Call<(PredictionId,), SendFeedback>) -> Result<Feedback, Problem> {
     let (prediction,) = call.at;
     call.app.delivery.feedback(&call.caller, &prediction, call.body).await
+}
+
+async fn feedback_on_many(call: Call<(ProjectName,), SendFeedbacks>) -> Result<FeedbackKept, Problem> {
+    let (project,) = call.at;
+    call.app.delivery.feedback_on_many(&call.caller, &project, call.body).await
 }

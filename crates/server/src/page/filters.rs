@@ -105,11 +105,17 @@ pub fn why_sentence(why: &Why) -> String {
     let approvers: Vec<String> =
         why.models.iter().flat_map(|model| &model.approvals).map(|one| one.approved.actor.to_string()).collect();
     let (data, approvers) = (once_each(data), once_each(approvers));
-    let revision = why.revision.name();
+    let how = match &why.revision {
+        Some(revision) => format!("as {}", revision.name()),
+        None => format!("elsewhere, as {} reported", why.record.caller),
+    };
     let mut sentence = match why.record.outcome {
-        Outcome::Answered => format!("{} answered as {revision}", models.join(", ")),
-        Outcome::Failed { .. } => format!("{} failed as {revision}", models.join(", ")),
-        Outcome::Refused { .. } => format!("{revision} refused the request"),
+        Outcome::Answered => format!("{} answered {how}", models.join(", ")),
+        Outcome::Failed { .. } => format!("{} failed {how}", models.join(", ")),
+        Outcome::Refused { .. } => match &why.revision {
+            Some(revision) => format!("{} refused the request", revision.name()),
+            None => format!("the request was refused {how}"),
+        },
     };
     if !data.is_empty() {
         sentence.push_str(&format!(", made from {}", data.join(", ")));

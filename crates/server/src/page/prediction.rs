@@ -30,7 +30,7 @@ struct PredictionPage {
 pub async fn prediction(call: Call<(PredictionId,)>) -> Result<Response, Problem> {
     let (prediction,) = call.at;
     let why = call.app.delivery.why(&call.caller, &prediction).await?;
-    let project = why.revision.revision.project.clone();
+    let project = why.project.clone();
     let tree = href::link(why.tree.merged(), &project);
     html(PredictionPage {
         head: Head::in_project(call.app.known(), &call.caller, &project).await?,

@@ -167,8 +167,12 @@ async fn add(args: &AddArgs, session: &Session) -> Result<Added, Problem> {
         Problem::invalid(format!("`{id}` was refused before a model was asked: {reason}"))
             .hint("make a case of a prediction that was answered")
     })?;
-    let arm = why.revision.revision.arm(&taken.name).ok_or_else(|| {
-        let (revision, arm) = (why.revision.name(), &taken.name);
+    let revision = why.revision.as_ref().ok_or_else(|| {
+        Problem::invalid(format!("`{id}` was made elsewhere and only reported"))
+            .hint("make a case of a prediction that an endpoint answered")
+    })?;
+    let arm = revision.revision.arm(&taken.name).ok_or_else(|| {
+        let (revision, arm) = (revision.name(), &taken.name);
         Problem::new(ErrorKind::Corrupt, format!("`{revision}` has no arm `{arm}`, which the record names"))
     })?;
     let asked = asked(&arm.graph, &why, expected)?;

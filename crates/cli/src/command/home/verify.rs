@@ -161,7 +161,8 @@ async fn needs(global: &Global, workspace: &Workspace, store: &Store, verified: 
     match asked {
         Ok(found) => {
             found.content.into_iter().for_each(|(digest, by)| needs.entry(digest).or_default().extend(by));
-            verified.gone.extend(found.predictions.faults.into_iter().map(|fault| match fault.place {
+            let faults = found.predictions.faults.into_iter().chain(found.feedback.faults);
+            verified.gone.extend(faults.map(|fault| match fault.place {
                 Some(place) => format!("{place}: {}", fault.what),
                 None => fault.what,
             }));

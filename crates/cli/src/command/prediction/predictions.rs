@@ -1,6 +1,8 @@
+mod import;
+
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use stemma_api::types::{FindPredictions, FoundPredictions, Limit};
 use stemma_core::{
     Problem,
@@ -25,7 +27,10 @@ use crate::{
 /// `status`, `arm`, `caller`, `revision`, …), or says where it is from: `inputs.x`, `outputs.x`, `record.x`, `STEP.x`, each
 /// also with a column as in `probabilities[1]`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct PredictionsArgs {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Only those of this endpoint
     endpoint: Option<EndpointName>,
     /// Only those for this unit, as in `customer-29`
@@ -60,7 +65,15 @@ pub struct PredictionsArgs {
     cursor: Option<String>,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    Import(import::ImportArgs),
+}
+
 pub async fn run(args: PredictionsArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    if let Some(Command::Import(args)) = args.command {
+        return import::run(args, global, output).await;
+    }
     let ask = FindPredictions {
         endpoint: args.endpoint,
         unit: args.unit,

@@ -43,6 +43,21 @@ pub enum OverrideEffect {
     Expired { since: Timestamp },
 }
 
+/// Who made a prediction that was not made here, as they told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reported {
+    /// Their own id: with the prediction's time, it names it once for each endpoint.
+    pub id: String,
+    /// What made it, as `spark` or the name of a device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// When it was reported.
+    pub time: Timestamp,
+}
+
+/// The revision of what was reported: real ones count from 1.
+pub const REPORTED_REVISION: u32 = 0;
+
 /// Everything that is kept of one request that reached an endpoint, whatever came of it.
 ///
 /// Read by [`PredictionRecord::read`], which knows the earlier versions of the stored format: what these did not say is
@@ -82,4 +97,8 @@ pub struct PredictionRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<OverrideRecord>,
     pub latency_us: u64,
+    /// Set if it was made elsewhere: then there is no revision ([`REPORTED_REVISION`], with the digest of the version that
+    /// is said to have answered), the arm bears the version's name, and nothing of it was seen here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<Reported>,
 }

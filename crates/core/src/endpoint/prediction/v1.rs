@@ -94,6 +94,7 @@ impl From<Record> for PredictionRecord {
             nodes: record.nodes.into_iter().map(NodeRecord::from).collect(),
             overrides: record.overrides,
             latency_us: record.latency_us,
+            reported: None,
         }
     }
 }

@@ -1,0 +1,222 @@
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+use stemma_api::types::{RecordPredictions, RefusedItem, ReportedPrediction};
+use stemma_core::{Problem, name::EndpointName};
+
+use crate::{
+    global::Global,
+    print::Output,
+    rows::{Row, RowsFile},
+    session::{self, Session},
+};
+
+/// Predictions that are sent together,
+const AT_ONCE: usize = 20_000;
+/// and bytes of them: a request is not to be too long.
+const BYTES_AT_ONCE: usize = 8 << 20;
+/// Longest line.
+const LINE_BYTES_MAX: u64 = 8 << 20;
+/// Columns besides `input.NAME` and `output.NAME`.
+const COLUMNS: [&str; 8] = ["id", "time", "version", "unit", "request_id", "traceparent", "latency_us", "error"];
+
+/// Record predictions that were made elsewhere
+///
+/// They are marked as reported: nothing of them was seen here. Each has an `id` of its own and a `time`; the same again
+/// changes nothing. In JSON lines a prediction also has `inputs` and `outputs` by name; in a table each is a column, as
+/// `input.age` and `output.label`. Both may have `version`, `unit`, `request_id`, `traceparent`, `latency_us` and `error`.
+///
+/// If one is refused, nothing of its batch of up to 20,000 is recorded, nor anything behind it, and its line is named.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// JSON lines (`.jsonl`, `.ndjson`), or a table: Parquet, CSV or Arrow
+    file: PathBuf,
+    /// The endpoint that answered; it is made if there is none
+    #[arg(long, value_name = "NAME")]
+    endpoint: EndpointName,
+    /// What answered, as in `credit-score@1.1.0`, where a prediction does not say it
+    #[arg(long, value_name = "MODEL@NUMBER")]
+    version: Option<String>,
+    /// What made them, as `spark` or the name of a device
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Imported {
+    recorded: u64,
+    /// They were recorded before.
+    known: u64,
+}
+
+/// Predictions that wait to be sent, with their places in the file.
+#[derive(Default)]
+struct Batch {
+    predictions: Vec<ReportedPrediction>,
+    places: Vec<u64>,
+    bytes: usize,
+}
+
+pub async fn run(args: ImportArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
+    let imported = session::with(global, async |session| {
+        let mut import = Import { args: &args, session, batch: Batch::default(), imported: Imported::default() };
+        match is_lines(&args.file) {
+            true => import.lines(output).await?,
+            false => import.table(output).await?,
+        }
+        Ok(import.imported)
+    });
+    let imported = imported.await?;
+    let Imported { recorded, known } = &imported;
+    output.result(&imported, || format!("{recorded} predictions of {} recorded, {known} were before", args.endpoint));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_lines(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "jsonl" || ending == "ndjson")
+}
+
+struct Import<'a> {
+    args: &'a ImportArgs,
+    session: &'a Session,
+    batch: Batch,
+    imported: Imported,
+}
+
+impl Import<'_> {
+    async fn lines(&mut self, output: &Output) -> Result<(), Problem> {
+        let args = self.args;
+        let path = &args.file;
+        let unreadable = |error: std::io::Error| Problem::invalid(format!("can't read `{}`: {error}", path.display()));
+        let file = File::open(path).map_err(unreadable)?;
+        let bar = output.progress(file.metadata().map_err(unreadable)?.len(), "recording");
+        let mut reader = BufReader::with_capacity(1 << 20, file);
+        let (mut line, mut place) = (Vec::new(), 0u64);
+        loop {
+            line.clear();
+            let read = std::io::Read::take(&mut reader, LINE_BYTES_MAX).read_until(b'\n', &mut line);
+            let read = read.map_err(unreadable)?;
+            if read == 0 {
+                break;
+            }
+            place += 1;
+            if read as u64 == LINE_BYTES_MAX {
+                return Err(self.wrong(place, &format!("it is longer than {LINE_BYTES_MAX} bytes")));
+            }
+            bar.inc(read as u64);
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let one = serde_json::from_slice(&line).map_err(|error| self.wrong(place, &error.to_string()))?;
+            self.push(one, place, read).await?;
+        }
+        self.send().await?;
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    async fn table(&mut self, output: &Output) -> Result<(), Problem> {
+        let is_value = |column: &str| column.starts_with("input.") || column.starts_with("output.");
+        let mut file = RowsFile::open(&self.args.file, &COLUMNS, is_value)?;
+        let bar = match file.count {
+            Some(rows) => output.row_progress(rows, "recording"),
+            None => output.spinner(),
+        };
+        let (inputs, outputs) = (file.named("input."), file.named("output."));
+        while let Some(batch) = file.next_batch()? {
+            for row in file.rows(&batch) {
+                let (place, mut bytes) = (row.place, 0);
+                let one =
+                    read(&row, &inputs, &outputs, &mut bytes).map_err(|problem| self.wrong(place, &problem.message))?;
+                self.push(one, place, bytes).await?;
+                bar.inc(1);
+            }
+        }
+        self.send().await?;
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    async fn push(&mut self, one: ReportedPrediction, place: u64, bytes: usize) -> Result<(), Problem> {
+        self.batch.predictions.push(one);
+        self.batch.places.push(place);
+        self.batch.bytes += bytes;
+        match self.batch.predictions.len() >= AT_ONCE || self.batch.bytes >= BYTES_AT_ONCE {
+            true => self.send().await,
+            false => Ok(()),
+        }
+    }
+
+    async fn send(&mut self) -> Result<(), Problem> {
+        let Batch { predictions, places, .. } = std::mem::take(&mut self.batch);
+        if predictions.is_empty() {
+            return Ok(());
+        }
+        let (version, source) = (self.args.version.clone(), self.args.source.clone());
+        let send = RecordPredictions { version, source, predictions };
+        let client = &self.session.client;
+        let answer = client.record_predictions(&self.session.project, &self.args.endpoint, &send).await?;
+        if let Some(RefusedItem { at, reason, hint }) = answer.refused.first() {
+            let place = usize::try_from(*at).ok().and_then(|at| places.get(at)).copied().unwrap_or_default();
+            let others = match answer.refused.len() - 1 {
+                0 => String::new(),
+                more => format!("; and so are {more} others of its batch"),
+            };
+            let problem = self.wrong(place, &format!("{reason}{others}"));
+            return Err(hint.iter().fold(problem, |problem, hint| problem.hint(hint)));
+        }
+        self.imported.recorded += answer.recorded;
+        self.imported.known += answer.known;
+        Ok(())
+    }
+
+    fn wrong(&self, place: u64, what: &str) -> Problem {
+        let done = self.imported.recorded + self.imported.known;
+        let problem = Problem::invalid(format!("line {place} of `{}`: {what}", self.args.file.display()));
+        match done {
+            0 => problem.hint("nothing was recorded"),
+            done => {
+                problem.hint(format!("{done} before its batch are recorded; the same file again records none twice"))
+            }
+        }
+    }
+}
+
+fn read(
+    row: &Row<'_>,
+    inputs: &[(String, String)],
+    outputs: &[(String, String)],
+    bytes: &mut usize,
+) -> Result<ReportedPrediction, Problem> {
+    let lacks = |column: &str| Problem::invalid(format!("it has no `{column}`"));
+    let mut values = |columns: &[(String, String)]| -> BTreeMap<String, Value> {
+        let value = |(column, name): &(String, String)| {
+            let value = row.cell(column).json();
+            *bytes += name.len() + if let Value::String(text) = &value { text.len() } else { 16 };
+            (name.clone(), value)
+        };
+        columns.iter().map(value).filter(|(_, value)| !value.is_null()).collect()
+    };
+    let (inputs, outputs) = (values(inputs), values(outputs));
+    let latency_us = row.number("latency_us")?.map(|micros| micros.max(0.0) as u64);
+    Ok(ReportedPrediction {
+        id: row.text("id").ok_or_else(|| lacks("id"))?,
+        time: row.time("time")?.ok_or_else(|| lacks("time"))?,
+        version: row.text("version"),
+        inputs,
+        outputs,
+        unit: row.text("unit"),
+        request_id: row.text("request_id"),
+        traceparent: row.text("traceparent"),
+        latency_us,
+        error: row.text("error"),
+    })
+}

@@ -1,0 +1,104 @@
+//! Sealed files of the logs, opened for whoever's right was checked.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::{
+    errors::ParquetError,
+    file::reader::{ChunkReader, Length},
+};
+use stemma_core::{Digest, ErrorKind, Problem, name::ProjectName};
+use stemma_engine::problem::store_problem;
+use stemma_gateway::SealedError;
+use stemma_store::{BlobReader, StoreError};
+
+use crate::Delivery;
+
+/// A sealed file that is there.
+pub struct SealedFile {
+    digest: Digest,
+    chunks: BlobChunks,
+}
+
+impl SealedFile {
+    /// Reads from it; what can't be read is damage. Blocks.
+    pub fn read<T>(&self, read: impl FnOnce(BlobChunks) -> Result<T, SealedError>) -> Result<T, Problem> {
+        read(self.chunks.clone()).map_err(|error| unreadable(self.digest, error))
+    }
+}
+
+/// Opens a sealed file; one that was purged is refused, and one that nobody has is lost.
+pub async fn open_sealed(delivery: &Delivery, project: &ProjectName, digest: Digest) -> Result<SealedFile, Problem> {
+    delivery.known().check_not_purged(project, digest).await?;
+    let reader = delivery.known().store().open_blob(&digest).map_err(|error| lost(digest, error))?;
+    Ok(SealedFile { digest, chunks: BlobChunks(Arc::new(reader)) })
+}
+
+/// The same where one that was purged leaves a gap.
+pub async fn sealed_file(
+    delivery: &Delivery,
+    project: &ProjectName,
+    digest: Digest,
+    gaps: &mut Vec<String>,
+) -> Result<Option<SealedFile>, Problem> {
+    match open_sealed(delivery, project, digest).await {
+        Err(problem) if problem.kind == ErrorKind::Gone => {
+            gaps.push(problem.message);
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
+/// A sealed file that a fact names and nobody has is lost.
+fn lost(digest: Digest, error: StoreError) -> Problem {
+    match error {
+        StoreError::NotFound(_) => {
+            let message = format!("the sealed file {digest}, which holds it, is lost: it is not in the store");
+            Problem::new(ErrorKind::Corrupt, message).hint("bring the content back from a backup")
+        }
+        error => store_problem(error),
+    }
+}
+
+fn unreadable(digest: Digest, error: impl std::fmt::Display) -> Problem {
+    Problem::new(ErrorKind::Corrupt, format!("the sealed file {digest}, which holds it, can't be read: {error}"))
+        .hint("`stemma verify` says what is damaged; bring the content back from a backup")
+}
+
+/// A blob of the store as what the Parquet reader reads from: every piece verified.
+#[derive(Clone)]
+pub struct BlobChunks(pub Arc<BlobReader>);
+
+impl Length for BlobChunks {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+impl ChunkReader for BlobChunks {
+    type T = std::io::BufReader<BlobFrom>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(std::io::BufReader::new(BlobFrom { blob: self.0.clone(), at: start }))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let bytes = self.0.read_at(start, length).map_err(|error| ParquetError::External(Box::new(error)))?;
+        Ok(Bytes::from(bytes))
+    }
+}
+
+/// Reads a blob from a position on.
+pub struct BlobFrom {
+    blob: Arc<BlobReader>,
+    at: u64,
+}
+
+impl std::io::Read for BlobFrom {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.blob.read_into_at(self.at, buffer).map_err(std::io::Error::other)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
