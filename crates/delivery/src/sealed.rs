@@ -7,9 +7,9 @@ use parquet::{
     errors::ParquetError,
     file::reader::{ChunkReader, Length},
 };
-use stemma_core::{Digest, ErrorKind, Problem, name::ProjectName};
+use stemma_core::{Digest, ErrorKind, Problem, endpoint::search::Wanted, name::ProjectName};
 use stemma_engine::problem::store_problem;
-use stemma_gateway::SealedError;
+use stemma_gateway::{OpenPart, SealedError};
 use stemma_store::{BlobReader, StoreError};
 
 use crate::Delivery;
@@ -24,6 +24,20 @@ impl SealedFile {
     /// Reads from it; what can't be read is damage. Blocks.
     pub fn read<T>(&self, read: impl FnOnce(BlobChunks) -> Result<T, SealedError>) -> Result<T, Problem> {
         read(self.chunks.clone()).map_err(|error| unreadable(self.digest, error))
+    }
+
+    /// Whether filters, statistics and columns leave a prediction over that may be one of those; `first_row` is the
+    /// first of the file. Blocks.
+    pub fn may_hold(&self, first_row: u32, wanted: &[Wanted]) -> Result<bool, Problem> {
+        self.read(|chunks| {
+            let part = OpenPart::open(chunks, first_row)?;
+            for one in wanted {
+                if !part.sift(one)?.rows.is_empty() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
     }
 }
 

@@ -3,7 +3,10 @@
 use stemma_api::types::Together;
 use stemma_core::{
     Problem, Timestamp,
-    endpoint::prediction::{PredictionAddress, PredictionId, PredictionRecord},
+    endpoint::{
+        prediction::{PredictionAddress, PredictionId, PredictionRecord},
+        search::Wanted,
+    },
     rights::Action,
 };
 use stemma_engine::{Caller, problem::internal};
@@ -28,9 +31,10 @@ pub(crate) async fn same_trace(
     record: &PredictionRecord,
 ) -> Result<(Vec<Together>, Vec<String>), Problem> {
     let (mut found, mut gaps) = (Vec::new(), Vec::new());
-    let Some(trace) = record.trace.map(|trace| trace.trace_id.to_string()) else { return Ok((found, gaps)) };
-    let around = |offset: i64| Timestamp(record.time.micros().saturating_add(offset));
-    let window = (around(-WINDOW_MICROS), around(WINDOW_MICROS));
+    let Some(trace_id) = record.trace.map(|trace| trace.trace_id) else { return Ok((found, gaps)) };
+    let around = |offset: i64| Some(Timestamp(record.time.micros().saturating_add(offset)));
+    let (since, until) = (around(-WINDOW_MICROS), around(WINDOW_MICROS));
+    let wanted = Wanted { trace_id: Some(trace_id), since, until, ..Wanted::default() };
     delivery.log().flush().await.map_err(log_problem)?;
     for project in delivery.known().projects().await? {
         if caller.may(Action::ReadPredictions, Some(&project)).is_err() {
@@ -38,7 +42,7 @@ pub(crate) async fn same_trace(
         }
         for endpoint in delivery.known().endpoint_names(&project).await? {
             let ordinal = delivery.known().found_endpoint(&project, &endpoint).await?.ordinal;
-            let search = Search { trace: trace.clone(), window, found: Vec::new() };
+            let search = Search { wanted: wanted.clone(), trace: trace_id.to_string(), found: Vec::new() };
             for (address, time, status) in search.at(delivery, (&endpoint, ordinal), &mut gaps).await? {
                 let id = PredictionId::seal(address, delivery.prediction_key());
                 if id != *prediction {
@@ -57,8 +61,9 @@ pub(crate) async fn same_trace(
 
 /// What is looked for at one endpoint, and what was found.
 struct Search {
+    wanted: Wanted,
+    /// As marks have it.
     trace: String,
-    window: (Timestamp, Timestamp),
     found: Vec<(PredictionAddress, Timestamp, String)>,
 }
 
@@ -76,14 +81,15 @@ impl Search {
         });
         let (segments, mut search) = open.await.map_err(internal)?.map_err(read_problem)?;
         for part in delivery.known().sealed_parts(endpoint).await? {
-            let (since, until) = search.window;
-            if segments.contains(&part.segment) || part.last_time < since || part.first_time > until {
+            if segments.contains(&part.segment) || !search.wanted.overlaps(part.first_time, part.last_time) {
                 continue;
             }
             let Some(file) = sealed_file(delivery, &part.project, part.digest, gaps).await? else { continue };
             let look = move || {
                 let address = |row| PredictionAddress { segment: part.segment, endpoint: part.ordinal, row };
-                file.read(|chunks| read_marks(chunks, |mark| search.meet(address(mark.row), &mark)))?;
+                if file.may_hold(part.first_row, std::slice::from_ref(&search.wanted))? {
+                    file.read(|chunks| read_marks(chunks, |mark| search.meet(address(mark.row), &mark)))?;
+                }
                 Ok::<_, Problem>(search)
             };
             search = tokio::task::spawn_blocking(look).await.map_err(internal)??;

@@ -10,6 +10,7 @@ use stemma_core::{
     endpoint::{
         feedback::FoundBy,
         prediction::{PredictionAddress, PredictionId},
+        search::Wanted,
     },
     name::{EndpointName, ProjectName},
 };
@@ -20,8 +21,11 @@ use super::given::{EndpointOf, Sought, Told};
 use crate::{
     Delivery,
     problem::{log_problem, read_problem},
-    sealed::sealed_file,
+    sealed::{SealedFile, sealed_file},
 };
+
+/// Of more at once, files are read without asking their filters for each.
+const FILTERED_MAX: usize = 32;
 
 /// What is looked for at one endpoint.
 struct Search {
@@ -73,6 +77,15 @@ pub async fn find(
     Ok((told, refused))
 }
 
+fn wanted(one: &Sought) -> Wanted {
+    let (since, until) = one.window;
+    let within = Wanted { since: Some(since), until: Some(until), ..Wanted::default() };
+    match &one.by {
+        FoundBy::RequestId(id) => Wanted { request_id: Some(id.clone()), ..within },
+        FoundBy::Unit(unit) => Wanted { unit: Some(unit.clone()), ..within },
+    }
+}
+
 fn nothing(one: &Sought, gaps: &[String]) -> Problem {
     let Sought { endpoint, by, window: (since, until), .. } = one;
     let message = format!("endpoint `{endpoint}` answered nothing for {by} between {since} and {until}");
@@ -106,7 +119,9 @@ async fn search(
         let Some(file) = file else { continue };
         let look = move || {
             let address = |row| PredictionAddress { segment: part.segment, endpoint: part.ordinal, row };
-            file.read(|chunks| read_marks(chunks, |mark| search.meet(address(mark.row), mark)))?;
+            if search.may_be_in(&file, part.first_row)? {
+                file.read(|chunks| read_marks(chunks, |mark| search.meet(address(mark.row), mark)))?;
+            }
             Ok::<_, Problem>(search)
         };
         search = tokio::task::spawn_blocking(look).await.map_err(internal)??;
@@ -124,6 +139,15 @@ impl Search {
             }
         }
         Self { found: vec![None; sought.len()], sought, requests, units, gaps: Vec::new() }
+    }
+
+    /// Whether a file has to be read: few are asked of its filters before.
+    fn may_be_in(&self, file: &SealedFile, first_row: u32) -> Result<bool, Problem> {
+        if self.sought.len() > FILTERED_MAX {
+            return Ok(true);
+        }
+        let wanted: Vec<Wanted> = self.sought.iter().map(wanted).collect();
+        file.may_hold(first_row, &wanted)
     }
 
     /// The window that holds all windows.
