@@ -7,6 +7,7 @@ mod ci;
 mod damage;
 mod demo;
 mod desk;
+mod digits;
 mod flights;
 mod http;
 mod interrupt;

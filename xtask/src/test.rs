@@ -8,7 +8,7 @@ use clap::Args;
 use crate::{
     checkout::{Checkout, Profile},
     demo::{self, Story},
-    flights, interrupt, kill,
+    digits, flights, interrupt, kill,
     postgres::Postgres,
     process,
     setup::{self, Python},
@@ -22,7 +22,7 @@ const STORMS: u32 = 5;
 /// Tests of servers and of commands beside them, which are run once more on homes whose ledger lies in PostgreSQL.
 const ON_POSTGRES: [&str; 5] = ["story::", "rights::", "pages::", "serving::", "together::"];
 
-/// Set up and run all tests, then kill commands at their work, then the stories of the flights and of the demo, and a server
+/// Set up and run all tests, then kill commands at their work, then the stories of the flights, of the digits and of the demo, and a server
 /// killed under requests and in storms
 #[derive(Debug, Args)]
 pub struct TestArgs {
@@ -53,12 +53,14 @@ pub fn run(args: &TestArgs) -> Result<()> {
     kill_commands(&checkout, Profile::Dev, KILLS)?;
     println!();
     flights::play(&checkout, "test-flights", Profile::Dev)?;
+    println!();
+    digits::play(&checkout, "test-digits", Profile::Dev)?;
     let story = play(&checkout, Profile::Dev)?;
     kill_server(&story, KILLS)?;
     let_it_storm(&story, STORMS)?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "\ntest: passed in {seconds:.0} s: all tests, the demo, the flights, {SWAPS} swaps, {KILLS} kills of commands and {KILLS} of a \
+        "\ntest: passed in {seconds:.0} s: all tests, the demo, the flights, the digits, {SWAPS} swaps, {KILLS} kills of commands and {KILLS} of a \
          server under requests, {STORMS} storms"
     );
     Ok(())
