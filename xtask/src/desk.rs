@@ -28,8 +28,7 @@ pub const CREDIT_SCORING: Example =
     Example { name: "credit-scoring", message: "Credit scoring on the German credit data" };
 pub const FLIGHT_DELAYS: Example =
     Example { name: "flight-delays", message: "Flight delays from flights, weather and planes" };
-pub const DIGITS: Example =
-    Example { name: "digits", message: "Digits and diabetes, on scikit-learn's own data" };
+pub const DIGITS: Example = Example { name: "digits", message: "Digits and diabetes, on scikit-learn's own data" };
 
 pub struct Desk {
     /// Everything of this desk lies below it, settings and logs too.

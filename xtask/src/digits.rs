@@ -76,7 +76,9 @@ fn reason(version: &Value) -> Result<&str> {
 }
 
 fn read_digits(desk: &Desk) -> Result<()> {
-    say("A random forest as a pickle: who loads it runs its code, so a command here answers for it, and the home computes.");
+    say(
+        "A random forest as a pickle: who loads it runs its code, so a command here answers for it, and the home computes.",
+    );
     run(desk, &["train_forest.py"])?;
     let said = stemma(desk, &["register", "digit", "forest.pkl"])?;
     ensure!(said.contains("pickle"), "nothing says that it is a pickle");
@@ -171,7 +173,8 @@ fn load_what_came_of_it(desk: &Desk) -> Result<()> {
     say("A clinic's own computer has asked the model 100,000 times; months later, as many outcomes come.");
     run(desk, &["make_outcomes.py"])?;
     let model = "progression@champion";
-    let import = ["predictions", "import", "told.jsonl", "--endpoint", PROGRESSION, "--version", model, "--source", "clinic"];
+    let import =
+        ["predictions", "import", "told.jsonl", "--endpoint", PROGRESSION, "--version", model, "--source", "clinic"];
     stemma(desk, &import)?;
     let again = desk.ask(&import)?;
     ensure!(again["recorded"] == 0 && again["known"] == VISITS, "they were recorded twice: {again}");
@@ -181,7 +184,11 @@ fn load_what_came_of_it(desk: &Desk) -> Result<()> {
     let visits = found(desk, PROGRESSION, &["--request-id", "visit-4711"])?;
     let [visit] = visits.as_slice() else { anyhow::bail!("visit 4711 was not found: {visits:?}") };
     let why = desk.ask(&["why", visit])?;
-    ensure!(why["feedback"].as_array().is_some_and(|all| all.len() == 1), "its outcome is not told: {}", why["feedback"]);
+    ensure!(
+        why["feedback"].as_array().is_some_and(|all| all.len() == 1),
+        "its outcome is not told: {}",
+        why["feedback"]
+    );
     let impact = desk.ask(&["impact", "diabetes-train@1"])?;
     say(&format!("{} answers depend on the patients that were learned from.", impact["predictions"]));
     Ok(())

@@ -56,7 +56,7 @@ impl Delivery {
         let window = (ask.since, ask.until.unwrap_or_else(|| self.known().now()));
         let dataset = match ask.dataset {
             Some(dataset) => dataset,
-            None => DatasetName::new(&format!("{endpoint}-feedback"))?,
+            None => DatasetName::new(format!("{endpoint}-feedback"))?,
         };
         let mut gaps = Vec::new();
         let labels = labels(self, project, ordinal, &mut gaps).await?;

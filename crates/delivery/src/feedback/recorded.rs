@@ -1,6 +1,6 @@
 //! The predictions that feedback is about: they must have been made, and a label must be one that could have been said.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use stemma_core::{
     Problem,
@@ -35,10 +35,11 @@ pub async fn check(delivery: &Delivery, told: Vec<Told>) -> Result<(Vec<Told>, V
         };
         if let Some(label) = &one.what.label {
             let key = (one.address.endpoint, answerer);
-            if !labels.contains_key(&key) {
-                labels.insert(key, labels_of(delivery, one.prediction, one.address).await);
-            }
-            match labels[&key].as_ref().map_err(Clone::clone).and_then(|labels| labels.find(label)) {
+            let labels = match labels.entry(key) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(labels_of(delivery, one.prediction, one.address).await),
+            };
+            match labels.as_ref().map_err(Clone::clone).and_then(|labels| labels.find(label)) {
                 Ok(label) => one.what.label = Some(label),
                 Err(problem) => {
                     refused.push((one.at, problem));

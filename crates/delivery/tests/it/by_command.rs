@@ -37,7 +37,7 @@ async fn question(world: &World, digest: Digest) -> Option<Question> {
 
 /// Answers that are wrong in every n-th row.
 fn wrong_every(n: usize) -> String {
-    let row = |row: usize| format!("{row},{}\n", if row % n == 0 { (row + 1) % 3 } else { row % 3 });
+    let row = |row: usize| format!("{row},{}\n", if row.is_multiple_of(n) { (row + 1) % 3 } else { row % 3 });
     format!("row,prediction\n{}", (0..90).map(row).collect::<String>())
 }
 

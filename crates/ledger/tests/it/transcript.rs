@@ -29,7 +29,9 @@ async fn filled(world: &World) -> Ledger {
     ledger.withdraw_grants(&[contents[6].0]).await.unwrap();
     let packages: Vec<(String, String)> = (0..1100).map(|n| (format!("p{n}"), "1.0".to_owned())).collect();
     ledger.insert_packages(&project, Digest::of(b"environment"), &packages).await.unwrap();
-    assert!(ledger.insert_feedback(&project, "pred", 0, r#"{"label":"é"}"#).await.unwrap());
+    // as a home from before there was a feedback log has it
+    let row = r#"(1, 'default', 'pred', '{"label":"é"}')"#;
+    world.alter(&format!("INSERT INTO feedback (place, project, prediction, body) VALUES {row}")).await;
     ledger.seal_runs(&actor()).await.unwrap();
     ledger.seal_rows(&actor()).await.unwrap();
     ledger.checkpoint().await.unwrap();
@@ -74,7 +76,8 @@ fn what_is_written_meanwhile_is_not_in_it() {
         let mut moment = view.hold().await.unwrap();
         let needed = moment.needed_content().await.unwrap();
         commit(&ledger, every_kind(1)[1..].to_vec()).await;
-        assert!(ledger.insert_feedback(&ProjectName::default_project(), "other", 0, "{}").await.unwrap());
+        let run = ran(7, Some(1), &[], &[("model.onnx", "z")]);
+        assert!(ledger.insert_run(&run, canonical::digest(&run).unwrap().0).await.unwrap());
         let path = world.folder.path().join("meanwhile");
         moment.write(&path).await.unwrap();
         assert!(fs::read(before).unwrap() == fs::read(path).unwrap());

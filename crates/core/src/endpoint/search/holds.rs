@@ -105,21 +105,25 @@ impl Filter {
         match self {
             Self::Compare { comparison, with, .. } => terms.compare(row, *comparison, with),
             Self::Not(inner) => inner.walk(row, terms).map(|holds| !holds),
-            Self::And(all) => all.iter().fold(Some(true), |so_far, one| both(so_far, one.walk(row, terms))),
+            Self::And(all) => every(all.iter().map(|one| one.walk(row, terms))),
             Self::Or(all) => {
-                let none = all.iter().fold(Some(true), |so_far, one| both(so_far, one.walk(row, terms).map(|x| !x)));
+                let none = every(all.iter().map(|one| one.walk(row, terms).map(|holds| !holds)));
                 none.map(|none| !none)
             }
         }
     }
 }
 
-/// Kleene's `and`.
-fn both(a: Option<bool>, b: Option<bool>) -> Option<bool> {
-    match (a, b) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
+/// Kleene's `and` of all, which are all asked for.
+fn every(all: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let (mut any_false, mut any_unknown) = (false, false);
+    for one in all {
+        any_false |= one == Some(false);
+        any_unknown |= one.is_none();
+    }
+    match any_false {
+        true => Some(false),
+        false => (!any_unknown).then_some(true),
     }
 }
 

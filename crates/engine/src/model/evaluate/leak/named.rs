@@ -36,7 +36,7 @@ impl NamedFiles {
             inputs.iter().flat_map(|input| names(&input.path).map(|name| (name, input.digest))).collect();
         let contents: HashSet<Digest> = inputs.iter().map(|input| input.digest).collect();
         let mut found: HashMap<Digest, HashSet<usize>> = HashMap::new();
-        for row in 0..table.row_count() {
+        for (row, leaky) in leaky.iter_mut().enumerate() {
             let cells = (0..table.columns.len()).map(|column| table.cell(row, column));
             for cell in cells.filter(|cell| cell.len() >= NAME_LEN_MIN && cell.contains('.')) {
                 let name = cell.trim_start_matches("./");
@@ -46,7 +46,7 @@ impl NamedFiles {
                     None => read.get(name).filter(|_| name.contains('/')),
                 };
                 if let Some(digest) = leaked {
-                    leaky[row] = true;
+                    *leaky = true;
                     found.entry(*digest).or_default().insert(row);
                 }
             }
