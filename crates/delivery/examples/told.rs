@@ -91,7 +91,12 @@ impl House {
                 error: Some("none was kept".to_owned()),
             };
             let predictions = (first..number.min(first + AT_ONCE)).map(one).collect();
-            let send = RecordPredictions { version: Some(self.version.clone()), source: None, predictions };
+            let send = RecordPredictions {
+                version: Some(self.version.clone()),
+                source: None,
+                predictions,
+                ..RecordPredictions::default()
+            };
             let request = RequestId::generate();
             let recorded =
                 self.delivery.record_predictions(&self.owner, request, &self.project, &self.endpoint, send).await?;

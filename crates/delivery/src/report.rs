@@ -72,7 +72,7 @@ impl Delivery {
         endpoint: &EndpointName,
         send: RecordPredictions,
     ) -> Result<(Vec<PredictionRecord>, Vec<RefusedItem>), Problem> {
-        let RecordPredictions { version, source, predictions } = send;
+        let RecordPredictions { version, source, values, predictions } = send;
         let mut versions: HashMap<String, Result<Answering, Problem>> = HashMap::new();
         for named in predictions.iter().filter_map(|one| one.version.as_ref()).chain(&version) {
             if !versions.contains_key(named) {
@@ -81,6 +81,7 @@ impl Delivery {
             }
         }
         let reading = Reading {
+            values,
             endpoint: endpoint.clone(),
             caller: caller.actor.principal.clone(),
             source,

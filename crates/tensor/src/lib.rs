@@ -14,6 +14,6 @@ mod unit;
 
 pub use feed::{Columns, Feed, Gathered, feeds};
 pub use given::{FromGiven, Given, Misfit, Unfit, collect};
-pub use row::{RowError, is_wide, listed, of_json_rows, of_rows, values_of_json};
+pub use row::{RowError, is_wide, listed, of_cells, of_json_rows, of_rows, values_of_json};
 pub use tensor::{ELEMENT_BYTES, Element, TENSOR_ELEMENTS_MAX, Tensor, TensorData, TensorError, element_count, extent};
 pub use unit::unit;

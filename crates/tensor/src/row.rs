@@ -68,12 +68,35 @@ pub fn values_of_json(value: &Value) -> Option<Vec<Given<'_>>> {
     }
 }
 
+/// The values of one row that came out of a table: a text may stand for anything, for a list as JSON writes it where
+/// the input is wide. `None` if it is neither a value nor a list.
+fn values_of_cell<'a>(field: &Field, cell: &'a Value) -> Option<Vec<Given<'a>>> {
+    match cell {
+        Value::String(text) if is_wide(field) => listed(text),
+        Value::String(text) => Some(vec![Given::Written(text.into())]),
+        value => values_of_json(value),
+    }
+}
+
 /// The input's tensor from what JSON says of each row.
 pub fn of_json_rows(field: &Field, rows: &[&Value]) -> Result<Tensor, RowError> {
+    of_values(field, rows, values_of_json)
+}
+
+/// The input's tensor from the cell of each row of a table, such as CSV, in which all cells are texts.
+pub fn of_cells(field: &Field, rows: &[&Value]) -> Result<Tensor, RowError> {
+    of_values(field, rows, |cell| values_of_cell(field, cell))
+}
+
+fn of_values<'a>(
+    field: &Field,
+    rows: &[&'a Value],
+    values_of: impl Fn(&'a Value) -> Option<Vec<Given<'a>>>,
+) -> Result<Tensor, RowError> {
     let mut values = Vec::with_capacity(rows.len());
     for (row, value) in rows.iter().enumerate() {
         let reason = || "it is neither a value nor a flat list of values".to_owned();
-        values.push(values_of_json(value).ok_or_else(|| RowError { row, reason: reason() })?);
+        values.push(values_of(value).ok_or_else(|| RowError { row, reason: reason() })?);
     }
     of_rows(field, values)
 }
@@ -135,6 +158,19 @@ mod tests {
         refused(&[], &[json!(1), json!(2)], "row 0: it takes one value, and no rows");
         let reason = "row 0: its shape [-1, -1, -1] has more than one open dimension besides the rows";
         refused(&[-1, -1, -1], &[json!(1)], reason);
+    }
+
+    #[test]
+    fn cells_of_a_table_are_texts() {
+        let read = |datatype, shape: &[i64], cell| of_cells(&field(datatype, shape), &[&cell]).map_err(|e| e.reason);
+        let tensor = |shape: &[usize], data: Vec<f64>| Ok(Tensor::new(shape.to_vec(), data).unwrap());
+        assert_eq!(read(Datatype::Fp64, &[-1, 1], json!("1.5")), tensor(&[1, 1], vec![1.5]));
+        assert_eq!(read(Datatype::Fp64, &[-1, 1], json!(2)), tensor(&[1, 1], vec![2.0]));
+        assert_eq!(read(Datatype::Fp64, &[-1, 2], json!("[1, 2.5]")), tensor(&[1, 2], vec![1.0, 2.5]));
+        let text = read(Datatype::Bytes, &[-1, 1], json!("007")).unwrap();
+        assert_eq!(text, Tensor::new(vec![1, 1], vec!["007".to_owned()]).unwrap());
+        assert_eq!(read(Datatype::Fp64, &[-1, 1], json!("high")), Err("`high` is not a number".to_owned()));
+        assert_eq!(of_json_rows(&field(Datatype::Fp64, &[-1, 1]), &[&json!("1.5")]).unwrap_err().row, 0);
     }
 
     #[test]

@@ -19,8 +19,27 @@ pub struct RecordPredictions {
     /// What made them, as `spark` or the name of a device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    #[serde(default, skip_serializing_if = "ValueForm::is_json")]
+    pub values: ValueForm,
     /// At most 50,000.
     pub predictions: Vec<ReportedPrediction>,
+}
+
+/// How values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueForm {
+    /// Numbers are numbers, and a text is a text.
+    #[default]
+    Json,
+    /// As in the cells of a table: a text may stand for a number, a truth value or a list.
+    Cells,
+}
+
+impl ValueForm {
+    const fn is_json(&self) -> bool {
+        matches!(self, Self::Json)
+    }
 }
 
 /// One prediction that was made elsewhere.

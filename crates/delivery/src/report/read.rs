@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
-use stemma_api::types::ReportedPrediction;
+use stemma_api::types::{ReportedPrediction, ValueForm};
 use stemma_core::{
     Problem, Timestamp,
     endpoint::{
@@ -36,6 +36,7 @@ pub struct Reading {
     pub caller: PrincipalName,
     pub source: Option<String>,
     pub version: Option<String>,
+    pub values: ValueForm,
     pub versions: HashMap<String, Result<Answering, Problem>>,
     pub now: Timestamp,
 }
@@ -53,8 +54,8 @@ pub fn read(reading: &Reading, one: ReportedPrediction) -> Result<PredictionReco
             Some(Trace::parse(header).ok_or_else(|| Problem::invalid(format!("`{header}` is no `traceparent`")))?)
         }
     };
-    let inputs = tensors(&one.inputs, &answering.signature.inputs, "input")?;
-    let outputs = tensors(&one.outputs, &answering.signature.outputs, "output")?;
+    let inputs = tensors(&one.inputs, reading.values, &answering.signature.inputs, "input")?;
+    let outputs = tensors(&one.outputs, reading.values, &answering.signature.outputs, "output")?;
     let (outcome, ended) = match one.error {
         None => (Outcome::Answered, NodeEnding::Answered),
         Some(message) => (Outcome::Failed { kind: Some(FailureKind::Model), message }, NodeEnding::Failed),
@@ -118,7 +119,12 @@ fn check(reading: &Reading, one: &ReportedPrediction) -> Result<(), Problem> {
 }
 
 /// Values by name as tensors of one row: as the version's contract has them, else by what they are.
-fn tensors(values: &BTreeMap<String, Value>, fields: &[Field], what: &str) -> Result<Vec<LoggedTensor>, Problem> {
+fn tensors(
+    values: &BTreeMap<String, Value>,
+    form: ValueForm,
+    fields: &[Field],
+    what: &str,
+) -> Result<Vec<LoggedTensor>, Problem> {
     let unknown = values.keys().find(|name| !fields.is_empty() && !fields.iter().any(|field| field.name == **name));
     if let Some(name) = unknown {
         let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
@@ -134,17 +140,22 @@ fn tensors(values: &BTreeMap<String, Value>, fields: &[Field], what: &str) -> Re
         let field = fields.iter().find(|field| field.name == *name).cloned();
         let field = match field {
             Some(field) => field,
-            None => by_value(name, value).ok_or_else(|| Problem::invalid(format!("{what} `{name}` is no value")))?,
+            None => {
+                by_value(name, value, form).ok_or_else(|| Problem::invalid(format!("{what} `{name}` is no value")))?
+            }
         };
-        let tensor = stemma_tensor::of_json_rows(&field, &[value])
-            .map_err(|error| Problem::invalid(format!("{what} `{name}`: {error}")))?;
+        let tensor = match form {
+            ValueForm::Json => stemma_tensor::of_json_rows(&field, &[value]),
+            ValueForm::Cells => stemma_tensor::of_cells(&field, &[value]),
+        };
+        let tensor = tensor.map_err(|error| Problem::invalid(format!("{what} `{name}`: {error}")))?;
         Ok(logged::from_tensor(name, &tensor))
     };
     in_order.into_iter().map(read).collect()
 }
 
 /// A field that a value fits into, where there is no contract.
-fn by_value(name: &str, value: &Value) -> Option<Field> {
+fn by_value(name: &str, value: &Value, form: ValueForm) -> Option<Field> {
     let (first, shape) = match value {
         Value::Array(values) => (values.first()?, vec![-1, i64::try_from(values.len()).ok()?]),
         value => (value, vec![-1, 1]),
@@ -152,6 +163,7 @@ fn by_value(name: &str, value: &Value) -> Option<Field> {
     let datatype = match first {
         Value::Bool(_) => Datatype::Bool,
         Value::Number(_) | Value::Null => Datatype::Fp64,
+        Value::String(text) if form == ValueForm::Cells && text.trim().parse::<f64>().is_ok() => Datatype::Fp64,
         Value::String(_) => Datatype::Bytes,
         Value::Array(_) | Value::Object(_) => return None,
     };

@@ -72,7 +72,8 @@ async fn story() -> tempfile::TempDir {
 async fn add_early_feedback(database: &Path, prediction: &str) {
     let mut connection = connect(database).await;
     for place in [1, 2] {
-        let body = r#"{"label":null,"reward":null,"comment":"called","time":5,"from":"olga@bank.example"}"#;
+        let body =
+            format!(r#"{{"label":null,"reward":null,"comment":"called","time":{place},"from":"olga@bank.example"}}"#);
         let sql = format!("INSERT INTO feedback VALUES ({place}, 'default', '{prediction}', '{body}')");
         sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
     }

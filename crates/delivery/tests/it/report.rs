@@ -52,7 +52,8 @@ async fn record_as(
     predictions: Vec<ReportedPrediction>,
 ) -> Result<PredictionsRecorded, Problem> {
     let version = Some("score@1.0.0".to_owned());
-    let send = RecordPredictions { version, source: Some("truck-7".to_owned()), predictions };
+    let send =
+        RecordPredictions { version, source: Some("truck-7".to_owned()), predictions, ..RecordPredictions::default() };
     let endpoint = endpoint.parse().unwrap();
     world.delivery.record_predictions(caller, RequestId::generate(), &project(), &endpoint, send).await
 }

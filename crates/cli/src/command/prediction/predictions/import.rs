@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
-use stemma_api::types::{RecordPredictions, RefusedItem, ReportedPrediction};
+use stemma_api::types::{RecordPredictions, RefusedItem, ReportedPrediction, ValueForm};
 use stemma_core::{Problem, name::EndpointName};
 
 use crate::{
@@ -67,10 +67,12 @@ struct Batch {
 
 pub async fn run(args: ImportArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let imported = session::with(global, async |session| {
-        let mut import = Import { args: &args, session, batch: Batch::default(), imported: Imported::default() };
-        match is_lines(&args.file) {
-            true => import.lines(output).await?,
-            false => import.table(output).await?,
+        let values = if is_lines(&args.file) { ValueForm::Json } else { ValueForm::Cells };
+        let mut import =
+            Import { args: &args, session, values, batch: Batch::default(), imported: Imported::default() };
+        match values {
+            ValueForm::Json => import.lines(output).await?,
+            ValueForm::Cells => import.table(output).await?,
         }
         Ok(import.imported)
     });
@@ -87,6 +89,7 @@ fn is_lines(path: &Path) -> bool {
 struct Import<'a> {
     args: &'a ImportArgs,
     session: &'a Session,
+    values: ValueForm,
     batch: Batch,
     imported: Imported,
 }
@@ -161,7 +164,7 @@ impl Import<'_> {
             return Ok(());
         }
         let (version, source) = (self.args.version.clone(), self.args.source.clone());
-        let send = RecordPredictions { version, source, predictions };
+        let send = RecordPredictions { version, source, values: self.values, predictions };
         let client = &self.session.client;
         let answer = client.record_predictions(&self.session.project, &self.args.endpoint, &send).await?;
         if let Some(RefusedItem { at, reason, hint }) = answer.refused.first() {
@@ -205,7 +208,9 @@ fn read(
         };
         columns.iter().map(value).filter(|(_, value)| !value.is_null()).collect()
     };
-    let (inputs, outputs) = (values(inputs), values(outputs));
+    let (inputs, mut outputs) = (values(inputs), values(outputs));
+    // of CSV a missing answer is an empty cell
+    outputs.retain(|_, value| value != "");
     let latency_us = row.number("latency_us")?.map(|micros| micros.max(0.0) as u64);
     Ok(ReportedPrediction {
         id: row.text("id").ok_or_else(|| lacks("id"))?,
