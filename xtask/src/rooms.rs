@@ -352,9 +352,9 @@ fn circle_in(files: &Imports<Module>) -> Option<String> {
 
 #[test]
 fn nothing_imports_what_imports_it() {
-    for (name, files) in crates() {
-        assert_eq!(circle_in(&files), None, "a circle in `{name}`");
-    }
+    let of_crate = |(name, files): (String, Imports<Module>)| Some(format!("in `{name}`, {}", circle_in(&files)?));
+    let circles: Vec<String> = crates().into_iter().filter_map(of_crate).collect();
+    assert_eq!(circles, Vec::<String>::new());
 }
 
 #[test]

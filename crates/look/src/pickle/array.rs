@@ -3,8 +3,6 @@
 //!
 //! Format: <https://github.com/joblib/joblib/blob/main/joblib/numpy_pickle.py>.
 
-use super::value::Value;
-
 /// Classes of joblib's notes; scikit-learn brought a copy of its own once.
 const WRAPPERS: [&str; 2] =
     ["joblib.numpy_pickle.NumpyArrayWrapper", "sklearn.externals.joblib.numpy_pickle.NumpyArrayWrapper"];
@@ -40,9 +38,9 @@ impl Dtype {
 /// What a note says of its array, as far as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct ArrayState {
-    elements: Option<u64>,
-    dtype: Option<Dtype>,
-    is_aligned: bool,
+    pub elements: Option<u64>,
+    pub dtype: Option<Dtype>,
+    pub is_aligned: bool,
 }
 
 /// What follows a note.
@@ -57,17 +55,6 @@ pub(super) enum Follows {
 }
 
 impl ArrayState {
-    /// Takes in what is set in a dictionary; other keys say nothing about length.
-    pub fn set(&mut self, key: &Value, value: &Value) {
-        let Value::Text(key) = key else { return };
-        match (&**key, value) {
-            ("shape", Value::Tuple(shape)) => self.elements = shape.product,
-            ("dtype", Value::Dtype(dtype)) => self.dtype = Some(*dtype),
-            ("numpy_array_alignment_bytes", Value::Int(_)) => self.is_aligned = true,
-            _ => {}
-        }
-    }
-
     /// `None` if it does not say enough.
     pub fn follows(&self) -> Option<Follows> {
         match self.dtype? {

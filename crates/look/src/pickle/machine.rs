@@ -232,7 +232,7 @@ impl Machine<'_, '_> {
         }
         self.top()?;
         if let Some(Value::State(state)) = self.stack.last_mut() {
-            pairs.iter().for_each(|[key, value]| state.set(key, value));
+            pairs.iter().for_each(|[key, value]| value.set_in(state, key));
         }
         Ok(())
     }

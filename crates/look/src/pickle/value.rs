@@ -32,6 +32,19 @@ pub(super) struct Tuple {
     pub product: Option<u64>,
 }
 
+impl Value {
+    /// Takes in what is set in a note's dictionary; other keys say nothing about length.
+    pub fn set_in(&self, state: &mut ArrayState, key: &Self) {
+        let Self::Text(key) = key else { return };
+        match (&**key, self) {
+            ("shape", Self::Tuple(shape)) => state.elements = shape.product,
+            ("dtype", Self::Dtype(dtype)) => state.dtype = Some(*dtype),
+            ("numpy_array_alignment_bytes", Self::Int(_)) => state.is_aligned = true,
+            _ => {}
+        }
+    }
+}
+
 impl Tuple {
     pub fn of(values: &[Value]) -> Self {
         let text = match values.first() {

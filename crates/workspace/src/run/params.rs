@@ -158,8 +158,10 @@ mod tests {
     #[test]
     fn a_file_that_makes_no_sense_is_told() {
         let settings = "[run]\nparams = [\"a.json\", \"b.yaml\", \"c.toml\", \"d.json\", \"e.yaml\"]\n";
-        let bomb = "a: &a [1,1]\nb: &b [*a,*a]\nc: &c [*b,*b]\n";
-        let files = [("a.json", "[1]"), ("b.yaml", "a: ["), ("c.toml", "a ="), ("d.json", ""), ("e.yaml", bomb)];
+        // eight levels of ten
+        let level = |n: u32| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(","));
+        let bomb = format!("a0: &a0 [1]\n{}", (1..9).map(level).collect::<String>());
+        let files = [("a.json", "[1]"), ("b.yaml", "a: ["), ("c.toml", "a ="), ("d.json", ""), ("e.yaml", &bomb)];
         let params = look(settings, &files, "x");
         assert_eq!(params.values.len(), 0);
         let told: Vec<&str> = params.ignored.iter().map(|line| line.split(": ").next().unwrap()).collect();
