@@ -124,7 +124,7 @@ const ALTERATIONS: [(&str, u64); 25] = [
     ("UPDATE token SET principal = 'eve@example.org'", 6),
     ("UPDATE dataset_version SET number = 2", 8),
     ("UPDATE revision SET reason = 'never'", 17),
-    ("UPDATE live_revision SET number = 9 WHERE to_seq IS NULL", 23),
+    ("UPDATE live_revision SET number = 9 WHERE to_seq IS NULL", 25),
     ("UPDATE log_part SET last_row = 8", 18),
 ];
 
