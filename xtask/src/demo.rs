@@ -13,19 +13,33 @@ mod training;
 use std::{net::TcpListener, os::unix::process::CommandExt as _, time::Instant};
 
 use anyhow::{Context as _, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::{
     checkout::{Checkout, Profile},
     desk::{CREDIT_SCORING, Desk},
-    setup,
+    digits, flights, setup,
 };
 
 pub use story::Story;
 
+/// What a story is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// Credit applications: the main story
+    Credit,
+    /// Flights from three sources
+    Flights,
+    /// Images of digits, and patients
+    Digits,
+}
+
 /// Play the main story on real data, from a CSV file to an explained prediction
 #[derive(Debug, Args)]
 pub struct DemoArgs {
+    /// What it is about; the server goes on only behind the main story
+    #[arg(value_enum, default_value_t = Subject::Credit)]
+    subject: Subject,
     /// Stop the server at the end; fail if a step did not hold
     #[arg(long)]
     once: bool,
@@ -66,7 +80,15 @@ const STEPS: [(&str, Step); 22] = [
 
 pub fn run(args: &DemoArgs) -> Result<()> {
     let checkout = Checkout::find()?;
-    let mut story = play(&checkout, "demo", Profile::Dev, args.port)?;
+    match args.subject {
+        Subject::Credit => main_story(&checkout, args),
+        Subject::Flights => flights::play(&checkout, "demo-flights", Profile::Dev),
+        Subject::Digits => digits::play(&checkout, "demo-digits", Profile::Dev),
+    }
+}
+
+fn main_story(checkout: &Checkout, args: &DemoArgs) -> Result<()> {
+    let mut story = play(checkout, "demo", Profile::Dev, args.port)?;
     let page = story.complaint_page();
     story.stop_server()?;
     if args.once {
