@@ -42,7 +42,7 @@ pub fn table(report: &EvaluationReport) -> String {
         text.push_str(&format!("\n… and {} that did better", count(hidden as u64, "slice")));
     }
     for (input, columns) in &report.gathered {
-        text.push_str(&format!("\ninput `{input}` was put together from the columns {}", columns.join(", ")));
+        text.push_str(&format!("\ninput `{input}` was put together from {}", columns_told(columns)));
     }
     if report.is_leaky() {
         let rows = count(report.leaky_rows, "row");
@@ -168,6 +168,16 @@ fn from_worst(metric: &str, a: &Metrics, b: &Metrics) -> Ordering {
         (Some(a), Some(b)) if lower_is_better => b.total_cmp(&a),
         (Some(a), Some(b)) => a.total_cmp(&b),
         (a, b) => b.is_some().cmp(&a.is_some()),
+    }
+}
+
+/// Of many columns the first two and the last; `--json` has all.
+fn columns_told(columns: &[String]) -> String {
+    match columns {
+        [first, second, .., last] if columns.len() > 8 => {
+            format!("{} columns, {first}, {second}, … {last}", columns.len())
+        }
+        _ => format!("the columns {}", columns.join(", ")),
     }
 }
 
