@@ -8,6 +8,7 @@
 mod feed;
 mod given;
 pub mod logged;
+mod mix;
 mod row;
 mod tensor;
 mod unit;

@@ -123,6 +123,7 @@ pub struct OutputEffects {
 /// What the output is when an input has b's value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InputEffect {
+    /// Its name; of an input that holds several values, one of them, as `x[3]`, counted from 0.
     pub input: String,
     pub output: LoggedTensor,
     /// What is left to what b got.

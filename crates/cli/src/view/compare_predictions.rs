@@ -12,6 +12,8 @@ use super::{
 use crate::print::{self, Output};
 
 const NOTHING: &str = "–";
+/// Effects that are listed; a matrix has many inputs.
+const LISTED: usize = 12;
 
 pub fn text(found: &PredictionComparison, page: Option<&str>, output: &Output) -> String {
     let mut text = format!("a  {}\nb  {}\n", side(&found.a, output), side(&found.b, output));
@@ -93,12 +95,17 @@ fn effects(one: &OutputEffects) -> String {
         vec![effect.input.clone(), shown(&effect.output), format!("{:.0} %", one.percent(effect))]
     };
     let header = ["input of b", one.output.as_str(), "of the way"];
+    let listed = |effects: &[InputEffect]| {
+        let more = effects.len().saturating_sub(LISTED);
+        let more = if more > 0 { format!("\n… and {more} more (`--json` has all)") } else { String::new() };
+        print::table(&header, effects.iter().take(LISTED).map(row)) + &more
+    };
     let mut text = format!("{} with a's inputs, b got {}\n\none at a time\n", shown(&one.a), shown(&one.b));
-    text.push_str(&print::table(&header, one.alone.iter().map(row)));
+    text.push_str(&listed(&one.alone));
     text.push_str(
         "\n\none after the other, each time the one that comes nearest (greedy: another order may need fewer)\n",
     );
-    text.push_str(&print::table(&header, one.in_order.iter().map(row)));
+    text.push_str(&listed(&one.in_order));
     match (&one.with_all, one.rest) {
         (Some(_), Some(0.0)) => {}
         (Some(with_all), _) => text.push_str(&format!(

@@ -10,15 +10,15 @@ use stemma_core::{Problem, Timestamp, endpoint::prediction::LoggedTensor};
 use stemma_gateway::{Failure, Program};
 use stemma_tensor::{Tensor, logged};
 
-/// Differing inputs that are told apart.
-const INPUTS_MAX: usize = 64;
+/// Parts of inputs that are told apart.
+const PARTS_MAX: usize = 64;
 /// How often a route is asked at most, and for how long it goes on being asked.
-const RUNS_MAX: u64 = 2000;
+const RUNS_MAX: u64 = 10_000;
 const TIME_MAX: Duration = Duration::from_secs(20);
 /// Elements of an output that is explained.
 const ELEMENTS_MAX: usize = 1000;
 
-/// Which of the differing inputs have b's value: a bit for each.
+/// Which of the parts have b's value: a bit for each.
 type Chosen = u64;
 
 /// A route, and two lists of inputs to mix.
@@ -28,6 +28,7 @@ pub struct Mixture {
     time: Timestamp,
     same: Vec<(String, Tensor)>,
     differing: Vec<Differing>,
+    parts: Vec<Part>,
     asked: HashMap<Chosen, Result<Vec<LoggedTensor>, String>>,
     began: Instant,
 }
@@ -37,6 +38,14 @@ struct Differing {
     input: String,
     a: Option<Tensor>,
     b: Option<Tensor>,
+}
+
+/// What is put in by itself: an input, or one of its elements.
+struct Part {
+    name: String,
+    /// Its place in the inputs that differ.
+    input: usize,
+    element: Option<usize>,
 }
 
 /// Why a mixture has no answer.
@@ -68,11 +77,12 @@ impl Mixture {
                 (a, b) => differing.push(Differing { input, a, b }),
             }
         }
-        if differing.len() > INPUTS_MAX {
+        if differing.len() > PARTS_MAX {
             let count = differing.len();
-            return Err(Problem::invalid(format!("{count} inputs differ; {INPUTS_MAX} can be told apart")));
+            return Err(Problem::invalid(format!("{count} inputs differ; {PARTS_MAX} can be told apart")));
         }
-        Ok(Self { program, time, same, differing, asked: HashMap::new(), began: Instant::now() })
+        let parts = parts(&differing);
+        Ok(Self { program, time, same, differing, parts, asked: HashMap::new(), began: Instant::now() })
     }
 
     /// Explains each output that differs, and says what it could not.
@@ -88,7 +98,7 @@ impl Mixture {
             }
             Err(NoAnswer::Enough) => return Err(Problem::invalid("the models take too long")),
         };
-        let mut reasons = Vec::new();
+        let mut reasons = self.not_told_apart();
         let same_bits = own == recorded_a;
         if !same_bits {
             reasons
@@ -128,13 +138,13 @@ impl Mixture {
             }
         };
         let mut one = Explained { output: &output, b, reasons };
-        let all = (0..self.differing.len()).fold(0, |chosen, at| chosen | 1 << at);
+        let all = (0..self.parts.len()).fold(0, |chosen, at| chosen | 1 << at);
         let with_all = one.effect(self, all, "all inputs").await;
         let rest = with_all.as_ref().map(|effect| effect.distance);
         let mut alone = Vec::new();
-        for at in 0..self.differing.len() {
-            let input = self.differing[at].input.clone();
-            alone.extend(one.effect(self, 1 << at, &input).await);
+        for at in 0..self.parts.len() {
+            let part = self.parts[at].name.clone();
+            alone.extend(one.effect(self, 1 << at, &part).await);
         }
         alone.sort_by(|x, y| x.distance.total_cmp(&y.distance));
         let in_order = self.in_order(&mut one, rest.unwrap_or(0.0)).await;
@@ -146,11 +156,11 @@ impl Mixture {
     async fn in_order(&mut self, one: &mut Explained<'_>, rest: f64) -> Vec<InputEffect> {
         let mut chosen: Chosen = 0;
         let mut order: Vec<InputEffect> = Vec::new();
-        while order.len() < self.differing.len() && order.last().is_none_or(|last| last.distance > rest) {
+        while order.len() < self.parts.len() && order.last().is_none_or(|last| last.distance > rest) {
             let mut nearest: Option<(Chosen, InputEffect)> = None;
-            for at in (0..self.differing.len()).filter(|at| chosen & 1 << at == 0) {
-                let (next, input) = (chosen | 1 << at, self.differing[at].input.clone());
-                let effect = one.effect(self, next, &input).await;
+            for at in (0..self.parts.len()).filter(|at| chosen & 1 << at == 0) {
+                let (next, part) = (chosen | 1 << at, self.parts[at].name.clone());
+                let effect = one.effect(self, next, &part).await;
                 let is_nearer =
                     |effect: &InputEffect| nearest.as_ref().is_none_or(|(_, best)| effect.distance < best.distance);
                 if let Some(effect) = effect.filter(is_nearer) {
@@ -174,8 +184,7 @@ impl Mixture {
         }
         let mut inputs = self.same.clone();
         for (at, one) in self.differing.iter().enumerate() {
-            let value = if chosen & 1 << at == 0 { &one.a } else { &one.b };
-            inputs.extend(value.iter().map(|value| (one.input.clone(), value.clone())));
+            inputs.extend(self.value(at, one, chosen).map(|value| (one.input.clone(), value)));
         }
         let result = self.program.run(&inputs, self.time).await.result;
         let answer = match result {
@@ -184,6 +193,57 @@ impl Mixture {
         };
         self.asked.insert(chosen, answer.clone());
         answer.map_err(NoAnswer::Failed)
+    }
+}
+
+impl Mixture {
+    /// The value of an input of which some parts are b's; `None` if whoever should give it lacks it.
+    fn value(&self, at: usize, one: &Differing, chosen: Chosen) -> Option<Tensor> {
+        let is_chosen = |(bit, part): &(usize, &Part)| part.input == at && chosen & 1 << bit != 0;
+        let parts: Vec<&Part> = self.parts.iter().enumerate().filter(is_chosen).map(|(_, part)| part).collect();
+        let elements: Vec<usize> = parts.iter().filter_map(|part| part.element).collect();
+        match (&one.a, &one.b) {
+            (Some(a), Some(b)) if !elements.is_empty() => a.with_elements_of(b, &elements),
+            (a, b) => if parts.is_empty() { a } else { b }.clone(),
+        }
+    }
+
+    /// Inputs with several elements that are put in whole.
+    fn not_told_apart(&self) -> Vec<String> {
+        let whole = self.parts.iter().filter(|part| part.element.is_none()).map(|part| &self.differing[part.input]);
+        let wide = whole.filter(|one| one.elements_that_differ().is_some_and(|places| places.len() > 1));
+        let names: Vec<String> = wide.map(|one| format!("`{}`", one.input)).collect();
+        match names.is_empty() {
+            true => Vec::new(),
+            false => vec![format!(
+                "elements of {} are not told apart: more than {PARTS_MAX} values differ",
+                names.join(", ")
+            )],
+        }
+    }
+}
+
+impl Differing {
+    /// `None` if one of both lacks the input, or it has another shape.
+    fn elements_that_differ(&self) -> Option<Vec<usize>> {
+        self.a.as_ref()?.differing(self.b.as_ref()?)
+    }
+}
+
+/// Each element that differs, as long as they are not too many; else each input.
+fn parts(differing: &[Differing]) -> Vec<Part> {
+    let whole = |input: usize, one: &Differing| Part { name: one.input.clone(), input, element: None };
+    let split = |(input, one): (usize, &Differing)| -> Vec<Part> {
+        let part = |element: usize| Part { name: format!("{}[{element}]", one.input), input, element: Some(element) };
+        match one.elements_that_differ() {
+            Some(places) if one.a.as_ref().is_some_and(|a| a.len() > 1) => places.into_iter().map(part).collect(),
+            _ => vec![whole(input, one)],
+        }
+    };
+    let split: Vec<Part> = differing.iter().enumerate().flat_map(split).collect();
+    match split.len() <= PARTS_MAX {
+        true => split,
+        false => differing.iter().enumerate().map(|(input, one)| whole(input, one)).collect(),
     }
 }
 

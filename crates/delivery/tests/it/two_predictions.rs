@@ -1,13 +1,17 @@
 //! Two customers who got something else: what is different, and what makes the difference.
 
 use serde_json::{Value, json};
-use stemma_api::types::{ComparedValue, PredictionComparison};
+use stemma_api::types::{ComparedValue, Deploy, PredictionComparison};
 use stemma_core::{
     ErrorKind,
     endpoint::prediction::{LoggedTensor, PredictionId},
+    id::RequestId,
 };
 
-use crate::{serving::deployed, world::World};
+use crate::{
+    serving::deployed,
+    world::{World, own},
+};
 
 /// What a customer says of themselves.
 #[derive(Clone, Copy)]
@@ -127,4 +131,34 @@ async fn a_model_that_is_gone_leaves_the_sides_and_says_what_is_missing() {
     let differing: Vec<&LoggedTensor> =
         found.inputs.iter().filter(|one| !one.is_same()).filter_map(|one| one.b.as_ref()).collect();
     assert_eq!(differing.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_input_that_holds_several_values_each_is_put_in_by_itself() {
+    let world = World::new().await;
+    let model = world.upload(own("sigmoids")).await.digest;
+    world.register(model).await.unwrap();
+    let deploy = Deploy { reason: "first".into(), ..Deploy::of_model("score@1.0.0") };
+    let (project, endpoint) = (crate::world::project(), "decision".parse().unwrap());
+    world.delivery.deploy(&world.owner, RequestId::generate(), &project, &endpoint, deploy).await.unwrap();
+    world.delivery.ensure_routes().await.unwrap();
+    let ask = async |values: [f64; 2]| -> PredictionId {
+        let input = json!({ "name": "X", "datatype": "FP32", "shape": [1, 2], "data": values });
+        let request = http::Request::post("/v2/models/decision/infer").body(()).unwrap();
+        let (parts, ()) = request.into_parts();
+        let body = json!({ "inputs": [input] }).to_string().into();
+        let response = stemma_gateway::http::handle(world.delivery.gateway(), parts, body, true).await;
+        response.headers()["x-stemma-prediction-id"].to_str().unwrap().parse().unwrap()
+    };
+    let parts = |found: &PredictionComparison| -> Vec<Vec<String>> {
+        assert_eq!(found.reasons, [""; 0]);
+        let outputs = found.effects.iter().flat_map(|effects| &effects.outputs);
+        outputs.map(|one| one.in_order.iter().map(|effect| effect.input.clone()).collect()).collect()
+    };
+    let (a, b, c) = (ask([0.0, 0.0]).await, ask([0.25, 4.0]).await, ask([0.0, 3.0]).await);
+    // a sigmoid of each column: the greater change comes nearer
+    let found = parts(&compare(&world, a, b).await);
+    assert!(!found.is_empty() && found.iter().all(|order| *order == ["X[1]", "X[0]"]), "{found:?}");
+    let found = parts(&compare(&world, a, c).await);
+    assert!(!found.is_empty() && found.iter().all(|order| *order == ["X[1]"]), "{found:?}");
 }
