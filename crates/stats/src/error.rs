@@ -29,8 +29,8 @@ pub enum StatsError {
     Resamples { resamples: u32, min: u32, max: u32 },
     #[error("{successes} successes out of {trials} trials are not a proportion")]
     Proportion { successes: u64, trials: u64 },
-    #[error("{count} repetitions are not between {min} and {max}")]
-    Replicates { count: usize, min: usize, max: usize },
+    #[error("{count} repetitions are too few: at least {min} are needed")]
+    Replicates { count: usize, min: usize },
     #[error("there is no metric `{name}`; known are {}", Metric::NAMES)]
     UnknownMetric { name: String },
     #[error("metric `{metric}` needs {needs}")]
