@@ -45,4 +45,6 @@ pub enum StatsError {
     NegativeRelevance { row: usize, value: f64 },
     #[error("resample {resample} had rows of one class only in each of {attempts} draws")]
     ClassNotDrawn { resample: u32, attempts: u32 },
+    #[error("{rows} rows are too few: at least {min} are needed")]
+    TooFewRows { rows: usize, min: usize },
 }

@@ -1,4 +1,4 @@
-//! Numbers one can trust: metrics of predictions, intervals around them, and nothing else.
+//! Numbers one can trust: metrics of predictions, comparisons of two, intervals around both, and nothing else.
 //!
 //! Everything here is a pure function of its arguments and gives the same bits on every machine:
 //! logarithms come from `libm`, sums run in a fixed order, and random draws are specified down to
@@ -11,6 +11,7 @@ mod bootstrap;
 mod calibration;
 mod class_scores;
 mod classes;
+mod comparison;
 mod draw;
 mod drift;
 mod error;
@@ -41,6 +42,10 @@ pub use bootstrap::{
 pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin};
 pub use class_scores::{AucOfClasses, ClassScores, PAIRED_CLASSES_MAX};
 pub use classes::{AveragedClasses, Classes, average_of_classes, brier_of_classes};
+pub use comparison::{
+    Chance, ChiSquared, MCNEMAR_EXACT_BELOW, McNemar, PAIRS_MIN, PairedT, PairedTest, PairedTestKind,
+    SIGNED_RANK_EXACT_UP_TO, SignedRank,
+};
 pub use drift::{KolmogorovSmirnov, kolmogorov_smirnov, population_stability_index};
 pub use error::StatsError;
 pub use labels::{AucOfLabels, AveragedLabels, Labels, average_of_labels};

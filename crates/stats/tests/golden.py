@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the golden files in tests/data from scikit-learn, SciPy and NumPy.
+"""Writes the golden files in tests/data from scikit-learn, SciPy, NumPy and statsmodels.
 
-    python3 -m venv venv && venv/bin/pip install scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1
+    python3 -m venv venv
+    venv/bin/pip install scikit-learn==1.9.1 numpy==2.4.6 scipy==1.17.1 statsmodels==0.15.0
     venv/bin/python crates/stats/tests/golden.py
 
 The bootstrap is written a second time here, from its description alone (ChaCha8 by the book,
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 from scipy.special import kolmogorov, rel_entr
-from scipy.stats import binomtest, ks_2samp
+from scipy.stats import binomtest, chi2, ks_2samp, ttest_rel, wilcoxon
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
+from statsmodels.stats.contingency_tables import mcnemar
 
 DATA = Path(__file__).parent / "data"
 
@@ -576,6 +578,84 @@ def differences():
     return [difference_case(one, other, confidence) for one, other in pairs for confidence in (0.9, 0.95)]
 
 
+# comparison
+
+
+def mcnemar_case(only_old, only_new):
+    table = [[5, only_old], [only_new, 7]]
+    squared = lambda corrected: mcnemar(table, exact=False, correction=corrected)
+    both = [squared(False), squared(True)] if only_old + only_new else []
+    return {
+        "only_old": only_old,
+        "only_new": only_new,
+        "exact": float(mcnemar(table, exact=True).pvalue),
+        "chi_squared": [[float(one.statistic), float(one.pvalue)] for one in both],
+    }
+
+
+def mcnemars():
+    few = [(0, 0), (0, 1), (1, 0), (1, 1), (8, 2), (2, 8), (0, 10), (5, 5), (12, 12), (3, 21), (0, 24), (11, 13)]
+    many = [(12, 13), (13, 12), (0, 25), (30, 12), (50, 50), (103, 61), (1000, 1100), (40000, 41000), (4000, 0)]
+    return [mcnemar_case(*counts) for counts in few + many]
+
+
+def paired_test_case(name, old, new):
+    old, new = np.asarray(old, float), np.asarray(new, float)
+    deltas = new - old
+    differing = deltas[deltas != 0]
+    binary = set(np.concatenate([old, new]).tolist()) <= {0.0, 1.0}
+    constant = np.allclose(deltas, deltas[0], rtol=1e-9, atol=1e-12)
+    if binary:
+        better, all_ = int((deltas > 0).sum()), len(differing)
+        kind = "mcnemar_exact" if all_ < 25 else "mcnemar_chi2"
+        if all_ < 25:
+            p_value = binomtest(better, all_, 0.5).pvalue if all_ else 1.0
+        else:
+            p_value = chi2.sf((abs(2 * better - all_) - 1) ** 2 / all_, 1)
+    else:
+        kind = "wilcoxon_exact" if len(differing) <= 50 else "wilcoxon_asymptotic"
+        method = kind.split("_")[1]
+        p_value = wilcoxon(differing, method=method).pvalue if len(differing) else 1.0
+    t = None if binary or constant else ttest_rel(new, old)
+    interval = t and t.confidence_interval(0.95)
+    return {
+        "name": name,
+        "old": old.tolist(),
+        "new": new.tolist(),
+        "kind": kind,
+        "p_value": float(p_value),
+        "differing": len(differing),
+        "difference": float(deltas.mean()),
+        "effect_size": None if constant else float(deltas.mean() / deltas.std(ddof=1)),
+        "t": t and [float(t.statistic), float(t.pvalue), float(interval.low), float(interval.high)],
+    }
+
+
+def paired_tests():
+    """The tests that MLflow 3.18 chooses in compare_evaluations, by the same calls of SciPy."""
+    rng = np.random.default_rng(23)
+    right = lambda share, rows: (rng.random(rows) < share).astype(float)
+    base = rng.normal(size=400)
+    coarse = lambda rows: rng.integers(0, 5, rows) / 4
+    spec = [0.1, -0.05, 0.2, 0.15, 0.3, -0.1, 0.25, 0.05]
+    return [
+        paired_test_case("of the specification", [0] * 8, spec),
+        paired_test_case("few right", right(0.5, 30), right(0.7, 30)),
+        paired_test_case("24 of 24", [0] * 24, [1] * 24),
+        paired_test_case("many right", right(0.6, 300), right(0.7, 300)),
+        paired_test_case("all the same and right", [1, 0, 1, 1, 0, 1], [1, 0, 1, 1, 0, 1]),
+        paired_test_case("numbers that never change", [0.5, 0.2, 3, 1, 0, 1], [0.5, 0.2, 3, 1, 0, 1]),
+        paired_test_case("all up by as much", [0.5, 0.25, 3, 1, 0, 1], [0.75, 0.5, 3.25, 1.25, 0.25, 1.25]),
+        paired_test_case("ties and zeros", coarse(40), coarse(40)),
+        paired_test_case("50 differ", base[:50], base[:50] + rng.normal(0.2, 1, 50)),
+        paired_test_case("51 differ", base[:51], base[:51] + rng.normal(0.2, 1, 51)),
+        paired_test_case("many ties", coarse(500), np.minimum(coarse(500) + right(0.2, 500) / 4, 1)),
+        paired_test_case("many", base, base + rng.normal(0.05, 1, 400)),
+        paired_test_case("far", base, base + rng.normal(2, 1, 400)),
+        paired_test_case("one far out", base[:20], base[:20] + np.r_[rng.normal(0, 0.1, 19), 40]),
+    ]
+
+
 if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)
     write("binary.json", binary())
@@ -590,3 +670,5 @@ if __name__ == "__main__":
     write("stability.json", stabilities())
     write("distance.json", distances())
     write("difference.json", differences())
+    write("mcnemar.json", mcnemars())
+    write("paired_test.json", paired_tests())

@@ -22,6 +22,13 @@ pub fn close(what: &str, found: f64, expected: f64) {
     assert!(distance <= TOLERANCE * expected.abs().max(1.0), "{what}: found {found}, expected {expected}");
 }
 
+/// Compares to 1e-12 of the expected value, however small: of p-values the small ones matter.
+#[track_caller]
+pub fn close_in_digits(what: &str, found: f64, expected: f64) {
+    let distance = (found - expected).abs();
+    assert!(distance <= TOLERANCE * expected.abs(), "{what}: found {found:e}, expected {expected:e}");
+}
+
 #[track_caller]
 pub fn close_or_absent(what: &str, found: Option<f64>, expected: Option<f64>) {
     assert_eq!(found.is_some(), expected.is_some(), "{what}");

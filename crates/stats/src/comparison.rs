@@ -1,0 +1,13 @@
+//! Which of two answers to the same rows is better: tests, sizes of a difference, and what to make of them.
+
+mod chance;
+mod mcnemar;
+mod paired_t;
+mod paired_test;
+mod signed_rank;
+
+pub use chance::Chance;
+pub use mcnemar::{ChiSquared, MCNEMAR_EXACT_BELOW, McNemar};
+pub use paired_t::PairedT;
+pub use paired_test::{PAIRS_MIN, PairedTest, PairedTestKind};
+pub use signed_rank::{SIGNED_RANK_EXACT_UP_TO, SignedRank};
