@@ -1,12 +1,14 @@
 //! Which of two answers to the same rows is better: tests, sizes of a difference, and what to make of them.
 
 mod chance;
+mod delong;
 mod mcnemar;
 mod paired_t;
 mod paired_test;
 mod signed_rank;
 
 pub use chance::Chance;
+pub use delong::{DeLong, DeLongTest};
 pub use mcnemar::{ChiSquared, MCNEMAR_EXACT_BELOW, McNemar};
 pub use paired_t::PairedT;
 pub use paired_test::{PAIRS_MIN, PairedTest, PairedTestKind};

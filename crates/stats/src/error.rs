@@ -47,4 +47,6 @@ pub enum StatsError {
     ClassNotDrawn { resample: u32, attempts: u32 },
     #[error("{rows} rows are too few: at least {min} are needed")]
     TooFewRows { rows: usize, min: usize },
+    #[error("one of the two classes has {rows} rows, but a variance needs at least {min} of each")]
+    TooFewOfClass { rows: usize, min: usize },
 }

@@ -7,7 +7,8 @@
 
 The bootstrap is written a second time here, from its description alone (ChaCha8 by the book,
 Lemire's draw, roc_auc_score on the resampled rows), so that its golden intervals are not just what
-the Rust code once printed.
+the Rust code once printed. So is DeLong's test, which none of these libraries has: by the paper's
+kernel over all pairs, and not by ranks.
 """
 
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.special import kolmogorov, rel_entr
-from scipy.stats import binomtest, chi2, ks_2samp, ttest_rel, wilcoxon
+from scipy.stats import binomtest, chi2, ks_2samp, norm, ttest_rel, wilcoxon
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 from statsmodels.stats.contingency_tables import mcnemar
@@ -656,6 +657,58 @@ def paired_tests():
     ]
 
 
+def delong_case(name, labels, old, new, confidence=0.95):
+    labels, scores = np.asarray(labels, bool), [np.asarray(old, float), np.asarray(new, float)]
+    m, n = int(labels.sum()), int((~labels).sum())
+    kernels = [np.heaviside(one[labels][:, None] - one[~labels][None, :], 0.5) for one in scores]
+    aucs = [float(kernel.mean()) for kernel in kernels]
+    of_positives = np.cov([kernel.mean(axis=1) for kernel in kernels]) / m
+    of_negatives = np.cov([kernel.mean(axis=0) for kernel in kernels]) / n
+    covariances = of_positives + of_negatives
+    variance = float(covariances[0, 0] + covariances[1, 1] - 2 * covariances[0, 1])
+    test = None
+    if variance > 1e-20:
+        difference, error = aucs[1] - aucs[0], np.sqrt(variance)
+        low, high = norm.interval(confidence, difference, error)
+        z = difference / error
+        test = [float(z), float(2 * norm.sf(abs(z))), float(low), float(high)]
+    return {
+        "name": name,
+        "labels": [int(label) for label in labels],
+        "scores_old": scores[0].tolist(),
+        "scores_new": scores[1].tolist(),
+        "confidence": confidence,
+        "aucs": aucs,
+        "covariances": [float(covariances[0, 0]), float(covariances[1, 1]), float(covariances[0, 1])],
+        "test": test,
+    }
+
+
+def delongs():
+    rng = np.random.default_rng(29)
+
+    def noisy(rows, share, old, new):
+        labels = np.r_[[True, True, False, False], rng.random(rows - 4) < share]
+        common = labels + rng.normal(size=rows)
+        return labels, common + old * rng.normal(size=rows), common + new * rng.normal(size=rows)
+
+    def rounded(labels, old, new):
+        return labels, np.round(old), np.round(new)
+
+    some = noisy(60, 0.4, 1, 0.5)
+    return [
+        delong_case("some", *some),
+        delong_case("some, to 80 %", *some, confidence=0.8),
+        delong_case("many", *noisy(400, 0.3, 1.5, 0.7)),
+        delong_case("few positives", *noisy(200, 0.02, 1, 1)),
+        delong_case("ties", *rounded(*noisy(150, 0.5, 1, 0.5))),
+        delong_case("the same ranks", some[0], some[1], 3 * some[1] + 7),
+        delong_case("all scores equal", [0, 1, 1, 0], [1] * 4, [2] * 4),
+        delong_case("right and wrong round", [0, 0, 1, 1, 1], [5, 4, 3, 2, 1], [1, 2, 3, 4, 5]),
+        delong_case("one is perfect", [0, 0, 0, 1, 1, 1], [1, 4, 2, 3, 5, 6], [1, 2, 3, 4, 5, 6]),
+    ]
+
+
 if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)
     write("binary.json", binary())
@@ -672,3 +725,4 @@ if __name__ == "__main__":
     write("difference.json", differences())
     write("mcnemar.json", mcnemars())
     write("paired_test.json", paired_tests())
+    write("delong.json", delongs())

@@ -1,6 +1,7 @@
 mod binary;
 mod bootstrap;
 mod classes;
+mod delong;
 mod drift;
 mod golden;
 mod labels;
