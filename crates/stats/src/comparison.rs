@@ -2,6 +2,7 @@
 
 mod chance;
 mod delong;
+mod holm;
 mod mcnemar;
 mod paired_t;
 mod paired_test;
@@ -9,6 +10,7 @@ mod signed_rank;
 
 pub use chance::Chance;
 pub use delong::{DeLong, DeLongTest};
+pub use holm::holm;
 pub use mcnemar::{ChiSquared, MCNEMAR_EXACT_BELOW, McNemar};
 pub use paired_t::PairedT;
 pub use paired_test::{PAIRS_MIN, PairedTest, PairedTestKind};

@@ -49,4 +49,6 @@ pub enum StatsError {
     TooFewRows { rows: usize, min: usize },
     #[error("one of the two classes has {rows} rows, but a variance needs at least {min} of each")]
     TooFewOfClass { rows: usize, min: usize },
+    #[error("the p-value {value} at {at} (counted from 0) is not between 0 and 1")]
+    PValue { at: usize, value: f64 },
 }

@@ -44,7 +44,7 @@ pub use class_scores::{AucOfClasses, ClassScores, PAIRED_CLASSES_MAX};
 pub use classes::{AveragedClasses, Classes, average_of_classes, brier_of_classes};
 pub use comparison::{
     Chance, ChiSquared, DeLong, DeLongTest, MCNEMAR_EXACT_BELOW, McNemar, PAIRS_MIN, PairedT, PairedTest,
-    PairedTestKind, SIGNED_RANK_EXACT_UP_TO, SignedRank,
+    PairedTestKind, SIGNED_RANK_EXACT_UP_TO, SignedRank, holm,
 };
 pub use drift::{KolmogorovSmirnov, kolmogorov_smirnov, population_stability_index};
 pub use error::StatsError;

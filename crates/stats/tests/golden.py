@@ -21,6 +21,7 @@ from scipy.stats import binomtest, chi2, ks_2samp, norm, ttest_rel, wilcoxon
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 
 DATA = Path(__file__).parent / "data"
 
@@ -709,6 +710,24 @@ def delongs():
     ]
 
 
+def holm_case(p_values):
+    adjusted = multipletests(p_values, method="holm")[1]
+    return {"p_values": list(p_values), "adjusted": [float(p_value) for p_value in adjusted]}
+
+
+def holms():
+    rng = np.random.default_rng(31)
+    return [
+        holm_case([0.03]),
+        holm_case([0.01, 0.04, 0.03, 0.005]),
+        holm_case([0.02, 0.02, 0.01, 0.02, 0.9]),
+        holm_case([0.0, 1.0, 0.5, 0.0]),
+        holm_case([1.0] * 3),
+        holm_case((rng.random(50) ** 4).tolist()),
+        holm_case(np.round(rng.random(40) ** 3, 2).tolist()),
+    ]
+
+
 if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)
     write("binary.json", binary())
@@ -726,3 +745,4 @@ if __name__ == "__main__":
     write("mcnemar.json", mcnemars())
     write("paired_test.json", paired_tests())
     write("delong.json", delongs())
+    write("holm.json", holms())

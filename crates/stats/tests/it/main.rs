@@ -4,6 +4,7 @@ mod classes;
 mod delong;
 mod drift;
 mod golden;
+mod holm;
 mod labels;
 mod mcnemar;
 mod metric;
