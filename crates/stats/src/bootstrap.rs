@@ -11,7 +11,7 @@ use crate::quantile::quantile_of_sorted;
 use crate::ranking::Ranking;
 use crate::regression::losses;
 use crate::rows::{check_length, check_rows};
-use crate::{Binary, Metric, OneClass, StatsError, Weighable, mean};
+use crate::{Binary, Interval, Metric, OneClass, StatsError, Weighable, mean};
 
 /// Fewer resamples leave nothing beyond the ends of the interval.
 pub const RESAMPLES_MIN: u32 = 100;
@@ -39,7 +39,27 @@ pub struct Bootstrap {
 impl Bootstrap {
     /// Returns the usual choice: 2,000 resamples, 95 % confidence, threshold 0.5.
     pub const fn new(metric: Metric, seed: u64) -> Self {
-        Self { metric, threshold: DEFAULT_THRESHOLD, resamples: 2_000, seed, confidence: 0.95 }
+        let Resampling { resamples, seed, confidence } = Resampling::new(seed);
+        Self { metric, threshold: DEFAULT_THRESHOLD, resamples, seed, confidence }
+    }
+
+    const fn resampling(&self) -> Resampling {
+        Resampling { resamples: self.resamples, seed: self.seed, confidence: self.confidence }
+    }
+}
+
+/// How rows are drawn, whatever is asked of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Resampling {
+    pub resamples: u32,
+    pub seed: u64,
+    pub confidence: f64,
+}
+
+impl Resampling {
+    /// Returns the usual choice: 2,000 resamples, 95 % confidence.
+    pub const fn new(seed: u64) -> Self {
+        Self { resamples: 2_000, seed, confidence: 0.95 }
     }
 }
 
@@ -106,7 +126,7 @@ pub fn paired_bootstrap_of_rankings(
     scores_new: &[f64],
     bootstrap: &Bootstrap,
 ) -> Result<PairedInterval, StatsError> {
-    check(bootstrap)?;
+    check(&bootstrap.resampling())?;
     let metric = bootstrap.metric;
     check_length("old scores", labels.len(), scores_old.len())?;
     check_length("new scores", labels.len(), scores_new.len())?;
@@ -124,7 +144,7 @@ pub fn paired_bootstrap_of_rankings(
 /// Compares two lists of one value a row (or a query, of which whole ones are drawn then) whose mean is the metric, see
 /// [`paired_bootstrap`].
 pub fn paired_bootstrap_of_rows(old: &[f64], new: &[f64], bootstrap: &Bootstrap) -> Result<PairedInterval, StatsError> {
-    check(bootstrap)?;
+    check(&bootstrap.resampling())?;
     check_rows(old.len())?;
     check_length("new values", old.len(), new.len())?;
     let metric = bootstrap.metric;
@@ -146,7 +166,7 @@ pub fn paired_bootstrap_of(
     rows: usize,
     bootstrap: &Bootstrap,
 ) -> Result<PairedInterval, StatsError> {
-    check(bootstrap)?;
+    check(&bootstrap.resampling())?;
     check_rows(rows)?;
     let metric = bootstrap.metric;
     let once = vec![1; rows];
@@ -160,28 +180,35 @@ fn resampled(
     comparison: &Comparison<'_>,
     bootstrap: &Bootstrap,
 ) -> Result<PairedInterval, StatsError> {
-    let draws = rows as u64 * u64::from(bootstrap.resamples);
-    let threads = if draws < DRAWS_FOR_THREADS { 1 } else { THREADS };
-    interval(old, new, resample(threads, rows, comparison, bootstrap)?, bootstrap)
-}
-
-fn interval(
-    old: f64,
-    new: f64,
-    mut improvements: Vec<f64>,
-    bootstrap: &Bootstrap,
-) -> Result<PairedInterval, StatsError> {
-    improvements.sort_unstable_by(f64::total_cmp);
-
-    let outside = (1.0 - bootstrap.confidence) / 2.0;
+    let Interval { low, high } = interval(rows, comparison, &bootstrap.resampling())?;
     Ok(PairedInterval {
         old,
         new,
         difference: bootstrap.metric.improvement(old, new),
-        low: quantile_of_sorted(&improvements, outside),
-        high: quantile_of_sorted(&improvements, 1.0 - outside),
+        low,
+        high,
         resamples: bootstrap.resamples,
         confidence: bootstrap.confidence,
+    })
+}
+
+/// Returns the interval of the mean of what each row improved by, see [`paired_bootstrap`].
+pub(crate) fn interval_of_mean(improvements: Vec<f64>, resampling: &Resampling) -> Result<Interval, StatsError> {
+    check(resampling)?;
+    check_rows(improvements.len())?;
+    interval(improvements.len(), &Comparison::Mean(improvements), resampling)
+}
+
+fn interval(rows: usize, comparison: &Comparison<'_>, resampling: &Resampling) -> Result<Interval, StatsError> {
+    let draws = rows as u64 * u64::from(resampling.resamples);
+    let threads = if draws < DRAWS_FOR_THREADS { 1 } else { THREADS };
+    let mut improvements = resample(threads, rows, comparison, resampling)?;
+    improvements.sort_unstable_by(f64::total_cmp);
+
+    let outside = (1.0 - resampling.confidence) / 2.0;
+    Ok(Interval {
+        low: quantile_of_sorted(&improvements, outside),
+        high: quantile_of_sorted(&improvements, 1.0 - outside),
     })
 }
 
@@ -195,7 +222,7 @@ pub fn paired_bootstrap_of_numbers(
     predictions_new: &[f64],
     bootstrap: &Bootstrap,
 ) -> Result<PairedInterval, StatsError> {
-    check(bootstrap)?;
+    check(&bootstrap.resampling())?;
     check_length("old predictions", targets.len(), predictions_old.len())?;
     check_length("new predictions", targets.len(), predictions_new.len())?;
     let metric = bootstrap.metric;
@@ -208,12 +235,12 @@ pub fn paired_bootstrap_of_numbers(
     resampled((old, new), targets.len(), &comparison, bootstrap)
 }
 
-fn check(bootstrap: &Bootstrap) -> Result<(), StatsError> {
-    check_confidence(bootstrap.confidence)?;
-    if (RESAMPLES_MIN..=RESAMPLES_MAX).contains(&bootstrap.resamples) {
+fn check(resampling: &Resampling) -> Result<(), StatsError> {
+    check_confidence(resampling.confidence)?;
+    if (RESAMPLES_MIN..=RESAMPLES_MAX).contains(&resampling.resamples) {
         return Ok(());
     }
-    Err(StatsError::Resamples { resamples: bootstrap.resamples, min: RESAMPLES_MIN, max: RESAMPLES_MAX })
+    Err(StatsError::Resamples { resamples: resampling.resamples, min: RESAMPLES_MIN, max: RESAMPLES_MAX })
 }
 
 /// What a resample needs to know of the rows.
@@ -294,11 +321,11 @@ fn resample(
     threads: usize,
     rows: usize,
     comparison: &Comparison<'_>,
-    bootstrap: &Bootstrap,
+    resampling: &Resampling,
 ) -> Result<Vec<f64>, StatsError> {
-    let resamples = bootstrap.resamples;
+    let &Resampling { resamples, seed, .. } = resampling;
     if threads == 1 {
-        return resample_part(0..resamples, rows, comparison, bootstrap.seed);
+        return resample_part(0..resamples, rows, comparison, seed);
     }
     let part = resamples.div_ceil(threads as u32);
     thread::scope(|scope| {
@@ -306,7 +333,7 @@ fn resample(
             .step_by(part as usize)
             .map(|first| {
                 let numbers = first..resamples.min(first + part);
-                scope.spawn(move || resample_part(numbers, rows, comparison, bootstrap.seed))
+                scope.spawn(move || resample_part(numbers, rows, comparison, seed))
             })
             .collect();
         let mut improvements = Vec::with_capacity(resamples as usize);
@@ -341,7 +368,9 @@ fn resample_part(
 
 #[cfg(test)]
 mod tests {
-    use super::{ATTEMPTS_MAX, Bootstrap, Comparison, paired_bootstrap_of_numbers, resample, resample_part};
+    use super::{
+        ATTEMPTS_MAX, Bootstrap, Comparison, Resampling, paired_bootstrap_of_numbers, resample, resample_part,
+    };
     use crate::ranking::Ranking;
     use crate::{Metric, StatsError};
 
@@ -353,8 +382,8 @@ mod tests {
         let improvements = old.iter().zip(&new).map(|(old, new)| new - old).collect();
         let rankings = Comparison::Auc { old: Ranking::new(&labels, &old), new: Ranking::new(&labels, &new) };
         for comparison in [rankings, Comparison::Mean(improvements)] {
-            let bootstrap = Bootstrap { resamples: 101, ..Bootstrap::new(Metric::Auc, 3) };
-            let on = |threads| resample(threads, labels.len(), &comparison, &bootstrap);
+            let resampling = Resampling { resamples: 101, ..Resampling::new(3) };
+            let on = |threads| resample(threads, labels.len(), &comparison, &resampling);
             let alone = on(1).unwrap();
             for threads in [2, 3, 64, 200] {
                 assert_eq!(on(threads).unwrap(), alone, "{threads} threads");

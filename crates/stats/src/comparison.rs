@@ -2,7 +2,10 @@
 
 mod chance;
 mod delong;
+mod delta;
+mod difference;
 mod holm;
+mod losses;
 mod mcnemar;
 mod paired_t;
 mod paired_test;
@@ -10,7 +13,10 @@ mod signed_rank;
 
 pub use chance::Chance;
 pub use delong::{DeLong, DeLongTest};
+pub use delta::PerformanceDelta;
+pub use difference::{Difference, MoreRows, USUAL_POWER};
 pub use holm::holm;
+pub use losses::{NumberLoss, PairedLosses, ScoreLoss};
 pub use mcnemar::{ChiSquared, MCNEMAR_EXACT_BELOW, McNemar};
 pub use paired_t::PairedT;
 pub use paired_test::{PAIRS_MIN, PairedTest, PairedTestKind};

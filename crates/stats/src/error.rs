@@ -51,4 +51,10 @@ pub enum StatsError {
     TooFewOfClass { rows: usize, min: usize },
     #[error("the p-value {value} at {at} (counted from 0) is not between 0 and 1")]
     PValue { at: usize, value: f64 },
+    #[error("the power {power} is not from 0.5 to below 1")]
+    Power { power: f64 },
+    #[error("the {what} {value} is not a finite number")]
+    NotANumber { what: &'static str, value: f64 },
+    #[error("there is no interval from {low} to {high}")]
+    NoInterval { low: f64, high: f64 },
 }

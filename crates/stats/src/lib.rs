@@ -36,15 +36,16 @@ pub use average::ClassCounts;
 pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy, auc, brier_of_row, log_loss_of_row};
 pub use bins::{Bin, Bins};
 pub use bootstrap::{
-    Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, paired_bootstrap, paired_bootstrap_of,
+    Bootstrap, PairedInterval, RESAMPLES_MAX, RESAMPLES_MIN, Resampling, paired_bootstrap, paired_bootstrap_of,
     paired_bootstrap_of_numbers, paired_bootstrap_of_rankings, paired_bootstrap_of_rows,
 };
 pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin};
 pub use class_scores::{AucOfClasses, ClassScores, PAIRED_CLASSES_MAX};
 pub use classes::{AveragedClasses, Classes, average_of_classes, brier_of_classes};
 pub use comparison::{
-    Chance, ChiSquared, DeLong, DeLongTest, MCNEMAR_EXACT_BELOW, McNemar, PAIRS_MIN, PairedT, PairedTest,
-    PairedTestKind, SIGNED_RANK_EXACT_UP_TO, SignedRank, holm,
+    Chance, ChiSquared, DeLong, DeLongTest, Difference, MCNEMAR_EXACT_BELOW, McNemar, MoreRows, NumberLoss, PAIRS_MIN,
+    PairedLosses, PairedT, PairedTest, PairedTestKind, PerformanceDelta, SIGNED_RANK_EXACT_UP_TO, ScoreLoss,
+    SignedRank, USUAL_POWER, holm,
 };
 pub use drift::{KolmogorovSmirnov, kolmogorov_smirnov, population_stability_index};
 pub use error::StatsError;

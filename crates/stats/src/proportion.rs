@@ -9,6 +9,16 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    pub(crate) fn check(&self) -> Result<(), StatsError> {
+        let &Self { low, high } = self;
+        if low.is_finite() && high.is_finite() && low <= high {
+            return Ok(());
+        }
+        Err(StatsError::NoInterval { low, high })
+    }
+}
+
 /// Returns Wilson's score interval of one proportion, without continuity correction.
 ///
 /// Unlike the textbook interval it stays within 0 and 1 and is honest near both ends (Wilson 1927;

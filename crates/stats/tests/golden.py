@@ -22,6 +22,7 @@ from sklearn import metrics
 from sklearn.calibration import calibration_curve
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import normal_sample_size_one_tail
 
 DATA = Path(__file__).parent / "data"
 
@@ -728,6 +729,34 @@ def holms():
     ]
 
 
+def more_rows_case(difference, deviation, rows, confidence, power):
+    half = norm.isf((1 - confidence) / 2) * deviation / np.sqrt(rows)
+    total = normal_sample_size_one_tail(difference, power, (1 - confidence) / 2, std_null=deviation)
+    return {
+        "difference": difference,
+        "low": float(difference - half),
+        "high": float(difference + half),
+        "confidence": confidence,
+        "rows": rows,
+        "power": power,
+        "total": float(total),
+    }
+
+
+def more_rows():
+    return [
+        more_rows_case(*case)
+        for case in [
+            (0.02, 0.5, 300, 0.95, 0.8),
+            (-0.02, 0.5, 300, 0.95, 0.8),
+            (0.1, 1.0, 300, 0.95, 0.9),
+            (0.001, 0.3, 1000, 0.95, 0.5),
+            (3.0, 40.0, 100, 0.99, 0.8),
+            (1e-4, 0.01, 50, 0.9, 0.99),
+        ]
+    ]
+
+
 if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)
     write("binary.json", binary())
@@ -746,3 +775,4 @@ if __name__ == "__main__":
     write("paired_test.json", paired_tests())
     write("delong.json", delongs())
     write("holm.json", holms())
+    write("more_rows.json", more_rows())

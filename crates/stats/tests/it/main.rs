@@ -2,6 +2,8 @@ mod binary;
 mod bootstrap;
 mod classes;
 mod delong;
+mod delta;
+mod difference;
 mod drift;
 mod golden;
 mod holm;
