@@ -57,4 +57,10 @@ pub enum StatsError {
     NotANumber { what: &'static str, value: f64 },
     #[error("there is no interval from {low} to {high}")]
     NoInterval { low: f64, high: f64 },
+    #[error("the margin {margin} is not a finite number above 0")]
+    Margin { margin: f64 },
+    #[error("the weight {value} of the {what} is not a finite number of 0 or more")]
+    Weight { what: &'static str, value: f64 },
+    #[error("the weights of the improvement and of the latency are both 0")]
+    NoWeight,
 }

@@ -43,9 +43,10 @@ pub use calibration::{CALIBRATION_BINS, Calibration, CalibrationBin};
 pub use class_scores::{AucOfClasses, ClassScores, PAIRED_CLASSES_MAX};
 pub use classes::{AveragedClasses, Classes, average_of_classes, brier_of_classes};
 pub use comparison::{
-    Chance, ChiSquared, DeLong, DeLongTest, Difference, MCNEMAR_EXACT_BELOW, McNemar, MoreRows, NumberLoss, PAIRS_MIN,
-    PairedLosses, PairedT, PairedTest, PairedTestKind, PerformanceDelta, SIGNED_RANK_EXACT_UP_TO, ScoreLoss,
-    SignedRank, USUAL_POWER, holm,
+    Chance, ChiSquared, DeLong, DeLongTest, Difference, ImportanceWeights, MCNEMAR_EXACT_BELOW, McNemar, MoreRows,
+    NumberLoss, PAIRS_MIN, PairedLosses, PairedT, PairedTest, PairedTestKind, PerformanceDelta, Recommendation,
+    SIGNED_RANK_EXACT_UP_TO, SIMILAR_WITHIN, ScoreLoss, Side, SignedRank, Standing, USUAL_POWER, holm, recommend,
+    relative_interval,
 };
 pub use drift::{KolmogorovSmirnov, kolmogorov_smirnov, population_stability_index};
 pub use error::StatsError;
