@@ -63,4 +63,6 @@ pub enum StatsError {
     Weight { what: &'static str, value: f64 },
     #[error("the weights of the improvement and of the latency are both 0")]
     NoWeight,
+    #[error("`{text}` is no fact of the form `kind:name=value`")]
+    NoFact { text: String },
 }

@@ -17,3 +17,4 @@ mod quantile;
 mod query;
 mod recommendation;
 mod regression;
+mod similarity;
