@@ -54,6 +54,10 @@ fn the_values_that_are_printed_elsewhere() {
 fn ranks_are_shared_by_equal_sizes_and_zeros_have_none() {
     let found = SignedRank::of(&[0.0, 1.0, -1.0, 2.0, -0.0]).unwrap();
     assert_eq!((found.differing, found.ranks_above, found.ranks_below), (3, 4.5, 1.5));
+    // SciPy 1.17.1: wilcoxon([...], method="exact"), whose sums of ranks are rounded, too
+    assert_eq!(found.p_value, 0.75);
+    let more = SignedRank::of(&[1.0, -1.0, 2.0, 2.0, -3.0, 4.0, 4.0, 5.0, 1.0]).unwrap();
+    assert_eq!(more.p_value, 0.097_656_25);
     let none = SignedRank::of(&[0.0; 9]).unwrap();
     assert_eq!((none.differing, none.p_value), (0, 1.0));
 }
@@ -64,6 +68,7 @@ fn differences_without_variance_have_no_t_test() {
     assert_eq!(PairedT::of(&[0.25; 2]).unwrap(), None);
     // what is left of 0.3 - 0.2 and 0.2 - 0.1 is noise
     assert_eq!(PairedT::of(&[0.3 - 0.2, 0.2 - 0.1, 0.1]).unwrap(), None);
+    assert_eq!(PairedT::of(&[0.0, 1e-16, -1e-16]).unwrap(), None);
     assert!(PairedT::of(&[0.25, 0.250_001]).unwrap().is_some());
 }
 
