@@ -16,6 +16,7 @@ mod draw;
 mod drift;
 mod error;
 mod fact;
+mod halving;
 mod labels;
 mod mean;
 mod measure;

@@ -2,6 +2,8 @@
 
 use std::f64::consts::SQRT_2;
 
+use crate::halving::where_it_falls_to;
+
 /// Returns the probability that a standard normal variable is at least as far from 0 as `z`, on either side.
 ///
 /// That of the χ² distribution with one degree of freedom above `z²` is the same.
@@ -11,23 +13,9 @@ pub(crate) fn two_sided(z: f64) -> f64 {
 
 /// Returns the distance from the mean, in standard deviations, within which a normal variable lies
 /// with probability `confidence`: 1.96 for 0.95.
-///
-/// Solves `erfc(z / √2) = 1 - confidence` by halving until two neighbouring numbers are left.
 pub(crate) fn deviate(confidence: f64) -> f64 {
-    let outside = 1.0 - confidence;
     // erfc(40 / √2) is zero, so the solution lies below 40
-    let (mut low, mut high) = (0.0, 40.0);
-    loop {
-        let middle = f64::midpoint(low, high);
-        if middle <= low || middle >= high {
-            return middle;
-        }
-        if two_sided(middle) > outside {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
+    where_it_falls_to(1.0 - confidence, (0.0, 40.0), two_sided)
 }
 
 #[cfg(test)]

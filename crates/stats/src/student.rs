@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use crate::halving::where_it_falls_to;
+
 /// The fraction below converges in 60 terms for any number of degrees of freedom.
 const TERMS_MAX: u32 = 1_000;
 
@@ -24,21 +26,11 @@ pub(crate) fn two_sided(t: f64, degrees: u64) -> f64 {
 pub(crate) fn deviate(confidence: f64, degrees: u64) -> f64 {
     let outside = 1.0 - confidence;
     let (mut low, mut high) = (0.0, 1.0);
-    // one degree of freedom has the longest tail: 1 - confidence falls as 1 / t
+    // the longest tail, that of one degree, comes down to the least that `outside` can be at about 10¹⁶
     while two_sided(high, degrees) > outside {
         (low, high) = (high, 2.0 * high);
     }
-    loop {
-        let middle = f64::midpoint(low, high);
-        if middle <= low || middle >= high {
-            return middle;
-        }
-        if two_sided(middle, degrees) > outside {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
+    where_it_falls_to(outside, (low, high), |t| two_sided(t, degrees))
 }
 
 /// Γ(a + ½) / Γ(a).
