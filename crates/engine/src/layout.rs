@@ -187,11 +187,13 @@ impl Layout {
 
     /// Makes the folders that are missing, readable by their owner only.
     pub fn create_folders(&self) -> Result<(), Problem> {
-        for path in [self.root.clone(), self.checkpoints(), self.content(), self.predictions()] {
+        for path in [self.root.clone(), self.checkpoints(), self.content(), self.predictions(), self.feedback()] {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
             made.map_err(|error| unusable(&path, &error))?;
         }
-        Ok(())
+        // what is acknowledged in a folder is lost with its name
+        let synced = fs::File::open(&self.root).and_then(|root| root.sync_all());
+        synced.map_err(|error| unusable(&self.root, &error))
     }
 
     /// Reads the key of prediction ids, or makes it.

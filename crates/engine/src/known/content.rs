@@ -102,6 +102,14 @@ impl Known {
         })
     }
 
+    /// The same; none where the version's format or content is one that is not evaluated here.
+    pub async fn load_version_if_evaluated(&self, version: &ModelVersion) -> Result<Option<Arc<Model>>, Problem> {
+        match check_is_evaluated(version) {
+            Err(_) => Ok(None),
+            Ok(()) => self.parse_model(version.digest).await.map(Result::ok),
+        }
+    }
+
     /// The same, of content that need not be a model that can be evaluated here.
     pub async fn parse_model(&self, digest: Digest) -> Result<Result<Arc<Model>, OnnxError>, Problem> {
         if let Some(model) = self.loaded_model(digest) {
