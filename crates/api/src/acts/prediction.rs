@@ -8,7 +8,7 @@ acts! {
     FIND as find_predictions: GET /projects/{project: ProjectName}/predictions ? FindPredictions => FoundPredictions,
         ReadPredictions in Project, Heavy, "predictions by whose they are, when, by what, and what was asked and answered";
     WHY as why: GET /predictions/{prediction: PredictionId} => Why,
-        ReadPredictions in Somewhere, Ordinary, "why a prediction is what it is";
+        ReadPredictions in Somewhere, Heavy, "why a prediction is what it is";
     REPLAY as replay: POST /predictions/{prediction: PredictionId}/replay => Replay,
         ReadPredictions in Somewhere, Heavy, "run a prediction again and compare the bits";
     COMPARE as compare_predictions: GET /predictions/{prediction: PredictionId}/compare ? With => PredictionComparison,

@@ -69,8 +69,14 @@ pub struct FeedbackKept {
     pub kept: u64,
     /// So many were kept before and change nothing.
     pub known: u64,
-    /// The others, which were not kept.
+    /// The first of the others, which were not kept.
     pub refused: Vec<RefusedItem>,
+    /// How many were refused in all.
+    #[serde(default)]
+    pub refused_count: u64,
+    /// What could not be looked at: of what was kept now, something may have been kept there before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<String>,
 }
 
 /// One thing of many that was refused.

@@ -78,7 +78,14 @@ pub struct PredictionsRecorded {
     pub recorded: u64,
     /// So many were recorded before and change nothing.
     pub known: u64,
+    /// The first of those that were refused.
     pub refused: Vec<RefusedItem>,
+    /// How many were refused in all.
+    #[serde(default)]
+    pub refused_count: u64,
+    /// What could not be looked at: of what was recorded now, something may have been recorded there before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<String>,
     /// The ids of those that were recorded now, in order.
     pub predictions: Vec<PredictionId>,
 }

@@ -59,7 +59,7 @@ impl Query for FindPredictions {
 }
 
 /// `GET …/predictions`: those that were found, newest first: by the segments of the log, which follow each other in time, and
-/// in a segment by their times.
+/// in a segment by their times. What was made elsewhere stands in the segment in which it was recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FoundPredictions {
     pub items: Vec<FoundPrediction>,
@@ -109,7 +109,7 @@ pub struct Searched {
     pub records: u64,
     /// The page is not full: there was too much to look through. `next` goes on where this stopped.
     pub stopped: bool,
-    /// The log was looked through back to here; absent if it was to its beginning.
+    /// All that was recorded since then was looked through; absent if it was to the log's beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back_to: Option<Timestamp>,
 }
@@ -153,6 +153,9 @@ pub struct FoundPrediction {
     /// Why there was no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// When it was reported, if it was made elsewhere: it stands there in the order, and not where it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_at: Option<Timestamp>,
     pub inputs: Vec<LoggedTensor>,
     pub outputs: Vec<LoggedTensor>,
     /// Inputs and outputs that are too long for a list, as in `inputs.image`.
