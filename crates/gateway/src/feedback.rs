@@ -10,7 +10,7 @@ mod read;
 mod seal;
 
 pub use self::{
-    index::{PlacedFeedback, Unread},
+    index::PlacedFeedback,
     log::FeedbackLog,
     read::{FeedbackRows, read_feedback},
     seal::SealedFeedback,

@@ -33,15 +33,15 @@ pub use feedback::{FeedbackLog, FeedbackRows, PlacedFeedback, SealedFeedback, re
 pub use gateway::{Gateway, WAITING_EACH_MAX};
 pub use live::LiveTable;
 pub use log::{
-    AppendError, ArmCounts, Extent, HeldSegment, LogError, LogOptions, NewRecord, PredictionLog, SegmentId,
-    SegmentSeen, look_at_segments,
+    AppendError, ArmCounts, Extent, HeldSegment, LogError, LogOptions, NewRecord, PredictionLog, Seen, SegmentId,
+    SegmentSeen, Unread, look_at_segments,
 };
 pub use question::{ELEMENTS_MAX, Invalid, Question, ROWS_MAX};
 pub use ran::{Failure, Ran, StepRan};
 pub use runtime::{Loader, RunFailure, Runtime, on_its_own_thread};
 pub use seal::{
-    Answerer, Mark, OpenPart, SealError, SealedError, SealedPart, count_sealed, read_answerers, read_marks,
-    read_sealed, read_sealed_rows,
+    Answerer, Mark, OpenPart, SealError, SealedError, SealedPart, count_reported, count_sealed, read_answerers,
+    read_marks, read_sealed, read_sealed_rows,
 };
 pub use sifted::{Effort, Sifted};
 pub use stats::{AllCounters, ArmStats, EndpointStats};

@@ -7,6 +7,7 @@ mod held;
 mod intake;
 mod record;
 mod recovery;
+mod seen;
 pub(crate) mod segment;
 pub(crate) mod segments;
 mod shared;
@@ -30,6 +31,7 @@ pub(crate) use record::Stored;
 use record::counted_arm;
 pub use record::{ArmCounts, EncodedRecord, NewRecord};
 pub use recovery::{RecoveredSegment, SegmentSeen, look_at_segments};
+pub use seen::{Seen, Unread};
 pub use segment::Extent;
 pub use segments::LogStats;
 
@@ -158,34 +160,36 @@ impl PredictionLog {
         self.segments.all_segments().into_iter().rev().map(HeldSegment::new).collect()
     }
 
-    /// Shows every record of an endpoint that is on disk and not sealed away, oldest first, and returns which segments that
-    /// is of.
+    /// Shows every record of an endpoint that is on disk and not sealed away, oldest first, if its stored text may be what
+    /// is looked for. Says which segments that is of, and what can't be read.
     pub fn each(
         &self,
         ordinal: u16,
+        may_be: impl Fn(&[u8]) -> bool,
         mut visit: impl FnMut(PredictionAddress, PredictionRecord),
-    ) -> Result<Vec<SegmentId>, LogError> {
-        let mut segments = Vec::new();
-        for segment in self.segments.all_segments() {
-            let rows: Vec<(u32, u64)> = segment.index(|index| index.rows.get(&ordinal).cloned().unwrap_or_default());
-            for (row, offset) in rows {
-                visit(segment.address(ordinal, row), Stored::read_at(&segment, ordinal, row, offset)?.record);
-            }
-            segments.push(segment.id);
+    ) -> Seen {
+        let mut seen = Seen::default();
+        for segment in self.held().into_iter().rev() {
+            seen.unread.extend(segment.each(ordinal, &may_be, &mut visit));
+            seen.segments.push(segment.id());
         }
-        Ok(segments)
+        seen
     }
 
     /// Counts what an endpoint's arms answered, or failed to, by revision, as far as it is on disk and not sealed away; and
     /// says which segments that is of.
-    pub fn counts(&self, ordinal: u16) -> Result<(Vec<SegmentId>, ArmCounts), LogError> {
+    pub fn counts(&self, ordinal: u16) -> (Seen, ArmCounts) {
         let mut counts = ArmCounts::new();
-        let segments = self.each(ordinal, |_, record| {
-            if let Some(arm) = counted_arm(record) {
-                *counts.entry(arm).or_default() += 1;
-            }
-        })?;
-        Ok((segments, counts))
+        let seen = self.each(
+            ordinal,
+            |_| true,
+            |_, record| {
+                if let Some(arm) = counted_arm(record) {
+                    *counts.entry(arm).or_default() += 1;
+                }
+            },
+        );
+        (seen, counts)
     }
 
     /// All segments that are not removed.

@@ -44,7 +44,7 @@ use crate::log::{
     segment::{Segment, file_name},
 };
 use columns::Columns;
-pub use count::count_sealed;
+pub use count::{count_reported, count_sealed};
 pub use format::SealedError;
 pub use marks::{Answerer, Mark, read_answerers, read_marks};
 pub use part::OpenPart;
@@ -67,7 +67,8 @@ pub struct SealedPart {
     pub project: ProjectName,
     pub endpoint: EndpointName,
     pub ordinal: u16,
-    /// Days since the epoch in UTC. A record that comes after one of the next day stays in that one's file.
+    /// Days since the epoch in UTC, of the first record. One that comes after one of the next day stays in that one's file;
+    /// what was reported stays where it is recorded, of whichever day it is.
     pub day: i32,
     /// Rows `first_row ..= last_row`, without gaps.
     pub first_row: u32,
@@ -202,10 +203,12 @@ impl PartWriter {
         Ok(Self { part, writer, columns: Columns::default() })
     }
 
-    /// A part has no gaps and one day; clocks and threads may bring a record of the day before a little late.
+    /// A part has no gaps and, but for what was reported, one day; clocks and threads may bring a record of the day before a little late.
     fn continues_with(&self, row: u32, next: &Stored) -> bool {
         let follows = u64::from(row) == u64::from(self.part.first_row) + self.part.rows;
-        follows && next.record.time.utc_day() <= self.part.day && next.project == self.part.project
+        // what was reported may be of any day: reports of a year would be a file for each of its days
+        let same_day = next.record.reported.is_some() || next.record.time.utc_day() <= self.part.day;
+        follows && same_day && next.project == self.part.project
     }
 
     fn push(&mut self, id: PredictionId, row: u32, record: PredictionRecord) -> Result<(), SealError> {
@@ -280,7 +283,7 @@ fn properties(part: &SealedPart) -> WriterProperties {
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
-    use stemma_core::Digest;
+    use stemma_core::{Digest, endpoint::prediction::Reported};
 
     use super::*;
     use crate::log::{NewRecord, segment::SegmentWriter};
@@ -294,6 +297,28 @@ mod tests {
         row: u32,
         project: ProjectName,
         record: PredictionRecord,
+    }
+
+    fn reported(hours: i64, number: u32) -> PredictionRecord {
+        let reported = Reported { id: number.to_string(), source: None, time: Timestamp(0) };
+        PredictionRecord { reported: Some(reported), ..record(hours, number) }
+    }
+
+    #[test]
+    fn what_was_reported_is_not_cut_by_days() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = |record: fn(i64, u32) -> PredictionRecord| -> Vec<Row> {
+            let row =
+                |row: u32| Row { row, project: "credit".parse().unwrap(), record: record(i64::from(row) * 24, row) };
+            (0..30).map(row).collect()
+        };
+        let segment = written(folder.path(), &[rows(reported), rows(record)]);
+        let parts = write_parts(&segment, &PredictionKey::from_bytes([7; 32]), &folder.path().join("parts")).unwrap();
+        assert_eq!(parts.iter().filter(|part| part.ordinal == 3).count(), 1);
+        assert_eq!(parts.iter().filter(|part| part.ordinal == 4).count(), 30);
+        let last = rows(reported).pop().unwrap().record;
+        assert_eq!((parts[0].rows, parts[0].last_time), (30, last.time));
+        assert_eq!(read_sealed(File::open(&parts[0].file).unwrap(), 0, 29).unwrap(), last);
     }
 
     fn record(hours: i64, number: u32) -> PredictionRecord {

@@ -13,7 +13,7 @@ use stemma_core::endpoint::{
     prediction::{PredictionAddress, PredictionKey},
 };
 
-use crate::log::{LogError, SegmentId, segment::Segment, segments::SegmentLog};
+use crate::log::{LogError, SegmentId, Unread, segment::Segment, segments::SegmentLog};
 
 /// Feedback, and where it lies.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,13 +24,6 @@ pub struct PlacedFeedback {
     pub segment: SegmentId,
     pub row: u32,
     pub stored: StoredFeedback,
-}
-
-/// A part of a segment that can't be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    pub segment: SegmentId,
-    pub what: String,
 }
 
 #[derive(Debug)]
@@ -64,14 +57,14 @@ impl Index {
         entries.unread.retain(|one| one.segment != segment);
     }
 
-    pub fn about(&self, log: &SegmentLog, predictions: &[PredictionAddress]) -> Result<Vec<PlacedFeedback>, LogError> {
+    pub fn about(&self, log: &SegmentLog, predictions: &[PredictionAddress]) -> Vec<PlacedFeedback> {
         self.read(log, |rows| {
             let of = |prediction: &PredictionAddress| rows.range((*prediction, 0)..=(*prediction, u32::MAX)).copied();
             predictions.iter().flat_map(of).collect()
         })
     }
 
-    pub fn of_endpoint(&self, log: &SegmentLog, ordinal: u16) -> Result<Vec<PlacedFeedback>, LogError> {
+    pub fn of_endpoint(&self, log: &SegmentLog, ordinal: u16) -> Vec<PlacedFeedback> {
         self.read(log, |rows| rows.iter().filter(|(prediction, _)| prediction.endpoint == ordinal).copied().collect())
     }
 
@@ -106,7 +99,7 @@ impl Index {
         &self,
         log: &SegmentLog,
         wanted: impl Fn(&BTreeSet<(PredictionAddress, u32)>) -> Vec<(PredictionAddress, u32)>,
-    ) -> Result<Vec<PlacedFeedback>, LogError> {
+    ) -> Vec<PlacedFeedback> {
         let rows: Vec<_> = {
             let entries = self.listed(log);
             entries.segments.iter().map(|(segment, rows)| (*segment, wanted(rows))).collect()
@@ -115,13 +108,19 @@ impl Index {
         for (id, rows) in rows {
             let Some(segment) = log.segment(id).filter(|_| !rows.is_empty()) else { continue };
             for (prediction, row) in rows {
-                let Some(payload) = segment.read(prediction.endpoint, row)? else { continue };
-                let (_, stored) = self.decode(&segment, prediction.endpoint, &payload)?;
-                found.push(PlacedFeedback { prediction, segment: id, row, stored });
+                let read = segment.read(prediction.endpoint, row);
+                let decoded = read.and_then(|payload| {
+                    payload.map(|payload| self.decode(&segment, prediction.endpoint, &payload)).transpose()
+                });
+                match decoded {
+                    Ok(Some((_, stored))) => found.push(PlacedFeedback { prediction, segment: id, row, stored }),
+                    Ok(None) => {}
+                    Err(error) => self.entries().note(Unread { segment: id, what: error.to_string() }),
+                }
             }
         }
         found.sort_by_key(|one| (one.segment, one.row));
-        Ok(found)
+        found
     }
 
     fn decode(
@@ -158,5 +157,14 @@ impl Index {
             }
         }
         entries
+    }
+}
+
+impl Entries {
+    /// What can't be read is told once, however often it is met.
+    fn note(&mut self, unread: Unread) {
+        if !self.unread.contains(&unread) {
+            self.unread.push(unread);
+        }
     }
 }

@@ -10,9 +10,9 @@ use stemma_core::{
     },
 };
 
-use super::index::{Index, PlacedFeedback, Unread};
+use super::index::{Index, PlacedFeedback};
 use crate::log::{
-    AppendError, EncodedRecord, Extent, LogError, LogOptions, RecoveredSegment, SegmentId, segments::SegmentLog,
+    AppendError, EncodedRecord, Extent, LogError, LogOptions, RecoveredSegment, SegmentId, Unread, segments::SegmentLog,
 };
 
 /// The feedback log of one home. Clones are handles to the same log.
@@ -62,13 +62,14 @@ impl FeedbackLog {
         self.segments.flush().await
     }
 
-    /// What is on disk and not sealed away about predictions, in the order in which it was told.
-    pub fn about(&self, predictions: &[PredictionAddress]) -> Result<Vec<PlacedFeedback>, LogError> {
+    /// What is on disk and not sealed away about predictions, in the order in which it was told. What can't be read is
+    /// missing, and [`FeedbackLog::unread`] has it from then on.
+    pub fn about(&self, predictions: &[PredictionAddress]) -> Vec<PlacedFeedback> {
         self.index.about(&self.segments, predictions)
     }
 
-    /// Everything of an endpoint that is on disk and not sealed away, in the order in which it was told.
-    pub fn of_endpoint(&self, ordinal: u16) -> Result<Vec<PlacedFeedback>, LogError> {
+    /// The same of everything of an endpoint.
+    pub fn of_endpoint(&self, ordinal: u16) -> Vec<PlacedFeedback> {
         self.index.of_endpoint(&self.segments, ordinal)
     }
 

@@ -1,5 +1,7 @@
 //! Reading sealed feedback: all of a file, or only what is about some predictions.
 
+use std::iter::Peekable;
+
 use arrow_array::RecordBatch;
 use parquet::{
     arrow::{
@@ -10,7 +12,11 @@ use parquet::{
         },
     },
     errors::ParquetError,
-    file::{metadata::PageIndexPolicy, reader::ChunkReader},
+    file::{
+        metadata::{ColumnChunkMetaData, PageIndexPolicy, RowGroupMetaData},
+        reader::ChunkReader,
+        statistics::Statistics,
+    },
 };
 use stemma_core::endpoint::prediction::PredictionAddress;
 
@@ -119,24 +125,48 @@ fn select<R: ChunkReader + Clone + 'static>(
     about: &About,
     wanted: &[PredictionAddress],
 ) -> Result<RowSelection, SealedError> {
-    let mask = ProjectionMask::columns(metadata.parquet_schema(), [SEGMENT, ROW]);
-    let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(reader.clone(), metadata.clone())
-        .with_projection(mask)
-        .with_batch_size(BATCH_ROWS)
-        .build()?;
     let (mut selectors, mut wanted, mut row) = (Vec::<RowSelector>::new(), wanted.iter().peekable(), 0u32);
-    for batch in batches {
-        let batch = batch.map_err(ParquetError::from)?;
-        for at in 0..batch.num_rows() {
-            let prediction = columns::prediction_at(&batch, at, about.ordinal).ok_or(SealedError::Corrupt { row })?;
-            while wanted.next_if(|next| **next < prediction).is_some() {}
-            let skip = wanted.peek().is_none_or(|next| **next != prediction);
-            match selectors.last_mut().filter(|last| last.skip == skip) {
-                Some(last) => last.row_count += 1,
-                None => selectors.push(if skip { RowSelector::skip(1) } else { RowSelector::select(1) }),
+    for (at, group) in metadata.metadata().row_groups().iter().enumerate() {
+        if is_ruled_out(group, &mut wanted) {
+            let rows = usize::try_from(group.num_rows()).map_err(|_| SealedError::Corrupt { row })?;
+            selectors.push(RowSelector::skip(rows));
+            row = row.saturating_add(u32::try_from(rows).unwrap_or(u32::MAX));
+            continue;
+        }
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(reader.clone(), metadata.clone())
+            .with_row_groups(vec![at])
+            .with_projection(ProjectionMask::columns(metadata.parquet_schema(), [SEGMENT, ROW]))
+            .with_batch_size(BATCH_ROWS)
+            .build()?;
+        for batch in batches {
+            let batch = batch.map_err(ParquetError::from)?;
+            for at in 0..batch.num_rows() {
+                let prediction =
+                    columns::prediction_at(&batch, at, about.ordinal).ok_or(SealedError::Corrupt { row })?;
+                while wanted.next_if(|next| **next < prediction).is_some() {}
+                let skip = wanted.peek().is_none_or(|next| **next != prediction);
+                match selectors.last_mut().filter(|last| last.skip == skip) {
+                    Some(last) => last.row_count += 1,
+                    None => selectors.push(if skip { RowSelector::skip(1) } else { RowSelector::select(1) }),
+                }
+                row += 1;
             }
-            row += 1;
         }
     }
     Ok(selectors.into())
+}
+
+/// Whether statistics say that a row group holds nothing of what is wanted. What lies before it is passed by: groups follow
+/// each other as the predictions do.
+fn is_ruled_out<'a>(
+    group: &RowGroupMetaData,
+    wanted: &mut Peekable<impl Iterator<Item = &'a PredictionAddress>>,
+) -> bool {
+    let column = group.columns().iter().find(|column| column.column_path().string() == SEGMENT);
+    // the column is of unsigned numbers, which are kept in the bits of signed ones
+    let Some(Statistics::Int64(segments)) = column.and_then(ColumnChunkMetaData::statistics) else { return false };
+    let (Some(first), Some(last)) = (segments.min_opt(), segments.max_opt()) else { return false };
+    let (first, last) = (first.cast_unsigned(), last.cast_unsigned());
+    while wanted.next_if(|next| next.segment < first).is_some() {}
+    wanted.peek().is_none_or(|next| next.segment > last)
 }

@@ -1,9 +1,9 @@
 //! The folder of a log: whoever holds its lock file owns it.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -24,7 +24,7 @@ pub struct Folder {
 impl Folder {
     /// Makes the folder if need be, and takes it.
     pub fn take(path: &Path) -> Result<Self, LogError> {
-        std::fs::create_dir_all(path).map_err(|source| LogError::io("create", path, source))?;
+        create(path).map_err(|source| LogError::io("create", path, source))?;
         let folder = Self { path: path.to_owned(), lock: lock(path)? };
         folder.clear_scratch()?;
         Ok(folder)
@@ -58,6 +58,18 @@ impl Folder {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(LogError::io("clear", &scratch, source)),
             _ => Ok(()),
         }
+    }
+}
+
+/// Makes a folder that survives a loss of power: segments that are on disk in it are lost with its name.
+fn create(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
     }
 }
 

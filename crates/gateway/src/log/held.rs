@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use stemma_core::{
-    endpoint::{prediction::PredictionRecord, search::Wanted},
+    endpoint::{
+        prediction::{PredictionAddress, PredictionRecord},
+        search::Wanted,
+    },
     name::ProjectName,
 };
 
-use super::{error::LogError, frame::SegmentId, record::Stored, segment::Segment};
+use super::{error::LogError, frame::SegmentId, record::Stored, seen::Unread, segment::Segment};
 use crate::sifted::Sifted;
 
 /// A segment that is not sealed away. Whoever has it can read it also when it is sealed and removed meanwhile.
@@ -48,6 +51,34 @@ impl HeldSegment {
             }
         }
         sifted
+    }
+
+    /// Shows those of an endpoint's records, oldest first, whose stored text may be what is looked for; and says what can't
+    /// be read.
+    pub fn each(
+        &self,
+        ordinal: u16,
+        may_be: impl Fn(&[u8]) -> bool,
+        mut visit: impl FnMut(PredictionAddress, PredictionRecord),
+    ) -> Vec<Unread> {
+        let rows = self.0.index(|index| index.rows.get(&ordinal).cloned().unwrap_or_default());
+        let (mut failed, mut first) = (0u64, None);
+        for (row, offset) in rows {
+            match Stored::read_if(&self.0, (ordinal, row, offset), &may_be) {
+                Ok(Some(stored)) => visit(self.0.address(ordinal, row), stored.record),
+                Ok(None) => {}
+                Err(error) => {
+                    failed += 1;
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        let damaged = self.damage().map(|offset| format!("it is damaged at byte {offset}"));
+        let failed = first.map(|first| match failed {
+            1 => first.to_string(),
+            several => format!("{several} of its records; of the first: {first}"),
+        });
+        damaged.into_iter().chain(failed).map(|what| Unread { segment: self.id(), what }).collect()
     }
 
     /// Reads some of an endpoint's records and hands each on.

@@ -85,6 +85,16 @@ impl Stored {
         Self::decode(segment, &segment.read_at(ordinal, row, offset)?)
     }
 
+    /// The same, unless its text can't be what is looked for: then it is not decoded.
+    pub fn read_if(
+        segment: &Segment,
+        (ordinal, row, offset): (u16, u32, u64),
+        may_be: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<Self>, LogError> {
+        let payload = segment.read_at(ordinal, row, offset)?;
+        may_be(&payload).then(|| Self::decode(segment, &payload)).transpose()
+    }
+
     fn decode(segment: &Segment, payload: &[u8]) -> Result<Self, LogError> {
         let undecodable = |error| LogError::io("decode a record of", &segment.path, io::Error::other(error));
         let Payload { project, record } =

@@ -41,6 +41,8 @@ pub const DISTINCT: [&str; 17] = [
 pub const RISING: [&str; 2] = ["row", "time"];
 /// Columns by which single rows are looked for: each row group says by a Bloom filter what it does not hold.
 pub const FILTERED: [&str; 3] = ["request_id", "trace_id", "unit"];
+/// The column with the reporter's id of what was made elsewhere.
+pub const REPORTED_ID: &str = "reported_id";
 /// The column with the name of the arm.
 pub const ARM: &str = "arm";
 
