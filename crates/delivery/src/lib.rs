@@ -8,10 +8,12 @@ mod access;
 mod again;
 mod audit;
 mod compare;
+mod count;
 mod delivery;
 mod deploy;
 mod endpoint;
 mod feedback;
+mod gap;
 mod house;
 mod impact;
 mod lineage;
@@ -19,6 +21,7 @@ mod prediction;
 mod problem;
 mod publish;
 mod ready;
+mod refusals;
 mod replay;
 mod report;
 mod reported;
@@ -32,6 +35,7 @@ mod standing;
 mod trace;
 mod turns;
 mod undeploy;
+mod unsealable;
 mod why;
 
 pub use crate::{

@@ -8,10 +8,10 @@ mod read;
 
 use std::collections::HashMap;
 
-use stemma_api::types::{PredictionsRecorded, RecordPredictions, RefusedItem};
+use stemma_api::types::{PredictionsRecorded, RecordPredictions};
 use stemma_core::{
     ErrorKind, Problem,
-    endpoint::{prediction::PredictionRecord, target::Target},
+    endpoint::target::Target,
     event::Event,
     id::RequestId,
     name::{EndpointName, ModelName, ProjectName},
@@ -22,15 +22,18 @@ use stemma_engine::{Caller, problem::internal};
 use stemma_gateway::NewRecord;
 
 use self::{
-    ids::new_ones,
+    ids::{Report, Sorted, sort},
     read::{Answering, Reading, read},
 };
-use crate::{Delivery, problem::log_problem};
+use crate::{
+    Delivery,
+    problem::log_problem,
+    refusals::Refusals,
+    reported::{report_content, report_key},
+};
 
 /// Most predictions of one request.
 const ITEMS_MAX: usize = 50_000;
-/// Refused ones that are told one by one.
-const TOLD_MAX: usize = 1_000;
 
 impl Delivery {
     /// Records predictions of an endpoint that were made elsewhere, making the endpoint if there is none.
@@ -47,31 +50,38 @@ impl Delivery {
             return Err(Problem::invalid(message).hint("report them in several"));
         }
         caller.may(Action::Report, Some(project))?;
-        let (records, refused) = self.read_reports(caller, project, endpoint, send).await?;
-        if !refused.is_empty() || records.is_empty() {
-            return Ok(PredictionsRecorded { refused, ..PredictionsRecorded::default() });
+        let (reports, refused) = self.read_reports(caller, project, endpoint, send).await?;
+        if refused.count() > 0 || reports.is_empty() {
+            return Ok(nothing_recorded(refused));
         }
         let ordinal = self.reported_endpoint(caller, request, project, endpoint).await?;
         let mut ids = self.reported_ids().lock().await;
-        let reported = records.len();
-        let (new, keys) = new_ones(self, &mut ids, (endpoint, ordinal), records).await?;
-        let encode = |record: &PredictionRecord| NewRecord { project, ordinal, record }.encode().map_err(log_problem);
-        let encoded = new.iter().map(encode).collect::<Result<Vec<_>, Problem>>()?;
+        let reported = reports.len() as u64;
+        let Sorted { new, refused, gaps, mut open } =
+            sort(self, ids.take(ordinal), (endpoint, ordinal), reports).await?;
+        if refused.count() > 0 {
+            ids.put_back(ordinal, open);
+            return Ok(nothing_recorded(refused));
+        }
+        let encode = |report: &Report| NewRecord { project, ordinal, record: &report.record }.encode();
+        let encoded = new.iter().map(encode).collect::<Result<Vec<_>, _>>().map_err(log_problem)?;
         let predictions = self.log().append_all(encoded).await.map_err(log_problem)?;
         let addresses = predictions.iter().filter_map(|id| id.open(self.prediction_key()));
-        ids.add(ordinal, addresses.zip(keys));
+        addresses.zip(&new).for_each(|(address, report)| open.add(address.segment, report.key, report.content));
+        ids.put_back(ordinal, open);
         let recorded = predictions.len() as u64;
-        Ok(PredictionsRecorded { recorded, known: reported as u64 - recorded, refused, predictions })
+        let known = reported - recorded;
+        Ok(PredictionsRecorded { recorded, known, gaps, predictions, ..PredictionsRecorded::default() })
     }
 
-    /// The records that are made of reports, and what is refused of them.
+    /// The reports with the records that are made of them, and what is refused.
     async fn read_reports(
         &self,
         caller: &Caller,
         project: &ProjectName,
         endpoint: &EndpointName,
         send: RecordPredictions,
-    ) -> Result<(Vec<PredictionRecord>, Vec<RefusedItem>), Problem> {
+    ) -> Result<(Vec<Report>, Refusals), Problem> {
         let RecordPredictions { version, source, values, predictions } = send;
         let mut versions: HashMap<String, Result<Answering, Problem>> = HashMap::new();
         for named in predictions.iter().filter_map(|one| one.version.as_ref()).chain(&version) {
@@ -90,15 +100,16 @@ impl Delivery {
             now: self.known().now(),
         };
         let read_all = move || {
-            let (mut records, mut refused) = (Vec::with_capacity(predictions.len()), Vec::new());
+            let (mut reports, mut refused) = (Vec::with_capacity(predictions.len()), Refusals::default());
             for (at, one) in predictions.into_iter().enumerate() {
-                match read(&reading, one) {
-                    Ok(record) => records.push(record),
-                    Err(problem) if refused.len() < TOLD_MAX => refused.push(refused_item(at, problem)),
-                    Err(_) => {}
+                let key = report_key(&one.id, one.time);
+                let read = read(&reading, one).and_then(|record| Ok((report_content(&record)?, record)));
+                match read {
+                    Ok((content, record)) => reports.push(Report { at, key, content, record }),
+                    Err(problem) => refused.add(at, problem),
                 }
             }
-            (records, refused)
+            (reports, refused)
         };
         tokio::task::spawn_blocking(read_all).await.map_err(internal)
     }
@@ -145,6 +156,7 @@ impl Delivery {
     }
 }
 
-fn refused_item(at: usize, problem: Problem) -> RefusedItem {
-    RefusedItem { at: at as u64, reason: problem.message, hint: problem.hint }
+fn nothing_recorded(refused: Refusals) -> PredictionsRecorded {
+    let refused_count = refused.count();
+    PredictionsRecorded { refused: refused.into_items(), refused_count, ..PredictionsRecorded::default() }
 }

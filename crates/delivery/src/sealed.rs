@@ -8,7 +8,7 @@ use parquet::{
     file::reader::{ChunkReader, Length},
 };
 use stemma_core::{Digest, ErrorKind, Problem, endpoint::search::Wanted, name::ProjectName};
-use stemma_engine::problem::store_problem;
+use stemma_engine::problem::{internal, store_problem};
 use stemma_gateway::{OpenPart, SealedError};
 use stemma_store::{BlobReader, StoreError};
 
@@ -48,20 +48,32 @@ pub async fn open_sealed(delivery: &Delivery, project: &ProjectName, digest: Dig
     Ok(SealedFile { digest, chunks: BlobChunks(Arc::new(reader)) })
 }
 
-/// The same where one that was purged leaves a gap.
-pub async fn sealed_file(
+/// Looks into a sealed file with something that grows by what it meets, and hands that back; with the reason if the file
+/// could not be looked through, since it was purged, is lost or damaged.
+pub async fn look_into<S: Send + 'static>(
     delivery: &Delivery,
-    project: &ProjectName,
-    digest: Digest,
-    gaps: &mut Vec<String>,
-) -> Result<Option<SealedFile>, Problem> {
-    match open_sealed(delivery, project, digest).await {
-        Err(problem) if problem.kind == ErrorKind::Gone => {
-            gaps.push(problem.message);
-            Ok(None)
-        }
-        opened => opened.map(Some),
+    (project, digest): (&ProjectName, Digest),
+    mut growing: S,
+    look: impl FnOnce(&SealedFile, &mut S) -> Result<(), Problem> + Send + 'static,
+) -> Result<(S, Option<Problem>), Problem> {
+    let file = match open_sealed(delivery, project, digest).await {
+        Err(problem) if is_gap(&problem) => return Ok((growing, Some(problem))),
+        opened => opened?,
+    };
+    let look = move || {
+        let looked = look(&file, &mut growing);
+        (growing, looked)
+    };
+    match tokio::task::spawn_blocking(look).await.map_err(internal)? {
+        (grown, Ok(())) => Ok((grown, None)),
+        (grown, Err(problem)) if is_gap(&problem) => Ok((grown, Some(problem))),
+        (_, Err(problem)) => Err(problem),
     }
+}
+
+/// What can't be read any more, unlike what can't be read now.
+pub fn is_gap(problem: &Problem) -> bool {
+    matches!(problem.kind, ErrorKind::Gone | ErrorKind::Corrupt)
 }
 
 /// A sealed file that a fact names and nobody has is lost.

@@ -22,6 +22,8 @@ use stemma_tensor::logged;
 const TEXT_BYTES_MAX: usize = 2_000;
 /// Clocks elsewhere may be ahead by so much.
 const AHEAD_MICROS_MAX: i64 = 86_400_000_000;
+/// The year 2000: what is said to be older was told in seconds or milliseconds.
+const EARLIEST: Timestamp = Timestamp(946_684_800_000_000);
 
 /// A version that is said to have answered.
 #[derive(Clone)]
@@ -54,8 +56,11 @@ pub fn read(reading: &Reading, one: ReportedPrediction) -> Result<PredictionReco
             Some(Trace::parse(header).ok_or_else(|| Problem::invalid(format!("`{header}` is no `traceparent`")))?)
         }
     };
-    let inputs = tensors(&one.inputs, reading.values, &answering.signature.inputs, "input")?;
-    let outputs = tensors(&one.outputs, reading.values, &answering.signature.outputs, "output")?;
+    let (inputs, outputs) = (Side::INPUTS, Side { may_lack: one.error.is_some(), ..Side::OUTPUTS });
+    let inputs = inputs.tensors(&one.inputs, reading.values, &answering.signature.inputs)?;
+    let outputs = outputs.tensors(&one.outputs, reading.values, &answering.signature.outputs)?;
+    // of a table, all that was said may have been empty cells
+    check_told(inputs.is_empty(), outputs.is_empty() && one.error.is_none())?;
     let (outcome, ended) = match one.error {
         None => (Outcome::Answered, NodeEnding::Answered),
         Some(message) => (Outcome::Failed { kind: Some(FailureKind::Model), message }, NodeEnding::Failed),
@@ -109,37 +114,86 @@ fn check(reading: &Reading, one: &ReportedPrediction) -> Result<(), Problem> {
     if one.time.micros() > reading.now.micros().saturating_add(AHEAD_MICROS_MAX) {
         return Err(Problem::invalid(format!("it was made at {}, which is yet to come", one.time)));
     }
-    if one.inputs.is_empty() {
-        return Err(Problem::invalid("it has no inputs"));
+    if one.time < EARLIEST {
+        return Err(Problem::invalid(format!("it was made at {}, before the year 2000", one.time))
+            .hint("whole numbers are microseconds since 1970: are these seconds or milliseconds?"));
     }
-    if one.outputs.is_empty() && one.error.is_none() {
-        return Err(Problem::invalid("it has neither outputs nor an error"));
-    }
-    Ok(())
+    check_told(one.inputs.is_empty(), one.outputs.is_empty() && one.error.is_none())
 }
 
-/// Values by name as tensors of one row: as the version's contract has them, else by what they are.
-fn tensors(
-    values: &BTreeMap<String, Value>,
-    form: ValueForm,
-    fields: &[Field],
-    what: &str,
-) -> Result<Vec<LoggedTensor>, Problem> {
-    let unknown = values.keys().find(|name| !fields.is_empty() && !fields.iter().any(|field| field.name == **name));
-    if let Some(name) = unknown {
-        let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-        return Err(Problem::invalid(format!("the version has no {what} `{name}`"))
-            .hint(format!("its {what}s are `{}`", known.join("`, `"))));
+fn check_told(asked_nothing: bool, answered_nothing: bool) -> Result<(), Problem> {
+    match (asked_nothing, answered_nothing) {
+        (true, _) => Err(Problem::invalid("it has no inputs")),
+        (_, true) => Err(Problem::invalid("it has neither outputs nor an error")),
+        (false, false) => Ok(()),
     }
-    let in_order: Vec<&String> = match fields.is_empty() {
-        true => values.keys().collect(),
-        false => fields.iter().filter_map(|field| values.get_key_value(&field.name).map(|(name, _)| name)).collect(),
-    };
-    let read = |name: &String| {
-        let value = &values[name];
-        let field = fields.iter().find(|field| field.name == *name).cloned();
+}
+
+/// What was asked, or what was answered.
+struct Side {
+    /// For messages.
+    what: &'static str,
+    /// Whether a field of the contract may be missing.
+    may_lack: bool,
+}
+
+impl Side {
+    const INPUTS: Self = Self { what: "input", may_lack: false };
+    const OUTPUTS: Self = Self { what: "output", may_lack: false };
+
+    /// Values by name as tensors of one row: as the version's contract has them, else by what they are.
+    fn tensors(
+        &self,
+        values: &BTreeMap<String, Value>,
+        form: ValueForm,
+        fields: &[Field],
+    ) -> Result<Vec<LoggedTensor>, Problem> {
+        let is_said = |name: &str, value: &Value| match form {
+            ValueForm::Json => true,
+            // a table has a column for each input of any version: an empty cell is a value only where one must be
+            ValueForm::Cells => {
+                !value.is_null() || (!self.may_lack && fields.iter().any(|field| field.name == name && !field.optional))
+            }
+        };
+        let values: BTreeMap<&str, &Value> = values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value))
+            .filter(|(name, value)| is_said(name, value))
+            .collect();
+        if fields.is_empty() {
+            return values.into_iter().map(|(name, value)| self.tensor(None, name, value, form)).collect();
+        }
+        self.check_names(&values, fields)?;
+        let given = fields.iter().filter_map(|field| Some((field, *values.get(field.name.as_str())?)));
+        given.map(|(field, value)| self.tensor(Some(field), &field.name, value, form)).collect()
+    }
+
+    fn check_names(&self, values: &BTreeMap<&str, &Value>, fields: &[Field]) -> Result<(), Problem> {
+        let Self { what, may_lack } = self;
+        let known: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+        let known_hint = || format!("its {what}s are `{}`", known.join("`, `"));
+        if let Some(name) = values.keys().find(|name| !known.contains(*name)) {
+            return Err(Problem::invalid(format!("the version has no {what} `{name}`")).hint(known_hint()));
+        }
+        let lacks = |field: &&Field| !field.optional && !values.contains_key(field.name.as_str());
+        match fields.iter().find(lacks).filter(|_| !may_lack) {
+            Some(field) => {
+                Err(Problem::invalid(format!("it lacks the {what} `{}` of the version", field.name)).hint(known_hint()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn tensor(
+        &self,
+        field: Option<&Field>,
+        name: &str,
+        value: &Value,
+        form: ValueForm,
+    ) -> Result<LoggedTensor, Problem> {
+        let what = self.what;
         let field = match field {
-            Some(field) => field,
+            Some(field) => field.clone(),
             None => {
                 by_value(name, value, form).ok_or_else(|| Problem::invalid(format!("{what} `{name}` is no value")))?
             }
@@ -150,21 +204,28 @@ fn tensors(
         };
         let tensor = tensor.map_err(|error| Problem::invalid(format!("{what} `{name}`: {error}")))?;
         Ok(logged::from_tensor(name, &tensor))
-    };
-    in_order.into_iter().map(read).collect()
+    }
 }
 
 /// A field that a value fits into, where there is no contract.
 fn by_value(name: &str, value: &Value, form: ValueForm) -> Option<Field> {
-    let (first, shape) = match value {
-        Value::Array(values) => (values.first()?, vec![-1, i64::try_from(values.len()).ok()?]),
-        value => (value, vec![-1, 1]),
+    let (values, shape) = match value {
+        Value::Array(values) => (values.as_slice(), vec![-1, i64::try_from(values.len()).ok()?]),
+        value => (std::slice::from_ref(value), vec![-1, 1]),
     };
-    let datatype = match first {
+    let is_number = |one: &Value| match one {
+        Value::Number(_) | Value::Null => true,
+        // JSON has no other way to write them
+        Value::String(text) if value.is_array() => matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity"),
+        Value::String(text) => form == ValueForm::Cells && text.trim().parse::<f64>().is_ok(),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+    };
+    let datatype = match values.first()? {
+        _ if values.iter().all(is_number) => Datatype::Fp64,
         Value::Bool(_) => Datatype::Bool,
-        Value::Number(_) | Value::Null => Datatype::Fp64,
-        Value::String(text) if form == ValueForm::Cells && text.trim().parse::<f64>().is_ok() => Datatype::Fp64,
         Value::String(_) => Datatype::Bytes,
+        // what is mixed is refused with the value that does not fit
+        Value::Number(_) | Value::Null => Datatype::Fp64,
         Value::Array(_) | Value::Object(_) => return None,
     };
     Some(Field { name: name.to_owned(), datatype, shape, optional: false })

@@ -28,6 +28,7 @@ pub fn found(prediction: PredictionId, record: PredictionRecord) -> FoundPredict
         asked: record.nodes.iter().map(NodeRecord::asked).collect(),
         status: record.outcome.status().to_owned(),
         failure: record.outcome.message().map(str::to_owned),
+        reported_at: record.reported.map(|reported| reported.time),
         inputs,
         outputs,
         left_out,

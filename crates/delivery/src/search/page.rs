@@ -88,9 +88,10 @@ impl Page {
             (false, Some(segment)) if stopped => Some(Place::behind(segment)),
             _ => None,
         };
-        let back_to = next.map(|place| match stopped {
-            true => place.segment_began(),
-            false => place.time,
+        let back_to = next.map(|place| match self.found.last().filter(|_| !stopped) {
+            // one that was reported stands where it was recorded, whenever it was made
+            Some((_, last)) => last.reported_at.unwrap_or(last.time),
+            None => place.segment_began(),
         });
         let mut reasons = self.reasons;
         let unnamed = self.unreadable.len().saturating_sub(NAMED_MAX);
