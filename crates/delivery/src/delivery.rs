@@ -6,7 +6,9 @@ use stemma_core::{Clock, Problem, endpoint::prediction::PredictionKey, name::Pri
 use stemma_engine::{DatabaseUrl, Engine, HomeOptions, Known};
 use stemma_gateway::{FeedbackLog, Gateway, LogOptions, PredictionLog};
 
-use crate::{access::gateway_access, problem::log_problem, reported::ReportedIds, turns::Turns};
+use crate::{
+    access::gateway_access, problem::log_problem, reported::ReportedIds, turns::Turns, unsealable::Unsealable,
+};
 
 /// What was last found of whether the home can take what is asked of it, and when it was found.
 pub(crate) type Readiness = tokio::sync::Mutex<Option<(std::time::Instant, Result<(), Problem>)>>;
@@ -21,6 +23,7 @@ struct Inner {
     feedback: FeedbackLog,
     feedback_turns: Turns,
     sealing_feedback: tokio::sync::Mutex<()>,
+    unsealable_feedback: Unsealable,
     reported: tokio::sync::Mutex<ReportedIds>,
     gateway: Arc<Gateway>,
     prediction_key: PredictionKey,
@@ -83,6 +86,7 @@ impl Delivery {
             feedback,
             feedback_turns: Turns::default(),
             sealing_feedback: tokio::sync::Mutex::default(),
+            unsealable_feedback: Unsealable::default(),
             reported: tokio::sync::Mutex::default(),
             gateway,
             prediction_key,
@@ -119,6 +123,10 @@ impl Delivery {
     /// Held by whoever seals feedback: two at once would seal the same twice.
     pub(crate) fn sealing_feedback(&self) -> &tokio::sync::Mutex<()> {
         &self.0.sealing_feedback
+    }
+
+    pub(crate) fn unsealable_feedback(&self) -> &Unsealable {
+        &self.0.unsealable_feedback
     }
 
     /// Held by whoever records reports: what is recorded already must not change meanwhile.

@@ -7,6 +7,8 @@ mod dataset;
 mod find;
 mod given;
 mod labels;
+mod newest;
+mod places;
 mod recorded;
 mod repeated;
 mod seal;
@@ -14,7 +16,7 @@ mod table;
 
 use std::{collections::HashMap, sync::Arc};
 
-use stemma_api::types::{Feedback, FeedbackKept, RefusedItem, SendFeedback, SendFeedbacks};
+use stemma_api::types::{Feedback, FeedbackKept, SendFeedback, SendFeedbacks};
 use stemma_core::{
     Problem,
     endpoint::{
@@ -31,7 +33,7 @@ use self::{
     given::{EndpointOf, Given, Told},
     repeated::known_already,
 };
-use crate::{Delivery, problem::feedback_problem};
+use crate::{Delivery, problem::feedback_problem, refusals::Refusals};
 
 /// Most feedback of one request.
 const ITEMS_MAX: usize = 50_000;
@@ -41,6 +43,9 @@ enum Kept {
     New(Feedback),
     Known(Feedback),
 }
+
+/// What became of each, with its place.
+type Outcomes = Vec<(usize, Result<Kept, Problem>)>;
 
 /// Endpoints by their numbers.
 type Endpoints = HashMap<u16, Arc<EndpointOf>>;
@@ -60,10 +65,10 @@ impl Delivery {
         caller.may(Action::Feedback, Some(&endpoint.project)).map_err(|_| unknown())?;
         let told = Told { at: 0, prediction: *prediction, address, endpoint, found: None, what };
         let (told, refused) = recorded::check(self, vec![told]).await?;
-        if let Some((_, problem)) = refused.into_iter().next() {
+        if let Some(problem) = refused.into_first() {
             return Err(problem);
         }
-        let kept = self.keep(caller, told).await?;
+        let (kept, _) = self.keep(caller, told).await?;
         // one was told, and one thing became of it
         let (_, kept) = kept.into_iter().next().ok_or_else(unknown)?;
         kept.map(|(Kept::New(feedback) | Kept::Known(feedback))| feedback)
@@ -80,7 +85,7 @@ impl Delivery {
             let message = format!("{} feedbacks are more than {ITEMS_MAX} of one request", send.feedback.len());
             return Err(Problem::invalid(message).hint("send them in several"));
         }
-        let mut refused = Vec::new();
+        let mut refused = Refusals::default();
         let (mut told, mut sought, mut endpoints) = (Vec::new(), Vec::new(), Endpoints::new());
         for (at, one) in send.feedback.into_iter().enumerate() {
             match given::read(at, one, self.known().now()) {
@@ -88,27 +93,29 @@ impl Delivery {
                 Ok(Given::Named(prediction, what)) => {
                     match self.named(project, at, prediction, what, &mut endpoints).await? {
                         Ok(one) => told.push(one),
-                        Err(problem) => refused.push((at, problem)),
+                        Err(problem) => refused.add(at, problem),
                     }
                 }
-                Err(problem) => refused.push((at, problem)),
+                Err(problem) => refused.add(at, problem),
             }
         }
         let (found, not_found) = find::find(self, project, sought).await?;
         told.extend(found);
         told.sort_by_key(|one| one.at);
         let (told, unfit) = recorded::check(self, told).await?;
-        refused.extend(not_found.into_iter().chain(unfit));
-        let mut answer = FeedbackKept::default();
-        for (at, kept) in self.keep(caller, told).await? {
+        refused.append(not_found);
+        refused.append(unfit);
+        let (kept, gaps) = self.keep(caller, told).await?;
+        let mut answer = FeedbackKept { gaps, ..FeedbackKept::default() };
+        for (at, kept) in kept {
             match kept {
                 Ok(Kept::New(_)) => answer.kept += 1,
                 Ok(Kept::Known(_)) => answer.known += 1,
-                Err(problem) => refused.push((at, problem)),
+                Err(problem) => refused.add(at, problem),
             }
         }
-        refused.sort_by_key(|(at, _)| *at);
-        answer.refused = refused.into_iter().map(|(at, problem)| refused_item(at, problem)).collect();
+        answer.refused_count = refused.count();
+        answer.refused = refused.into_items();
         if let Err(problem) = self.seal_feedback_if_due().await {
             tracing::warn!(%problem, "feedback is kept, and could not be sealed; it will be tried again");
         }
@@ -143,14 +150,18 @@ impl Delivery {
         Ok(found.map(|(project, name)| Arc::new(EndpointOf { project, name })))
     }
 
-    /// Keeps what is new of it; all of that is on disk when this returns.
-    async fn keep(&self, caller: &Caller, told: Vec<Told>) -> Result<Vec<(usize, Result<Kept, Problem>)>, Problem> {
+    /// Keeps what is new of it; all of that is on disk when this returns. Says where it could not be looked whether it is new.
+    async fn keep(&self, caller: &Caller, told: Vec<Told>) -> Result<(Outcomes, Vec<String>), Problem> {
         let _turns = self.feedback_turns().take(told.iter().map(|one| one.address)).await;
-        let mut known = about(self, told.iter().map(|one| one.address).collect()).await?.feedback;
+        let mut known = about(self, told.iter().map(|one| one.address).collect()).await?;
         let (mut outcomes, mut new) = (Vec::with_capacity(told.len()), Vec::new());
         let (time, from) = (self.known().now(), &caller.actor.principal);
         for one in told {
-            let there = known.entry(one.address).or_default();
+            if let Err(problem) = known.check(one.address) {
+                outcomes.push((one.at, Err(problem)));
+                continue;
+            }
+            let there = known.feedback.entry(one.address).or_default();
             let outcome = match known_already(there, &one.what) {
                 Ok(Some(known)) => Ok(Kept::Known(known.clone())),
                 Err(problem) => Err(problem),
@@ -171,10 +182,6 @@ impl Delivery {
             outcomes.push((one.at, outcome));
         }
         self.feedback_log().append(&new).await.map_err(feedback_problem)?;
-        Ok(outcomes)
+        Ok((outcomes, known.gaps))
     }
-}
-
-fn refused_item(at: usize, problem: Problem) -> RefusedItem {
-    RefusedItem { at: at as u64, reason: problem.message, hint: problem.hint }
 }

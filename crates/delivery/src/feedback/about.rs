@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use stemma_core::{
-    Problem,
+    ErrorKind, Problem,
     endpoint::{
         feedback::Feedback,
         prediction::{PredictionAddress, PredictionId},
@@ -13,9 +13,9 @@ use stemma_engine::problem::internal;
 use stemma_gateway::{PlacedFeedback, SegmentId, read_feedback};
 
 use crate::{
-    Delivery,
-    problem::{feedback_problem, read_problem},
-    sealed::sealed_file,
+    Delivery, gap,
+    problem::feedback_problem,
+    sealed::{SealedFile, look_into},
 };
 
 /// What was told about some predictions, in order, the newest last.
@@ -24,52 +24,107 @@ pub struct Known {
     pub feedback: HashMap<PredictionAddress, Vec<Feedback>>,
     /// Why there may be more.
     pub gaps: Vec<String>,
+    /// Where the predictions lie about which there may be more in a file that can be brought back, and why it can't be read.
+    unread: Vec<(PredictionAddress, PredictionAddress, String)>,
+}
+
+/// Feedback by the place where it was told: so in the order in which it was.
+type Placed = BTreeMap<(SegmentId, u32), PlacedFeedback>;
+
+impl Known {
+    /// What of a prediction is not known and may be known again.
+    pub fn check(&self, prediction: PredictionAddress) -> Result<(), Problem> {
+        let of = |(first, last, _): &&(PredictionAddress, PredictionAddress, String)| {
+            first.endpoint == prediction.endpoint && (*first..=*last).contains(&prediction)
+        };
+        match self.unread.iter().find(of) {
+            None => Ok(()),
+            Some((_, _, why)) => {
+                Err(Problem::new(ErrorKind::Corrupt, format!("what was told of it before can't be read: {why}"))
+                    .hint("bring the content back from a backup, and tell it again"))
+            }
+        }
+    }
 }
 
 /// Finds all that was told about predictions.
-pub async fn about(delivery: &Delivery, mut predictions: Vec<PredictionAddress>) -> Result<Known, Problem> {
-    predictions.sort_unstable();
-    predictions.dedup();
+pub async fn about(delivery: &Delivery, predictions: Vec<PredictionAddress>) -> Result<Known, Problem> {
+    let by_endpoint = by_endpoint(predictions);
     let mut known = Known::default();
     let id = |address: &PredictionAddress| PredictionId::seal(*address, delivery.prediction_key());
-    for (prediction, feedback) in delivery.known().early_feedback(predictions.iter().map(id)).await? {
+    for (prediction, feedback) in delivery.known().early_feedback(by_endpoint.values().flatten().map(id)).await? {
         if let Some(address) = prediction.open(delivery.prediction_key()) {
             known.feedback.entry(address).or_default().push(feedback);
         }
     }
-    for placed in placed(delivery, predictions, &mut known.gaps).await?.into_values() {
+    for placed in placed(delivery, by_endpoint, &mut known).await?.into_values() {
         known.feedback.entry(placed.prediction).or_default().push(placed.stored.feedback);
     }
     Ok(known)
 }
 
-/// By segment and row, so in the order in which it was told. What is sealed meanwhile is met twice, and counts once.
+/// Each once and in order, as files have them.
+fn by_endpoint(mut predictions: Vec<PredictionAddress>) -> BTreeMap<u16, Vec<PredictionAddress>> {
+    predictions.sort_unstable();
+    predictions.dedup();
+    let mut by_endpoint: BTreeMap<u16, Vec<PredictionAddress>> = BTreeMap::new();
+    predictions.into_iter().for_each(|one| by_endpoint.entry(one.endpoint).or_default().push(one));
+    by_endpoint
+}
+
+/// What is sealed meanwhile is met twice, and counts once.
 async fn placed(
     delivery: &Delivery,
-    predictions: Vec<PredictionAddress>,
-    gaps: &mut Vec<String>,
-) -> Result<BTreeMap<(SegmentId, u32), PlacedFeedback>, Problem> {
+    by_endpoint: BTreeMap<u16, Vec<PredictionAddress>>,
+    known: &mut Known,
+) -> Result<Placed, Problem> {
     let log = delivery.feedback_log().clone();
     log.flush().await.map_err(feedback_problem)?;
-    let asked = predictions.clone();
-    let open = tokio::task::spawn_blocking(move || Ok((log.about(&asked)?, log.unread())));
-    let (open, unread) = open.await.map_err(internal)?.map_err(read_problem)?;
-    gaps.extend(unread.into_iter().map(|unread| {
-        format!("segment {:016x} of the feedback log can't be read whole: {}", unread.segment, unread.what)
-    }));
-    let mut found: BTreeMap<_, _> = open.into_iter().map(|one| ((one.segment, one.row), one)).collect();
-    for of_endpoint in predictions.chunk_by(|one, next| one.endpoint == next.endpoint) {
+    let asked: Vec<PredictionAddress> = by_endpoint.values().flatten().copied().collect();
+    let open = tokio::task::spawn_blocking(move || log.about(&asked)).await.map_err(internal)?;
+    known.gaps.extend(gap::in_feedback_log(delivery));
+    let mut found: Placed = open.into_iter().map(|one| ((one.segment, one.row), one)).collect();
+    for (endpoint, asked) in by_endpoint {
         // they are there only where something is asked about
-        let (Some(first), Some(last)) = (of_endpoint.first(), of_endpoint.last()) else { continue };
-        for part in delivery.known().feedback_parts(first.endpoint).await? {
+        let (Some(first), Some(last)) = (asked.first(), asked.last()) else { continue };
+        for part in delivery.known().feedback_parts(endpoint).await? {
             if part.last < *first || part.first > *last {
                 continue;
             }
-            let Some(file) = sealed_file(delivery, &part.project, part.digest, gaps).await? else { continue };
-            let asked = of_endpoint.to_vec();
-            let read = tokio::task::spawn_blocking(move || file.read(|chunks| read_feedback(&chunks, &asked)));
-            found.extend(read.await.map_err(internal)??.into_iter().map(|one| ((one.segment, one.row), one)));
+            let asked = asked.clone();
+            let look = move |file: &SealedFile, found: &mut Placed| {
+                let read = file.read(|chunks| read_feedback(&chunks, &asked))?;
+                found.extend(read.into_iter().map(|one| ((one.segment, one.row), one)));
+                Ok(())
+            };
+            let (grown, gap) = look_into(delivery, (&part.project, part.digest), found, look).await?;
+            found = grown;
+            let Some(gap) = gap else { continue };
+            // what was purged is gone for good; what is lost may come back
+            if gap.kind == ErrorKind::Corrupt {
+                known.unread.push((part.first, part.last, gap.message.clone()));
+            }
+            known.gaps.push(gap.message);
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_endpoint_is_asked_for_once_however_many_segments_its_predictions_lie_in() {
+        let address = |segment, endpoint, row| PredictionAddress { segment, endpoint, row };
+        let mixed: Vec<PredictionAddress> =
+            (0..40).rev().map(|at| address(u64::from(at / 8), (at % 2) as u16, at % 4)).collect();
+        let grouped = by_endpoint(mixed.clone());
+        assert_eq!(grouped.keys().copied().collect::<Vec<_>>(), [0, 1]);
+        for (endpoint, predictions) in &grouped {
+            assert!(predictions.iter().all(|one| one.endpoint == *endpoint) && predictions.is_sorted());
+        }
+        let all: std::collections::BTreeSet<PredictionAddress> = mixed.into_iter().collect();
+        assert_eq!(grouped.values().map(Vec::len).sum::<usize>(), all.len());
+    }
 }

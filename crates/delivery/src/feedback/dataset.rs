@@ -1,35 +1,35 @@
 //! A dataset version of predictions and what came of them: what the next model can learn from, with the revisions that
 //! answered above it in the family tree.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use stemma_api::types::{AddDatasetVersion, DatasetFromFeedback, Feedback, FeedbackDataset};
+use stemma_api::types::{AddDatasetVersion, DatasetFromFeedback, FeedbackDataset};
 use stemma_core::{
     Problem, Timestamp,
     endpoint::prediction::{NodeRecord, Outcome, PredictionAddress, PredictionRecord},
+    event::SegmentSealed,
     id::RequestId,
     name::{DatasetName, EndpointName, ProjectName},
     rights::Action,
 };
 use stemma_engine::{Caller, problem::internal};
-use stemma_gateway::{FeedbackRows, PlacedFeedback, read_sealed_rows};
+use stemma_gateway::{HeldSegment, Unread, read_sealed_rows};
 
-use super::table::{NoRow, Rows};
+use super::{
+    newest::{Labels, newest_labels},
+    places::Places,
+    table::{BYTES_MAX, NoRow, Rows},
+};
 use crate::{
-    Delivery,
-    problem::{feedback_problem, log_problem, read_problem},
-    sealed::{SealedFile, sealed_file},
+    Delivery, gap,
+    sealed::{SealedFile, look_into},
 };
 
-/// Most labels that are held at once.
-const LABELS_MAX: usize = 2_000_000;
-/// Rows of old homes that are read at a time.
-const EARLY_ROWS: usize = 10_000;
 /// Records that are decoded at a time.
 const RECORDS_AT_ONCE: usize = 1024;
-
-/// The label that holds for each prediction.
-type Labels = HashMap<PredictionAddress, String>;
 
 /// What is gathered from the predictions.
 struct Gathered {
@@ -59,8 +59,9 @@ impl Delivery {
             None => DatasetName::new(format!("{endpoint}-feedback"))?,
         };
         let mut gaps = Vec::new();
-        let labels = labels(self, project, ordinal, &mut gaps).await?;
-        let gathered = gather(self, (endpoint, ordinal), Gathered::new(window, labels), &mut gaps).await?;
+        let places = Arc::new(Places::of(self, endpoint, window).await?);
+        let labels = newest_labels(self, project, ordinal, Arc::clone(&places), &mut gaps).await?;
+        let gathered = gather(self, ordinal, &places, Gathered::new(window, labels), &mut gaps).await?;
         let rows = gathered.rows.len() as u64;
         if rows == 0 {
             return Err(nothing(endpoint, &gathered, &gaps));
@@ -97,103 +98,29 @@ fn nothing(endpoint: &EndpointName, gathered: &Gathered, gaps: &[String]) -> Pro
     }
 }
 
-/// The newest label of each prediction of an endpoint.
-async fn labels(
-    delivery: &Delivery,
-    project: &ProjectName,
-    ordinal: u16,
-    gaps: &mut Vec<String>,
-) -> Result<Labels, Problem> {
-    let mut labels = Labels::new();
-    let mut after = 0;
-    loop {
-        let page = delivery.known().page_of_early_feedback(project, after, EARLY_ROWS).await?;
-        let Some((last, _, _)) = page.last() else { break };
-        after = *last;
-        for (_, prediction, feedback) in page {
-            let address = prediction.open(delivery.prediction_key()).filter(|address| address.endpoint == ordinal);
-            if let Some(address) = address {
-                take(&mut labels, address, feedback)?;
-            }
-        }
-    }
-    // what is sealed meanwhile is met in the log, or as a part too: the log is read first and counts last
-    let log = delivery.feedback_log().clone();
-    log.flush().await.map_err(feedback_problem)?;
-    let open = tokio::task::spawn_blocking(move || Ok((log.of_endpoint(ordinal)?, log.unread())));
-    let (open, unread) = open.await.map_err(internal)?.map_err(read_problem)?;
-    gaps.extend(unread.into_iter().map(|one| format!("feedback segment {:016x}: {}", one.segment, one.what)));
-    for part in delivery.known().feedback_parts(ordinal).await? {
-        let Some(file) = sealed_file(delivery, &part.project, part.digest, gaps).await? else { continue };
-        let read = tokio::task::spawn_blocking(move || take_part(&file, labels));
-        labels = read.await.map_err(internal)??;
-    }
-    for PlacedFeedback { prediction, stored, .. } in open {
-        take(&mut labels, prediction, stored.feedback)?;
-    }
-    Ok(labels)
-}
-
-fn take_part(file: &SealedFile, mut labels: Labels) -> Result<Labels, Problem> {
-    for batch in file.read(|chunks| FeedbackRows::open(&chunks))? {
-        for PlacedFeedback { prediction, stored, .. } in file.read(|_| batch)? {
-            take(&mut labels, prediction, stored.feedback)?;
-        }
-    }
-    Ok(labels)
-}
-
-fn take(labels: &mut Labels, prediction: PredictionAddress, feedback: Feedback) -> Result<(), Problem> {
-    if let Some(label) = feedback.label {
-        labels.insert(prediction, label);
-    }
-    match labels.len() > LABELS_MAX {
-        true => Err(Problem::invalid(format!("more than {LABELS_MAX} predictions of the endpoint have labels"))),
-        false => Ok(()),
-    }
-}
-
-/// Goes through the records of the window, those of sealed files first.
+/// Goes through the records that may be of the window, those of sealed files first.
 async fn gather(
     delivery: &Delivery,
-    (endpoint, ordinal): (&EndpointName, u16),
+    ordinal: u16,
+    places: &Places,
     mut gathered: Gathered,
     gaps: &mut Vec<String>,
 ) -> Result<Gathered, Problem> {
-    delivery.log().flush().await.map_err(log_problem)?;
-    let log = delivery.log().clone();
-    let wanted: BTreeSet<PredictionAddress> = gathered.labels.keys().copied().collect();
-    let open = tokio::task::spawn_blocking(move || {
-        let mut open = Vec::new();
-        let meet = |address: PredictionAddress, record: PredictionRecord| {
-            if wanted.contains(&address) {
-                open.push((address, record));
-            }
-        };
-        log.each(ordinal, meet).map(|segments| (segments, open))
-    });
-    let (segments, open) = open.await.map_err(internal)?.map_err(read_problem)?;
-    for part in delivery.known().sealed_parts(endpoint).await? {
-        let (since, until) = gathered.window;
-        if segments.contains(&part.segment) || part.last_time < since || part.first_time > until {
-            continue;
-        }
-        let Some(file) = sealed_file(delivery, &part.project, part.digest, gaps).await? else { continue };
-        let read = move || {
-            let mut row = part.first_row;
-            while row <= part.last_row {
-                let records = file.read(|chunks| read_sealed_rows(chunks, part.first_row, row, RECORDS_AT_ONCE))?;
-                row += records.len() as u32;
-                for (row, record) in records {
-                    gathered.meet(PredictionAddress { segment: part.segment, endpoint: ordinal, row }, &record);
-                }
-            }
-            Ok::<_, Problem>(gathered)
-        };
-        gathered = tokio::task::spawn_blocking(read).await.map_err(internal)??;
+    for part in places.parts.iter().cloned() {
+        let (project, digest) = (part.project.clone(), part.digest);
+        let look = move |file: &SealedFile, gathered: &mut Gathered| gathered.meet_part(file, &part);
+        let (grown, gap) = look_into(delivery, (&project, digest), gathered, look).await?;
+        gathered = grown;
+        gaps.extend(gap.map(|gap| gap.message));
     }
-    for (address, record) in open {
-        gathered.meet(address, &record);
+    for segment in places.held.iter().cloned() {
+        let look = move || {
+            let unread = gathered.meet_segment(&segment, ordinal)?;
+            Ok::<_, Problem>((gathered, unread))
+        };
+        let (grown, unread) = tokio::task::spawn_blocking(look).await.map_err(internal)??;
+        gathered = grown;
+        gaps.extend(unread.iter().map(|unread| gap::of(unread, "prediction log")));
     }
     Ok(gathered)
 }
@@ -203,13 +130,41 @@ impl Gathered {
         Self { window, labels, rows: Rows::default(), answered_by: BTreeSet::new(), no_rows: BTreeMap::new() }
     }
 
-    fn meet(&mut self, address: PredictionAddress, record: &PredictionRecord) {
+    fn meet_part(&mut self, file: &SealedFile, part: &SegmentSealed) -> Result<(), Problem> {
+        let mut row = part.first_row;
+        while row <= part.last_row {
+            let records = file.read(|chunks| read_sealed_rows(chunks, part.first_row, row, RECORDS_AT_ONCE))?;
+            row += records.len() as u32;
+            for (row, record) in records {
+                self.meet(PredictionAddress { segment: part.segment, endpoint: part.ordinal, row }, &record)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn meet_segment(&mut self, segment: &HeldSegment, ordinal: u16) -> Result<Vec<Unread>, Problem> {
+        let mut met = Ok(());
+        let meet = |address, record: PredictionRecord| {
+            if met.is_ok() {
+                met = self.meet(address, &record);
+            }
+        };
+        let unread = segment.each(ordinal, |_| true, meet);
+        met.map(|()| unread)
+    }
+
+    fn meet(&mut self, address: PredictionAddress, record: &PredictionRecord) -> Result<(), Problem> {
         let (since, until) = self.window;
         let is_answered = matches!(record.outcome, Outcome::Answered) && (since..=until).contains(&record.time);
-        let Some(label) = self.labels.get(&address).filter(|_| is_answered) else { return };
+        let Some(label) = self.labels.get(address).filter(|_| is_answered) else { return Ok(()) };
         match self.rows.push(&record.inputs, label) {
             Ok(()) => self.answered_by.extend(answered_by(record)),
             Err(why) => *self.no_rows.entry(why).or_default() += 1,
+        }
+        match self.rows.bytes() > BYTES_MAX {
+            true => Err(Problem::invalid(format!("the rows of the window are more than {BYTES_MAX} bytes"))
+                .hint("take a shorter window with `--since` and `--until`")),
+            false => Ok(()),
         }
     }
 }

@@ -15,17 +15,28 @@ use stemma_core::{
     name::{EndpointName, ProjectName},
 };
 use stemma_engine::problem::internal;
-use stemma_gateway::{Mark, read_marks};
+use stemma_gateway::{Mark, Seen, SegmentId, read_marks};
 
 use super::given::{EndpointOf, Sought, Told};
 use crate::{
-    Delivery,
-    problem::{log_problem, read_problem},
-    sealed::{SealedFile, sealed_file},
+    Delivery, gap,
+    problem::log_problem,
+    refusals::Refusals,
+    sealed::{SealedFile, look_into},
 };
 
 /// Of more at once, files are read without asking their filters for each.
 const FILTERED_MAX: usize = 32;
+
+/// How far ahead of its segment's end a record may be: clocks elsewhere are ahead by no more.
+const AHEAD_MICROS_MAX: i64 = 86_400_000_000;
+
+/// What could not be looked at, and the times that it may be of.
+struct Gap {
+    first: Timestamp,
+    last: Timestamp,
+    what: String,
+}
 
 /// What is looked for at one endpoint.
 struct Search {
@@ -35,35 +46,35 @@ struct Search {
     units: HashMap<String, Vec<usize>>,
     /// The newest that was found for each.
     found: Vec<Option<(Timestamp, PredictionAddress)>>,
-    /// What could not be looked at.
-    gaps: Vec<String>,
+    gaps: Vec<Gap>,
 }
 
-/// Finds the predictions. What is refused is handed back with its place.
+/// Finds the predictions.
 pub async fn find(
     delivery: &Delivery,
     project: &ProjectName,
     sought: Vec<Sought>,
-) -> Result<(Vec<Told>, Vec<(usize, Problem)>), Problem> {
+) -> Result<(Vec<Told>, Refusals), Problem> {
     let mut by_endpoint: BTreeMap<EndpointName, Vec<Sought>> = BTreeMap::new();
     for one in sought {
         by_endpoint.entry(one.endpoint.clone()).or_default().push(one);
     }
-    let (mut told, mut refused) = (Vec::new(), Vec::new());
+    let (mut told, mut refused) = (Vec::new(), Refusals::default());
     for (endpoint, sought) in by_endpoint {
         let ordinal = match delivery.known().found_endpoint(project, &endpoint).await {
             Ok(found) => found.ordinal,
             Err(problem) => {
-                refused.extend(sought.into_iter().map(|one| (one.at, problem.clone())));
+                sought.into_iter().for_each(|one| refused.add(one.at, problem.clone()));
                 continue;
             }
         };
         let search = search(delivery, &endpoint, ordinal, Search::of(sought)).await?;
         let endpoint = Arc::new(EndpointOf { project: project.clone(), name: endpoint });
-        for (one, found) in search.sought.into_iter().zip(search.found) {
-            match found {
-                None => refused.push((one.at, nothing(&one, &search.gaps))),
-                Some((_, address)) => told.push(Told {
+        let Search { sought, found, gaps, .. } = search;
+        for (one, found) in sought.into_iter().zip(found) {
+            match settled(&one, found, &gaps) {
+                Err(problem) => refused.add(one.at, problem),
+                Ok(address) => told.push(Told {
                     at: one.at,
                     prediction: PredictionId::seal(address, delivery.prediction_key()),
                     address,
@@ -86,12 +97,31 @@ fn wanted(one: &Sought) -> Wanted {
     }
 }
 
-fn nothing(one: &Sought, gaps: &[String]) -> Problem {
+/// The newest that was found, if nothing that could not be looked at may hold a newer one.
+fn settled(
+    one: &Sought,
+    found: Option<(Timestamp, PredictionAddress)>,
+    gaps: &[Gap],
+) -> Result<PredictionAddress, Problem> {
     let Sought { endpoint, by, window: (since, until), .. } = one;
-    let message = format!("endpoint `{endpoint}` answered nothing for {by} between {since} and {until}");
-    match gaps.first() {
-        None => Problem::not_found(message).hint("a wider window may have it: say `since` and `until`"),
-        Some(gap) => Problem::not_found(format!("{message}, as far as it could be looked: {gap}")),
+    let from = found.map_or(*since, |(time, _)| time);
+    let gap = gaps.iter().find(|gap| gap.last >= from && gap.first <= *until);
+    match (found, gap) {
+        (Some((_, address)), None) => Ok(address),
+        (Some((time, _)), Some(gap)) => {
+            let message = format!(
+                "the newest for {by} at endpoint `{endpoint}` may not be the one of {time} that was found: {}",
+                gap.what
+            );
+            Err(Problem::not_found(message).hint("name the prediction by its id, or end the window before"))
+        }
+        (None, gap) => {
+            let message = format!("endpoint `{endpoint}` answered nothing for {by} between {since} and {until}");
+            Err(match gap {
+                None => Problem::not_found(message).hint("a wider window may have it: say `since` and `until`"),
+                Some(gap) => Problem::not_found(format!("{message}, as far as it could be looked: {}", gap.what)),
+            })
+        }
     }
 }
 
@@ -105,28 +135,44 @@ async fn search(
     delivery.log().flush().await.map_err(log_problem)?;
     let log = delivery.log().clone();
     let open = move || {
-        let segments = log.each(ordinal, |address, record| search.meet(address, Mark::of(address.row, &record)))?;
-        Ok((segments, search))
+        let meet = |address: PredictionAddress, record| search.meet(address, Mark::of(address.row, &record));
+        let seen = log.each(ordinal, |_| true, meet);
+        (seen, search)
     };
-    let (segments, mut search) = tokio::task::spawn_blocking(open).await.map_err(internal)?.map_err(read_problem)?;
+    let (seen, mut search) = tokio::task::spawn_blocking(open).await.map_err(internal)?;
+    search.gaps.extend(in_log(&seen));
     let (since, until) = search.window();
     for part in delivery.known().sealed_parts(endpoint).await? {
         // what was sealed meanwhile was met already
-        if segments.contains(&part.segment) || part.last_time < since || part.first_time > until {
+        if seen.segments.contains(&part.segment) || part.last_time < since || part.first_time > until {
             continue;
         }
-        let file = sealed_file(delivery, &part.project, part.digest, &mut search.gaps).await?;
-        let Some(file) = file else { continue };
-        let look = move || {
+        let look = move |file: &SealedFile, search: &mut Search| {
             let address = |row| PredictionAddress { segment: part.segment, endpoint: part.ordinal, row };
-            if search.may_be_in(&file, part.first_row)? {
-                file.read(|chunks| read_marks(chunks, |mark| search.meet(address(mark.row), mark)))?;
+            match search.may_be_in(file, part.first_row)? {
+                true => file.read(|chunks| read_marks(chunks, |mark| search.meet(address(mark.row), mark))),
+                false => Ok(()),
             }
-            Ok::<_, Problem>(search)
         };
-        search = tokio::task::spawn_blocking(look).await.map_err(internal)??;
+        let (grown, gap) = look_into(delivery, (&part.project, part.digest), search, look).await?;
+        search = grown;
+        let of_part = |gap: Problem| Gap { first: part.first_time, last: part.last_time, what: gap.message };
+        search.gaps.extend(gap.map(of_part));
     }
     Ok(search)
+}
+
+/// What of the log can't be read: it was recorded before the next segment began, and what was reported is of any time before.
+fn in_log(seen: &Seen) -> impl Iterator<Item = Gap> {
+    let ended = |segment: SegmentId| {
+        let next = seen.segments.iter().find(|next| **next > segment);
+        // a segment's id begins with the milliseconds at which it was made
+        let began = next.and_then(|next| i64::try_from(next >> 16).ok()).map(|millis| millis.saturating_mul(1000));
+        Timestamp(began.map_or(i64::MAX, |began| began.saturating_add(AHEAD_MICROS_MAX)))
+    };
+    let what = gap::in_log(seen).into_iter();
+    let gaps = seen.unread.iter().zip(what);
+    gaps.map(move |(unread, what)| Gap { first: Timestamp(i64::MIN), last: ended(unread.segment), what })
 }
 
 impl Search {
@@ -168,5 +214,56 @@ impl Search {
             let newest = Some((mark.time, address)).filter(|(time, _)| (since..=until).contains(time));
             self.found[*place] = self.found[*place].max(newest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stemma_api::types::SendFeedback;
+    use stemma_gateway::Unread;
+
+    use super::*;
+
+    fn sought(since: i64, until: i64) -> Sought {
+        Sought {
+            at: 0,
+            endpoint: "credit-offer".parse().unwrap(),
+            by: FoundBy::Unit("customer-29".to_owned()),
+            window: (Timestamp(since), Timestamp(until)),
+            what: SendFeedback::default(),
+        }
+    }
+
+    #[test]
+    fn an_older_prediction_is_not_taken_where_a_newer_one_could_not_be_looked_for() {
+        let address = PredictionAddress { segment: 1, endpoint: 2, row: 3 };
+        let gap =
+            |first, last| Gap { first: Timestamp(first), last: Timestamp(last), what: "it was purged".to_owned() };
+        let found = |time| Some((Timestamp(time), address));
+        for (found, gaps, is_taken) in [
+            (found(50), vec![], true),
+            (found(50), vec![gap(10, 49), gap(101, 200)], true),
+            (found(50), vec![gap(10, 50)], false),
+            (found(50), vec![gap(60, 70)], false),
+            (found(50), vec![gap(100, 200)], false),
+            (found(50), vec![gap(i64::MIN, i64::MAX)], false),
+            (None, vec![], false),
+        ] {
+            let settled = settled(&sought(0, 100), found, &gaps);
+            assert_eq!(settled.is_ok(), is_taken, "{settled:?}");
+        }
+        let message = |gaps: &[Gap]| settled(&sought(0, 100), None, gaps).unwrap_err().message;
+        assert!(message(&[gap(90, 95)]).ends_with("as far as it could be looked: it was purged"));
+        assert!(!message(&[gap(101, 102)]).contains("purged"), "it is outside of the window");
+    }
+
+    #[test]
+    fn damage_of_a_segment_may_be_of_any_time_before_its_end() {
+        let (old, next) = (1_000_u64 << 16, 2_000_u64 << 16);
+        let unread = |segment| Unread { segment, what: "it is damaged".to_owned() };
+        let seen = Seen { segments: vec![old, next], unread: vec![unread(old), unread(next)] };
+        let gaps: Vec<Gap> = in_log(&seen).collect();
+        assert_eq!((gaps[0].first, gaps[0].last), (Timestamp(i64::MIN), Timestamp(2_000_000 + AHEAD_MICROS_MAX)));
+        assert_eq!(gaps[1].last, Timestamp(i64::MAX));
     }
 }

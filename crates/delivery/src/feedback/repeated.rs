@@ -19,6 +19,12 @@ pub fn known_already<'a>(known: &'a [Feedback], send: &SendFeedback) -> Result<O
             false => Err(other_under_key(key, one)),
         };
     }
+    // a correction that was kept is not told anew when its answer was lost, whatever was said since: who takes the same back
+    // for the same reason a second time gives it a key
+    let is_kept = |one: &&Feedback| send.correction.is_some() && send.key.is_none() && says_the_same(one, send);
+    if let Some(one) = known.iter().rev().find(is_kept) {
+        return Ok(Some(one));
+    }
     let label = known.iter().rev().find(|one| one.label.is_some()).filter(|_| send.label.is_some());
     let reward = known.iter().rev().find(|one| one.reward.is_some()).filter(|_| send.reward.is_some());
     let other_label = label.filter(|one| !is_same_label(one.label.as_deref(), send.label.as_deref()));
@@ -129,6 +135,15 @@ mod tests {
         assert!(known_already(&first, &send(Some("1"), None, None, Some("a typo"))).is_err());
         assert!(known_already(&[], &send(Some("1"), None, None, Some("a typo"))).is_err());
         let corrected = [first[0].clone(), kept(send(Some("0"), None, None, Some("a typo")))];
+        let back = kept(send(Some("1"), None, None, Some("it was right")));
+        let twice = [corrected[0].clone(), corrected[1].clone(), back];
+        for (known, correction) in [(&corrected[..], 1), (&twice[..], 1), (&twice[..], 2)] {
+            let again = known[correction].clone();
+            let again = send(again.label.as_deref(), None, None, again.correction.as_deref());
+            assert_eq!(known_already(known, &again).unwrap(), Some(&known[correction]), "its answer was lost");
+        }
+        assert_eq!(known_already(&twice, &send(Some("0"), None, None, Some("no, a typo"))).unwrap(), None);
+        assert!(known_already(&corrected, &send(Some("0"), None, None, Some("another typo"))).is_err());
         assert_eq!(known_already(&corrected, &send(Some("0"), None, None, None)).unwrap(), Some(&corrected[1]));
         assert!(known_already(&corrected, &send(Some("1"), None, None, None)).is_err());
     }

@@ -26,13 +26,16 @@ const SEGMENTS_MAX: usize = 64;
 impl Delivery {
     /// Seals ended segments of feedback once there is enough of it.
     pub async fn seal_feedback_if_due(&self) -> Result<u64, Problem> {
-        let waiting = self.unsealed_feedback();
+        let now = self.known().now().millis();
+        let mut waiting = self.unsealed_feedback();
+        // what could not be sealed a moment ago is not decoded again at once
+        waiting.retain(|segment| !self.unsealable_feedback().is_recent(*segment, now));
         // a segment's id begins with the time when it was made
         let oldest = waiting.first().map_or(i64::MAX, |segment| i64::try_from(segment >> 16).unwrap_or(i64::MAX));
-        let is_old = self.known().now().millis().saturating_sub(oldest) > AGE_DUE_MILLIS;
+        let is_old = now.saturating_sub(oldest) > AGE_DUE_MILLIS;
         let is_much = self.feedback_log().unsealed_bytes() >= BYTES_DUE || waiting.len() >= SEGMENTS_DUE;
         match !waiting.is_empty() && (is_old || is_much) {
-            true => self.seal_feedback().await,
+            true => self.seal_waiting_feedback(waiting).await,
             false => Ok(0),
         }
     }
@@ -40,19 +43,50 @@ impl Delivery {
     /// Seals every segment of feedback that is not written any more; returns how many. Content first, then the facts, then
     /// the segments go.
     pub async fn seal_feedback(&self) -> Result<u64, Problem> {
+        self.seal_waiting_feedback(self.unsealed_feedback()).await
+    }
+
+    async fn seal_waiting_feedback(&self, segments: Vec<SegmentId>) -> Result<u64, Problem> {
         let _alone = self.sealing_feedback().lock().await;
+        // what another has sealed meanwhile is gone
+        let there = self.unsealed_feedback();
         let mut waiting = Vec::new();
-        for segment in self.unsealed_feedback() {
+        for segment in segments.into_iter().filter(|segment| there.contains(segment)) {
             match self.known().is_feedback_sealed(segment).await? {
                 // a crash came between the commit and the removal of the segment
                 true => self.remove_feedback(vec![segment], Vec::new()).await?,
                 false => waiting.push(segment),
             }
         }
+        let (mut sealed, mut failed) = (0, Ok(()));
         for segments in waiting.chunks(SEGMENTS_MAX) {
-            self.seal_feedback_segments(segments.to_vec()).await?;
+            if self.seal_feedback_segments(segments.to_vec()).await.is_ok() {
+                sealed += segments.len() as u64;
+                continue;
+            }
+            // those that can't be sealed must not keep the others from it
+            for segment in segments {
+                match self.seal_feedback_alone(*segment).await {
+                    Ok(()) => sealed += 1,
+                    Err(problem) => {
+                        self.unsealable_feedback().note(*segment, self.known().now().millis());
+                        failed = Err(problem);
+                    }
+                }
+            }
         }
-        Ok(waiting.len() as u64)
+        failed.map(|()| sealed)
+    }
+
+    /// Seals one segment, of which an attempt with others may have come as far as the fact.
+    async fn seal_feedback_alone(&self, segment: SegmentId) -> Result<(), Problem> {
+        if !self.unsealed_feedback().contains(&segment) {
+            return Ok(());
+        }
+        match self.known().is_feedback_sealed(segment).await? {
+            true => self.remove_feedback(vec![segment], Vec::new()).await,
+            false => self.seal_feedback_segments(vec![segment]).await,
+        }
     }
 
     /// Closes the open segment of feedback, so that everything in it can be sealed.

@@ -18,6 +18,9 @@ use stemma_tensor::{Tensor, TensorData, logged};
 /// The column with what turned out to be right.
 pub const LABEL: &str = "label";
 
+/// Most bytes of values that are held: the table is written at once, and a column of texts takes no more than 2 GiB.
+pub const BYTES_MAX: usize = 512 << 20;
+
 /// Values of one column.
 #[derive(Debug)]
 enum Values {
@@ -55,9 +58,15 @@ impl NoRow {
 pub struct Rows {
     columns: Vec<(String, Values)>,
     labels: Vec<String>,
+    bytes: usize,
 }
 
 impl Rows {
+    /// Roughly what the values take up.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub fn len(&self) -> usize {
         self.labels.len()
     }
@@ -69,6 +78,7 @@ impl Rows {
         }
         let inputs = logged::to_tensors(inputs).map_err(|_| NoRow::Unreadable)?;
         let cells: Vec<(String, Values)> = inputs.iter().flat_map(|(name, tensor)| cells(name, tensor)).collect();
+        let bytes = label.len() + cells.iter().map(|(_, cell)| cell.bytes()).sum::<usize>();
         if self.labels.is_empty() {
             self.columns = cells;
         } else if !self.fits(&cells) {
@@ -79,6 +89,7 @@ impl Rows {
             }
         }
         self.labels.push(label.to_owned());
+        self.bytes += bytes;
         Ok(())
     }
 
@@ -125,6 +136,17 @@ impl Values {
             (Self::Text(values), Self::Text(more)) => values.append(more),
             // whoever appends has asked whether the cells fit
             _ => {}
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Bool(values) => values.len(),
+            Self::Float(values) => 4 * values.len(),
+            Self::Int(values) => 8 * values.len(),
+            Self::Uint(values) => 8 * values.len(),
+            Self::Double(values) => 8 * values.len(),
+            Self::Text(values) => values.iter().map(|text| size_of::<String>() + text.len()).sum(),
         }
     }
 
@@ -210,6 +232,8 @@ mod tests {
         assert_eq!(rows.push(&row(30.5, "car")[..2], "1"), Err(NoRow::OtherInputs));
         assert_eq!(rows.push(&[tensor("age", Datatype::Fp32, &[1, 1], json!(["a"]))], "1"), Err(NoRow::Unreadable));
         assert_eq!(rows.len(), 2);
+        let of_row = 4 + size_of::<String>() + 8 + 8 + 1;
+        assert_eq!(rows.bytes(), 2 * of_row + "car".len() + "house".len(), "what is no row takes up nothing");
         let bytes = bytes::Bytes::from(rows.write().unwrap());
         let mut batches = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
         let batch = batches.next().unwrap().unwrap();
