@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use stemma_api::types::{DeployedRevision, Impact, ImpactedRevision, ImpactedRun, ImpactedVersion};
 use stemma_core::{
     ErrorKind, Problem, Timestamp,
-    endpoint::{declaration::LogMode, prediction::REPORTED_REVISION},
+    endpoint::declaration::LogMode,
     lineage::{
         Direction, EdgeKind, Node, NodeKind,
         completeness::{Gap, weak_parts},
@@ -22,10 +22,12 @@ use stemma_engine::{
 };
 use stemma_gateway::ArmCounts;
 
-use crate::{Delivery, lineage::find_thing, prediction::count_sealed_part, problem::log_problem};
+use crate::{
+    Delivery,
+    count::{Counted, count_answers, count_reports},
+    lineage::find_thing,
+};
 
-/// Sealed files of one endpoint that are counted at most, the newest.
-const PARTS_MAX: usize = 5_000;
 /// Newest runs that are asked whether they may have used a thing unseen.
 const RUNS_LOOKED_AT: u32 = 1_000;
 
@@ -84,7 +86,8 @@ impl Delivery {
         for (endpoint, revisions) in by_endpoint {
             let since = revisions.iter().map(|(revision, _)| revision.deployed.time).min();
             let ordinal = revisions.first().map_or(0, |(revision, _)| revision.revision.ordinal);
-            let counts = count_answers(self, &endpoint, ordinal, since, reasons).await?;
+            let Counted { counts, gaps } = count_answers(self, (&endpoint, ordinal), since).await?;
+            reasons.extend(gaps);
             reasons.extend(revisions.iter().filter_map(|(revision, _)| not_logged(revision)));
             for (revision, whole) in revisions {
                 let is_live = live.iter().any(|one| one.digest == revision.digest);
@@ -104,15 +107,12 @@ impl Delivery {
     ) -> Result<Vec<ImpactedRevision>, Problem> {
         let impacted: HashSet<&str> = walk.of_kind(NodeKind::ModelVersion).map(|node| node.key.as_str()).collect();
         let mut found = Vec::new();
-        if impacted.is_empty() {
-            return Ok(found);
-        }
+        let Some(since) = registered(self.known(), project, walk).await? else { return Ok(found) };
         for endpoint in self.known().endpoint_names(project).await? {
             let ordinal = self.known().found_endpoint(project, &endpoint).await?.ordinal;
-            let counts = count_answers(self, &endpoint, ordinal, None, reasons).await?;
-            let reported = counts
-                .into_iter()
-                .filter(|((number, name), _)| *number == REPORTED_REVISION && impacted.contains(name.as_str()));
+            let Counted { counts, gaps } = count_reports(self, (&endpoint, ordinal), since).await?;
+            reasons.extend(gaps);
+            let reported = counts.into_iter().filter(|((_, name), _)| impacted.contains(name.as_str()));
             found.extend(reported.map(|((number, version), predictions)| ImpactedRevision {
                 endpoint: endpoint.clone(),
                 number,
@@ -172,6 +172,19 @@ async fn impacted_runs(known: &Known, project: &ProjectName, walk: &Walk) -> Res
     Ok(runs)
 }
 
+/// When the first of the versions was registered: what was recorded before was not reported of one of them.
+async fn registered(known: &Known, project: &ProjectName, walk: &Walk) -> Result<Option<Timestamp>, Problem> {
+    let names: BTreeSet<&str> = walk.of_kind(NodeKind::ModelVersion).map(|node| node.key.as_str()).collect();
+    let models: BTreeSet<&str> = names.iter().filter_map(|name| Some(name.split_once('@')?.0)).collect();
+    let mut times = Vec::new();
+    for model in models {
+        let versions = known.versions_if_any(project, &ModelName::new(model)?).await?.unwrap_or_default();
+        let named = versions.into_iter().filter(|version| names.contains(version.name().as_str()));
+        times.extend(named.map(|version| version.registered.time));
+    }
+    Ok(times.into_iter().min())
+}
+
 async fn impacted_versions(
     known: &Known,
     project: &ProjectName,
@@ -193,41 +206,6 @@ async fn impacted_versions(
         }
     }
     Ok(versions)
-}
-
-/// Answers by revision and arm: those still in the log, then those of sealed files that are not older than `since`.
-async fn count_answers(
-    delivery: &Delivery,
-    endpoint: &EndpointName,
-    ordinal: u16,
-    since: Option<Timestamp>,
-    reasons: &mut Vec<String>,
-) -> Result<ArmCounts, Problem> {
-    let log = delivery.log().clone();
-    let open = tokio::task::spawn_blocking(move || log.counts(ordinal));
-    let (segments, mut counts) = open.await.map_err(internal)?.map_err(log_problem)?;
-    let mut parts = delivery.known().sealed_parts(endpoint).await?;
-    // what was sealed meanwhile is counted already
-    parts.retain(|part| !segments.contains(&part.segment) && since.is_none_or(|since| part.last_time >= since));
-    if parts.len() > PARTS_MAX {
-        reasons
-            .push(format!("only the newest {PARTS_MAX} of {} sealed files of `{endpoint}` are counted", parts.len()));
-        parts.drain(..parts.len() - PARTS_MAX);
-    }
-    let mut gone = 0;
-    for part in parts {
-        if delivery.known().store_info(part.digest).await?.is_none() {
-            gone += part.rows;
-            continue;
-        }
-        for (arm, count) in count_sealed_part(delivery, &part.project, part.digest).await? {
-            *counts.entry(arm).or_default() += count;
-        }
-    }
-    if gone > 0 {
-        reasons.push(format!("the log of {gone} answers of `{endpoint}` was removed: whose they were is not known"));
-    }
-    Ok(counts)
 }
 
 /// What may depend on the thing without any trace of it: uses that no run was there to see.

@@ -7,7 +7,6 @@ use stemma_core::{
     rights::Action,
 };
 use stemma_engine::{Caller, problem::internal};
-use stemma_gateway::ArmCounts;
 
 use crate::{
     Delivery,
@@ -89,16 +88,6 @@ async fn sealed_prediction(
     let read = move || file.read(|chunks| stemma_gateway::read_sealed(chunks, part.first_row, address.row));
     let record = tokio::task::spawn_blocking(read).await.map_err(internal)??;
     Ok(Some((record, part.digest)))
-}
-
-/// Counts the answers in a sealed file by revision and arm.
-pub(crate) async fn count_sealed_part(
-    delivery: &Delivery,
-    project: &ProjectName,
-    digest: Digest,
-) -> Result<ArmCounts, Problem> {
-    let file = open_sealed(delivery, project, digest).await?;
-    tokio::task::spawn_blocking(move || file.read(stemma_gateway::count_sealed)).await.map_err(internal)?
 }
 
 /// Only this home can have made the id, so there was a record.

@@ -13,9 +13,9 @@ use stemma_engine::{Caller, problem::internal};
 use stemma_gateway::{Mark, read_marks};
 
 use crate::{
-    Delivery,
-    problem::{log_problem, read_problem},
-    sealed::sealed_file,
+    Delivery, gap,
+    problem::log_problem,
+    sealed::{SealedFile, look_into},
 };
 
 /// A request lasts no longer before and after one of its predictions.
@@ -51,6 +51,9 @@ pub(crate) async fn same_trace(
             }
         }
     }
+    // a damaged segment holds predictions of many endpoints, and is one gap
+    gaps.sort_unstable();
+    gaps.dedup();
     found.sort_by_key(|one| (one.time, one.prediction));
     if found.len() > TOGETHER_MAX {
         gaps.push(format!("only {TOGETHER_MAX} of {} other predictions of its trace are told", found.len()));
@@ -76,29 +79,36 @@ impl Search {
     ) -> Result<Vec<(PredictionAddress, Timestamp, String)>, Problem> {
         let log = delivery.log().clone();
         let open = tokio::task::spawn_blocking(move || {
-            let segments = log.each(ordinal, |address, record| self.meet(address, &Mark::of(address.row, &record)))?;
-            Ok((segments, self))
+            // the log of days is read for it, and few of its records are decoded
+            let trace = self.trace.clone();
+            let may_be = |text: &[u8]| text.windows(trace.len()).any(|part| part == trace.as_bytes());
+            let meet = |address: PredictionAddress, record| self.meet(address, &Mark::of(address.row, &record));
+            let seen = log.each(ordinal, may_be, meet);
+            (seen, self)
         });
-        let (segments, mut search) = open.await.map_err(internal)?.map_err(read_problem)?;
+        let (seen, mut search) = open.await.map_err(internal)?;
+        gaps.extend(gap::in_log(&seen));
         for part in delivery.known().sealed_parts(endpoint).await? {
-            if segments.contains(&part.segment) || !search.wanted.overlaps(part.first_time, part.last_time) {
+            if seen.segments.contains(&part.segment) || !search.wanted.overlaps(part.first_time, part.last_time) {
                 continue;
             }
-            let Some(file) = sealed_file(delivery, &part.project, part.digest, gaps).await? else { continue };
-            let look = move || {
+            let look = move |file: &SealedFile, search: &mut Self| {
                 let address = |row| PredictionAddress { segment: part.segment, endpoint: part.ordinal, row };
-                if file.may_hold(part.first_row, std::slice::from_ref(&search.wanted))? {
-                    file.read(|chunks| read_marks(chunks, |mark| search.meet(address(mark.row), &mark)))?;
+                match file.may_hold(part.first_row, std::slice::from_ref(&search.wanted))? {
+                    true => file.read(|chunks| read_marks(chunks, |mark| search.meet(address(mark.row), &mark))),
+                    false => Ok(()),
                 }
-                Ok::<_, Problem>(search)
             };
-            search = tokio::task::spawn_blocking(look).await.map_err(internal)??;
+            let (grown, gap) = look_into(delivery, (&part.project, part.digest), search, look).await?;
+            search = grown;
+            gaps.extend(gap.map(|gap| gap.message));
         }
         Ok(search.found)
     }
 
+    /// As far from the prediction as a request may last: the trace of a batch may be that of days.
     fn meet(&mut self, address: PredictionAddress, mark: &Mark<'_>) {
-        if mark.trace_id.as_deref() == Some(self.trace.as_str()) {
+        if self.wanted.fits_time(mark.time) && mark.trace_id.as_deref() == Some(self.trace.as_str()) {
             self.found.push((address, mark.time, mark.status.to_owned()));
         }
     }

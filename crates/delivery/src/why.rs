@@ -32,14 +32,30 @@ impl Delivery {
         }
         let start = Start::answer(prediction, &found.record, revision.as_ref());
         let (tree, mut reasons) = draw_above(self.known(), &project, &start).await?;
-        let mut told = about(self, prediction.open(self.prediction_key()).into_iter().collect()).await?;
-        reasons.append(&mut told.gaps);
+        let told = match about(self, prediction.open(self.prediction_key()).into_iter().collect()).await {
+            Ok(mut told) => {
+                reasons.append(&mut told.gaps);
+                told.feedback.into_values().flatten().collect()
+            }
+            Err(problem) => {
+                reasons.push(format!("what came of it could not be looked for: {problem}"));
+                Vec::new()
+            }
+        };
         reasons.extend(found.record.reported.iter().map(|reported| {
             let by = &found.record.caller;
             format!("it was made elsewhere and reported by {by} at {}: what answered was not seen here", reported.time)
         }));
-        let (together, mut untraced) = same_trace(self, caller, prediction, &found.record).await?;
-        reasons.append(&mut untraced);
+        let together = match same_trace(self, caller, prediction, &found.record).await {
+            Ok((together, mut untraced)) => {
+                reasons.append(&mut untraced);
+                together
+            }
+            Err(problem) => {
+                reasons.push(format!("the others of its trace could not be looked for: {problem}"));
+                Vec::new()
+            }
+        };
         let head = self.known().ledger_head().await?;
         Ok(Why {
             prediction: *prediction,
@@ -49,7 +65,7 @@ impl Delivery {
             stored_in: found.stored_in,
             revision,
             models,
-            feedback: told.feedback.into_values().flatten().collect(),
+            feedback: told,
             tree,
             reasons,
             ledger_size: head.size,
