@@ -196,7 +196,7 @@ async fn nothing_goes_where_a_folder_can_not_be_asked() {
 }
 
 /// Loses content, as a broken disk would.
-fn lose(world: &World, digest: Digest) {
+pub fn lose(world: &World, digest: Digest) {
     let now = std::time::SystemTime::now();
     let lost = world.known().store().purge(&[digest], &mut || Ok(vec![]), now, &mut |_| {}).unwrap();
     assert_eq!((lost.removed, lost.absent), (vec![digest], vec![]));
