@@ -10,6 +10,7 @@ mod difference;
 mod error;
 mod global;
 mod history;
+mod json_bytes;
 mod print;
 mod recorded;
 mod remotes;

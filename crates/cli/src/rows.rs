@@ -6,6 +6,9 @@ use arrow_array::RecordBatch;
 use stemma_core::{Problem, Timestamp, near, written_time::WrittenTime};
 use stemma_table::{Cell, FileSource, Header, Rows, Source, is_readable};
 
+/// The year 2000: a smaller whole number counts something else than microseconds.
+const EARLIEST_MICROS: i64 = 946_684_800_000_000;
+
 /// A table that is being read.
 pub struct RowsFile {
     name: String,
@@ -98,12 +101,26 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// A time as it is written, or microseconds since 1970.
+    /// A time as it is written, or microseconds since 1970; a date is its first moment.
     pub fn time(&self, column: &str) -> Result<Option<Timestamp>, Problem> {
+        Ok(self.written(column)?.map(WrittenTime::start))
+    }
+
+    /// The same of a time until which something lasts: a date is its last moment.
+    pub fn last(&self, column: &str) -> Result<Option<Timestamp>, Problem> {
+        Ok(self.written(column)?.map(WrittenTime::last))
+    }
+
+    fn written(&self, column: &str) -> Result<Option<WrittenTime>, Problem> {
         let time = match self.cell(column) {
             Cell::Null | Cell::Text("") => return Ok(None),
-            Cell::Int(micros) => Some(Timestamp(micros)),
-            cell => WrittenTime::parse(&cell.text()).map(WrittenTime::start),
+            Cell::Int(micros) if micros < EARLIEST_MICROS => {
+                return Err(self
+                    .wrong(column, "is before the year 2000")
+                    .hint("whole numbers are microseconds since 1970: are these seconds or milliseconds?"));
+            }
+            Cell::Int(micros) => Some(WrittenTime::Moment(Timestamp(micros))),
+            cell => WrittenTime::parse(&cell.text()),
         };
         match time {
             Some(time) => Ok(Some(time)),
@@ -113,5 +130,34 @@ impl<'a> Row<'a> {
 
     fn wrong(&self, column: &str, what: &str) -> Problem {
         Problem::invalid(format!("`{}` in column `{column}` {what}", self.cell(column).text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, Date32Array, Int64Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn times_are_written_or_microseconds_and_a_date_lasts_its_day() {
+        let columns: [(&str, ArrayRef); 4] = [
+            ("micros", Arc::new(Int64Array::from(vec![1_772_366_400_000_000]))),
+            ("seconds", Arc::new(Int64Array::from(vec![1_772_366_400]))),
+            ("date", Arc::new(Date32Array::from(vec![20_513]))),
+            ("text", Arc::new(StringArray::from(vec!["2026-03-01"]))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let row = Row { batch: &batch, at: 0, place: 1 };
+        let shown = |time: Result<Option<Timestamp>, Problem>| time.unwrap().unwrap().to_string();
+        assert_eq!(shown(row.time("micros")), shown(row.last("micros")));
+        for column in ["date", "text"] {
+            assert_eq!(shown(row.time(column)), "2026-03-01T00:00:00Z");
+            assert_eq!(shown(row.last(column)), "2026-03-01T23:59:59.999999Z");
+        }
+        let seconds = row.time("seconds").unwrap_err();
+        assert_eq!(seconds.message, "`1772366400` in column `seconds` is before the year 2000");
+        assert!(seconds.hint.unwrap().ends_with("are these seconds or milliseconds?"));
+        assert_eq!(row.last("nowhere").unwrap(), None);
     }
 }

@@ -46,6 +46,23 @@ fn a_file_of_feedback_is_told_line_by_line_and_told_again_changes_nothing() {
     assert!(desk.ok(&["audit", "verify"]).contains("passed"));
 }
 
+#[test]
+fn a_date_at_which_a_window_ends_lasts_its_day() {
+    let desk = serving();
+    desk.write("asked.csv", "x,customer\n1.5,customer-29\n");
+    desk.ok(&["predict", "credit-offer", "--input", "asked.csv", "--output", "answered.csv", "--unit", "customer"]);
+    // in UTC, as the prediction has it
+    let today = stemma_core::Clock::now(&stemma_core::SystemClock).to_string()[..10].to_owned();
+    let rows = [("repaid", today.as_str(), ""), ("called", "", today.as_str())]
+        .map(|(event, time, until)| format!("customer-29,{event},{time},{until}\n"));
+    desk.write("events.csv", format!("unit,event,time,until\n{}", rows.concat()));
+    let tell = ["feedback", "--input", "events.csv", "--endpoint", "credit-offer"];
+    assert_eq!(desk.ok(&tell), "2 rows: 2 kept, 0 kept before, 0 refused\n");
+    assert_eq!(desk.ok(&tell), "2 rows: 0 kept, 2 kept before, 0 refused\n");
+    let unit = ["feedback", "--endpoint", "credit-offer", "--unit", "customer-29"];
+    assert_eq!(desk.ok(&[&unit[..], &["--event", "moved", "--time", &today]].concat()), "kept\n");
+}
+
 fn sorted(text: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = text.lines().collect();
     lines.sort_unstable();

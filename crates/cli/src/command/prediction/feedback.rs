@@ -85,6 +85,9 @@ pub async fn run(args: FeedbackArgs, global: &Global, output: &Output) -> Result
     if let Some(input) = &args.input {
         return file::send(input, args.about.endpoint.as_deref(), global, output).await;
     }
+    // a date is its first moment for the event, and its last for what was answered until then
+    let ended =
+        args.what.time.as_deref().map(|text| argument::moment("--time", text, WrittenTime::last)).transpose()?;
     let what = args.what.read()?;
     match &args.prediction {
         Some(id) => {
@@ -94,7 +97,7 @@ pub async fn run(args: FeedbackArgs, global: &Global, output: &Output) -> Result
             output.result(&feedback, || format!("{id}  {}", view::why::feedback_line(&feedback)));
         }
         None => {
-            let send = SendFeedbacks { feedback: vec![args.about.read(what)?] };
+            let send = SendFeedbacks { feedback: vec![args.about.read(what, ended)?] };
             let kept =
                 session::with(global, async |session| session.client.send_feedbacks(&session.project, &send).await);
             let kept = kept.await?;
@@ -125,11 +128,11 @@ impl What {
 }
 
 impl About {
-    fn read(self, what: SendFeedback) -> Result<FeedbackOn, Problem> {
+    fn read(self, what: SendFeedback, ended: Option<Timestamp>) -> Result<FeedbackOn, Problem> {
         let Self { endpoint, request_id, unit, since, until } = self;
         let since = since.as_deref().map(|text| argument::moment("--since", text, WrittenTime::start)).transpose()?;
         let until = until.as_deref().map(|text| argument::moment("--until", text, WrittenTime::last)).transpose()?;
-        let until = until.or_else(|| what.event.as_ref().and_then(|event| event.time)).unwrap_or_else(now);
+        let until = until.or(ended).unwrap_or_else(now);
         Ok(FeedbackOn { prediction: None, endpoint, request_id, unit, since, until: Some(until), what })
     }
 }

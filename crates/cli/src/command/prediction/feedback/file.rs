@@ -1,6 +1,6 @@
 //! Feedback out of a table: rows are sent in batches, and what is refused is told by its place in the file.
 
-use std::{path::Path, process::ExitCode};
+use std::{collections::BTreeSet, path::Path, process::ExitCode};
 
 use serde::Serialize;
 use stemma_api::types::{FeedbackOn, Happening, SendFeedback, SendFeedbacks};
@@ -8,6 +8,7 @@ use stemma_core::{ErrorKind, Problem};
 
 use crate::{
     global::Global,
+    json_bytes::json_bytes,
     print::Output,
     rows::{Row, RowsFile},
     session::{self, Session},
@@ -31,8 +32,8 @@ const COLUMNS: [&str; 14] = [
 ];
 /// Rows that are sent together.
 const ROWS_AT_ONCE: usize = 20_000;
-/// Bytes of texts that are sent together, at which a request is not yet too long.
-const BYTES_AT_ONCE: usize = 4 << 20;
+/// Bytes that are sent together: a request is not to be too long.
+const BYTES_AT_ONCE: usize = 8 << 20;
 /// Refused rows that are told one by one.
 const TOLD_MAX: usize = 1_000;
 /// Of these, on a terminal.
@@ -48,6 +49,9 @@ struct Told {
     refused: u64,
     /// The first of those that were refused.
     lines: Vec<RefusedLine>,
+    /// Where it could not be looked whether something was kept before.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    gaps: BTreeSet<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,11 +95,15 @@ async fn send_rows(
     while let Some(batch) = file.next_batch()? {
         for row in file.rows(&batch) {
             told.rows += 1;
-            match read(&row, endpoint) {
-                Ok(one) => waiting.push(one, row.place),
-                Err(problem) => told.refuse(row.place, problem.message, problem.hint),
-            }
-            if waiting.feedback.len() >= ROWS_AT_ONCE || waiting.bytes >= BYTES_AT_ONCE {
+            let read = read(&row, endpoint).and_then(|one| Ok((json_bytes(&one)?, one)));
+            let (bytes, one) = match read {
+                Ok(read) => read,
+                Err(problem) => {
+                    told.refuse(row.place, problem.message, problem.hint);
+                    continue;
+                }
+            };
+            if waiting.is_full_with(bytes) {
                 waiting.send(session, &mut told).await?;
                 bar.set_position(told.rows);
                 bar.set_message(if file.count.is_some() {
@@ -104,6 +112,7 @@ async fn send_rows(
                     format!("{} rows", told.rows)
                 });
             }
+            waiting.push(one, row.place, bytes);
         }
     }
     waiting.send(session, &mut told).await?;
@@ -112,10 +121,13 @@ async fn send_rows(
 }
 
 impl Waiting {
-    fn push(&mut self, one: FeedbackOn, place: u64) {
-        let texts =
-            [&one.what.label, &one.what.comment, &one.what.correction, &one.what.key, &one.unit, &one.request_id];
-        self.bytes += texts.into_iter().flatten().map(String::len).sum::<usize>();
+    /// Whether what waits is to be sent before so many bytes more.
+    fn is_full_with(&self, bytes: usize) -> bool {
+        self.feedback.len() >= ROWS_AT_ONCE || self.bytes + bytes > BYTES_AT_ONCE
+    }
+
+    fn push(&mut self, one: FeedbackOn, place: u64, bytes: usize) {
+        self.bytes += bytes;
         self.feedback.push(one);
         self.places.push(place);
     }
@@ -136,6 +148,8 @@ impl Waiting {
             })?;
         told.kept += answer.kept;
         told.known += answer.known;
+        told.gaps.extend(answer.gaps);
+        told.refused += answer.refused_count.saturating_sub(answer.refused.len() as u64);
         for refused in answer.refused {
             let place = usize::try_from(refused.at).ok().and_then(|at| places.get(at)).copied().unwrap_or_default();
             told.refuse(place, refused.reason, refused.hint);
@@ -160,6 +174,8 @@ fn read(row: &Row<'_>, endpoint: Option<&str>) -> Result<FeedbackOn, Problem> {
         return Err(Problem::invalid("it has a value or a time and no event"));
     }
     let prediction = row.text("prediction_id");
+    // of a date, what was answered on the day counts as before the event
+    let until = row.last("until")?.or(row.last("time")?);
     // the endpoint of the command is that of rows which name none
     let endpoint = row.text("endpoint").or_else(|| endpoint.map(str::to_owned)).filter(|_| prediction.is_none());
     Ok(FeedbackOn {
@@ -168,7 +184,7 @@ fn read(row: &Row<'_>, endpoint: Option<&str>) -> Result<FeedbackOn, Problem> {
         request_id: row.text("request_id"),
         unit: row.text("unit"),
         since: row.time("since")?,
-        until: row.time("until")?,
+        until,
         what: SendFeedback {
             label: row.text("label"),
             reward: row.number("reward")?,
@@ -181,8 +197,10 @@ fn read(row: &Row<'_>, endpoint: Option<&str>) -> Result<FeedbackOn, Problem> {
 }
 
 fn text(told: &Told) -> String {
-    let Told { rows, kept, known, refused, lines } = told;
+    let Told { rows, kept, known, refused, lines, gaps } = told;
     let mut text = format!("{rows} rows: {kept} kept, {known} kept before, {refused} refused\n");
+    gaps.iter()
+        .for_each(|gap| text.push_str(&format!("something may have been kept before where it can't be seen: {gap}\n")));
     for RefusedLine { line, reason, hint } in lines.iter().take(SHOWN_MAX) {
         let hint = hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
         text.push_str(&format!("line {line}: {reason}{hint}\n"));

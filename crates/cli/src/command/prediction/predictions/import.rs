@@ -1,19 +1,22 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
+use arrow_array::Array as _;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 use stemma_api::types::{RecordPredictions, RefusedItem, ReportedPrediction, ValueForm};
 use stemma_core::{Problem, name::EndpointName};
+use stemma_table::Cell;
 
 use crate::{
     global::Global,
+    json_bytes::json_bytes,
     print::Output,
     rows::{Row, RowsFile},
     session::{self, Session},
@@ -55,6 +58,9 @@ struct Imported {
     recorded: u64,
     /// They were recorded before.
     known: u64,
+    /// Where it could not be looked whether something was recorded before.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    gaps: BTreeSet<String>,
 }
 
 /// Predictions that wait to be sent, with their places in the file.
@@ -77,9 +83,17 @@ pub async fn run(args: ImportArgs, global: &Global, output: &Output) -> Result<E
         Ok(import.imported)
     });
     let imported = imported.await?;
-    let Imported { recorded, known } = &imported;
-    output.result(&imported, || format!("{recorded} predictions of {} recorded, {known} were before", args.endpoint));
+    output.result(&imported, || text(&imported, &args.endpoint));
     Ok(ExitCode::SUCCESS)
+}
+
+fn text(imported: &Imported, endpoint: &EndpointName) -> String {
+    let Imported { recorded, known, gaps } = imported;
+    let mut text = format!("{recorded} predictions of {endpoint} recorded, {known} were before");
+    for gap in gaps {
+        text.push_str(&format!("\nsome may have been recorded before where it can't be seen: {gap}"));
+    }
+    text
 }
 
 fn is_lines(path: &Path) -> bool {
@@ -119,7 +133,7 @@ impl Import<'_> {
                 continue;
             }
             let one = serde_json::from_slice(&line).map_err(|error| self.wrong(place, &error.to_string()))?;
-            self.push(one, place, read).await?;
+            self.push(one, place).await?;
         }
         self.send().await?;
         bar.finish_and_clear();
@@ -136,10 +150,8 @@ impl Import<'_> {
         let (inputs, outputs) = (file.named("input."), file.named("output."));
         while let Some(batch) = file.next_batch()? {
             for row in file.rows(&batch) {
-                let (place, mut bytes) = (row.place, 0);
-                let one =
-                    read(&row, &inputs, &outputs, &mut bytes).map_err(|problem| self.wrong(place, &problem.message))?;
-                self.push(one, place, bytes).await?;
+                let one = read(&row, &inputs, &outputs).map_err(|problem| self.wrong_row(row.place, problem))?;
+                self.push(one, row.place).await?;
                 bar.inc(1);
             }
         }
@@ -148,14 +160,15 @@ impl Import<'_> {
         Ok(())
     }
 
-    async fn push(&mut self, one: ReportedPrediction, place: u64, bytes: usize) -> Result<(), Problem> {
+    async fn push(&mut self, one: ReportedPrediction, place: u64) -> Result<(), Problem> {
+        let bytes = json_bytes(&one).map_err(|problem| self.wrong(place, &problem.message))?;
+        if self.batch.predictions.len() >= AT_ONCE || self.batch.bytes + bytes > BYTES_AT_ONCE {
+            self.send().await?;
+        }
         self.batch.predictions.push(one);
         self.batch.places.push(place);
         self.batch.bytes += bytes;
-        match self.batch.predictions.len() >= AT_ONCE || self.batch.bytes >= BYTES_AT_ONCE {
-            true => self.send().await,
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     async fn send(&mut self) -> Result<(), Problem> {
@@ -169,16 +182,24 @@ impl Import<'_> {
         let answer = client.record_predictions(&self.session.project, &self.args.endpoint, &send).await?;
         if let Some(RefusedItem { at, reason, hint }) = answer.refused.first() {
             let place = usize::try_from(*at).ok().and_then(|at| places.get(at)).copied().unwrap_or_default();
-            let others = match answer.refused.len() - 1 {
+            let others = match answer.refused_count.max(answer.refused.len() as u64) - 1 {
                 0 => String::new(),
                 more => format!("; and so are {more} others of its batch"),
             };
-            let problem = self.wrong(place, &format!("{reason}{others}"));
-            return Err(hint.iter().fold(problem, |problem, hint| problem.hint(hint)));
+            let mut problem = Problem::invalid(format!("{reason}{others}"));
+            problem.hint.clone_from(hint);
+            return Err(self.wrong_row(place, problem));
         }
+        self.imported.gaps.extend(answer.gaps);
         self.imported.recorded += answer.recorded;
         self.imported.known += answer.known;
         Ok(())
+    }
+
+    /// The same with the hint of what is wrong, if it has one.
+    fn wrong_row(&self, place: u64, problem: Problem) -> Problem {
+        let wrong = self.wrong(place, &problem.message);
+        problem.hint.into_iter().fold(wrong, Problem::hint)
     }
 
     fn wrong(&self, place: u64, what: &str) -> Problem {
@@ -197,20 +218,14 @@ fn read(
     row: &Row<'_>,
     inputs: &[(String, String)],
     outputs: &[(String, String)],
-    bytes: &mut usize,
 ) -> Result<ReportedPrediction, Problem> {
     let lacks = |column: &str| Problem::invalid(format!("it has no `{column}`"));
-    let mut values = |columns: &[(String, String)]| -> BTreeMap<String, Value> {
-        let value = |(column, name): &(String, String)| {
-            let value = row.cell(column).json();
-            *bytes += name.len() + if let Value::String(text) = &value { text.len() } else { 16 };
-            (name.clone(), value)
-        };
-        columns.iter().map(value).filter(|(_, value)| !value.is_null()).collect()
+    let values = |columns: &[(String, String)]| -> BTreeMap<String, Value> {
+        columns.iter().map(|(column, name)| (name.clone(), value(&row.cell(column)))).collect()
     };
     let (inputs, mut outputs) = (values(inputs), values(outputs));
-    // of CSV a missing answer is an empty cell
-    outputs.retain(|_, value| value != "");
+    // a missing answer is an empty cell, of CSV an empty text; what a missing input is, the version's contract says
+    outputs.retain(|_, value| !value.is_null() && value != "");
     let latency_us = row.number("latency_us")?.map(|micros| micros.max(0.0) as u64);
     Ok(ReportedPrediction {
         id: row.text("id").ok_or_else(|| lacks("id"))?,
@@ -224,4 +239,44 @@ fn read(
         latency_us,
         error: row.text("error"),
     })
+}
+
+/// A cell as JSON; numbers that JSON can't write are the texts that stand for them everywhere.
+fn value(cell: &Cell<'_>) -> Value {
+    let number = |value: f64| match value {
+        value if value.is_nan() => Value::from("NaN"),
+        f64::INFINITY => Value::from("Infinity"),
+        f64::NEG_INFINITY => Value::from("-Infinity"),
+        _ => cell.json(),
+    };
+    match cell {
+        Cell::Float32(value) => number(f64::from(*value)),
+        Cell::Float(value) => number(*value),
+        Cell::List(list) => (0..list.len()).map(|at| value(&Cell::at(list.as_ref(), at))).collect(),
+        cell => cell.json(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Float32Array, Float64Array, ListArray, types::Float64Type};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_number_of_a_table_is_lost() {
+        let of = |array: ArrayRef| -> Vec<Value> {
+            (0..array.len()).map(|at| value(&Cell::at(array.as_ref(), at))).collect()
+        };
+        let special = [json!("NaN"), json!("Infinity"), json!("-Infinity"), json!(0.1), Value::Null];
+        let wide = [Some(f64::NAN), Some(f64::INFINITY), Some(f64::NEG_INFINITY), Some(0.1), None];
+        let narrow = wide.map(|value| value.map(|value| value as f32));
+        assert_eq!(of(Arc::new(Float64Array::from(wide.to_vec()))), special);
+        assert_eq!(of(Arc::new(Float32Array::from(narrow.to_vec()))), special);
+        let lists = ListArray::from_iter_primitive::<Float64Type, _, _>([Some(wide.to_vec())]);
+        assert_eq!(of(Arc::new(lists)), [json!(special)]);
+    }
 }
