@@ -28,8 +28,12 @@ pub struct Known {
     unread: Vec<(PredictionAddress, PredictionAddress, String)>,
 }
 
-/// Feedback by the place where it was told: so in the order in which it was.
-type Placed = BTreeMap<(SegmentId, u32), PlacedFeedback>;
+/// Feedback by the place where it was told, so in the order in which it was: rows count the feedback on an endpoint.
+type Placed = BTreeMap<(u16, SegmentId, u32), PlacedFeedback>;
+
+fn by_place(one: PlacedFeedback) -> ((u16, SegmentId, u32), PlacedFeedback) {
+    ((one.prediction.endpoint, one.segment, one.row), one)
+}
 
 impl Known {
     /// What of a prediction is not known and may be known again.
@@ -83,7 +87,7 @@ async fn placed(
     let asked: Vec<PredictionAddress> = by_endpoint.values().flatten().copied().collect();
     let open = tokio::task::spawn_blocking(move || log.about(&asked)).await.map_err(internal)?;
     known.gaps.extend(gap::in_feedback_log(delivery));
-    let mut found: Placed = open.into_iter().map(|one| ((one.segment, one.row), one)).collect();
+    let mut found: Placed = open.into_iter().map(by_place).collect();
     for (endpoint, asked) in by_endpoint {
         // they are there only where something is asked about
         let (Some(first), Some(last)) = (asked.first(), asked.last()) else { continue };
@@ -94,7 +98,7 @@ async fn placed(
             let asked = asked.clone();
             let look = move |file: &SealedFile, found: &mut Placed| {
                 let read = file.read(|chunks| read_feedback(&chunks, &asked))?;
-                found.extend(read.into_iter().map(|one| ((one.segment, one.row), one)));
+                found.extend(read.into_iter().map(by_place));
                 Ok(())
             };
             let (grown, gap) = look_into(delivery, (&part.project, part.digest), found, look).await?;
