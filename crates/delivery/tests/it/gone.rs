@@ -204,7 +204,7 @@ async fn feedback_of_several_endpoints_and_segments_is_found_again_in_one_batch(
     world.delivery.rotate_feedback().await.unwrap();
     world.delivery.seal_feedback().await.unwrap();
     let again = send(&world, all).await;
-    assert_eq!((again.kept, again.known), (0, 8));
+    assert_eq!((again.kept, again.known), (0, 8), "{again:?}");
     for (at, id) in ids.iter().enumerate() {
         let told = world.delivery.why(&world.owner, id).await.unwrap().feedback;
         assert_eq!(told.iter().map(|one| one.event.as_ref().unwrap().value).collect::<Vec<_>>(), [Some(at as f64)]);
