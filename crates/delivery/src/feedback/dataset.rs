@@ -113,7 +113,8 @@ async fn gather(
         gathered = grown;
         gaps.extend(gap.map(|gap| gap.message));
     }
-    for segment in places.held.iter().cloned() {
+    for segment in &places.held {
+        let segment = segment.clone();
         let look = move || {
             let unread = gathered.meet_segment(&segment, ordinal)?;
             Ok::<_, Problem>((gathered, unread))

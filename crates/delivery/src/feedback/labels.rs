@@ -36,7 +36,6 @@ impl<'a> Asked<'a> {
     }
 
     /// The classes that it lists. The outer `None`: it is not evaluated here, so nobody knows what it can say.
-    #[expect(clippy::option_option, reason = "a model without classes and one that is not known differ")]
     async fn classes(&self, known: &Known, project: &ProjectName) -> Result<Option<Option<Vec<String>>>, Problem> {
         let model = match self.version {
             Some((model, number)) => {

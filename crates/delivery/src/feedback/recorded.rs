@@ -1,7 +1,7 @@
 //! The predictions that feedback is about: they must have been made, and a label must be one that could have been said.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     sync::Arc,
 };
 
@@ -31,6 +31,9 @@ type Answerers = HashMap<PredictionAddress, Result<Arc<Answerer>, Problem>>;
 /// What can have been right, by endpoint and what answered.
 type Labels = HashMap<(u16, Arc<Answerer>), Result<PossibleLabels, Problem>>;
 
+/// Labels as they were told, each as the models spell it.
+type Spelled = HashMap<String, Result<String, Problem>>;
+
 /// Checks what was told, and brings labels into the spelling of the models.
 pub async fn check(delivery: &Delivery, told: Vec<Told>) -> Result<(Vec<Told>, Refusals), Problem> {
     let answerers = answerers(delivery, told.iter().map(|one| one.address).collect()).await?;
@@ -38,8 +41,8 @@ pub async fn check(delivery: &Delivery, told: Vec<Told>) -> Result<(Vec<Told>, R
     for one in told.iter().filter(|one| one.what.label.is_some()) {
         let Some(Ok(answerer)) = answerers.get(&one.address) else { continue };
         let key = (one.address.endpoint, Arc::clone(answerer));
-        if !labels.contains_key(&key) {
-            labels.insert(key, labels_of(delivery, &one.endpoint, one.prediction, one.address).await);
+        if let Entry::Vacant(unknown) = labels.entry(key) {
+            unknown.insert(labels_of(delivery, &one.endpoint, one.prediction, one.address).await);
         }
     }
     // a million of them are compared with thousands of classes
@@ -47,7 +50,7 @@ pub async fn check(delivery: &Delivery, told: Vec<Told>) -> Result<(Vec<Told>, R
 }
 
 fn fit(told: Vec<Told>, answerers: &Answerers, labels: &Labels) -> (Vec<Told>, Refusals) {
-    let mut spelled: HashMap<(u16, &Arc<Answerer>), HashMap<String, Result<String, Problem>>> = HashMap::new();
+    let mut spelled: HashMap<(u16, &Arc<Answerer>), Spelled> = HashMap::new();
     let (mut sound, mut refused) = (Vec::with_capacity(told.len()), Refusals::default());
     for mut one in told {
         let answerer = match answerers.get(&one.address) {
