@@ -117,3 +117,42 @@ pub async fn newest_labels(
     }
     Ok(labels)
 }
+
+#[cfg(test)]
+mod tests {
+    use stemma_core::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn the_newest_label_holds_in_whichever_order_they_are_met() {
+        let prediction = PredictionAddress { segment: 7, endpoint: 3, row: 0 };
+        let told = |label: &str| Feedback {
+            label: Some(label.to_owned()),
+            reward: None,
+            event: None,
+            comment: None,
+            correction: None,
+            key: None,
+            found: None,
+            time: Timestamp(0),
+            from: "bob@example.org".parse().unwrap(),
+        };
+        let mut labels = Labels::new(Arc::new(Places::of_segments(&[7])));
+        for (place, label, holds) in [
+            (EARLY, "early", "early"),
+            ((9, 1), "corrected", "corrected"),
+            // of a damaged segment, which is never sealed and so met last
+            ((9, 0), "wrong", "corrected"),
+            ((8, 5), "older", "corrected"),
+            ((9, 2), "again", "again"),
+        ] {
+            labels.take(prediction, place, told(label)).unwrap();
+            assert_eq!(labels.get(prediction), Some(holds));
+            assert_eq!((labels.newest.len(), labels.bytes), (1, holds.len()));
+        }
+        let outside = PredictionAddress { segment: 6, ..prediction };
+        labels.take(outside, (9, 9), told("outside")).unwrap();
+        assert_eq!(labels.get(outside), None);
+    }
+}

@@ -40,6 +40,13 @@ impl Places {
         Ok(Self { held, parts, held_ids, rows })
     }
 
+    /// Everything in some segments.
+    #[cfg(test)]
+    pub fn of_segments(segments: &[SegmentId]) -> Self {
+        let held_ids = segments.iter().copied().collect();
+        Self { held: Vec::new(), parts: Vec::new(), held_ids, rows: HashMap::new() }
+    }
+
     /// Whether a prediction of the endpoint may be of the window.
     pub fn may_hold(&self, address: PredictionAddress) -> bool {
         let is_within = |(first, last): &(u32, u32)| (*first..=*last).contains(&address.row);
