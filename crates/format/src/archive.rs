@@ -2,7 +2,7 @@
 //!
 //! Format: APPNOTE 6.3, with ZIP64.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use crate::{
     HEADER_MAX, PARTS_MAX, Part, ReadAt,
@@ -16,9 +16,13 @@ const END_LEN: usize = 22;
 const END64_MAGIC: u32 = u32::from_le_bytes(*b"PK\x06\x06");
 const LOCATOR64_MAGIC: u32 = u32::from_le_bytes(*b"PK\x06\x07");
 const LOCATOR64_LEN: u64 = 20;
+/// Of a ZIP64 record without data of its own, which nobody writes.
+const END64_LEN: u64 = 56;
 const COMMENT_LEN_MAX: usize = u16::MAX as usize;
 const LOCAL_LEN: usize = 30;
 const EXTRA_ZIP64: u16 = 1;
+/// Another name for the member, which some take instead.
+const EXTRA_NAME: u16 = 0x7075;
 const ENCRYPTED: u16 = 1;
 /// A field that is too small says this; the number is in the ZIP64 record.
 const IN_ZIP64: u32 = u32::MAX;
@@ -62,7 +66,8 @@ impl Member {
     }
 }
 
-/// The members, in the order of the directory; fails if any is not as a member must be.
+/// The members, in the order of the directory; fails if any is not as a member must be, and where readers would not agree
+/// on what they are: on where the directory lies, or on which of two members a name stands for.
 pub fn members(source: &dyn ReadAt) -> Walk<Vec<Member>> {
     let directory = directory(source)?;
     ensure(directory.entries <= PARTS_MAX as u64 && directory.len <= HEADER_MAX)?;
@@ -72,6 +77,10 @@ pub fn members(source: &dyn ReadAt) -> Walk<Vec<Member>> {
     for _ in 0..directory.entries {
         members.push(entry(&mut cursor, source)?);
     }
+    // some go by the number of entries, others by the directory's length
+    ensure(cursor.left() == 0)?;
+    let mut names = HashSet::new();
+    ensure(members.iter().all(|member| names.insert(member.name.as_str())))?;
     Ok(members)
 }
 
@@ -81,38 +90,62 @@ struct Directory {
     entries: u64,
 }
 
+/// Some take the directory from where the end record says, others from right before that record: it must be the same.
 fn directory(source: &dyn ReadAt) -> Walk<Directory> {
+    let (end_record, short) = end_record(source)?;
+    let locator = end_record.checked_sub(LOCATOR64_LEN).map(|at| Cursor::new(source, at, end_record));
+    let is_long = match locator {
+        Some(mut locator) => locator.u32()? == LOCATOR64_MAGIC,
+        None => false,
+    };
+    let (directory, behind) = match is_long {
+        true => directory64(source, end_record - LOCATOR64_LEN, short)?,
+        false => {
+            let Short { entries, len, start } = short;
+            ensure(entries != u16::MAX && len != IN_ZIP64 && start != IN_ZIP64)?;
+            (Directory { start: start.into(), len: len.into(), entries: entries.into() }, end_record)
+        }
+    };
+    ensure(directory.start.checked_add(directory.len) == Some(behind))?;
+    Ok(directory)
+}
+
+/// What the end record says; what is too small is in the ZIP64 record.
+struct Short {
+    entries: u16,
+    len: u32,
+    start: u32,
+}
+
+/// Where the end record lies: the last one there is, with a comment that reaches exactly to the end of the file.
+fn end_record(source: &dyn ReadAt) -> Walk<(u64, Short)> {
     let tail_len = (END_LEN + COMMENT_LEN_MAX).min(usize::try_from(source.len()).unwrap_or(usize::MAX));
     let tail_start = source.len() - tail_len as u64;
     let tail = source.bytes_at(tail_start, tail_len)?;
-    let at = end_record(&tail).ok_or(Stop::Malformed)?;
-    let mut cursor = Cursor::new(source, tail_start + at as u64 + 8, source.len());
+    let is_magic = |bytes: &[u8]| bytes == END_MAGIC;
+    let at = tail.windows(END_MAGIC.len()).rposition(is_magic).ok_or(Stop::Malformed)? as u64;
+    let mut cursor = Cursor::new(source, tail_start + at + 8, source.len());
     let (_here, entries) = (cursor.u16()?, cursor.u16()?);
     let (len, start) = (cursor.u32()?, cursor.u32()?);
-    if entries == u16::MAX || len == IN_ZIP64 || start == IN_ZIP64 {
-        return directory64(source, tail_start + at as u64);
-    }
-    Ok(Directory { start: start.into(), len: len.into(), entries: entries.into() })
+    let comment_len = cursor.u16()?;
+    ensure(cursor.left() == u64::from(comment_len))?;
+    Ok((tail_start + at, Short { entries, len, start }))
 }
 
-/// The last record whose comment reaches exactly to the end of the file.
-fn end_record(tail: &[u8]) -> Option<usize> {
-    (0..=tail.len().checked_sub(END_LEN)?).rev().find(|&at| {
-        let comment_len = usize::from(u16::from_le_bytes([tail[at + 20], tail[at + 21]]));
-        tail[at..].starts_with(END_MAGIC) && at + END_LEN + comment_len == tail.len()
-    })
-}
-
-fn directory64(source: &dyn ReadAt, end_record: u64) -> Walk<Directory> {
-    let locator = end_record.checked_sub(LOCATOR64_LEN).ok_or(Stop::Malformed)?;
-    let mut cursor = Cursor::new(source, locator, end_record);
-    ensure(cursor.u32()? == LOCATOR64_MAGIC)?;
-    let _disk = cursor.u32()?;
+/// The directory by the ZIP64 record, and where that begins. Some find the record by the locator, others right before it;
+/// some take it for all numbers, others for those that are too small.
+fn directory64(source: &dyn ReadAt, locator: u64, short: Short) -> Walk<(Directory, u64)> {
+    let mut cursor = Cursor::new(source, locator + 8, source.len());
     let record = cursor.u64()?;
+    ensure(record.checked_add(END64_LEN) == Some(locator))?;
     let mut cursor = Cursor::new(source, record, locator);
-    ensure(cursor.u32()? == END64_MAGIC)?;
-    cursor.skip(8 + 2 + 2 + 4 + 4 + 8)?;
-    Ok(Directory { entries: cursor.u64()?, len: cursor.u64()?, start: cursor.u64()? })
+    ensure(cursor.u32()? == END64_MAGIC && cursor.u64()? == END64_LEN - 12)?;
+    cursor.skip(2 + 2 + 4 + 4 + 8)?;
+    let (entries, len, start) = (cursor.u64()?, cursor.u64()?, cursor.u64()?);
+    ensure(short.entries == u16::MAX || u64::from(short.entries) == entries)?;
+    ensure(short.len == IN_ZIP64 || u64::from(short.len) == len)?;
+    ensure(short.start == IN_ZIP64 || u64::from(short.start) == start)?;
+    Ok((Directory { start, len, entries }, record))
 }
 
 fn entry(cursor: &mut Cursor<'_>, source: &dyn ReadAt) -> Walk<Member> {
@@ -132,6 +165,8 @@ fn entry(cursor: &mut Cursor<'_>, source: &dyn ReadAt) -> Walk<Member> {
     let [_plain_len, len, local] = long;
     let start = data_start(source, local)?;
     ensure(start.checked_add(len).is_some_and(|end| end <= source.len()))?;
+    // some end a name there
+    ensure(!name.contains(&0))?;
     let name = String::from_utf8_lossy(&name).into_owned();
     Ok(Member { name, start, len, packing: Packing::new(method, flags) })
 }
@@ -139,21 +174,23 @@ fn entry(cursor: &mut Cursor<'_>, source: &dyn ReadAt) -> Walk<Member> {
 /// The three numbers, taken from the ZIP64 field where they did not fit.
 fn zip64(extra: &mut Cursor<'_>, short: [u32; 3]) -> Walk<[u64; 3]> {
     let mut long = short.map(u64::from);
-    if !short.contains(&IN_ZIP64) {
-        return Ok(long);
-    }
+    let mut is_short = short.contains(&IN_ZIP64);
     while extra.left() >= 4 {
         let (id, len) = (extra.u16()?, extra.u16()?);
-        if id != EXTRA_ZIP64 {
+        ensure(id != EXTRA_NAME)?;
+        if id != EXTRA_ZIP64 || !is_short {
             extra.skip(len.into())?;
             continue;
         }
+        let mut field = extra.inner(len.into())?;
         for (long, _) in long.iter_mut().zip(short).filter(|(_, short)| *short == IN_ZIP64) {
-            *long = extra.u64()?;
+            *long = field.u64()?;
         }
-        return Ok(long);
+        extra.resume(field);
+        is_short = false;
     }
-    Err(Stop::Malformed)
+    ensure(!is_short)?;
+    Ok(long)
 }
 
 /// Behind the local header, whose extra field may differ from the central one in length.

@@ -14,14 +14,14 @@ use crate::{
     file,
     findings::Findings,
     mlmodel::{self, MLMODEL, Mlmodel},
-    savedmodel,
+    savedmodel::{self, KERAS_METADATA, SAVED_MODEL},
+    tape::Budget,
 };
 
 /// Files that are looked into; of others only the names are known.
 const FILES_MAX: usize = 10_000;
-const SAVED_MODEL: &str = "saved_model.pb";
 /// What TensorFlow keeps beside the graph: arrays, tables and what says so.
-const BESIDE_GRAPH: [&str; 5] = ["variables/", "assets/", "fingerprint.pb", "keras_metadata.pb", "saved_model.pbtxt"];
+const BESIDE_GRAPH: [&str; 4] = ["variables/", "assets/", "fingerprint.pb", "saved_model.pbtxt"];
 
 /// A folder with all that is below it.
 pub trait LookedFolder {
@@ -63,8 +63,12 @@ pub fn look_at_folder(folder: &dyn LookedFolder) -> Result<FolderLook, Fault> {
         false => Findings::of(ModelFormat::Folder),
     };
     let is_saved_model = found.format == ModelFormat::Savedmodel;
+    if is_saved_model && has(KERAS_METADATA) {
+        savedmodel::look_at_keras(&*folder.open(KERAS_METADATA)?, &mut found)?;
+    }
     let is_known = |path: &str| {
-        is_saved_model && (path == SAVED_MODEL || BESIDE_GRAPH.iter().any(|known| path.starts_with(known)))
+        let is_beside = |known: &&str| path == *known || (known.ends_with('/') && path.starts_with(known));
+        is_saved_model && ([SAVED_MODEL, KERAS_METADATA].contains(&path) || BESIDE_GRAPH.iter().any(is_beside))
     };
     look_at_files(folder, &mut found, is_known)?;
     Ok(FolderLook { look: found.look(), signature: None })
@@ -75,6 +79,7 @@ fn look_at_files(
     found: &mut Findings,
     is_known: impl Fn(&str) -> bool,
 ) -> Result<(), Fault> {
+    let budget = Budget::new();
     for path in folder.files().iter().take(FILES_MAX) {
         let source = folder.open(path)?;
         check_pointer(path, &*source)?;
@@ -85,7 +90,7 @@ fn look_at_files(
             found.runs.push(format!("`{path}` is Python"));
             continue;
         }
-        let inner = file::findings(&*source).map_err(|fault| at(path, fault))?;
+        let inner = file::findings(&*source, &budget).map_err(|fault| at(path, fault))?;
         found.file(path, inner);
     }
     let more = folder.files().len().saturating_sub(FILES_MAX);

@@ -16,7 +16,8 @@ use crate::{findings::Findings, keras};
 pub(crate) const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
 const OFFSET_LEN: u8 = 8;
 const MESSAGES_MAX: usize = 10_000;
-const CONFIG_LEN_MAX: u64 = 64 << 20;
+/// Attributes with a configuration: Keras writes two.
+const CONFIGS_MAX: usize = 8;
 /// What says how a model is made, and how it was trained.
 const CONFIGS: [&[u8]; 2] = [b"model_config", b"training_config"];
 const UNDEFINED: u64 = u64::MAX;
@@ -42,12 +43,14 @@ pub(crate) fn findings(source: &dyn ReadAt) -> io::Result<Findings> {
     };
     let is_keras = attributes.configs.iter().any(|(name, _)| name == CONFIGS[0]);
     let mut found = Findings::of(if is_keras { ModelFormat::KerasHdf5 } else { ModelFormat::Hdf5 });
+    let mut asked = keras::Asked::default();
     for (name, config) in &attributes.configs {
         match config {
-            Some(config) => keras::look_at(config, &mut found),
+            Some(config) => asked.look_at(config),
             None => found.unseen.push(format!("`{}`, which can't be followed", String::from_utf8_lossy(name))),
         }
     }
+    asked.tell(&mut found);
     if attributes.are_elsewhere {
         found.unseen.push("attributes of its root that lie outside of the root's header".to_owned());
     }
@@ -99,18 +102,17 @@ struct Head {
 
 fn header_1(source: &dyn ReadAt, at: u64, attributes: &mut Attributes) -> Walk<()> {
     let mut cursor = Cursor::new(source, at, source.len());
-    cursor.skip(2)?;
-    let count = cursor.u16()?;
-    cursor.skip(4)?;
+    // the header's number of messages binds no reader: HDF5's own reads blocks to their ends
+    cursor.skip(2 + 2 + 4)?;
     let len = u64::from(cursor.u32()?);
     cursor.skip(4)?;
     let mut blocks = vec![(cursor.at(), len)];
-    let mut left = usize::from(count);
+    let mut left = MESSAGES_MAX;
     while let Some((start, len)) = blocks.pop() {
         let end = start.checked_add(len).filter(|end| *end <= source.len()).ok_or(Stop::Malformed)?;
         let mut cursor = Cursor::new(source, start, end);
-        while left > 0 && cursor.left() >= 8 {
-            left -= 1;
+        while cursor.left() >= 8 {
+            left = left.checked_sub(1).ok_or(Stop::Malformed)?;
             let (kind, len, flags) = (cursor.u16()?, cursor.u16()?, cursor.byte()?);
             cursor.skip(3)?;
             let head = Head { kind, len: len.into(), is_shared: flags & 2 != 0 };
@@ -192,6 +194,7 @@ fn attribute(source: &dyn ReadAt, cursor: &mut Cursor<'_>, attributes: &mut Attr
     cursor.skip(padded(type_len))?;
     cursor.skip(padded(space_len))?;
     if CONFIGS.contains(&name.as_slice()) {
+        ensure(attributes.configs.len() < CONFIGS_MAX)?;
         let text = match kind {
             class::TEXT if u64::from(width) <= cursor.left() => Some(cursor.bytes(width.into())?),
             class::VARIABLE => heap_text(source, cursor)?,
@@ -219,7 +222,7 @@ fn heap_text(source: &dyn ReadAt, reference: &mut Cursor<'_>) -> Walk<Option<Vec
             return Ok(None);
         }
         if u32::from(index) == wanted {
-            return if len <= held && len <= CONFIG_LEN_MAX { cursor.bytes(len).map(Some) } else { Ok(None) };
+            return if len <= held && len <= keras::CONFIG_LEN_MAX { cursor.bytes(len).map(Some) } else { Ok(None) };
         }
         cursor.skip(held.checked_next_multiple_of(8).ok_or(Stop::Malformed)?)?;
     }

@@ -21,8 +21,19 @@ const NODES_MAX: usize = 1 << 20;
 const FIELDS_MAX: usize = 10_000;
 const DIMENSIONS_MAX: usize = 32;
 /// Keys of a flavor whose values are paths.
-const PATH_KEYS: [&str; 8] =
-    ["code", "data", "model_binary", "model_data", "model_path", "model_weights", "pickled_model", "saved_model_dir"];
+const PATH_KEYS: [&str; 9] = [
+    "code",
+    "data",
+    "model_binary",
+    "model_data",
+    "model_path",
+    "model_weights",
+    "pickled_model",
+    "python_model",
+    "saved_model_dir",
+];
+/// The key of a script that makes the model: where it lay when it was saved. It is looked for by its name in the folder.
+const SCRIPT_KEY: &str = "model_code_path";
 /// Flavors whose library reads nothing but data, if nothing loads them through Python.
 const DATA_FLAVORS: [&str; 4] = ["catboost", "lightgbm", "onnx", "xgboost"];
 /// What MLflow writes beside a model to describe it.
@@ -101,6 +112,8 @@ impl Mlmodel {
         let mut paths = Vec::new();
         for flavor in self.flavors.values() {
             paths.extend(PATH_KEYS.iter().filter_map(|key| flavor.get(*key)?.as_str()));
+            let script = flavor.get(SCRIPT_KEY).and_then(Value::as_str);
+            paths.extend(script.and_then(|path| path.rsplit(['/', '\\']).next()));
             match flavor.get("env") {
                 Some(Value::String(path)) => paths.push(path),
                 Some(Value::Object(files)) => paths.extend(files.values().filter_map(Value::as_str)),

@@ -1,13 +1,45 @@
 //! Bytes that are read once, from the first to the last: of a stretch of a file, or inflated on the way.
 
-use std::io::{self, Read};
+use std::{
+    cell::Cell,
+    io::{self, Read},
+};
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use stemma_format::ReadAt;
 
 const BUFFER: usize = 64 << 10;
-/// Bytes that are inflated of one stream: a bomb is a short one that goes on for ever.
-pub(crate) const INFLATED_MAX: u64 = 256 << 20;
+/// Bytes that are inflated in one look: a bomb is a short stream that goes on for ever, or many of them.
+const INFLATED_MAX: u64 = 256 << 20;
+/// Opcodes of pickles that are followed in one look.
+const STEPS_MAX: u64 = 1 << 26;
+
+/// What one look may cost, over all that is in a file or folder.
+pub(crate) struct Budget {
+    inflated: Cell<u64>,
+    steps: Cell<u64>,
+}
+
+impl Budget {
+    pub fn new() -> Self {
+        Self { inflated: Cell::new(INFLATED_MAX), steps: Cell::new(STEPS_MAX) }
+    }
+
+    /// Whether there was as much left.
+    fn inflate(&self, bytes: u64) -> bool {
+        take(&self.inflated, bytes)
+    }
+
+    pub fn step(&self) -> bool {
+        take(&self.steps, 1)
+    }
+}
+
+fn take(left: &Cell<u64>, amount: u64) -> bool {
+    let enough = left.get() >= amount;
+    left.set(left.get().saturating_sub(amount));
+    enough
+}
 
 /// Why reading ended early.
 #[derive(Debug)]
@@ -37,7 +69,7 @@ pub(crate) struct Tape<'a> {
 
 enum Input<'a> {
     Stretch(Stretch<'a>),
-    Inflated { stream: Box<dyn Read + 'a>, left: u64 },
+    Inflated { stream: Box<dyn Read + 'a>, budget: &'a Budget },
 }
 
 /// Bytes of a source from one place to another.
@@ -68,14 +100,14 @@ impl<'a> Tape<'a> {
         Self::new(Input::Stretch(Stretch::new(source, start, end)))
     }
 
-    pub fn inflated(source: &'a dyn ReadAt, start: u64, end: u64, packed: Packed) -> Self {
+    pub fn inflated(source: &'a dyn ReadAt, start: u64, end: u64, packed: Packed, budget: &'a Budget) -> Self {
         let stretch = io::BufReader::with_capacity(BUFFER, Stretch::new(source, start, end));
         let stream: Box<dyn Read + 'a> = match packed {
             Packed::Deflate => Box::new(DeflateDecoder::new(stretch)),
             Packed::Zlib => Box::new(ZlibDecoder::new(stretch)),
             Packed::Gzip => Box::new(MultiGzDecoder::new(stretch)),
         };
-        Self::new(Input::Inflated { stream, left: INFLATED_MAX })
+        Self::new(Input::Inflated { stream, budget })
     }
 
     fn new(input: Input<'a>) -> Self {
@@ -170,11 +202,13 @@ impl<'a> Tape<'a> {
         self.ahead.resize(start + BUFFER, 0);
         let read = match &mut self.input {
             Input::Stretch(stretch) => stretch.read(&mut self.ahead[start..]).map_err(Stop::Io)?,
-            Input::Inflated { stream, left } => {
+            Input::Inflated { stream, budget } => {
                 // what is in memory or on this disk can be read: it is the stream that is wrong
                 let read =
                     stream.read(&mut self.ahead[start..]).map_err(|_| Stop::Odd("its compression is damaged"))?;
-                *left = left.checked_sub(read as u64).ok_or(Stop::Odd("more than 256 MiB come out of it"))?;
+                if !budget.inflate(read as u64) {
+                    return Err(Stop::Odd("more than 256 MiB come out of what is compressed"));
+                }
                 read
             }
         };

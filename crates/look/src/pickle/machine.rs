@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     array::{ArrayState, Dtype, Follows, is_wrapper},
+    harmless::is_refused,
     value::{Tuple, Value},
 };
-use crate::tape::{Stop, Taken, Tape};
+use crate::tape::{Budget, Stop, Taken, Tape};
 
-/// Opcodes that are followed in one file.
-const STEPS_MAX: u64 = 1 << 26;
-const STACK_MAX: usize = 4 << 20;
-const MEMO_MAX: usize = 4 << 20;
+/// Values that are held at once, of a pickle and those that it lies in.
+const HELD_MAX: usize = 4 << 20;
 /// Texts that can be names of imports; others are not kept.
 const TEXT_LEN_MAX: usize = 256;
 const LINE_LEN_MAX: usize = 512;
@@ -22,8 +21,10 @@ const PICKLES_MAX: usize = 1000;
 /// Arrays of objects in arrays of objects.
 const NESTING_MAX: usize = 16;
 const PROTOCOL: u8 = 0x80;
-const CUT: Stop = Stop::Odd("it is too large to be followed");
+const TOO_LARGE: &str = "it is too large to be followed";
+const CUT: Stop = Stop::Odd(TOO_LARGE);
 const SENSELESS: Stop = Stop::Odd("it makes no sense");
+const ENDLESS: &str = "how long an array is can't be told";
 
 /// What was found in the pickles of a file.
 #[derive(Debug, Default)]
@@ -38,12 +39,23 @@ pub(crate) struct Scanned {
     pub pickles: usize,
     /// Bytes follow that are no pickle.
     pub has_rest: bool,
-    steps: u64,
+    /// It was followed no further, though Python would go on.
+    is_cut: bool,
     /// What is in `imports`.
     known: HashSet<String>,
 }
 
 impl Scanned {
+    /// Whether Python would take at least the beginning for a pickle, or get as far as an import: what it meets up to
+    /// there is run, whatever comes behind it.
+    pub fn may_be_loaded(&self) -> bool {
+        self.pickles > 0 || !self.imports.is_empty() || self.is_cut
+    }
+
+    pub fn is_dangerous(&self) -> bool {
+        self.imports.iter().any(|import| is_refused(import))
+    }
+
     fn import(&mut self, name: &str) -> Taken<()> {
         if self.known.contains(name) {
             return Ok(());
@@ -58,19 +70,22 @@ impl Scanned {
 }
 
 /// Follows all pickles that lie one behind the other.
-pub(crate) fn scan(tape: &mut Tape<'_>) -> std::io::Result<Scanned> {
+pub(crate) fn scan(tape: &mut Tape<'_>, budget: &Budget) -> std::io::Result<Scanned> {
     let mut found = Scanned::default();
-    match scan_all(tape, &mut found) {
+    match scan_all(tape, budget, &mut found) {
         Ok(()) => {}
-        Err(Stop::Odd(why)) => found.lost = Some(format!("{why} (at byte {})", tape.at())),
+        Err(Stop::Odd(why)) => {
+            found.is_cut = [TOO_LARGE, ENDLESS].contains(&why);
+            found.lost = Some(format!("{why} (at byte {})", tape.at()));
+        }
         Err(Stop::Io(error)) => return Err(error),
     }
     Ok(found)
 }
 
-fn scan_all(tape: &mut Tape<'_>, found: &mut Scanned) -> Taken<()> {
+fn scan_all(tape: &mut Tape<'_>, budget: &Budget, found: &mut Scanned) -> Taken<()> {
     loop {
-        scan_one(tape, found, 0)?;
+        scan_one(tape, budget, found, Outer::default())?;
         found.pickles += 1;
         match tape.peek(1)? {
             [] => return Ok(()),
@@ -83,14 +98,22 @@ fn scan_all(tape: &mut Tape<'_>, found: &mut Scanned) -> Taken<()> {
     }
 }
 
-fn scan_one(tape: &mut Tape<'_>, found: &mut Scanned, nesting: usize) -> Taken<()> {
-    if nesting > NESTING_MAX {
+/// The pickles that one lies in.
+#[derive(Clone, Copy, Default)]
+struct Outer {
+    nesting: usize,
+    /// Values that they hold.
+    held: usize,
+}
+
+fn scan_one(tape: &mut Tape<'_>, budget: &Budget, found: &mut Scanned, outer: Outer) -> Taken<()> {
+    if outer.nesting > NESTING_MAX {
         return Err(CUT);
     }
-    let mut machine = Machine { tape, found, nesting, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+    let mut machine =
+        Machine { tape, budget, found, outer, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
     loop {
-        machine.found.steps += 1;
-        if machine.found.steps > STEPS_MAX || machine.stack.len() > STACK_MAX || machine.memo.len() > MEMO_MAX {
+        if !machine.budget.step() || machine.held() > HELD_MAX {
             return Err(CUT);
         }
         match machine.tape.byte()? {
@@ -102,14 +125,19 @@ fn scan_one(tape: &mut Tape<'_>, found: &mut Scanned, nesting: usize) -> Taken<(
 
 struct Machine<'m, 't> {
     tape: &'m mut Tape<'t>,
+    budget: &'m Budget,
     found: &'m mut Scanned,
-    nesting: usize,
+    outer: Outer,
     stack: Vec<Value>,
     marks: Vec<usize>,
-    memo: HashMap<u32, Value>,
+    memo: HashMap<i64, Value>,
 }
 
 impl Machine<'_, '_> {
+    fn held(&self) -> usize {
+        self.outer.held + self.stack.len() + self.marks.len() + self.memo.len()
+    }
+
     fn step(&mut self, opcode: u8) -> Taken<()> {
         match opcode {
             PROTOCOL => self.tape.skip(1),
@@ -117,7 +145,7 @@ impl Machine<'_, '_> {
             0x95 => self.tape.skip(8),
             b'(' => {
                 self.marks.push(self.stack.len());
-                if self.marks.len() > STACK_MAX { Err(CUT) } else { Ok(()) }
+                Ok(())
             }
             b'0' => self.pop_or_mark(),
             b'1' => self.pop_mark().map(drop),
@@ -176,12 +204,12 @@ impl Machine<'_, '_> {
     fn remember(&mut self, opcode: u8) -> Taken<()> {
         let key = match opcode {
             b'g' | b'p' => {
-                let line = self.tape.line(LINE_LEN_MAX)?.ok_or(SENSELESS)?;
-                std::str::from_utf8(&line).ok().and_then(|line| line.trim().parse().ok()).ok_or(SENSELESS)?
+                let line = self.tape.line(LINE_LEN_MAX)?.ok_or(CUT)?;
+                number(&line).ok_or(SENSELESS)?
             }
             b'h' | b'q' => self.tape.byte()?.into(),
-            0x94 => u32::try_from(self.memo.len()).map_err(|_| CUT)?,
-            _ => u32::from_le_bytes(self.tape.array()?),
+            0x94 => self.memo.len() as i64,
+            _ => u32::from_le_bytes(self.tape.array()?).into(),
         };
         if matches!(opcode, b'g' | b'h' | b'j') {
             let value = self.memo.get(&key).ok_or(SENSELESS)?.clone();
@@ -321,8 +349,11 @@ impl Machine<'_, '_> {
             Value::State(state) => state.follows(),
             _ => None,
         };
-        match follows.ok_or(Stop::Odd("how long an array is can't be told"))? {
-            Follows::Pickle => scan_one(self.tape, self.found, self.nesting + 1),
+        match follows.ok_or(Stop::Odd(ENDLESS))? {
+            Follows::Pickle => {
+                let outer = Outer { nesting: self.outer.nesting + 1, held: self.held() };
+                scan_one(self.tape, self.budget, self.found, outer)
+            }
             Follows::Bytes { len, is_padded } => {
                 if is_padded {
                     let padding = self.tape.byte()?;
@@ -405,6 +436,12 @@ fn joined(module: Option<&[u8]>, name: Option<&[u8]>) -> String {
         (Some(module), Some(name)) => format!("{module}.{name}"),
         _ => UNREADABLE.to_owned(),
     }
+}
+
+/// A number as Python reads it: with a sign, with `_` between digits, with white space around.
+fn number(line: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(line).ok()?;
+    text.trim().replace('_', "").parse().ok()
 }
 
 fn made(called: &Value, arguments: &Value) -> Value {
