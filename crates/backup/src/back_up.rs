@@ -1,8 +1,8 @@
 //! The main flow of a backup: hold, send what is not there yet, and say at last what belongs together.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use stemma_core::{Clock, Digest, ErrorKind, Problem, content_list::ContentList, id::HomeId};
+use stemma_core::{Clock, Digest, ErrorKind, Problem, Timestamp, content_list::ContentList, id::HomeId};
 use stemma_delivery::audit_home;
 use stemma_engine::{Layout, problem::ledger_problem};
 use stemma_remote::{Catalog, Progress, PushPlan, Pushed, Remote, RemoteError};
@@ -16,6 +16,7 @@ use crate::{
     place::{MANIFESTS, Place},
     problem::{of_home, some, unusable},
     told::{Step, Told},
+    whole::lacking_at,
     workshop::Workshop,
 };
 
@@ -66,8 +67,10 @@ pub async fn back_up(order: &Order<'_>, told: Told<'_>) -> Result<BackedUp, Prob
     for _ in 0..ATTEMPTS {
         // nothing that is found from here on is collected before it is sent
         let _lease = store.lease().map_err(of_home)?;
+        // whatever the home takes from here on may be missing
+        let made = order.clock.now();
         let Some(captured) = capture(layout).await? else { continue };
-        match attempt(order, captured, &store, &remote, &room, told).await? {
+        match attempt(order, (made, captured), &store, &remote, &room, told).await? {
             Attempt::Done(done) => return Ok(*done),
             Attempt::Again(why) => again = why,
         }
@@ -77,7 +80,7 @@ pub async fn back_up(order: &Order<'_>, told: Told<'_>) -> Result<BackedUp, Prob
 
 async fn attempt(
     order: &Order<'_>,
-    captured: Captured,
+    captured: (Timestamp, Captured),
     store: &Store,
     remote: &Remote,
     room: &Workshop,
@@ -114,11 +117,10 @@ struct Backup {
 /// The inner error may be gone at another moment.
 async fn put_together(
     order: &Order<'_>,
-    mut captured: Captured,
+    (made, mut captured): (Timestamp, Captured),
     store: &Store,
     room: &Workshop,
 ) -> Result<Result<Backup, Problem>, Problem> {
-    let made = order.clock.now();
     let header = captured.moment.header().clone();
     let in_database = order.layout.read_home()?.is_some_and(|home| home.database.is_some());
     let left_out = if order.keys == Keys::LeftOut { captured.keys() } else { Vec::new() };
@@ -129,7 +131,7 @@ async fn put_together(
     let ledger = parts.put_file(&transcript).map_err(of_home)?.digest;
 
     let contents = store.contents().map_err(of_home)?;
-    if let Err(lost) = check_whole(&mut captured, &contents).await? {
+    if let Err(lost) = check_whole(&mut captured, store, &contents).await? {
         return Ok(Err(lost));
     }
     let list = parts.put_bytes(ContentList::new(contents.clone()).to_string().as_bytes()).map_err(of_home)?;
@@ -186,10 +188,12 @@ async fn check_of_same_home(remote: &Remote, home: HomeId) -> Result<(), Problem
 }
 
 /// Whether the store has what the facts of the moment need. The inner error may be gone in another moment.
-async fn check_whole(captured: &mut Captured, contents: &[Digest]) -> Result<Result<(), Problem>, Problem> {
-    let needed = captured.moment.needed_content().await.map_err(ledger_problem)?;
-    let here: BTreeSet<&Digest> = contents.iter().collect();
-    let lost: Vec<Digest> = needed.into_keys().filter(|digest| !here.contains(digest)).collect();
+async fn check_whole(
+    captured: &mut Captured,
+    store: &Store,
+    contents: &[Digest],
+) -> Result<Result<(), Problem>, Problem> {
+    let lost = lacking_at(&mut captured.moment, store, contents).await?;
     if lost.is_empty() {
         return Ok(Ok(()));
     }

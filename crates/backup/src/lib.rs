@@ -9,6 +9,7 @@
 //!       stage                a home out of a backup, verified, in a folder that is none yet
 //! list     back_up           which backups there are · the main flow of one
 //!          capture           ledger and files at one moment, beside whoever uses the home
+//! whole                      whether all content is there that facts need
 //! place    workshop          where backups lie · room for what is being made
 //! manifest files keys        what belongs to a backup · which files go along · which of them are secret
 //! ```
@@ -27,6 +28,7 @@ mod restore;
 mod stage;
 mod told;
 mod verify;
+mod whole;
 mod workshop;
 
 pub use crate::{

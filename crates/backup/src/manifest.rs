@@ -3,10 +3,15 @@
 //! Version 1: canonical JSON. The object's name is the time (20 digits, microseconds) and the digest of its bytes, so that
 //! names sort by time and a damaged manifest is told from a whole one.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use stemma_core::{Digest, Timestamp, canonical, id::HomeId};
 
-use crate::keys::Keys;
+use crate::{
+    files::{Rule, rule},
+    keys::{Keys, is_key},
+};
 
 const VERSION: u32 = 1;
 /// Hex digits of a manifest's digest that people are shown.
@@ -16,7 +21,7 @@ const SHOWN: usize = 12;
 pub struct Manifest {
     v: u32,
     pub home: HomeId,
-    /// When the ledger's moment was held: what was acknowledged before is in it.
+    /// Right before the ledger's moment was held: what was acknowledged by then is in it.
     pub made: Timestamp,
     /// Version of the program that made it.
     pub program: String,
@@ -98,9 +103,30 @@ impl Manifest {
             return Err(format!("it has format {v}, which this program does not know; use a newer Stemma"));
         }
         let manifest: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        match manifest.files.iter().find(|file| !is_plain(&file.path)) {
-            Some(file) => Err(format!("it names a file `{}`, which can't be in a home", file.path)),
-            None => Ok(manifest),
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Whoever can write where it lies can write one: it may name nothing but files that a backup of a home has.
+    fn check(&self) -> Result<(), String> {
+        if let Some(file) = self.files.iter().find(|file| !goes_along(&file.path)) {
+            return Err(format!("it names a file `{}`, which can't be in a home's backup", file.path));
+        }
+        if let Some(path) = self.left_out.iter().find(|path| !(is_plain(path) && is_key(path))) {
+            return Err(format!("it names a key `{path}`, which can't be in a home"));
+        }
+        let mut seen = BTreeSet::new();
+        let mut paths = self.files.iter().map(|file| &file.path).chain(&self.left_out);
+        if let Some(path) = paths.find(|path| !seen.insert(path.as_str())) {
+            return Err(format!("it names `{path}` twice"));
+        }
+        let has_keys = self.files.iter().any(|file| is_key(&file.path));
+        match self.keys {
+            Keys::Included if !self.left_out.is_empty() => {
+                Err("it says that the keys are in it, and names some that are not".to_owned())
+            }
+            Keys::LeftOut if has_keys => Err("it says that no key is in it, and has one".to_owned()),
+            _ => Ok(()),
         }
     }
 
@@ -124,6 +150,11 @@ fn digest_in(name: &str) -> Option<Digest> {
 
 fn shown(digest: &Digest) -> String {
     digest.hex()[..SHOWN].to_owned()
+}
+
+/// Whether a backup takes a file of this path along. Where `A` and `a` are one file, neither stands for the other.
+fn goes_along(path: &str) -> bool {
+    is_plain(path) && [path, &path.to_ascii_lowercase()].into_iter().all(|path| rule(path) != Rule::Stays)
 }
 
 /// A path that leads nowhere but into the folder where it begins.
@@ -183,5 +214,35 @@ mod tests {
             let (bytes, name, _) = manifest(path).written();
             refused(&name, &bytes, "can't be in a home");
         }
+        for path in
+            ["ledger.db", "ledger.db-wal", "Ledger.db", "content/packs/1.pack", "backups/parts/packs/1.pack", "x.new"]
+        {
+            let (bytes, name, _) = manifest(path).written();
+            refused(&name, &bytes, &format!("`{path}`, which can't be in a home's backup"));
+        }
+    }
+
+    #[test]
+    fn keys_are_where_it_says() {
+        let read = |change: &dyn Fn(&mut Manifest)| {
+            let mut manifest = manifest("home.json");
+            change(&mut manifest);
+            let (bytes, name, _) = manifest.written();
+            Manifest::read(&name, &bytes).map(drop)
+        };
+        let file = |path: &str| FilePart { path: path.to_owned(), digest: Digest::of(b""), size: 0 };
+        for path in ["/root/.ssh/id.key", "../prediction.key", "checkpoints/../../x.key", "home.json", ""] {
+            let refused = read(&|manifest| manifest.left_out = vec![path.to_owned()]).unwrap_err();
+            assert_eq!(refused, format!("it names a key `{path}`, which can't be in a home"));
+        }
+        let twice = read(&|manifest| manifest.files.push(file("home.json"))).unwrap_err();
+        assert_eq!(twice, "it names `home.json` twice");
+        let twice = read(&|manifest| manifest.left_out.push("prediction.key".to_owned())).unwrap_err();
+        assert_eq!(twice, "it names `prediction.key` twice");
+        let both = read(&|manifest| manifest.keys = Keys::Included).unwrap_err();
+        assert_eq!(both, "it says that the keys are in it, and names some that are not");
+        let has = read(&|manifest| manifest.files.push(file("checkpoints/signing.key"))).unwrap_err();
+        assert_eq!(has, "it says that no key is in it, and has one");
+        assert_eq!(read(&|manifest| (manifest.keys, manifest.left_out) = (Keys::Included, Vec::new())), Ok(()));
     }
 }

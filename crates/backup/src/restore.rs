@@ -14,7 +14,7 @@ use crate::{
     list::choose,
     manifest::Manifest,
     problem::unusable,
-    stage::{LedgerHome, StageOptions, stage},
+    stage::{LedgerHome, StageOptions, Staged, stage},
     told::Told,
     workshop::Workshop,
 };
@@ -45,7 +45,7 @@ pub async fn restore(
     let beside = beside(root);
     let room = Workshop::take(&beside)?;
     let staged = room.fresh("home")?;
-    let report = stage(remote, &manifest, &staged, options, told).await?;
+    let Staged { report, missing_keys } = stage(remote, &manifest, &staged, options, told).await?;
     settle(&staged)?;
     check_empty(root)?;
     // an empty folder may be there, and nothing else
@@ -54,8 +54,7 @@ pub async fn restore(
     drop(room);
     // what is left of it is an empty folder
     let _ = fs::remove_dir_all(&beside);
-    let missing_keys = manifest.left_out.iter().filter(|key| !root.join(key).exists()).cloned().collect();
-    Ok(Restored { id, manifest, report, missing_keys })
+    Ok(Restored { id, manifest, report, missing_keys: missing_keys.into_iter().collect() })
 }
 
 /// `.stemma.restoring` beside `.stemma`: on the same disk, so that a rename puts it in place.

@@ -28,6 +28,7 @@ use crate::{
     manifest::Manifest,
     problem::{damaged, some, unusable},
     told::{Step, Told},
+    whole::lacking_of,
 };
 
 /// Longest list of contents: those of a home of petabytes.
@@ -53,18 +54,28 @@ pub struct StageOptions {
     pub keys: Option<PathBuf>,
 }
 
-/// Brings a backup into an empty folder, and verifies content, ledger and log; returns what the audit says of it.
+/// What the audit says of a home that was put together.
+pub struct Staged {
+    pub report: AuditReport,
+    /// Keys that it had, by their paths in it, and that did not come with it.
+    pub missing_keys: BTreeSet<String>,
+}
+
+/// Brings a backup into an empty folder, and verifies content, ledger and log. A database gets the ledger at last, when
+/// all of it is known to be sound.
 pub async fn stage(
     remote: &Remote,
     manifest: &Manifest,
     root: &Path,
     options: &StageOptions,
     told: Told<'_>,
-) -> Result<AuditReport, Problem> {
+) -> Result<Staged, Problem> {
     let layout = Layout::new(root);
     layout.create_folders()?;
-    let scratch = root.join("parts");
-    let parts = Store::open(&scratch).map_err(store_problem)?;
+    // where no file of a backup can lie
+    let scratch = layout.backups();
+    make_folder(&scratch)?;
+    let parts = Store::open(&scratch.join("parts")).map_err(store_problem)?;
     bring(remote, &parts, &manifest.own_contents(), &mut |moved| told(Step::Parts, moved)).await?;
     let content = Store::open(&layout.content()).map_err(store_problem)?;
     let contents = contents_of(&parts, manifest)?;
@@ -77,22 +88,24 @@ pub async fn stage(
     if let Some(keys) = &options.keys {
         manifest.left_out.iter().try_for_each(|path| bring_key(keys, path, root))?;
     }
-    let transcript = root.join("transcript");
+    let transcript = scratch.join("transcript");
     write_out(&parts, &manifest.ledger.digest, &transcript)?;
-    take_ledger_in(&layout, manifest, &transcript, &options.ledger).await?;
-    fs::remove_file(&transcript).map_err(|error| unusable(&transcript, &error))?;
+    take_ledger_in(LedgerUrl::Sqlite(layout.ledger()), manifest, &transcript).await?;
+    write_home(&layout, manifest, None)?;
+    check_needs(&layout, &content).await?;
+    let mut report = audit_home(&layout).await;
+    let mut missing_keys = check_sound(&report, root, manifest, options.keys.as_deref())?;
+    if let LedgerHome::Database(database) = &options.ledger {
+        take_ledger_in(LedgerUrl::Postgres(database.clone()), manifest, &transcript).await?;
+        write_home(&layout, manifest, Some(database.clone()))?;
+        remove_ledger(&layout)?;
+        // the database may have held it already, event for event, and who knows what else beside them
+        report = audit_home(&layout.reaching(Some(database.clone()))).await;
+        missing_keys = check_sound(&report, root, manifest, options.keys.as_deref())?;
+    }
     drop(parts);
     fs::remove_dir_all(&scratch).map_err(|error| unusable(&scratch, &error))?;
-
-    let database = match &options.ledger {
-        LedgerHome::AsItWas | LedgerHome::Folder => None,
-        LedgerHome::Database(database) => Some(database.clone()),
-    };
-    let layout = layout.reaching(database);
-    check_needs(&layout, &content).await?;
-    let report = audit_home(&layout).await;
-    check_sound(&report, root, options.keys.as_deref())?;
-    Ok(report)
+    Ok(Staged { report, missing_keys })
 }
 
 /// Brings contents into a store, each verified; all of them must come.
@@ -144,7 +157,10 @@ fn write_out(parts: &Store, digest: &Digest, path: &Path) -> Result<(), Problem>
 }
 
 fn make_folder_of(path: &Path) -> Result<(), Problem> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    make_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+fn make_folder(folder: &Path) -> Result<(), Problem> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| unusable(folder, &error))
 }
@@ -168,16 +184,7 @@ fn bring_key(keys: &Path, path: &str, root: &Path) -> Result<(), Problem> {
     written.map_err(|error| unusable(&to, &error))
 }
 
-async fn take_ledger_in(
-    layout: &Layout,
-    manifest: &Manifest,
-    transcript: &Path,
-    ledger: &LedgerHome,
-) -> Result<(), Problem> {
-    let (at, database) = match ledger {
-        LedgerHome::AsItWas | LedgerHome::Folder => (LedgerUrl::Sqlite(layout.ledger()), None),
-        LedgerHome::Database(database) => (LedgerUrl::Postgres(database.clone()), Some(database.clone())),
-    };
+async fn take_ledger_in(at: LedgerUrl, manifest: &Manifest, transcript: &Path) -> Result<(), Problem> {
     let header = take_in(&at, transcript).await.map_err(|error| match error {
         LedgerError::Damaged(_) => damaged(error),
         LedgerError::Occupied { .. } => {
@@ -186,9 +193,14 @@ async fn take_ledger_in(
         error => ledger_problem(error),
     })?;
     let (events, root) = (manifest.ledger.events, &manifest.ledger.root);
-    if header.home != manifest.home || header.events != events || header.root != *root {
-        return Err(damaged("its ledger is that of another backup"));
+    match header.home == manifest.home && header.events == events && header.root == *root {
+        true => Ok(()),
+        false => Err(damaged("its ledger is that of another backup")),
     }
+}
+
+/// Says in the home where its ledger lies.
+fn write_home(layout: &Layout, manifest: &Manifest, database: Option<DatabaseUrl>) -> Result<(), Problem> {
     let was = layout.read_home()?.ok_or_else(|| damaged("it has no `home.json`"))?;
     if was.home != manifest.home {
         return Err(damaged(format!("its `home.json` names another home, {}", was.home)));
@@ -196,22 +208,45 @@ async fn take_ledger_in(
     layout.write_home(&HomeFile { signing_key: was.signing_key, ..HomeFile::new(was.home, database) })
 }
 
-/// Facts must not name what did not come.
+/// Removes the file in which the ledger was verified.
+fn remove_ledger(layout: &Layout) -> Result<(), Problem> {
+    let ledger = layout.ledger();
+    for path in ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{}{end}", ledger.display()))) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(&path, &error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Facts must not name what did not come, nor folders whose files did not.
 async fn check_needs(layout: &Layout, content: &Store) -> Result<(), Problem> {
-    let needed = look_at(layout).await?.needed_content().await.map_err(ledger_problem)?;
-    let lacking: Vec<Digest> = content.missing(&needed.into_keys().collect::<Vec<_>>());
+    let here = content.contents().map_err(unreadable)?;
+    let lacking = lacking_of(&look_at(layout).await?, content, &here).await;
+    let lacking = lacking.map_err(|problem| match problem.kind {
+        ErrorKind::Corrupt => damaged(problem.message),
+        _ => problem,
+    })?;
     match lacking.is_empty() {
         true => Ok(()),
         false => Err(damaged(format!("its facts need content that it lacks: {}", some(&lacking)))),
     }
 }
 
-/// A home without its keys is sound but for them; keys that were brought must be its own.
-fn check_sound(report: &AuditReport, root: &Path, keys: Option<&Path>) -> Result<(), Problem> {
+/// A home without its keys is sound but for them; keys that were brought must be its own. Returns those that are missing.
+fn check_sound(
+    report: &AuditReport,
+    root: &Path,
+    manifest: &Manifest,
+    keys: Option<&Path>,
+) -> Result<BTreeSet<String>, Problem> {
+    let is_missing = |key: &str| !root.join(key).exists();
+    let mut missing: BTreeSet<String> = manifest.left_out.iter().filter(|key| is_missing(key)).cloned().collect();
     for (check, fault) in report.checks.iter().flat_map(|check| check.faults.iter().map(move |fault| (check, fault))) {
         let place = fault.place.as_ref().map_or(String::new(), |place| format!("{place}: "));
         match (key_of(check, fault), keys) {
-            (Some(key), _) if !root.join(key).exists() => {}
+            (Some(key), _) if is_missing(key) => drop(missing.insert(key.to_owned())),
             (Some(key), Some(keys)) => {
                 let message = format!("`{key}` from `{}` is no key of this home: {}", keys.display(), fault.what);
                 return Err(Problem::new(ErrorKind::Config, message).hint("name the folder with the keys that it had"));
@@ -222,7 +257,7 @@ fn check_sound(report: &AuditReport, root: &Path, keys: Option<&Path>) -> Result
             }
         }
     }
-    Ok(())
+    Ok(missing)
 }
 
 /// The key that a fault is about, if it is about one.

@@ -9,7 +9,7 @@ use crate::{
     list::choose,
     manifest::Manifest,
     problem::unusable,
-    stage::{LedgerHome, StageOptions, stage},
+    stage::{LedgerHome, StageOptions, Staged, stage},
     told::Told,
 };
 
@@ -19,6 +19,8 @@ pub struct Rehearsed {
     pub id: String,
     pub manifest: Manifest,
     pub report: AuditReport,
+    /// Keys without which it can't be opened, by their paths in it.
+    pub missing_keys: Vec<String>,
 }
 
 /// Restores a backup (the newest, if none is wanted) into a folder within `scratch`, which needs as much room as the home,
@@ -32,6 +34,6 @@ pub async fn verify(
     let (id, manifest) = choose(remote, wanted).await?;
     let folder = tempfile::tempdir_in(scratch).map_err(|error| unusable(scratch, &error))?;
     let options = StageOptions { ledger: LedgerHome::Folder, keys: None };
-    let report = stage(remote, &manifest, folder.path(), &options, told).await?;
-    Ok(Rehearsed { id, manifest, report })
+    let Staged { report, missing_keys } = stage(remote, &manifest, folder.path(), &options, told).await?;
+    Ok(Rehearsed { id, manifest, report, missing_keys: missing_keys.into_iter().collect() })
 }

@@ -11,6 +11,7 @@ use stemma_core::{
     audit::{AuditReport, Check},
     history::Today,
     id::HomeId,
+    naming::NamedContent,
     record::RunRecord,
 };
 
@@ -102,6 +103,16 @@ impl LedgerAtRest {
     /// Every content that a fact needs, with who needs it; what was removed for good is needed no more.
     pub async fn needed_content(&self) -> Result<BTreeMap<Digest, BTreeSet<String>>, LedgerError> {
         needs::of_all(&mut self.read().await?).await
+    }
+
+    /// The same, each with its form: for whoever looks in it for what it names in turn.
+    pub async fn named_content(&self) -> Result<Vec<NamedContent>, LedgerError> {
+        needs::named(&mut self.read().await?).await
+    }
+
+    /// Those of the digests that some project was granted: they have been here.
+    pub async fn granted(&self, digests: &[Digest]) -> Result<BTreeSet<Digest>, LedgerError> {
+        needs::granted(&mut self.read().await?, digests).await
     }
 
     /// The head as it stands there, and proofs that sizes are beginnings of it; signed by nobody.

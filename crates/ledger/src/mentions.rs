@@ -1,12 +1,9 @@
 //! Which contents the facts name: what a collection of garbage goes by.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use stemma_core::{
     Digest,
     event::Event,
     naming::{ContentForm, NamedContent},
-    record::RunRecord,
 };
 
 use crate::{Ledger, LedgerError, needs, sql::Value};
@@ -24,27 +21,14 @@ impl Ledger {
     /// was removed for good is named no more. A fact that can't be read fails it all.
     pub async fn named_content(&self) -> Result<Vec<NamedContent>, LedgerError> {
         let mut session = self.read().await?;
-        let mut named: BTreeMap<(Digest, ContentForm), String> = BTreeMap::new();
-        let mut add = |content: NamedContent| {
-            named.entry((content.digest, content.form)).or_insert(content.what);
-        };
+        let mut named = needs::named(&mut session).await?;
+        let purged = needs::purged(&mut session).await?;
         needs::each(&mut session, "event_body", "seq", "body", &mut |event: Event| {
-            event.contents().into_iter().for_each(&mut add);
-            event.linked_contents().into_iter().map(linked).for_each(&mut add);
+            let left = event.linked_contents().into_iter().filter(|digest| !purged.contains(digest));
+            named.extend(left.map(linked));
         })
         .await?;
-        needs::each(&mut session, "run", "place", "record", &mut |record: RunRecord| {
-            record.contents().into_iter().for_each(&mut add);
-        })
-        .await?;
-        for row in session.rows("SELECT run, digest FROM run", &[]).await? {
-            let what = format!("the record of run {}", row.text("run")?);
-            add(NamedContent { digest: row.parsed("digest")?, form: ContentForm::Plain, what });
-        }
-        let purged = session.rows("SELECT digest FROM purged", &[]).await?;
-        let purged: BTreeSet<Digest> = purged.iter().map(|row| row.parsed("digest")).collect::<Result<_, _>>()?;
-        let left = named.into_iter().filter(|((digest, _), _)| !purged.contains(digest));
-        Ok(left.map(|((digest, form), what)| NamedContent { digest, form, what }).collect())
+        Ok(named)
     }
 
     /// The contents that any project may read, each once, in order, behind `after`.

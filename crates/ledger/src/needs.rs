@@ -2,11 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stemma_core::{Digest, event::Event, naming::NamedContent, record::RunRecord};
+use stemma_core::{
+    Digest,
+    event::Event,
+    naming::{ContentForm, NamedContent},
+    record::RunRecord,
+};
 
 use crate::{
     LedgerError,
-    sql::{Session, Value},
+    row::grant::CHUNK,
+    sql::{Row, Session, Value},
 };
 
 /// Rows read at a time.
@@ -25,6 +31,38 @@ pub async fn of_all(session: &mut Session) -> Result<Needed, LedgerError> {
     Ok(needed)
 }
 
+/// The same, each with its form: for whoever looks in it for what it names in turn.
+pub async fn named(session: &mut Session) -> Result<Vec<NamedContent>, LedgerError> {
+    let mut named: BTreeMap<(Digest, ContentForm), String> = BTreeMap::new();
+    let mut add = |contents: Vec<NamedContent>| {
+        for content in contents {
+            named.entry((content.digest, content.form)).or_insert(content.what);
+        }
+    };
+    each(session, "event_body", "seq", "body", &mut |event: Event| add(event.contents())).await?;
+    each(session, "run", "place", "record", &mut |record: RunRecord| add(record.contents())).await?;
+    add(records_of_runs(session).await?);
+    let purged = purged(session).await?;
+    named.retain(|(digest, _), _| !purged.contains(digest));
+    Ok(named.into_iter().map(|((digest, form), what)| NamedContent { digest, form, what }).collect())
+}
+
+/// Those of the digests that some project was granted: they have been here.
+pub async fn granted(session: &mut Session, digests: &[Digest]) -> Result<BTreeSet<Digest>, LedgerError> {
+    let sql = format!(
+        "SELECT DISTINCT digest FROM content_grant WHERE digest IN (SELECT list.value->>0 FROM {})",
+        session.list_at(1)
+    );
+    let mut granted = BTreeSet::new();
+    for chunk in digests.chunks(CHUNK) {
+        let rows = session.rows(&sql, &[Value::list(chunk.iter().map(|digest| [digest]))?]).await?;
+        for row in &rows {
+            granted.insert(row.parsed("digest")?);
+        }
+    }
+    Ok(granted)
+}
+
 /// What was removed for good.
 pub async fn purged(session: &mut Session) -> Result<BTreeSet<Digest>, LedgerError> {
     let rows = session.rows("SELECT digest FROM purged", &[]).await?;
@@ -38,11 +76,17 @@ async fn of_events(session: &mut Session, needed: &mut Needed) -> Result<(), Led
 
 /// What the records of runs name: themselves, the files, code and environment.
 async fn of_runs(session: &mut Session, needed: &mut Needed) -> Result<(), LedgerError> {
-    let rows = session.rows("SELECT run, digest FROM run", &[]).await?;
-    for row in &rows {
-        needed.entry(row.parsed("digest")?).or_default().insert(format!("the record of run {}", row.text("run")?));
-    }
+    add(needed, records_of_runs(session).await?);
     each(session, "run", "place", "record", &mut |record: RunRecord| add(needed, record.contents())).await
+}
+
+async fn records_of_runs(session: &mut Session) -> Result<Vec<NamedContent>, LedgerError> {
+    let rows = session.rows("SELECT run, digest FROM run", &[]).await?;
+    let named = |row: &Row| {
+        let what = format!("the record of run {}", row.text("run")?);
+        Ok(NamedContent { digest: row.parsed("digest")?, form: ContentForm::Plain, what })
+    };
+    rows.iter().map(named).collect()
 }
 
 fn add(needed: &mut Needed, contents: Vec<NamedContent>) {

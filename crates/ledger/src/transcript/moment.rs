@@ -9,7 +9,7 @@ use std::{
 };
 
 use data_encoding::BASE64;
-use stemma_core::Digest;
+use stemma_core::{Digest, naming::NamedContent};
 
 use super::form::{self, Header, KEPT, Mark, VERSION};
 use crate::{
@@ -55,6 +55,21 @@ impl Moment {
     /// Every content that a fact needs at this moment, with who needs it; what was removed for good is needed no more.
     pub async fn needed_content(&mut self) -> Result<BTreeMap<Digest, BTreeSet<String>>, LedgerError> {
         needs::of_all(&mut self.session).await
+    }
+
+    /// The same, each with its form: for whoever looks in it for what it names in turn.
+    pub async fn named_content(&mut self) -> Result<Vec<NamedContent>, LedgerError> {
+        needs::named(&mut self.session).await
+    }
+
+    /// Those of the digests that some project was granted by this moment: they have been here.
+    pub async fn granted(&mut self, digests: &[Digest]) -> Result<BTreeSet<Digest>, LedgerError> {
+        needs::granted(&mut self.session, digests).await
+    }
+
+    /// What was removed for good by this moment.
+    pub async fn purged(&mut self) -> Result<BTreeSet<Digest>, LedgerError> {
+        needs::purged(&mut self.session).await
     }
 
     /// Segments of the prediction log, and of the feedback log, of which something is sealed at this moment.

@@ -87,6 +87,9 @@ struct Verified {
     #[serde(flatten)]
     backup: Shown,
     verdict: Verdict,
+    /// Keys without which it can't be opened, by their paths in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_keys: Vec<String>,
 }
 
 pub async fn run(args: BackupArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
@@ -212,13 +215,14 @@ async fn verify(args: &BackupArgs, output: &Output) -> Result<(), Problem> {
     let done = stemma_backup::verify(&remote, args.backup.as_deref(), scratch, told).await;
     bar.end();
     let done = done?;
-    let verified = Verified { backup: shown(done.id, &done.manifest), verdict: done.report.verdict };
+    let (verdict, missing_keys) = (done.report.verdict, done.missing_keys);
+    let verified = Verified { backup: shown(done.id, &done.manifest), verdict, missing_keys };
     output.result(&verified, || {
-        let Shown { id, made, events, contents, left_out, .. } = &verified.backup;
+        let Shown { id, made, events, contents, .. } = &verified.backup;
         let what = format!("{}, {}", view::count(*events, "event"), view::count(*contents, "content"));
-        let keys = match left_out.is_empty() {
-            true => String::new(),
-            false => format!("it can't be opened without {}\n", left_out.join(", ")),
+        let keys = match verified.missing_keys.as_slice() {
+            [] => String::new(),
+            keys => format!("it can't be opened without {}\n", keys.join(", ")),
         };
         format!("backup {id} of {} can be restored: {what}\n{keys}", print::time(*made))
     });
