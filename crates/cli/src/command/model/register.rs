@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use stemma_api::types::{ContentClaim, RegisterVersion, Registered};
+use stemma_api::types::{ContentClaim, ModelVersion, RegisterVersion, Registered};
 use stemma_core::{
     ErrorKind, Problem,
     id::RunId,
@@ -29,8 +29,6 @@ use crate::{
 
 /// Imports that are named one by one.
 const LINES_SHOWN: usize = 3;
-/// Earlier versions that a command is run for by one registration; the newest first.
-const LACKING_MAX: usize = 8;
 
 /// Register a file or folder as a version of a model
 ///
@@ -118,31 +116,44 @@ async fn evaluate_lacking(
     global: &Global,
     output: &Output,
 ) -> Result<(), Problem> {
-    for version in question.question.lacking.iter().take(LACKING_MAX) {
-        let subject = Subject {
-            model: model.clone(),
-            name: version.name(),
-            digest: version.digest,
-            file_name: version.file_name.clone(),
-        };
-        let prepared = session::with(global, async |session| answered::prepare(session, subject, output).await).await?;
-        let Some(prepared) = prepared else { continue };
-        // a version that can't be asked any more is no reason not to register another: the number's reason will tell
-        let answers = match answered::answers(prepared, global, output).await {
-            Ok(answers) => answers,
-            Err(problem) if problem.kind == ErrorKind::Invalid => {
-                output.note(format!("note: {}", problem.message));
-                continue;
+    for version in &question.question.lacking {
+        match evaluate_earlier(version, model, global, output).await {
+            Ok(()) => {}
+            // a version that can't be asked any more is no reason not to register another: the number's reason will tell
+            Err(problem) if is_its_own(&problem) => {
+                output.note(format!("note: {} could not be evaluated: {}", version.name(), problem.message));
             }
             Err(problem) => return Err(problem),
-        };
-        let number = version.number.to_string();
-        session::with(global, async |session| {
-            session.client.evaluate_answers(&session.project, model, &number, &answers).await
-        })
-        .await?;
+        }
     }
     Ok(())
+}
+
+/// Whether a problem is one of the version that is asked, rather than of the home or of who asks.
+const fn is_its_own(problem: &Problem) -> bool {
+    matches!(problem.kind, ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Gone | ErrorKind::TooLarge)
+}
+
+async fn evaluate_earlier(
+    version: &ModelVersion,
+    model: &ModelName,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Problem> {
+    let subject = Subject {
+        model: model.clone(),
+        name: version.name(),
+        digest: version.digest,
+        file_name: version.file_name.clone(),
+    };
+    let prepared = session::with(global, async |session| answered::prepare(session, subject, output).await).await?;
+    let Some(prepared) = prepared else { return Ok(()) };
+    let answers = answered::answers(prepared, global, output).await?;
+    let number = version.number.to_string();
+    let evaluated = session::with(global, async |session| {
+        session.client.evaluate_answers(&session.project, model, &number, &answers).await
+    });
+    evaluated.await.map(drop)
 }
 
 async fn put_file(path: &Path, session: &Session) -> Result<ContentClaim, Problem> {

@@ -30,6 +30,8 @@ use super::{
 };
 use crate::{Caller, Engine, problem::internal, resolve::find_version, run::track::producing_run};
 
+/// Earlier versions that may have to be asked for one registration.
+const LACKING_MAX: usize = 8;
 /// Longest file of answers that is read.
 const ANSWERS_BYTES_MAX: u64 = 4 << 30;
 
@@ -43,6 +45,8 @@ impl Engine {
         model: &ModelName,
         asked: AskQuestion,
     ) -> Result<Option<Question>, Problem> {
+        // what becomes of content tells what is in it
+        self.known().readable_content(project, asked.digest).await?;
         let policy = self.known().policy_or_default(project, model).await?;
         let Some(spec) = policy.evaluation.filter(|spec| !spec.command.is_empty()) else {
             return Ok(None);
@@ -58,7 +62,8 @@ impl Engine {
         Ok(Some(Question { data: data.name, command: spec.command, digest, size, rows, lacking }))
     }
 
-    /// Versions, the newest first, that have no evaluation on the data and can't be asked here.
+    /// Versions, the newest first, that have no evaluation on the data and can't be asked here: of the newest few that
+    /// have none. One that can't be loaded is among them, and whoever asks about it is told why.
     async fn lacking(
         &self,
         project: &ProjectName,
@@ -66,13 +71,20 @@ impl Engine {
         data: &EvaluationData,
         asked: Digest,
     ) -> Result<Vec<ModelVersion>, Problem> {
-        let mut lacking = Vec::new();
+        let mut unknown = Vec::new();
         let versions = self.known().versions_if_any(project, model).await?.unwrap_or_default();
         let live = versions.into_iter().rev().filter(|version| version.stage != Stage::Archived);
         for version in live.filter(|version| version.digest != asked) {
-            if stored_evaluation(self.known(), project, &version, data).await?.is_none()
-                && asked_here(self.known(), version.digest, data).await?.is_none()
-            {
+            if unknown.len() == LACKING_MAX {
+                break;
+            }
+            if stored_evaluation(self.known(), project, &version, data).await?.is_none() {
+                unknown.push(version);
+            }
+        }
+        let mut lacking = Vec::new();
+        for version in unknown {
+            if !matches!(asked_here(self.known(), version.digest, data).await, Ok(Some(_))) {
                 lacking.push(version);
             }
         }

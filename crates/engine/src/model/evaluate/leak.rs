@@ -2,6 +2,7 @@
 //!
 //! Each input is searched ([`search`]), or can't hold rows by what it is ([`clear`]), or is named as not searched.
 
+mod beside;
 mod clear;
 mod columns;
 mod labels;
@@ -23,6 +24,7 @@ use stemma_core::{
 use stemma_store::Store;
 use stemma_table::Source;
 
+pub use self::beside::look_beside;
 use self::{named::NamedFiles, search::Found, wanted::Wanted};
 use super::evaluation::EvaluationData;
 use crate::{

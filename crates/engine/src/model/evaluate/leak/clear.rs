@@ -5,11 +5,17 @@ use std::{collections::HashMap, io};
 use stemma_format::{Format, ReadAt, outline};
 use stemma_table::{Cell, Key, Sameness, Source};
 
-use super::wanted::Wanted;
+use super::wanted::{Wanted, hash};
 
 /// Longest text that is searched word by word.
 const TEXT_LEN_MAX: u64 = 16 << 20;
 const IMAGES: [&[u8]; 4] = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF"];
+/// Models that are headers and arrays, and what is said of them.
+const MODELS: [(Format, &str); 3] = [
+    (Format::Onnx, "it is an ONNX model"),
+    (Format::Safetensors, "it is a safetensors model"),
+    (Format::Gguf, "it is a GGUF model"),
+];
 /// Bytes that tell images apart.
 const START_LEN: usize = 16;
 
@@ -22,14 +28,22 @@ pub fn holds_no_table(source: &dyn ReadAt, wanted: &Wanted) -> io::Result<Option
     if IMAGES.iter().any(|magic| start.starts_with(magic)) && is_image(&start) {
         return Ok(Some("it is an image".to_owned()));
     }
-    let format = outline(source)?.map(|outline| outline.format);
-    let model = match format {
-        Some(Format::Onnx) => "an ONNX model",
-        Some(Format::Safetensors) => "a safetensors model",
-        Some(Format::Gguf) => "a GGUF model",
-        _ => return Ok(None),
-    };
-    Ok(Some(format!("it is {model}")))
+    let Some(outline) = outline(source)? else { return Ok(None) };
+    let model = MODELS.iter().find(|(format, _)| *format == outline.format);
+    Ok(model.map(|(_, why)| (*why).to_owned()))
+}
+
+/// Whether a file was cleared as a model's: it holds no rows, and its arrays may be anything.
+pub fn is_of_a_model(why: &str) -> bool {
+    MODELS.iter().any(|(_, known)| *known == why)
+}
+
+/// Whether a text has as many values of the target as there are rows: it may say what is true without the rows.
+pub fn may_say_target(source: &Source, wanted: &Wanted) -> io::Result<bool> {
+    let bytes = source.bytes_at(0, TEXT_LEN_MAX as usize)?;
+    let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(false) };
+    let says = |word: &&str| wanted.is_target(hash(&Cell::Text(word), Sameness::Rounded));
+    Ok(words_of(text).filter(says).take(wanted.row_count()).count() == wanted.row_count())
 }
 
 /// RIFF holds sounds and films, too.
