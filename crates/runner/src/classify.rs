@@ -18,6 +18,7 @@ use crate::{
 };
 use belonging::{Belonging, Judge, is_dataless_device};
 
+pub use belonging::name_in_packages;
 pub use surroundings::Surroundings;
 
 /// What a run touched, sorted. Every list is sorted by path.
@@ -305,6 +306,11 @@ mod tests {
             (read(&project(".venv/train.csv")), "input"),
             (read(&project("env/lib/python3.11/abc.py")), "packages"),
             (read("/opt/conda/lib/python3.11/site-packages/numpy/__init__.py"), "packages"),
+            (read("/opt/conda/lib/python3.11/site-packages/sklearn/datasets/data/digits.csv.gz"), "input"),
+            (read("/usr/lib/python3/dist-packages/seaborn/Iris.CSV"), "input"),
+            (read(&project(".venv/lib/python3.11/site-packages/a/b.parquet")), "input"),
+            (read("/opt/conda/lib/python3.11/site-packages/sklearn/datasets/descr/digits.rst"), "packages"),
+            (made("/opt/conda/lib/python3.11/site-packages/a/b.csv"), "packages"),
             (read("/home/ada/.pyenv/shims/python3"), "packages"),
             (read("/usr/lib/x86_64-linux-gnu/libc.so.6"), "system"),
             (read("/usr/share/zoneinfo/Europe/Vienna"), "system"),
@@ -374,6 +380,17 @@ mod tests {
         let cached = made("/var/cache/fontconfig/x-le64.cache-8");
         let sorted = classify(&capture(vec![made(path), gone, cached]), &surroundings());
         assert_eq!(sorted.environment.written, [PathBuf::from(path)]);
+    }
+
+    #[test]
+    fn a_file_of_a_package_has_a_name_wherever_it_is_installed() {
+        let name = Some("sklearn/datasets/data/iris.csv");
+        for folder in ["/opt/env/lib/python3.11/site-packages", ".venv/lib/site-packages", "/usr/lib/dist-packages"] {
+            assert_eq!(name_in_packages(&format!("{folder}/sklearn/datasets/data/iris.csv")), name);
+        }
+        for path in ["site-packages", "data/iris.csv", "my-site-packages/iris.csv", ""] {
+            assert_eq!(name_in_packages(path), None, "{path}");
+        }
     }
 
     #[test]

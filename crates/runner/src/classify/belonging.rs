@@ -1,7 +1,8 @@
 //! Where a path belongs: to the environment, to a cache that is made anew, to our own housekeeping, or to the data.
 //!
 //! Data may lie anywhere. So nothing counts as environment because of a wide folder; each list is narrow and says why
-//! what it names holds no data of the run. What no list names is an input or an output like any other.
+//! what it names holds no data of the run. What no list names is an input or an output like any other, and so is what
+//! packages bring along as data.
 
 use std::{
     collections::BTreeSet,
@@ -222,6 +223,11 @@ const SYSTEM_CACHES: [&str; 5] =
     ["/var/cache/fontconfig", "/var/cache/ldconfig", "/var/cache/nscd", "/var/cache/man", "/var/cache/apt"];
 /// Parts of a path below which packages are installed; their digests are in the environment.
 const PACKAGE_PARTS: [&str; 3] = ["site-packages", "dist-packages", "node_modules"];
+/// How data ends that packages bring along, as scikit-learn does its data sets. Importing a package reads none of it.
+const DATA_OF_PACKAGES: [&str; 15] = [
+    ".arff", ".arff.gz", ".arrow", ".csv", ".csv.gz", ".feather", ".h5", ".hdf5", ".jsonl", ".npy", ".npz", ".parquet",
+    ".pkl", ".pkl.gz", ".tsv",
+];
 /// Parts that name a program which keeps interpreters and chooses one; it reads its own files on the way to them.
 const MANAGER_PARTS: [&str; 6] = [".pyenv", ".asdf", ".rbenv", ".nvm", ".rye", ".sdkman"];
 /// Parts that name a virtual environment wherever it lies.
@@ -391,6 +397,9 @@ impl<'a> Judge<'a> {
             Belonging::Ignored
         } else if counts && is_one_of(path.file_name(), &INTERPRETER_CHOICES) {
             Belonging::Packages
+        } else if belonging == Belonging::Packages && access.prior_read && is_data_of_packages(path) {
+            // whoever has it may have exported what a model is judged on
+            Belonging::Outside
         } else {
             belonging
         }
@@ -513,6 +522,24 @@ fn has_part(path: &Path, parts: &[&str]) -> bool {
         Component::Normal(name) => is_one_of(Some(name), parts),
         _ => false,
     })
+}
+
+fn is_data_of_packages(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    DATA_OF_PACKAGES.iter().any(|end| name.ends_with(end))
+}
+
+/// What a file of an installed package is called wherever packages are installed, as in `sklearn/datasets/data/iris.csv`.
+pub fn name_in_packages(path: &str) -> Option<&str> {
+    let mut rest = path;
+    let mut named = None;
+    while let Some((part, behind)) = rest.split_once('/') {
+        rest = behind;
+        if PACKAGE_PARTS.contains(&part) {
+            named = Some(rest);
+        }
+    }
+    named
 }
 
 /// A lock is a file that never holds anything; `uv.lock` is text that is read.

@@ -3,10 +3,13 @@
 use std::{collections::BTreeMap, path::Path};
 
 use stemma_core::{
-    record::RunRecord,
+    record::{FileRef, RunRecord},
     reproduction::{EnvironmentDifference, EnvironmentPart as Part, RepeatedOutput},
 };
-use stemma_runner::environment::{Environment, Package};
+use stemma_runner::{
+    classify::name_in_packages,
+    environment::{Environment, Package},
+};
 
 use super::plan::capitalised;
 
@@ -95,7 +98,7 @@ fn executables(environment: &Environment) -> BTreeMap<String, String> {
 /// Each recorded output with what the repeated run wrote there.
 pub fn repeated_outputs(recorded: &RunRecord, repeated: &RunRecord) -> Vec<RepeatedOutput> {
     let written: BTreeMap<&str, _> = repeated.outputs.iter().map(|file| (file.path.as_str(), file.digest)).collect();
-    let output = |file: &stemma_core::record::FileRef| RepeatedOutput {
+    let output = |file: &FileRef| RepeatedOutput {
         path: file.path.clone(),
         recorded: file.digest,
         repeated: written.get(file.path.as_str()).copied(),
@@ -105,10 +108,12 @@ pub fn repeated_outputs(recorded: &RunRecord, repeated: &RunRecord) -> Vec<Repea
 
 /// Files that the repeated run read and the recorded one did not, or with other content: it was not the same run.
 pub(super) fn other_inputs(recorded: &RunRecord, repeated: &RunRecord) -> Vec<String> {
-    let known: BTreeMap<&str, _> =
-        recorded.inputs.iter().chain(&recorded.code.files).map(|file| (file.path.as_str(), file.digest)).collect();
+    // packages are installed elsewhere
+    let name = |file: &FileRef| name_in_packages(&file.path).unwrap_or(&file.path).to_owned();
+    let known: BTreeMap<String, _> =
+        recorded.inputs.iter().chain(&recorded.code.files).map(|file| (name(file), file.digest)).collect();
     let read = repeated.inputs.iter().chain(&repeated.code.files);
-    let other = read.filter(|file| known.get(file.path.as_str()).is_none_or(|digest| *digest != file.digest));
+    let other = read.filter(|file| known.get(&name(file)).is_none_or(|digest| *digest != file.digest));
     other.map(|file| file.path.clone()).collect()
 }
 

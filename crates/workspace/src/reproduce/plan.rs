@@ -13,6 +13,7 @@ use stemma_core::{
     redact::is_redacted,
 };
 use stemma_runner::{
+    classify::name_in_packages,
     environment::{Environment, LockFile, Package, is_python},
     sandbox::Wall,
 };
@@ -187,13 +188,13 @@ fn check_capture(record: &RunRecord) -> Result<(), ReproduceError> {
     Ok(())
 }
 
-/// Files of the project, and those that lay elsewhere.
+/// Files of the project, and those that lay elsewhere. Data of packages comes with the packages.
 fn files(record: &RunRecord) -> Result<Vec<PlannedFile>, ReproduceError> {
     let code = record.code.files.iter().map(|file| (file, Purpose::Code));
     let inputs = record.inputs.iter().map(|file| (file, Purpose::Input));
     let mut seen = BTreeSet::new();
     let mut files = Vec::new();
-    for (file, purpose) in code.chain(inputs) {
+    for (file, purpose) in code.chain(inputs).filter(|(file, _)| name_in_packages(&file.path).is_none()) {
         let place = match file.path.as_str() {
             path if path.starts_with('/') => PlannedPlace::Outside,
             path if is_inside(path) => PlannedPlace::Project,
