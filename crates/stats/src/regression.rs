@@ -15,8 +15,8 @@ pub struct RegressionMetrics {
     /// The share of the target's variance that is explained; nothing if the target never varies
     /// (scikit-learn answers 0 or 1 there, and warns when there is only one row).
     pub r2: Option<f64>,
-    /// The mean absolute error as a share of the target; nothing if a target is 0, or as good as 0 (scikit-learn
-    /// divides by the machine epsilon there).
+    /// The mean absolute error as a share of the target, or of the machine epsilon where the target is closer to 0;
+    /// nothing if a target is 0 (scikit-learn divides by the epsilon there, too).
     pub mape: Option<f64>,
 }
 
@@ -65,7 +65,10 @@ pub(crate) fn losses(metric: Metric, targets: &[f64], predictions: &[f64]) -> Re
     match metric {
         Metric::Mae => Ok(Some(rows().map(|(target, prediction)| (target - prediction).abs()).collect())),
         Metric::Mape => Ok(rows()
-            .map(|(target, prediction)| (*target != 0.0).then(|| (target - prediction).abs() / target.abs()))
+            .map(|(target, prediction)| {
+                let share = || (target - prediction).abs() / target.abs().max(f64::EPSILON);
+                (*target != 0.0).then(share)
+            })
             .collect()),
         Metric::Pinball(quantile) => {
             let loss = |(target, prediction): (&f64, &f64)| {

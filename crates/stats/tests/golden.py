@@ -306,6 +306,7 @@ def regression():
         regression_case("target never varies", [0.1] * 3, [0.1, 0.2, 0.3]),
         regression_case("one row", [2.0], [3.5]),
         regression_case("a target is zero", [0.0, 2.0, -1.0], [0.5, 2.5, -3.0]),
+        regression_case("a target is as good as zero", [1e-17, 2.0, -1e-300, 3e-16], [3e-17, 2.5, 1e-17, 4e-16]),
     ]
 
 
