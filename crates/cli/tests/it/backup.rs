@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use stemma_core::Digest;
+use stemma_store::Store;
 
 use crate::{
+    by_command,
     desk::{Desk, Done, new_database, path},
     onnx,
     serving::Serving,
@@ -400,6 +403,151 @@ fn purged_content_keeps_nobody_from_a_backup() {
     assert!(other.ok(&["show", "folder@1"]).contains("folder"));
     other.ok(&["get", "alone@1", "-o", "out.bin"]);
     assert!(fs::read(other.work().join("out.bin")).unwrap() == noise(3, 100_000));
+}
+
+/// Takes content out of a home's store, as a disk would: no fact says so.
+fn lose(desk: &Desk, digest: Digest) {
+    let store = Store::open(&desk.work().join(".stemma/content")).unwrap();
+    let removed = store.purge(&[digest], &mut || Ok(Vec::new()), SystemTime::now(), &mut |_| {}).unwrap();
+    assert_eq!(removed.removed, [digest]);
+}
+
+fn lacks(desk: &Desk, target: &str, digest: Digest) {
+    let (code, stderr) = desk.fails(&["backup", target, "--with-keys"]);
+    let message = format!("the home lacks content that its facts need: `{digest}`");
+    assert!(code == 8 && stderr.contains(&message), "{stderr}");
+    let listed = desk.run(&["backup", target, "--list"]);
+    assert!(!listed.stdout.contains("included"), "{listed:#?}");
+}
+
+#[test]
+fn a_folder_without_one_of_its_files_is_not_whole() {
+    let desk = Desk::with_home();
+    let target = vault(&desk);
+    desk.write("folder/inner/a.bin", noise(1, 100_000));
+    desk.write("folder/b.bin", noise(2, 100_000));
+    desk.ok(&["add", "folder"]);
+    let digest = Digest::of(&noise(1, 100_000));
+    lose(&desk, digest);
+    lacks(&desk, &target, digest);
+    // what is gone by a fact keeps nobody from it
+    desk.ok(&["add", "folder"]);
+    desk.ok(&["purge", &digest.to_string(), "--reason", "a person asked for it"]);
+    desk.ok(&["backup", &target, "--with-keys"]);
+}
+
+#[test]
+fn what_documents_name_is_needed_too() {
+    let desk = by_command::desk();
+    let target = vault(&desk);
+    by_command::train(&desk, "first");
+    let report = desk.json(&["register", "digits", "model.onnx"])["evaluation"].clone();
+    let predictions: Digest = report["predictions"].as_str().unwrap().parse().unwrap();
+    desk.ok(&["backup", &target, "--with-keys"]);
+    lose(&desk, predictions);
+    let other = vault(&desk) + "-2";
+    lacks(&desk, &other, predictions);
+
+    // a lock file is named by the environment; one that was never kept is not missed
+    let desk = Desk::with_home();
+    let target = vault(&desk);
+    desk.write("uv.lock", "version = 1\n");
+    desk.write("train.py", "open('model.bin', 'w').write('x')");
+    desk.ok(&["run", "--", "python3", "train.py"]);
+    let lock = Digest::of(b"version = 1\n");
+    lose(&desk, lock);
+    lacks(&desk, &target, lock);
+}
+
+type Change<'c> = Box<dyn Fn(&mut Value) + 'c>;
+
+/// Puts another manifest beside those of a place, which is newer.
+fn forge(target: &str, change: impl Fn(&mut Value)) -> PathBuf {
+    let newest = files(&Path::new(target).join("backups")).pop().unwrap().0;
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&newest).unwrap()).unwrap();
+    change(&mut manifest);
+    let made = manifest["made"].as_i64().unwrap() + 1;
+    manifest["made"] = json!(made);
+    let text = manifest.to_string();
+    let forged = newest.with_file_name(format!("{made:020}-{}", Digest::of(text.as_bytes()).hex()));
+    fs::write(&forged, text).unwrap();
+    forged
+}
+
+#[test]
+fn a_forged_manifest_reaches_nothing_outside_of_the_home() {
+    let (desk, target) = desk();
+    predict(&desk);
+    desk.ok(&["backup", &target, "--without-keys"]);
+    let keys = desk.work().join("../keys");
+    fs::create_dir(&keys).unwrap();
+    for key in ["signing.key", "prediction.key", "stolen.key"] {
+        fs::write(keys.join(key), "secret").unwrap();
+    }
+    let outside = path(&fs::canonicalize(desk.work()).unwrap().parent().unwrap().join("stolen.key")).to_owned();
+    let left_out = |manifest: &mut Value, path: &str| manifest["left_out"].as_array_mut().unwrap().push(json!(path));
+    let names = |manifest: &mut Value, path: &str| {
+        let mut file = manifest["files"][0].clone();
+        file["path"] = json!(path);
+        manifest["files"].as_array_mut().unwrap().push(file);
+    };
+    let changes: [(Change<'_>, &str); 7] = [
+        (Box::new(|manifest| left_out(manifest, &outside)), "which can't be in a home"),
+        (Box::new(|manifest| left_out(manifest, "checkpoints/../../../stolen.key")), "which can't be in a home"),
+        (Box::new(|manifest| names(manifest, "ledger.db")), "`ledger.db`, which can't be in a home's backup"),
+        (Box::new(|manifest| names(manifest, "content/packs/1.pack")), "which can't be in a home's backup"),
+        (Box::new(|manifest| names(manifest, "home.json")), "it names `home.json` twice"),
+        (Box::new(|manifest| names(manifest, "checkpoints/signing.key")), "it names `checkpoints/signing.key` twice"),
+        (Box::new(|manifest| manifest["keys"] = json!("included")), "says that the keys are in it"),
+    ];
+    for (change, told) in changes {
+        let forged = forge(&target, change);
+        let other = Desk::new();
+        let failed = other.run(&["restore", &target, "--in-folder", "--keys", path(&keys)]);
+        assert_eq!(failed.code, 8, "{failed:#?}");
+        assert!(
+            failed.stderr.contains("the backup is damaged: the manifest of ") && failed.stderr.contains(told),
+            "{failed:#?}"
+        );
+        assert!(!other.work().join(".stemma").exists() && !Path::new(&outside).exists());
+        fs::remove_file(forged).unwrap();
+    }
+
+    // one that says nothing of the keys: the audit finds that they are missing
+    let forged = forge(&target, |manifest| {
+        manifest["keys"] = json!("included");
+        manifest.as_object_mut().unwrap().remove("left_out");
+    });
+    let restored = Desk::new().ok(&["restore", &target, "--in-folder"]);
+    let told = "it can't be opened before these are in it: checkpoints/signing.key, prediction.key";
+    assert!(restored.contains(told), "{restored}");
+    let verified = desk.ok(&["backup", &target, "--verify"]);
+    assert!(verified.contains("it can't be opened without checkpoints/signing.key, prediction.key"), "{verified}");
+    fs::remove_file(forged).unwrap();
+}
+
+#[test]
+fn a_database_gets_nothing_of_a_backup_that_fails() {
+    if std::env::var_os("STEMMA_TEST_POSTGRES").is_none() {
+        eprintln!("note: backups of homes in PostgreSQL are not tested; `cargo xtask test` names a database");
+        return;
+    }
+    let (desk, target) = desk();
+    let whole = desk.json(&["backup", &target, "--with-keys"]);
+    // the signed head is another file of the home, which came as it is
+    forge(&target, |manifest| {
+        let files = manifest["files"].as_array_mut().unwrap();
+        let other = files.iter().find(|file| file["path"] == "home.json").unwrap().clone();
+        let head = files.iter_mut().find(|file| file["path"] == "checkpoints/last.checkpoint").unwrap();
+        (head["digest"], head["size"]) = (other["digest"].clone(), other["size"].clone());
+    });
+    let url = new_database();
+    let other = Desk::new();
+    let failed = other.run(&["restore", &target, "--database", &url]);
+    assert!(failed.code == 8 && failed.stderr.contains("the audit of what it holds fails"), "{failed:#?}");
+    other.ok(&["restore", &target, "--database", &url, "--backup", whole["id"].as_str().unwrap()]);
+    other.ok(&["audit", "verify"]);
+    assert!(!other.work().join(".stemma/ledger.db").exists() && !other.work().join(".stemma/backups").exists());
 }
 
 #[test]

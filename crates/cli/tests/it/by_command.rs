@@ -32,7 +32,7 @@ with open(output, 'w') as file:
         print(row['row'], digit, sep=',', file=file)
 ";
 
-fn desk() -> Desk {
+pub fn desk() -> Desk {
     let desk = Desk::with_home();
     let rows: String = (0..60).map(|row| format!("images/{row}.txt,{}\n", row % 3)).collect();
     desk.write("test.csv", format!("file,digit\n{rows}"));
@@ -44,7 +44,7 @@ fn desk() -> Desk {
     desk
 }
 
-fn train(desk: &Desk, name: &str) {
+pub fn train(desk: &Desk, name: &str) {
     desk.write("candidate.bin", onnx::doubling(name));
     desk.ok(&["run", "--", "python3", "train.py"]);
 }
@@ -101,6 +101,47 @@ fn earlier_versions_that_nobody_asked_are_asked_first() {
     assert_eq!(done.code, 0, "{done:#?}");
     assert!(done.stderr.contains("digits@1.0.0: running"), "{}", done.stderr);
     assert!(done.stdout.contains("over 1.0.0 on test@2, by command"), "{}", done.stdout);
+}
+
+/// Whoever registers another version is told, and hindered by nothing.
+fn registers_all_the_same(desk: &Desk, told: &str) {
+    train(desk, "better");
+    let done = desk.run(&["register", "digits", "model.onnx"]);
+    assert_eq!(done.code, 0, "{done:#?}");
+    assert!(
+        done.stderr.contains("note: digits@1.0.0 could not be evaluated: ") && done.stderr.contains(told),
+        "{done:#?}"
+    );
+    assert!(done.stdout.contains("digits@") && done.stdout.contains("by command"), "{done:#?}");
+}
+
+fn other_rows(desk: &Desk) {
+    let rows: String = (0..45).map(|row| format!("images/{row}.txt,{}\n", row % 3)).collect();
+    desk.write("test.csv", format!("file,digit\n{rows}"));
+    desk.ok(&["add", "test.csv"]);
+}
+
+#[test]
+fn an_earlier_version_that_is_gone_hinders_no_other() {
+    let desk = desk();
+    train(&desk, "first");
+    desk.ok(&["register", "digits", "model.onnx"]);
+    desk.ok(&["purge", "digits@1.0.0", "--reason", "a person asked for it"]);
+    other_rows(&desk);
+    registers_all_the_same(&desk, "was purged on ");
+}
+
+#[test]
+fn an_earlier_version_whose_answers_are_none_any_more_hinders_no_other() {
+    let desk = desk();
+    // the first says 2, which the data had then
+    desk.write("predict.py", PREDICT.replace("if int(row['row']) % wrong == 0", "if wrong == 3"));
+    train(&desk, "first");
+    desk.ok(&["register", "digits", "model.onnx"]);
+    let rows: String = (0..45).map(|row| format!("images/{}.txt,{}\n", row * 3 % 60 + row % 2, row % 2)).collect();
+    desk.write("test.csv", format!("file,digit\n{rows}"));
+    desk.ok(&["add", "test.csv"]);
+    registers_all_the_same(&desk, "is no class in ");
 }
 
 #[test]

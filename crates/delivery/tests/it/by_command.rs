@@ -1,13 +1,15 @@
 //! What can't be asked in this process is answered by a command; the home judges its answers, and doubts its run.
 
 use serde_json::{Value, json};
-use stemma_api::types::{AskQuestion, CommandAnswers, Question, RunGates};
+use stemma_api::types::{AskQuestion, CommandAnswers, ContentClaim, Question, RecordRun, RunGates};
 use stemma_core::{
-    Digest, Problem,
+    Digest, ErrorKind, Problem, canonical,
     id::{RequestId, RunId},
-    record::{ExitStatus, RunKind},
+    name::ProjectName,
+    record::{EvaluationReport, ExitStatus, RunKind},
     version::Side,
 };
+use stemma_store::{Tree, TreeEntry};
 
 use crate::world::{Ran, World, own, project, sample};
 
@@ -206,4 +208,158 @@ async fn what_training_read_under_the_name_of_a_row_leaks_and_what_can_not_be_se
     assert_eq!((report.leaky_rows, report.overall.rows()), (1, 89));
     let doubt = report.leak_doubt().unwrap();
     assert!(doubt.contains("the command read `encoder.pkl`, which could not be searched"), "{doubt}");
+}
+
+/// Registers a model that read `model`, the question, and `others`.
+async fn judged(
+    world: &World,
+    subject: Digest,
+    model: &[(&str, Digest)],
+    others: &[(&str, Digest)],
+) -> Result<EvaluationReport, Problem> {
+    let asked = question(world, subject).await.unwrap().digest;
+    let answers = world.upload(wrong_every(7)).await.digest;
+    let inputs = [model, &[("/tmp/a/data.csv", asked)], others].concat();
+    let given = answers_of(world, &inputs, answers, RunKind::Evaluation, ExitStatus::Code(0)).await;
+    Ok(world.register_with("model.onnx", subject, Some(given)).await?.evaluation.unwrap())
+}
+
+/// A file of safetensors with an array of bytes.
+fn safetensors(bytes: &[u8]) -> Vec<u8> {
+    let header = format!(r#"{{"y":{{"dtype":"U8","shape":[{0}],"data_offsets":[0,{0}]}}}}"#, bytes.len());
+    [(header.len() as u64).to_le_bytes().as_slice(), header.as_bytes(), bytes].concat()
+}
+
+#[tokio::test]
+async fn labels_in_a_file_of_their_own_say_what_is_true() {
+    let world = world(json!({})).await;
+    let digest = trained(&world, model("one")).await;
+    let labels = |separator: &str| (0..90).map(|row| (row % 3).to_string()).collect::<Vec<_>>().join(separator);
+    let coded: String = (0..90).map(|row| format!("{row},{}\n", ["x", "y", "z"][row % 3])).collect();
+    for (path, text) in [("y.csv", format!("digit\n{}\n", labels("\n"))), ("y.csv", format!("key,what\n{coded}"))] {
+        let file = world.upload(text).await.digest;
+        let problem = judged(&world, digest, &[("m", digest)], &[(path, file)]).await.unwrap_err();
+        assert!(problem.message.ends_with("read `y.csv`, which says what is true of rows"), "{}", problem.message);
+    }
+    for (path, bytes, told) in [
+        (
+            "y.safetensors",
+            safetensors(&[7; 90]),
+            "`y.safetensors`, whose arrays were not searched: it is a safetensors model",
+        ),
+        (
+            "y.txt",
+            format!("[{}]", labels(" ")).into_bytes(),
+            "`y.txt`, a text with as many values of what is to be predicted",
+        ),
+    ] {
+        let file = world.upload(bytes).await.digest;
+        let report = judged(&world, digest, &[("m", digest)], &[(path, file)]).await.unwrap();
+        let doubt = report.leak_doubt().unwrap_or_default();
+        assert!(doubt.contains(told), "{path}: {doubt}");
+    }
+    let harmless = world.upload("threshold = 0.5\nseed = 7\n").await.digest;
+    let report = judged(&world, digest, &[("m", digest)], &[("params.toml", harmless)]).await.unwrap();
+    assert_eq!(report.leak_doubt(), None);
+}
+
+#[tokio::test]
+async fn of_a_model_that_is_a_folder_most_must_be_read_and_none_may_say_what_is_true() {
+    let world = world(json!({})).await;
+    let truth: String = (0..90).map(|row| format!("images/{row:03}.png,{}\n", row % 3)).collect();
+    let truth = format!("name,label\n{truth}");
+    let files = [("model.bin", vec![0x9c; 4000]), ("requirements.txt", b"numpy\n".to_vec())];
+    let tree = |files: &[(&str, Vec<u8>)]| {
+        let mut tree = Tree::default();
+        for (path, bytes) in files {
+            let info = world.known().store().put_bytes(bytes).unwrap();
+            let entry = TreeEntry::File { digest: info.digest, size: info.size, executable: false };
+            tree.entries.insert(path.parse().unwrap(), entry);
+        }
+        world.known().store().put_tree(&tree).unwrap()
+    };
+    let folder = tree(&[files.as_slice(), &[("eval_labels.csv", truth.clone().into_bytes())]].concat());
+    let empty = tree(&[files.as_slice(), &[("__init__.py", Vec::new())]].concat());
+    for digest in [folder, empty] {
+        let claim = ContentClaim { digest, size: 0, like: None };
+        assert!(world.engine().claim_content(&project(), &[claim]).await.unwrap().is_empty());
+        let train = world.upload(format!("training {digest}")).await.digest;
+        world.record_run(&[("train.txt", train)], digest).await;
+    }
+    let [model, requirements] = files.each_ref().map(|(path, bytes)| (*path, Digest::of(bytes)));
+    let refused = judged(&world, empty, &[("__init__.py", Digest::of(b""))], &[]).await.unwrap_err();
+    assert!(refused.message.ends_with("did not read the model"), "{}", refused.message);
+    let labels = ("eval_labels.csv", Digest::of(truth.as_bytes()));
+    let refused = judged(&world, folder, &[model, requirements, labels], &[]).await.unwrap_err();
+    assert!(
+        refused.message.ends_with("read `eval_labels.csv`, which says what is true of rows"),
+        "{}",
+        refused.message
+    );
+    let report = judged(&world, folder, &[requirements], &[]).await.unwrap();
+    let doubt = report.leak_doubt().unwrap();
+    let of = 4006 + truth.len();
+    assert!(doubt.contains(&format!("the command read 6 of the {of} bytes of the model")), "{doubt}");
+    let report = judged(&world, folder, &[model], &[]).await.unwrap();
+    assert_eq!(report.leak_doubt(), None);
+}
+
+#[tokio::test]
+async fn nothing_of_another_project_is_asked_about_or_believed() {
+    let world = world(json!({})).await;
+    let digest = trained(&world, model("one")).await;
+    let answers = answered(&world, digest, &wrong_every(7)).await;
+    let elsewhere: ProjectName = "elsewhere".parse().unwrap();
+    let mut record = world.known().run_record(&project(), answers.run).await.unwrap();
+    (record.id, record.project) = (RunId::generate(), elsewhere.clone());
+    for content in record.contents() {
+        let claim = ContentClaim { digest: content.digest, size: 0, like: None };
+        world.engine().claim_content(&elsewhere, &[claim]).await.unwrap();
+    }
+    let (of_record, bytes) = canonical::digest(&record).unwrap();
+    let bytes = futures::stream::iter([Ok::<_, Problem>(bytes.into())]);
+    world.engine().upload_content(&elsewhere, of_record, bytes).await.unwrap();
+    let run = record.id;
+    world.engine().record_run(&world.owner, &elsewhere, RecordRun { record, digest: of_record }).await.unwrap();
+    let given = CommandAnswers { run, ..answers };
+    let problem = world.register_with("model.onnx", digest, Some(given)).await.unwrap_err();
+    assert_eq!(
+        (problem.kind, problem.message),
+        (ErrorKind::NotFound, format!("there is no run `{run}` in project `default`"))
+    );
+
+    // content that only another project may read
+    let bytes = futures::stream::iter([Ok::<_, Problem>(model("theirs").into())]);
+    let theirs = Digest::of(&model("theirs"));
+    world.engine().upload_content(&elsewhere, theirs, bytes).await.unwrap();
+    let ask = async |digest| world.engine().evaluation_question(&project(), &world.model, AskQuestion { digest }).await;
+    let known = ask(theirs).await.unwrap_err();
+    let unknown = ask(Digest::of(b"nothing")).await.unwrap_err();
+    assert_eq!((known.kind, unknown.kind), (ErrorKind::NotFound, ErrorKind::NotFound));
+}
+
+#[tokio::test]
+async fn scores_are_judged_like_those_of_a_model_that_is_asked_here() {
+    let world = world(json!({ "metrics": ["top@2", "log_loss"] })).await;
+    let digest = trained(&world, model("one")).await;
+    let row = |row: usize| {
+        let scores =
+            [[0.7, 0.2, 0.1], [0.1, 0.7, 0.2], [0.2, 0.1, 0.7]][(row + usize::from(row.is_multiple_of(9))) % 3];
+        let best = (0..3).find(|class| scores[*class] == 0.7).unwrap();
+        format!("{row},{best},{},{},{}\n", scores[0], scores[1], scores[2])
+    };
+    let header = "row,prediction,score_0,score_1,score_2\n";
+    let rows: Vec<String> = (0..90).map(row).collect();
+    let answers = answered(&world, digest, &format!("{header}{}", rows.concat())).await;
+    let report = world.register_with("model.onnx", digest, Some(answers)).await.unwrap().evaluation.unwrap();
+    // 10 of 90 rows have the next class, and the true one has 0.1 there
+    assert_eq!(report.overall.value("accuracy"), Some(80.0 / 90.0));
+    let log_loss = report.overall.value("log_loss").unwrap();
+    assert!((log_loss - (-(80.0 * 0.7f64.ln() + 10.0 * 0.1f64.ln()) / 90.0)).abs() < 1e-12, "{log_loss}");
+    let lacking = answered(&world, digest, &format!("{header}{}", rows[..89].concat())).await;
+    let problem = world.register_with("model.onnx", digest, Some(lacking)).await.unwrap_err();
+    assert!(problem.message.contains("lacks row 89"), "{}", problem.message);
+    let off = rows.concat().replace("0,1,0.1,0.7,0.2\n", "0,1,0.1,0.7,nan\n");
+    let off = answered(&world, digest, &format!("{header}{off}")).await;
+    assert!(world.register_with("model.onnx", digest, Some(off)).await.is_err());
 }
