@@ -210,18 +210,37 @@ async fn what_training_read_under_the_name_of_a_row_leaks_and_what_can_not_be_se
     assert!(doubt.contains("the command read `encoder.pkl`, which could not be searched"), "{doubt}");
 }
 
-/// Registers a model that read `model`, the question, and `others`.
-async fn judged(
-    world: &World,
-    subject: Digest,
-    model: &[(&str, Digest)],
-    others: &[(&str, Digest)],
-) -> Result<EvaluationReport, Problem> {
+/// Registers content that was read whole.
+async fn registered(world: &World, subject: Digest, files: &[(&str, Digest)]) -> String {
+    let given = given(world, subject, files).await;
+    let registered = world.register_with("model.onnx", subject, Some(given)).await.unwrap();
+    assert_eq!(doubts(&registered.evaluation.unwrap()), "");
+    registered.version.number.to_string()
+}
+
+/// Why the command may have known what is true.
+fn doubts(report: &EvaluationReport) -> String {
+    let unseen = &report.search.as_ref().unwrap().unseen;
+    unseen.iter().filter(|why| why.starts_with("the command")).cloned().collect::<Vec<_>>().join("; ")
+}
+
+/// What a command answers for content when it reads the question and these files.
+async fn given(world: &World, subject: Digest, files: &[(&str, Digest)]) -> CommandAnswers {
     let asked = question(world, subject).await.unwrap().digest;
     let answers = world.upload(wrong_every(7)).await.digest;
-    let inputs = [model, &[("/tmp/a/data.csv", asked)], others].concat();
-    let given = answers_of(world, &inputs, answers, RunKind::Evaluation, ExitStatus::Code(0)).await;
-    Ok(world.register_with("model.onnx", subject, Some(given)).await?.evaluation.unwrap())
+    let inputs = [files, &[("/tmp/a/data.csv", asked)]].concat();
+    answers_of(world, &inputs, answers, RunKind::Evaluation, ExitStatus::Code(0)).await
+}
+
+/// Judges a registered version anew by a command that read these files.
+async fn judged(
+    world: &World,
+    (version, subject): (&str, Digest),
+    files: &[(&str, Digest)],
+) -> Result<EvaluationReport, Problem> {
+    let (request, given) = (RequestId::generate(), given(world, subject, files).await);
+    let of = (&world.model, version);
+    Ok(world.engine().evaluate_answers(&world.owner, request, &project(), of, given).await?.report)
 }
 
 /// A file of safetensors with an array of bytes.
@@ -234,11 +253,13 @@ fn safetensors(bytes: &[u8]) -> Vec<u8> {
 async fn labels_in_a_file_of_their_own_say_what_is_true() {
     let world = world(json!({})).await;
     let digest = trained(&world, model("one")).await;
+    let version = registered(&world, digest, &[("m", digest)]).await;
+    let subject = (version.as_str(), digest);
     let labels = |separator: &str| (0..90).map(|row| (row % 3).to_string()).collect::<Vec<_>>().join(separator);
     let coded: String = (0..90).map(|row| format!("{row},{}\n", ["x", "y", "z"][row % 3])).collect();
     for (path, text) in [("y.csv", format!("digit\n{}\n", labels("\n"))), ("y.csv", format!("key,what\n{coded}"))] {
         let file = world.upload(text).await.digest;
-        let problem = judged(&world, digest, &[("m", digest)], &[(path, file)]).await.unwrap_err();
+        let problem = judged(&world, subject, &[("m", digest), (path, file)]).await.unwrap_err();
         assert!(problem.message.ends_with("read `y.csv`, which says what is true of rows"), "{}", problem.message);
     }
     for (path, bytes, told) in [
@@ -254,13 +275,13 @@ async fn labels_in_a_file_of_their_own_say_what_is_true() {
         ),
     ] {
         let file = world.upload(bytes).await.digest;
-        let report = judged(&world, digest, &[("m", digest)], &[(path, file)]).await.unwrap();
-        let doubt = report.leak_doubt().unwrap_or_default();
+        let report = judged(&world, subject, &[("m", digest), (path, file)]).await.unwrap();
+        let doubt = doubts(&report);
         assert!(doubt.contains(told), "{path}: {doubt}");
     }
     let harmless = world.upload("threshold = 0.5\nseed = 7\n").await.digest;
-    let report = judged(&world, digest, &[("m", digest)], &[("params.toml", harmless)]).await.unwrap();
-    assert_eq!(report.leak_doubt(), None);
+    let report = judged(&world, subject, &[("m", digest), ("params.toml", harmless)]).await.unwrap();
+    assert_eq!(doubts(&report), "");
 }
 
 #[tokio::test]
@@ -287,21 +308,23 @@ async fn of_a_model_that_is_a_folder_most_must_be_read_and_none_may_say_what_is_
         world.record_run(&[("train.txt", train)], digest).await;
     }
     let [model, requirements] = files.each_ref().map(|(path, bytes)| (*path, Digest::of(bytes)));
-    let refused = judged(&world, empty, &[("__init__.py", Digest::of(b""))], &[]).await.unwrap_err();
+    let (of_folder, of_empty) = (registered(&world, folder, &[model]).await, registered(&world, empty, &[model]).await);
+    let (folder, empty) = ((of_folder.as_str(), folder), (of_empty.as_str(), empty));
+    let refused = judged(&world, empty, &[("__init__.py", Digest::of(b""))]).await.unwrap_err();
     assert!(refused.message.ends_with("did not read the model"), "{}", refused.message);
     let labels = ("eval_labels.csv", Digest::of(truth.as_bytes()));
-    let refused = judged(&world, folder, &[model, requirements, labels], &[]).await.unwrap_err();
+    let refused = judged(&world, folder, &[model, requirements, labels]).await.unwrap_err();
     assert!(
         refused.message.ends_with("read `eval_labels.csv`, which says what is true of rows"),
         "{}",
         refused.message
     );
-    let report = judged(&world, folder, &[requirements], &[]).await.unwrap();
-    let doubt = report.leak_doubt().unwrap();
+    let report = judged(&world, folder, &[requirements]).await.unwrap();
+    let doubt = doubts(&report);
     let of = 4006 + truth.len();
     assert!(doubt.contains(&format!("the command read 6 of the {of} bytes of the model")), "{doubt}");
-    let report = judged(&world, folder, &[model], &[]).await.unwrap();
-    assert_eq!(report.leak_doubt(), None);
+    let report = judged(&world, folder, &[model]).await.unwrap();
+    assert_eq!(doubts(&report), "");
 }
 
 #[tokio::test]
@@ -357,9 +380,14 @@ async fn scores_are_judged_like_those_of_a_model_that_is_asked_here() {
     let log_loss = report.overall.value("log_loss").unwrap();
     assert!((log_loss - (-(80.0 * 0.7f64.ln() + 10.0 * 0.1f64.ln()) / 90.0)).abs() < 1e-12, "{log_loss}");
     let lacking = answered(&world, digest, &format!("{header}{}", rows[..89].concat())).await;
-    let problem = world.register_with("model.onnx", digest, Some(lacking)).await.unwrap_err();
+    let judged = async |given| {
+        let of = (&world.model, "1.0.0");
+        world.engine().evaluate_answers(&world.owner, RequestId::generate(), &project(), of, given).await
+    };
+    let problem = judged(lacking).await.unwrap_err();
     assert!(problem.message.contains("lacks row 89"), "{}", problem.message);
     let off = rows.concat().replace("0,1,0.1,0.7,0.2\n", "0,1,0.1,0.7,nan\n");
     let off = answered(&world, digest, &format!("{header}{off}")).await;
-    assert!(world.register_with("model.onnx", digest, Some(off)).await.is_err());
+    let problem = judged(off).await.unwrap_err();
+    assert!(problem.message.contains("`score_2`"), "{}", problem.message);
 }
