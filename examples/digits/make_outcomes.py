@@ -33,7 +33,7 @@ def main() -> None:
     (said,) = session.run(None, {"measured": measured})
     with open("told.jsonl", "w") as told, open("outcomes.csv", "w", newline="") as outcomes:
         rows = csv.writer(outcomes)
-        rows.writerow(["endpoint", "request_id", "since", "until", "event", "value", "time", "key"])
+        rows.writerow(["endpoint", "request_id", "since", "until", "label", "event", "time", "key"])
         for visit in range(VISITS):
             when = FIRST + visit * BETWEEN
             record = {
@@ -47,7 +47,7 @@ def main() -> None:
             told.write(json.dumps(record) + "\n")
             became = round(float(random.normal(said[visit, 0], 50)), 1)
             hour = timedelta(hours=1)
-            row = ["progression", f"visit-{visit}", written(when - hour), written(when + hour), "examined", became]
+            row = ["progression", f"visit-{visit}", written(when - hour), written(when + hour), became, "examined"]
             rows.writerow([*row, written(when + LATE), f"outcome-{visit}"])
     print(f"{VISITS} visits of {len(patients)} patients")
 

@@ -189,6 +189,11 @@ fn load_what_came_of_it(desk: &Desk) -> Result<()> {
         "its outcome is not told: {}",
         why["feedback"]
     );
+    say("What was said and what became of it is data for the next model.");
+    stemma(desk, &["dataset", "from-feedback", PROGRESSION, "--since", "2026-03-01"])?;
+    let made = desk.ask(&["dataset", "from-feedback", PROGRESSION, "--since", "2026-03-01"])?;
+    ensure!(made["rows"] == VISITS && made["unchanged"] == true, "not all became data, or not the same: {made}");
+    ensure!(made["left_out"].as_array().is_some_and(Vec::is_empty), "something was left out: {made}");
     let impact = desk.ask(&["impact", "diabetes-train@1"])?;
     say(&format!("{} answers depend on the patients that were learned from.", impact["predictions"]));
     Ok(())
