@@ -22,13 +22,19 @@ pub async fn deployed() -> World {
     world.register(model).await.unwrap();
     let (delivery, name, request) = (&world.delivery, &world.model, RequestId::generate);
     delivery.engine().run_gates(&world.owner, request(), &project(), name, "1.0.0", RunGates::default()).await.unwrap();
-    let approve = Approve { stage: Stage::Production, reason: "looks right".into() };
-    delivery.engine().approve(&world.reviewer, request(), &project(), name, "1.0.0", approve).await.unwrap();
-    let promote = Promote { stage: Stage::Production, reason: String::new() };
-    delivery.engine().promote(&world.owner, request(), &project(), name, "1.0.0", promote).await.unwrap();
+    promote(&world).await;
     let deploy = Deploy { reason: "first".into(), ..Deploy::of_model("score@champion") };
     delivery.deploy(&world.owner, request(), &project(), &"decision".parse().unwrap(), deploy).await.unwrap();
     world
+}
+
+/// Brings the first version into production, with the yes of somebody else.
+pub async fn promote(world: &World) {
+    let (engine, name, request) = (world.delivery.engine(), &world.model, RequestId::generate);
+    let approve = Approve { stage: Stage::Production, reason: "looks right".into() };
+    engine.approve(&world.reviewer, request(), &project(), name, "1.0.0", approve).await.unwrap();
+    let promote = Promote { stage: Stage::Production, reason: String::new() };
+    engine.promote(&world.owner, request(), &project(), name, "1.0.0", promote).await.unwrap();
 }
 
 /// Asks the endpoint as a client of the Open Inference Protocol would.

@@ -9,7 +9,7 @@ use stemma_core::{
 };
 
 use crate::{
-    serving::deployed,
+    serving::{deployed, promote},
     world::{World, own},
 };
 
@@ -138,6 +138,7 @@ async fn of_an_input_that_holds_several_values_each_is_put_in_by_itself() {
     let world = World::new().await;
     let model = world.upload(own("sigmoids")).await.digest;
     world.register(model).await.unwrap();
+    promote(&world).await;
     let deploy = Deploy { reason: "first".into(), ..Deploy::of_model("score@1.0.0") };
     let (project, endpoint) = (crate::world::project(), "decision".parse().unwrap());
     world.delivery.deploy(&world.owner, RequestId::generate(), &project, &endpoint, deploy).await.unwrap();
