@@ -9,12 +9,10 @@ mod labels;
 mod mixed;
 mod named;
 mod search;
+mod source;
 mod wanted;
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use stemma_core::{
     Digest, Problem,
@@ -25,12 +23,9 @@ use stemma_store::Store;
 use stemma_table::Source;
 
 pub use self::beside::look_beside;
-use self::{named::NamedFiles, search::Found, wanted::Wanted};
+use self::{named::NamedFiles, search::Found, source::open, wanted::Wanted};
 use super::evaluation::EvaluationData;
-use crate::{
-    Known,
-    problem::{internal, store_problem},
-};
+use crate::{Known, problem::internal};
 
 /// Most bytes of a run's inputs that are searched for one evaluation.
 const SEARCHED_BYTES_MAX: u64 = 64 << 30;
@@ -127,14 +122,7 @@ impl Searching<'_> {
             self.left = 0;
             format!("the run read more than {} GiB, which are not all searched", SEARCHED_BYTES_MAX >> 30)
         })?;
-        look(&self.open(input.digest)?, self.wanted)
-    }
-
-    fn open(&self, digest: Digest) -> Result<Source, String> {
-        match self.store.open_blob(&digest) {
-            Ok(blob) => Ok(Arc::new(blob)),
-            Err(error) => Err(store_problem(error).message),
-        }
+        look(&open(self.store, input.digest)?, self.wanted)
     }
 
     /// Values and what is to be predicted may lie in two files, row by row: then rows without the one leak by the other.
@@ -144,7 +132,7 @@ impl Searching<'_> {
             let Some(features) = tables.get(&digest).filter(|found| !found.unlabelled.is_empty()) else { continue };
             let beside = tables.iter().filter(|(other, found)| **other != digest && found.rows == features.rows);
             let mut joined = beside.map(|(other, _)| {
-                self.open(*other).and_then(|source| {
+                open(self.store, *other).and_then(|source| {
                     labels::carried_at(&source, self.wanted, &features.unlabelled).map_err(|error| error.to_string())
                 })
             });

@@ -7,8 +7,9 @@ use stemma_core::{
     Digest, Problem,
     leak::{LeakSearch, SearchOutcome, SearchedInput},
 };
+use stemma_store::Store;
 
-use super::{Searching, clear, labels, wanted::Wanted};
+use super::{clear, labels, source::open, wanted::Wanted};
 use crate::{Known, model::evaluate::evaluation::EvaluationData, problem::internal};
 
 /// What a command read beside the rows that it was asked.
@@ -28,14 +29,14 @@ pub async fn look_beside(
     own: HashSet<Digest>,
 ) -> Result<Beside, Problem> {
     let target = data.target_column()?;
-    let (store, table, digest) = (known.store().clone(), data.table.clone(), data.digest);
+    let (store, table) = (known.store().clone(), data.table.clone());
     let inputs = search.inputs.clone();
     let looking = move || {
         let wanted = Wanted::of(table, target);
-        let searching = Searching { store: &store, wanted: &wanted, data: digest, left: 0 };
+        let looking = Looking { store: &store, wanted: &wanted };
         let mut found = Beside::default();
         for input in &inputs {
-            found.look(&searching, input, own.contains(&input.digest));
+            found.look(&looking, input, own.contains(&input.digest));
         }
         found
     };
@@ -43,11 +44,11 @@ pub async fn look_beside(
 }
 
 impl Beside {
-    fn look(&mut self, searching: &Searching<'_>, input: &SearchedInput, is_own: bool) {
+    fn look(&mut self, looking: &Looking<'_>, input: &SearchedInput, is_own: bool) {
         let path = &input.path;
         match &input.outcome {
-            SearchOutcome::Searched { rows, .. } if *rows == searching.wanted.row_count() as u64 => {
-                match searching.says_in_order(input.digest) {
+            SearchOutcome::Searched { rows, .. } if *rows == looking.wanted.row_count() as u64 => {
+                match looking.says_in_order(input.digest) {
                     Ok(true) => self.tells = Some(path.clone()),
                     Ok(false) => {}
                     Err(why) => {
@@ -58,7 +59,7 @@ impl Beside {
             SearchOutcome::NoTable { why } if !is_own && clear::is_of_a_model(why) => {
                 self.doubts.push(format!("the command read `{path}`, whose arrays were not searched: {why}"));
             }
-            SearchOutcome::NoTable { .. } if !is_own => match searching.may_say_target(input.digest) {
+            SearchOutcome::NoTable { .. } if !is_own => match looking.may_say_target(input.digest) {
                 Ok(true) => self.doubts.push(format!(
                     "the command read `{path}`, a text with as many values of what is to be predicted as there are rows"
                 )),
@@ -70,13 +71,19 @@ impl Beside {
     }
 }
 
-impl Searching<'_> {
+/// What is looked for, and where content is.
+struct Looking<'a> {
+    store: &'a Store,
+    wanted: &'a Wanted,
+}
+
+impl Looking<'_> {
     fn says_in_order(&self, digest: Digest) -> Result<bool, String> {
         let places: Vec<(u64, usize)> = (0..self.wanted.row_count()).map(|row| (row as u64, row)).collect();
-        labels::carried_at(&self.open(digest)?, self.wanted, &places).map_err(|error| error.to_string())
+        labels::carried_at(&open(self.store, digest)?, self.wanted, &places).map_err(|error| error.to_string())
     }
 
     fn may_say_target(&self, digest: Digest) -> Result<bool, String> {
-        clear::may_say_target(&self.open(digest)?, self.wanted).map_err(|error| error.to_string())
+        clear::may_say_target(&open(self.store, digest)?, self.wanted).map_err(|error| error.to_string())
     }
 }
