@@ -1,10 +1,12 @@
 //! Everything that changes governed state, in the past tense. The ledger stores these and nothing else changes its tables.
 
+mod about;
 mod fit;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::about::About;
 use crate::{
     Digest, Sha256, Timestamp,
     endpoint::{prediction::PredictionAddress, revision::Revision},

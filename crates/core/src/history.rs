@@ -4,9 +4,11 @@
 //! head elsewhere can tell a home that went back, or one whose history was changed and signed anew, from one that went on.
 
 mod compare;
+pub mod frontier;
 mod heads;
 pub mod merkle;
 mod note;
+pub mod proof;
 
 pub use self::{
     compare::{Agreement, Departure, Disagreement, Proofs, Today, compare},

@@ -21,6 +21,7 @@ pub mod leak;
 pub mod lineage;
 pub mod look;
 pub mod metric;
+pub mod moment;
 pub mod name;
 pub mod naming;
 pub mod near;

@@ -1,4 +1,4 @@
-//! Hashes and consistency proofs of a Merkle tree, as RFC 6962 §2.1 and RFC 9162 §2.1.4 define them, and nothing of our
+//! Hashes and proofs of a Merkle tree, as RFC 6962 §2.1 and RFC 9162 §2.1.3 and §2.1.4 define them, and nothing of our
 //! own: another structure of proofs is where forged histories get through.
 
 use std::ops::Range;
@@ -46,6 +46,51 @@ pub fn complete_parts(range: Range<u64>) -> Vec<Subtree> {
 pub fn hash_of_parts(parts: &[Hash]) -> Option<Hash> {
     let (last, before) = parts.split_last()?;
     Some(before.iter().rev().fold(*last, |right, left| node_hash(left, &right)))
+}
+
+/// Which ranges of leaves the proof consists of that a leaf is in the tree of `size` leaves, from its sibling up
+/// (RFC 9162 §2.1.3.1). Leaves count from 0.
+pub fn inclusion_ranges(leaf: u64, size: u64) -> Vec<Range<u64>> {
+    let (mut start, mut end, mut path) = (0, size, Vec::new());
+    if leaf >= size {
+        return path;
+    }
+    while end - start > 1 {
+        // the largest power of two below the size
+        let split = start + (end - start).next_power_of_two() / 2;
+        if leaf < split {
+            path.push(split..end);
+            end = split;
+        } else {
+            path.push(start..split);
+            start = split;
+        }
+    }
+    path.reverse();
+    path
+}
+
+/// Checks that a leaf is in the tree of `size` leaves (RFC 9162 §2.1.3.2). Leaves count from 0.
+pub fn is_included(hash: &Hash, leaf: u64, size: u64, root: &Hash, path: &[Hash]) -> bool {
+    if leaf >= size {
+        return false;
+    }
+    let (mut node, mut last, mut top) = (leaf, size - 1, *hash);
+    for sibling in path {
+        if last == 0 {
+            return false;
+        }
+        if node & 1 == 1 || node == last {
+            top = node_hash(sibling, &top);
+            while node & 1 == 0 && node != 0 {
+                (node, last) = (node >> 1, last >> 1);
+            }
+        } else {
+            top = node_hash(&top, sibling);
+        }
+        (node, last) = (node >> 1, last >> 1);
+    }
+    last == 0 && top == *root
 }
 
 /// Which ranges of leaves the proof that `first` leaves are a beginning of `second` consists of, in its order
@@ -159,6 +204,65 @@ mod tests {
         ),
     ];
 
+    /// Leaf (from 0), size, and path from the sibling up.
+    const PATHS: [(u64, u64, &[&str]); 5] = [
+        (0, 1, &[]),
+        (
+            0,
+            8,
+            &[
+                "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+                "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+                "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+            ],
+        ),
+        (
+            5,
+            8,
+            &[
+                "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+                "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+                "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+            ],
+        ),
+        (2, 3, &["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"]),
+        (
+            1,
+            5,
+            &[
+                "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+                "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+                "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+            ],
+        ),
+    ];
+
+    fn path(leaves: &[Hash], leaf: u64, size: u64) -> Vec<Hash> {
+        let ranges = inclusion_ranges(leaf, size).into_iter();
+        ranges.map(|range| root_of(&leaves[range.start as usize..range.end as usize])).collect()
+    }
+
+    #[test]
+    fn paths_are_the_published_ones_and_others_prove_nothing() {
+        let leaves = published();
+        for (leaf, size, expected) in PATHS {
+            let expected: Vec<Hash> = expected.iter().map(|hex| hash(hex)).collect();
+            assert_eq!(path(&leaves, leaf, size), expected, "{leaf} {size}");
+            let (entry, root) = (&leaves[leaf as usize], hash(ROOTS[size as usize - 1]));
+            assert!(is_included(entry, leaf, size, &root, &expected), "{leaf} {size}");
+            for (other, of) in [(leaf + 1, size), (leaf, 2 * size + 1), (size, size), (leaf, 0)] {
+                assert!(!is_included(entry, other, of, &root, &expected), "{other} {of}");
+            }
+            if let Some((_, cut)) = expected.split_last() {
+                assert!(!is_included(entry, leaf, size, &root, cut));
+                assert!(!is_included(&leaves[7 - leaf as usize], leaf, size, &root, &expected));
+            }
+            let longer = [&expected[..], &leaves[..1]].concat();
+            assert!(!is_included(entry, leaf, size, &root, &longer));
+        }
+        assert!(inclusion_ranges(5, 5).is_empty() && inclusion_ranges(u64::MAX / 4, u64::MAX / 4 + 1).len() <= 64);
+    }
+
     fn hash(hex: &str) -> Hash {
         HEXLOWER.decode(hex.as_bytes()).unwrap().try_into().unwrap()
     }
@@ -224,6 +328,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_leaf_is_proved_and_another_in_its_place_is_not(
+            size in 1u64..130, pick in any::<proptest::sample::Index>(), bit in 0usize..256,
+        ) {
+            let leaf = pick.index(size as usize) as u64;
+            let leaves: Vec<Hash> = (0..size).map(|n| leaf_hash(&n.to_be_bytes())).collect();
+            let (root, right) = (root_of(&leaves), path(&leaves, leaf, size));
+            prop_assert!(is_included(&leaves[leaf as usize], leaf, size, &root, &right));
+            let mut other = leaves[leaf as usize];
+            other[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(!is_included(&other, leaf, size, &root, &right));
+            for (at, _) in right.iter().enumerate() {
+                let mut wrong = right.clone();
+                wrong[at][bit / 8] ^= 1 << (bit % 8);
+                prop_assert!(!is_included(&leaves[leaf as usize], leaf, size, &root, &wrong));
+            }
+        }
+
         #[test]
         fn a_beginning_is_proved_and_another_history_is_not(
             second in 1u64..130, pick in any::<proptest::sample::Index>(), altered in any::<proptest::sample::Index>(),
