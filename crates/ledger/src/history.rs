@@ -10,7 +10,7 @@ use stemma_core::{
     record::Actor,
 };
 
-use crate::{Commit, Ledger, LedgerError, sql::Session, writing::read_parts};
+use crate::{Commit, Ledger, LedgerError, prove::hashes, sql::Session};
 
 /// What a ledger shows of its history.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,15 +57,7 @@ impl Ledger {
 pub(crate) async fn proofs(session: &mut Session, sizes: &BTreeSet<u64>, whole: u64) -> Result<Proofs, LedgerError> {
     let mut proofs = Proofs::new();
     for size in sizes.iter().copied().filter(|size| *size <= whole) {
-        proofs.insert(size, proof(session, size, whole).await?);
+        proofs.insert(size, hashes(session, merkle::consistency_ranges(size, whole)).await?);
     }
     Ok(proofs)
-}
-
-async fn proof(session: &mut Session, first: u64, second: u64) -> Result<Vec<merkle::Hash>, LedgerError> {
-    let mut hashes = Vec::new();
-    for range in merkle::consistency_ranges(first, second) {
-        hashes.extend(merkle::hash_of_parts(&read_parts(session, range).await?));
-    }
-    Ok(hashes)
 }

@@ -21,6 +21,7 @@ mod needs;
 mod predictions;
 mod projection;
 mod projects;
+mod prove;
 mod query;
 mod row;
 mod sql;
@@ -39,12 +40,13 @@ pub use crate::{
     history::History,
     ledger::{Ledger, LedgerOptions, LedgerUrl},
     predictions::SegmentNote,
+    prove::Asked,
     query::{
-        EndpointRow, EventFilter, EventRow, GrantRow, Head, PrincipalRow, RevisionRow, TokenRow, Tombstone, VersionRow,
-        View, WhichVersion,
+        EndpointRow, EventFilter, EventRow, GrantRow, Head, Order, PrincipalRow, RevisionRow, TokenRow, Tombstone,
+        VersionRow, View, WhichVersion,
     },
     telemetry::{Access, RunFile, Side},
     transcript::{Header as TranscriptHeader, Moment, take_in},
-    tree::{Hash, inclusion_proof, leaf_hash, root_of},
+    tree::{Hash, leaf_hash, root_of},
     writing::{Commit, Outcome, Premise, Premises, Turn},
 };

@@ -6,6 +6,7 @@ mod data;
 mod endpoint;
 mod event;
 mod model;
+mod moment;
 mod prediction;
 mod view;
 
@@ -13,7 +14,7 @@ pub use self::{
     access::{GrantRow, PrincipalRow, TokenRow},
     data::Tombstone,
     endpoint::{EndpointRow, RevisionRow},
-    event::{EventFilter, EventRow, Head},
+    event::{EventFilter, EventRow, Head, Order},
     model::{VersionRow, WhichVersion},
     view::View,
 };

@@ -1,89 +1,9 @@
-//! The Merkle tree over the leaves (RFC 6962 §2.1): hashes of complete subtrees are kept, everything else follows.
+//! The Merkle tree over the leaves.
 
-pub use stemma_core::history::merkle::{Hash, leaf_hash};
-use stemma_core::history::merkle::{empty_root, hash_of_parts, node_hash};
-
-/// The complete subtrees that cover a tree of some size, largest first: all that appending needs.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Frontier {
-    size: u64,
-    /// One per set bit of `size`, from the highest.
-    peaks: Vec<Hash>,
-}
-
-/// A complete subtree that an append finished: `2^level` leaves, the `index`-th of that size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HashedSubtree {
-    pub level: u32,
-    pub index: u64,
-    pub hash: Hash,
-}
-
-impl Frontier {
-    /// Rebuilds a frontier from its peaks, largest first.
-    pub fn new(size: u64, peaks: Vec<Hash>) -> Option<Self> {
-        (peaks.len() == size.count_ones() as usize).then_some(Self { size, peaks })
-    }
-
-    pub const fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Appends a leaf; returns the subtrees that are complete now, smallest first.
-    pub fn append(&mut self, leaf: Hash) -> Vec<HashedSubtree> {
-        let mut level = 0;
-        let mut index = self.size;
-        let mut hash = leaf;
-        let mut finished = vec![HashedSubtree { level, index, hash }];
-        while index & 1 == 1 {
-            let left = self.peaks.pop().expect("an odd index has a left sibling among the peaks");
-            hash = node_hash(&left, &hash);
-            level += 1;
-            index >>= 1;
-            finished.push(HashedSubtree { level, index, hash });
-        }
-        self.peaks.push(hash);
-        self.size += 1;
-        finished
-    }
-
-    /// The root; of an empty tree SHA-256 of nothing.
-    pub fn root(&self) -> Hash {
-        hash_of_parts(&self.peaks).unwrap_or_else(empty_root)
-    }
-}
-
-/// Root of a list of leaf hashes.
-pub fn root_of(leaves: impl IntoIterator<Item = Hash>) -> Hash {
-    let mut frontier = Frontier::default();
-    for leaf in leaves {
-        frontier.append(leaf);
-    }
-    frontier.root()
-}
-
-/// Audit path of a leaf, from its sibling up (RFC 6962 §2.1.1).
-pub fn inclusion_proof(leaves: &[Hash], index: usize) -> Vec<Hash> {
-    if leaves.len() <= 1 {
-        return Vec::new();
-    }
-    let split = split_at(leaves.len());
-    let (left, right) = leaves.split_at(split);
-    if index < split {
-        let mut path = inclusion_proof(left, index);
-        path.push(root_of(right.iter().copied()));
-        path
-    } else {
-        let mut path = inclusion_proof(right, index - split);
-        path.push(root_of(left.iter().copied()));
-        path
-    }
-}
-
-/// The largest power of two below n.
-fn split_at(n: usize) -> usize {
-    n.next_power_of_two() / 2
-}
+pub use stemma_core::history::{
+    frontier::{Frontier, root_of},
+    merkle::{Hash, leaf_hash},
+};
 
 #[cfg(test)]
 mod tests {
@@ -134,10 +54,15 @@ mod tests {
                 oracle.push(entry.clone());
             }
             let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
-            prop_assert_eq!(oracle.root().as_bytes().to_vec(), root_of(leaves.iter().copied()).to_vec());
+            let root = root_of(leaves.iter().copied());
+            prop_assert_eq!(oracle.root().as_bytes().to_vec(), root.to_vec());
             let index = pick.index(entries.len());
-            let theirs = oracle.prove_inclusion(index);
-            prop_assert_eq!(theirs.as_bytes().to_vec(), inclusion_proof(&leaves, index).concat());
+            let ranges = merkle::inclusion_ranges(index as u64, entries.len() as u64).into_iter();
+            let path: Vec<Hash> = ranges
+                .map(|range| root_of(leaves[range.start as usize..range.end as usize].iter().copied()))
+                .collect();
+            prop_assert_eq!(oracle.prove_inclusion(index).as_bytes().to_vec(), path.concat());
+            prop_assert!(merkle::is_included(&leaves[index], index as u64, entries.len() as u64, &root, &path));
         }
     }
 }

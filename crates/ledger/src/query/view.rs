@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use stemma_core::Timestamp;
 
+use super::moment::last_no_later;
 use crate::{
     Ledger, LedgerError,
     event::{FACT, Fact, Recorded},
@@ -51,10 +52,7 @@ impl Ledger {
 
     /// What was known at a time: after the last event that is stamped no later.
     pub async fn at(&self, time: Timestamp) -> Result<View, LedgerError> {
-        let sql = "SELECT seq FROM event WHERE time <= $1 ORDER BY time DESC, seq DESC LIMIT 1";
-        let last = self.read().await?.row(sql, &[Value::Int(time.micros())]).await?;
-        let seq = last.map(|row| row.int("seq")).transpose()?.unwrap_or(0);
-        Ok(self.after(seq as u64))
+        Ok(self.after(last_no_later(&mut self.read().await?, time).await?))
     }
 
     pub(crate) async fn read(&self) -> Result<Session, LedgerError> {

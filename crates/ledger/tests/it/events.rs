@@ -13,7 +13,7 @@ use stemma_core::{
         target::Target,
     },
     event::{
-        Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, FeedbackSealed,
+        About, Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, FeedbackSealed,
         HistoryAccepted, Promoted, SealedRows, SegmentRows, SegmentSealed, VersionRegistered,
     },
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
@@ -24,7 +24,7 @@ use stemma_core::{
     signature::Signature,
     version::{Step, VersionNumber},
 };
-use stemma_ledger::{Commit, EventFilter, EventRow, Ledger, LedgerError, LedgerOptions, Outcome};
+use stemma_ledger::{Commit, EventFilter, EventRow, Ledger, LedgerError, LedgerOptions, Order, Outcome};
 
 use crate::{
     suite::on_every_database,
@@ -339,14 +339,14 @@ fn events_are_found_by_all_that_is_said_of_them() {
         let filter = EventFilter::default;
         for one in [&all[7], &all[20], &all[40]] {
             let (kind, subject) = (one.event.kind(), one.event.subject());
-            found(EventFilter { kind: Some(kind.into()), ..filter() }, &|row| row.event.kind() == kind).await;
+            found(EventFilter { kinds: vec![kind.into()], ..filter() }, &|row| row.event.kind() == kind).await;
             found(EventFilter { subject: Some(subject.clone()), ..filter() }, &|row| row.event.subject() == subject)
                 .await;
             found(EventFilter { request: Some(one.request), ..filter() }, &|row| row.request == one.request).await;
             let who = one.actor.principal.clone();
             found(EventFilter { actor: Some(who.clone()), ..filter() }, &|row| row.actor.principal == who).await;
             let since = Some(Timestamp(2));
-            let late = EventFilter { kind: Some(kind.into()), since, ..filter() };
+            let late = EventFilter { kinds: vec![kind.into()], since, ..filter() };
             found(late, &|row| row.event.kind() == kind && row.time >= Timestamp(2)).await;
         }
         let default = parse("default");
@@ -354,8 +354,56 @@ fn events_are_found_by_all_that_is_said_of_them() {
             row.event.project().is_some_and(|project| project.as_str() == "default")
         })
         .await;
-        let (since, until) = (Some(Timestamp(2)), Some(Timestamp(3)));
+        let (since, until) = (Some(Timestamp(2)), Some(Timestamp(2)));
         found(EventFilter { since, until, ..filter() }, &|row| row.time == Timestamp(2)).await;
+        let kinds = vec!["approved".into(), "promoted".into()];
+        found(EventFilter { kinds, ..filter() }, &|row| matches!(row.event.kind(), "approved" | "promoted")).await;
+        let newest = ledger.page_of_events(&filter(), Order::NewestFirst, Some(20), 3).await.unwrap();
+        assert_eq!(newest.iter().map(|row| row.seq).collect::<Vec<_>>(), [19, 18, 17]);
+    });
+}
+
+#[test]
+fn all_that_happened_to_a_thing_is_found_by_its_names() {
+    on_every_database(async |world| {
+        let ledger = world.open().await.unwrap();
+        for n in 0..3 {
+            let events = if n == 0 { every_kind(n) } else { later_kinds(n) };
+            commit(&ledger, events).await;
+        }
+        // of the same names in another project, and a dataset that is called like the model
+        let elsewhere = Event::ModelCreated { project: parse("other"), model: parse("credit-score") };
+        let Event::DatasetVersionAdded(added) = every_kind(9).swap_remove(7) else { unreachable!() };
+        let namesake = Event::DatasetVersionAdded(DatasetVersionAdded { dataset: parse("credit-score"), ..added });
+        commit(&ledger, vec![elsewhere, namesake]).await;
+        let all = ledger.events(0, 1000).await.unwrap();
+        let found = async |about: About, expected: &dyn Fn(&Event) -> bool| {
+            let filter = EventFilter { about: Some(about), project: Some(parse("default")), ..EventFilter::default() };
+            let expected: Vec<EventRow> = all.iter().filter(|row| expected(&row.event)).cloned().collect();
+            assert!(expected.len() > 2, "{filter:?}");
+            assert_eq!(ledger.events_that(&filter, 0, 1000).await.unwrap(), expected, "{filter:?}");
+            let last = ledger.page_of_events(&filter, Order::NewestFirst, None, 1).await.unwrap();
+            assert_eq!(last.as_slice(), &expected[expected.len() - 1..], "{filter:?}");
+        };
+        found(About::Model(parse("credit-score")), &|event| match event {
+            Event::PolicySet { .. } | Event::VersionRegistered(_) | Event::EvidenceRecorded(_) => true,
+            Event::Approved(_) | Event::Promoted(_) | Event::AliasMoved { .. } => true,
+            _ => false,
+        })
+        .await;
+        // the alias left it when it was moved to the next
+        let version = number(1);
+        found(About::Version(parse("credit-score"), version), &|event| match event {
+            Event::AliasMoved { to, .. } => *to == version || *to == number(2),
+            Event::PolicySet { .. } => false,
+            event => event.subject() == "credit-score@1.0.1",
+        })
+        .await;
+        found(About::Dataset(parse("german-credit")), &|event| event.subject().starts_with("german-credit@")).await;
+        found(About::Endpoint(parse("credit-decision")), &|event| {
+            event.subject().split('#').next() == Some("credit-decision")
+        })
+        .await;
     });
 }
 
