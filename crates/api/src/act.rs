@@ -7,7 +7,7 @@ mod query;
 
 use std::marker::PhantomData;
 
-use stemma_core::{Problem, name::ProjectName};
+use stemma_core::{Problem, moment::Moment, name::ProjectName};
 
 // what the macro names
 #[doc(hidden)]
@@ -16,7 +16,7 @@ pub use {http::Method, schemars::JsonSchema, stemma_core::rights::Action};
 pub use self::{
     path::{Parameter, Path, percent_decode, percent_encode},
     payload::{Form, Nothing, Octets, Payload, SchemaOf},
-    query::{NoQuery, Query},
+    query::{AT, NoQuery, Query, at_moment},
 };
 
 /// What a caller's right is checked on before an act begins.
@@ -53,6 +53,8 @@ pub struct Declaration {
     /// The right that a caller needs, and on what.
     pub action: Action,
     pub scope: Scope,
+    /// It can be asked about the past too: by `at` in its query.
+    pub at_any_time: bool,
     pub weight: Weight,
     /// One line for the API's description.
     pub summary: &'static str,
@@ -124,6 +126,19 @@ impl<At: Path, Ask: Query, Request: Payload, Answer> Act<At, Ask, Request, Answe
     /// What a path says that [`path`](Self::path) made.
     pub fn at(&self, path: &str) -> Result<At, Problem> {
         At::read(self.declaration.pattern, path)
+    }
+
+    /// About when a query asks; `None` is now. An act that knows only what is now refuses to be asked about the past.
+    pub fn moment(&self, query: Option<&str>) -> Result<Option<Moment>, Problem> {
+        let moment = query::moment(query.unwrap_or_default())?;
+        match moment {
+            Some(_) if !self.declaration.at_any_time => {
+                let summary = self.declaration.summary;
+                Err(Problem::invalid(format!("`at` can't be asked of this ({summary}): it is known as of now only"))
+                    .hint("leave `at` out"))
+            }
+            moment => Ok(moment),
+        }
     }
 
     /// What a query says.

@@ -8,17 +8,18 @@ mod stall;
 mod transport;
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header, request::Builder};
 use http_body_util::{BodyExt as _, Full, Limited};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use stemma_core::{
     ErrorKind, Problem,
+    moment::Moment,
     name::{EndpointName, PrincipalName},
 };
 
@@ -31,7 +32,10 @@ use self::{
     stall::{Awaited, Pulse},
     transport::Idle,
 };
-use crate::act::{Act, Nothing, Octets, Path, Payload, Query, percent_encode};
+use crate::{
+    act::{Act, Nothing, Octets, Path, Payload, Query, at_moment, percent_encode},
+    types::AsOf,
+};
 
 /// Longest JSON answer that is read into memory.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -52,11 +56,30 @@ pub struct Client {
     identification: Identification,
     requests: Arc<AtomicU64>,
     head: Arc<HeadWatch>,
+    past: Option<Arc<AskedPast>>,
+}
+
+/// A moment that is asked about, and what the answers have said of it.
+struct AskedPast {
+    moment: Moment,
+    told: Mutex<Option<AsOf>>,
 }
 
 impl Client {
     pub fn new(transport: Transport, identification: Identification) -> Self {
-        Self { transport, idle: Idle::default(), identification, requests: Arc::default(), head: Arc::default() }
+        let (idle, requests, head) = (Idle::default(), Arc::default(), Arc::default());
+        Self { transport, idle, identification, requests, head, past: None }
+    }
+
+    /// The same client asking about the past, if a moment is named: acts that know only what is now refuse that.
+    pub fn at(self, moment: Option<Moment>) -> Self {
+        let past = moment.map(|moment| Arc::new(AskedPast { moment, told: Mutex::default() }));
+        Self { past, ..self }
+    }
+
+    /// About when the answers are that came, if the past was asked about.
+    pub fn told_as_of(&self) -> Option<AsOf> {
+        self.past.as_ref()?.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// True if server and caller share a file system and a user: content need not be sent, only claimed.
@@ -122,8 +145,10 @@ impl Client {
         ask: &Ask,
         request: &Request,
     ) -> Result<Answer, Problem> {
-        let (head, body) = (head_of(act, at, ask), body_of(act, request)?);
-        read_json(self.ask(head, body).await?).await
+        let (head, body) = (self.head_of(act, at, ask), body_of(act, request)?);
+        let answer = read_success(self.ask(head, body).await?).await?;
+        self.note_as_of(&answer)?;
+        parse_json(&answer)
     }
 
     /// The same about contents: nothing is said of the home's head, and it ends when nothing moves.
@@ -134,7 +159,7 @@ impl Client {
         ask: &Ask,
         request: &Request,
     ) -> Result<Answer, Problem> {
-        let (head, body) = (head_of(act, at, ask), body_of(act, request)?);
+        let (head, body) = (self.head_of(act, at, ask), body_of(act, request)?);
         read_json(self.watch(head, body).await?).await
     }
 
@@ -147,7 +172,7 @@ impl Client {
         content: Body,
     ) -> Result<Answer, Problem> {
         let body = TypedBody { content_type: Some("application/octet-stream"), body: content };
-        read_json(self.watch(head_of(act, at, ask), body).await?).await
+        read_json(self.watch(self.head_of(act, at, ask), body).await?).await
     }
 
     /// Opens content, and gives up when nothing moves.
@@ -158,7 +183,7 @@ impl Client {
         ask: &Ask,
         request: &Request,
     ) -> Result<Body, Problem> {
-        let (head, body) = (head_of(act, at, ask), body_of(act, request)?);
+        let (head, body) = (self.head_of(act, at, ask), body_of(act, request)?);
         opened(self.watch(head, body).await?).await
     }
 
@@ -169,7 +194,7 @@ impl Client {
         at: At::Given<'_>,
         ask: &Ask,
     ) -> Result<Body, Problem> {
-        opened(self.send(head_of(act, at, ask), TypedBody::none()).await?).await
+        opened(self.send(self.head_of(act, at, ask), TypedBody::none()).await?).await
     }
 
     /// Sends a request to the API, and with it the question for the home's head; content is sent without.
@@ -188,6 +213,39 @@ impl Client {
         let body = TypedBody { body: pulse.of(body.body), ..body };
         let response = pulse.watch(self.send(head, body)).await?;
         Ok(response.map(Awaited::body))
+    }
+
+    fn head_of<At: Path, Ask: Query, Request: Payload, Answer>(
+        &self,
+        act: &Act<At, Ask, Request, Answer>,
+        at: At::Given<'_>,
+        ask: &Ask,
+    ) -> Builder {
+        let address = act.address(at, ask);
+        let address = self.past.as_ref().map_or(address.clone(), |past| at_moment(&address, past.moment));
+        http::Request::builder().method(act.declaration.method.clone()).uri(address)
+    }
+
+    /// Notes about when an answer is. One that does not say so is about now, which is not what was asked.
+    fn note_as_of(&self, answer: &[u8]) -> Result<(), Problem> {
+        #[derive(Deserialize)]
+        struct Told {
+            as_of: Option<AsOf>,
+        }
+        let Some(past) = &self.past else { return Ok(()) };
+        let Told { as_of: Some(as_of) } = parse_json(answer)? else {
+            return Err(Problem::new(
+                ErrorKind::Internal,
+                "the server was asked about the past and answered about now",
+            )
+            .hint("is it of this version?"));
+        };
+        let mut told = past.told.lock().unwrap_or_else(PoisonError::into_inner);
+        match told.as_mut() {
+            Some(told) => told.add(as_of),
+            None => *told = Some(as_of),
+        }
+        Ok(())
     }
 
     async fn send(&self, mut request: Builder, body: TypedBody) -> Result<http::Response<Body>, Problem> {
@@ -224,14 +282,6 @@ impl TypedBody {
     }
 }
 
-fn head_of<At: Path, Ask: Query, Request: Payload, Answer>(
-    act: &Act<At, Ask, Request, Answer>,
-    at: At::Given<'_>,
-    ask: &Ask,
-) -> Builder {
-    http::Request::builder().method(act.declaration.method.clone()).uri(act.address(at, ask))
-}
-
 /// A change must declare a type, also where there is nothing to say.
 fn body_of<At, Ask, Request: Serialize, Answer>(
     act: &Act<At, Ask, Request, Answer>,
@@ -263,10 +313,14 @@ async fn opened(response: http::Response<Body>) -> Result<Body, Problem> {
 }
 
 async fn read_json<T: DeserializeOwned>(response: http::Response<Body>) -> Result<T, Problem> {
+    parse_json(&read_success(response).await?)
+}
+
+async fn read_success(response: http::Response<Body>) -> Result<Bytes, Problem> {
     if !response.status().is_success() {
         return Err(read_problem(response).await);
     }
-    parse_json(&collect(response.into_body()).await?)
+    collect(response.into_body()).await
 }
 
 async fn read_problem(response: http::Response<Body>) -> Problem {

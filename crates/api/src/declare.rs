@@ -7,14 +7,15 @@
 ///     Right in Scope, Weight, "one line";
 /// ```
 ///
-/// Query and request may be left out. With `as method` the client gets a method: it takes the path's parameters in
+/// Query and request may be left out. With `at any time` behind the scope it can be asked about the past too: then its
+/// query has `at`, and its answer says `as_of`. With `as method` the client gets a method: it takes the path's parameters in
 /// their order, the query and the request. All that was declared is in `ALL`.
 #[macro_export]
 macro_rules! declare {
     ($prefix:literal; $(
         $(#[$doc:meta])*
         $name:ident $(as $function:ident)?: $method:ident $(/ $segment:tt)+ $(? $query:ty)? $(, $request:ty)? => $answer:ty,
-        $action:ident in $scope:ident, $weight:ident, $summary:literal;
+        $action:ident in $scope:ident $(at any $time:ident)?, $weight:ident, $summary:literal;
     )*) => {
         $(
             $(#[$doc])*
@@ -28,6 +29,7 @@ macro_rules! declare {
                 pattern: concat!($prefix $(, "/", $crate::declare_segment!($segment))+),
                 action: $crate::act::Action::$action,
                 scope: $crate::act::Scope::$scope,
+                at_any_time: $crate::declare_is!($($time)?),
                 weight: $crate::act::Weight::$weight,
                 summary: $summary,
                 query: |generator| {
@@ -46,6 +48,18 @@ macro_rules! declare {
                 [$($function)? => $answer: $name $(#[$doc])*] [$(query: $query)?] [$(request: $request)?] [] $($segment)+
             }
         )*
+    };
+}
+
+/// Whether something was said.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! declare_is {
+    () => {
+        false
+    };
+    (time) => {
+        true
     };
 }
 

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use stemma_core::{Problem, rights::Action};
 
 use crate::{
-    act::{Declaration, Form, Scope},
+    act::{AT, Declaration, Form, Scope},
     acts,
+    types::AsOf,
 };
 
 /// Returns an OpenAPI 3.1 document of all acts.
@@ -42,8 +43,8 @@ fn operation(act: &Declaration, generator: &mut SchemaGenerator, problem: &Value
     let of_path = act
         .parameters()
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
-    let parameters: Vec<Value> = of_path.chain(of_query(act)).collect();
-    let done = match content(act.answer, generator) {
+    let parameters: Vec<Value> = of_path.chain(of_query(act)).chain(of_moment(act)).collect();
+    let done = match answer(act, generator) {
         Some(content) => json!({ "description": "done", "content": content }),
         None => json!({ "description": "done" }),
     };
@@ -73,6 +74,22 @@ fn needs(act: &Declaration) -> String {
         Scope::Somewhere => "in the project of what it is about",
     };
     format!("Needs the right `{}` {of}.", act.action)
+}
+
+/// About when is asked.
+fn of_moment(act: &Declaration) -> Option<Value> {
+    let description = "as it was: a time, a date (the end of that day in UTC), or the number of an event";
+    act.at_any_time.then(|| json!({ "name": AT, "in": "query", "required": false, "description": description, "schema": { "type": "string" } }))
+}
+
+/// What an act answers; about the past, with the moment that it is of.
+fn answer(act: &Declaration, generator: &mut SchemaGenerator) -> Option<Value> {
+    let mut content = content(act.answer, generator)?;
+    if let Some(schema) = content.pointer_mut("/application~1json/schema").filter(|_| act.at_any_time) {
+        let as_of = json!({ "type": "object", "properties": { "as_of": generator.subschema_for::<AsOf>() } });
+        *schema = json!({ "allOf": [schema.take(), as_of] });
+    }
+    Some(content)
 }
 
 /// The parameters of the query: what its struct says of its fields.
@@ -110,8 +127,9 @@ mod tests {
         let (document, mut lists) = (document(), 0);
         for act in acts::all() {
             let operation = &document["paths"][act.pattern][act.method.as_str().to_ascii_lowercase()];
-            let answer = &operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"];
-            let name = answer.as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+            let answer = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+            let answer = if act.at_any_time { &answer["allOf"][0] } else { answer };
+            let name = answer["$ref"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default();
             let has_more = !document["components"]["schemas"][name]["properties"]["next"].is_null();
             let asks =
                 |wanted: &str| operation["parameters"].as_array().unwrap().iter().any(|one| one["name"] == wanted);
@@ -119,7 +137,7 @@ mod tests {
             assert_eq!(has_more && is_read, asks("cursor") && asks("limit"), "{} {}", act.method, act.pattern);
             lists += usize::from(has_more && is_read);
         }
-        assert_eq!(lists, 12);
+        assert_eq!(lists, 13);
     }
 
     /// What clients were told. `INSTA_UPDATE=always` writes it anew; the difference is what clients will notice.

@@ -1,5 +1,7 @@
 //! Request and response bodies of `/api/v1`, by noun. Pages are drawn from the same structs.
 
+mod as_of;
+mod asked;
 mod audit;
 mod care;
 mod compare;
@@ -28,7 +30,7 @@ mod witness;
 pub use stemma_core::audit::AuditReport;
 
 pub use self::{
-    audit::*, care::*, compare::*, compare_predictions::*, content::*, content_check::*, dataset::*, endpoint::*,
-    fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*, prediction::*, report::*,
-    reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
+    as_of::*, audit::*, care::*, compare::*, compare_predictions::*, content::*, content_check::*, dataset::*,
+    endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*, prediction::*,
+    report::*, reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
 };

@@ -41,6 +41,7 @@ parameters! {
     RunId: RunId,
     String: &'a str,
     u32: u32,
+    u64: u64,
 }
 
 fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {

@@ -2,13 +2,16 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use stemma_core::Problem;
+use stemma_core::{Problem, moment::Moment};
 
 /// The parameters of an act's query.
 pub trait Query: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// What people see who wrote another one.
     const EXAMPLE: &'static str;
 }
+
+/// The parameter that says about when is asked.
+pub const AT: &str = "at";
 
 /// No parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +39,24 @@ pub(super) fn read<Ask: Query>(query: &str) -> Result<Ask, Problem> {
     })
 }
 
+/// About when a query asks.
+pub(super) fn moment(query: &str) -> Result<Option<Moment>, Problem> {
+    let mut said =
+        form_urlencoded::parse(query.as_bytes()).filter(|(name, text)| name == AT && !text.trim().is_empty());
+    match (said.next(), said.next()) {
+        (None, _) => Ok(None),
+        (Some((_, text)), None) => text.parse().map(Some),
+        (Some(_), Some(_)) => Err(Problem::invalid("`at` is said twice").hint("ask about one moment")),
+    }
+}
+
+/// An address with the moment that is asked about.
+pub fn at_moment(address: &str, moment: Moment) -> String {
+    let separator = if address.contains('?') { '&' } else { '?' };
+    let moment: String = form_urlencoded::byte_serialize(moment.to_string().as_bytes()).collect();
+    format!("{address}{separator}{AT}={moment}")
+}
+
 #[cfg(test)]
 mod tests {
     use stemma_core::{
@@ -45,7 +66,8 @@ mod tests {
 
     use super::*;
     use crate::types::{
-        AskLineage, Bytewise, FindPredictions, Paging, RecordKey, Reference, Remembered, Sides, Uploaded, UploadedKind,
+        AskLineage, Bytewise, EventOrder, FindEvents, FindPredictions, Paging, RecordKey, Reference, Remembered, Sides,
+        Uploaded, UploadedKind,
     };
 
     #[track_caller]
@@ -77,6 +99,36 @@ mod tests {
         let until = stemma_core::Timestamp::parse("2026-03-01T12:00:00Z");
         let ask = FindPredictions { unit, condition, until, failed: true, ..FindPredictions::default() };
         check(&ask, "unit=customer-29&until=2026-03-01T12%3A00%3A00Z&failed=true&where=limit+%3C+3000&limit=50");
+    }
+
+    #[test]
+    fn changes_are_looked_for_as_a_form_asks() {
+        let ask = FindEvents { kind: vec!["approved".into(), "promoted".into()], ..FindEvents::default() };
+        check(&ask, "kind=approved&kind=promoted&limit=100");
+        assert!(!ask.is_of_all() && FindEvents::default().is_of_all());
+        let model = Some("credit-score@1.2.0".to_owned());
+        let ask = FindEvents { model, order: EventOrder::Newest, cursor: Some(7), ..FindEvents::default() };
+        check(&ask, "model=credit-score%401.2.0&order=newest&cursor=7&limit=100");
+        let empty = "kind=&project=&model=&dataset=&endpoint=&actor=&since=&until=&order=oldest";
+        assert!(read::<FindEvents>(empty).unwrap().is_of_all());
+        let until = read::<FindEvents>("until=2026-03-01&after=3").unwrap();
+        assert_eq!(until.until.unwrap().to_string(), "2026-03-01T23:59:59.999999Z");
+        assert_eq!(until.cursor, Some(3));
+    }
+
+    #[test]
+    fn the_moment_stands_beside_whatever_else_is_asked() {
+        let moment = Moment::At(stemma_core::Timestamp::parse("2026-03-03T14:00").unwrap());
+        let address = at_moment("/models", moment);
+        assert_eq!(address, "/models?at=2026-03-03T14%3A00%3A00Z");
+        assert_eq!(super::moment(address.split_once('?').unwrap().1).unwrap(), Some(moment));
+        assert_eq!(at_moment("/models?limit=2", Moment::After(7)), "/models?limit=2&at=7");
+        assert_eq!(super::moment("at=&limit=2").unwrap(), None);
+        assert!(super::moment("at=lately").unwrap_err().message.starts_with("`lately` is neither"));
+        assert!(super::moment("at=1&at=2").is_err());
+        assert!(crate::acts::model::LIST.moment(Some("at=1")).unwrap().is_some());
+        let refused = crate::acts::run::LIST.moment(Some("at=1")).unwrap_err().message;
+        assert_eq!(refused, "`at` can't be asked of this (runs, newest first): it is known as of now only");
     }
 
     #[test]

@@ -38,7 +38,7 @@ acts! {
     ROWS: GET /projects/{project: ProjectName}/content/{digest: ContentId}/rows ? Rows => Octets,
         Read in Project, Transfer, "rows of a table, as `rows=0..5000`";
     RESOLVE: GET /projects/{project: ProjectName}/resolve ? Reference => Resolved,
-        Read in Project, Ordinary, "what a reference stands for";
+        Read in Project at any time, Ordinary, "what a reference stands for";
 }
 
 impl Client {

@@ -6,10 +6,10 @@ use crate::types::*;
 
 acts! {
     LIST as datasets: GET /projects/{project: ProjectName}/datasets ? Paging<DatasetName> => Page<DatasetVersion>,
-        Read in Project, Ordinary, "the newest version of every dataset";
+        Read in Project at any time, Ordinary, "the newest version of every dataset";
     VERSIONS as dataset_versions: GET /projects/{project: ProjectName}/datasets/{dataset: DatasetName}/versions
         ? Paging<u32> => Page<DatasetVersion>,
-        Read in Project, Ordinary, "all versions of a dataset, newest first";
+        Read in Project at any time, Ordinary, "all versions of a dataset, newest first";
     ADD as add_dataset_version: POST /projects/{project: ProjectName}/datasets/{dataset: DatasetName}/versions,
         AddDatasetVersion => DatasetVersionAdded,
         Track in Project, Ordinary, "add content as a version of a dataset";

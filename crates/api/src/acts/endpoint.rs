@@ -9,15 +9,15 @@ use crate::{Client, act::Nothing, types::*};
 
 acts! {
     LIST as endpoints: GET /projects/{project: ProjectName}/endpoints ? Paging<u64, 100> => Page<EndpointDetail>,
-        Read in Project, Ordinary, "all endpoints";
+        Read in Project at any time, Ordinary, "all endpoints";
     SHOW: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} ? Paging<u32, 100> => EndpointDetail,
-        Read in Project, Ordinary, "an endpoint with its revisions";
+        Read in Project at any time, Ordinary, "an endpoint with its revisions";
     DEPLOY as deploy: POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/revisions,
         Deploy => DeployedRevision,
         Deploy in Project, Ordinary, "deploy model versions behind an endpoint";
     REVISION as revision: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/revisions/{number: u32}
         => DeployedRevision,
-        Read in Project, Ordinary, "a deployment revision";
+        Read in Project at any time, Ordinary, "a deployment revision";
     ROLL_OUT as change_rollout: POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/rollout,
         ChangeRollout => DeployedRevision,
         Deploy in Project, Ordinary, "change a canary's share, let it take over, or end it";

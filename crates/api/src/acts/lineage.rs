@@ -6,7 +6,7 @@ use crate::types::*;
 
 acts! {
     SHOW as lineage: GET /projects/{project: ProjectName}/lineage ? AskLineage => Lineage,
-        Read in Project, Heavy, "what a thing was made from, or what was made from it";
+        Read in Project at any time, Heavy, "what a thing was made from, or what was made from it";
     /// What depends on a thing, or on a package as in `numpy==2.1.0`.
     IMPACT as impact: GET /projects/{project: ProjectName}/impact ? AskImpact => Impact,
         Read in Project, Heavy, "runs, versions, revisions and predictions that depend on a thing";

@@ -9,11 +9,11 @@ use crate::{Client, act::Nothing, types::*};
 
 acts! {
     LIST as models: GET /projects/{project: ProjectName}/models ? Paging<u64> => Page<ModelSummary>,
-        Read in Project, Ordinary, "all models";
+        Read in Project at any time, Ordinary, "all models";
     SHOW: GET /projects/{project: ProjectName}/models/{model: ModelName} ? Paging<u64> => ModelDetail,
-        Read in Project, Ordinary, "a model with its versions";
+        Read in Project at any time, Ordinary, "a model with its versions";
     POLICY as policy: GET /projects/{project: ProjectName}/models/{model: ModelName}/policy => PolicyState,
-        Read in Project, Ordinary, "a model's evaluation, gates and promotion rules";
+        Read in Project at any time, Ordinary, "a model's evaluation, gates and promotion rules";
     SET_POLICY as set_policy: PUT /projects/{project: ProjectName}/models/{model: ModelName}/policy,
         SetPolicy => PolicyState,
         SetPolicy in Project, Heavy, "declare a model's evaluation, gates and promotion rules";

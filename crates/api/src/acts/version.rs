@@ -11,7 +11,7 @@ acts! {
         Register in Project, Heavy, "register content as a version; the number is decided";
     SHOW as version: GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}
         => VersionDetail,
-        Read in Project, Ordinary, "a version with its run, evidence and approvals";
+        Read in Project at any time, Ordinary, "a version with its run, evidence and approvals";
     EVALUATE as evaluate: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/evaluate
         => Evaluated,
         Track in Project, Heavy, "evaluate a version as its model declares";
@@ -30,7 +30,7 @@ acts! {
         Track in Project, Heavy, "run a version's gates";
     GATES as gate_standings: GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/gates
         => GateStandings,
-        Read in Project, Ordinary, "how a version stands with its gates";
+        Read in Project at any time, Ordinary, "how a version stands with its gates";
     RUN_CASES as run_cases: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/cases,
         RunCases => CaseResults,
         Track in Project, Heavy, "run regression cases through a version, recording nothing";
@@ -43,12 +43,12 @@ acts! {
     REPRODUCTIONS as reproductions:
         GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/reproductions
         ? Paging<u64> => Page<Reproduced>,
-        Read in Project, Ordinary, "how equal a version came out when it was trained again";
+        Read in Project at any time, Ordinary, "how equal a version came out when it was trained again";
     /// Records how equal a version came out when it was trained again.
     REPRODUCE as record_reproduction:
         POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/reproductions,
         RecordReproduction => Reproduced,
         Track in Project, Heavy, "record that a version was trained again; how equal it is, is decided here";
     COMPARE as compare: GET /projects/{project: ProjectName}/compare ? Sides => VersionComparison,
-        Read in Project, Heavy, "two versions side by side, `?a=model@version&b=model@version`";
+        Read in Project at any time, Heavy, "two versions side by side, `?a=model@version&b=model@version`";
 }

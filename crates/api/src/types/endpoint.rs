@@ -54,12 +54,14 @@ pub struct EndpointDetail {
     pub live: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_down: Option<TakenDown>,
-    /// The ways to answer that the live revision has.
+    /// The ways to answer that the live revision has, and how they fare; none of an endpoint as it was.
     pub arms: Vec<ArmStatus>,
     /// What somebody should look at, one line each: overrides whose time is over, versions that were withdrawn.
     pub alarms: Vec<String>,
     pub created: Fact,
-    pub stats: EndpointStats,
+    /// Absent of an endpoint as it was: counts are not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stats: Option<EndpointStats>,
     /// Sealed parts of its prediction log.
     pub sealed_parts: u64,
     pub sealed_rows: u64,

@@ -8,7 +8,10 @@ use stemma_core::{
     name::{EndpointName, PrincipalName},
 };
 
-use super::page::Limit;
+use super::{
+    asked::{given, written},
+    page::Limit,
+};
 use crate::act::Query;
 
 /// Which predictions of a project are looked for. Whatever is said must hold; what is left empty, as in a form, is not said.
@@ -165,49 +168,4 @@ pub struct FoundPrediction {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<String>,
     pub latency_us: u64,
-}
-
-/// What is given, if it is not empty.
-fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: std::str::FromStr<Err: std::fmt::Display>,
-{
-    let text = String::deserialize(deserializer)?;
-    match text.trim() {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(|error| serde::de::Error::custom(format!("which can't be: {error}"))),
-    }
-}
-
-/// Times as people write them.
-mod written {
-    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-    use stemma_core::{Timestamp, written_time::WrittenTime};
-
-    pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-        match time {
-            Some(time) => serializer.collect_str(time),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-        Ok(written(deserializer)?.map(WrittenTime::start))
-    }
-
-    pub fn last<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-        Ok(written(deserializer)?.map(WrittenTime::last))
-    }
-
-    fn written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WrittenTime>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match text.trim() {
-            "" => Ok(None),
-            text => {
-                let wrong = || D::Error::custom("expected a date or a time as in `2026-03-01T12:00:00Z`");
-                WrittenTime::parse(text).ok_or_else(wrong).map(Some)
-            }
-        }
-    }
 }
