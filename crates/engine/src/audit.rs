@@ -2,18 +2,20 @@
 //! damage which keeps the home from being opened is named too.
 
 mod at_rest;
+mod events;
 mod history;
 mod home;
 mod packages;
+mod prove;
 mod witness;
 
 pub use self::{at_rest::look_at, history::look_at_history};
 
-use stemma_api::types::{AuditEvent, AuditReport, Page};
-use stemma_core::{Problem, audit::Check, history::origin};
+use stemma_api::types::AuditReport;
+use stemma_core::{audit::Check, history::origin};
 use stemma_ledger::LedgerAtRest;
 
-use crate::{Known, Layout, problem::ledger_problem};
+use crate::Layout;
 
 /// Verifies ledger and home file of a folder, which need not be open, and may be; returns the ledger that was read, if it
 /// could be.
@@ -47,20 +49,4 @@ async fn signing_key(layout: &Layout, view: &LedgerAtRest) -> Check {
         Err(problem) => return Check::impossible("signing key", problem.message),
     };
     view.check_key(&layout.checkpoints(), outside.as_deref()).await
-}
-
-impl Known {
-    pub async fn audit_events(&self, after: u64, limit: u32) -> Result<Page<AuditEvent>, Problem> {
-        let rows = self.ledger().events(after, limit + 1).await.map_err(ledger_problem)?;
-        Ok(Page::of(rows, limit, |last| last.seq).map(|row| AuditEvent {
-            seq: row.seq,
-            time: row.time,
-            actor: row.actor.principal,
-            auth: row.actor.auth,
-            kind: row.event.kind().to_owned(),
-            subject: row.event.subject(),
-            request: row.request,
-            event: row.event,
-        }))
-    }
 }

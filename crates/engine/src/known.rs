@@ -1,10 +1,12 @@
 //! What is known: questions to ledger and store, by noun. Nothing here can see an act.
 
+mod as_of;
 pub mod content;
 pub mod data;
 pub mod endpoint;
 pub mod home;
 pub mod model;
+mod past;
 pub mod prediction;
 pub mod rights;
 pub mod run;

@@ -3,6 +3,7 @@
 mod describe;
 mod folders;
 mod link;
+mod past;
 mod place;
 mod start;
 mod step;
@@ -21,18 +22,21 @@ use stemma_core::{
     name::ProjectName,
 };
 
-use self::walk::DEPTH_MAX;
 pub use self::{
     describe::describe,
     start::{Start, find_thing},
     walk::{Bounds, Walk, walk},
 };
+use self::{past::keep_earlier, walk::DEPTH_MAX};
 use crate::Known;
 
 /// The family tree around a thing.
 pub async fn lineage(known: &Known, project: &ProjectName, start: Start, ask: &AskLineage) -> Result<Lineage, Problem> {
     let bounds = Bounds { depth: depth(ask.depth)?, ..Bounds::default() };
     let mut walk = walk(known, project, &start, ask.direction, bounds).await?;
+    if known.is_past() {
+        keep_earlier(known, project, &start, &mut walk).await?;
+    }
     let starts = begin(&start, ask.direction, &mut walk);
     let (mut tree, reasons) = draw(known, project, walk, ask.direction).await?;
     if !ask.kinds.is_empty() {

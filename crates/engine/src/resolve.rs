@@ -116,7 +116,11 @@ async fn resolve_named(
     let wanted = selector.map_or(name.to_owned(), |selector| format!("{name}@{selector}"));
     let version = match known.find_dataset(project, &wanted).await {
         Ok(version) => version,
-        Err(problem) if problem.kind == ErrorKind::NotFound && !is_dataset(known, project, name).await? => {
+        // how versions of data are called is not the matter where there is no such data
+        Err(problem)
+            if matches!(problem.kind, ErrorKind::NotFound | ErrorKind::Invalid)
+                && !is_dataset(known, project, name).await? =>
+        {
             return Err(no_such_name(known, project, name).await?);
         }
         Err(problem) => return Err(problem),
@@ -185,7 +189,8 @@ pub(crate) async fn newest_file_at(
 ) -> Result<Option<RunFile>, Problem> {
     for access in [Access::Output, Access::Input, Access::Code] {
         let files = known.ledger().files_at(project, path, &[access], FILES_MAX).await;
-        let (files, _) = files.map_err(ledger_problem)?;
+        let (mut files, _) = files.map_err(ledger_problem)?;
+        files.retain(|file| !known.is_past() || file.ended <= known.now());
         if let Some(file) = files.into_iter().max_by_key(|file| (file.ended, file.run)) {
             return Ok(Some(file));
         }

@@ -39,6 +39,7 @@ impl Known {
     /// Returns what is known of content that the project may read; anything else does not exist for it.
     pub async fn readable_content(&self, project: &ProjectName, digest: Digest) -> Result<Content, Problem> {
         let unknown = || no_content(project, digest);
+        self.leave_out("which contents the project might read: that is told as of now");
         self.check_not_purged(project, digest).await?;
         if !self.ungranted(project, &[digest]).await?.is_empty() {
             return Err(unknown());
@@ -139,7 +140,7 @@ impl Known {
     }
 
     pub async fn tombstone(&self, digest: Digest) -> Result<Option<Recorded<Tombstone>>, Problem> {
-        self.facts().tombstone(digest).await.map_err(ledger_problem)
+        self.facts_of_now().tombstone(digest).await.map_err(ledger_problem)
     }
 
     /// Refuses to hand out or take in what was removed for good. Who, when and why is for the project where it was.
@@ -148,7 +149,7 @@ impl Known {
     }
 
     pub async fn check_none_purged(&self, project: &ProjectName, digests: &[Digest]) -> Result<(), Problem> {
-        let found = self.facts().any_tombstone(digests).await.map_err(ledger_problem)?;
+        let found = self.facts_of_now().any_tombstone(digests).await.map_err(ledger_problem)?;
         let Some(Recorded { value, fact }) = found else { return Ok(()) };
         let digest = value.digest;
         if value.project != *project {

@@ -50,7 +50,8 @@ impl Known {
         &self.0.layout
     }
 
+    /// The time that it is now, or was at the moment that is asked about.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.past().map_or_else(|| self.0.clock.now(), |past| past.time)
     }
 }

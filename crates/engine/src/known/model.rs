@@ -31,6 +31,11 @@ impl Known {
         Ok(summaries)
     }
 
+    pub async fn model_names(&self, project: &ProjectName) -> Result<Vec<ModelName>, Problem> {
+        let rows = self.facts().models(project).await.map_err(ledger_problem)?;
+        Ok(rows.into_iter().map(|row| row.value).collect())
+    }
+
     /// A page of them. People name models, so their names are read at once, and what each is only for the page.
     pub async fn page_of_models(
         &self,
@@ -163,13 +168,13 @@ impl Known {
         let Some(newest) = evidence.iter().rev().find(ours) else {
             return Ok(None);
         };
-        self.evaluation_report(newest.report).await.map(Some)
+        let what = format!("the evaluation of {} by {}", version.name(), newest.recorded.actor);
+        let bytes = self.read_shown(newest.report, REPORT_BYTES_MAX, &what).await?;
+        bytes.map(|bytes| evaluation_in(&bytes)).transpose()
     }
 
     pub async fn evaluation_report(&self, digest: Digest) -> Result<EvaluationReport, Problem> {
-        let bytes = self.read_content(digest, REPORT_BYTES_MAX).await?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("a stored evaluation can't be read: {error}")))
+        evaluation_in(&self.read_content(digest, REPORT_BYTES_MAX).await?)
     }
 
     pub async fn approvals(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Approval>, Problem> {
@@ -197,6 +202,11 @@ impl Known {
         };
         Ok(rows.into_iter().map(promotion).collect())
     }
+}
+
+fn evaluation_in(bytes: &[u8]) -> Result<EvaluationReport, Problem> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Problem::new(ErrorKind::Corrupt, format!("a stored evaluation can't be read: {error}")))
 }
 
 fn model_version(row: Recorded<VersionRow>) -> ModelVersion {

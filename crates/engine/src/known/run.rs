@@ -34,6 +34,14 @@ impl Known {
         self.ledger().runs_by_id(project, ids).await.map_err(ledger_problem)
     }
 
+    /// Those of them that were over at the moment that is asked about.
+    pub async fn runs_over_by_then(&self, project: &ProjectName, ids: &[RunId]) -> Result<Vec<RunRecord>, Problem> {
+        self.leave_out("when runs were recorded: they count from when they ended, as whoever ran them told it");
+        let mut records = self.runs_by_id(project, ids).await?;
+        records.retain(|record| record.ended <= self.now());
+        Ok(records)
+    }
+
     /// Runs, newest first.
     pub async fn runs(
         &self,

@@ -11,11 +11,12 @@ use stemma_ledger::{Ledger, View};
 use stemma_onnx::Model;
 use stemma_store::Store;
 
+use super::past::Past;
 use crate::{access::AccessTable, layout::Layout};
 
-/// What a home knows. Cheap to clone; all clones are of the same home.
+/// What a home knows, now or as of a moment that stays. Cheap to clone; all clones are of the same home.
 #[derive(Clone)]
-pub struct Known(pub(super) Arc<Sources>);
+pub struct Known(pub(super) Arc<Sources>, Option<Arc<Past>>);
 
 pub(super) struct Sources {
     pub home: HomeId,
@@ -31,11 +32,24 @@ pub(super) struct Sources {
 impl Known {
     pub(crate) fn new(home: HomeId, layout: Layout, clock: Arc<dyn Clock>, ledger: Ledger, store: Store) -> Self {
         let (access, models) = (RwLock::default(), Mutex::default());
-        Self(Arc::new(Sources { home, layout, clock, ledger, store, access, models }))
+        Self(Arc::new(Sources { home, layout, clock, ledger, store, access, models }), None)
     }
 
-    /// The facts of the ledger, as they are now.
+    pub(super) fn in_past(&self, past: Arc<Past>) -> Self {
+        Self(self.0.clone(), Some(past))
+    }
+
+    pub(super) fn past(&self) -> Option<&Past> {
+        self.1.as_deref()
+    }
+
+    /// The facts of the ledger, as they are now, or were at the moment that is asked about.
     pub(crate) fn facts(&self) -> View {
+        self.past().map_or_else(|| self.facts_of_now(), |past| past.facts.clone())
+    }
+
+    /// The facts as they are now, whatever is asked about: what may be seen, and what is gone for good.
+    pub(crate) fn facts_of_now(&self) -> View {
         self.0.ledger.now()
     }
 

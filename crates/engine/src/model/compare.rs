@@ -29,6 +29,22 @@ use crate::{
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 impl Engine {
+    /// Compares two versions that were called so at the moment that is asked about. What they are has not changed since; what
+    /// is measured, is measured now.
+    pub async fn compare_versions_of(
+        &self,
+        known: &Known,
+        project: &ProjectName,
+        a: &str,
+        b: &str,
+    ) -> Result<VersionComparison, Problem> {
+        let a = find_model_reference(known, project, a).await?;
+        let b = find_model_reference(known, project, b).await?;
+        known.leave_out("what was measured then: it is measured now, by the evaluation that is declared now");
+        let found = self.compare_versions(project, &a.name(), &b.name()).await?;
+        Ok(VersionComparison { a, b, ..found })
+    }
+
     /// Compares two versions, `model@version` each; what can't be compared is noted and left out.
     pub async fn compare_versions(
         &self,

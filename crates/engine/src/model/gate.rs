@@ -55,7 +55,10 @@ impl Known {
             };
             let mut standing = GateStanding { gate: gate.clone(), report: None, stale: false };
             if let Some(newest) = evidence.iter().rev().find(of_gate) {
-                let bytes = self.read_content(newest.report, REPORT_BYTES_MAX).await?;
+                let what = format!("the report of gate `{gate}`");
+                let Some(bytes) = self.read_shown(newest.report, REPORT_BYTES_MAX, &what).await? else {
+                    continue;
+                };
                 let unreadable = |error| {
                     Problem::new(ErrorKind::Corrupt, format!("a stored report of gate `{gate}` can't be read: {error}"))
                 };

@@ -69,7 +69,10 @@ impl Known {
         let page = Page::of(behind.collect(), limit, |last: &Evidence| last.recorded.seq);
         let mut items = Vec::with_capacity(page.items.len());
         for one in page.items {
-            let bytes = self.read_content(one.report, REPORT_BYTES_MAX).await?;
+            let what = format!("a report of training {} again", version.name());
+            let Some(bytes) = self.read_shown(one.report, REPORT_BYTES_MAX, &what).await? else {
+                continue;
+            };
             let report = serde_json::from_slice(&bytes).map_err(|error| {
                 Problem::new(ErrorKind::Corrupt, format!("a stored reproduction can't be read: {error}"))
             })?;
