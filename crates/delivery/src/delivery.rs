@@ -15,7 +15,7 @@ pub(crate) type Readiness = tokio::sync::Mutex<Option<(std::time::Instant, Resul
 
 /// A home and what is live of it. Cheap to clone; all clones are the same home.
 #[derive(Clone)]
-pub struct Delivery(Arc<Inner>);
+pub struct Delivery(Arc<Inner>, Option<Known>);
 
 struct Inner {
     engine: Engine,
@@ -80,18 +80,21 @@ impl Delivery {
                 gateway.live().let_in(gateway_access(table));
             }
         });
-        Ok(Self(Arc::new(Inner {
-            engine,
-            log,
-            feedback,
-            feedback_turns: Turns::default(),
-            sealing_feedback: tokio::sync::Mutex::default(),
-            unsealable_feedback: Unsealable::default(),
-            reported: tokio::sync::Mutex::default(),
-            gateway,
-            prediction_key,
-            readiness: Readiness::default(),
-        })))
+        Ok(Self(
+            Arc::new(Inner {
+                engine,
+                log,
+                feedback,
+                feedback_turns: Turns::default(),
+                sealing_feedback: tokio::sync::Mutex::default(),
+                unsealable_feedback: Unsealable::default(),
+                reported: tokio::sync::Mutex::default(),
+                gateway,
+                prediction_key,
+                readiness: Readiness::default(),
+            }),
+            None,
+        ))
     }
 
     /// Acts on what is not live.
@@ -99,9 +102,14 @@ impl Delivery {
         &self.0.engine
     }
 
-    /// What the home knows.
+    /// What the home knows, now or at the moment that is asked about.
     pub fn known(&self) -> &Known {
-        self.engine().known()
+        self.1.as_ref().unwrap_or(self.engine().known())
+    }
+
+    /// The same for questions about what was known at a moment. Acts are on what is now.
+    pub fn asked_of(&self, known: Known) -> Self {
+        Self(self.0.clone(), Some(known))
     }
 
     pub fn gateway(&self) -> &Gateway {

@@ -62,7 +62,15 @@ impl Delivery {
         };
         let parts = self.known().sealed_parts(endpoint).await?;
         let may_see = caller.may(Action::ReadPredictions, Some(project)).is_ok();
-        let recent = if may_see { self.recent_predictions(found.ordinal, RECENT).await? } else { Vec::new() };
+        let is_now = !self.known().is_past();
+        self.known().leave_out("how an endpoint and its arms fared: requests and latencies are counted as of now only");
+        self.known().leave_out(
+            "its newest predictions: they are told as of now only; `stemma predictions --until` finds earlier ones",
+        );
+        let recent = match may_see && is_now {
+            true => self.recent_predictions(found.ordinal, RECENT).await?,
+            false => Vec::new(),
+        };
         Ok(EndpointDetail {
             project: project.clone(),
             endpoint: endpoint.clone(),
@@ -70,10 +78,10 @@ impl Delivery {
             next,
             live: live.as_ref().map(|live| live.revision.number),
             taken_down: self.known().taken_down(endpoint).await?,
-            arms: live.as_ref().map(|live| self.arms(&live.revision)).unwrap_or_default(),
+            arms: live.as_ref().filter(|_| is_now).map(|live| self.arms(&live.revision)).unwrap_or_default(),
             alarms,
             created: found.created,
-            stats: self.endpoint_stats(endpoint),
+            stats: is_now.then(|| self.endpoint_stats(endpoint)),
             sealed_parts: parts.len() as u64,
             sealed_rows: parts.iter().map(|part| part.rows).sum(),
             recent,
