@@ -3,15 +3,22 @@
 use axum::response::Response;
 use http::{StatusCode, Uri};
 use serde::Serialize;
-use stemma_api::act::{Act, Form, NoQuery, Nothing, Octets, Path, Payload, Query};
+use stemma_api::{
+    act::{Act, Form, NoQuery, Nothing, Octets, Path, Payload, Query},
+    types::{AsOf, Dated},
+};
 use stemma_core::{Problem, id::RequestId};
-use stemma_engine::Caller;
+use stemma_delivery::Delivery;
+use stemma_engine::{Caller, Known};
 
 use crate::{app::App, body::HeldBytes, context::Context, incoming::Incoming, peer::Peer, problem};
 
 /// What a handler gets.
 pub struct Call<At = (), Request = Nothing, Ask = NoQuery> {
     pub app: App,
+    /// What was known at the moment that is asked about: of an act that can be asked about the past, all that it tells is
+    /// from here.
+    pub known: Known,
     pub caller: Caller,
     pub peer: Peer,
     pub request: RequestId,
@@ -37,8 +44,16 @@ impl<At: Path, In, Ask: Query> Call<At, In, Ask> {
         let Context { app, caller, peer, request, incoming } = context;
         let uri = incoming.parts.uri.clone();
         let (at, ask) = (act.at(uri.path())?, act.ask(uri.query())?);
+        let known = app.known().as_of(act.moment(uri.query())?).await?;
         let (body, held) = In::receive(incoming).await?;
-        Ok(Self { app, caller, peer, request, uri, at, ask, body, _held: held })
+        Ok(Self { app, known, caller, peer, request, uri, at, ask, body, _held: held })
+    }
+}
+
+impl<At, In, Ask> Call<At, In, Ask> {
+    /// What is live, or was at the moment that is asked about.
+    pub fn delivery(&self) -> Delivery {
+        self.app.delivery.asked_of(self.known.clone())
     }
 }
 
@@ -65,17 +80,21 @@ impl Receive<Octets> for Incoming {
 
 /// How what a handler gives becomes what an act declares as its answer.
 pub trait Respond<Answer> {
-    fn respond(self) -> Result<Response, Problem>;
+    /// `as_of` is about when it is, if it was asked about the past.
+    fn respond(self, as_of: Option<AsOf>) -> Result<Response, Problem>;
 }
 
 impl<T: Payload + Serialize> Respond<T> for T {
-    fn respond(self) -> Result<Response, Problem> {
-        Ok(problem::json(StatusCode::OK, &self))
+    fn respond(self, as_of: Option<AsOf>) -> Result<Response, Problem> {
+        Ok(match as_of {
+            None => problem::json(StatusCode::OK, &self),
+            as_of => problem::json(StatusCode::OK, &Dated { answer: &self, as_of }),
+        })
     }
 }
 
 impl Respond<Octets> for Response {
-    fn respond(self) -> Result<Response, Problem> {
+    fn respond(self, _: Option<AsOf>) -> Result<Response, Problem> {
         Ok(self)
     }
 }
@@ -91,8 +110,9 @@ impl Payload for Text {
     }
 }
 
+/// A page says it itself, above everything else.
 impl Respond<Text> for Response {
-    fn respond(self) -> Result<Response, Problem> {
+    fn respond(self, _: Option<AsOf>) -> Result<Response, Problem> {
         Ok(self)
     }
 }

@@ -4,15 +4,16 @@ use std::fmt::Display;
 
 use http::Uri;
 use stemma_api::{
-    act::percent_encode,
+    act::{at_moment, percent_encode},
     acts, declare,
-    types::{AskLineage, FamilyTree, FindPredictions, Paging, Sides, TreeNode, With},
+    types::{AskLineage, FamilyTree, FindEvents, FindPredictions, Paging, Sides, TreeNode, With},
 };
 use stemma_core::{
     ContentId, Digest,
     endpoint::prediction::PredictionId,
     id::RunId,
     lineage::{Direction, Node, NodeKind},
+    moment::Moment,
     name::{DatasetName, EndpointName, ModelName, ProjectName},
     version::VersionNumber,
 };
@@ -24,32 +25,34 @@ declare! {
     "";
     FRONT: GET /"" => Text, Read in Somewhere, Ordinary, "leads to a project";
     OVERVIEW: GET /projects/{project: ProjectName} => Text,
-        Read in Project, Ordinary, "endpoints, models and newest runs";
+        Read in Project at any time, Ordinary, "endpoints, models and newest runs";
     MODELS: GET /projects/{project: ProjectName}/models ? Paging<u64, 100> => Text,
-        Read in Project, Ordinary, "all models";
+        Read in Project at any time, Ordinary, "all models";
     MODEL: GET /projects/{project: ProjectName}/models/{model: ModelName} ? Paging<u64, 100> => Text,
-        Read in Project, Ordinary, "a model";
+        Read in Project at any time, Ordinary, "a model";
     VERSION: GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String} => Text,
-        Read in Project, Ordinary, "a model version";
+        Read in Project at any time, Ordinary, "a model version";
     COMPARE: GET /projects/{project: ProjectName}/compare ? Sides => Text,
-        Read in Project, Heavy, "two versions side by side";
+        Read in Project at any time, Heavy, "two versions side by side";
     RUNS: GET /projects/{project: ProjectName}/runs ? Paging<RunId, 50> => Text, Read in Project, Ordinary, "runs";
     RUN: GET /projects/{project: ProjectName}/runs/{run: RunId} => Text, Read in Project, Ordinary, "a run";
     LINEAGE: GET /projects/{project: ProjectName}/lineage ? AskLineage => Text,
-        Read in Project, Heavy, "what a thing was made from, and what depends on it";
+        Read in Project at any time, Heavy, "what a thing was made from, and what depends on it";
     DATASETS: GET /projects/{project: ProjectName}/datasets ? Paging<DatasetName, 100> => Text,
-        Read in Project, Ordinary, "datasets";
+        Read in Project at any time, Ordinary, "datasets";
+    DATASET: GET /projects/{project: ProjectName}/datasets/{dataset: DatasetName} ? Paging<u32, 100> => Text,
+        Read in Project at any time, Ordinary, "a dataset";
     ENDPOINTS: GET /projects/{project: ProjectName}/endpoints ? Paging<u64, 100> => Text,
-        Read in Project, Ordinary, "endpoints";
+        Read in Project at any time, Ordinary, "endpoints";
     ENDPOINT: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} ? Paging<u32, 100> => Text,
-        Read in Project, Ordinary, "an endpoint";
+        Read in Project at any time, Ordinary, "an endpoint";
     PREDICTIONS: GET /projects/{project: ProjectName}/predictions ? FindPredictions => Text,
         ReadPredictions in Project, Heavy, "predictions that are looked for";
     PREDICTION: GET /predictions/{prediction: PredictionId} => Text,
         ReadPredictions in Somewhere, Heavy, "why a prediction is what it is";
     COMPARE_PREDICTIONS: GET /predictions/{prediction: PredictionId}/compare ? With => Text,
         ReadPredictions in Somewhere, Heavy, "two predictions side by side";
-    LEDGER: GET /ledger ? Paging<u64, 500> => Text, Audit in Home, Ordinary, "the ledger";
+    LEDGER: GET /ledger ? FindEvents => Text, Audit in Home, Ordinary, "the ledger";
     STYLE: GET /assets/"stemma.css" => Text, Public in Home, Free, "the pages' style";
 }
 
@@ -94,6 +97,10 @@ pub fn lineage(project: &ProjectName, of: impl Display, direction: Direction) ->
 
 pub fn datasets(project: &ProjectName) -> String {
     DATASETS.path((project,))
+}
+
+pub fn dataset(project: &ProjectName, dataset: &DatasetName) -> String {
+    DATASET.path((project, dataset))
 }
 
 pub fn endpoints(project: &ProjectName) -> String {
@@ -143,9 +150,14 @@ pub fn ledger() -> String {
     LEDGER.path(())
 }
 
-/// One event among the others.
+/// Governed changes that are looked for.
+pub fn events(ask: &FindEvents) -> String {
+    LEDGER.address((), ask)
+}
+
+/// One event and those after it.
 pub fn event(seq: &u64) -> String {
-    format!("{}#e{seq}", ledger())
+    format!("{}?cursor={}#e{seq}", ledger(), seq.saturating_sub(1))
 }
 
 /// The next page of a list that is at this address.
@@ -170,7 +182,7 @@ pub fn node(project: &ProjectName, node: &Node) -> Option<String> {
             let (name, number) = node.key.split_once('@')?;
             Some(version(project, &name.parse().ok()?, &number.parse().ok()?))
         }
-        NodeKind::DatasetVersion => Some(datasets(project)),
+        NodeKind::DatasetVersion => Some(dataset(project, &node.key.split_once('@')?.0.parse().ok()?)),
         NodeKind::Revision => Some(endpoint(project, &node.key.split_once('#')?.0.parse().ok()?)),
         NodeKind::Content
         | NodeKind::File
@@ -186,6 +198,43 @@ pub fn node(project: &ProjectName, node: &Node) -> Option<String> {
 pub fn link(tree: FamilyTree, project: &ProjectName) -> FamilyTree {
     let nodes = tree.nodes.into_iter().map(|one| TreeNode { href: node(project, &one.node), ..one });
     FamilyTree { nodes: nodes.collect(), ..tree }
+}
+
+/// Keeps the moment that a page is about in its links to pages that can be asked about it.
+pub fn keep_moment(html: &str, moment: Moment) -> String {
+    const LINK: &str = " href=\"";
+    let mut kept = String::with_capacity(html.len() + html.len() / 8);
+    let mut rest = html;
+    while let Some((before, behind)) = rest.split_once(LINK) {
+        let (address, after) = behind.split_once('"').unwrap_or((behind, ""));
+        kept.push_str(before);
+        kept.push_str(LINK);
+        kept.push_str(&with_moment(address, moment));
+        kept.push('"');
+        rest = after;
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// An address as it stands in a page.
+fn with_moment(address: &str, moment: Moment) -> String {
+    let (address, place) = match address.split_once('#') {
+        // an escaped letter begins like a place in a page
+        Some((page, place)) if !page.ends_with('&') => (page, format!("#{place}")),
+        _ => (address, String::new()),
+    };
+    let path = address.split('?').next().unwrap_or(address);
+    if !ALL.iter().any(|page| page.at_any_time && fits(page.pattern, path)) {
+        return format!("{address}{place}");
+    }
+    format!("{}{place}", at_moment(address, moment).replace("&at=", "&#38;at="))
+}
+
+fn fits(pattern: &str, path: &str) -> bool {
+    let (wanted, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
+    let same = |(wanted, given): (&&str, &&str)| wanted.starts_with('{') || wanted == given;
+    wanted.len() == given.len() && wanted.iter().zip(&given).all(same)
 }
 
 /// Where a page is that was outside of projects when pages knew one project only.
@@ -217,6 +266,7 @@ mod tests {
             run(&project, &RunId::from_u128(1)),
             lineage(&project, "a & b@1.2.0", Direction::Up),
             datasets(&project),
+            dataset(&project, &parse("a & b")),
             endpoints(&project),
             endpoint(&project, &parse("credit offer")),
             predictions(&project),
@@ -227,18 +277,33 @@ mod tests {
         ]
     }
 
-    fn fits(pattern: &str, address: &str) -> bool {
-        let path = address.split(['?', '#']).next().unwrap();
-        let (wanted, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
-        let same = |(wanted, given): (&&str, &&str)| wanted.starts_with('{') || wanted == given;
-        wanted.len() == given.len() && wanted.iter().zip(&given).all(same)
+    fn path(address: &str) -> &str {
+        address.split(['?', '#']).next().unwrap()
+    }
+
+    #[test]
+    fn a_page_of_the_past_leads_to_pages_of_the_past() {
+        let html = concat!(
+            r#"<a href="/projects/a/models">1</a><a class="x" href="/projects/a/lineage?of=m%401&#38;direction=up">2</a>"#,
+            r##"<a href="/ledger?cursor=6#e7">3</a><a href='/projects/a/models'>now</a><a href="/projects/a/runs">4</a>"##,
+            r##"<b>href="</b> <a href="/projects/a/models/m#x">5"##,
+        );
+        let kept = keep_moment(html, Moment::After(7));
+        let expected = concat!(
+            r#"<a href="/projects/a/models?at=7">1</a>"#,
+            r#"<a class="x" href="/projects/a/lineage?of=m%401&#38;direction=up&#38;at=7">2</a>"#,
+            r##"<a href="/ledger?cursor=6#e7">3</a><a href='/projects/a/models'>now</a><a href="/projects/a/runs">4</a>"##,
+            r##"<b>href="</b> <a href="/projects/a/models/m?at=7#x">5"##,
+        );
+        assert_eq!(kept, expected);
+        assert_eq!(keep_moment("no links", Moment::After(7)), "no links");
     }
 
     #[test]
     fn every_page_has_one_address_and_every_address_is_a_page() {
         let addresses = every_page();
         for page in ALL {
-            let of_page = addresses.iter().filter(|address| fits(page.pattern, address)).count();
+            let of_page = addresses.iter().filter(|address| fits(page.pattern, path(address))).count();
             assert_eq!(of_page, 1, "{}", page.pattern);
         }
         assert_eq!(ALL.len(), addresses.len());
@@ -256,7 +321,7 @@ mod tests {
             predictions_of(&project, &parse("credit offer")),
             "/projects/risk%20%26%20co/predictions?endpoint=credit+offer&limit=50"
         );
-        assert_eq!(event(&7), "/ledger#e7");
+        assert_eq!(event(&7), "/ledger?cursor=6#e7");
         assert_eq!(next(models(&project), "a & b"), "/projects/risk%20%26%20co/models?cursor=a%20%26%20b");
     }
 
@@ -271,7 +336,7 @@ mod tests {
             Some("/projects/risk/models/credit-score/versions/1.1.0")
         );
         assert_eq!(of(NodeKind::Revision, "offer#3").as_deref(), Some("/projects/risk/endpoints/offer"));
-        assert_eq!(of(NodeKind::DatasetVersion, "people@1").as_deref(), Some("/projects/risk/datasets"));
+        assert_eq!(of(NodeKind::DatasetVersion, "people@1").as_deref(), Some("/projects/risk/datasets/people"));
         // what is no name leads nowhere
         for (kind, key) in [(NodeKind::Run, "x"), (NodeKind::ModelVersion, "m"), (NodeKind::Revision, "offer")] {
             assert_eq!(of(kind, key), None, "{key}");

@@ -7,6 +7,7 @@ mod endpoint;
 mod filters;
 mod front;
 mod head;
+mod history;
 mod ledger;
 mod lineage;
 mod model;
@@ -43,6 +44,7 @@ fn pages() -> Vec<Route> {
         route(&href::RUN, run::run),
         route(&href::LINEAGE, lineage::lineage),
         route(&href::DATASETS, dataset::datasets),
+        route(&href::DATASET, dataset::dataset),
         route(&href::ENDPOINTS, endpoint::endpoints),
         route(&href::ENDPOINT, endpoint::endpoint),
         route(&href::PREDICTIONS, search::predictions),

@@ -42,7 +42,12 @@ where
     Running: Future<Output = Result<Out, Problem>> + Send,
 {
     let handler = move |context: Context| -> BoxFuture<'static, Result<Response, Problem>> {
-        Box::pin(async move { handler(Call::receive(act, context).await?).await?.respond() })
+        Box::pin(async move {
+            let call = Call::receive(act, context).await?;
+            let known = call.known.clone();
+            let answer = handler(call).await.map_err(|problem| known.told_of_then(problem))?;
+            answer.respond(known.told_as_of())
+        })
     };
     Route { act: &act.declaration, handler: Arc::new(handler) }
 }

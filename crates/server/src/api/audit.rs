@@ -3,7 +3,10 @@
 use stemma_api::{
     act::Nothing,
     acts::audit,
-    types::{AuditEvent, AuditReport, Checkpoint, ContentHealth, Page, Paging},
+    types::{
+        AuditEvent, AuditReport, BeginningProof, Checkpoint, ContentHealth, FindEvents, InclusionProof, Lengths, Page,
+        ProvedEvent,
+    },
 };
 use stemma_core::{Problem, event::HistoryAccepted, history::KeySuccession};
 
@@ -17,15 +20,17 @@ pub fn routes() -> Vec<Route> {
         route(&audit::EVENTS, events),
         route(&audit::VERIFY, verify),
         route(&audit::CHECKPOINT, checkpoint),
+        route(&audit::PROVE, prove),
+        route(&audit::CONSISTENCY, consistency),
+        route(&audit::EXPORT, export),
         route(&audit::ACCEPT, accept),
         route(&audit::ROTATE_KEY, rotate_key),
         route(&audit::CONTENT, content),
     ]
 }
 
-async fn events(call: Call<(), Nothing, Paging<u64, 100>>) -> Result<Page<AuditEvent>, Problem> {
-    let Paging { cursor, limit } = call.ask;
-    call.app.known().audit_events(cursor.unwrap_or(0), limit.get()).await
+async fn events(call: Call<(), Nothing, FindEvents>) -> Result<Page<AuditEvent>, Problem> {
+    call.app.known().audit_events(&call.ask).await
 }
 
 async fn verify(call: Call) -> Result<AuditReport, Problem> {
@@ -34,6 +39,20 @@ async fn verify(call: Call) -> Result<AuditReport, Problem> {
 
 async fn checkpoint(call: Call) -> Result<Checkpoint, Problem> {
     call.app.engine().checkpoint().await
+}
+
+async fn prove(call: Call<(u64,)>) -> Result<InclusionProof, Problem> {
+    let (event,) = call.at;
+    call.app.engine().prove_event(event).await
+}
+
+async fn consistency(call: Call<(), Nothing, Lengths>) -> Result<BeginningProof, Problem> {
+    call.app.engine().prove_beginning(call.ask).await
+}
+
+async fn export(call: Call<(u64,), Nothing, FindEvents>) -> Result<Page<ProvedEvent>, Problem> {
+    let (events,) = call.at;
+    call.app.engine().export_events(events, &call.ask).await
 }
 
 async fn content(call: Call) -> Result<ContentHealth, Problem> {

@@ -159,5 +159,5 @@ fn foreign(media_type: &'static str, body: Body) -> Response {
 
 async fn resolve(call: Call<InProject, Nothing, Reference>) -> Result<Resolved, Problem> {
     let (project,) = call.at;
-    call.app.known().resolve_for(&call.caller, &project, &call.ask.reference).await
+    call.known.resolve_for(&call.caller, &project, &call.ask.reference).await
 }

@@ -33,12 +33,12 @@ type OfDataset = (ProjectName, DatasetName);
 
 async fn list(call: Call<(ProjectName,), Nothing, Paging<DatasetName>>) -> Result<Page<DatasetVersion>, Problem> {
     let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
-    call.app.known().page_of_datasets(&project, cursor, limit.get()).await
+    call.known.page_of_datasets(&project, cursor, limit.get()).await
 }
 
 async fn versions(call: Call<OfDataset, Nothing, Paging<u32>>) -> Result<Page<DatasetVersion>, Problem> {
     let ((project, dataset), Paging { cursor, limit }) = (call.at, call.ask);
-    call.app.known().page_of_dataset_versions(&project, &dataset, cursor, limit.get()).await
+    call.known.page_of_dataset_versions(&project, &dataset, cursor, limit.get()).await
 }
 
 async fn add(call: Call<OfDataset, AddDatasetVersion>) -> Result<DatasetVersionAdded, Problem> {
@@ -59,5 +59,5 @@ async fn add_imported(call: Call<OfDataset, AddImportedVersion>) -> Result<Datas
 async fn blame(call: Call<OfDataset, Nothing, RecordKey>) -> Result<Blame, Problem> {
     let (project, dataset) = call.at;
     let key: Result<_, Problem> = call.ask.key.iter().map(|text| stemma_engine::key_cell(text)).collect();
-    call.app.known().blame(&project, &dataset, key?).await
+    call.known.blame(&project, &dataset, key?).await
 }

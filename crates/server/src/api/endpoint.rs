@@ -35,18 +35,20 @@ pub fn routes() -> Vec<Route> {
 type OfEndpoint = (ProjectName, EndpointName);
 
 async fn list(call: Call<(ProjectName,), Nothing, Paging<u64, 100>>) -> Result<Page<EndpointDetail>, Problem> {
+    let delivery = call.delivery();
     let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
-    call.app.delivery.endpoints(&call.caller, &project, cursor, limit.get()).await
+    delivery.endpoints(&call.caller, &project, cursor, limit.get()).await
 }
 
 async fn show(call: Call<OfEndpoint, Nothing, Paging<u32, 100>>) -> Result<EndpointDetail, Problem> {
+    let delivery = call.delivery();
     let ((project, endpoint), Paging { cursor, limit }) = (call.at, call.ask);
-    call.app.delivery.endpoint(&call.caller, &project, &endpoint, cursor, limit.get()).await
+    delivery.endpoint(&call.caller, &project, &endpoint, cursor, limit.get()).await
 }
 
 async fn revision(call: Call<(ProjectName, EndpointName, u32)>) -> Result<DeployedRevision, Problem> {
     let (project, endpoint, number) = call.at;
-    call.app.known().endpoint_revision(&project, &endpoint, number).await
+    call.known.endpoint_revision(&project, &endpoint, number).await
 }
 
 async fn deploy(call: Call<OfEndpoint, Deploy>) -> Result<DeployedRevision, Problem> {

@@ -23,8 +23,9 @@ pub fn routes() -> Vec<Route> {
 }
 
 async fn show(call: Call<(ProjectName,), Nothing, AskLineage>) -> Result<Lineage, Problem> {
+    let delivery = call.delivery();
     let (project,) = call.at;
-    let found = call.app.delivery.lineage(&call.caller, &project, &call.ask).await?;
+    let found = delivery.lineage(&call.caller, &project, &call.ask).await?;
     Ok(Lineage { tree: href::link(found.tree, &project), ..found })
 }
 

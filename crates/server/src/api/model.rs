@@ -29,17 +29,17 @@ type OfModel = (ProjectName, ModelName);
 
 async fn list(call: Call<(ProjectName,), Nothing, Paging<u64>>) -> Result<Page<ModelSummary>, Problem> {
     let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
-    call.app.known().page_of_models(&project, cursor, limit.get()).await
+    call.known.page_of_models(&project, cursor, limit.get()).await
 }
 
 async fn show(call: Call<OfModel, Nothing, Paging<u64>>) -> Result<ModelDetail, Problem> {
     let ((project, model), Paging { cursor, limit }) = (call.at, call.ask);
-    call.app.known().model(&project, &model, cursor, limit.get()).await
+    call.known.model(&project, &model, cursor, limit.get()).await
 }
 
 async fn policy(call: Call<OfModel>) -> Result<PolicyState, Problem> {
     let (project, model) = call.at;
-    call.app.known().policy(&project, &model).await
+    call.known.policy(&project, &model).await
 }
 
 async fn set_policy(call: Call<OfModel, SetPolicy>) -> Result<PolicyState, Problem> {

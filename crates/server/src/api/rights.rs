@@ -23,7 +23,7 @@ pub fn routes() -> Vec<Route> {
 
 async fn principals(call: Call<(), Nothing, Paging<u64>>) -> Result<Page<Principal>, Problem> {
     let Paging { cursor, limit } = call.ask;
-    call.app.known().page_of_principals(cursor, limit.get()).await
+    call.known.page_of_principals(cursor, limit.get()).await
 }
 
 async fn grant(call: Call<(), AddPrincipal>) -> Result<IssuedToken, Problem> {
@@ -32,7 +32,7 @@ async fn grant(call: Call<(), AddPrincipal>) -> Result<IssuedToken, Problem> {
 
 async fn tokens(call: Call<(), Nothing, Paging<u64>>) -> Result<Page<Token>, Problem> {
     let Paging { cursor, limit } = call.ask;
-    call.app.known().page_of_tokens(cursor, limit.get()).await
+    call.known.page_of_tokens(cursor, limit.get()).await
 }
 
 async fn revoke(call: Call<(), Revocable>) -> Result<Revoked, Problem> {

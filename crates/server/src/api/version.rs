@@ -47,7 +47,7 @@ async fn register(call: Call<(ProjectName, ModelName), RegisterVersion>) -> Resu
 
 async fn show(call: Call<OfVersion>) -> Result<VersionDetail, Problem> {
     let (project, model, version) = call.at;
-    call.app.known().version(&project, &model, &version).await
+    call.known.version(&project, &model, &version).await
 }
 
 async fn evaluate(call: Call<OfVersion>) -> Result<Evaluated, Problem> {
@@ -78,7 +78,7 @@ async fn run_gates(call: Call<OfVersion, RunGates>) -> Result<GateResults, Probl
 
 async fn gates(call: Call<OfVersion>) -> Result<GateStandings, Problem> {
     let (project, model, version) = call.at;
-    call.app.known().gate_standings(&project, &model, &version).await
+    call.known.gate_standings(&project, &model, &version).await
 }
 
 async fn run_cases(call: Call<OfVersion, RunCases>) -> Result<CaseResults, Problem> {
@@ -98,7 +98,7 @@ async fn promote(call: Call<OfVersion, Promote>) -> Result<Promoted, Problem> {
 
 async fn reproductions(call: Call<OfVersion, Nothing, Paging<u64>>) -> Result<Page<Reproduced>, Problem> {
     let ((project, model, version), Paging { cursor, limit }) = (call.at, call.ask);
-    call.app.known().reproductions(&project, &model, &version, cursor, limit.get()).await
+    call.known.reproductions(&project, &model, &version, cursor, limit.get()).await
 }
 
 async fn reproduce(call: Call<OfVersion, RecordReproduction>) -> Result<Reproduced, Problem> {
@@ -108,5 +108,5 @@ async fn reproduce(call: Call<OfVersion, RecordReproduction>) -> Result<Reproduc
 
 async fn compare(call: Call<(ProjectName,), Nothing, Sides>) -> Result<VersionComparison, Problem> {
     let (project,) = call.at;
-    call.app.engine().compare_versions(&project, &call.ask.a, &call.ask.b).await
+    call.app.engine().compare_versions_of(&call.known, &project, &call.ask.a, &call.ask.b).await
 }

@@ -1,18 +1,19 @@
-//! Datasets.
+//! Datasets, in a list and each.
 
 use askama::Template;
 use axum::response::Response;
 use stemma_api::{
     act::Nothing,
-    types::{DatasetVersion, Page, Paging},
+    types::{AuditEvent, DatasetVersion, FindEvents, Page, Paging},
 };
 use stemma_core::{
     Problem,
+    event::About,
     lineage::Direction,
     name::{DatasetName, ProjectName},
 };
 
-use super::{filters, head::Head, paper::html};
+use super::{filters, head::Head, history::history, paper::html_at};
 use crate::{call::Call, href};
 
 #[derive(Template)]
@@ -24,11 +25,26 @@ struct DatasetsPage {
 }
 
 pub async fn datasets(call: Call<(ProjectName,), Nothing, Paging<DatasetName, 100>>) -> Result<Response, Problem> {
-    let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
-    let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
-    html(DatasetsPage {
-        head,
-        datasets: call.app.known().page_of_datasets(&project, cursor, limit.get()).await?,
-        project,
-    })
+    let head = Head::of_call(&call, &call.at.0).await?;
+    let ((project,), Paging { cursor, limit }, known) = (call.at, call.ask, call.known);
+    let datasets = known.page_of_datasets(&project, cursor, limit.get()).await?;
+    html_at(known.moment(), DatasetsPage { head, datasets, project })
+}
+
+#[derive(Template)]
+#[template(path = "dataset.html")]
+struct DatasetPage {
+    head: Head,
+    project: ProjectName,
+    dataset: DatasetName,
+    versions: Page<DatasetVersion>,
+    history: Page<AuditEvent>,
+}
+
+pub async fn dataset(call: Call<(ProjectName, DatasetName), Nothing, Paging<u32, 100>>) -> Result<Response, Problem> {
+    let head = Head::of_call(&call, &call.at.0).await?;
+    let ((project, dataset), Paging { cursor, limit }, known) = (call.at, call.ask, call.known);
+    let versions = known.page_of_dataset_versions(&project, &dataset, cursor, limit.get()).await?;
+    let history = history(&known, &project, About::Dataset(dataset.clone())).await?;
+    html_at(known.moment(), DatasetPage { head, project, dataset, versions, history })
 }

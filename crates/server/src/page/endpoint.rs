@@ -4,14 +4,15 @@ use askama::Template;
 use axum::response::Response;
 use stemma_api::{
     act::Nothing,
-    types::{EndpointDetail, Page, Paging},
+    types::{AuditEvent, EndpointDetail, FindEvents, Page, Paging},
 };
 use stemma_core::{
     Problem,
+    event::About,
     name::{EndpointName, ProjectName},
 };
 
-use super::{filters, head::Head, paper::html};
+use super::{filters, head::Head, history::history, paper::html_at};
 use crate::{call::Call, href};
 
 #[derive(Template)]
@@ -23,10 +24,10 @@ struct EndpointsPage {
 }
 
 pub async fn endpoints(call: Call<(ProjectName,), Nothing, Paging<u64, 100>>) -> Result<Response, Problem> {
+    let (head, delivery) = (Head::of_call(&call, &call.at.0).await?, call.delivery());
     let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
-    let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
-    let endpoints = call.app.delivery.endpoints(&call.caller, &project, cursor, limit.get()).await?;
-    html(EndpointsPage { head, project, endpoints })
+    let endpoints = delivery.endpoints(&call.caller, &project, cursor, limit.get()).await?;
+    html_at(call.known.moment(), EndpointsPage { head, project, endpoints })
 }
 
 #[derive(Template)]
@@ -35,14 +36,13 @@ struct EndpointPage {
     head: Head,
     project: ProjectName,
     detail: EndpointDetail,
+    history: Page<AuditEvent>,
 }
 
 pub async fn endpoint(call: Call<(ProjectName, EndpointName), Nothing, Paging<u32, 100>>) -> Result<Response, Problem> {
-    let ((project, endpoint), Paging { cursor, limit }) = (call.at, call.ask);
-    let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
-    html(EndpointPage {
-        head,
-        detail: call.app.delivery.endpoint(&call.caller, &project, &endpoint, cursor, limit.get()).await?,
-        project,
-    })
+    let (head, delivery) = (Head::of_call(&call, &call.at.0).await?, call.delivery());
+    let ((project, endpoint), Paging { cursor, limit }, known) = (call.at, call.ask, call.known);
+    let detail = delivery.endpoint(&call.caller, &project, &endpoint, cursor, limit.get()).await?;
+    let history = history(&known, &project, About::Endpoint(endpoint)).await?;
+    html_at(known.moment(), EndpointPage { head, detail, history, project })
 }

@@ -9,7 +9,7 @@ use stemma_core::{Problem, name::ProjectName};
 use super::{
     filters,
     head::{self, Head},
-    paper::{html, redirect},
+    paper::{html_at, redirect},
 };
 use crate::{call::Call, href};
 
@@ -33,13 +33,11 @@ struct OverviewPage {
 }
 
 pub async fn overview(call: Call<(ProjectName,)>) -> Result<Response, Problem> {
-    let ((project,), known) = (call.at, call.app.known());
-    let head = Head::in_project(known, &call.caller, &project).await?;
-    html(OverviewPage {
-        head,
-        endpoints: call.app.delivery.endpoints(&call.caller, &project, None, SHOWN).await?,
-        models: known.page_of_models(&project, None, SHOWN).await?,
-        runs: known.runs(&project, None, 10).await?.items,
-        project,
-    })
+    let (head, delivery) = (Head::of_call(&call, &call.at.0).await?, call.delivery());
+    let ((project,), known) = (call.at, call.known);
+    known.leave_out("runs: their list is told as of now only");
+    let runs = if known.is_past() { Vec::new() } else { known.runs(&project, None, 10).await?.items };
+    let endpoints = delivery.endpoints(&call.caller, &project, None, SHOWN).await?;
+    let models = known.page_of_models(&project, None, SHOWN).await?;
+    html_at(known.moment(), OverviewPage { head, endpoints, models, runs, project })
 }

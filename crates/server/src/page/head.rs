@@ -1,7 +1,10 @@
 //! What stands above every page: the project that it is in, and the way to others.
 
-use stemma_core::{ErrorKind, Problem, name::ProjectName, near};
+use stemma_api::{act::AT, types::AsOf};
+use stemma_core::{ErrorKind, Problem, moment::Moment, name::ProjectName, near};
 use stemma_engine::{Caller, Known};
+
+use crate::call::Call;
 
 /// The head of a page.
 #[derive(Default)]
@@ -10,9 +13,58 @@ pub struct Head {
     pub project: Option<ProjectName>,
     /// Those that the caller may read.
     pub projects: Vec<ProjectName>,
+    /// On a page that can be asked about the past.
+    pub asked: Option<AskedPage>,
+}
+
+/// A page that can be asked about the past, as it was asked for.
+pub struct AskedPage {
+    pub path: String,
+    /// What else was asked, but for a place in a list.
+    pub others: Vec<(String, String)>,
+    known: Known,
+}
+
+impl AskedPage {
+    /// About when the page is, if it is not about now; to be asked when everything on it was read.
+    pub fn as_of(&self) -> Option<AsOf> {
+        self.known.told_as_of()
+    }
+
+    pub fn moment(&self) -> Option<Moment> {
+        self.known.moment()
+    }
+
+    /// The same page, about now.
+    pub fn now(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(&self.others);
+        match query.finish() {
+            query if query.is_empty() => self.path.clone(),
+            query => format!("{}?{query}", self.path),
+        }
+    }
 }
 
 impl Head {
+    /// Of a page in a project that can be asked about the past.
+    pub async fn of_call<At, In, Ask>(call: &Call<At, In, Ask>, project: &ProjectName) -> Result<Self, Problem> {
+        let head = Self::in_project(call.app.known(), &call.caller, project).await?;
+        let query = call.uri.query().unwrap_or_default().as_bytes();
+        let others = form_urlencoded::parse(query).filter(|(name, _)| name != AT && name != "cursor");
+        let asked = AskedPage {
+            path: call.uri.path().to_owned(),
+            others: others.map(|(name, text)| (name.into_owned(), text.into_owned())).collect(),
+            known: call.known.clone(),
+        };
+        Ok(Self { asked: Some(asked), ..head })
+    }
+
+    /// About when the page is, if it is not about now.
+    pub fn moment(&self) -> Option<Moment> {
+        self.asked.as_ref()?.moment()
+    }
+
     /// Of a page in a project. One that the caller may not read has been refused by now; one that nothing and nobody is
     /// in does not exist.
     pub async fn in_project(known: &Known, caller: &Caller, project: &ProjectName) -> Result<Self, Problem> {
@@ -26,7 +78,7 @@ impl Head {
                 "a project begins with the first thing in it",
             )));
         }
-        Ok(Self { project: Some(project.clone()), projects })
+        Ok(Self { project: Some(project.clone()), projects, asked: None })
     }
 
     /// Of a page that shows something of the whole home.
@@ -36,13 +88,13 @@ impl Head {
             [only] => Some(only.clone()),
             _ => None,
         };
-        Ok(Self { project, projects })
+        Ok(Self { project, projects, asked: None })
     }
 
     /// Of a page that says what went wrong. It shows what the address says, and nothing that would have to be looked up.
     pub fn of_problem(problem: &Problem, project: Option<ProjectName>) -> Self {
         let is_inside = !matches!(problem.kind, ErrorKind::Forbidden | ErrorKind::Unauthenticated);
-        Self { project: project.filter(|_| is_inside), projects: Vec::new() }
+        Self { project: project.filter(|_| is_inside), projects: Vec::new(), asked: None }
     }
 
     pub fn is_in(&self, project: &ProjectName) -> bool {

@@ -4,9 +4,9 @@ use askama::Template;
 use axum::response::Response;
 use stemma_api::{
     act::Nothing,
-    types::{AuditEvent, Page, Paging},
+    types::{AuditEvent, EventOrder, FindEvents, Page},
 };
-use stemma_core::Problem;
+use stemma_core::{Problem, event::Event};
 
 use super::{filters, head::Head, paper::html};
 use crate::{call::Call, href};
@@ -16,10 +16,23 @@ use crate::{call::Call, href};
 struct LedgerPage {
     head: Head,
     events: Page<AuditEvent>,
+    /// Where it goes on.
+    next: Option<String>,
+    kinds: &'static [&'static str],
+    ask: FindEvents,
 }
 
-pub async fn ledger(call: Call<(), Nothing, Paging<u64, 500>>) -> Result<Response, Problem> {
-    let Paging { cursor, limit } = call.ask;
-    let head = Head::of_home(call.app.known(), &call.caller).await?;
-    html(LedgerPage { head, events: call.app.known().audit_events(cursor.unwrap_or(0), limit.get()).await? })
+impl LedgerPage {
+    fn is_asked(&self, kind: &str) -> bool {
+        self.ask.kind.iter().any(|one| one == kind)
+    }
+}
+
+pub async fn ledger(call: Call<(), Nothing, FindEvents>) -> Result<Response, Problem> {
+    let (ask, known) = (call.ask, call.app.known());
+    let head = Head::of_home(known, &call.caller).await?;
+    let events = known.audit_events(&ask).await?;
+    let further = |cursor: u64| FindEvents { cursor: Some(cursor), ..ask.clone() };
+    let next = events.next.as_ref().and_then(|cursor| cursor.parse().ok()).map(|cursor| href::events(&further(cursor)));
+    html(LedgerPage { head, events, next, kinds: &Event::KINDS, ask })
 }

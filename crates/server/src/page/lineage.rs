@@ -8,7 +8,7 @@ use stemma_api::{
 };
 use stemma_core::{Problem, lineage::Direction, name::ProjectName};
 
-use super::{head::Head, paper::html, tree};
+use super::{filters, head::Head, paper::html_at, tree};
 use crate::{call::Call, href};
 
 #[derive(Template)]
@@ -25,14 +25,18 @@ struct LineagePage {
 }
 
 pub async fn lineage(call: Call<(ProjectName,), Nothing, AskLineage>) -> Result<Response, Problem> {
-    let ((project,), ask, delivery) = (call.at, call.ask, &call.app.delivery);
-    let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
+    let (head, delivery) = (Head::of_call(&call, &call.at.0).await?, call.delivery());
+    let ((project,), ask, known) = (call.at, call.ask, call.known);
     let drawn = delivery.lineage(&call.caller, &project, &ask).await?.merged();
     let drawn = Lineage { tree: href::link(drawn.tree, &project), ..drawn };
     let impact = match ask.direction {
+        Direction::Down if known.is_past() => {
+            known.leave_out("how many answers depend on it: that is counted as of now only");
+            None
+        }
         Direction::Up => None,
         Direction::Down => Some(delivery.impact(&call.caller, &project, &ask.of).await?),
     };
     let picture = tree::picture(&drawn.tree);
-    html(LineagePage { head, project, of: ask.of, picture, impact, lineage: drawn })
+    html_at(known.moment(), LineagePage { head, project, of: ask.of, picture, impact, lineage: drawn })
 }

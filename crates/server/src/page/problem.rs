@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use stemma_core::{ErrorKind, Problem, name::ProjectName};
 
-use super::{head::Head, paper::html};
+use super::{filters, head::Head, paper::html};
 use crate::{href, problem::response};
 
 #[derive(Template)]
