@@ -39,10 +39,14 @@ impl Python {
     }
 }
 
-/// The environment of the examples and of the client.
+/// The environment of the examples, of the client, and of the verifier of proofs.
 pub fn example_python(checkout: &Checkout) -> Result<Python> {
-    let locks =
-        ["requirements.lock", "requirements-client.lock"].map(|lock| checkout.example(CREDIT_SCORING.name).join(lock));
+    let of_example = |example: &str, lock: &str| checkout.example(example).join(lock);
+    let locks = [
+        of_example(CREDIT_SCORING.name, "requirements.lock"),
+        of_example(CREDIT_SCORING.name, "requirements-client.lock"),
+        of_example("verify-proof", "requirements.lock"),
+    ];
     python(&checkout.target.join("venv"), &locks)
 }
 
