@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use stemma_core::{
     Problem, Timestamp,
     endpoint::prediction::{PredictionId, PredictionIdError},
+    moment::Moment,
     name::ModelName,
     policy::Stage,
     written_time::WrittenTime,
@@ -30,6 +34,23 @@ pub fn moment(option: &str, text: &str, which: fn(WrittenTime) -> Timestamp) -> 
         Problem::invalid(format!("`{text}` of `{option}` is no time"))
             .hint("write it as `2026-03-01T12:30:00Z` or `2026-03-01`")
     })
+}
+
+/// About when a question is.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct AtArgs {
+    /// As it was then: after the event of this number, or at this time; a date is the end of that day, and what names no
+    /// zone is UTC
+    #[arg(long, value_name = "TIME|SEQ", value_parser = when)]
+    pub at: Option<Moment>,
+}
+
+fn when(text: &str) -> Result<Moment, String> {
+    let told = |problem: Problem| match problem.hint {
+        Some(hint) => format!("{}; {hint}", problem.message),
+        None => problem.message,
+    };
+    text.parse().map_err(told)
 }
 
 /// Reads a stage, and lists the stages in the help.

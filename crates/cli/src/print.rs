@@ -8,6 +8,7 @@ use std::{
 use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use stemma_api::types::{AsOf, Dated};
 use stemma_core::visible::{is_to_be_marked, visible};
 
 const BAR: &str = "{msg} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}";
@@ -42,6 +43,13 @@ impl Output {
         let text = if self.json { json(serde_json::to_string_pretty(value)) } else { self.shown(text().trim_end()) };
         // a reader that went away (`| head`) is no failure
         let _ = writeln!(std::io::stdout(), "{text}");
+    }
+
+    /// Prints an answer about the past, and about when it is; without a moment it is any result.
+    pub fn dated(&self, as_of: Option<AsOf>, value: &impl Serialize, text: impl FnOnce() -> String) {
+        let Some(as_of) = as_of else { return self.result(value, text) };
+        let head = as_of_text(&as_of);
+        self.result(&Dated { answer: value, as_of: Some(as_of) }, || format!("{head}{}", text()));
     }
 
     /// Prints a value as one line of JSON, for results that come after somebody else's output.
@@ -146,6 +154,13 @@ impl Output {
     pub fn verdict(&self, passed: bool) -> String {
         if passed { self.green("passed") } else { self.red("failed") }
     }
+}
+
+/// About when an answer is, and what it does not tell.
+fn as_of_text(as_of: &AsOf) -> String {
+    let AsOf { seq, time: at, left_out } = as_of;
+    let left_out: String = left_out.iter().map(|what| format!("not told: {what}\n")).collect();
+    format!("as of event {seq}, {} UTC\n{left_out}\n", time(*at))
 }
 
 /// The escapes that [`Output`] itself writes.

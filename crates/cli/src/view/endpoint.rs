@@ -12,16 +12,15 @@ const SHOWN: usize = 10;
 pub const VALUE_CHARS: usize = 60;
 
 pub fn text(detail: &EndpointDetail, output: &Output) -> String {
-    let stats = &detail.stats;
-    let served = format!("{} requests, {} errors", stats.requests, stats.errors);
-    let latency = stats.latency_us_p50.zip(stats.latency_us_p99);
+    let stats = detail.stats.as_ref().filter(|stats| stats.requests > 0);
+    let served = stats.map(|stats| format!("{} requests, {} errors", stats.requests, stats.errors));
+    let latency = stats.and_then(|stats| stats.latency_us_p50.zip(stats.latency_us_p99));
     let latency = latency.map(|(p50, p99)| format!("p50 {}, p99 {}", self::latency(p50), self::latency(p99)));
     let log = format!("{} rows sealed in {} files", detail.sealed_rows, detail.sealed_parts);
-    let idle = stats.requests == 0;
     let mut text = format!("{}\n", output.bold(detail.endpoint.as_str()));
     text.push_str(&facts(&[
         ("created by", by(&detail.created)),
-        ("since start", if idle { String::new() } else { served }),
+        ("since start", served.unwrap_or_default()),
         ("latency", latency.unwrap_or_default()),
         ("log", log),
     ]));

@@ -5,6 +5,7 @@ use stemma_api::types::{EndpointDetail, Page};
 use stemma_core::{Problem, name::EndpointName};
 
 use crate::{
+    argument::AtArgs,
     global::Global,
     print::{self, Output},
     session, view,
@@ -15,19 +16,21 @@ use crate::{
 pub struct EndpointsArgs {
     /// The endpoint to show
     endpoint: Option<EndpointName>,
+    #[command(flatten)]
+    when: AtArgs,
 }
 
 pub async fn run(args: EndpointsArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     session::with(global, async |session| {
-        let (client, project) = (&session.client, &session.project);
+        let (client, project) = (&session.client.clone().at(args.when.at), &session.project);
         match &args.endpoint {
             Some(endpoint) => {
                 let detail = client.whole_endpoint(project, endpoint).await?;
-                output.result(&detail, || view::endpoint::text(&detail, output));
+                output.dated(client.told_as_of(), &detail, || view::endpoint::text(&detail, output));
             }
             None => {
                 let page = Page::all(async |page| client.endpoints(project, page).await).await?;
-                output.result(&page, || list(&page.items));
+                output.dated(client.told_as_of(), &page, || list(&page.items));
             }
         }
         Ok(ExitCode::SUCCESS)

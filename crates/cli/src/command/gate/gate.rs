@@ -5,7 +5,7 @@ use stemma_api::types::{GateResults, GateStanding, RunGates};
 use stemma_core::{Digest, ErrorKind, Problem, case, name::ModelName, policy::GateSpec};
 
 use crate::{
-    argument::model_and_version,
+    argument::{AtArgs, model_and_version},
     declared,
     global::Global,
     print::Output,
@@ -28,12 +28,19 @@ pub struct GateArgs {
     /// Run nothing; show the newest results
     #[arg(long, conflicts_with = "gates")]
     last: bool,
+    #[command(flatten)]
+    when: AtArgs,
 }
 
 pub async fn run(args: GateArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let (model, version) = model_and_version(&args.version)?;
     if args.last {
-        return last(&model, &version, global, output).await;
+        return last(&model, &version, args.when, global, output).await;
+    }
+    if args.when.at.is_some() {
+        return Err(
+            Problem::invalid("gates are run now, not in the past").hint("`--last --at` shows the results of then")
+        );
     }
     let gates = RunGates { gates: args.gates };
     let results = session::with(global, async |session| {
@@ -76,11 +83,19 @@ async fn note_changed_cases(session: &Session, model: &ModelName, output: &Outpu
     Ok(())
 }
 
-async fn last(model: &ModelName, version: &str, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    let standings =
-        session::with(global, async |session| session.client.gate_standings(&session.project, model, version).await);
-    let standings = standings.await?;
-    output.result(&standings, || {
+async fn last(
+    model: &ModelName,
+    version: &str,
+    when: AtArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<ExitCode, Problem> {
+    let (standings, as_of) = session::with(global, async |session| {
+        let client = session.client.clone().at(when.at);
+        Ok((client.gate_standings(&session.project, model, version).await?, client.told_as_of()))
+    })
+    .await?;
+    output.dated(as_of, &standings, || {
         let gates = standings.gates.iter().map(|gate| view::gate::standing(gate, output));
         let gates = if standings.gates.is_empty() {
             "no gates are declared".to_owned()

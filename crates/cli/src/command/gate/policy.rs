@@ -6,6 +6,7 @@ use stemma_api::types::{PolicyState, SetPolicies};
 use stemma_core::{ErrorKind, Problem, name::ModelName, policy::ModelPolicy};
 
 use crate::{
+    argument::AtArgs,
     declared,
     global::Global,
     print::Output,
@@ -25,6 +26,8 @@ enum Act {
     Show {
         /// The model whose rules to show
         model: ModelName,
+        #[command(flatten)]
+        when: AtArgs,
     },
     /// Make the rules that `stemma.toml` declares hold, for one model or for all that it declares
     ///
@@ -44,7 +47,7 @@ struct Applied {
 
 pub async fn run(args: PolicyArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     match args.act {
-        Act::Show { model } => show(&model, global, output).await?,
+        Act::Show { model, when } => show(&model, when, global, output).await?,
         Act::Apply { model } => {
             let applied = session::with(global, async |session| apply(session, model.as_ref(), output).await);
             let applied = applied.await?;
@@ -54,12 +57,15 @@ pub async fn run(args: PolicyArgs, global: &Global, output: &Output) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(model: &ModelName, global: &Global, output: &Output) -> Result<(), Problem> {
-    let state = session::with(global, async |session| session.client.policy(&session.project, model).await);
-    let policy = state.await?.policy;
-    let text = declaration(model, &policy)?;
-    output.result(&policy, || text);
-    Ok(())
+async fn show(model: &ModelName, when: AtArgs, global: &Global, output: &Output) -> Result<(), Problem> {
+    session::with(global, async |session| {
+        let client = session.client.clone().at(when.at);
+        let policy = client.policy(&session.project, model).await?.policy;
+        let text = declaration(model, &policy)?;
+        output.dated(client.told_as_of(), &policy, || text);
+        Ok(())
+    })
+    .await
 }
 
 /// The rules as `stemma.toml` would declare them.

@@ -1,11 +1,15 @@
 mod accept_head;
+mod consistency;
+mod events;
+mod export;
+mod prove;
 mod rotate_key;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use stemma_api::types::{AuditEvent, AuditReport, Checkpoint, Paging};
+use stemma_api::types::{AuditReport, Checkpoint};
 use stemma_core::{
     ErrorKind, Problem,
     audit::{Check, Verdict},
@@ -18,7 +22,7 @@ use crate::{
         Watch, compare_outside, is_outside,
         witness::{self, Told},
     },
-    print::{self, Output},
+    print::Output,
     session, settings, view,
 };
 
@@ -33,29 +37,25 @@ pub struct AuditArgs {
 enum Act {
     /// Check everything that answers rest on against the ledger and its signature; exit code 8 if something was altered
     Verify,
-    Events(EventsArgs),
+    #[command(visible_alias = "log")]
+    Events(events::EventsArgs),
     /// Print the signed head of the ledger, to be kept elsewhere, and give it to all witnesses that are declared
     Checkpoint,
+    Prove(prove::ProveArgs),
+    Consistency(consistency::ConsistencyArgs),
+    Export(export::ExportArgs),
     AcceptHead(accept_head::AcceptHeadArgs),
     RotateKey(rotate_key::RotateKeyArgs),
-}
-
-/// List governed changes in order
-#[derive(Debug, Args)]
-struct EventsArgs {
-    /// Only changes after this number
-    #[arg(long, value_name = "SEQ", default_value_t = 0)]
-    after: u64,
-    /// How many
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
 }
 
 pub async fn run(args: AuditArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     match args.act {
         Act::Verify => return verify(global, output).await,
-        Act::Events(args) => events(&args, global, output).await?,
+        Act::Events(args) => events::run(args, global, output).await?,
         Act::Checkpoint => return checkpoint(global, output).await,
+        Act::Prove(args) => prove::run(args, global, output).await?,
+        Act::Consistency(args) => consistency::run(args, global, output).await?,
+        Act::Export(args) => export::run(args, global, output).await?,
         Act::AcceptHead(args) => accept_head::run(args, global, output).await?,
         Act::RotateKey(args) => rotate_key::run(args, global, output).await?,
     }
@@ -137,30 +137,6 @@ pub(super) fn check_text(check: &Check, output: &Output) -> String {
         text.push_str(&format!("    not covered: {what}\n"));
     }
     text
-}
-
-async fn events(args: &EventsArgs, global: &Global, output: &Output) -> Result<(), Problem> {
-    let paging = Paging::new(Some(args.after), args.limit);
-    let page = session::with(global, async |session| session.client.audit_events(&paging).await);
-    let page = page.await?;
-    output.result(&page, || {
-        let header = ["seq", "time", "actor", "change", "subject"];
-        print::table(&header, page.items.iter().map(row))
-    });
-    if let Some(next) = &page.next {
-        output.note(format!("there are more: `stemma audit events --after {next}`"));
-    }
-    Ok(())
-}
-
-fn row(event: &AuditEvent) -> Vec<String> {
-    vec![
-        event.seq.to_string(),
-        print::time(event.time),
-        format!("{} ({})", event.actor, event.auth.as_str()),
-        event.kind.replace('_', " "),
-        event.subject.clone(),
-    ]
 }
 
 #[derive(Serialize)]

@@ -5,6 +5,7 @@ use stemma_api::types::{Page, Token};
 use stemma_core::{Problem, id::TokenId, standing::Revocable};
 
 use crate::{
+    argument::AtArgs,
     command::home::user,
     global::Global,
     print::{self, Output},
@@ -22,7 +23,10 @@ pub struct TokenArgs {
 #[derive(Debug, Subcommand)]
 enum Act {
     /// List all tokens that were not revoked, by their ids: nobody has the secrets but their holders
-    List,
+    List {
+        #[command(flatten)]
+        when: AtArgs,
+    },
     /// End one token; its holder keeps the roles and other tokens
     ///
     /// Holds at once, in a running server too.
@@ -34,17 +38,20 @@ enum Act {
 
 pub async fn run(args: TokenArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     match args.act {
-        Act::List => list(global, output).await?,
+        Act::List { when } => list(when, global, output).await?,
         Act::Revoke { id } => user::revoke(Revocable::Token { token: id }, global, output).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(global: &Global, output: &Output) -> Result<(), Problem> {
-    let list = async |session: &Session| Page::all(async |page| session.client.tokens(page).await).await;
-    let page = session::with(global, list).await?;
+async fn list(when: AtArgs, global: &Global, output: &Output) -> Result<(), Problem> {
+    let list = async |session: &Session| {
+        let client = session.client.clone().at(when.at);
+        Ok((Page::all(async |page| client.tokens(page).await).await?, client.told_as_of()))
+    };
+    let (page, as_of) = session::with(global, list).await?;
     let header = ["id", "of", "label", "expires", "issued by"];
-    output.result(&page, || print::table(&header, page.items.iter().map(row)));
+    output.dated(as_of, &page, || print::table(&header, page.items.iter().map(row)));
     Ok(())
 }
 

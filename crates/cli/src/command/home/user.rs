@@ -5,6 +5,7 @@ use stemma_api::types::{AddPrincipal, IssuedToken, Page, Principal, Revoked};
 use stemma_core::{Problem, name::PrincipalName, rights::Role, standing::Revocable};
 
 use crate::{
+    argument::AtArgs,
     global::Global,
     print::{self, Output},
     session::{self, Session},
@@ -22,7 +23,10 @@ pub struct UserArgs {
 enum Act {
     Add(AddArgs),
     /// List everybody with their roles
-    List,
+    List {
+        #[command(flatten)]
+        when: AtArgs,
+    },
     /// Take all roles and all tokens from somebody
     ///
     /// Holds at once, in a running server too. What they did stays on record, also what they approved. The last owner who
@@ -58,7 +62,7 @@ pub(super) fn role() -> impl TypedValueParser<Value = Role> {
 pub async fn run(args: UserArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     match args.act {
         Act::Add(args) => add(args, global, output).await?,
-        Act::List => list(global, output).await?,
+        Act::List { when } => list(when, global, output).await?,
         Act::Revoke { name } => revoke(Revocable::User { principal: name }, global, output).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -94,10 +98,13 @@ pub(super) async fn revoke(what: Revocable, global: &Global, output: &Output) ->
     Ok(())
 }
 
-async fn list(global: &Global, output: &Output) -> Result<(), Problem> {
-    let list = async |session: &Session| Page::all(async |page| session.client.principals(page).await).await;
-    let page = session::with(global, list).await?;
-    output.result(&page, || print::table(&["name", "roles", "added by"], page.items.iter().map(row)));
+async fn list(when: AtArgs, global: &Global, output: &Output) -> Result<(), Problem> {
+    let list = async |session: &Session| {
+        let client = session.client.clone().at(when.at);
+        Ok((Page::all(async |page| client.principals(page).await).await?, client.told_as_of()))
+    };
+    let (page, as_of) = session::with(global, list).await?;
+    output.dated(as_of, &page, || print::table(&["name", "roles", "added by"], page.items.iter().map(row)));
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use stemma_core::{
 };
 
 use crate::{
+    argument::AtArgs,
     global::Global,
     print::Output,
     session::{self, Session, thing},
@@ -41,6 +42,8 @@ pub struct LineageArgs {
     /// Print it for Graphviz
     #[arg(long, conflicts_with = "json")]
     dot: bool,
+    #[command(flatten)]
+    when: AtArgs,
 }
 
 fn kind() -> impl TypedValueParser<Value = NodeKind> {
@@ -57,8 +60,11 @@ async fn show(args: &LineageArgs, session: &Session, output: &Output) -> Result<
     let direction = if args.down { Direction::Down } else { Direction::Up };
     let of = thing(session, &args.thing)?;
     let ask = AskLineage { of, direction, depth: args.depth, kinds: args.kind.clone() };
-    let lineage = session.client.lineage(&session.project, &ask).await?;
-    output.result(&lineage, || match (args.dot, args.kind.is_empty()) {
+    let client = session.client.clone().at(args.when.at);
+    let lineage = client.lineage(&session.project, &ask).await?;
+    // a picture has no place for it
+    let as_of = client.told_as_of().filter(|_| !args.dot);
+    output.dated(as_of, &lineage, || match (args.dot, args.kind.is_empty()) {
         (true, _) => lineage.merged().tree.dot(),
         (false, true) => view::lineage::tree(&lineage, output),
         (false, false) => view::lineage::list(&lineage),

@@ -1,15 +1,19 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use stemma_api::types::{Page, Resolved};
+use serde::Serialize;
+use stemma_api::{
+    Client,
+    types::{Page, Resolved},
+};
 use stemma_core::{
     ErrorKind, Problem,
     id::RunId,
-    name::{DatasetName, EndpointName, ModelName},
+    name::{DatasetName, EndpointName, ModelName, ProjectName},
 };
 
 use crate::{
-    argument::{model_and_version, prediction},
+    argument::{AtArgs, model_and_version, prediction},
     command::{model::models, prediction::why},
     global::Global,
     print::{self, Output},
@@ -24,83 +28,97 @@ pub struct ShowArgs {
     /// printed), `sha256:…`, a path, or the URL of a source
     #[arg(value_name = "THING")]
     thing: String,
+    #[command(flatten)]
+    when: AtArgs,
+}
+
+/// A question about a thing of a project, and how its answer is printed.
+struct Question<'a> {
+    client: Client,
+    project: &'a ProjectName,
+    output: &'a Output,
 }
 
 pub async fn run(args: ShowArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
-    session::with(global, async |session| show(session, &thing(session, &args.thing)?, output).await).await?;
+    session::with(global, async |session| show(session, &args, output).await).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(session: &Session, thing: &str, output: &Output) -> Result<(), Problem> {
+async fn show(session: &Session, args: &ShowArgs, output: &Output) -> Result<(), Problem> {
+    let thing = &thing(session, &args.thing)?;
     if thing.starts_with("pred_") {
-        return why::show(session, &prediction(thing)?, output).await;
+        return match args.when.at {
+            None => why::show(session, &prediction(thing)?, output).await,
+            Some(_) => Err(Problem::invalid("a prediction never changes").hint("leave `--at` out")),
+        };
     }
+    let client = session.client.clone().at(args.when.at);
+    let question = Question { client, project: &session.project, output };
     if let Ok(run) = thing.parse::<RunId>() {
-        let detail = session.client.run(&session.project, run).await?;
-        output.result(&detail, || view::run::text(&detail));
-        return Ok(());
+        let detail = question.client.run(question.project, run).await?;
+        return question.answer(&detail, || view::run::text(&detail));
     }
     if let Some((endpoint, _)) = thing.split_once('#').filter(|_| !thing.contains("://")) {
-        return show_endpoint(session, &endpoint.parse()?, output).await;
+        return question.endpoint(&endpoint.parse()?).await;
     }
     if !thing.contains(['@', ':', '/', '.']) {
-        return show_named(session, thing, output).await;
+        return question.named(thing).await;
     }
-    let resolved = session.client.resolve(&session.project, thing).await?;
-    show_resolved(session, &resolved, output).await
+    question.resolved(thing).await
 }
 
-async fn show_resolved(session: &Session, resolved: &Resolved, output: &Output) -> Result<(), Problem> {
-    match resolved.kind.as_str() {
-        "model" => show_version(session, resolved, output).await,
-        "dataset" | "external" => show_dataset(session, resolved, output).await,
-        _ => {
-            output.result(resolved, || content(resolved));
-            Ok(())
+impl Question<'_> {
+    fn answer(&self, answer: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Problem> {
+        self.output.dated(self.client.told_as_of(), answer, text);
+        Ok(())
+    }
+
+    /// A name alone is a model, else an endpoint, else a dataset.
+    async fn named(&self, name: &str) -> Result<(), Problem> {
+        let model: ModelName = name.parse()?;
+        match self.client.model(self.project, &model).await {
+            Ok(detail) => {
+                let title = self.output.bold(name);
+                return self.answer(&detail, || format!("{title}\n{}", models::versions(&detail)));
+            }
+            Err(problem) if problem.kind != ErrorKind::NotFound => return Err(problem),
+            Err(_) => {}
+        }
+        match self.endpoint(&name.parse()?).await {
+            Err(problem) if problem.kind == ErrorKind::NotFound => {}
+            shown => return shown,
+        }
+        self.resolved(name).await
+    }
+
+    async fn resolved(&self, thing: &str) -> Result<(), Problem> {
+        let resolved = self.client.resolve(self.project, thing).await?;
+        match resolved.kind.as_str() {
+            "model" => self.version(&resolved).await,
+            "dataset" | "external" => self.dataset(&resolved).await,
+            _ => self.answer(&resolved, || content(&resolved)),
         }
     }
-}
 
-/// A name alone is a model, else an endpoint, else a dataset.
-async fn show_named(session: &Session, name: &str, output: &Output) -> Result<(), Problem> {
-    let model: ModelName = name.parse()?;
-    match session.client.model(&session.project, &model).await {
-        Ok(detail) => {
-            output.result(&detail, || format!("{}\n{}", output.bold(name), models::versions(&detail)));
-            return Ok(());
-        }
-        Err(problem) if problem.kind != ErrorKind::NotFound => return Err(problem),
-        Err(_) => {}
+    async fn endpoint(&self, endpoint: &EndpointName) -> Result<(), Problem> {
+        let detail = self.client.whole_endpoint(self.project, endpoint).await?;
+        self.answer(&detail, || view::endpoint::text(&detail, self.output))
     }
-    match show_endpoint(session, &name.parse()?, output).await {
-        Err(problem) if problem.kind == ErrorKind::NotFound => {}
-        shown => return shown,
+
+    async fn version(&self, resolved: &Resolved) -> Result<(), Problem> {
+        let (model, version) = model_and_version(&resolved.name)?;
+        let detail = self.client.version(self.project, &model, &version).await?;
+        self.answer(&detail, || view::version::text(&detail, self.output))
     }
-    let resolved = session.client.resolve(&session.project, name).await?;
-    show_resolved(session, &resolved, output).await
-}
 
-async fn show_endpoint(session: &Session, endpoint: &EndpointName, output: &Output) -> Result<(), Problem> {
-    let detail = session.client.whole_endpoint(&session.project, endpoint).await?;
-    output.result(&detail, || view::endpoint::text(&detail, output));
-    Ok(())
-}
-
-async fn show_version(session: &Session, resolved: &Resolved, output: &Output) -> Result<(), Problem> {
-    let (model, version) = model_and_version(&resolved.name)?;
-    let detail = session.client.version(&session.project, &model, &version).await?;
-    output.result(&detail, || view::version::text(&detail, output));
-    Ok(())
-}
-
-async fn show_dataset(session: &Session, resolved: &Resolved, output: &Output) -> Result<(), Problem> {
-    let (name, number) = resolved.name.split_once('@').unwrap_or((&resolved.name, ""));
-    let dataset: DatasetName = name.parse()?;
-    let versions = async |page: &_| session.client.dataset_versions(&session.project, &dataset, page).await;
-    let version = Page::all(versions).await?.items.into_iter().find(|version| version.number.to_string() == number);
-    let version = version.ok_or_else(|| Problem::not_found(format!("there is no `{}`", resolved.name)))?;
-    output.result(&version, || view::dataset::text(&version));
-    Ok(())
+    async fn dataset(&self, resolved: &Resolved) -> Result<(), Problem> {
+        let (name, number) = resolved.name.split_once('@').unwrap_or((&resolved.name, ""));
+        let dataset: DatasetName = name.parse()?;
+        let versions = async |page: &_| self.client.dataset_versions(self.project, &dataset, page).await;
+        let version = Page::all(versions).await?.items.into_iter().find(|version| version.number.to_string() == number);
+        let version = version.ok_or_else(|| Problem::not_found(format!("there is no `{}`", resolved.name)))?;
+        self.answer(&version, || view::dataset::text(&version))
+    }
 }
 
 fn content(resolved: &Resolved) -> String {

@@ -6,7 +6,7 @@ use stemma_core::Problem;
 use stemma_server::href;
 
 use crate::{
-    argument::{is_prediction, prediction},
+    argument::{AtArgs, is_prediction, prediction},
     global::Global,
     print::Output,
     session, view,
@@ -27,10 +27,15 @@ pub struct CompareArgs {
     /// As in `credit-score@champion`, or another prediction
     #[arg(value_name = "B")]
     b: String,
+    #[command(flatten)]
+    when: AtArgs,
 }
 
 pub async fn run(args: CompareArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     match (is_prediction(&args.a), is_prediction(&args.b)) {
+        (true, true) if args.when.at.is_some() => {
+            Err(Problem::invalid("predictions never change").hint("leave `--at` out"))
+        }
         (true, true) => predictions(&args, global, output).await,
         (false, false) => versions(args, global, output).await,
         _ => Err(Problem::invalid(format!("`{}` and `{}` are not two of a kind", args.a, args.b))
@@ -52,8 +57,11 @@ async fn predictions(args: &CompareArgs, global: &Global, output: &Output) -> Re
 
 async fn versions(args: CompareArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let sides = Sides { a: args.a, b: args.b };
-    let found = session::with(global, async |session| session.client.compare(&session.project, &sides).await);
-    let found = found.await?;
-    output.result(&found, || view::compare::text(&found, output));
+    let (found, as_of) = session::with(global, async |session| {
+        let client = session.client.clone().at(args.when.at);
+        Ok((client.compare(&session.project, &sides).await?, client.told_as_of()))
+    })
+    .await?;
+    output.dated(as_of, &found, || view::compare::text(&found, output));
     Ok(ExitCode::SUCCESS)
 }

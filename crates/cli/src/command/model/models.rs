@@ -5,6 +5,7 @@ use stemma_api::types::{ModelDetail, ModelSummary, ModelVersion, Page};
 use stemma_core::{Problem, name::ModelName};
 
 use crate::{
+    argument::AtArgs,
     global::Global,
     print::{self, Output},
     session,
@@ -16,19 +17,21 @@ use crate::{
 pub struct ModelsArgs {
     /// The model whose versions to list
     model: Option<ModelName>,
+    #[command(flatten)]
+    when: AtArgs,
 }
 
 pub async fn run(args: ModelsArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     session::with(global, async |session| {
-        let (client, project) = (&session.client, &session.project);
+        let (client, project) = (&session.client.clone().at(args.when.at), &session.project);
         match &args.model {
             Some(model) => {
                 let detail = client.model(project, model).await?;
-                output.result(&detail, || versions(&detail));
+                output.dated(client.told_as_of(), &detail, || versions(&detail));
             }
             None => {
                 let page = Page::all(async |page| client.models(project, page).await).await?;
-                output.result(&page, || list(&page.items));
+                output.dated(client.told_as_of(), &page, || list(&page.items));
             }
         }
         Ok(ExitCode::SUCCESS)
