@@ -3,12 +3,11 @@
 mod expression;
 mod holds;
 mod parse;
-mod token;
 mod wanted;
 
 pub use self::{
-    expression::{Comparison, Filter, Literal, Name, Section},
+    expression::{Compare, Filter, Literal, Name, Section},
     holds::NamesSeen,
-    parse::{FILTER_BYTES_MAX, FilterError},
+    parse::FILTER_BYTES_MAX,
     wanted::{Asked, Wanted},
 };

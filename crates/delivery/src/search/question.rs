@@ -3,9 +3,10 @@
 use stemma_api::types::{DeployedRevision, FindPredictions};
 use stemma_core::{
     Digest, Problem,
+    condition::ConditionError,
     endpoint::{
         declaration::LogMode,
-        search::{Asked, Filter, FilterError, Wanted},
+        search::{Asked, Filter, Wanted},
     },
     name::{EndpointName, ProjectName},
 };
@@ -71,7 +72,7 @@ impl Question {
     }
 }
 
-fn no_filter(error: FilterError) -> Problem {
+fn no_filter(error: ConditionError) -> Problem {
     Problem::invalid(error.to_string()).hint(
         "write names, comparisons and values, as in `limit < 3000 and inputs.housing = 'rent'`; `and`, `or`, `not` and \
          parentheses join them",

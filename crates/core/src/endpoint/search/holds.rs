@@ -2,14 +2,14 @@
 
 use std::{
     borrow::Cow,
-    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
 };
 
 use serde_json::Value as Json;
 
-use super::expression::{Comparison, Filter, Literal, Name, Section};
+use super::expression::{Filter, Literal, Name, Section};
 use crate::{
+    condition::Comparison,
     endpoint::prediction::{LoggedTensor, PredictionRecord},
     near,
     signature::Datatype,
@@ -103,7 +103,7 @@ impl Filter {
     /// Every comparison takes the next term, so all are walked through also where the result is known.
     fn walk(&self, row: usize, terms: &mut Terms<'_, '_>) -> Option<bool> {
         match self {
-            Self::Compare { comparison, with, .. } => terms.compare(row, *comparison, with),
+            Self::Term(term) => terms.compare(row, term.comparison, &term.with),
             Self::Not(inner) => inner.walk(row, terms).map(|holds| !holds),
             Self::And(all) => every(all.iter().map(|one| one.walk(row, terms))),
             Self::Or(all) => {
@@ -228,14 +228,7 @@ impl Value<'_> {
             (Self::Bool(flag), Literal::Bool(with)) => Some(flag.cmp(with)),
             _ => return None,
         };
-        Some(match comparison {
-            Comparison::Equal => ordering == Some(Ordering::Equal),
-            Comparison::NotEqual => ordering != Some(Ordering::Equal),
-            Comparison::Less => ordering == Some(Ordering::Less),
-            Comparison::LessOrEqual => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
-            Comparison::Greater => ordering == Some(Ordering::Greater),
-            Comparison::GreaterOrEqual => matches!(ordering, Some(Ordering::Greater | Ordering::Equal)),
-        })
+        Some(comparison.holds(ordering))
     }
 }
 

@@ -1,183 +1,79 @@
-//! Reads a condition: comparisons of names with values, joined by `and`, `or`, `not` and parentheses.
+//! Reads a condition on a record: comparisons of names with values.
 
-use super::{
-    expression::{Filter, INPUTS, Literal, Name, OUTPUTS, RECORD, Section, is_keyword},
-    token::{NoToken, Placed, Token, tokens},
+use super::expression::{Compare, Filter, INPUTS, Literal, Name, OUTPUTS, RECORD, Section};
+use crate::{
+    condition::{ConditionError, Joined, Reader, Rules, Token},
+    endpoint::source::REQUEST,
 };
-use crate::endpoint::source::REQUEST;
 
 /// A longer condition is not read.
 pub const FILTER_BYTES_MAX: usize = 4096;
-/// How deep parentheses and `not` may be nested.
-const DEPTH_MAX: usize = 32;
-/// Letters of the text that an error shows.
-const SHOWN: usize = 24;
 
-/// A text that is no condition.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FilterError {
-    #[error("the condition is {0} bytes long; {FILTER_BYTES_MAX} are read")]
-    TooLong(usize),
-    #[error("the condition can't be read at `{rest}`: {what}")]
-    At { rest: String, what: String },
-    #[error("the condition ends too early: {what}")]
-    End { what: String },
-}
+const RULES: Rules =
+    Rules { bytes_max: FILTER_BYTES_MAX, depth_max: 32, terms_max: FILTER_BYTES_MAX, joined: Joined::ByAnd };
 
 impl Filter {
     /// Reads a condition.
-    pub fn parse(text: &str) -> Result<Self, FilterError> {
-        if text.len() > FILTER_BYTES_MAX {
-            return Err(FilterError::TooLong(text.len()));
-        }
-        let placed = tokens(text).map_err(|NoToken { at, what }| at_rest(text, at, what))?;
-        let mut parser = Parser { text, tokens: placed, next: 0, depth: 0 };
-        let filter = parser.any()?;
-        match parser.tokens.get(parser.next) {
+    pub fn parse(text: &str) -> Result<Self, ConditionError> {
+        let mut reader = Reader::new(text, &RULES)?;
+        let filter = reader.condition(&mut compare)?;
+        match reader.peek() {
             None => Ok(filter),
-            Some(Placed { token: Token::Comparison(_), .. }) => {
-                Err(parser.expected("a name is compared once; join comparisons by `and`"))
-            }
-            Some(_) => Err(parser.expected("expected `and`, `or` or the end")),
+            Some(Token::Comparison(_)) => Err(reader.expected("a name is compared once; join comparisons by `and`")),
+            Some(_) => Err(reader.expected("expected `and`, `or` or the end")),
         }
     }
 }
 
-fn at_rest(text: &str, at: usize, what: &str) -> FilterError {
-    let rest = text[at..].chars().take(SHOWN).collect();
-    FilterError::At { rest, what: what.to_owned() }
+fn compare(reader: &mut Reader<'_>) -> Result<Filter, ConditionError> {
+    let name = name(reader)?;
+    let comparison = match reader.peek() {
+        Some(Token::Comparison(comparison)) => *comparison,
+        _ => return Err(reader.expected("expected a comparison: `=`, `!=`, `<`, `<=`, `>` or `>=`")),
+    };
+    reader.advance();
+    Ok(Filter::Term(Compare { name, comparison, with: literal(reader)? }))
 }
 
-struct Parser<'a> {
-    text: &'a str,
-    tokens: Vec<Placed>,
-    next: usize,
-    depth: usize,
+/// `field`, `section.field`, each with or without `[column]`.
+fn name(reader: &mut Reader<'_>) -> Result<Name, ConditionError> {
+    let first = reader.word("expected a name, as in `limit < 3000`")?;
+    let (section, field) = match reader.take(&Token::Dot) {
+        true => (Some(section(first)), reader.word("expected a name behind the dot")?),
+        false => (None, first),
+    };
+    Ok(Name { section, field, column: column(reader)? })
 }
 
-impl Parser<'_> {
-    fn any(&mut self) -> Result<Filter, FilterError> {
-        let mut all = vec![self.every()?];
-        while self.take_keyword("or") {
-            all.push(self.every()?);
+fn column(reader: &mut Reader<'_>) -> Result<Option<usize>, ConditionError> {
+    if !reader.take(&Token::OpenColumn) {
+        return Ok(None);
+    }
+    let column = match reader.peek() {
+        // exact in a double, and more than any tensor has
+        Some(Token::Number(number)) if number.fract() == 0.0 && (0.0..1e9).contains(number) => *number as usize,
+        _ => return Err(reader.expected("expected the number of a column, as in `probabilities[1]`")),
+    };
+    reader.advance();
+    match reader.take(&Token::CloseColumn) {
+        true => Ok(Some(column)),
+        false => Err(reader.expected("expected `]`")),
+    }
+}
+
+fn literal(reader: &mut Reader<'_>) -> Result<Literal, ConditionError> {
+    let literal = match reader.peek() {
+        Some(Token::Number(number)) => Literal::Number(*number),
+        Some(Token::Text(text)) => Literal::Text(text.clone()),
+        Some(Token::Word(word)) if word.eq_ignore_ascii_case("true") => Literal::Bool(true),
+        Some(Token::Word(word)) if word.eq_ignore_ascii_case("false") => Literal::Bool(false),
+        Some(Token::Word(_) | Token::Quoted(_) | Token::Time(_) | Token::Labelled(..)) => {
+            return Err(reader.expected("expected a number or a text; texts stand in quotes, as in `'rent'`"));
         }
-        Ok(only(all).unwrap_or_else(Filter::Or))
-    }
-
-    fn every(&mut self) -> Result<Filter, FilterError> {
-        let mut all = vec![self.one()?];
-        while self.take_keyword("and") {
-            all.push(self.one()?);
-        }
-        Ok(only(all).unwrap_or_else(Filter::And))
-    }
-
-    fn one(&mut self) -> Result<Filter, FilterError> {
-        let is_negated = self.take_keyword("not");
-        if !is_negated && self.peek() != Some(&Token::Open) {
-            return self.comparison();
-        }
-        if self.depth == DEPTH_MAX {
-            return Err(self.expected("this is nested too deep"));
-        }
-        self.depth += 1;
-        let inner = if is_negated { Filter::Not(Box::new(self.one()?)) } else { self.in_parentheses()? };
-        self.depth -= 1;
-        Ok(inner)
-    }
-
-    fn in_parentheses(&mut self) -> Result<Filter, FilterError> {
-        self.next += 1;
-        let inner = self.any()?;
-        match self.peek() {
-            Some(Token::Close) => self.next += 1,
-            _ => return Err(self.expected("expected `)`")),
-        }
-        Ok(inner)
-    }
-
-    fn comparison(&mut self) -> Result<Filter, FilterError> {
-        let name = self.name()?;
-        let comparison = match self.peek() {
-            Some(Token::Comparison(comparison)) => *comparison,
-            _ => return Err(self.expected("expected a comparison: `=`, `!=`, `<`, `<=`, `>` or `>=`")),
-        };
-        self.next += 1;
-        Ok(Filter::Compare { name, comparison, with: self.literal()? })
-    }
-
-    /// `field`, `section.field`, each with or without `[column]`.
-    fn name(&mut self) -> Result<Name, FilterError> {
-        let first = self.word("expected a name, as in `limit < 3000`")?;
-        let (section, field) = match self.peek() {
-            Some(Token::Dot) => {
-                self.next += 1;
-                (Some(section(first)), self.word("expected a name behind the dot")?)
-            }
-            _ => (None, first),
-        };
-        Ok(Name { section, field, column: self.column()? })
-    }
-
-    fn word(&mut self, expected: &str) -> Result<String, FilterError> {
-        let word = match self.peek() {
-            Some(Token::Word(word)) if !is_keyword(word) => word.clone(),
-            Some(Token::Quoted(word)) => word.clone(),
-            _ => return Err(self.expected(expected)),
-        };
-        self.next += 1;
-        Ok(word)
-    }
-
-    fn column(&mut self) -> Result<Option<usize>, FilterError> {
-        if self.peek() != Some(&Token::OpenColumn) {
-            return Ok(None);
-        }
-        self.next += 1;
-        let column = match self.peek() {
-            // exact in a double, and more than any tensor has
-            Some(Token::Number(number)) if number.fract() == 0.0 && (0.0..1e9).contains(number) => *number as usize,
-            _ => return Err(self.expected("expected the number of a column, as in `probabilities[1]`")),
-        };
-        self.next += 1;
-        match self.peek() {
-            Some(Token::CloseColumn) => self.next += 1,
-            _ => return Err(self.expected("expected `]`")),
-        }
-        Ok(Some(column))
-    }
-
-    fn literal(&mut self) -> Result<Literal, FilterError> {
-        let literal = match self.peek() {
-            Some(Token::Number(number)) => Literal::Number(*number),
-            Some(Token::Text(text)) => Literal::Text(text.clone()),
-            Some(Token::Word(word)) if word.eq_ignore_ascii_case("true") => Literal::Bool(true),
-            Some(Token::Word(word)) if word.eq_ignore_ascii_case("false") => Literal::Bool(false),
-            Some(Token::Word(_) | Token::Quoted(_)) => {
-                return Err(self.expected("expected a number or a text; texts stand in quotes, as in `'rent'`"));
-            }
-            _ => return Err(self.expected("expected a number, a text in quotes, `true` or `false`")),
-        };
-        self.next += 1;
-        Ok(literal)
-    }
-
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.next).map(|placed| &placed.token)
-    }
-
-    fn take_keyword(&mut self, keyword: &str) -> bool {
-        let found = matches!(self.peek(), Some(Token::Word(word)) if word.eq_ignore_ascii_case(keyword));
-        self.next += usize::from(found);
-        found
-    }
-
-    fn expected(&self, what: &str) -> FilterError {
-        match self.tokens.get(self.next) {
-            Some(placed) => at_rest(self.text, placed.at, what),
-            None => FilterError::End { what: what.to_owned() },
-        }
-    }
+        _ => return Err(reader.expected("expected a number, a text in quotes, `true` or `false`")),
+    };
+    reader.advance();
+    Ok(literal)
 }
 
 fn section(word: String) -> Section {
@@ -189,23 +85,12 @@ fn section(word: String) -> Section {
     }
 }
 
-/// The only one of a list, or else the list.
-fn only(mut all: Vec<Filter>) -> Result<Filter, Vec<Filter>> {
-    match all.pop() {
-        Some(last) if all.is_empty() => Ok(last),
-        last => {
-            all.extend(last);
-            Err(all)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::endpoint::search::expression::Comparison;
+    use crate::condition::Comparison;
 
     #[track_caller]
     fn check(text: &str, printed: &str) {
@@ -257,15 +142,17 @@ mod tests {
             let error = Filter::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
+        let error = Filter::parse("größe > 1 or limit < low").unwrap_err().to_string();
+        assert!(error.starts_with("the condition can't be read in column 22, at `low`: "), "{error}");
     }
 
     #[test]
     fn depth_and_length_are_bounded() {
         let nested = |depth: usize| format!("{}a = 1{}", "(".repeat(depth), ")".repeat(depth));
-        assert!(Filter::parse(&nested(DEPTH_MAX)).is_ok());
-        assert!(Filter::parse(&nested(DEPTH_MAX + 1)).unwrap_err().to_string().contains("too deep"));
+        assert!(Filter::parse(&nested(RULES.depth_max)).is_ok());
+        assert!(Filter::parse(&nested(RULES.depth_max + 1)).unwrap_err().to_string().contains("too deep"));
         assert!(Filter::parse(&"not ".repeat(1000)).unwrap_err().to_string().contains("too deep"));
-        assert_eq!(Filter::parse(&" ".repeat(5000)), Err(FilterError::TooLong(5000)));
+        assert_eq!(Filter::parse(&" ".repeat(5000)), Err(ConditionError::TooLong { is: 5000, most: FILTER_BYTES_MAX }));
     }
 
     fn any_name() -> impl Strategy<Value = Name> {
@@ -297,11 +184,8 @@ mod tests {
 
     fn any_filter() -> impl Strategy<Value = Filter> {
         let comparison = prop::sample::select(Comparison::ALL.to_vec());
-        let leaf = (any_name(), comparison, any_literal()).prop_map(|(name, comparison, with)| Filter::Compare {
-            name,
-            comparison,
-            with,
-        });
+        let leaf = (any_name(), comparison, any_literal())
+            .prop_map(|(name, comparison, with)| Filter::Term(Compare { name, comparison, with }));
         leaf.prop_recursive(4, 24, 3, |inner| {
             prop_oneof![
                 inner.clone().prop_map(|inner| Filter::Not(Box::new(inner))),

@@ -1,6 +1,6 @@
 //! The words of a condition.
 
-use super::expression::{Comparison, begins_name, goes_on_name};
+use super::comparison::Comparison;
 
 /// A word and where it begins, in bytes.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +16,13 @@ pub enum Token {
     Quoted(String),
     Number(f64),
     Text(String),
+    /// A date or a time that stands in no quotes, as in `2026-03-01T12:00Z`.
+    Time(String),
+    /// A word with what it is about, as in `input:age`; that goes on to the next space or parenthesis, or stands in quotes.
+    Labelled(String, String),
     Comparison(Comparison),
     Dot,
+    Comma,
     Open,
     Close,
     OpenColumn,
@@ -51,7 +56,8 @@ pub fn tokens(text: &str) -> Result<Vec<Placed>, NoToken> {
 /// The first word of a text and its length.
 fn token(first: char, rest: &str) -> Result<(Token, usize), &'static str> {
     match first {
-        '.' => Ok((Token::Dot, 1)),
+        '.' if !rest[1..].starts_with(|next: char| next.is_ascii_digit()) => Ok((Token::Dot, 1)),
+        ',' => Ok((Token::Comma, 1)),
         '(' => Ok((Token::Open, 1)),
         ')' => Ok((Token::Close, 1)),
         '[' => Ok((Token::OpenColumn, 1)),
@@ -64,13 +70,44 @@ fn token(first: char, rest: &str) -> Result<(Token, usize), &'static str> {
             let (name, length) = quoted(rest, first).ok_or("this name has no end")?;
             Ok((Token::Quoted(name), length))
         }
-        '-' | '+' | '0'..='9' => number(rest).ok_or("this is no number"),
+        '0'..='9' if begins_with_date(rest) => {
+            let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '+' | ':' | '.');
+            let length = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
+            Ok((Token::Time(rest[..length].to_owned()), length))
+        }
+        '-' | '+' | '.' | '0'..='9' => number(rest).ok_or("this is no number"),
         _ if begins_name(first) => {
             let length = rest.find(|letter| !goes_on_name(letter)).unwrap_or(rest.len());
-            Ok((Token::Word(rest[..length].to_owned()), length))
+            let word = rest[..length].to_owned();
+            match rest[length..].strip_prefix(':') {
+                Some(about) => labelled(word, about, length + 1),
+                None => Ok((Token::Word(word), length)),
+            }
         }
         _ => comparison(rest).ok_or(UNKNOWN),
     }
+}
+
+/// A label with what follows its colon, which ends so many bytes into the text.
+fn labelled(label: String, about: &str, colon: usize) -> Result<(Token, usize), &'static str> {
+    let (about, length) = match about.chars().next() {
+        Some(quote @ ('\'' | '"' | '`')) => quoted(about, quote).ok_or("this text has no end")?,
+        _ => {
+            let length = about.find(|letter: char| letter.is_whitespace() || "()".contains(letter));
+            let length = length.unwrap_or(about.len());
+            (about[..length].to_owned(), length)
+        }
+    };
+    match about.is_empty() {
+        true => Err("nothing follows the colon"),
+        false => Ok((Token::Labelled(label, about), colon + length)),
+    }
+}
+
+fn begins_with_date(rest: &str) -> bool {
+    let digit_or_dash =
+        |(at, byte): (usize, &u8)| if at == 4 || at == 7 { *byte == b'-' } else { byte.is_ascii_digit() };
+    rest.as_bytes().get(..10).is_some_and(|date| date.iter().enumerate().all(digit_or_dash))
 }
 
 /// What stands between two quotes; a doubled quote is one.
@@ -119,4 +156,12 @@ fn comparison(rest: &str) -> Option<(Token, usize)> {
     ];
     let (spelled, comparison) = SPELLED.iter().find(|(spelled, _)| rest.starts_with(spelled))?;
     Some((Token::Comparison(*comparison), spelled.len()))
+}
+
+pub fn begins_name(letter: char) -> bool {
+    letter.is_alphabetic() || letter == '_'
+}
+
+pub fn goes_on_name(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_' || letter == '-'
 }
