@@ -3,6 +3,8 @@
 mod about;
 mod fit;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -335,6 +337,10 @@ pub struct EvidenceRecorded {
     /// `name@number` of the dataset that was used.
     pub data: Option<String>,
     pub leaky: bool,
+    /// Every metric of an evaluation on all rows, by its name, as the report has it; absent of other kinds, and of
+    /// evaluations from before the ledger was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<BTreeMap<String, f64>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

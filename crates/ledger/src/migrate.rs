@@ -5,13 +5,14 @@ use stemma_core::Digest;
 use crate::{
     LedgerError,
     event::adopt_leaves,
-    row::{file::insert_all_files, grant::adopt_grants},
+    projection::adopt_for_search,
+    row::{file::insert_all_files, grant::adopt_grants, search::insert_all_for_search},
     sql::{Database, Session, Value},
     tree::Frontier,
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 7] = [
+const MIGRATIONS: [(i64, &str); 8] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
@@ -19,6 +20,7 @@ const MIGRATIONS: [(i64, &str); 7] = [
     (SEALED_ROWS, include_str!("migrations/0005_sealed_rows.sql")),
     (EVENTS, include_str!("migrations/0006_events.sql")),
     (7, include_str!("migrations/0007_feedback_log.sql")),
+    (SEARCH, include_str!("migrations/0009_search.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();
@@ -28,6 +30,8 @@ const FILES_OF_RUNS: i64 = 3;
 const SEALED_ROWS: i64 = 5;
 /// The migration after which events are found by their columns.
 const EVENTS: i64 = 6;
+/// The migration after which versions, datasets and runs are searched; what there is already is taken in.
+const SEARCH: i64 = 9;
 /// Which migrations were applied.
 const MIGRATION_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)";
@@ -54,6 +58,10 @@ pub async fn migrate_to(session: &mut Session, count: usize) -> Result<(), Ledge
         }
         if *number == EVENTS {
             adopt_leaves(session).await?;
+        }
+        if *number == SEARCH {
+            adopt_for_search(session).await?;
+            insert_all_for_search(session).await?;
         }
         let values = [Value::Int(*number), Value::Text(Digest::of(sql.as_bytes()).to_string())];
         session.execute("INSERT INTO migration (number, checksum) VALUES ($1, $2)", &values).await?;

@@ -1,8 +1,10 @@
 //! From events to tables. Rows are never changed but for `to_seq`: what ended stays, so any moment can be asked for.
 
 mod edges;
+mod search;
 
 pub use edges::key as edge_key;
+pub use search::adopt as adopt_for_search;
 
 use serde::Serialize;
 use stemma_core::{
@@ -12,11 +14,12 @@ use stemma_core::{
 
 use crate::{
     LedgerError,
+    event::Leaf,
     sql::{Session, Value},
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 27] = [
+pub const TABLES: [(&str, &str); 31] = [
     ("home", "home"),
     ("signing_key", "verifier, body"),
     ("project", "project"),
@@ -44,10 +47,22 @@ pub const TABLES: [(&str, &str); 27] = [
     ("feedback_segment", "segment, ordinal, records"),
     ("feedback_note", "segment, records, bytes, digest"),
     ("fact_edge", "project, from_kind, from_key, kind, to_kind, to_key, certainty, why"),
+    ("contract", "digest, body"),
+    ("contract_field", "contract, direction, name, optional"),
+    (
+        "search_entry",
+        "realm, id, project, name, version, number, stage, format, registrant, registered, run, digest, contract",
+    ),
+    ("search_fact", "id, kind, name, text, rank"),
 ];
 
 /// Applies one event. The only code that writes these tables.
-pub async fn apply(session: &mut Session, seq: u64, event: &Event) -> Result<(), LedgerError> {
+pub async fn apply(session: &mut Session, leaf: &Leaf, event: &Event) -> Result<(), LedgerError> {
+    apply_to_tables(session, leaf.seq, event).await?;
+    search::apply(session, leaf, event).await
+}
+
+async fn apply_to_tables(session: &mut Session, seq: u64, event: &Event) -> Result<(), LedgerError> {
     let mut to = Tables { session, seq, event };
     for edge in edges::of(event) {
         to.insert("fact_edge", edge).await?;

@@ -8,6 +8,7 @@ mod event;
 mod model;
 mod moment;
 mod prediction;
+mod search;
 mod view;
 
 pub use self::{
@@ -16,5 +17,6 @@ pub use self::{
     endpoint::{EndpointRow, RevisionRow},
     event::{EventFilter, EventRow, Head, Order},
     model::{VersionRow, WhichVersion},
+    search::{Blind, Counts, Descendants, FacetCount, Found, Mark, MarkKey, Search, Shown},
     view::View,
 };

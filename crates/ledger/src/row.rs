@@ -4,3 +4,5 @@ pub mod edge;
 pub mod file;
 pub mod grant;
 pub mod place;
+pub mod rank;
+pub mod search;

@@ -74,12 +74,33 @@ impl From<Option<i64>> for Value {
     }
 }
 
+/// Whether upper and lower case are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Case {
+    Counts,
+    Ignored,
+}
+
+/// The pattern of `LIKE` as `GLOB` writes it.
+fn as_glob(pattern: &str) -> String {
+    let mut glob = String::with_capacity(pattern.len());
+    for letter in pattern.chars() {
+        match letter {
+            '%' => glob.push('*'),
+            '_' => glob.push('?'),
+            '*' | '?' | '[' => glob.extend(['[', letter, ']']),
+            other => glob.push(other),
+        }
+    }
+    glob
+}
+
 /// A row that was read, column by column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row(Vec<(String, Value)>);
 
 impl Row {
-    fn get(&self, name: &str) -> Result<&Value, LedgerError> {
+    pub fn value(&self, name: &str) -> Result<&Value, LedgerError> {
         let found = self.0.iter().find(|(column, _)| column == name).map(|(_, value)| value);
         found.ok_or_else(|| LedgerError::Damaged(format!("a row has no column `{name}`")))
     }
@@ -89,7 +110,7 @@ impl Row {
     }
 
     pub fn optional_text(&self, name: &str) -> Result<Option<String>, LedgerError> {
-        match self.get(name)? {
+        match self.value(name)? {
             Value::Text(text) => Ok(Some(text.clone())),
             Value::NullText | Value::NullInt => Ok(None),
             _ => Err(wrong(name, "text")),
@@ -97,14 +118,14 @@ impl Row {
     }
 
     pub fn int(&self, name: &str) -> Result<i64, LedgerError> {
-        match self.get(name)? {
+        match self.value(name)? {
             Value::Int(number) => Ok(*number),
             _ => Err(wrong(name, "a whole number")),
         }
     }
 
     pub fn optional_int(&self, name: &str) -> Result<Option<i64>, LedgerError> {
-        match self.get(name)? {
+        match self.value(name)? {
             Value::Int(number) => Ok(Some(*number)),
             Value::NullText | Value::NullInt => Ok(None),
             _ => Err(wrong(name, "a whole number")),
@@ -112,14 +133,14 @@ impl Row {
     }
 
     pub fn blob(&self, name: &str) -> Result<Vec<u8>, LedgerError> {
-        match self.get(name)? {
+        match self.value(name)? {
             Value::Blob(bytes) => Ok(bytes.clone()),
             _ => Err(wrong(name, "bytes")),
         }
     }
 
     pub fn optional_blob(&self, name: &str) -> Result<Option<Vec<u8>>, LedgerError> {
-        match self.get(name)? {
+        match self.value(name)? {
             Value::NullText | Value::NullInt => Ok(None),
             _ => self.blob(name).map(Some),
         }
@@ -362,20 +383,45 @@ impl Session {
 
     /// What to select from for the rows of a list (see [`Value::list`]) that is bound at a place: `list.value->>0` is the
     /// first column. One value stands for thousands, which the drivers would otherwise bind one by one.
-    pub fn list_at(&self, place: u8) -> String {
+    pub fn list_at(&self, place: usize) -> String {
         match self.transaction {
             Open::Sqlite(_) => format!("json_each(${place}) AS list"),
             Open::Postgres(_) => format!("jsonb_array_elements(CAST(${place} AS jsonb)) AS list(value)"),
         }
     }
 
+    /// A column for which no index is to be used, where another one was chosen. PostgreSQL knows by itself.
+    pub fn unindexed(&self, column: &str) -> String {
+        match self.transaction {
+            Open::Sqlite(_) => format!("+{column}"),
+            Open::Postgres(_) => column.to_owned(),
+        }
+    }
+
     /// A statement of a migration, written for SQLite. There a table `WITHOUT ROWID` is kept once, in the order of its key;
-    /// PostgreSQL has no such thing.
+    /// PostgreSQL has no such thing. Texts that are ordered or searched by their beginnings are compared by their bytes,
+    /// which is called otherwise there.
     pub fn table_definition<'a>(&self, sql: &'a str) -> Cow<'a, str> {
         match self.transaction {
             Open::Sqlite(_) => Cow::Borrowed(sql),
-            Open::Postgres(_) => Cow::Owned(sql.replace(" WITHOUT ROWID", "")),
+            Open::Postgres(_) => {
+                Cow::Owned(sql.replace(" WITHOUT ROWID", "").replace(" COLLATE BINARY", " COLLATE \"C\""))
+            }
         }
+    }
+
+    /// A condition: a text is like a pattern, in which `%` stands for any text and `_` for one letter. In letters of ASCII
+    /// case counts, or not.
+    pub fn like(&self, column: &str, pattern: &str, case: Case, values: &mut Vec<Value>) -> String {
+        let (word, pattern) = match (&self.transaction, case) {
+            // LIKE doesn't tell case apart there
+            (Open::Sqlite(_), Case::Counts) => ("GLOB", as_glob(pattern)),
+            (Open::Sqlite(_), Case::Ignored) => ("LIKE", pattern.to_owned()),
+            (Open::Postgres(_), Case::Counts) => ("LIKE", pattern.replace('\\', "\\\\")),
+            (Open::Postgres(_), Case::Ignored) => ("ILIKE", pattern.replace('\\', "\\\\")),
+        };
+        values.push(Value::Text(pattern));
+        format!("{column} {word} ${}", values.len())
     }
 
     /// Keeps other migrations of the same tables out until the end of the transaction. On SQLite it is alone already.

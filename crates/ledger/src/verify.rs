@@ -37,7 +37,7 @@ use crate::{
 
 /// Tables that no event makes, each with the check that compares it. The others are those of the projection.
 #[cfg(test)]
-const COMPARED: [(&str, &str); 14] = [
+const COMPARED: [(&str, &str); 16] = [
     ("migration", "schema"),
     ("leaf", "leaves"),
     ("event_body", "leaves"),
@@ -47,6 +47,8 @@ const COMPARED: [(&str, &str); 14] = [
     ("token_hash", "tokens"),
     ("run", "runs"),
     ("run_file", "files of runs"),
+    ("search_run", "search of runs"),
+    ("search_run_fact", "search of runs"),
     ("node", "edges"),
     ("edge", "edges"),
     ("feedback", "feedback"),
@@ -99,7 +101,7 @@ async fn look(
     });
     report.add(settled("tables", tables::check(&mut live, &mut replayed, &walk).await));
     report.add(settled("tokens", tokens::check(&mut live).await));
-    look_at_runs(&mut live, report).await;
+    look_at_runs(&mut live, Runs::of(&made), report).await;
     if made.contains("row_seal") {
         report.add(settled("feedback", rows::check_feedback(&mut live).await));
         report.add(settled("content grants", rows::check_grants(&mut live).await));
@@ -107,11 +109,13 @@ async fn look(
     replayed.rollback().await
 }
 
-async fn look_at_runs(live: &mut Session, report: &mut AuditReport) {
-    let mut runs = Runs::default();
+async fn look_at_runs(live: &mut Session, mut runs: Runs, report: &mut AuditReport) {
     let walked = runs.walk(live).await;
     report.add(settled("runs", walked));
     report.add(settled("files of runs", runs.check_files(live).await));
+    if runs.are_searched() {
+        report.add(settled("search of runs", runs.check_search(live).await));
+    }
     report.add(settled("edges", edges::check(live, &runs).await));
 }
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::metric::{METRICS, RATES};
+
 /// Metrics of a classifier of two classes on some rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BinarySummary {
@@ -172,6 +174,14 @@ impl Metrics {
                 share.or_else(|| metrics.more().get(metric).copied())
             }
         }
+    }
+
+    /// Every metric that is defined on these rows, by its name.
+    pub fn all(&self) -> BTreeMap<String, f64> {
+        let names = METRICS.iter().map(|metric| metric.name).chain(RATES);
+        let named = names.filter_map(|name| Some((name.to_owned(), self.value(name)?)));
+        let more = self.more().iter().map(|(name, value)| (name.clone(), *value));
+        more.chain(named).filter(|(_, value)| value.is_finite()).collect()
     }
 
     /// A metric that is a share of rows: how many, of how many.

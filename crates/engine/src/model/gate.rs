@@ -115,6 +115,7 @@ impl Engine {
                 report: stored,
                 data,
                 leaky: false,
+                metrics: None,
             }));
             results.push(report);
         }

@@ -386,5 +386,6 @@ fn reproduction_event(
         report: digest,
         data: None,
         leaky: false,
+        metrics: None,
     })
 }

@@ -91,6 +91,7 @@ impl Engine {
             report: stored,
             data,
             leaky: false,
+            metrics: None,
         });
         self.change(caller, request, || async move { Ok(vec![event.clone()]) }).await?;
         Ok(Validated { version: version.name(), evidence, report })

@@ -2,7 +2,7 @@
 
 use stemma_core::{Digest, id::RunId, name::ProjectName, record::RunRecord};
 
-use crate::row::{edge::insert_edge, file::insert_files, place::next_place};
+use crate::row::{edge::insert_edge, file::insert_files, place::next_place, search::insert_for_search};
 use crate::{
     Ledger, LedgerError,
     sql::{Session, Value},
@@ -85,6 +85,7 @@ async fn insert_run(session: &mut Session, record: &RunRecord, digest: Digest) -
         return Ok(there.text("project")? == record.project.as_str() && there.parsed::<Digest>("digest")? == digest);
     }
     insert_files(session, record).await?;
+    insert_for_search(session, place, record).await?;
     for edge in record.edges() {
         insert_edge(session, &record.project, &edge).await?;
     }

@@ -6,7 +6,7 @@ use crate::{
     LedgerError,
     event::Leaf,
     projection,
-    row::{edge::insert_edge, file::insert_files, grant},
+    row::{edge::insert_edge, file::insert_files, grant, search::insert_for_search},
     sql::{Row, Session, Value},
     tree::Frontier,
     verify::read_leaf,
@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Tables that follow from those that are kept, beside those that events make.
-pub const FOLLOWING: [&str; 6] = ["subtree", "event", "run_file", "node", "edge", "content_grant"];
+pub const FOLLOWING: [&str; 8] =
+    ["subtree", "event", "run_file", "search_run", "search_run_fact", "node", "edge", "content_grant"];
 /// Rows that are read at a time.
 const PAGE: i64 = 200;
 
@@ -72,6 +73,7 @@ async fn of_runs(session: &mut Session) -> Result<(), LedgerError> {
         for row in &rows {
             let record: RunRecord = row.json("record")?;
             insert_files(session, &record).await?;
+            insert_for_search(session, row.int("place")?, &record).await?;
             for edge in record.edges() {
                 insert_edge(session, &record.project, &edge).await?;
             }

@@ -162,7 +162,7 @@ async fn take(row: &Row, replayed: &mut Session, sizes: &BTreeSet<u64>, walk: &m
         walk.note_time(seq, time);
     }
     let applied = match found.event {
-        Ok(event) => match projection::apply(replayed, seq, &event).await {
+        Ok((leaf, event)) => match projection::apply(replayed, &leaf, &event).await {
             // it may follow from what can't be read, which is told
             Err(LedgerError::Unfollowing { .. }) if !walk.unread.is_empty() => {
                 walk.unread.insert(seq);
@@ -184,13 +184,13 @@ struct Found {
     /// What the tree above was made from, as far as that can be told.
     hash: Hash,
     request: Option<(RequestId, Timestamp)>,
-    event: Result<Event, String>,
+    event: Result<(Leaf, Event), String>,
 }
 
 /// The hash and the event of a leaf (columns `entry`, `hash`, `salt` and `body`), or what is wrong with it.
 pub fn read_leaf(row: &Row, seq: u64) -> Result<(Hash, Event), String> {
     let found = check_leaf(row, seq);
-    found.event.map(|event| (found.hash, event))
+    found.event.map(|(_, event)| (found.hash, event))
 }
 
 /// Checks one leaf against its place, its hash and its body.
@@ -211,7 +211,8 @@ fn check_leaf(row: &Row, seq: u64) -> Found {
         Ok(leaf) => leaf,
         Err(error) => return Found { hash, request: None, event: Err(format!("its leaf can't be read: {error}")) },
     };
-    Found { hash, request: Some((leaf.request, leaf.time)), event: check_body(row, seq, &leaf) }
+    let request = Some((leaf.request, leaf.time));
+    Found { hash, request, event: check_body(row, seq, &leaf).map(|event| (leaf, event)) }
 }
 
 fn check_body(row: &Row, seq: u64, leaf: &Leaf) -> Result<Event, String> {

@@ -1,6 +1,6 @@
 //! Runs: every column from its record, every record from the seal over it, and the files that it lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use stemma_core::{
@@ -15,7 +15,7 @@ use stemma_core::{
 use super::settled::count;
 use crate::{
     LedgerError,
-    row::file,
+    row::{file, search},
     sql::{Row, Session, Value},
 };
 
@@ -40,11 +40,22 @@ pub struct Runs {
     /// By place and run: faults of the rows of files.
     file_faults: Vec<Fault>,
     files: u64,
+    /// Of the rows by which runs are found; homes that no command has opened since there were such rows have none.
+    search_faults: Option<Vec<Fault>>,
     /// The edges that the records prove, with the place of the run.
     pub edges: Vec<(ProjectName, Edge, i64)>,
 }
 
 impl Runs {
+    /// Of a ledger that has these tables.
+    pub fn of(tables: &BTreeSet<String>) -> Self {
+        Self { search_faults: tables.contains("search_run").then(Vec::new), ..Self::default() }
+    }
+
+    pub const fn are_searched(&self) -> bool {
+        self.search_faults.is_some()
+    }
+
     /// Reads all runs; what they say is kept for the other checks.
     pub async fn walk(&mut self, live: &mut Session) -> Result<Check, LedgerError> {
         let mut check = Check::new("runs", "runs are what their records say, and the records what was sealed");
@@ -99,6 +110,9 @@ impl Runs {
         };
         for what in wrong_files(live, &record).await? {
             self.file_faults.push(fault(what));
+        }
+        if let Some(faults) = &mut self.search_faults {
+            faults.extend(wrong_search(live, place, &record).await?.into_iter().map(fault));
         }
         self.files += (record.inputs.len() + record.outputs.len() + record.code.files.len()) as u64;
         self.edges.extend(record.edges().into_iter().map(|edge| (record.project.clone(), edge, place)));
@@ -161,6 +175,54 @@ impl Runs {
         }
         Ok(check)
     }
+
+    /// The rows of search that were found wrong while the records were read, and those of no run.
+    pub async fn check_search(&mut self, live: &mut Session) -> Result<Check, LedgerError> {
+        let mut check = Check::new("search of runs", "runs are found by what their records say");
+        check.looked_at = self.digests.len() as u64;
+        self.search_faults.iter_mut().flat_map(|faults| faults.drain(..)).for_each(|fault| check.fault(fault));
+        for table in ["search_run", "search_run_fact"] {
+            let sql = format!(
+                "SELECT DISTINCT CAST(id AS TEXT) AS id FROM {table} f \
+                 WHERE NOT EXISTS (SELECT 1 FROM run WHERE run.place = f.id) LIMIT 100"
+            );
+            for row in live.rows(&sql, &[]).await? {
+                let id = row.optional_text("id")?.unwrap_or_default();
+                check.fault(Fault::at(format!("table `{table}`"), format!("there is no run at place {id}")));
+            }
+        }
+        Ok(check)
+    }
+}
+
+/// What of the rows by which a run is found is not as its record says.
+async fn wrong_search(live: &mut Session, place: i64, record: &RunRecord) -> Result<Vec<String>, LedgerError> {
+    let (columns, facts) = search::rows_of(record);
+    let sql =
+        "SELECT run, project, name, kind, status, registrant, registered, environment FROM search_run WHERE id = $1";
+    let mut wrong = Vec::new();
+    match live.row(sql, &[Value::Int(place)]).await? {
+        None => wrong.push("it is not found: its row of `search_run` is missing".to_owned()),
+        Some(row) if text_of(row.values()) == text_of(columns.iter()) => {}
+        Some(_) => wrong.push("its row of `search_run` says something else than its record".to_owned()),
+    }
+    let mut surplus: BTreeMap<String, i64> = BTreeMap::new();
+    let sql = "SELECT kind, name, text, rank FROM search_run_fact WHERE id = $1";
+    for row in live.rows(sql, &[Value::Int(place)]).await? {
+        *surplus.entry(text_of(row.values())).or_default() += 1;
+    }
+    for search::Fact(kind, name, text, rank) in facts {
+        // a number that is none is read as a text that is none
+        let rank = rank.map_or(Value::NullText, Value::Int);
+        let row = [Value::from(kind), name.into(), text.into(), rank];
+        *surplus.entry(text_of(row.iter())).or_default() -= 1;
+    }
+    let told = |(fact, surplus): (String, i64)| match surplus > 0 {
+        true => format!("it is found by what its record does not have: {fact}"),
+        false => format!("it is not found by what its record has: {fact}"),
+    };
+    wrong.extend(surplus.into_iter().filter(|(_, surplus)| *surplus != 0).map(told));
+    Ok(wrong)
 }
 
 /// Reads a record back and compares the columns beside it.

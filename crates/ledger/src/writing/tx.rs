@@ -121,7 +121,7 @@ pub async fn follow(
         let values = [level, place, Value::Blob(subtree.hash.to_vec())];
         session.execute("INSERT INTO subtree (level, place, hash) VALUES ($1, $2, $3)", &values).await?;
     }
-    projection::apply(session, leaf.seq, event).await
+    projection::apply(session, leaf, event).await
 }
 
 /// The time to stamp events with: in the ledger it never runs backwards, even if the machine's clock was set back.

@@ -138,6 +138,7 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             report: Digest::of(b"report"),
             data: Some("german-credit-test@1".into()),
             leaky: false,
+            metrics: None,
         }),
         Event::Approved(Approved {
             project: parse("default"),

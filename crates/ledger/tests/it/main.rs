@@ -7,6 +7,7 @@ mod events;
 mod full;
 mod history;
 mod owner;
+mod search;
 mod suite;
 mod transcript;
 mod world;

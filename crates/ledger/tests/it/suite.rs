@@ -97,7 +97,7 @@ fn a_ledger_verifies_after_it_was_opened_again() {
 }
 
 /// (what is done by hand, the event that must be named)
-const ALTERATIONS: [(&str, u64); 25] = [
+const ALTERATIONS: [(&str, u64); 31] = [
     ("UPDATE event SET actor = 'eve@example.org' WHERE seq = 9", 9),
     ("UPDATE event SET request = 'x' WHERE seq = 27", 27),
     ("UPDATE event SET project = NULL WHERE seq = 9", 9),
@@ -126,6 +126,15 @@ const ALTERATIONS: [(&str, u64); 25] = [
     ("UPDATE revision SET reason = 'never'", 17),
     ("UPDATE live_revision SET number = 9 WHERE to_seq IS NULL", 25),
     ("UPDATE log_part SET last_row = 8", 18),
+    ("UPDATE search_entry SET stage = 'production' WHERE stage = 'development'", 11),
+    ("UPDATE search_entry SET registrant = 'eve@example.org' WHERE realm = 'datasets'", 8),
+    ("DELETE FROM search_entry WHERE to_seq IS NULL AND realm = 'versions'", 14),
+    ("UPDATE search_fact SET text = 'failed' WHERE kind = 'gate'", 12),
+    ("UPDATE search_fact SET id = 8 WHERE kind = 'alias'", 15),
+    (
+        "INSERT INTO search_fact SELECT -1, kind, name, text, rank, from_seq, to_seq FROM search_fact WHERE kind = 'gate'",
+        12,
+    ),
 ];
 
 #[test]

@@ -47,5 +47,6 @@ pub fn evidence_event(
         report: evaluation.report_digest,
         data: Some(report.data.clone()),
         leaky: report.is_leaky(),
+        metrics: Some(report.overall.all()),
     })
 }
