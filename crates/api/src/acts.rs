@@ -16,6 +16,7 @@ pub mod home;
 pub mod lineage;
 pub mod model;
 pub mod prediction;
+pub mod registry;
 pub mod rights;
 pub mod run;
 pub mod version;
@@ -33,6 +34,7 @@ pub fn all() -> impl Iterator<Item = &'static Declaration> {
         lineage::ALL,
         model::ALL,
         version::ALL,
+        registry::ALL,
         endpoint::ALL,
         prediction::ALL,
         rights::ALL,

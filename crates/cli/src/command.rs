@@ -7,6 +7,7 @@ mod home;
 mod lineage;
 mod model;
 mod prediction;
+mod registry;
 mod run;
 
 use std::process::ExitCode;
@@ -64,6 +65,7 @@ enum Command {
     Runs(run::runs::RunsArgs),
     Show(lineage::show::ShowArgs),
     Models(model::models::ModelsArgs),
+    Search(registry::search::SearchArgs),
     Policy(gate::policy::PolicyArgs),
     Register(model::register::RegisterArgs),
     Compare(model::compare::CompareArgs),
@@ -161,6 +163,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Runs(args) => run::runs::run(args, global, output).await,
         Command::Show(args) => lineage::show::run(args, global, output).await,
         Command::Models(args) => model::models::run(args, global, output).await,
+        Command::Search(args) => registry::search::run(args, global, output).await,
         Command::Policy(args) => gate::policy::run(args, global, output).await,
         Command::Compare(args) => model::compare::run(args, global, output).await,
         Command::Register(args) => model::register::run(args, global, output).await,

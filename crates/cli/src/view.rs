@@ -12,6 +12,7 @@ pub mod evaluation;
 pub mod gate;
 pub mod lineage;
 pub mod log;
+pub mod registry;
 pub mod reproduction;
 pub mod run;
 pub mod search;
@@ -65,6 +66,12 @@ pub fn by_names(names: Option<&Vec<String>>) -> String {
 pub fn count(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
+}
+
+/// At most four digits after the point, and none that say nothing.
+pub fn rounded(value: f64) -> String {
+    let text = format!("{value:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

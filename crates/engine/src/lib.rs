@@ -22,6 +22,7 @@ pub mod resolve;
 pub mod rights;
 pub mod run;
 mod scan;
+pub mod search;
 pub mod table;
 
 pub use crate::{

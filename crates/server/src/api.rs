@@ -8,6 +8,7 @@ mod home;
 mod lineage;
 mod model;
 mod prediction;
+mod registry;
 mod rights;
 mod run;
 mod version;
@@ -31,6 +32,7 @@ fn routes() -> Vec<Route> {
         lineage::routes(),
         model::routes(),
         version::routes(),
+        registry::routes(),
         endpoint::routes(),
         prediction::routes(),
         rights::routes(),

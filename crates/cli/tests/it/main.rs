@@ -26,6 +26,7 @@ mod pages;
 mod past;
 mod predictions;
 mod prove;
+mod registry;
 mod remotes;
 mod reproduction;
 mod runs;

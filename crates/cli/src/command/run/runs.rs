@@ -72,7 +72,7 @@ impl RunsArgs {
 }
 
 fn row(run: &RunSummary) -> Vec<String> {
-    let claims = run.claimed_metrics.iter().map(|(name, value)| format!("{name}={}", rounded(*value)));
+    let claims = run.claimed_metrics.iter().map(|(name, value)| format!("{name}={}", view::rounded(*value)));
     let command = match run.command.char_indices().nth(COMMAND_CHARS) {
         None => run.command.clone(),
         Some((end, _)) => format!("{}…", &run.command[..end]),
@@ -88,20 +88,4 @@ fn row(run: &RunSummary) -> Vec<String> {
         run.capture_level.to_string(),
         claims.collect::<Vec<_>>().join(" "),
     ]
-}
-
-/// At most four digits after the point, and none that say nothing.
-fn rounded(value: f64) -> String {
-    let text = format!("{value:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_in_the_table_are_short() {
-        assert_eq!([700.0, 0.6746, 0.5, 0.0, -0.00001].map(rounded), ["700", "0.6746", "0.5", "0", "-0"]);
-    }
 }

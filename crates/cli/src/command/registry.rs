@@ -1,0 +1,3 @@
+//! All that is registered.
+
+pub(super) mod search;
