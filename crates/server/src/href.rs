@@ -6,7 +6,7 @@ use http::Uri;
 use stemma_api::{
     act::{at_moment, percent_encode},
     acts, declare,
-    types::{AskLineage, FamilyTree, FindEvents, FindPredictions, Paging, Sides, TreeNode, With},
+    types::{AskLineage, FamilyTree, FindEvents, FindPredictions, SearchRegistry, Sides, TreeNode, With},
 };
 use stemma_core::{
     ContentId, Digest,
@@ -52,6 +52,8 @@ declare! {
         ReadPredictions in Somewhere, Heavy, "why a prediction is what it is";
     COMPARE_PREDICTIONS: GET /predictions/{prediction: PredictionId}/compare ? With => Text,
         ReadPredictions in Somewhere, Heavy, "two predictions side by side";
+    SEARCH: GET /search ? SearchRegistry => Text,
+        Read in Somewhere, Heavy, "versions, datasets and runs that are looked for";
     LEDGER: GET /ledger ? FindEvents => Text, Audit in Home, Ordinary, "the ledger";
     STYLE: GET /assets/"stemma.css" => Text, Public in Home, Free, "the pages' style";
 }
@@ -144,6 +146,16 @@ pub fn compare_predictions(a: &PredictionId, with: &With) -> String {
 /// Takes the other prediction as `with`.
 pub fn compare_with(a: &PredictionId) -> String {
     COMPARE_PREDICTIONS.path((a,))
+}
+
+/// Where everything that is registered is searched.
+pub fn search() -> String {
+    SEARCH.path(())
+}
+
+/// What is looked for in the registry.
+pub fn found(ask: &SearchRegistry) -> String {
+    SEARCH.address((), ask)
 }
 
 pub fn ledger() -> String {
@@ -272,6 +284,7 @@ mod tests {
             predictions(&project),
             prediction(&parse("pred_040sj4hmasw9nf000c0024bgrs4yxsp732wnm")),
             compare_with(&parse("pred_040sj4hmasw9nf000c0024bgrs4yxsp732wnm")),
+            search(),
             ledger(),
             style(),
         ]

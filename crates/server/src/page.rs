@@ -15,6 +15,7 @@ mod moved;
 mod paper;
 mod prediction;
 mod problem;
+mod registry;
 mod run;
 mod search;
 mod style;
@@ -50,6 +51,7 @@ fn pages() -> Vec<Route> {
         route(&href::PREDICTIONS, search::predictions),
         route(&href::PREDICTION, prediction::prediction),
         route(&href::COMPARE_PREDICTIONS, compare_predictions::compare),
+        route(&href::SEARCH, registry::search),
         route(&href::LEDGER, ledger::ledger),
         route(&href::STYLE, style::style),
     ]

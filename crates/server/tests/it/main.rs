@@ -5,6 +5,7 @@ mod lists;
 mod pages;
 mod paths;
 mod rights;
+mod search;
 mod stall;
 mod story;
 mod world;
