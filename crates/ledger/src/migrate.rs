@@ -20,7 +20,7 @@ const MIGRATIONS: [(i64, &str); 8] = [
     (SEALED_ROWS, include_str!("migrations/0005_sealed_rows.sql")),
     (EVENTS, include_str!("migrations/0006_events.sql")),
     (7, include_str!("migrations/0007_feedback_log.sql")),
-    (SEARCH, include_str!("migrations/0009_search.sql")),
+    (SEARCH, include_str!("migrations/0008_search.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();
