@@ -125,6 +125,7 @@ fn version(of: u64, pipeline: u32, n: u64) -> Vec<Event> {
             report: subject,
             data: None,
             leaky: false,
+            metrics: None,
         })
     };
     let approved = Approved {

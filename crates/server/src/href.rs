@@ -6,7 +6,7 @@ use http::Uri;
 use stemma_api::{
     act::{at_moment, percent_encode},
     acts, declare,
-    types::{AskLineage, FamilyTree, FindEvents, FindPredictions, SearchRegistry, Sides, TreeNode, With},
+    types::{AskLineage, FamilyTree, FindEvents, FindPredictions, Paging, SearchRegistry, Sides, TreeNode, With},
 };
 use stemma_core::{
     ContentId, Digest,
