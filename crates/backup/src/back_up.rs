@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use stemma_core::{Clock, Digest, ErrorKind, Problem, Timestamp, content_list::ContentList, id::HomeId};
 use stemma_delivery::audit_home;
 use stemma_engine::{Layout, problem::ledger_problem};
-use stemma_remote::{Catalog, Progress, PushPlan, Pushed, Remote, RemoteError};
+use stemma_remote::{Catalog, Progress, PushPlan, Pushed, Remote, RemoteError, Standing};
 use stemma_store::{Store, StoreError};
 
 use crate::{
@@ -60,8 +60,11 @@ pub async fn back_up(order: &Order<'_>, told: Told<'_>) -> Result<BackedUp, Prob
     let room = Workshop::take(&layout.backups())?;
     told(Step::Audit, Progress::default());
     check_sound(layout).await?;
-    let remote = order.place.open(layout.root(), &layout.backups(), order.begin_anew).await?;
-    check_of_same_home(&remote, home).await?;
+    let (remote, standing) = order.place.open(layout.root(), &layout.backups(), order.begin_anew).await?;
+    check_of_same_home(&remote, home, &standing).await?;
+    if standing != Standing::Known {
+        remote.adopt().await?;
+    }
     let store = Store::open(&layout.content()).map_err(of_home)?;
     let mut again = Problem::new(ErrorKind::Conflict, "the home changed faster than it could be held");
     for _ in 0..ATTEMPTS {
@@ -176,15 +179,19 @@ async fn check_sound(layout: &Layout) -> Result<(), Problem> {
 }
 
 /// Backups of several homes in one place would be brought back for one another.
-async fn check_of_same_home(remote: &Remote, home: HomeId) -> Result<(), Problem> {
-    let others = list(remote).await?.into_iter().filter_map(|listed| listed.manifest.ok());
-    match others.map(|manifest| manifest.home).find(|other| *other != home) {
-        None => Ok(()),
-        Some(other) => {
-            let message = format!("there are backups of another home, {other}; this is {home}");
-            Err(Problem::new(ErrorKind::Conflict, message).hint("choose a folder or prefix of its own for each home"))
-        }
-    }
+async fn check_of_same_home(remote: &Remote, home: HomeId, standing: &Standing) -> Result<(), Problem> {
+    let (readable, unreadable): (Vec<_>, Vec<_>) =
+        list(remote).await?.into_iter().map(|listed| listed.manifest).partition(Result::is_ok);
+    let homes: Vec<HomeId> = readable.into_iter().flatten().map(|manifest| manifest.home).collect();
+    let message = if let Some(other) = homes.iter().find(|other| **other != home) {
+        format!("there are backups of another home, {other}; this is {home}")
+    } else if homes.is_empty() && !unreadable.is_empty() && *standing != Standing::Known {
+        let number = unreadable.len();
+        format!("no manifest of the backups there ({number}) can be read, so whose they are is not known")
+    } else {
+        return Ok(());
+    };
+    Err(Problem::new(ErrorKind::Conflict, message).hint("choose a folder or prefix of its own for each home"))
 }
 
 /// Whether the store has what the facts of the moment need. The inner error may be gone in another moment.

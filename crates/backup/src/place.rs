@@ -51,7 +51,14 @@ impl Place {
 
     /// Connects to write. A place that backups of this home went to before, and that is gone, empty or another one now, is
     /// refused unless it is to be begun anew: its disk may not be mounted.
-    pub(crate) async fn open(&self, home: &Path, caches: &Path, begin_anew: bool) -> Result<Remote, Problem> {
+    ///
+    /// One that is not known yet is to be adopted by the caller.
+    pub(crate) async fn open(
+        &self,
+        home: &Path,
+        caches: &Path,
+        begin_anew: bool,
+    ) -> Result<(Remote, Standing), Problem> {
         self.check_outside(home)?;
         let key = format!("{}\0{}", self.target.url, self.target.endpoint.as_deref().unwrap_or_default());
         let cache = caches.join(&Digest::of(key.as_bytes()).hex()[..CACHE_NAME]);
@@ -63,10 +70,8 @@ impl Place {
         let standing = remote.standing(&*remote.catalog().await?).await?;
         match standing {
             Standing::Gone(absence) if !begin_anew => return Err(self.gone(absence)),
-            Standing::Known => {}
-            _ => remote.adopt().await?,
+            standing => Ok((remote, standing)),
         }
-        Ok(remote)
     }
 
     fn connect(&self, cache: &Path, make: bool) -> Result<Remote, RemoteError> {

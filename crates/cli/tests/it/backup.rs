@@ -359,6 +359,18 @@ fn what_would_go_wrong_is_refused() {
     let other = Desk::with_home();
     let (code, stderr) = other.fails(&["backup", &target, "--with-keys"]);
     assert!(code == 5 && stderr.contains("backups of another home"), "{stderr}");
+    let manifests = files(&Path::new(&target).join("backups"));
+    let whole: Vec<_> = manifests.iter().map(|(path, _)| (path, fs::read(path).unwrap())).collect();
+    for (path, bytes) in &whole {
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    for _ in 0..2 {
+        let (code, stderr) = other.fails(&["backup", &target, "--with-keys"]);
+        assert!(code == 5 && stderr.contains("so whose they are is not known"), "{stderr}");
+    }
+    for (path, bytes) in whole {
+        fs::write(path, bytes).unwrap();
+    }
 
     // the disk is not mounted
     fs::rename(&target, format!("{target}-away")).unwrap();
