@@ -12,7 +12,7 @@ use crate::{
     payload, process,
     server::Server,
     setup,
-    typing::{say, type_in},
+    typing::{run, say, stemma},
 };
 
 const READER: &str = "reader";
@@ -41,15 +41,6 @@ pub fn play(checkout: &Checkout, folder: &str, profile: Profile) -> Result<()> {
     server.stop()?;
     destroy_and_restore(&desk, &complaint)?;
     println!("\nThe story of the digits held, in {:.1} s.", began.elapsed().as_secs_f64());
-    Ok(())
-}
-
-fn stemma(desk: &Desk, arguments: &[&str]) -> Result<String> {
-    type_in(&mut desk.stemma(arguments)?, "", 0)
-}
-
-fn run(desk: &Desk, script: &[&str]) -> Result<()> {
-    stemma(desk, &[&["run", "--", "python"], script].concat())?;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::{
     random::Random,
     server::Server,
     setup,
-    typing::{say, type_in},
+    typing::{run, say, stemma},
 };
 
 const ENDPOINT: &str = "arrival";
@@ -43,15 +43,6 @@ pub fn play(checkout: &Checkout, folder: &str, profile: Profile) -> Result<()> {
     every_source_reaches_every_answer(&desk)?;
     server.stop()?;
     println!("\nThe story of the flights held, in {:.1} s.", began.elapsed().as_secs_f64());
-    Ok(())
-}
-
-fn stemma(desk: &Desk, arguments: &[&str]) -> Result<String> {
-    type_in(&mut desk.stemma(arguments)?, "", 0)
-}
-
-fn run(desk: &Desk, script: &[&str]) -> Result<()> {
-    stemma(desk, &[&["run", "--", "python"], script].concat())?;
     Ok(())
 }
 

@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{desk::expect_exit, process};
+use crate::{
+    desk::{Desk, expect_exit},
+    process,
+};
 
 pub const INDENT: &str = "   ";
 /// Characters that begin every token; the rest is not for the screen.
@@ -38,6 +41,17 @@ pub fn type_in(command: &mut Command, before: &str, exit_code: i32) -> Result<St
     }
     expect_exit(command, child.wait()?, &said, exit_code)?;
     Ok(said)
+}
+
+/// Shows and runs `stemma` at a desk; it must succeed.
+pub fn stemma(desk: &Desk, arguments: &[&str]) -> Result<String> {
+    type_in(&mut desk.stemma(arguments)?, "", 0)
+}
+
+/// Shows and runs a Python script under `stemma run`.
+pub fn run(desk: &Desk, script: &[&str]) -> Result<()> {
+    stemma(desk, &[&["run", "--", "python"], script].concat())?;
+    Ok(())
 }
 
 /// Takes the secret part out of tokens.
