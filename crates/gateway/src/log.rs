@@ -5,6 +5,7 @@ pub(crate) mod folder;
 mod frame;
 mod held;
 mod intake;
+mod named;
 mod record;
 mod recovery;
 mod seen;
@@ -171,6 +172,22 @@ impl PredictionLog {
         let mut seen = Seen::default();
         for segment in self.held().into_iter().rev() {
             seen.unread.extend(segment.each(ordinal, &may_be, &mut visit));
+            seen.segments.push(segment.id());
+        }
+        seen
+    }
+
+    /// Shows the records of an endpoint that are on disk and not sealed away, oldest first, of which one of these names may be
+    /// the request or the unit. Says which segments that is of, and what can't be read.
+    pub fn named<'a>(
+        &self,
+        ordinal: u16,
+        names: impl Iterator<Item = &'a str> + Clone,
+        mut visit: impl FnMut(PredictionAddress, PredictionRecord),
+    ) -> Seen {
+        let mut seen = Seen::default();
+        for segment in self.held().into_iter().rev() {
+            seen.unread.extend(segment.named(ordinal, names.clone(), &mut visit));
             seen.segments.push(segment.id());
         }
         seen

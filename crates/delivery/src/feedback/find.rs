@@ -135,8 +135,9 @@ async fn search(
     delivery.log().flush().await.map_err(log_problem)?;
     let log = delivery.log().clone();
     let open = move || {
+        let names: Vec<String> = search.requests.keys().chain(search.units.keys()).cloned().collect();
         let meet = |address: PredictionAddress, record| search.meet(address, Mark::of(address.row, &record));
-        let seen = log.each(ordinal, |_| true, meet);
+        let seen = log.named(ordinal, names.iter().map(String::as_str), meet);
         (seen, search)
     };
     let (seen, mut search) = tokio::task::spawn_blocking(open).await.map_err(internal)?;

@@ -73,12 +73,20 @@ impl HeldSegment {
                 }
             }
         }
-        let damaged = self.damage().map(|offset| format!("it is damaged at byte {offset}"));
-        let failed = first.map(|first| match failed {
-            1 => first.to_string(),
-            several => format!("{several} of its records; of the first: {first}"),
-        });
-        damaged.into_iter().chain(failed).map(|what| Unread { segment: self.id(), what }).collect()
+        Unread::of(&self.0, failed, first.map(|error| error.to_string()))
+    }
+
+    /// Shows those of an endpoint's records, oldest first, that may name a request or a unit so; and says what can't be read.
+    pub fn named<'a>(
+        &self,
+        ordinal: u16,
+        names: impl Iterator<Item = &'a str>,
+        mut visit: impl FnMut(PredictionAddress, PredictionRecord),
+    ) -> Vec<Unread> {
+        let (rows, mut unread) = self.0.named(ordinal, names);
+        let read = self.read(ordinal, &rows, |row, record| visit(self.0.address(ordinal, row), record));
+        unread.extend(read.err().map(|error| Unread { segment: self.id(), what: error.to_string() }));
+        unread
     }
 
     /// Reads some of an endpoint's records and hands each on.

@@ -6,7 +6,7 @@ use std::{
     io,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    sync::RwLock,
+    sync::{Mutex, RwLock},
 };
 
 use stemma_core::{Digest, endpoint::prediction::PredictionAddress};
@@ -17,6 +17,8 @@ use super::{
         FRAME_HEADER_BYTES, FrameAt, FrameHeader, FrameKind, Scan, SegmentId, announced_payload, push_frame,
         read_frame, segment_header,
     },
+    named::NamedRows,
+    seen::Unread,
 };
 
 /// How far ahead of the last frame the file is allocated, so that a write needs no new blocks.
@@ -51,6 +53,7 @@ pub struct Segment {
     pub path: PathBuf,
     file: File,
     index: RwLock<SegmentIndex>,
+    named: Mutex<NamedRows>,
     /// Offset of damage found when it was opened.
     pub damage: Option<u64>,
 }
@@ -80,7 +83,7 @@ impl SegmentIndex {
 
 impl Segment {
     pub fn new(id: SegmentId, path: PathBuf, file: File, damage: Option<u64>) -> Self {
-        Self { id, path, file, index: RwLock::default(), damage }
+        Self { id, path, file, index: RwLock::default(), named: Mutex::default(), damage }
     }
 
     pub fn publish(&self, frames: impl IntoIterator<Item = FrameAt>) {
@@ -94,6 +97,11 @@ impl Segment {
 
     pub fn index<T>(&self, read: impl FnOnce(&SegmentIndex) -> T) -> T {
         read(&self.index.read().unwrap_or_else(|e| e.into_inner()))
+    }
+
+    /// Rows of an endpoint that may name a request or a unit so, in order; and what can't be read.
+    pub fn named<'a>(&self, ordinal: u16, names: impl Iterator<Item = &'a str>) -> (Vec<u32>, Vec<Unread>) {
+        self.named.lock().unwrap_or_else(|e| e.into_inner()).find(self, ordinal, names)
     }
 
     /// Returns the payload of the record at an address in this segment, checked against its CRC.

@@ -6,7 +6,7 @@ use stemma_core::{
     ManualClock, Timestamp,
     endpoint::{
         declaration::LogMode,
-        prediction::{ArmTaken, Chosen, PredictionAddress, PredictionId, PredictionKey},
+        prediction::{ArmTaken, Chosen, Draw, PredictionAddress, PredictionId, PredictionKey, PredictionRecord},
     },
 };
 use stemma_gateway::{AppendError, LogError, LogOptions, PredictionLog};
@@ -245,4 +245,34 @@ async fn bytes_altered_under_a_running_log_are_never_returned() {
         std::fs::write(&file, altered).unwrap();
         assert!(matches!(log.lookup(&id), Err(LogError::Corrupt { .. })), "{at}");
     }
+}
+
+#[tokio::test]
+async fn records_are_found_by_what_names_them_as_if_all_were_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = LogOptions { segment_bytes_max: 1 << 16, ..LogOptions::default() };
+    let log = open_log_with(folder.path(), options);
+    let names = ["request-0", "request-7", "unit-3", "unit-7", "nobody"];
+    let named = |record: &PredictionRecord| {
+        let by_request = record.request_id.as_deref().is_some_and(|id| names.contains(&id));
+        by_request || record.draw.as_ref().is_some_and(|draw| names.contains(&draw.unit.as_str()))
+    };
+    // asked again after more came: what was looked at before is not read twice, and nothing is missed
+    for turn in 0..4u64 {
+        for number in turn * 100..(turn + 1) * 100 {
+            let mut record = record("a", number);
+            record.request_id = (number % 3 != 0).then(|| format!("request-{}", number % 11));
+            let unit = format!("unit-{}", number % 13);
+            record.draw = record.draw.filter(|_| number % 4 != 0).map(|draw| Draw { unit, ..draw });
+            append(&log, (number % 2) as u16, &record).await.unwrap();
+        }
+        for ordinal in [0, 1, 2] {
+            let (mut all, mut found) = (Vec::new(), Vec::new());
+            let whole = log.each(ordinal, |_| true, |address, record| all.extend(named(&record).then_some(address)));
+            let seen = log.named(ordinal, names.into_iter(), |address, _| found.push(address));
+            assert_eq!((&found, &seen), (&all, &whole), "endpoint {ordinal} after {turn}");
+            assert_eq!(found.is_empty(), ordinal == 2);
+        }
+    }
+    assert!(log.segments().len() > 2);
 }

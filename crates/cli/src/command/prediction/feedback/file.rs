@@ -31,7 +31,7 @@ const COLUMNS: [&str; 14] = [
     "key",
 ];
 /// Rows that are sent together.
-const ROWS_AT_ONCE: usize = 20_000;
+const ROWS_AT_ONCE: usize = 50_000;
 /// Bytes that are sent together: a request is not to be too long.
 const BYTES_AT_ONCE: usize = 8 << 20;
 /// Refused rows that are told one by one.
