@@ -1,6 +1,6 @@
 //! Everything that changes governed state, in the past tense. The ledger stores these and nothing else changes its tables.
 
-mod about;
+pub mod about;
 mod fit;
 
 use std::collections::BTreeMap;
@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::about::About;
 use crate::{
     Digest, Sha256, Timestamp,
     endpoint::{prediction::PredictionAddress, revision::Revision},

@@ -12,7 +12,7 @@ use std::{
 
 use stemma_core::{
     Digest, SystemClock, Timestamp,
-    event::{About, Approved, Event, EvidenceKind, EvidenceRecorded, Promoted, VersionRegistered},
+    event::{Approved, Event, EvidenceKind, EvidenceRecorded, Promoted, VersionRegistered, about::About},
     id::{ApprovalId, EvidenceId, RequestId},
     name::{ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, PromotionGrounds, Stage},

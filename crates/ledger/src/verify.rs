@@ -20,6 +20,8 @@ mod time;
 mod tokens;
 mod tree;
 
+use std::collections::BTreeSet;
+
 use stemma_core::{
     audit::{AuditReport, Check},
     history::SignedHead,
@@ -83,7 +85,8 @@ async fn look(
     let replay = Database::open_memory().await?;
     let mut replayed = replay.begin().await?;
     report.add(database::check(&mut live).await);
-    report.add(settled("schema", schema::check(&mut live, &mut replayed).await));
+    let mut made = BTreeSet::new();
+    report.add(settled("schema", schema::check(&mut live, &mut replayed, &mut made).await));
 
     let signed_sizes = signed.as_ref().ok().and_then(Option::as_ref).map(|signed| signed.size()).into_iter().collect();
     let (check, walk) = leaves::check(&mut live, &mut replayed, signed_sizes).await;
@@ -93,13 +96,12 @@ async fn look(
     report.add(settled("tree", tree::check(&mut live, &walk).await));
     report.add(signature::check(signed, &walk));
     report.add(time::check(&walk));
-    let made = listed::tables(&mut replayed).await?;
     // homes that no command has opened since then have the earlier table
     report.add(match made.contains("event") {
         true => settled("events", events::check(&mut live, &walk).await),
         false => settled("requests", requests::check(&mut live, &walk).await),
     });
-    report.add(settled("tables", tables::check(&mut live, &mut replayed, &walk).await));
+    report.add(settled("tables", tables::check(&mut live, &mut replayed, &made, &walk).await));
     report.add(settled("tokens", tokens::check(&mut live).await));
     look_at_runs(&mut live, Runs::of(&made), report).await;
     if made.contains("row_seal") {
@@ -121,8 +123,6 @@ async fn look_at_runs(live: &mut Session, mut runs: Runs, report: &mut AuditRepo
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::{migrate, projection};
 

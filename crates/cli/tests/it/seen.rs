@@ -113,6 +113,15 @@ fn without_now(text: &str) -> String {
 /// What is asked of each act that reads, below `/api/v1/`; the first word is what OpenAPI calls the path.
 const QUESTIONS: &[(&str, &[&str])] = &[
     ("home", &[""]),
+    (
+        "search",
+        &[
+            "search?q=stage+%3D+production&counts=true",
+            "search?in=datasets&limit=1",
+            "search?in=runs&project=default",
+            "search?q=rmse+%3E",
+        ],
+    ),
     ("projects/{project}/content/usage", &["projects/default/content/usage"]),
     ("projects/{project}/content/{digest}", &["projects/default/content/TRAIN", "projects/other/content/TRAIN"]),
     ("projects/{project}/content/{digest}/rows", &["projects/default/content/TRAIN/rows?rows=1..3&name=train.csv"]),

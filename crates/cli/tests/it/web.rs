@@ -69,7 +69,10 @@ pub fn walk(serving: &Serving, from: &str, token: &str) -> BTreeMap<String, Stri
         }
         let page = get(serving, &path, token);
         assert!(matches!(page.status, 200 | 303), "{path}: {} {}", page.status, page.text);
+        // conditions can be put together in any order: searches that narrow a narrowed one are left alone
+        let is_narrowed = path.starts_with("/search?");
         let ahead = links(&page.text).into_iter().chain(page.location);
+        let ahead = ahead.filter(|path| !(is_narrowed && path.starts_with("/search?")));
         waiting.extend(ahead.filter(|path| !path.starts_with("/api/")));
         seen.insert(path, page.text);
     }

@@ -14,8 +14,18 @@ use crate::{
 };
 
 /// Alterations that change nothing anybody is told: (table, column, how), with the reason.
-const HARMLESS: [(&str, &str, &str, &str); 1] =
-    [("edge", "target", "exchanged", "both runs ran the same code: exchanged, they are the same two edges")];
+const HARMLESS: [(&str, &str, &str, &str); 5] = [
+    ("edge", "target", "exchanged", "both runs ran the same code: exchanged, they are the same two edges"),
+    (
+        "contract_field",
+        "name",
+        "exchanged",
+        "two fields of one contract that differ in nothing else: the same two rows",
+    ),
+    ("search_fact", "text", "exchanged", "two facts of one thing that differ in nothing else: the same two rows"),
+    ("search_run_fact", "text", "exchanged", "two facts of one run that differ in nothing else: the same two rows"),
+    ("search_run_fact", "id", "exchanged", "both runs have the same fact: exchanged, they are the same two rows"),
+];
 
 /// Builds an index anew as if it left out the first run.
 const WITHOUT_AN_ENTRY: &str = "PRAGMA writable_schema = ON;;\

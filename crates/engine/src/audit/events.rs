@@ -3,7 +3,7 @@
 use stemma_api::types::{AuditEvent, EventOrder, FindEvents, Page};
 use stemma_core::{
     Problem,
-    event::{About, Event},
+    event::{Event, about::About},
     name::{DatasetName, ModelName, ProjectName},
     near,
 };

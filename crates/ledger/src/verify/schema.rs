@@ -1,8 +1,13 @@
 //! Tables, indexes, views and triggers: those that the migrations make, as they make them, and no others.
 
+use std::collections::BTreeSet;
+
 use stemma_core::audit::{Check, Fault};
 
-use super::tables::{differences, rows_by_text};
+use super::{
+    listed,
+    tables::{differences, rows_by_text},
+};
 use crate::{LedgerError, migrate, sql::Session};
 
 /// Statistics for the query planner, which SQLite makes when somebody asks for them, say nothing of what there is.
@@ -20,8 +25,13 @@ const COLUMNS_OF_POSTGRES: &str = "SELECT CAST(table_name AS TEXT) AS place, CAS
                                    UNION ALL SELECT CAST(trigger_name AS TEXT), 'trigger', 0 FROM information_schema.triggers \
                                    WHERE trigger_schema = current_schema()";
 
-/// Makes the tables in the empty database as the live one must have them, and compares the definitions.
-pub async fn check(live: &mut Session, replayed: &mut Session) -> Result<Check, LedgerError> {
+/// Makes the tables in the empty database as the live one must have them, compares the definitions, and tells the tables.
+/// Those that the live one is yet to have are there afterwards too.
+pub async fn check(
+    live: &mut Session,
+    replayed: &mut Session,
+    made: &mut BTreeSet<String>,
+) -> Result<Check, LedgerError> {
     let mut check = Check::new("schema", "definitions of tables and indexes are those of the migrations");
     let migrations = match migrate::applied(live).await {
         Ok(migrations) => migrations,
@@ -32,6 +42,7 @@ pub async fn check(live: &mut Session, replayed: &mut Session) -> Result<Check, 
         }
     };
     migrate::create_tables(replayed, migrations).await?;
+    *made = listed::tables(replayed).await?;
     if migrations < migrate::NEWEST {
         check.leave_out(format!(
             "what the newest tables would tell: this ledger has had {migrations} of {} migrations; the next command that \
@@ -47,5 +58,6 @@ pub async fn check(live: &mut Session, replayed: &mut Session) -> Result<Check, 
         let what = if surplus > 0 { "was added, or altered" } else { "is missing, or was altered" };
         check.fault(Fault::at("the schema", format!("{what}: {text}")));
     }
+    migrate::create_newer_tables(replayed, migrations).await?;
     Ok(check)
 }

@@ -13,8 +13,8 @@ use stemma_core::{
         target::Target,
     },
     event::{
-        About, Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, FeedbackSealed,
-        HistoryAccepted, Promoted, SealedRows, SegmentRows, SegmentSealed, VersionRegistered,
+        Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, FeedbackSealed,
+        HistoryAccepted, Promoted, SealedRows, SegmentRows, SegmentSealed, VersionRegistered, about::About,
     },
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
     lineage::{EdgeKind, Node, NodeKind},

@@ -8,7 +8,7 @@ use stemma_api::{
 };
 use stemma_core::{
     Problem,
-    event::About,
+    event::about::About,
     name::{EndpointName, ProjectName},
 };
 

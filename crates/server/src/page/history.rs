@@ -1,7 +1,7 @@
 //! What happened to a thing, on its page.
 
 use stemma_api::types::{AuditEvent, Page};
-use stemma_core::{Problem, event::About, name::ProjectName};
+use stemma_core::{Problem, event::about::About, name::ProjectName};
 use stemma_engine::Known;
 
 /// Changes that are told; the ledger has the others.

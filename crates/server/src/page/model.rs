@@ -11,7 +11,7 @@ use stemma_api::{
 };
 use stemma_core::{
     Problem,
-    event::About,
+    event::about::About,
     lineage::Direction,
     name::{ModelName, ProjectName},
     recommend::Verdict,

@@ -38,8 +38,8 @@ struct Drawn {
 
 struct DrawnFacet {
     field: String,
-    /// Each with where the search goes on with it.
-    values: Vec<(FacetValue, String)>,
+    /// Each with where the search goes on with it, unless it is asked for already.
+    values: Vec<(FacetValue, Option<String>)>,
     more: u64,
 }
 
@@ -110,14 +110,16 @@ fn page_of(thing: &FoundThing) -> Option<String> {
     }
 }
 
-/// The same search, with one condition more.
-fn narrowed(ask: &SearchRegistry, field: &str, value: &str) -> String {
+/// The same search, with one condition more; none if that must hold already.
+fn narrowed(ask: &SearchRegistry, field: &str, value: &str) -> Option<String> {
     let query = ask.query.as_deref().and_then(|query| Query::parse(query).ok());
     let further = Field::parse(field).map(|field| {
         let is = Operator::Text(TextOperator::Equal, value.to_owned());
         Query::Term(Term::Compare { key: Key::Field(field), is })
     });
     let query = match (query, further) {
+        (Some(Query::And(all)), Some(further)) if all.contains(&further) => return None,
+        (Some(query), Some(further)) if query == further => return None,
         (Some(Query::And(mut all)), Some(further)) => {
             all.push(further);
             Some(Query::And(all))
@@ -125,12 +127,8 @@ fn narrowed(ask: &SearchRegistry, field: &str, value: &str) -> String {
         (Some(query), Some(further)) => Some(Query::And(vec![query, further])),
         (query, further) => further.or(query),
     };
-    href::found(&SearchRegistry {
-        query: query.map(|query| query.to_string()),
-        cursor: None,
-        counts: false,
-        ..ask.clone()
-    })
+    let query = query.map(|query| query.to_string());
+    Some(href::found(&SearchRegistry { query, cursor: None, counts: false, ..ask.clone() }))
 }
 
 #[cfg(test)]
@@ -142,7 +140,7 @@ mod tests {
         let narrowed = |query: Option<&str>| {
             let ask =
                 SearchRegistry { query: query.map(str::to_owned), cursor: Some("x".to_owned()), ..Default::default() };
-            let address = narrowed(&ask, "by", "o'neil@example.org");
+            let address = narrowed(&ask, "by", "o'neil@example.org").unwrap();
             let query = address.split_once("?q=").and_then(|(_, rest)| rest.split_once("&in=versions")).unwrap().0;
             let query = query.replace('+', "%20");
             stemma_api::act::percent_decode(&query).unwrap()
@@ -151,5 +149,9 @@ mod tests {
         assert_eq!(narrowed(Some("auc > 0.8")), "auc > 0.8 and by = 'o''neil@example.org'");
         assert_eq!(narrowed(Some("a or b")), "('a' or 'b') and by = 'o''neil@example.org'");
         assert_eq!(narrowed(Some("a b")), "'a' and 'b' and by = 'o''neil@example.org'");
+        for query in ["by = x", "auc > 0.8 and by = x"] {
+            let ask = SearchRegistry { query: Some(query.to_owned()), ..Default::default() };
+            assert_eq!(super::narrowed(&ask, "by", "x"), None, "it must hold already");
+        }
     }
 }

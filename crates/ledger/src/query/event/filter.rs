@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use stemma_core::{
     Timestamp,
-    event::About,
+    event::about::About,
     id::RequestId,
     name::{PrincipalName, ProjectName},
 };
