@@ -11,8 +11,9 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 use stemma_api::types::{RecordPredictions, RefusedItem, ReportedPrediction, ValueForm};
-use stemma_core::{Problem, name::EndpointName};
+use stemma_core::{ErrorKind, Problem, name::EndpointName};
 use stemma_table::Cell;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     global::Global,
@@ -26,6 +27,8 @@ use crate::{
 const AT_ONCE: usize = 20_000;
 /// and bytes of them: a request is not to be too long.
 const BYTES_AT_ONCE: usize = 8 << 20;
+/// How many times as long a line may be when it is sent: numbers are written out, as `1e15`.
+const LONGER: usize = 2;
 /// Longest line.
 const LINE_BYTES_MAX: u64 = 8 << 20;
 /// Columns besides `input.NAME` and `output.NAME`.
@@ -63,7 +66,7 @@ struct Imported {
     gaps: BTreeSet<String>,
 }
 
-/// Predictions that wait to be sent, with their places in the file.
+/// Predictions that are sent together, with their places in the file.
 #[derive(Default)]
 struct Batch {
     predictions: Vec<ReportedPrediction>,
@@ -71,16 +74,32 @@ struct Batch {
     bytes: usize,
 }
 
+/// Why the file is not read any further.
+struct Fault {
+    /// Where, if it is a prediction that is wrong.
+    place: Option<u64>,
+    problem: Problem,
+}
+
 pub async fn run(args: ImportArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let imported = session::with(global, async |session| {
         let values = if is_lines(&args.file) { ValueForm::Json } else { ValueForm::Cells };
-        let mut import =
-            Import { args: &args, session, values, batch: Batch::default(), imported: Imported::default() };
-        match values {
-            ValueForm::Json => import.lines(output).await?,
-            ValueForm::Cells => import.table(output).await?,
+        // the next batch is read while one is recorded
+        let (batches, mut read) = mpsc::channel(1);
+        let reader = Reader { path: args.file.clone(), batch: Batch::default(), batches };
+        let reading = match values {
+            ValueForm::Json => reader.lines(output)?,
+            ValueForm::Cells => reader.table(output)?,
+        };
+        let mut import = Import { args: &args, session, values, imported: Imported::default() };
+        while let Some(batch) = read.recv().await {
+            import.send(batch).await?;
         }
-        Ok(import.imported)
+        match reading.await {
+            Ok(Ok(())) => Ok(import.imported),
+            Ok(Err(fault)) => Err(import.wrong(fault)),
+            Err(error) => Err(Problem::new(ErrorKind::Internal, format!("reading stopped: {error}"))),
+        }
     });
     let imported = imported.await?;
     output.result(&imported, || text(&imported, &args.endpoint));
@@ -100,82 +119,104 @@ fn is_lines(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "jsonl" || ending == "ndjson")
 }
 
-struct Import<'a> {
-    args: &'a ImportArgs,
-    session: &'a Session,
-    values: ValueForm,
+/// Reads the file into batches, on a thread of its own.
+struct Reader {
+    path: PathBuf,
     batch: Batch,
-    imported: Imported,
+    batches: mpsc::Sender<Batch>,
 }
 
-impl Import<'_> {
-    async fn lines(&mut self, output: &Output) -> Result<(), Problem> {
-        let args = self.args;
-        let path = &args.file;
-        let unreadable = |error: std::io::Error| Problem::invalid(format!("can't read `{}`: {error}", path.display()));
-        let file = File::open(path).map_err(unreadable)?;
-        let bar = output.progress(file.metadata().map_err(unreadable)?.len(), "recording");
-        let mut reader = BufReader::with_capacity(1 << 20, file);
-        let (mut line, mut place) = (Vec::new(), 0u64);
-        loop {
-            line.clear();
-            let read = std::io::Read::take(&mut reader, LINE_BYTES_MAX).read_until(b'\n', &mut line);
-            let read = read.map_err(unreadable)?;
-            if read == 0 {
-                break;
+type Reading = JoinHandle<Result<(), Fault>>;
+
+impl Reader {
+    fn lines(mut self, output: &Output) -> Result<Reading, Problem> {
+        let path = self.path.clone();
+        let unreadable =
+            move |error: std::io::Error| Problem::invalid(format!("can't read `{}`: {error}", path.display()));
+        let file = File::open(&self.path).map_err(&unreadable)?;
+        let bar = output.progress(file.metadata().map_err(&unreadable)?.len(), "recording");
+        Ok(tokio::task::spawn_blocking(move || {
+            let mut reader = BufReader::with_capacity(1 << 20, file);
+            let (mut line, mut place) = (Vec::new(), 0u64);
+            loop {
+                line.clear();
+                let read = std::io::Read::take(&mut reader, LINE_BYTES_MAX).read_until(b'\n', &mut line);
+                let read = read.map_err(|error| Fault { place: None, problem: unreadable(error) })?;
+                if read == 0 {
+                    break;
+                }
+                place += 1;
+                let wrong = |what: String| Fault { place: Some(place), problem: Problem::invalid(what) };
+                if read as u64 == LINE_BYTES_MAX {
+                    return Err(wrong(format!("it is longer than {LINE_BYTES_MAX} bytes")));
+                }
+                if !line.iter().all(u8::is_ascii_whitespace) {
+                    let one = serde_json::from_slice(&line).map_err(|error| wrong(error.to_string()))?;
+                    if !self.push(one, place, line.len() * LONGER) {
+                        return Ok(());
+                    }
+                }
+                bar.inc(read as u64);
             }
-            place += 1;
-            if read as u64 == LINE_BYTES_MAX {
-                return Err(self.wrong(place, &format!("it is longer than {LINE_BYTES_MAX} bytes")));
-            }
-            bar.inc(read as u64);
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            let one = serde_json::from_slice(&line).map_err(|error| self.wrong(place, &error.to_string()))?;
-            self.push(one, place).await?;
-        }
-        self.send().await?;
-        bar.finish_and_clear();
-        Ok(())
+            self.send();
+            bar.finish_and_clear();
+            Ok(())
+        }))
     }
 
-    async fn table(&mut self, output: &Output) -> Result<(), Problem> {
+    fn table(mut self, output: &Output) -> Result<Reading, Problem> {
         let is_value = |column: &str| column.starts_with("input.") || column.starts_with("output.");
-        let mut file = RowsFile::open(&self.args.file, &COLUMNS, is_value)?;
+        let mut file = RowsFile::open(&self.path, &COLUMNS, is_value)?;
         let bar = match file.count {
             Some(rows) => output.row_progress(rows, "recording"),
             None => output.spinner(),
         };
         let (inputs, outputs) = (file.named("input."), file.named("output."));
-        while let Some(batch) = file.next_batch()? {
-            for row in file.rows(&batch) {
-                let one = read(&row, &inputs, &outputs).map_err(|problem| self.wrong_row(row.place, problem))?;
-                self.push(one, row.place).await?;
-                bar.inc(1);
+        Ok(tokio::task::spawn_blocking(move || {
+            while let Some(batch) = file.next_batch().map_err(|problem| Fault { place: None, problem })? {
+                for row in file.rows(&batch) {
+                    let read = read(&row, &inputs, &outputs).and_then(|one| Ok((json_bytes(&one)?, one)));
+                    let (bytes, one) = read.map_err(|problem| Fault { place: Some(row.place), problem })?;
+                    if !self.push(one, row.place, bytes) {
+                        return Ok(());
+                    }
+                    bar.inc(1);
+                }
             }
-        }
-        self.send().await?;
-        bar.finish_and_clear();
-        Ok(())
+            self.send();
+            bar.finish_and_clear();
+            Ok(())
+        }))
     }
 
-    async fn push(&mut self, one: ReportedPrediction, place: u64) -> Result<(), Problem> {
-        let bytes = json_bytes(&one).map_err(|problem| self.wrong(place, &problem.message))?;
-        if self.batch.predictions.len() >= AT_ONCE || self.batch.bytes + bytes > BYTES_AT_ONCE {
-            self.send().await?;
+    /// False if nobody records them any more.
+    fn push(&mut self, one: ReportedPrediction, place: u64, bytes: usize) -> bool {
+        let is_full = self.batch.predictions.len() >= AT_ONCE || self.batch.bytes + bytes > BYTES_AT_ONCE;
+        if is_full && !self.send() {
+            return false;
         }
         self.batch.predictions.push(one);
         self.batch.places.push(place);
         self.batch.bytes += bytes;
-        Ok(())
+        true
     }
 
-    async fn send(&mut self) -> Result<(), Problem> {
-        let Batch { predictions, places, .. } = std::mem::take(&mut self.batch);
-        if predictions.is_empty() {
-            return Ok(());
-        }
+    fn send(&mut self) -> bool {
+        let batch = std::mem::take(&mut self.batch);
+        batch.predictions.is_empty() || self.batches.blocking_send(batch).is_ok()
+    }
+}
+
+struct Import<'a> {
+    args: &'a ImportArgs,
+    session: &'a Session,
+    values: ValueForm,
+    imported: Imported,
+}
+
+impl Import<'_> {
+    async fn send(&mut self, batch: Batch) -> Result<(), Problem> {
+        let Batch { predictions, places, .. } = batch;
         let (version, source) = (self.args.version.clone(), self.args.source.clone());
         let send = RecordPredictions { version, source, values: self.values, predictions };
         let client = &self.session.client;
@@ -188,7 +229,7 @@ impl Import<'_> {
             };
             let mut problem = Problem::invalid(format!("{reason}{others}"));
             problem.hint.clone_from(hint);
-            return Err(self.wrong_row(place, problem));
+            return Err(self.wrong(Fault { place: Some(place), problem }));
         }
         self.imported.gaps.extend(answer.gaps);
         self.imported.recorded += answer.recorded;
@@ -196,21 +237,16 @@ impl Import<'_> {
         Ok(())
     }
 
-    /// The same with the hint of what is wrong, if it has one.
-    fn wrong_row(&self, place: u64, problem: Problem) -> Problem {
-        let wrong = self.wrong(place, &problem.message);
-        problem.hint.into_iter().fold(wrong, Problem::hint)
-    }
-
-    fn wrong(&self, place: u64, what: &str) -> Problem {
+    /// What is wrong with the file, with what was done before; its own hint, if it has one, comes last.
+    fn wrong(&self, Fault { place, problem }: Fault) -> Problem {
+        let Some(place) = place else { return problem };
         let done = self.imported.recorded + self.imported.known;
-        let problem = Problem::invalid(format!("line {place} of `{}`: {what}", self.args.file.display()));
-        match done {
-            0 => problem.hint("nothing was recorded"),
-            done => {
-                problem.hint(format!("{done} before its batch are recorded; the same file again records none twice"))
-            }
-        }
+        let wrong = Problem::invalid(format!("line {place} of `{}`: {}", self.args.file.display(), problem.message));
+        let wrong = match done {
+            0 => wrong.hint("nothing was recorded"),
+            done => wrong.hint(format!("{done} before its batch are recorded; the same file again records none twice")),
+        };
+        problem.hint.into_iter().fold(wrong, Problem::hint)
     }
 }
 
