@@ -19,8 +19,8 @@ use crate::{
 
 pub use self::{
     evaluation::{
-        ByCommand, CalibrationBin, ClassJudgement, DecidesBy, EvaluationReport, PAIRED_CLASSES_MAX, ScoreKind,
-        SliceSummary,
+        BY_COMMAND, ByCommand, CalibrationBin, ClassJudgement, DecidesBy, EvaluationReport, PAIRED_CLASSES_MAX,
+        ScoreKind, SliceSummary,
     },
     gap::{Bypass, Gap, StreamKind},
     metrics::{
@@ -260,6 +260,20 @@ pub struct GateReport {
     /// The values that were compared, for gates on slices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slices: Vec<SliceFound>,
+    /// How long answers took in the sandbox, of a validation; absent before that was measured, and where nothing answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+}
+
+/// How long a version takes to answer, as it was measured in its sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// The median of all answers, in microseconds.
+    pub p50_us: u64,
+    /// How often it was asked the same.
+    pub answers: u64,
+    /// How many rows one question has.
+    pub rows: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn gate(checks: Vec<CheckResult>) -> GateReport {
-        GateReport { v: 1, gate: "g".into(), passed: false, checks, slices: vec![] }
+        GateReport { v: 1, gate: "g".into(), passed: false, checks, slices: vec![], latency: None }
     }
 
     #[test]

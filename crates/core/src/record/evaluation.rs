@@ -179,6 +179,9 @@ pub struct EvaluationReport {
     pub predictions: Digest,
 }
 
+/// What stands behind a number that rests on what a command answered.
+pub const BY_COMMAND: &str = ", by command";
+
 impl EvaluationReport {
     pub const VERSION: u32 = 2;
 
@@ -216,7 +219,7 @@ impl EvaluationReport {
 
     /// As in `, by command`, where people are told a number.
     pub const fn by(&self) -> &'static str {
-        if self.by_command.is_some() { ", by command" } else { "" }
+        if self.by_command.is_some() { BY_COMMAND } else { "" }
     }
 
     /// Why a metric has no value on any rows; nothing if it depends on them.

@@ -4,13 +4,13 @@ mod slices;
 
 use stemma_api::types::{GateResults, GateStanding, GateStandings, ModelVersion, RunGates};
 use stemma_core::{
-    ErrorKind, Problem, canonical,
+    Digest, ErrorKind, Problem, canonical,
     event::{Event, EvidenceKind, EvidenceRecorded},
     id::{EvidenceId, RequestId},
     name::{GateName, ModelName, ProjectName},
     near,
     policy::{Bounds, DataTest, EvaluationSpec, GateSpec, ModelPolicy},
-    record::{CheckResult, EvaluationReport, GateReport, SliceFound},
+    record::{CheckResult, EvaluationReport, GateReport, Latency, SliceFound},
 };
 
 use self::slices::{Asked, Limits};
@@ -19,7 +19,7 @@ use crate::{
     data::data_test::{self, Beside},
     model::{
         cases::{self, case_results, packed_cases},
-        validate::validation_checks,
+        validate::{Validation, validation_of},
     },
     problem::internal,
     resolve::find_version,
@@ -35,6 +35,7 @@ struct Found {
     checks: Vec<CheckResult>,
     slices: Vec<SliceFound>,
     data: Option<String>,
+    latency: Option<Latency>,
 }
 
 impl Known {
@@ -56,19 +57,25 @@ impl Known {
             let mut standing = GateStanding { gate: gate.clone(), report: None, stale: false };
             if let Some(newest) = evidence.iter().rev().find(of_gate) {
                 let what = format!("the report of gate `{gate}`");
-                let Some(bytes) = self.read_shown(newest.report, REPORT_BYTES_MAX, &what).await? else {
+                let Some(report) = gate_report(self, newest.report, &what).await? else {
                     continue;
                 };
-                let unreadable = |error| {
-                    Problem::new(ErrorKind::Corrupt, format!("a stored report of gate `{gate}` can't be read: {error}"))
-                };
-                standing.report = Some(serde_json::from_slice(&bytes).map_err(unreadable)?);
+                standing.report = Some(report);
                 standing.stale = policy.gate_digest(gate) != Some(newest.spec_digest);
             }
             gates.push(standing);
         }
         Ok(GateStandings { version: version.name(), gates })
     }
+}
+
+/// What a gate or a validation found; nothing if it is asked about the past and the bytes are gone since.
+pub(crate) async fn gate_report(known: &Known, report: Digest, what: &str) -> Result<Option<GateReport>, Problem> {
+    let Some(bytes) = known.read_shown(report, REPORT_BYTES_MAX, what).await? else {
+        return Ok(None);
+    };
+    let unreadable = |error| Problem::new(ErrorKind::Corrupt, format!("{what} can't be read: {error}"));
+    serde_json::from_slice(&bytes).map(Some).map_err(unreadable)
 }
 
 impl Engine {
@@ -141,8 +148,8 @@ impl Engine {
                 Ok(check_evaluation(spec, evaluation))
             }
             GateSpec::Validation(spec) => {
-                let (checks, data) = validation_checks(self, project, version, spec).await?;
-                Ok(Found { checks, data, ..Found::default() })
+                let Validation { checks, data, latency } = validation_of(self, project, version, spec).await?;
+                Ok(Found { checks, data, latency, ..Found::default() })
             }
             GateSpec::RegressionCases { cases: None, .. } => Ok(fails(spec, "they were not sent".to_owned())),
             GateSpec::RegressionCases { cases: Some(cases), .. } => {
@@ -207,7 +214,8 @@ async fn dataset_table(known: &Known, project: &ProjectName, reference: &str) ->
 
 fn report(gate: &GateName, found: Found) -> GateReport {
     let passed = found.checks.iter().all(|check| check.passed);
-    GateReport { v: 1, gate: gate.to_string(), passed, checks: found.checks, slices: found.slices }
+    let Found { checks, slices, latency, .. } = found;
+    GateReport { v: 1, gate: gate.to_string(), passed, checks, slices, latency }
 }
 
 /// Whether a failure says something about what is checked. Any other is about this installation: the gate did not run.
@@ -292,13 +300,13 @@ fn check_metrics(spec: &GateSpec, report: &EvaluationReport) -> Found {
             let slices = slices::measure(&report.slices, asked);
             let limits = Limits { max_gap: *max_gap, min_ratio: *min_ratio };
             let checks = slices::gap(&slices, &report.slices, asked, limits);
-            return Found { checks, slices, data: None };
+            return Found { checks, slices, ..Found::default() };
         }
         GateSpec::SliceBaseline { metric, slice, min, max, min_rows } => {
             let asked = Asked { metric, slice: slice.as_deref(), min_rows: *min_rows };
             let slices = slices::measure(&report.slices, asked);
             let checks = slices::baseline(&slices, asked, Bounds { min: *min, max: *max });
-            return Found { checks, slices, data: None };
+            return Found { checks, slices, ..Found::default() };
         }
         GateSpec::DataTest(_) | GateSpec::RegressionCases { .. } | GateSpec::Validation(_) => Vec::new(),
     };

@@ -13,7 +13,7 @@ use stemma_core::{
     id::{EvidenceId, RequestId},
     name::{ModelName, ProjectName},
     policy::ValidationSpec,
-    record::{CheckResult, EvaluationReport, GateReport},
+    record::{CheckResult, EvaluationReport, GateReport, Latency},
     signature::{Datatype, Field, Signature},
 };
 use stemma_runner::sandbox::{Contained, Ending, Outcome, Reads, Sandbox, system_paths};
@@ -35,6 +35,8 @@ use crate::{
 /// Largest model that is put into a sandbox.
 const MODEL_BYTES_MAX: u64 = 1 << 30;
 const PREDICTIONS_BYTES_MAX: u64 = 1 << 30;
+/// Longest that a version is asked for the sake of time alone.
+const TIMING_US_MAX: u64 = 500_000;
 /// Rows made up from the signature where no evaluation tells of real ones.
 const MADE_UP_ROWS: usize = 4;
 
@@ -46,6 +48,7 @@ struct Rows {
     /// For people: where the rows come from.
     from: String,
     data: Option<String>,
+    count: u64,
 }
 
 /// Answers as the newest evaluation found them.
@@ -72,9 +75,9 @@ impl Engine {
     ) -> Result<Validated, Problem> {
         let version = find_version(self.known(), project, model, version).await?;
         let spec = ValidationSpec::default();
-        let (checks, data) = validation_checks(self, project, &version, &spec).await?;
+        let Validation { checks, data, latency } = validation_of(self, project, &version, &spec).await?;
         let passed = checks.iter().all(|check| check.passed);
-        let report = GateReport { v: 1, gate: "validation".into(), passed, checks, slices: Vec::new() };
+        let report = GateReport { v: 1, gate: "validation".into(), passed, checks, slices: Vec::new(), latency };
         let stored = self.put_content(project, canonical::to_bytes(&report).map_err(internal)?).await?;
         let evidence = EvidenceId::generate();
         let event = &Event::EvidenceRecorded(EvidenceRecorded {
@@ -98,24 +101,32 @@ impl Engine {
     }
 }
 
-/// Asks the version in a sandbox; also what a gate of this kind does. Returns the data that it was asked with.
-pub(crate) async fn validation_checks(
+/// What came of asking a version in a sandbox.
+pub(crate) struct Validation {
+    pub checks: Vec<CheckResult>,
+    /// What it was asked with, if that is data of an evaluation.
+    pub data: Option<String>,
+    pub latency: Option<Latency>,
+}
+
+/// Asks the version in a sandbox; also what a gate of this kind does.
+pub(crate) async fn validation_of(
     engine: &Engine,
     project: &ProjectName,
     version: &ModelVersion,
     spec: &ValidationSpec,
-) -> Result<(Vec<CheckResult>, Option<String>), Problem> {
+) -> Result<Validation, Problem> {
     check_is_evaluated(version)?;
     let rows = validation_rows(engine.known(), project, version, spec).await?;
     let bytes = engine.known().read_content(version.digest, MODEL_BYTES_MAX).await?;
-    let asked = Asked { inputs: logged::from_tensors(&rows.inputs) };
+    let asked = Asked { inputs: logged::from_tensors(&rows.inputs), timing_us: timing(spec) };
     let outcome = ask_in_sandbox(engine, bytes, asked, spec).await?;
     let mut checks = vec![loaded(&outcome, spec)];
     let answers = match outcome.is_success().then(|| serde_json::from_slice::<Answers>(&outcome.stdout)) {
-        None => return Ok((checks, rows.data)),
+        None => return Ok(Validation { checks, data: rows.data, latency: None }),
         Some(Err(error)) => {
             checks.push(CheckResult::new("it answers in a form that is known", false, error.to_string()));
-            return Ok((checks, rows.data));
+            return Ok(Validation { checks, data: rows.data, latency: None });
         }
         Some(Ok(answers)) => answers,
     };
@@ -127,12 +138,20 @@ pub(crate) async fn validation_checks(
     ));
     checks.push(as_recorded(engine.known(), version.digest, &rows, &answers.first).await?);
     checks[0].found = format!(
-        "loaded in {} ms, answered in {} ms; contained by {}",
+        "loaded in {} ms, answered in {} ms, half of {} times within {:.1} ms; contained by {}",
         answers.load_us / 1000,
         answers.answer_us / 1000,
+        answers.answers,
+        answers.p50_us as f64 / 1000.0,
         outcome.layers
     );
-    Ok((checks, rows.data))
+    let latency = Latency { p50_us: answers.p50_us, answers: answers.answers, rows: rows.count };
+    Ok(Validation { checks, data: rows.data, latency: Some(latency) })
+}
+
+/// How long a version may be asked for the sake of time alone, in microseconds: a tenth of what it has for everything.
+fn timing(spec: &ValidationSpec) -> u64 {
+    TIMING_US_MAX.min(spec.wall_seconds.saturating_mul(100_000))
 }
 
 async fn ask_in_sandbox(
@@ -176,6 +195,7 @@ async fn validation_rows(
             recorded: None,
             from: format!("{MADE_UP_ROWS} rows made up from the signature: it was never evaluated in this process"),
             data: None,
+            count: MADE_UP_ROWS as u64,
         }),
     }
 }
@@ -203,6 +223,7 @@ async fn recorded_rows(
     let (inputs, said) = read.await.map_err(internal)??;
     Ok(Rows {
         inputs,
+        count: said.len() as u64,
         from: format!("{} rows of {}", said.len(), report.data),
         data: Some(report.data.clone()),
         recorded: Some(Recorded { said, report }),
