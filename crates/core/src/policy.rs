@@ -6,6 +6,7 @@ mod evaluation_check;
 mod gate;
 mod gate_check;
 mod gate_fault;
+mod importance;
 mod promotion;
 mod rules;
 mod stage;
@@ -16,6 +17,7 @@ pub use self::{
     evaluation_check::{EvaluationFault, PLACEHOLDERS},
     gate::{GateSpec, ValidationSpec},
     gate_fault::GateFault,
+    importance::ImportanceSpec,
     promotion::{ApprovalFact, GateFact, Maker, Makers, Part, PromotionGrounds, decide_promotion},
     rules::{ModelPolicy, PromotionRule},
     stage::Stage,

@@ -308,6 +308,9 @@ fn check_policy(policy: &ModelPolicy) -> Result<(), Wrong> {
             hint: fault.hint,
         })?;
     }
+    if let Some(Err((key, message))) = policy.importance.map(|importance| importance.check()) {
+        return Err(Wrong { keys: vec!["importance".into(), key.into()], message, hint: None });
+    }
     for (name, gate) in &policy.gates {
         gate.check(policy.evaluation.as_ref()).map_err(|fault| Wrong {
             keys: vec!["gate".into(), name.to_string()],
@@ -455,6 +458,12 @@ params = ["params.yaml"]
                 "[model.credit-score.signature]\ninputs = []\noutputs = []\n[model.credit-score.evaluation]",
                 8,
                 "input",
+            ),
+            (
+                "[model.credit-score.evaluation]",
+                "[model.credit-score.importance]\nlatency = -1\n[model.credit-score.evaluation]",
+                9,
+                "weight",
             ),
             ("champion", "../x", 29, "alias"),
         ];

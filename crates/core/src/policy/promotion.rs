@@ -187,6 +187,7 @@ mod tests {
         ModelPolicy {
             signature: None,
             evaluation: None,
+            importance: None,
             gates: BTreeMap::from([(name("baseline"), gate)]),
             promotions: BTreeMap::from([(Stage::Production, rule)]),
         }

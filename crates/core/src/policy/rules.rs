@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{evaluation::EvaluationSpec, gate::GateSpec, stage::Stage};
+use super::{evaluation::EvaluationSpec, gate::GateSpec, importance::ImportanceSpec, stage::Stage};
 use crate::{
     Digest,
     name::{AliasName, GateName},
@@ -34,6 +34,9 @@ pub struct ModelPolicy {
     pub signature: Option<Signature>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluation: Option<EvaluationSpec>,
+    /// By what weights `stemma compare` says how much a change matters; the usual ones if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importance: Option<ImportanceSpec>,
     #[serde(default, rename = "gate")]
     pub gates: BTreeMap<GateName, GateSpec>,
     #[serde(default, rename = "promotion")]
@@ -89,6 +92,7 @@ mod tests {
         ModelPolicy {
             signature: None,
             evaluation: None,
+            importance: None,
             gates: BTreeMap::from([(name("baseline"), gate)]),
             promotions: BTreeMap::from([(Stage::Production, rule)]),
         }

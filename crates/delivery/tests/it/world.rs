@@ -184,6 +184,7 @@ impl World {
                 primary: "auc".into(),
                 ..EvaluationSpec::default()
             }),
+            importance: None,
             gates: [("baseline".parse().unwrap(), gate)].into(),
             promotions: [(Stage::Production, rule)].into(),
         }

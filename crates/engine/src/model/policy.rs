@@ -91,6 +91,9 @@ impl Engine {
         if let Some(signature) = &policy.signature {
             signature.check()?;
         }
+        if let Some(importance) = &policy.importance {
+            importance.check().map_err(|(key, message)| Problem::invalid(format!("importance `{key}`: {message}")))?;
+        }
         if let Some(spec) = &mut policy.evaluation {
             spec.data = evaluation_data(self.known(), project, spec).await?.name;
         }
