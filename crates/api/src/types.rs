@@ -6,6 +6,7 @@ mod audit;
 mod care;
 mod compare;
 mod compare_predictions;
+mod compare_several;
 mod content;
 mod content_check;
 mod dataset;
@@ -31,7 +32,7 @@ mod witness;
 pub use stemma_core::audit::AuditReport;
 
 pub use self::{
-    as_of::*, audit::*, care::*, compare::*, compare_predictions::*, content::*, content_check::*, dataset::*,
-    endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*, prediction::*,
-    registry::*, report::*, reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
+    as_of::*, audit::*, care::*, compare::*, compare_predictions::*, compare_several::*, content::*, content_check::*,
+    dataset::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*,
+    prediction::*, registry::*, report::*, reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
 };

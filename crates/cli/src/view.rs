@@ -5,6 +5,7 @@ pub mod blame;
 pub mod branch;
 pub mod compare;
 pub mod compare_predictions;
+pub mod compare_several;
 pub mod dataset;
 pub mod diff;
 pub mod endpoint;

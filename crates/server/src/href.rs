@@ -6,7 +6,9 @@ use http::Uri;
 use stemma_api::{
     act::{at_moment, percent_encode},
     acts, declare,
-    types::{AskLineage, FamilyTree, FindEvents, FindPredictions, Paging, SearchRegistry, Sides, TreeNode, With},
+    types::{
+        AskLineage, Beside, FamilyTree, FindEvents, FindPredictions, Paging, SearchRegistry, Several, TreeNode, With,
+    },
 };
 use stemma_core::{
     ContentId, Digest,
@@ -32,8 +34,8 @@ declare! {
         Read in Project at any time, Ordinary, "a model";
     VERSION: GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String} => Text,
         Read in Project at any time, Ordinary, "a model version";
-    COMPARE: GET /projects/{project: ProjectName}/compare ? Sides => Text,
-        Read in Project at any time, Heavy, "two versions side by side";
+    COMPARE: GET /projects/{project: ProjectName}/compare ? Beside => Text,
+        Read in Project at any time, Heavy, "versions side by side: two, or many";
     RUNS: GET /projects/{project: ProjectName}/runs ? Paging<RunId, 50> => Text, Read in Project, Ordinary, "runs";
     RUN: GET /projects/{project: ProjectName}/runs/{run: RunId} => Text, Read in Project, Ordinary, "a run";
     LINEAGE: GET /projects/{project: ProjectName}/lineage ? AskLineage => Text,
@@ -79,9 +81,26 @@ pub fn version(project: &ProjectName, model: &ModelName, number: &VersionNumber)
     VERSION.path((project, model, &number.to_string()))
 }
 
-/// Takes `a` and `b`, each `model@version`.
+/// Takes `a` and `b`, or `of` for each of many: `model@version`.
 pub fn compare(project: &ProjectName) -> String {
     COMPARE.path((project,))
+}
+
+/// Two versions of these names side by side.
+pub fn compare_two(project: &ProjectName, a: impl Display, b: impl Display) -> String {
+    let beside = Beside { a: Some(a.to_string()), b: Some(b.to_string()), ..Beside::default() };
+    COMPARE.address((project,), &beside)
+}
+
+/// Many versions side by side.
+pub fn compare_several(project: &ProjectName, asked: &Several) -> String {
+    let Several { of, model } = asked.clone();
+    COMPARE.address((project,), &Beside { of, model, ..Beside::default() })
+}
+
+/// All versions of a model side by side.
+pub fn compare_all(project: &ProjectName, model: &ModelName) -> String {
+    compare_several(project, &Several { model: Some(model.clone()), ..Several::default() })
 }
 
 pub fn runs(project: &ProjectName) -> String {
@@ -334,6 +353,11 @@ mod tests {
             predictions_of(&project, &parse("credit offer")),
             "/projects/risk%20%26%20co/predictions?endpoint=credit+offer&limit=50"
         );
+        assert_eq!(
+            compare_two(&project, "a & b@1.0.0", "a & b@1.1.0"),
+            "/projects/risk%20%26%20co/compare?a=a+%26+b%401.0.0&b=a+%26+b%401.1.0"
+        );
+        assert_eq!(compare_all(&project, &parse("a & b")), "/projects/risk%20%26%20co/compare?model=a+%26+b");
         assert_eq!(event(&7), "/ledger?cursor=6#e7");
         assert_eq!(next(models(&project), "a & b"), "/projects/risk%20%26%20co/models?cursor=a%20%26%20b");
     }

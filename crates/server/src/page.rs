@@ -1,6 +1,7 @@
 //! Pages, rendered on the server, complete without script. Each is drawn from the structs that the API sends.
 
 mod chart;
+mod compare;
 mod compare_predictions;
 mod dataset;
 mod endpoint;
@@ -40,7 +41,7 @@ fn pages() -> Vec<Route> {
         route(&href::MODELS, model::models),
         route(&href::MODEL, model::model),
         route(&href::VERSION, model::version),
-        route(&href::COMPARE, model::compare),
+        route(&href::COMPARE, compare::compare),
         route(&href::RUNS, run::runs),
         route(&href::RUN, run::run),
         route(&href::LINEAGE, lineage::lineage),

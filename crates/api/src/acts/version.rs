@@ -51,4 +51,6 @@ acts! {
         Track in Project, Heavy, "record that a version was trained again; how equal it is, is decided here";
     COMPARE as compare: GET /projects/{project: ProjectName}/compare ? Sides => VersionComparison,
         Read in Project at any time, Heavy, "two versions side by side, `?a=model@version&b=model@version`";
+    COMPARE_SEVERAL as compare_several: GET /projects/{project: ProjectName}/comparison ? Several => VersionTable,
+        Read in Project at any time, Heavy, "many versions side by side, by what their evaluations found";
 }

@@ -6,6 +6,7 @@ mod batch;
 mod by_command;
 mod care;
 mod cases;
+mod compare;
 mod data;
 mod database;
 mod delivery;

@@ -1,4 +1,4 @@
-//! A model of one node, written by hand so that the stories need no Python packages: `y = x + x`.
+//! Models of one node, written by hand so that the stories need no Python packages: `y = x + x` and `y = x · x`.
 
 /// Protobuf field of bytes.
 fn field(number: u8, content: &[u8]) -> Vec<u8> {
@@ -20,7 +20,15 @@ fn value_info(name: &str) -> Vec<u8> {
 
 /// Returns the bytes of the model; `name` makes them different without changing what it does.
 pub fn doubling(name: &str) -> Vec<u8> {
-    let node = [field(1, b"x"), field(1, b"x"), field(2, b"y"), field(4, b"Add")].concat();
+    of_node(b"Add", name)
+}
+
+pub fn squaring(name: &str) -> Vec<u8> {
+    of_node(b"Mul", name)
+}
+
+fn of_node(operator: &[u8], name: &str) -> Vec<u8> {
+    let node = [field(1, b"x"), field(1, b"x"), field(2, b"y"), field(4, operator)].concat();
     let graph =
         [field(1, &node), field(2, name.as_bytes()), field(11, &value_info("x")), field(12, &value_info("y"))].concat();
     let opset = [field(1, b""), number(2, 17)].concat();

@@ -203,6 +203,7 @@ fn fill(act: &Declaration) -> String {
         Some("resolve") => format!("{path}?ref=twice%401.0.0"),
         Some("lineage") => format!("{path}?of=twice%401.0.0&direction=up"),
         Some("compare") => format!("{path}?a=twice%401.0.0&b=twice%401.0.0"),
+        Some("comparison") => format!("{path}?of=twice%401.0.0&of=twice%401.0.1"),
         _ => path,
     }
 }
@@ -242,7 +243,7 @@ fn no_act_answers_about_the_past_with_what_is_now() {
         }
         asked += 1;
     }
-    assert_eq!(asked, 16);
+    assert_eq!(asked, 17);
 }
 
 #[test]

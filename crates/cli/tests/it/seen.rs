@@ -170,6 +170,14 @@ const QUESTIONS: &[(&str, &[&str])] = &[
         &["projects/default/models/square/versions/1.1.0/reproductions"],
     ),
     ("projects/{project}/compare", &["projects/default/compare?a=square@1.0.0&b=square@1.1.0"]),
+    (
+        "projects/{project}/comparison",
+        &[
+            "projects/default/comparison?of=square@1.0.0&of=square@champion",
+            "projects/default/comparison?model=square",
+            "projects/default/comparison?of=square@1.0.0",
+        ],
+    ),
     ("projects/{project}/endpoints", &["projects/default/endpoints"]),
     (
         "projects/{project}/endpoints/{endpoint}",

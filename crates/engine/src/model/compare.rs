@@ -1,10 +1,22 @@
-//! Compare: two versions side by side, and which one to prefer.
+//! Compare: two versions side by side, and which one to take.
 
+mod at_once;
+mod beside;
+mod delta;
+mod environment;
+mod evaluations;
+mod facts;
+mod importance;
 mod performance;
 mod recipe;
+mod several;
+mod significance;
+mod standing;
 mod tables;
+mod uses;
+mod verdict;
 
-use stemma_api::types::{ModelVersion, VersionComparison};
+use stemma_api::types::{ModelVersion, PairedTest, SliceComparison, VersionComparison};
 use stemma_core::{
     Problem,
     name::ProjectName,
@@ -12,21 +24,23 @@ use stemma_core::{
     record::RunRecord,
     signature::ContractChange,
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     Engine, Known,
     model::compare::{
-        performance::compare_performance,
-        recipe::{compare_code, compare_environments},
+        at_once::AT_ONCE,
+        environment::Environment,
+        importance::importance,
+        performance::{Measured, compare_performance},
+        recipe::compare_code,
+        standing::{Standing, standing},
         tables::compare_tables,
+        uses::uses,
+        verdict::measured,
     },
     problem::internal,
     resolve::find_model_reference,
 };
-
-/// Comparisons at once: each holds two models and some tables in memory.
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 impl Engine {
     /// Compares two versions that were called so at the moment that is asked about. What they are has not changed since; what
@@ -53,52 +67,114 @@ impl Engine {
         b: &str,
     ) -> Result<VersionComparison, Problem> {
         let _slot = AT_ONCE.acquire().await.map_err(internal)?;
-        let a = find_model_reference(self.known(), project, a).await?;
-        let b = find_model_reference(self.known(), project, b).await?;
-        let mut notes = Vec::new();
-        let runs = [run_of(self.known(), project, &a).await?, run_of(self.known(), project, &b).await?];
-        let measured = compare_performance(self, project, [&a, &b], [runs[0].as_ref(), runs[1].as_ref()]).await;
-        let (performance, leaky_rows) = match measured {
-            Ok(measured) => (Ok(measured.found), measured.leaky_rows),
-            Err(problem) => (Err(problem.message), [0, 0]),
-        };
+        let known = self.known();
+        let a = find_model_reference(known, project, a).await?;
+        let b = find_model_reference(known, project, b).await?;
+        let runs = [run_of(known, project, &a).await?, run_of(known, project, &b).await?];
+        let standings = [standing(known, project, &a).await?, standing(known, project, &b).await?];
+        let performance = compare_performance(self, project, [&a, &b], [runs[0].as_ref(), runs[1].as_ref()]).await;
+        let mut performance = performance.map_err(|problem| problem.message);
+        let mut notes = performance.as_mut().map(|found| std::mem::take(&mut found.notes)).unwrap_or_default();
+        if let Ok(Measured { found, .. }) = &mut performance {
+            match uses(known, project, &found.primary.data).await {
+                Ok(uses) => found.uses = Some(uses),
+                Err(problem) => notes.push(format!("how often the data was used is not known: {}", problem.message)),
+            }
+        }
         let signature = contract_changes(&a, &b);
-        let slices = performance.as_ref().map_or(&[][..], |found| &found.slices);
-        let shown = |is: fn(&[f64; 2]) -> bool| {
-            let some = slices.iter().filter(move |slice| slice.interval.as_ref().is_some_and(is));
-            some.map(|slice| format!("{} = {}", slice.column, slice.value)).collect()
-        };
         let facts = CompareFacts {
-            performance: performance.as_ref().map(|found| found.primary.clone()).map_err(String::clone),
             breaking: signature.iter().filter(|change| change.breaking).map(|change| change.what.clone()).collect(),
-            leaky_rows,
-            worse_slices: shown(|[_, high]| *high < 0.0),
-            better_slices: shown(|[low, _]| *low > 0.0),
             capture: [0, 1].map(|at| runs[at].as_ref().map(|run: &RunRecord| run.capture.level)),
+            ..measured_facts(performance.as_ref(), &standings)?
         };
+        let improvement = performance.as_ref().ok().map(|measured| measured.found.primary.difference);
         let mut found = VersionComparison {
             recommendation: recommend(&facts),
-            performance: performance.ok(),
+            importance: Some(importance(known, project, [&a, &b], improvement).await?),
+            performance: performance.ok().map(|measured| measured.found),
+            similarity: None,
             parameters: Vec::new(),
             files: Vec::new(),
             signature,
             environment: Vec::new(),
             code: Vec::new(),
             data: Vec::new(),
-            notes: Vec::new(),
+            notes,
             a,
             b,
         };
-        if let [Some(one), Some(two)] = &runs {
-            found.parameters = recipe::parameters(one, two);
-            found.files = recipe::files(one, two);
-            found.environment = compare_environments(self.known(), one, two, &mut notes).await;
-            found.code = compare_code(self.known(), one, two, &mut notes).await;
-            found.data = compare_tables(self.known(), &found.files, &mut notes).await;
-        }
-        found.notes = notes;
+        compare_recipes(known, &mut found, [runs[0].as_ref(), runs[1].as_ref()]).await?;
         Ok(found)
     }
+}
+
+/// What was measured, and what gates and slices say of it.
+fn measured_facts(performance: Result<&Measured, &String>, standings: &[Standing; 2]) -> Result<CompareFacts, Problem> {
+    let [a, b] = standings;
+    let compared = match performance {
+        Err(why) => Err(why.clone()),
+        Ok(Measured { found, .. }) => {
+            let compared = measured(found.primary.clone(), [a, b]);
+            Ok(compared.map_err(|error| Problem::invalid(error.to_string()))?)
+        }
+    };
+    let shown = |is: fn(&[f64; 2]) -> bool| -> Vec<String> {
+        let found = performance.map(|measured| &measured.found).ok();
+        let slices = found.iter().flat_map(|found| found.slices.iter().map(|slice| (slice, &found.tests)));
+        let some = slices.filter(|(slice, _)| slice.interval.as_ref().is_some_and(is));
+        some.map(|(slice, tests)| told(slice, tests)).collect()
+    };
+    Ok(CompareFacts {
+        performance: compared,
+        breaking: Vec::new(),
+        leaky_rows: performance.map_or([0, 0], |measured| measured.leaky_rows),
+        doubts: performance.map_or([None, None], |measured| measured.doubts.clone()),
+        gates: [a.told(), b.told()],
+        worse_slices: shown(|[_, high]| *high < 0.0),
+        better_slices: shown(|[low, _]| *low > 0.0),
+        capture: [None, None],
+    })
+}
+
+/// A slice by its name, and whether its difference is one that chance makes where so many are looked at.
+fn told(slice: &SliceComparison, tests: &[PairedTest]) -> String {
+    let name = format!("{} = {}", slice.column, slice.value);
+    match tests.iter().find(|test| test.slice.as_ref() == Some(&name)) {
+        Some(test) if test.is_shown() => name,
+        Some(_) => format!("{name}, by itself: of {} tests at once it is not (Holm)", tests.len()),
+        None => format!("{name}, by its interval alone"),
+    }
+}
+
+/// Adds how both were made, where a run is known of both, and what is the same of what is known.
+async fn compare_recipes(
+    known: &Known,
+    found: &mut VersionComparison,
+    runs: [Option<&RunRecord>; 2],
+) -> Result<(), Problem> {
+    let mut environments = [None, None];
+    for (at, run) in runs.iter().enumerate() {
+        let Some(run) = run else { continue };
+        match Environment::read(known, run.environment).await {
+            Ok(environment) => environments[at] = Some(environment),
+            Err(problem) => found.notes.push(format!("an environment can't be read: {}", problem.message)),
+        }
+    }
+    let [a, b] = &environments;
+    if let [Some(one), Some(two)] = runs {
+        found.parameters = recipe::parameters(one, two);
+        found.files = recipe::files(one, two);
+        found.code = compare_code(known, one, two, &mut found.notes).await;
+        found.data = compare_tables(known, &found.files, &mut found.notes).await;
+        if let (Some(a), Some(b)) = (a, b) {
+            found.environment = a.differences(b);
+        }
+    }
+    let a = facts::Sources { version: &found.a, run: runs[0], environment: a.as_ref() };
+    let b = facts::Sources { version: &found.b, run: runs[1], environment: b.as_ref() };
+    let similarity = facts::similarity(&a, &b).map_err(|error| Problem::invalid(error.to_string()))?;
+    found.similarity = Some(similarity);
+    Ok(())
 }
 
 /// How the contract of one differs from that of another; that it can't be told counts as [`decide`] counts it.

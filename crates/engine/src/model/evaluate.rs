@@ -12,6 +12,7 @@ mod fair;
 mod inputs;
 mod judge;
 mod leak;
+pub mod losses;
 pub mod metrics;
 mod paired;
 pub mod predictions;
@@ -23,7 +24,7 @@ pub use self::{
     answers::Answers,
     evaluation::{Evaluation, EvaluationData},
     inputs::Fed,
-    paired::{compare, compare_rows},
+    paired::{Pair, check_same_rows, compare, compare_rows},
     score::{Wanted, read_answers},
 };
 use self::{
@@ -35,7 +36,7 @@ use self::{
 };
 pub(crate) use self::{
     declared::{declared_data, evaluation_data},
-    evidence::evidence_event,
+    evidence::{evidence_event, is_by_command},
 };
 use crate::{Caller, Engine, problem::internal, resolve::find_version, run::track::producing_run, table::Table};
 use std::sync::Arc;

@@ -3,8 +3,9 @@
 use serde::de::DeserializeOwned;
 use stemma_core::{
     Digest,
-    event::{Approved, EvidenceRecorded, Promoted, VersionRegistered},
+    event::{Approved, EvidenceKind, EvidenceRecorded, Promoted, VersionRegistered},
     id::{ApprovalId, EvidenceId, RunId},
+    lineage::{EdgeKind, NodeKind},
     name::{AliasName, ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
     version::VersionNumber,
@@ -151,6 +152,33 @@ impl View {
         number: VersionNumber,
     ) -> Result<Vec<Recorded<EvidenceRecorded>>, LedgerError> {
         self.of_version("evidence", project, model, number).await
+    }
+
+    /// All evidence of one kind on any version of a model, oldest first.
+    pub async fn evidence_of_model(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+        kind: EvidenceKind,
+    ) -> Result<Vec<Recorded<EvidenceRecorded>>, LedgerError> {
+        let key = [("project", text(project)), ("model", text(model)), ("kind", text(kind.as_str()))];
+        self.read().await?.bodies("evidence", &key).await
+    }
+
+    /// All evidence that rests on a dataset version, as in `test@1`, oldest first.
+    pub async fn evidence_on(&self, project: &ProjectName, data: &str) -> Result<Vec<EvidenceRecorded>, LedgerError> {
+        let mut read = self.read().await?;
+        note("evidence", &[("project", text(project))]);
+        let wheres = format!(
+            "t.project = $1 AND {} AND t.evidence IN (SELECT edge.to_key FROM fact_edge edge WHERE edge.project = $1 \
+             AND edge.from_kind = $2 AND edge.from_key = $3 AND edge.kind = $4 AND {})",
+            read.holds("t"),
+            read.holds("edge"),
+        );
+        let (from, kind) = (NodeKind::DatasetVersion.as_str(), EdgeKind::EvaluatedOn.as_str());
+        let values = [text(project), text(from), text(data), text(kind)];
+        let rows = read.facts_where("t.body AS body", "evidence", &wheres, &values).await?;
+        rows.iter().map(|row| row.json("body")).collect()
     }
 
     pub async fn approvals(

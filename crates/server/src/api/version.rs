@@ -6,7 +6,7 @@ use stemma_api::{
     types::{
         Approval, Approve, AskQuestion, Asked, CaseResults, CommandAnswers, Evaluated, GateResults, GateStandings,
         Page, Paging, Promote, Promoted, RecordReproduction, RegisterVersion, Registered, Reproduced, RunCases,
-        RunGates, Sides, Validated, VersionComparison, VersionDetail,
+        RunGates, Several, Sides, Validated, VersionComparison, VersionDetail, VersionTable,
     },
 };
 use stemma_core::{
@@ -35,6 +35,7 @@ pub fn routes() -> Vec<Route> {
         route(&version::REPRODUCTIONS, reproductions),
         route(&version::REPRODUCE, reproduce),
         route(&version::COMPARE, compare),
+        route(&version::COMPARE_SEVERAL, compare_several),
     ]
 }
 
@@ -109,4 +110,9 @@ async fn reproduce(call: Call<OfVersion, RecordReproduction>) -> Result<Reproduc
 async fn compare(call: Call<(ProjectName,), Nothing, Sides>) -> Result<VersionComparison, Problem> {
     let (project,) = call.at;
     call.app.engine().compare_versions_of(&call.known, &project, &call.ask.a, &call.ask.b).await
+}
+
+async fn compare_several(call: Call<(ProjectName,), Nothing, Several>) -> Result<VersionTable, Problem> {
+    let (project,) = call.at;
+    call.known.compare_several(&project, &call.ask).await
 }

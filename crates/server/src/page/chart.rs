@@ -2,26 +2,19 @@
 
 use std::fmt::Write as _;
 
-use stemma_api::types::ModelDetail;
 use stemma_core::{
+    recommend::RelativeScore,
     record::{EvaluationReport, Metrics},
     version::Improvement,
 };
 
 const WIDTH: f64 = 640.0;
 
-/// The primary metric of each evaluated version, oldest first; `None` with fewer than two.
-pub fn versions(detail: &ModelDetail) -> Option<String> {
-    let points: Vec<(String, f64)> = detail
-        .versions
-        .iter()
-        .rev()
-        .filter_map(|version| {
-            let number = version.number.to_string();
-            let value = *detail.primary.get(&number)?;
-            Some((number, value))
-        })
-        .collect();
+/// Versions that are named below the chart; of more they are where the pointer is.
+const NAMED_MAX: usize = 30;
+
+/// A metric of versions in their order; `None` with fewer than two.
+pub fn versions(points: &[(String, f64)]) -> Option<String> {
     if points.len() < 2 {
         return None;
     }
@@ -37,15 +30,19 @@ pub fn versions(detail: &ModelDetail) -> Option<String> {
         let _ = write!(svg, "<text class=\"tick\" x=\"4\" y=\"{:.1}\">{tick:.3}</text>", at + 4.0);
     }
     let step = (WIDTH - left - 40.0) / (points.len() - 1) as f64;
-    for (i, (number, value)) in points.iter().enumerate() {
-        let x = left + 20.0 + i as f64 * step;
+    let radius = if points.len() > NAMED_MAX { 2 } else { 5 };
+    for (i, (name, value)) in points.iter().enumerate() {
+        let (x, name) = (left + 20.0 + i as f64 * step, escape(name));
         let _ = write!(
             svg,
-            "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"5\"><title>{number}: {value:.4}</title></circle>\
-             <text class=\"tick\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"{:.1}\">{number}</text>",
-            y(*value),
-            height + 18.0
+            "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"{radius}\"><title>{name}: {value:.4}</title></circle>",
+            y(*value)
         );
+        if points.len() <= NAMED_MAX {
+            let below = height + 18.0;
+            let _ =
+                write!(svg, "<text class=\"tick\" text-anchor=\"middle\" x=\"{x:.1}\" y=\"{below:.1}\">{name}</text>");
+        }
     }
     svg.push_str("</svg>");
     Some(svg)
@@ -124,6 +121,63 @@ pub fn interval(improvement: Improvement) -> String {
     svg
 }
 
+/// By how much one is better as a share of the other's score, beside the margin within which both are called similar.
+pub fn share(RelativeScore { low, high, margin }: RelativeScore) -> String {
+    let (left, right) = (low.min(-margin), high.max(margin));
+    let pad = (right - left) * 0.1;
+    let x = |value: f64| 20.0 + (value - left + pad) / (right - left + 2.0 * pad) * (WIDTH - 40.0);
+    let mut svg = open(64.0, "how much better, as a share of the score of a");
+    let (from, to) = (x(-margin), x(margin));
+    let _ = write!(
+        svg,
+        "<rect class=\"track\" x=\"{from:.1}\" y=\"6\" width=\"{:.1}\" height=\"38\"><title>similar</title></rect>",
+        to - from
+    );
+    let _ = write!(svg, "<line class=\"zero\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"4\" y2=\"46\"/>", x(0.0));
+    let _ = write!(svg, "<line class=\"whisker\" x1=\"{:.1}\" x2=\"{:.1}\" y1=\"25\" y2=\"25\"/>", x(low), x(high));
+    for (value, y) in [(-margin, 60), (margin, 60), (low, 18), (high, 18)] {
+        let at = x(value).clamp(24.0, WIDTH - 24.0);
+        let percent = value * 100.0;
+        let _ =
+            write!(svg, "<text class=\"tick\" text-anchor=\"middle\" x=\"{at:.1}\" y=\"{y}\">{percent:+.1} %</text>");
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+/// Differences from one and the same, each with its interval, below each other and beside zero.
+pub fn intervals(rows: &[(String, Improvement)]) -> String {
+    const ROW: f64 = 24.0;
+    const LEFT: f64 = 200.0;
+    const RIGHT: f64 = 170.0;
+    let low = rows.iter().map(|(_, one)| one.low).fold(0.0, f64::min);
+    let high = rows.iter().map(|(_, one)| one.high).fold(0.0, f64::max);
+    let span = (high - low).max(f64::MIN_POSITIVE);
+    let x = |value: f64| LEFT + (value - low) / span * (WIDTH - LEFT - RIGHT);
+    let height = rows.len() as f64 * ROW;
+    let mut svg = open(height + 4.0, "improvements over the first");
+    let _ = write!(svg, "<line class=\"zero\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"0\" y2=\"{height}\"/>", x(0.0));
+    for (i, (name, improvement)) in rows.iter().enumerate() {
+        let y = i as f64 * ROW + 12.0;
+        let name = escape(&name.chars().take(30).collect::<String>());
+        let Improvement { difference, low, high } = *improvement;
+        let _ = write!(
+            svg,
+            "<text class=\"tick\" x=\"0\" y=\"{0:.1}\">{name}</text>\
+             <line class=\"whisker\" x1=\"{1:.1}\" x2=\"{2:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+             <circle class=\"dot\" cx=\"{3:.1}\" cy=\"{y:.1}\" r=\"4\"/>\
+             <text class=\"tick\" x=\"{4:.1}\" y=\"{0:.1}\">{improvement}</text>",
+            y + 4.0,
+            x(low),
+            x(high),
+            x(difference),
+            WIDTH - RIGHT + 10.0,
+        );
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
 /// A part of something, and what stands beside it.
 pub struct Bar {
     pub label: String,
@@ -193,6 +247,41 @@ mod tests {
             .collect();
         assert!((widths[0] - widths[1]).abs() < 0.11 && (widths[2] - 2.0 * widths[0]).abs() < 0.21, "{widths:?}");
         assert!(svg.contains("a &amp; b") && svg.contains("[&lt;1&gt;]") && svg.contains("-50 %"), "{svg}");
+    }
+
+    #[test]
+    fn a_share_is_drawn_to_scale_beside_the_margin() {
+        let number = |svg: &str, of: &str, name: &str| -> f64 {
+            let element = svg.split(&format!("class=\"{of}\"")).nth(1).unwrap();
+            element.split(&format!(" {name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+        };
+        let svg = share(RelativeScore { low: 0.05, high: 0.15, margin: 0.05 });
+        let (from, width) = (number(&svg, "track", "x"), number(&svg, "track", "width"));
+        let (low, high) = (number(&svg, "whisker", "x1"), number(&svg, "whisker", "x2"));
+        // it begins where the margin ends, and is as wide
+        assert!((from + width - low).abs() < 0.2 && (high - low - width).abs() < 0.2, "{svg}");
+        assert!(svg.contains("-5.0 %") && svg.contains("+15.0 %"), "{svg}");
+    }
+
+    #[test]
+    fn many_versions_are_drawn_without_their_names_and_a_few_with_them() {
+        let points = |count: usize| -> Vec<(String, f64)> {
+            (0..count).map(|number| (format!("1.0.{number} <"), number as f64)).collect()
+        };
+        assert_eq!(versions(&points(1)), None);
+        let few = versions(&points(3)).unwrap();
+        assert!(few.matches("<circle").count() == 3 && few.contains(">1.0.2 &lt;</text>"), "{few}");
+        let many = versions(&points(1000)).unwrap();
+        assert_eq!(many.matches("<circle").count(), 1000);
+        assert!(!many.contains(">1.0.999 &lt;</text>") && many.contains("<title>1.0.999 &lt;: 999.0000</title>"));
+    }
+
+    #[test]
+    fn improvements_over_one_and_the_same_stand_below_each_other() {
+        let one = |low, high| Improvement { difference: (low + high) / 2.0, low, high };
+        let svg = intervals(&[("m@1.1.0".into(), one(-0.1, 0.1)), ("m@1.2.0".into(), one(0.1, 0.3))]);
+        assert_eq!(svg.matches("class=\"whisker\"").count(), 2);
+        assert!(svg.contains("m@1.2.0") && svg.contains("+0.200 [0.100, 0.300]"), "{svg}");
     }
 
     #[test]

@@ -38,6 +38,12 @@ pub fn metric(value: &f64, _: &dyn Values) -> askama::Result<String> {
     Ok(format!("{value:.4}"))
 }
 
+/// A p-value: small ones by their size.
+#[askama::filter_fn]
+pub fn p(value: &f64, _: &dyn Values) -> askama::Result<String> {
+    Ok(if *value < 0.0001 { format!("{value:.1e}") } else { format!("{value:.4}") })
+}
+
 /// A share in percent, without digits that say nothing.
 #[askama::filter_fn]
 pub fn percent(percent: &f64, _: &dyn Values) -> askama::Result<String> {

@@ -5,8 +5,8 @@ use axum::response::Response;
 use stemma_api::{
     act::Nothing,
     types::{
-        AuditEvent, FindEvents, GateStanding, ModelDetail, ModelSummary, ModelVersion, Page, Paging, Reproduced, Sides,
-        VersionComparison, VersionDetail,
+        AuditEvent, FindEvents, GateStanding, ModelDetail, ModelSummary, ModelVersion, Page, Paging, Reproduced,
+        VersionDetail,
     },
 };
 use stemma_core::{
@@ -14,7 +14,6 @@ use stemma_core::{
     event::about::About,
     lineage::Direction,
     name::{ModelName, ProjectName},
-    recommend::Verdict,
     record::Metrics,
 };
 
@@ -60,7 +59,11 @@ pub async fn model(call: Call<(ProjectName, ModelName), Nothing, Paging<u64, 100
     let shown = |number: &str| detail.primary.get(number).map_or("–".to_owned(), |found| value(number, found));
     let rows = detail.versions.iter().map(|v| (v.clone(), shown(&v.number.to_string()))).collect();
     let history = history(&known, &project, About::Model(model)).await?;
-    let chart = chart::versions(&detail);
+    let points = detail.versions.iter().rev().filter_map(|version| {
+        let number = version.number.to_string();
+        Some((number.clone(), *detail.primary.get(&number)?))
+    });
+    let chart = chart::versions(&points.collect::<Vec<_>>());
     html_at(known.moment(), ModelPage { head, project, chart, primary_name, rows, history, detail })
 }
 
@@ -98,20 +101,4 @@ pub async fn version(call: Call<(ProjectName, ModelName, String)>) -> Result<Res
             project,
         },
     )
-}
-
-#[derive(Template)]
-#[template(path = "compare.html")]
-struct ComparePage {
-    head: Head,
-    interval: Option<String>,
-    found: VersionComparison,
-}
-
-pub async fn compare(call: Call<(ProjectName,), Nothing, Sides>) -> Result<Response, Problem> {
-    let head = Head::of_call(&call, &call.at.0).await?;
-    let ((project,), known) = (call.at, call.known);
-    let found = call.app.engine().compare_versions_of(&known, &project, &call.ask.a, &call.ask.b).await?;
-    let interval = found.performance.as_ref().map(|one| chart::interval(one.primary.improvement()));
-    html_at(known.moment(), ComparePage { head, interval, found })
 }

@@ -1,8 +1,7 @@
-//! What two versions were made with: parameters, files, packages, code.
+//! What two versions were made with: parameters, files, code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 use stemma_api::types::{CodeDifference, Difference, FileDifference};
 use stemma_core::{
@@ -14,7 +13,6 @@ use crate::Known;
 
 /// Largest code file that is compared line by line.
 const CODE_BYTES_MAX: u64 = 1 << 20;
-const ENVIRONMENT_BYTES_MAX: u64 = 16 << 20;
 /// Lines of a diff that are shown.
 const DIFF_LINES_MAX: usize = 400;
 /// Most differences of one kind.
@@ -45,28 +43,6 @@ pub fn files(a: &RunRecord, b: &RunRecord) -> Vec<FileDifference> {
     }
     found.truncate(DIFFERENCES_MAX);
     found
-}
-
-pub(crate) async fn compare_environments(
-    known: &Known,
-    a: &RunRecord,
-    b: &RunRecord,
-    notes: &mut Vec<String>,
-) -> Vec<Difference> {
-    if a.environment == b.environment {
-        return Vec::new();
-    }
-    let mut flat = Vec::new();
-    for digest in [a.environment, b.environment] {
-        match known.read_content(digest, ENVIRONMENT_BYTES_MAX).await {
-            Ok(bytes) => flat.push(serde_json::from_slice(&bytes).map(|value| flatten(&value)).unwrap_or_default()),
-            Err(problem) => {
-                notes.push(format!("an environment can't be read: {}", problem.message));
-                return Vec::new();
-            }
-        }
-    }
-    differences(&flat[0], &flat[1])
 }
 
 /// Code files that both runs read with other content, or that only one read.
@@ -100,42 +76,10 @@ async fn code_text(known: &Known, digest: Option<&Digest>) -> Option<String> {
     String::from_utf8(known.read_content(*digest, CODE_BYTES_MAX).await.ok()?).ok()
 }
 
-fn differences(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<Difference> {
+pub fn differences(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<Difference> {
     let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     let differing = names.into_iter().filter(|name| a.get(*name) != b.get(*name)).take(DIFFERENCES_MAX);
     differing.map(|name| Difference { what: name.clone(), a: a.get(name).cloned(), b: b.get(name).cloned() }).collect()
-}
-
-/// Names and values of an environment: packages by their names, the rest by their paths.
-fn flatten(environment: &Value) -> BTreeMap<String, String> {
-    let mut flat = BTreeMap::new();
-    let Value::Object(parts) = environment else {
-        return flat;
-    };
-    for (part, value) in parts {
-        match value {
-            Value::Array(items) => {
-                for item in items {
-                    let name = item["name"].as_str().or_else(|| item["path"].as_str());
-                    let what = name.map_or_else(|| format!("{part} {item}"), |name| format!("{part} {name}"));
-                    let version = item["version"].as_str().or_else(|| item["digest"].as_str());
-                    flat.insert(what, version.map_or_else(|| item.to_string(), str::to_owned));
-                }
-            }
-            Value::Object(members) => {
-                let shown = members.iter().map(|(name, value)| (format!("{part} {name}"), plain(value)));
-                flat.extend(shown);
-            }
-            other => {
-                flat.insert(part.clone(), plain(other));
-            }
-        }
-    }
-    flat
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn diff(path: &str, a: &str, b: &str) -> CodeDifference {
@@ -156,23 +100,7 @@ fn diff(path: &str, a: &str, b: &str) -> CodeDifference {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn environments_are_compared_by_what_things_are_called() {
-        let environment = |numpy: &str| {
-            flatten(&json!({
-                "interpreter": { "version": "3.11.7" },
-                "packages": [{ "name": "numpy", "version": numpy }, { "name": "joblib", "version": "1.0" }],
-                "memory_bytes": 1,
-            }))
-        };
-        let found = differences(&environment("2.0"), &environment("2.1"));
-        let expected = Difference { what: "packages numpy".into(), a: Some("2.0".into()), b: Some("2.1".into()) };
-        assert_eq!(found, [expected]);
-    }
 
     #[test]
     fn a_diff_counts_its_lines() {

@@ -4,10 +4,17 @@ use stemma_core::{
     event::{Event, EvidenceKind, EvidenceRecorded},
     id::EvidenceId,
     name::{ModelName, ProjectName},
+    record::BY_COMMAND,
     version::VersionNumber,
 };
 
 use super::evaluation::{Evaluation, EvaluationData};
+
+/// Whether a command answered: the ledger keeps this in the line for people alone, behind the number of rows.
+pub fn is_by_command(evidence: &EvidenceRecorded) -> bool {
+    let by = format!(" rows){BY_COMMAND}");
+    evidence.kind == EvidenceKind::Evaluation && evidence.summary.contains(&by)
+}
 
 /// The evidence of an evaluation; it passed if every row was fair to evaluate on.
 pub fn evidence_event(

@@ -1,9 +1,9 @@
 //! Metrics of judged rows, overall and by slice.
 
-mod classes;
+pub mod classes;
 mod defined;
 mod labels;
-mod numbers;
+pub mod numbers;
 mod queries;
 pub mod side;
 

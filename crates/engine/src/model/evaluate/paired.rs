@@ -1,6 +1,6 @@
 //! Two evaluations beside each other, row by row, on the metric that the second one is about.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use stemma_core::{
     canonical,
@@ -28,28 +28,16 @@ pub fn compare_rows(
     candidate: &Evaluation,
     counts: &dyn Fn(u64) -> bool,
 ) -> Result<Comparison, String> {
+    let pair = Pair::of(reference, candidate, counts)?;
     let (old, new) = (&reference.report, &candidate.report);
-    if about(old) != about(new) {
-        return Err("the reference was evaluated on other data".to_owned());
-    }
-    if old.task() != new.task() {
-        return Err("they answer questions of different kinds".to_owned());
-    }
-    let metric = Metric::parse(&new.primary).map_err(|error| error.to_string())?;
-    for report in [old, new] {
-        if let Some(why) = report.judged.as_ref().and_then(|judged| judged.why_undefined(&new.primary)) {
-            return Err(format!("{metric} is not defined: {why}"));
-        }
-    }
-    let bootstrap = Bootstrap::new(metric, seed(old, new)?);
-    let (old_rows, new_rows) = common_rows(reference, candidate, counts);
-    let (judged_old, judged_new) = (judged(old, &old_rows)?, judged(new, &new_rows)?);
-    let interval = judged_old.side(metric).and_then(|old| side::compare(&old, &judged_new.side(metric)?, &bootstrap));
+    let metric = pair.primary;
+    let bootstrap = Bootstrap::new(metric, pair.seed);
+    let interval = pair.old.side(metric).and_then(|old| side::compare(&old, &pair.new.side(metric)?, &bootstrap));
     let interval = interval.map_err(|error| error.to_string())?;
     Ok(Comparison {
         metric: new.primary.clone(),
         data: new.data.clone(),
-        rows: new_rows.len() as u64,
+        rows: pair.rows,
         reference: interval.old,
         candidate: interval.new,
         difference: interval.difference,
@@ -59,6 +47,60 @@ pub fn compare_rows(
         resamples: interval.resamples,
         by_command: by_command(old, new),
     })
+}
+
+/// Two evaluations, judged on rows that both have.
+pub struct Pair<'e> {
+    pub old: Judgements<'e>,
+    pub new: Judgements<'e>,
+    /// The metric that the second one is about.
+    pub primary: Metric,
+    pub rows: u64,
+    /// From both models and the data.
+    pub seed: u64,
+}
+
+impl<'e> Pair<'e> {
+    /// `counts` tells of a row's place in the data whether it is looked at; `Err` says why they can't be compared.
+    pub fn of(
+        reference: &'e Evaluation,
+        candidate: &'e Evaluation,
+        counts: &dyn Fn(u64) -> bool,
+    ) -> Result<Self, String> {
+        let (old, new) = (&reference.report, &candidate.report);
+        if about(old) != about(new) {
+            return Err("the reference was evaluated on other data".to_owned());
+        }
+        if old.task() != new.task() {
+            return Err("they answer questions of different kinds".to_owned());
+        }
+        let primary = Metric::parse(&new.primary).map_err(|error| error.to_string())?;
+        for report in [old, new] {
+            if let Some(why) = report.judged.as_ref().and_then(|judged| judged.why_undefined(&new.primary)) {
+                return Err(format!("{primary} is not defined: {why}"));
+            }
+        }
+        let (old_rows, new_rows) = common_rows(reference, candidate, counts);
+        Ok(Self {
+            old: judged(old, &old_rows)?,
+            new: judged(new, &new_rows)?,
+            primary,
+            rows: new_rows.len() as u64,
+            seed: seed(old, new)?,
+        })
+    }
+}
+
+/// Whether both evaluations are of the same rows; `Err` says how they differ. A test of rows that one of them left out
+/// would be one of other rows.
+pub fn check_same_rows(reference: &Evaluation, candidate: &Evaluation) -> Result<(), String> {
+    let places = |of: &Evaluation| -> HashSet<u64> { of.predictions.iter().map(|row| row.row).collect() };
+    let (old, new) = (places(reference), places(candidate));
+    if old == new {
+        return Ok(());
+    }
+    let (both, only_old, only_new) = (old.intersection(&new).count(), old.len(), new.len());
+    Err(format!("the rows differ: {only_old} and {only_new} were judged, {both} of them are in both"))
 }
 
 /// On what rows a report is, and what was asked of them.

@@ -35,6 +35,13 @@ pub struct JudgedClasses<'a> {
     losses: Option<Losses>,
 }
 
+/// What of an answer is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Decision,
+    Probability,
+}
+
 /// What each row adds to a mean.
 struct Losses {
     log_loss: Vec<f64>,
@@ -146,6 +153,20 @@ impl<'a> JudgedClasses<'a> {
     fn are_positive(&self) -> Option<Vec<bool>> {
         let positive = self.positive?;
         Some(self.truth.iter().map(|truth| *truth == positive).collect())
+    }
+
+    /// Of two classes, one of which is declared: whether each row is of it, and what was said of that as a number: the
+    /// decision as 0 or 1, or the probability.
+    pub fn as_numbers(&self, of: Answer) -> Option<(Vec<bool>, Vec<f64>)> {
+        let positive = self.positive.filter(|_| self.judged.classes.len() == 2)?;
+        let said = match of {
+            Answer::Decision => self.predicted.iter().map(|said| f64::from(u8::from(*said == positive))).collect(),
+            Answer::Probability => {
+                let scores = self.scores.as_ref().filter(|_| self.judged.scores == ScoreKind::Probability)?;
+                scores.chunks(2).map(|row| row[positive]).collect()
+            }
+        };
+        Some((self.are_positive()?, said))
     }
 
     /// What was so, and how probable it was said to be: that a row is of the declared one of two classes, or else that

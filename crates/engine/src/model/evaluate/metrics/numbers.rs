@@ -43,6 +43,11 @@ impl JudgedNumbers {
         self.targets.len()
     }
 
+    /// The true and the predicted numbers.
+    pub fn columns(&self) -> (&[f64], &[f64]) {
+        (&self.targets, &self.predictions)
+    }
+
     pub fn side(&self) -> Side<'_> {
         Side::Numbers(&self.targets, &self.predictions)
     }

@@ -1,0 +1,107 @@
+//! What is known of how two versions were made and what they are, as facts `kind:name=value`, and what is the same.
+
+use std::collections::BTreeSet;
+
+use stemma_api::types::{FactList, FactSimilarity, ModelVersion};
+use stemma_core::record::RunRecord;
+use stemma_stats::{Fact, Similarity, StatsError};
+
+use super::environment::Environment;
+
+/// Facts that are listed of each kind of list.
+const LISTED_MAX: usize = 200;
+
+/// What one version is known by.
+pub struct Sources<'a> {
+    pub version: &'a ModelVersion,
+    pub run: Option<&'a RunRecord>,
+    pub environment: Option<&'a Environment>,
+}
+
+pub fn similarity(a: &Sources<'_>, b: &Sources<'_>) -> Result<FactSimilarity, StatsError> {
+    let mut unseen = Vec::new();
+    let facts = [of(a, "a", &mut unseen)?, of(b, "b", &mut unseen)?];
+    let found = Similarity::of(&facts[0], &facts[1]);
+    Ok(FactSimilarity {
+        share: found.share(),
+        shared: list(&found.shared),
+        only_a: list(&found.only_one),
+        only_b: list(&found.only_other),
+        unseen,
+    })
+}
+
+fn list(facts: &[&Fact]) -> FactList {
+    FactList { count: facts.len() as u64, first: facts.iter().take(LISTED_MAX).map(|fact| fact.to_string()).collect() }
+}
+
+/// The facts of one version; what can't be among them is noted.
+fn of(sources: &Sources<'_>, name: &str, unseen: &mut Vec<String>) -> Result<BTreeSet<Fact>, StatsError> {
+    let mut facts = Facts::default();
+    facts.of_version(sources.version)?;
+    match sources.run {
+        None => unseen.push(format!("no run is known that made {name}: its parameters, data, code and packages")),
+        Some(run) => facts.of_run(run)?,
+    }
+    match sources.environment {
+        Some(environment) => {
+            environment.facts().try_for_each(|(kind, name, value)| facts.add(kind, &name, value))?;
+        }
+        None if sources.run.is_some() => unseen.push(format!("the environment of {name} can't be read: its packages")),
+        None => {}
+    }
+    if facts.unnamed > 0 {
+        unseen.push(format!("{} things of {name} whose name is empty or has a `=` in it", facts.unnamed));
+    }
+    Ok(facts.found)
+}
+
+#[derive(Default)]
+struct Facts {
+    found: BTreeSet<Fact>,
+    /// Things whose name can't be one of a fact.
+    unnamed: u64,
+}
+
+impl Facts {
+    fn of_version(&mut self, version: &ModelVersion) -> Result<(), StatsError> {
+        self.add("model", "format", &version.format)?;
+        if let Some(signature) = version.known_signature() {
+            for (kind, fields) in [("input", &signature.inputs), ("output", &signature.outputs)] {
+                for field in fields {
+                    let shape: Vec<String> = field.shape.iter().map(ToString::to_string).collect();
+                    let optional = if field.optional { " optional" } else { "" };
+                    self.add(kind, &field.name, &format!("{} [{}]{optional}", field.datatype, shape.join(", ")))?;
+                }
+            }
+        }
+        if let Some(target) = &version.target {
+            self.add("model", "target", target)?;
+        }
+        let claims = version.claims.iter().flat_map(|claims| &claims.params);
+        claims.map(|(name, value)| self.add("claimed", name, value)).collect()
+    }
+
+    fn of_run(&mut self, run: &RunRecord) -> Result<(), StatsError> {
+        self.add("run", "command", &run.command.join(" "))?;
+        for (name, value) in &run.params {
+            self.add("param", name, value)?;
+        }
+        for (kind, files) in [("data", &run.inputs), ("code", &run.code.files)] {
+            for file in files {
+                self.add(kind, &file.path, &file.digest.to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A name with a `=` could be read as another one with another value.
+    fn add(&mut self, kind: &str, name: &str, value: &str) -> Result<(), StatsError> {
+        match Fact::new(kind, name, value) {
+            Ok(fact) => _ = self.found.insert(fact),
+            Err(StatsError::NoFact { .. }) => self.unnamed += 1,
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
