@@ -20,7 +20,7 @@ use crate::{
     policy::{ModelPolicy, PromotionGrounds, Stage},
     rights::Role,
     signature::{Contract, Signature},
-    version::{Claims, Comparison, Step, VersionNumber},
+    version::{Claims, Comparison, GivenName, Step, VersionNumber},
 };
 
 /// A governed change. Stored as JSON with the tag `type`; adding members is allowed, changing their meaning is not.
@@ -93,6 +93,8 @@ pub enum Event {
         policy: ModelPolicy,
     },
     VersionRegistered(VersionRegistered),
+    /// A version got a further name, which stays.
+    VersionNamed(VersionNamed),
     EvidenceRecorded(EvidenceRecorded),
     Approved(Approved),
     Promoted(Promoted),
@@ -287,6 +289,17 @@ pub struct VersionRegistered {
     pub facts: Digest,
 }
 
+/// A name that somebody gave a version, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VersionNamed {
+    pub project: ProjectName,
+    pub model: ModelName,
+    pub version: VersionNumber,
+    /// The digest of the version's content.
+    pub subject: Digest,
+    pub name: GivenName,
+}
+
 /// What kind of check a piece of evidence is the result of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -297,6 +310,8 @@ pub enum EvidenceKind {
     Reproduction,
     /// Asked in a sandbox.
     Validation,
+    /// Asked what an earlier version had answered.
+    Behaviour,
 }
 
 impl EvidenceKind {
@@ -306,11 +321,12 @@ impl EvidenceKind {
             Self::Gate => "gate",
             Self::Reproduction => "reproduction",
             Self::Validation => "validation",
+            Self::Behaviour => "behaviour",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Evaluation, Self::Gate, Self::Reproduction, Self::Validation]
+        [Self::Evaluation, Self::Gate, Self::Reproduction, Self::Validation, Self::Behaviour]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }
@@ -433,6 +449,7 @@ impl Event {
             Self::ModelCreated { .. } => "model_created",
             Self::PolicySet { .. } => "policy_set",
             Self::VersionRegistered(_) => "version_registered",
+            Self::VersionNamed(_) => "version_named",
             Self::EvidenceRecorded(_) => "evidence_recorded",
             Self::Approved(_) => "approved",
             Self::Promoted(_) => "promoted",
@@ -476,6 +493,7 @@ impl Event {
             Self::DatasetVersionAdded(added) => Some(&added.project),
             Self::EdgeDeclared(edge) | Self::EdgeWithdrawn(edge) => Some(&edge.project),
             Self::VersionRegistered(version) => Some(&version.project),
+            Self::VersionNamed(named) => Some(&named.project),
             Self::EvidenceRecorded(evidence) => Some(&evidence.project),
             Self::Approved(approved) => Some(&approved.project),
             Self::Promoted(promoted) => Some(&promoted.project),
@@ -503,6 +521,7 @@ impl Event {
             Self::EdgeDeclared(edge) | Self::EdgeWithdrawn(edge) => edge.to.key.clone(),
             Self::ModelCreated { model, .. } | Self::PolicySet { model, .. } => model.to_string(),
             Self::VersionRegistered(version) => format!("{}@{}", version.model, version.number),
+            Self::VersionNamed(named) => format!("{}@{}", named.model, named.version),
             Self::EvidenceRecorded(evidence) => format!("{}@{}", evidence.model, evidence.version),
             Self::Approved(approved) => format!("{}@{}", approved.model, approved.version),
             Self::Promoted(promoted) => format!("{}@{}", promoted.model, promoted.version),

@@ -4,6 +4,7 @@
 
 pub mod at;
 pub mod audit;
+pub mod behaviour;
 pub mod canonical;
 pub mod case;
 pub mod class;
@@ -26,6 +27,7 @@ pub mod moment;
 pub mod name;
 pub mod naming;
 pub mod near;
+pub mod pattern;
 pub mod pointer;
 pub mod policy;
 pub mod recommend;

@@ -3,6 +3,7 @@
 //! A name is one path component by the rules that keep paths, URLs and shells out of trouble: NFC, no
 //! control characters, none of `/ \ : % # ? ; @`, no leading `.`, `-` or `~`, at most 255 bytes.
 
+mod alike;
 mod check;
 mod principal;
 
@@ -11,6 +12,7 @@ use std::{borrow::Borrow, fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::{
+    alike::{are_alike, fold},
     check::{NAME_BYTES_MAX, NameError, check_component, check_name, check_shown, tool_of_component},
     principal::PrincipalName,
 };
@@ -85,6 +87,11 @@ name_type!(
     /// A movable pointer to a model version, written `model@alias`.
     AliasName,
     "alias"
+);
+name_type!(
+    /// Words that somebody chose for one version of a model, written `model@label`. Unlike an alias it never moves.
+    VersionLabel,
+    "label"
 );
 name_type!(GateName, "gate");
 name_type!(

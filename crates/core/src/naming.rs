@@ -100,6 +100,7 @@ impl Event {
             | Self::EdgeWithdrawn(_)
             | Self::ModelCreated { .. }
             // the version that they are about is named by its registration
+            | Self::VersionNamed(_)
             | Self::Approved(_)
             | Self::Promoted(_)
             | Self::AliasMoved { .. }
@@ -129,7 +130,7 @@ fn report_of(evidence: &EvidenceRecorded) -> NamedContent {
     let form = match evidence.kind {
         EvidenceKind::Evaluation => ContentForm::Evaluation,
         EvidenceKind::Reproduction => ContentForm::Reproduction,
-        EvidenceKind::Gate | EvidenceKind::Validation => ContentForm::Plain,
+        EvidenceKind::Gate | EvidenceKind::Validation | EvidenceKind::Behaviour => ContentForm::Plain,
     };
     let EvidenceRecorded { evidence, model, version, report, .. } = evidence;
     NamedContent { digest: *report, form, what: format!("evidence {evidence} of {model}@{version}") }
@@ -252,6 +253,7 @@ mod tests {
             ("reproduction", ContentForm::Reproduction),
             ("gate", ContentForm::Plain),
             ("validation", ContentForm::Plain),
+            ("behaviour", ContentForm::Plain),
         ] {
             // the version is named by its registration
             let named = check(&evidence(kind), &["subject", "spec_digest"]);

@@ -3,6 +3,7 @@
 mod data_test;
 mod evaluation;
 mod evaluation_check;
+mod free;
 mod gate;
 mod gate_check;
 mod gate_fault;
@@ -15,6 +16,7 @@ pub use self::{
     data_test::{Bounds, ColumnRule, ColumnType, DataTest, DriftRule, OverlapRule, QuantileRule, compile_pattern},
     evaluation::{EvaluationSpec, SliceSpec},
     evaluation_check::{EvaluationFault, PLACEHOLDERS},
+    free::{Holder, Taken, check_alias, check_label, check_semver},
     gate::{GateSpec, ValidationSpec},
     gate_fault::GateFault,
     importance::ImportanceSpec,

@@ -5,14 +5,14 @@ use stemma_core::Digest;
 use crate::{
     LedgerError,
     event::adopt_leaves,
-    projection::adopt_for_search,
+    projection::{adopt_for_search, adopt_names},
     row::{file::insert_all_files, grant::adopt_grants, search::insert_all_for_search},
     sql::{Database, Session, Value},
     tree::Frontier,
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 8] = [
+const MIGRATIONS: [(i64, &str); 9] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
@@ -21,6 +21,7 @@ const MIGRATIONS: [(i64, &str); 8] = [
     (EVENTS, include_str!("migrations/0006_events.sql")),
     (7, include_str!("migrations/0007_feedback_log.sql")),
     (SEARCH, include_str!("migrations/0008_search.sql")),
+    (VERSION_NAMES, include_str!("migrations/0009_version_names.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();
@@ -32,6 +33,8 @@ const SEALED_ROWS: i64 = 5;
 const EVENTS: i64 = 6;
 /// The migration after which versions, datasets and runs are searched; what there is already is taken in.
 const SEARCH: i64 = 8;
+/// The migration after which versions have further names; those that follow from registrations are made.
+const VERSION_NAMES: i64 = 9;
 /// Which migrations were applied.
 const MIGRATION_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)";
@@ -62,6 +65,9 @@ pub async fn migrate_to(session: &mut Session, count: usize) -> Result<(), Ledge
         if *number == SEARCH {
             adopt_for_search(session).await?;
             insert_all_for_search(session).await?;
+        }
+        if *number == VERSION_NAMES {
+            adopt_names(session).await?;
         }
         let values = [Value::Int(*number), Value::Text(Digest::of(sql.as_bytes()).to_string())];
         session.execute("INSERT INTO migration (number, checksum) VALUES ($1, $2)", &values).await?;

@@ -1,9 +1,12 @@
 //! From events to tables. Rows are never changed but for `to_seq`: what ended stays, so any moment can be asked for.
 
+mod adopt;
 mod edges;
+mod names;
 mod search;
 
 pub use edges::key as edge_key;
+pub use names::adopt as adopt_names;
 pub use search::adopt as adopt_for_search;
 
 use serde::Serialize;
@@ -19,7 +22,7 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 31] = [
+pub const TABLES: [(&str, &str); 32] = [
     ("home", "home"),
     ("signing_key", "verifier, body"),
     ("project", "project"),
@@ -31,6 +34,7 @@ pub const TABLES: [(&str, &str); 31] = [
     ("model", "project, model"),
     ("policy", "project, model, body"),
     ("model_version", "project, model, number, digest, facts, run, body"),
+    ("version_name", "project, model, name, scheme, number"),
     ("stage", "project, model, number, stage"),
     ("alias", "project, model, alias, number"),
     ("evidence", "project, model, number, evidence, kind, body"),
@@ -59,6 +63,7 @@ pub const TABLES: [(&str, &str); 31] = [
 /// Applies one event. The only code that writes these tables.
 pub async fn apply(session: &mut Session, leaf: &Leaf, event: &Event) -> Result<(), LedgerError> {
     apply_to_tables(session, leaf.seq, event).await?;
+    names::apply(session, leaf, event).await?;
     search::apply(session, leaf, event).await
 }
 
@@ -123,6 +128,8 @@ async fn apply_to_tables(session: &mut Session, seq: u64, event: &Event) -> Resu
             row.push(text(stemma_core::policy::Stage::Development));
             to.insert("stage", row).await
         }
+        // a row of `version_name`, made below
+        Event::VersionNamed(_) => Ok(()),
         Event::EvidenceRecorded(one) => {
             let key = [text(&one.project), text(&one.model), text(one.version)];
             let mut row = key.to_vec();

@@ -33,7 +33,7 @@ pub(crate) use self::{
 };
 use self::{runs::Runs, settled::settled};
 use crate::{
-    Ledger, LedgerError,
+    Ledger, LedgerError, migrate,
     sql::{Database, Session},
 };
 

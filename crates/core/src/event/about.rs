@@ -28,6 +28,7 @@ impl About {
                 "model_created",
                 "policy_set",
                 "version_registered",
+                "version_named",
                 "evidence_recorded",
                 "approved",
                 "promoted",
@@ -56,7 +57,7 @@ impl About {
 
 impl Event {
     /// The kinds of events that there are, as in [`Event::kind`].
-    pub const KINDS: [&'static str; 31] = [
+    pub const KINDS: [&'static str; 32] = [
         "home_created",
         "signing_key_rotated",
         "history_accepted",
@@ -74,6 +75,7 @@ impl Event {
         "model_created",
         "policy_set",
         "version_registered",
+        "version_named",
         "evidence_recorded",
         "approved",
         "promoted",

@@ -73,6 +73,10 @@ impl Event {
                 let claimed = version.claims.iter().flat_map(|claims| claims.texts());
                 Texts { sealed: claimed.collect(), ..Texts::default() }
             }
+            Self::VersionNamed(named) => {
+                let name = named.name.label();
+                Texts { names: name.into_iter().collect(), sealed: name.into_iter().collect(), ..Texts::default() }
+            }
             Self::ProjectCreated { project } => Texts::name(project.as_str()),
             Self::PrincipalAdded { principal } => Texts::name(principal.as_str()),
             Self::TokenIssued { label, token: _, principal: _, expires: _, check: _ } => Texts::prose([label]),

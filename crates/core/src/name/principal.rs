@@ -2,11 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
+use super::{
+    alike::{are_alike, fold},
+    check::{NAME_BYTES_MAX, NameError, check_component},
+};
 use serde::{Deserialize, Deserializer, Serialize};
-use unicode_normalization::UnicodeNormalization as _;
-use unicode_security::skeleton;
-
-use super::check::{NAME_BYTES_MAX, NameError, check_component};
 
 /// Who acts: an e-mail address or a service name. Unlike other names it may hold `@`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -37,14 +37,11 @@ impl PrincipalName {
     ///
     /// That two names without anything in common are one person can't be seen: whoever hands out tokens vouches for it.
     pub fn is_same_person(&self, other: &Self) -> bool {
-        let (one, other) = (self.folded(), other.folded());
-        let is_plain = one.is_ascii() && other.is_ascii();
-        // `rn` looks like `m` too; between plain names that is no reason
-        one == other || (!is_plain && skeleton(&one).eq(skeleton(&other)))
+        are_alike(&self.folded(), &other.folded())
     }
 
     fn folded(&self) -> String {
-        let folded: String = self.0.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+        let folded = fold(&self.0);
         let labels: Vec<&str> = folded.split('@').map(|part| part.trim_end_matches('.').trim()).collect();
         labels.join("@")
     }

@@ -185,11 +185,9 @@ mod tests {
         let gate = GateSpec::MetricBaseline { metric: "auc".into(), min: Some(0.7), max: None };
         let rule = PromotionRule { gates: vec![name("baseline")], approvals: 1, alias: Some(name("champion")) };
         ModelPolicy {
-            signature: None,
-            evaluation: None,
-            importance: None,
             gates: BTreeMap::from([(name("baseline"), gate)]),
             promotions: BTreeMap::from([(Stage::Production, rule)]),
+            ..ModelPolicy::default()
         }
     }
 

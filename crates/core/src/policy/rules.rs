@@ -10,6 +10,7 @@ use crate::{
     Digest,
     name::{AliasName, GateName},
     signature::Signature,
+    version::Naming,
 };
 
 /// What entering a stage needs: `[model.<name>.promotion.<stage>]` of `stemma.toml`.
@@ -29,6 +30,9 @@ pub struct PromotionRule {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelPolicy {
+    /// The names by which lists call the versions first; without it they are called by their numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub naming: Option<Naming>,
     /// The contract of versions whose content states none. Content that states another is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
@@ -90,11 +94,9 @@ mod tests {
         let gate = GateSpec::MetricBaseline { metric: "auc".into(), min: Some(0.7), max: None };
         let rule = PromotionRule { gates: vec![name("baseline")], approvals: 1, alias: Some(name("champion")) };
         ModelPolicy {
-            signature: None,
-            evaluation: None,
-            importance: None,
             gates: BTreeMap::from([(name("baseline"), gate)]),
             promotions: BTreeMap::from([(Stage::Production, rule)]),
+            ..ModelPolicy::default()
         }
     }
 

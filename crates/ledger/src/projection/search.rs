@@ -11,6 +11,7 @@ use stemma_core::{
     version::VersionNumber,
 };
 
+use super::adopt::adopt as adopt_events;
 use crate::{
     LedgerError,
     event::Leaf,
@@ -23,13 +24,10 @@ use crate::{
 
 /// Rows in one statement.
 const CHUNK: usize = 2000;
-/// Leaves that are read at a time when a ledger's things are taken in anew.
-const PAGE: i64 = 500;
 /// Longest ending of a file's name that is a format.
 const ENDING_CHARS_MAX: usize = 16;
 /// Kinds of events that say something by which things are found.
-const KINDS: &str =
-    "'version_registered', 'promoted', 'alias_moved', 'evidence_recorded', 'approved', 'dataset_version_added'";
+const KINDS: &str = "'version_registered', 'version_named', 'promoted', 'alias_moved', 'evidence_recorded', 'approved', 'dataset_version_added'";
 
 /// Applies one event to the tables of search.
 pub async fn apply(session: &mut Session, leaf: &Leaf, event: &Event) -> Result<(), LedgerError> {
@@ -42,6 +40,10 @@ pub async fn apply(session: &mut Session, leaf: &Leaf, event: &Event) -> Result<
             to.move_alias(project, model, alias, *number).await
         }
         Event::EvidenceRecorded(one) => to.note_evidence(one).await,
+        Event::VersionNamed(named) => {
+            let Some(id) = to.version(&named.project, &named.model, named.version).await? else { return Ok(()) };
+            to.add_words(id, &named.name.to_string()).await
+        }
         Event::Approved(one) => {
             let Some(id) = to.version(&one.project, &one.model, one.version).await? else { return Ok(()) };
             to.add_words(id, &one.reason).await
@@ -50,24 +52,9 @@ pub async fn apply(session: &mut Session, leaf: &Leaf, event: &Event) -> Result<
     }
 }
 
-/// Takes in the things of a ledger that had no such tables. What can't be read gets no rows: it keeps nobody from opening
-/// the ledger, and the audit names it.
+/// Takes in the things of a ledger that had no such tables.
 pub async fn adopt(session: &mut Session) -> Result<(), LedgerError> {
-    let sql = format!(
-        "SELECT leaf.seq AS seq, entry, body FROM event JOIN leaf ON leaf.seq = event.seq \
-         JOIN event_body ON event_body.seq = event.seq \
-         WHERE event.seq > $1 AND event.kind IN ({KINDS}) ORDER BY event.seq LIMIT {PAGE}"
-    );
-    let mut last = i64::MIN;
-    loop {
-        let rows = session.rows(&sql, &[Value::Int(last)]).await?;
-        let Some(row) = rows.last() else { return Ok(()) };
-        last = row.int("seq")?;
-        for row in &rows {
-            let (Ok(leaf), Ok(event)) = (row.json::<Leaf>("entry"), row.json::<Event>("body")) else { continue };
-            apply(session, &leaf, &event).await?;
-        }
-    }
+    adopt_events(session, KINDS, apply).await
 }
 
 struct Index<'a> {
@@ -190,7 +177,10 @@ impl Index<'_> {
                 let verdict = if one.passed { "passed" } else { "failed" };
                 self.insert_facts(id, &[Fact::text(GATE, gate.as_str(), verdict)]).await
             }
-            (EvidenceKind::Gate | EvidenceKind::Reproduction | EvidenceKind::Validation, _) => Ok(()),
+            (
+                EvidenceKind::Gate | EvidenceKind::Reproduction | EvidenceKind::Validation | EvidenceKind::Behaviour,
+                _,
+            ) => Ok(()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Models, their versions, and what was found and decided about them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::de::DeserializeOwned;
 use stemma_core::{
     Digest,
@@ -8,7 +10,7 @@ use stemma_core::{
     lineage::{EdgeKind, NodeKind},
     name::{AliasName, ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
-    version::VersionNumber,
+    version::{Naming, VersionNumber, derived},
 };
 
 use super::view::{Key, Reading, View, recorded, text};
@@ -27,6 +29,7 @@ pub struct VersionRow {
     pub version: VersionRegistered,
     pub stage: Stage,
     pub aliases: Vec<AliasName>,
+    pub names: BTreeMap<Naming, String>,
 }
 
 /// Which version of a model is meant.
@@ -34,6 +37,8 @@ pub struct VersionRow {
 pub enum WhichVersion<'a> {
     Numbered(VersionNumber),
     Alias(&'a str),
+    /// By a name that never moves.
+    Named(&'a str),
     /// The newest that stands in a stage.
     NewestIn(Stage),
     /// The newest that stands in any other.
@@ -69,6 +74,9 @@ impl View {
             aliases.push((row.parsed::<AliasName>("alias")?, row.text("number")?));
         }
         aliases.sort();
+        let given = given_names(&mut read, project, model).await?;
+        // what follows from a registration is the name of the first version that came to it
+        let mut derived_names = BTreeSet::new();
         let mut found = Vec::with_capacity(versions.len());
         for Recorded { value: version, fact } in versions {
             let number = version.number.to_string();
@@ -78,8 +86,13 @@ impl View {
                     stage = stage_of(row)?;
                 }
             }
-            let names = aliases.iter().filter(|(_, of)| *of == number).map(|(alias, _)| alias.clone()).collect();
-            found.push(Recorded { value: VersionRow { version, stage, aliases: names }, fact });
+            let mut names: BTreeMap<Naming, String> = derived(version.integer, &version.digest, version.run, fact.time)
+                .into_iter()
+                .filter(|(_, name)| derived_names.insert(name.clone()))
+                .collect();
+            names.extend(given.get(&number).into_iter().flatten().cloned());
+            let aliases = aliases.iter().filter(|(_, of)| *of == number).map(|(alias, _)| alias.clone()).collect();
+            found.push(Recorded { value: VersionRow { version, stage, aliases, names }, fact });
         }
         Ok(Some(found))
     }
@@ -102,6 +115,11 @@ impl View {
                     .map(|row| row.text("number"))
                     .transpose()?
             }
+            WhichVersion::Named(name) => {
+                let key = [("project", text(project)), ("model", text(model)), ("name", text(name))];
+                let row = read.facts("t.number AS number", "version_name", &key).await?.pop();
+                row.map(|row| row.text("number")).transpose()?
+            }
             WhichVersion::NewestIn(stage) => newest(&mut read, project, model, "=", stage).await?,
             WhichVersion::NewestNotIn(stage) => newest(&mut read, project, model, "<>", stage).await?,
         };
@@ -119,7 +137,11 @@ impl View {
             aliases.push(row.parsed("alias")?);
         }
         aliases.sort();
-        Ok(Some(Recorded { value: VersionRow { version, stage, aliases }, fact }))
+        let mut names = BTreeMap::new();
+        for row in read.facts("t.scheme AS scheme, t.name AS name", "version_name", &key).await? {
+            names.insert(naming_of(&row)?, row.text("name")?);
+        }
+        Ok(Some(Recorded { value: VersionRow { version, stage, aliases, names }, fact }))
     }
 
     /// Versions of a model that were made from the same facts, oldest first.
@@ -250,6 +272,27 @@ impl View {
         }
         Ok(found)
     }
+}
+
+/// The names that somebody gave, by the numbers of their versions.
+async fn given_names(
+    read: &mut Reading,
+    project: &ProjectName,
+    model: &ModelName,
+) -> Result<BTreeMap<String, Vec<(Naming, String)>>, LedgerError> {
+    let mut names: BTreeMap<String, Vec<(Naming, String)>> = BTreeMap::new();
+    for naming in [Naming::Semver, Naming::Label] {
+        let key = [("project", text(project)), ("model", text(model)), ("scheme", text(naming))];
+        for row in read.facts("t.number AS number, t.name AS name", "version_name", &key).await? {
+            names.entry(row.text("number")?).or_default().push((naming, row.text("name")?));
+        }
+    }
+    Ok(names)
+}
+
+fn naming_of(row: &Row) -> Result<Naming, LedgerError> {
+    let scheme = row.text("scheme")?;
+    Naming::parse(&scheme).ok_or_else(|| LedgerError::Damaged(format!("scheme `{scheme}` of names")))
 }
 
 fn stage_of(row: &Row) -> Result<Stage, LedgerError> {

@@ -109,6 +109,8 @@ async fn read(view: &View, what: &str) -> String {
             for which in [
                 WhichVersion::Numbered(number(0)),
                 WhichVersion::Alias("champion"),
+                WhichVersion::Named("campaign-0"),
+                WhichVersion::Named("1"),
                 WhichVersion::NewestIn(Stage::Production),
                 WhichVersion::NewestNotIn(Stage::Production),
             ] {
@@ -180,6 +182,7 @@ async fn one_of(
     let is_meant = |row: &Recorded<VersionRow>| match which {
         WhichVersion::Numbered(number) => row.value.version.number == number,
         WhichVersion::Alias(alias) => row.value.aliases.iter().any(|name| name.as_str() == alias),
+        WhichVersion::Named(name) => row.value.names.values().any(|of| of == name),
         WhichVersion::NewestIn(stage) => row.value.stage == stage,
         WhichVersion::NewestNotIn(stage) => row.value.stage != stage,
     };
@@ -193,9 +196,14 @@ async fn one_of(
 
 /// The seq goes from fact to fact, and a rebuilt history has other times.
 fn without_times(said: &str) -> String {
-    let mut parts = said.split("Timestamp(");
+    without(&without(said, "Timestamp(", ')'), "TimestampHash: \"", '"')
+}
+
+/// Leaves out what stands between two marks.
+fn without(said: &str, from: &str, to: char) -> String {
+    let mut parts = said.split(from);
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |all, part| all + part.split_once(')').map_or("", |(_, rest)| rest))
+    parts.fold(first, |all, part| all + part.split_once(to).map_or("", |(_, rest)| rest))
 }
 
 /// What all reads say, each after its name.

@@ -14,7 +14,8 @@ use stemma_core::{
     },
     event::{
         Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, FeedbackSealed,
-        HistoryAccepted, Promoted, SealedRows, SegmentRows, SegmentSealed, VersionRegistered, about::About,
+        HistoryAccepted, Promoted, SealedRows, SegmentRows, SegmentSealed, VersionNamed, VersionRegistered,
+        about::About,
     },
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
     lineage::{EdgeKind, Node, NodeKind},
@@ -22,7 +23,7 @@ use stemma_core::{
     record::{Actor, Auth},
     rights::Role,
     signature::Signature,
-    version::{Step, VersionNumber},
+    version::{GivenName, Step, VersionNumber},
 };
 use stemma_ledger::{Commit, EventFilter, EventRow, Ledger, LedgerError, LedgerOptions, Order, Outcome};
 
@@ -227,6 +228,13 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         Event::EdgeDeclared(declared.clone()),
         Event::EdgeWithdrawn(declared),
         Event::ContentKept { project: parse("default"), list: subject, contents: 2 },
+        Event::VersionNamed(VersionNamed {
+            project: parse("default"),
+            model: parse("credit-score"),
+            version: number(n),
+            subject,
+            name: GivenName::Label(parse(&format!("campaign-{n}"))),
+        }),
         Event::HistoryAccepted(HistoryAccepted {
             remembered_size: 40,
             remembered_root: "AA==".into(),
@@ -388,6 +396,7 @@ fn all_that_happened_to_a_thing_is_found_by_its_names() {
         };
         found(About::Model(parse("credit-score")), &|event| match event {
             Event::PolicySet { .. } | Event::VersionRegistered(_) | Event::EvidenceRecorded(_) => true,
+            Event::VersionNamed(_) => true,
             Event::Approved(_) | Event::Promoted(_) | Event::AliasMoved { .. } => true,
             _ => false,
         })
@@ -413,5 +422,5 @@ fn no_kind_is_forgotten() {
     let kinds: BTreeMap<&str, ()> = every_kind(0).iter().map(|event| (event.kind(), ())).collect();
     assert_eq!(kinds.len(), every_kind(0).len());
     // a new variant changes this number: add it above
-    assert_eq!(kinds.len(), 29);
+    assert_eq!(kinds.len(), 30);
 }

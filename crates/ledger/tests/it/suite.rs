@@ -97,7 +97,7 @@ fn a_ledger_verifies_after_it_was_opened_again() {
 }
 
 /// (what is done by hand, the event that must be named)
-const ALTERATIONS: [(&str, u64); 31] = [
+const ALTERATIONS: [(&str, u64); 34] = [
     ("UPDATE event SET actor = 'eve@example.org' WHERE seq = 9", 9),
     ("UPDATE event SET request = 'x' WHERE seq = 27", 27),
     ("UPDATE event SET project = NULL WHERE seq = 9", 9),
@@ -108,7 +108,7 @@ const ALTERATIONS: [(&str, u64); 31] = [
     ("UPDATE leaf SET entry = replace(entry, 'ada@', 'eve@') WHERE seq = 9", 9),
     ("DELETE FROM leaf WHERE seq = 4", 4),
     ("DELETE FROM leaf WHERE seq = 20", 20),
-    ("UPDATE head SET size = 19", 30),
+    ("UPDATE head SET size = 19", 31),
     (
         "UPDATE subtree SET hash = (SELECT hash FROM subtree WHERE level = 0 AND place = 0) WHERE level = 1 AND place = 3",
         7,
@@ -120,6 +120,9 @@ const ALTERATIONS: [(&str, u64); 31] = [
     ("INSERT INTO approval SELECT project, model, number, 'forged', body, 3, to_seq FROM approval", 3),
     ("UPDATE evidence SET kind = 'evaluation'", 12),
     ("UPDATE alias SET number = '9.9.9'", 15),
+    ("UPDATE version_name SET number = '9.9.9' WHERE scheme = 'label'", 29),
+    ("UPDATE version_name SET name = 'v20200101000000_00000000' WHERE scheme = 'timestamp-hash'", 11),
+    ("DELETE FROM version_name WHERE scheme = 'run'", 11),
     ("UPDATE role_grant SET to_seq = NULL", 4),
     ("UPDATE token SET principal = 'eve@example.org'", 6),
     ("UPDATE dataset_version SET number = 2", 8),
