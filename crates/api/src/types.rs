@@ -17,6 +17,7 @@ mod head;
 mod home;
 mod lineage;
 mod model;
+mod names;
 mod page;
 mod policy;
 mod prediction;
@@ -33,6 +34,6 @@ pub use stemma_core::audit::AuditReport;
 
 pub use self::{
     as_of::*, audit::*, care::*, compare::*, compare_predictions::*, compare_several::*, content::*, content_check::*,
-    dataset::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*,
+    dataset::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, model::*, names::*, page::*, policy::*,
     prediction::*, registry::*, report::*, reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
 };

@@ -7,6 +7,7 @@
 mod access;
 mod again;
 mod audit;
+mod behaviour;
 mod compare;
 mod count;
 mod delivery;

@@ -20,6 +20,7 @@ use stemma_core::{
 };
 use stemma_engine::{Caller, problem::internal};
 use stemma_gateway::NewRecord;
+use stemma_ledger::WhichVersion;
 
 use self::{
     ids::{Report, Sorted, sort},
@@ -122,14 +123,15 @@ impl Delivery {
         };
         let (model, number) = named.split_once('@').ok_or_else(wrong)?;
         let model: ModelName = model.parse()?;
-        let number: VersionNumber = number.parse().map_err(|_| wrong())?;
-        let versions = self.known().versions_if_any(project, &model).await?.unwrap_or_default();
+        let parsed = number.parse::<VersionNumber>();
+        let which = parsed.as_ref().map_or(WhichVersion::Named(number), |number| WhichVersion::Numbered(*number));
         let never = || {
             Problem::not_found(format!("there never was a version `{named}` in project `{project}`"))
                 .hint(format!("`stemma models {model}` lists its versions; `stemma register` makes one"))
         };
-        let found = versions.into_iter().find(|version| version.number == number).ok_or_else(never)?;
-        let target = Target { model, version: number, digest: found.digest };
+        let found = self.known().version_if_any(project, &model, which).await?;
+        let found = found.ok_or_else(|| if parsed.is_ok() { never() } else { wrong() })?;
+        let target = Target { model, version: found.number, digest: found.digest };
         Ok(Answering { target, signature: found.signature })
     }
 

@@ -1,11 +1,12 @@
 //! Models: their rules, their versions, and what is found and decided about them.
 
 mod approve;
-mod cases;
+pub mod cases;
 mod compare;
 pub mod evaluate;
 mod gate;
 pub(crate) mod makers;
+pub mod names;
 mod policy;
 pub mod promote;
 mod register;

@@ -45,8 +45,9 @@ pub enum Reference {
 pub enum Selector {
     Number(VersionNumber),
     Stage(Stage),
-    Alias(String),
     Newest,
+    /// An alias, or a name that never moves.
+    Name(String),
 }
 
 impl FromStr for Reference {
@@ -103,7 +104,7 @@ fn content(text: &str, digits: &str) -> Result<Reference, Problem> {
 }
 
 impl Selector {
-    /// A number, a stage's name, `newest`, or else an alias.
+    /// A number, a stage's name, `newest`, or else an alias or a name.
     pub fn parse(text: &str) -> Self {
         if let Ok(number) = text.parse() {
             return Self::Number(number);
@@ -111,7 +112,7 @@ impl Selector {
         match Stage::parse(text) {
             Some(stage) => Self::Stage(stage),
             None if text == "newest" => Self::Newest,
-            None => Self::Alias(text.to_owned()),
+            None => Self::Name(text.to_owned()),
         }
     }
 }
@@ -140,5 +141,8 @@ mod tests {
         assert!("m@".parse::<Reference>().is_err());
         assert_eq!(Selector::parse("production"), Selector::Stage(Stage::Production));
         assert_eq!(Selector::parse("1.2.3"), Selector::Number("1.2.3".parse().unwrap()));
+        for name in ["champion", "7", "v1.2.3", "v20261130231200_2d1e951c"] {
+            assert_eq!(Selector::parse(name), Selector::Name(name.into()));
+        }
     }
 }

@@ -7,6 +7,7 @@ use stemma_core::{
     name::{ModelName, ProjectName},
     near,
     policy::Stage,
+    version::Naming,
 };
 use stemma_ledger::{Access, RunFile, WhichVersion};
 
@@ -256,7 +257,10 @@ pub async fn find_model_reference(
     find_version(known, project, &ModelName::new(model)?, selector).await
 }
 
-/// Finds a version by number, alias, stage (its newest) or `newest`.
+/// Finds a version by number, stage (its newest), `newest`, alias or name.
+///
+/// No alias is a name; but homes from before there were names may have aliases like `7`, which go on to mean what they
+/// meant.
 pub async fn find_version(
     known: &Known,
     project: &ProjectName,
@@ -268,9 +272,13 @@ pub async fn find_version(
         Selector::Number(number) => WhichVersion::Numbered(*number),
         Selector::Stage(stage) => WhichVersion::NewestIn(*stage),
         Selector::Newest => WhichVersion::NewestNotIn(Stage::Archived),
-        Selector::Alias(alias) => WhichVersion::Alias(alias),
+        Selector::Name(name) => WhichVersion::Alias(name),
     };
-    match known.version_if_any(project, model, which).await? {
+    let found = match (known.version_if_any(project, model, which).await?, &parsed) {
+        (None, Selector::Name(name)) => known.version_if_any(project, model, WhichVersion::Named(name)).await?,
+        (found, _) => found,
+    };
+    match found {
         Some(version) => Ok(version),
         None => Err(no_version(known, project, model, selector).await?),
     }
@@ -292,10 +300,12 @@ async fn no_version(
     let problem = Problem::not_found(format!("model `{model}` has no version `{selector}`"));
     let numbers: Vec<String> = versions.iter().map(|version| version.number.to_string()).collect();
     let aliases = versions.iter().flat_map(|version| version.aliases.iter().map(|alias| alias.as_str()));
+    let given = [Naming::Semver, Naming::Label];
+    let names = versions.iter().flat_map(|version| given.iter().filter_map(|naming| version.names.get(naming)));
     let newest = numbers.last().map_or("there is none yet".to_owned(), |newest| {
         format!("the newest is `{newest}`; see `stemma models {model}`")
     });
-    let near = near::near(selector, aliases.chain(numbers.iter().map(String::as_str)));
+    let near = near::near(selector, aliases.chain(names.map(String::as_str)).chain(numbers.iter().map(String::as_str)));
     Ok(match near.first() {
         Some(first) if first.parse::<stemma_core::version::VersionNumber>().is_err() => {
             problem.hint(format!("did you mean `{first}`?"))

@@ -1,5 +1,5 @@
-//! Versions of models, and everything on their way to production. Where a path names a version, it is a number, an alias
-//! or a stage.
+//! Versions of models, and everything on their way to production. Where a path names a version, it is a number, a name,
+//! an alias or a stage.
 
 use stemma_core::name::{ModelName, ProjectName};
 
@@ -9,6 +9,10 @@ acts! {
     REGISTER as register: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions,
         RegisterVersion => Registered,
         Register in Project, Heavy, "register content as a version; the number is decided";
+    NAME as name_version:
+        POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/names,
+        GivenNames => ModelVersion,
+        Register in Project, Ordinary, "give a version names beside its number, once and for ever";
     SHOW as version: GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}
         => VersionDetail,
         Read in Project at any time, Ordinary, "a version with its run, evidence and approvals";

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{
-    Digest, name::ModelName, policy::ImportanceSpec, recommend::Recommendation, record::Latency,
-    signature::ContractChange, version::Comparison,
+    Digest, behaviour::Behaviour, name::ModelName, policy::ImportanceSpec, recommend::Recommendation,
+    record::Latency, signature::ContractChange, version::Comparison,
 };
 
 use super::version::ModelVersion;
@@ -35,6 +35,9 @@ pub struct VersionComparison {
     pub code: Vec<CodeDifference>,
     /// Tables that both runs read under one path with other content.
     pub data: Vec<TableDifference>,
+    /// That b answers as a did, wherever answers of a are recorded and could be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaves_as: Option<Behaviour>,
     /// What could not be compared, one line each.
     pub notes: Vec<String>,
 }

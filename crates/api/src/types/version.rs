@@ -1,20 +1,24 @@
 //! Versions of models, and what speaks for or against them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{
     Digest, Sha256,
+    behaviour::Behaviour,
     event::EvidenceKind,
     id::{ApprovalId, EvidenceId, RunId, WorkspaceId},
     look::Look,
     name::{AliasName, GateName, ModelName, PrincipalName, ProjectName},
+    pattern::PathPattern,
     policy::Stage,
     record::EvaluationReport,
     signature::{Contract, Signature},
-    version::{Claims, Comparison, Improvement, Step, VersionNumber},
+    version::{Claims, Comparison, Improvement, Naming, Step, VersionNumber},
 };
 
-use super::{fact::Fact, run::RunDetail};
+use super::{fact::Fact, names::GivenNames, run::RunDetail};
 
 /// `POST …/models/{model}/versions`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,13 +43,30 @@ pub struct RegisterVersion {
     /// What a command answered, where the home asked it a question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<CommandAnswers>,
+    /// What the version is called beside its number.
+    #[serde(default, skip_serializing_if = "GivenNames::is_empty")]
+    pub names: GivenNames,
+    /// Nobody asked for it: the pattern of `[auto_register]` in `stemma.toml` by which the run's output was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_by: Option<PathPattern>,
 }
 
 impl RegisterVersion {
     /// Content of which nothing more is said.
     pub fn new(digest: Digest, file_name: impl Into<String>) -> Self {
         let file_name = file_name.into();
-        Self { digest, file_name, run: None, path: None, workspace: None, signature: None, claims: None, answers: None }
+        Self {
+            digest,
+            file_name,
+            run: None,
+            path: None,
+            workspace: None,
+            signature: None,
+            claims: None,
+            answers: None,
+            names: GivenNames::default(),
+            chosen_by: None,
+        }
     }
 }
 
@@ -94,6 +115,12 @@ pub struct Registered {
     /// The same content from the same facts had this number before; nothing was written.
     pub unchanged: bool,
     pub evaluation: Option<EvaluationReport>,
+    /// The earlier version that it answers as, as far as that was compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaves_as: Option<Behaviour>,
+    /// Why it is not known whether it answers as an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaviour_unknown: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -131,6 +158,9 @@ pub struct ModelVersion {
     pub target: Option<String>,
     pub stage: Stage,
     pub aliases: Vec<AliasName>,
+    /// What it is called beside its number, and always will be.
+    #[serde(default)]
+    pub names: BTreeMap<Naming, String>,
     pub registered: Fact,
 }
 
@@ -138,6 +168,12 @@ impl ModelVersion {
     /// As in `credit-score@1.1.0`.
     pub fn name(&self) -> String {
         format!("{}@{}", self.model, self.number)
+    }
+
+    /// What it is called by a scheme; by its number if it has no such name.
+    pub fn called(&self, naming: Option<Naming>) -> String {
+        let name = naming.and_then(|naming| self.names.get(&naming)).cloned();
+        name.unwrap_or_else(|| self.number.to_string())
     }
 
     /// The contract, if it is known.
@@ -198,6 +234,9 @@ pub struct VersionDetail {
     pub run: Option<RunDetail>,
     /// The newest evaluation.
     pub evaluation: Option<EvaluationReport>,
+    /// The earlier version that it answers as, as far as that was compared when it was registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaves_as: Option<Behaviour>,
     pub evidence: Vec<Evidence>,
     pub approvals: Vec<Approval>,
     pub promotions: Vec<Promotion>,

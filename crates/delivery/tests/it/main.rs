@@ -1,6 +1,7 @@
 //! Stories of a whole home, without HTTP.
 
 mod alterations;
+mod behaviour;
 mod by_command;
 mod collect;
 mod compare;
@@ -15,6 +16,7 @@ mod history;
 mod judging;
 mod leak;
 mod lineage;
+mod names;
 mod numbers;
 mod promotion;
 mod purge;

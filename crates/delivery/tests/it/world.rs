@@ -176,7 +176,6 @@ impl World {
             alias: Some("champion".parse().unwrap()),
         };
         ModelPolicy {
-            signature: None,
             evaluation: Some(EvaluationSpec {
                 data: "test".into(),
                 target: "outcome".into(),
@@ -187,6 +186,7 @@ impl World {
             importance: None,
             gates: [("baseline".parse().unwrap(), gate)].into(),
             promotions: [(Stage::Production, rule)].into(),
+            ..ModelPolicy::default()
         }
     }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use stemma_api::types::{Approval, Evidence, Fact, ModelSummary, ModelVersion, Page, PolicyState, Promotion};
 use stemma_core::{
-    Digest, ErrorKind, Problem, canonical,
+    Digest, ErrorKind, Problem,
+    behaviour::Behaviour,
+    canonical,
     endpoint::{graph::LetIn, target::Target},
     event::EvidenceKind,
     id::RunId,
@@ -177,6 +179,23 @@ impl Known {
         evaluation_in(&self.read_content(digest, REPORT_BYTES_MAX).await?)
     }
 
+    /// The earlier version that a version was found to answer as.
+    pub async fn behaviour(&self, project: &ProjectName, version: &ModelVersion) -> Result<Option<Behaviour>, Problem> {
+        let evidence = self.evidence(project, version).await?;
+        let ours = |one: &&Evidence| one.kind == EvidenceKind::Behaviour && one.subject == version.digest;
+        let Some(newest) = evidence.iter().rev().find(ours) else {
+            return Ok(None);
+        };
+        let what = format!("how {} behaves", version.name());
+        let bytes = self.read_shown(newest.report, REPORT_BYTES_MAX, &what).await?;
+        let read = |bytes: Vec<u8>| {
+            serde_json::from_slice(&bytes).map_err(|error| {
+                Problem::new(ErrorKind::Corrupt, format!("what is stored of {what} can't be read: {error}"))
+            })
+        };
+        bytes.map(read).transpose()
+    }
+
     pub async fn approvals(&self, project: &ProjectName, version: &ModelVersion) -> Result<Vec<Approval>, Problem> {
         let rows = self.facts().approvals(project, &version.model, version.number).await.map_err(ledger_problem)?;
         let approval = |row: Recorded<stemma_core::event::Approved>| Approval {
@@ -234,6 +253,7 @@ fn model_version(row: Recorded<VersionRow>) -> ModelVersion {
         target: version.target,
         stage: row.value.stage,
         aliases: row.value.aliases,
+        names: row.value.names,
         registered: fact(row.fact),
     }
 }

@@ -10,6 +10,7 @@ use stemma_core::{
     endpoint::prediction::LoggedTensor,
     name::{ModelName, ProjectName},
     near,
+    policy::GateSpec,
     record::CheckResult,
     signature::Field,
 };
@@ -31,6 +32,23 @@ impl Known {
         let version = find_version(self, project, model, version).await?;
         let results = case_results(self, &version, cases).await?;
         Ok(CaseResults { version: version.name(), results })
+    }
+}
+
+impl Known {
+    /// The regression cases of a model's gates.
+    pub async fn regression_cases(
+        &self,
+        project: &ProjectName,
+        model: &ModelName,
+    ) -> Result<Vec<RegressionCase>, Problem> {
+        let mut cases = Vec::new();
+        for gate in self.policy_or_default(project, model).await?.gates.values() {
+            if let GateSpec::RegressionCases { cases: Some(packed), .. } = gate {
+                cases.extend(packed_cases(self, project, *packed).await?);
+            }
+        }
+        Ok(cases)
     }
 }
 
@@ -87,7 +105,7 @@ fn run_case(model: &Model, case: &RegressionCase) -> CaseResult {
 }
 
 /// Asks the model for one row. What the version does not take is left out, so that a case outlives a contract.
-fn answer(model: &Model, case: &RegressionCase) -> Result<Vec<LoggedTensor>, String> {
+pub fn answer(model: &Model, case: &RegressionCase) -> Result<Vec<LoggedTensor>, String> {
     let mut inputs = Vec::new();
     for field in &model.signature().inputs {
         match case.input.get(&field.name) {

@@ -99,6 +99,7 @@ impl Engine {
             environment: Vec::new(),
             code: Vec::new(),
             data: Vec::new(),
+            behaves_as: None,
             notes,
             a,
             b,

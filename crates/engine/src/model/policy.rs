@@ -1,19 +1,19 @@
 //! Policy: a model's rules, declared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stemma_api::types::PolicyState;
 use stemma_core::{
     Problem,
     event::Event,
     id::RequestId,
-    name::{GateName, ModelName, ProjectName},
+    name::{AliasName, GateName, ModelName, ProjectName},
     policy::{GateFault, GateSpec, ModelPolicy},
 };
 
 use crate::{
-    Caller, Engine,
-    model::{cases::packed_cases, evaluate::evaluation_data},
+    Caller, Engine, Known,
+    model::{cases::packed_cases, evaluate::evaluation_data, names::check_alias},
 };
 
 impl Engine {
@@ -64,9 +64,11 @@ impl Engine {
             let mut events = Vec::new();
             for (model, policy) in wanted {
                 let known = self.known().versions_if_any(project, model).await?.is_some();
-                if known && self.known().policy_or_default(project, model).await? == *policy {
+                let holds = self.known().policy_or_default(project, model).await?;
+                if known && holds == *policy {
                     continue;
                 }
+                check_aliases(self.known(), project, model, &holds, policy).await?;
                 let (project, model, policy) = (project.clone(), model.clone(), policy.clone());
                 if !known {
                     events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
@@ -113,6 +115,26 @@ impl Engine {
         }
         Ok(policy)
     }
+}
+
+/// An alias that a promotion is to move must be free. One that was declared before may go on.
+async fn check_aliases(
+    known: &Known,
+    project: &ProjectName,
+    model: &ModelName,
+    holds: &ModelPolicy,
+    wanted: &ModelPolicy,
+) -> Result<(), Problem> {
+    let declared = |policy: &ModelPolicy| -> BTreeSet<AliasName> {
+        policy.promotions.values().filter_map(|rule| rule.alias.clone()).collect()
+    };
+    for alias in declared(wanted).difference(&declared(holds)) {
+        check_alias(known, project, model, alias).await.map_err(|problem| {
+            let message = format!("no rules were set, for those of `{model}` can't be: {}", problem.message);
+            Problem { message, ..problem }
+        })?;
+    }
+    Ok(())
 }
 
 fn wrong_gate(name: &GateName, fault: GateFault) -> Problem {

@@ -9,7 +9,11 @@ use stemma_core::{
     policy::{ApprovalFact, GateFact, ModelPolicy, PromotionGrounds, Stage, decide_promotion},
 };
 
-use crate::{Caller, Engine, Known, model::makers::makers, resolve::find_version};
+use crate::{
+    Caller, Engine, Known,
+    model::{makers::makers, names::check_alias},
+    resolve::find_version,
+};
 
 impl Engine {
     pub async fn promote(
@@ -69,6 +73,9 @@ async fn promotion_events(
     })];
     if let Some(alias) = policy.promotion(promote.stage).alias {
         let from = known.alias_target(project, &version.model, &alias).await?;
+        if from.is_none() {
+            check_alias(known, project, &version.model, &alias).await?;
+        }
         if from != Some(version.number) {
             let (project, model) = (project.clone(), version.model.clone());
             events.push(Event::AliasMoved { project, model, alias, from, to: version.number });

@@ -1,11 +1,12 @@
 //! Register: content becomes a model version; its number is decided from facts.
 
+mod chosen;
 mod examined;
 mod performance;
 mod prepared;
 mod writer;
 
-use stemma_api::types::{CommandAnswers, ModelVersion, RegisterVersion, Registered};
+use stemma_api::types::{CommandAnswers, GivenNames, ModelVersion, RegisterVersion, Registered};
 use stemma_core::{
     Digest, Problem, canonical,
     event::{Event, VersionRegistered},
@@ -27,7 +28,9 @@ use crate::{
             evaluate_model, evaluation_data, evidence_event,
         },
         makers::{makers, makers_behind},
+        names::{Unnamed, name, naming_events},
         register::{
+            chosen::chosen,
             examined::{Examined, examine},
             performance::performance,
             prepared::Prepared,
@@ -63,10 +66,12 @@ impl Engine {
         let declared = register.signature.as_ref().or(policy.signature.as_ref());
         let examined = examine(self.known(), &content, &register.file_name, declared).await?;
         let (run, run_certainty) = run_registered(self.known(), project, &content, &register).await?.unzip();
+        let chosen = chosen(&register, run.as_ref())?;
         let claims = register.claims.filter(|claims| !claims.is_empty());
         let facts = facts_of(content.digest, run.as_ref(), &examined, claims.as_ref());
+        let names = register.names;
         if let Some(version) = same_version(self.known(), caller, project, model, facts, run.as_ref()).await? {
-            return unchanged(self.known(), project, version).await;
+            return unchanged(self, caller, request, version, names).await;
         }
         let asked = Subject { digest: content.digest, examined: &examined, answers: register.answers.as_ref() };
         let evaluation = self.declared_evaluation(project, &policy, asked, run.as_ref()).await?;
@@ -75,6 +80,8 @@ impl Engine {
             file_name: register.file_name,
             examined,
             claims,
+            names,
+            chosen,
             run,
             run_certainty,
             facts,
@@ -87,7 +94,7 @@ impl Engine {
             && let Some(version) =
                 same_version(self.known(), caller, project, model, facts, prepared.run.as_ref()).await?
         {
-            return unchanged(self.known(), project, version).await;
+            return unchanged(self, caller, request, version, prepared.names).await;
         }
         let number = events.iter().find_map(|event| match event {
             Event::VersionRegistered(version) => Some(version.number),
@@ -99,6 +106,8 @@ impl Engine {
             version,
             unchanged: false,
             evaluation: prepared.evaluation.ok().map(|(_, found)| found.report),
+            behaves_as: None,
+            behaviour_unknown: None,
         })
     }
 
@@ -168,6 +177,8 @@ impl Engine {
         }
         let used: Vec<_> = versions.iter().map(|version| version.number).collect();
         let decision = decide(&references, &used, &candidate);
+        let reason =
+            [Some(decision.reason), prepared.chosen.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ");
         let evidence = prepared.evaluation.is_ok().then(EvidenceId::generate);
         events.push(Event::VersionRegistered(VersionRegistered {
             project: project.clone(),
@@ -175,7 +186,7 @@ impl Engine {
             number: decision.number,
             integer: versions.iter().map(|version| version.integer).max().unwrap_or(0) + 1,
             step: decision.step,
-            reason: decision.reason,
+            reason,
             digest: prepared.content.digest,
             sha256: prepared.content.sha256,
             size: prepared.content.size,
@@ -197,6 +208,16 @@ impl Engine {
         if let (Some(evidence), Ok((data, evaluation))) = (evidence, &prepared.evaluation) {
             events.push(evidence_event(evidence, project, model, decision.number, data, evaluation));
         }
+        let unnamed = Unnamed {
+            project,
+            model,
+            number: decision.number,
+            digest: prepared.content.digest,
+            step: decision.step,
+            reference: decision.reference,
+        };
+        let policy = self.known().policy_or_default(project, model).await?;
+        events.extend(naming_events(&unnamed, &versions, &policy, prepared.names.each())?);
         Ok(events)
     }
 }
@@ -219,9 +240,20 @@ async fn same_version(
     Ok(Some(earlier).filter(|_| !now.unproved().is_empty()))
 }
 
-async fn unchanged(known: &Known, project: &ProjectName, version: ModelVersion) -> Result<Registered, Problem> {
-    let evaluation = known.newest_evaluation_report(project, &version).await?;
-    Ok(Registered { version, unchanged: true, evaluation })
+/// The version that there is already; it gets names that it lacks.
+async fn unchanged(
+    engine: &Engine,
+    caller: &Caller,
+    request: RequestId,
+    version: ModelVersion,
+    names: GivenNames,
+) -> Result<Registered, Problem> {
+    let version = match names.is_empty() {
+        true => version,
+        false => name(engine, caller, request, &version, &names).await?,
+    };
+    let evaluation = engine.known().newest_evaluation_report(&version.project, &version).await?;
+    Ok(Registered { version, unchanged: true, evaluation, behaves_as: None, behaviour_unknown: None })
 }
 
 /// Refuses what somebody says about the version if it can't be kept.

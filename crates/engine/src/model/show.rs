@@ -33,6 +33,7 @@ impl Known {
         Ok(VersionDetail {
             run,
             evaluation: self.newest_evaluation_report(project, &version).await?,
+            behaves_as: self.behaviour(project, &version).await?,
             evidence: self.evidence(project, &version).await?,
             approvals: self.approvals(project, &version).await?,
             promotions: self.promotions(project, &version).await?,

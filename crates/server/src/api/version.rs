@@ -5,8 +5,8 @@ use stemma_api::{
     acts::version,
     types::{
         Approval, Approve, AskQuestion, Asked, CaseResults, CommandAnswers, Evaluated, GateResults, GateStandings,
-        Page, Paging, Promote, Promoted, RecordReproduction, RegisterVersion, Registered, Reproduced, RunCases,
-        RunGates, Several, Sides, Validated, VersionComparison, VersionDetail, VersionTable,
+        GivenNames, ModelVersion, Page, Paging, Promote, Promoted, RecordReproduction, RegisterVersion, Registered,
+        Reproduced, RunCases, RunGates, Several, Sides, Validated, VersionComparison, VersionDetail, VersionTable,
     },
 };
 use stemma_core::{
@@ -22,6 +22,7 @@ use crate::{
 pub fn routes() -> Vec<Route> {
     vec![
         route(&version::REGISTER, register),
+        route(&version::NAME, name),
         route(&version::SHOW, show),
         route(&version::EVALUATE, evaluate),
         route(&version::ASK, ask),
@@ -43,7 +44,13 @@ type OfVersion = (ProjectName, ModelName, String);
 
 async fn register(call: Call<(ProjectName, ModelName), RegisterVersion>) -> Result<Registered, Problem> {
     let (project, model) = call.at;
-    call.app.engine().register(&call.caller, call.request, &project, &model, call.body).await
+    let registered = call.app.engine().register(&call.caller, call.request, &project, &model, call.body).await?;
+    Ok(call.app.delivery.with_behaviour(&call.caller, registered).await)
+}
+
+async fn name(call: Call<OfVersion, GivenNames>) -> Result<ModelVersion, Problem> {
+    let (project, model, version) = call.at;
+    call.app.engine().name_version(&call.caller, call.request, &project, &model, &version, call.body).await
 }
 
 async fn show(call: Call<OfVersion>) -> Result<VersionDetail, Problem> {
@@ -109,7 +116,8 @@ async fn reproduce(call: Call<OfVersion, RecordReproduction>) -> Result<Reproduc
 
 async fn compare(call: Call<(ProjectName,), Nothing, Sides>) -> Result<VersionComparison, Problem> {
     let (project,) = call.at;
-    call.app.engine().compare_versions_of(&call.known, &project, &call.ask.a, &call.ask.b).await
+    let found = call.app.engine().compare_versions_of(&call.known, &project, &call.ask.a, &call.ask.b).await?;
+    Ok(call.app.delivery.compare_behaviour(&call.caller, &project, found).await)
 }
 
 async fn compare_several(call: Call<(ProjectName,), Nothing, Several>) -> Result<VersionTable, Problem> {

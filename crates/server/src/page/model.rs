@@ -44,7 +44,8 @@ struct ModelPage {
     project: ProjectName,
     detail: ModelDetail,
     primary_name: String,
-    rows: Vec<(ModelVersion, String)>,
+    /// Each with its primary metric, and what it is called.
+    rows: Vec<(ModelVersion, String, String)>,
     chart: Option<String>,
     history: Page<AuditEvent>,
 }
@@ -57,7 +58,8 @@ pub async fn model(call: Call<(ProjectName, ModelName), Nothing, Paging<u64, 100
     let by = |number: &str| if detail.by_command.contains(number) { ", by command" } else { "" };
     let value = |number: &str, value: &f64| format!("{value:.4}{}", by(number));
     let shown = |number: &str| detail.primary.get(number).map_or("–".to_owned(), |found| value(number, found));
-    let rows = detail.versions.iter().map(|v| (v.clone(), shown(&v.number.to_string()))).collect();
+    let naming = detail.policy.naming;
+    let rows = detail.versions.iter().map(|v| (v.clone(), shown(&v.number.to_string()), v.called(naming))).collect();
     let history = history(&known, &project, About::Model(model)).await?;
     let points = detail.versions.iter().rev().filter_map(|version| {
         let number = version.number.to_string();

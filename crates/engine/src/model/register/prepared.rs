@@ -1,5 +1,6 @@
 //! What is known of a version before it has a number.
 
+use stemma_api::types::GivenNames;
 use stemma_core::{Digest, lineage::Certainty, record::RunRecord, version::Claims};
 
 use super::examined::Examined;
@@ -14,6 +15,9 @@ pub struct Prepared {
     pub file_name: String,
     pub examined: Examined,
     pub claims: Option<Claims>,
+    pub names: GivenNames,
+    /// Said of the version if nobody asked for it.
+    pub chosen: Option<String>,
     pub run: Option<RunRecord>,
     pub run_certainty: Option<Certainty>,
     pub facts: Digest,
