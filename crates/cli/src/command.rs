@@ -66,6 +66,7 @@ enum Command {
     Show(lineage::show::ShowArgs),
     Models(model::models::ModelsArgs),
     Search(registry::search::SearchArgs),
+    Tag(registry::tag::TagArgs),
     Policy(gate::policy::PolicyArgs),
     Register(model::register::RegisterArgs),
     Compare(model::compare::CompareArgs),
@@ -116,6 +117,7 @@ impl Command {
             | Self::Undeploy(_)
             | Self::Purge(_)
             | Self::User(_) => LineRule::Keep,
+            Self::Tag(args) if args.is_of_the_registry() => LineRule::Keep,
             _ => LineRule::Leave,
         }
     }
@@ -164,6 +166,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Show(args) => lineage::show::run(args, global, output).await,
         Command::Models(args) => model::models::run(args, global, output).await,
         Command::Search(args) => registry::search::run(args, global, output).await,
+        Command::Tag(args) => registry::tag::run(args, global, output).await,
         Command::Policy(args) => gate::policy::run(args, global, output).await,
         Command::Compare(args) => model::compare::run(args, global, output).await,
         Command::Register(args) => model::register::run(args, global, output).await,

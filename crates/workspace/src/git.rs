@@ -1,4 +1,5 @@
-//! Asks the `git` program, which reads the repository as the person's own tools do; never changes anything.
+//! Asks the `git` program, which reads the repository as the person's own tools do; changes nothing but for the tag that
+//! `git_tag` makes.
 //!
 //! No shell, no pager, no hooks, no external diff programs, no network, bounded output, and a deadline for all
 //! questions together. What runs still is what the repository's attributes name as content filters.

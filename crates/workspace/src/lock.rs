@@ -23,7 +23,7 @@ pub use crate::reserved::LOCK_FILE;
 
 const HEADER: &str = "# stemma.lock v1: digest name path; merge by line";
 const HEADER_START: &str = "# stemma.lock v";
-const LOCK_BYTES_MAX: u64 = 64 << 20;
+pub(crate) const LOCK_BYTES_MAX: u64 = 64 << 20;
 
 /// What the lock says about one path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use stemma_core::{
     endpoint::declaration::EndpointSpec,
     name::{EndpointName, ModelName, ProjectName, TreePath},
     near,
+    pattern::PathPattern,
     policy::ModelPolicy,
     signature::Signature,
 };
@@ -50,6 +51,9 @@ pub struct Settings {
     pub endpoints: BTreeMap<EndpointName, EndpointSpec>,
     #[serde(default)]
     pub run: RunSettings,
+    /// Paths of what runs write → the model that it becomes a version of when the run ends with 0.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub auto_register: BTreeMap<PathPattern, ModelName>,
     /// Where content is pushed to and pulled from.
     #[serde(default, rename = "remote", skip_serializing_if = "BTreeMap::is_empty")]
     pub remotes: BTreeMap<String, RemoteSettings>,
@@ -381,6 +385,9 @@ alias = "champion"
 variables = ["CUDA_VISIBLE_DEVICES"]
 metrics = "out/metrics.json"
 params = ["params.yaml"]
+
+[auto_register]
+"models/*.onnx" = "credit-score"
 "#;
 
     fn parse(text: &str) -> Result<Settings, SettingsError> {
@@ -402,6 +409,8 @@ params = ["params.yaml"]
         assert_eq!(settings.roles["data/train.csv"], "train");
         assert_eq!(settings.run.variables, ["CUDA_VISIBLE_DEVICES"]);
         assert_eq!(settings.run.metrics.unwrap().as_str(), "out/metrics.json");
+        let (pattern, model) = settings.auto_register.first_key_value().unwrap();
+        assert!(pattern.fits("models/a.onnx") && model.as_str() == "credit-score");
         let policy = &settings.models["credit-score"];
         assert_eq!(policy.gates.len(), 2);
         assert_eq!(policy.promotions[&Stage::Production].approvals, 1);
@@ -453,6 +462,8 @@ params = ["params.yaml"]
             ("\"CUDA_VISIBLE_DEVICES\"", "\"A=B\"", 32, "variable"),
             ("out/metrics.json", "../metrics.json", 33, "path"),
             ("params.yaml", "params.ini", 34, "parameters"),
+            ("\"models/*.onnx\"", "\"/models/*.onnx\"", 36, "no pattern of paths"),
+            ("[model.credit-score]\n", "[model.credit-score]\nnaming = \"labels\"\n", 8, "not known"),
             (
                 "[model.credit-score.evaluation]",
                 "[model.credit-score.signature]\ninputs = []\noutputs = []\n[model.credit-score.evaluation]",

@@ -1,3 +1,4 @@
 //! All that is registered.
 
 pub(super) mod search;
+pub(super) mod tag;

@@ -18,6 +18,9 @@ pub fn text(found: &VersionComparison, output: &Output) -> String {
     let (a, b) = (found.a.name(), found.b.name());
     let mut text = format!("a  {}  {}\nb  {}  {}\n", output.bold(&a), found.a.stage, output.bold(&b), found.b.stage);
     text.push_str(&recommendation(found, output));
+    if let Some(behaviour) = &found.behaves_as {
+        text.push_str(&format!("{b} {}\n", behaviour.told()));
+    }
     let mut add = |heading: &str, body: String| {
         if !body.is_empty() {
             text.push_str(&format!("{}\n", section(heading, &body)));

@@ -2,6 +2,7 @@
 
 use stemma_api::types::{Approval, Evidence, ModelVersion, Promotion, VersionDetail};
 use stemma_core::{
+    behaviour::Behaviour,
     look::{Look, Nature},
     signature::{Contract, Field},
     version::Claims,
@@ -12,7 +13,7 @@ use crate::print::{self, Output};
 
 pub fn text(detail: &VersionDetail, output: &Output) -> String {
     let version = &detail.version;
-    let mut text = format!("{}\n{}", output.bold(version.name()), head(version));
+    let mut text = format!("{}\n{}", output.bold(version.name()), head(version, detail.behaves_as.as_ref()));
     let mut add = |heading: &str, block: String| {
         if !block.is_empty() {
             text.push_str(&format!("\n{}", section(heading, &block)));
@@ -35,14 +36,17 @@ pub fn text(detail: &VersionDetail, output: &Output) -> String {
     text
 }
 
-fn head(version: &ModelVersion) -> String {
+fn head(version: &ModelVersion, behaviour: Option<&Behaviour>) -> String {
     let aliases: Vec<String> = version.aliases.iter().map(|alias| format!("@{alias}")).collect();
+    let names: Vec<String> = version.names.iter().map(|(naming, name)| format!("{name} ({naming})")).collect();
     let sha256 = version.sha256.map(|sha256| sha256.to_string());
     let compared = version.reference.map(|number| format!("{}@{number}", version.model));
     facts(&[
         ("reason", version.reason.clone()),
+        ("behaviour", behaviour.map(Behaviour::told).unwrap_or_default()),
         ("stage", version.stage.to_string()),
         ("aliases", aliases.join(" ")),
+        ("also called", names.join(", ")),
         ("content", version.digest.to_string()),
         ("also", sha256.unwrap_or_default()),
         ("file", format!("{} ({}, {})", version.file_name, version.format, print::bytes(version.size))),

@@ -20,6 +20,7 @@ mod lineage;
 mod loss;
 mod memory;
 mod models;
+mod names;
 mod old_home;
 mod onnx;
 mod owner;

@@ -42,6 +42,7 @@ pub async fn compare(call: Call<(ProjectName,), Nothing, Beside>) -> Result<Resp
 async fn two(call: Call<(ProjectName,), Nothing, Beside>, head: Head, sides: &Sides) -> Result<Response, Problem> {
     let ((project,), known) = (call.at, call.known);
     let found = call.app.engine().compare_versions_of(&known, &project, &sides.a, &sides.b).await?;
+    let found = call.app.delivery.compare_behaviour(&call.caller, &project, found).await;
     let interval = found.performance.as_ref().map(|one| chart::interval(one.primary.improvement()));
     let share = found.recommendation.relative.map(chart::share);
     html_at(known.moment(), ComparePage { head, share, interval, found })

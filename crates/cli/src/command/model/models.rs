@@ -59,7 +59,15 @@ fn list(models: &[ModelSummary]) -> String {
 pub fn versions(detail: &ModelDetail) -> String {
     let primary = detail.policy.evaluation.as_ref().map_or("metric", |spec| spec.primary.as_str());
     let header = ["version", "stage", "aliases", primary, "reason", "registered by"];
-    print::table(&header, detail.versions.iter().map(|version| row(version, detail)))
+    let rows = detail.versions.iter().map(|version| row(version, detail));
+    match detail.policy.naming {
+        None => print::table(&header, rows),
+        Some(naming) => {
+            let header = [&[naming.as_str()][..], &header].concat();
+            let names = detail.versions.iter().map(|version| version.names.get(&naming).map_or("–", String::as_str));
+            print::table(&header, names.zip(rows).map(|(name, row)| [vec![name.to_owned()], row].concat()))
+        }
+    }
 }
 
 fn row(version: &ModelVersion, detail: &ModelDetail) -> Vec<String> {

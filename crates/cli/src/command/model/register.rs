@@ -7,14 +7,14 @@ use std::{
 };
 
 use clap::Args;
-use stemma_api::types::{ContentClaim, ModelVersion, RegisterVersion, Registered};
+use stemma_api::types::{ContentClaim, GivenNames, ModelVersion, RegisterVersion, Registered};
 use stemma_core::{
     ErrorKind, Problem,
     id::RunId,
     look::{ModelFormat, Nature},
-    name::{ModelName, TreePath},
+    name::{ModelName, TreePath, VersionLabel},
     signature::Signature,
-    version::Claims,
+    version::{Claims, Naming, SemverName},
 };
 use stemma_workspace::{WorkspaceError, keep_folder};
 
@@ -53,38 +53,72 @@ pub struct RegisterArgs {
     /// A metric of a model that was made elsewhere; kept as declared, it decides nothing
     #[arg(long = "metric", value_name = "NAME=NUMBER")]
     metrics: Vec<String>,
+    /// What the version is called too, by Semantic Versioning, as in `1.4.0`; it stays, and names no other
+    #[arg(long, value_name = "MAJOR.MINOR.PATCH")]
+    semver: Option<SemverName>,
+    /// What the version is called too, in words of your own; it stays, and names no other
+    #[arg(long, value_name = "NAME")]
+    label: Option<VersionLabel>,
 }
 
 pub async fn run(args: RegisterArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let claims = claimed(&args.params, &args.metrics)?;
     let signature = args.signature.as_deref().map(signature::read).transpose()?;
-    let said = Said { claims, signature };
-    let brought = session::with(global, async |session| bring(&args, said, session, output).await);
-    let (mut register, question) = brought.await?;
-    if let Some(question) = question {
-        evaluate_lacking(&question, &args.model, global, output).await?;
-        register.answers = Some(answered::answers(question, global, output).await?);
-    }
-    let registered =
-        session::with(global, async |session| session.client.register(&session.project, &args.model, &register).await);
-    let registered = registered.await?;
+    let names = GivenNames { semver: args.semver.clone(), label: args.label.clone() };
+    let said = Said { claims, signature, names };
+    let brought = session::with(global, async |session| bring(&args, said, session, output).await).await?;
+    let registered = register(&args.model, brought, global, output).await?;
     output.result(&registered, || text(&registered, output));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the home needs of a version: the registration, and what a command has to answer first, if it needs one.
+type Brought = (RegisterVersion, Option<Prepared>);
+
+/// Registers what was brought to the home.
+async fn register(
+    model: &ModelName,
+    (mut register, question): Brought,
+    global: &Global,
+    output: &Output,
+) -> Result<Registered, Problem> {
+    if let Some(question) = question {
+        evaluate_lacking(&question, model, global, output).await?;
+        register.answers = Some(answered::answers(question, global, output).await?);
+    }
+    session::with(global, async |session| session.client.register(&session.project, model, &register).await).await
+}
+
+/// Registers what a run wrote, as the run recorded it.
+pub async fn register_output(
+    model: &ModelName,
+    written: RegisterVersion,
+    global: &Global,
+    output: &Output,
+) -> Result<Registered, Problem> {
+    let brought = session::with(global, async |session| {
+        bring_policy_up_to_date(session, model, output).await?;
+        let subject = Subject {
+            model: model.clone(),
+            name: written.file_name.clone(),
+            digest: written.digest,
+            file_name: written.file_name.clone(),
+        };
+        let question = answered::prepare(session, subject, output).await?;
+        Ok((written, question))
+    });
+    register(model, brought.await?, global, output).await
 }
 
 /// What the caller says about the version.
 struct Said {
     claims: Option<Claims>,
     signature: Option<Signature>,
+    names: GivenNames,
 }
 
 /// Brings rules and content to the home; what is returned lacks what a command has to answer, if one is needed.
-async fn bring(
-    args: &RegisterArgs,
-    said: Said,
-    session: &Session,
-    output: &Output,
-) -> Result<(RegisterVersion, Option<Prepared>), Problem> {
+async fn bring(args: &RegisterArgs, said: Said, session: &Session, output: &Output) -> Result<Brought, Problem> {
     let place = fs::canonicalize(&args.path)
         .map_err(|error| Problem::not_found(format!("`{}` can't be read: {error}", args.path.display())))?;
     let file_name = args.path.file_name().or(place.file_name()).and_then(|name| name.to_str()).map(str::to_owned);
@@ -101,11 +135,18 @@ async fn bring(
         Some(workspace) => (Some(workspace.shown_path(&args.path)?), Some(workspace.id()?)),
         None => (None, None),
     };
-    let Said { claims, signature } = said;
+    let Said { claims, signature, names } = said;
     let subject = Subject { model: args.model.clone(), name: file_name.clone(), digest, file_name: file_name.clone() };
     let question = answered::prepare(session, subject, output).await?;
-    let register =
-        RegisterVersion { digest, file_name, run: args.run, path, workspace, signature, claims, answers: None };
+    let register = RegisterVersion {
+        run: args.run,
+        path,
+        workspace,
+        signature,
+        claims,
+        names,
+        ..RegisterVersion::new(digest, file_name)
+    };
     Ok((register, question))
 }
 
@@ -235,7 +276,9 @@ async fn bring_policy_up_to_date(session: &Session, model: &ModelName, output: &
 
 fn text(registered: &Registered, output: &Output) -> String {
     let version = &registered.version;
-    let name = output.bold(version.name());
+    let given = [Naming::Semver, Naming::Label].into_iter().filter_map(|naming| version.names.get(&naming));
+    let also: String = given.map(|name| format!(", `{name}`")).collect();
+    let name = format!("{}{also}", output.bold(version.name()));
     let mut text = if registered.unchanged {
         format!("{name}  (unchanged: the same content from the same facts; {})", version.reason)
     } else {
@@ -245,6 +288,12 @@ fn text(registered: &Registered, output: &Output) -> String {
         version.look.as_ref().filter(|look| (look.format, look.nature) != (ModelFormat::Onnx, Nature::Data))
     {
         text.push_str(&format!("\n{} is {}: {}", version.file_name, look.format.described(), look.told(LINES_SHOWN)));
+    }
+    if let Some(behaviour) = &registered.behaves_as {
+        text.push_str(&format!("\n{}", behaviour.told()));
+    }
+    if let Some(why) = &registered.behaviour_unknown {
+        text.push_str(&format!("\nwhether it behaves as an earlier version is not known: {why}"));
     }
     if let Some(report) = &registered.evaluation {
         text.push_str(&format!("\n{}\n\n{}", evaluation::headline(report), evaluation::table(report)));

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use stemma_api::types::{ContentClaim, RecordRun, RunDetail};
 use stemma_core::{
     Digest, ErrorKind, Problem,
@@ -10,6 +11,7 @@ use stemma_runner::{CaptureLevel, CaptureMode};
 use stemma_store::Store;
 use stemma_workspace::{CapturedRun, RunRequest, Workspace, WorkspaceError};
 
+use super::auto_register::{Asked, AutoRegistered, auto_register};
 use crate::{
     global::Global,
     print::Output,
@@ -73,10 +75,12 @@ pub async fn run(args: RunArgs, global: &Global, output: &Output) -> Result<Exit
         project: session::project(global, Some(&workspace)),
         capture: args.capture.map_or(CaptureMode::Best, CaptureMode::from),
     };
+    let asked = Asked::of(&workspace);
     let captured = watch(workspace, request).await?;
     let detail = session::with(global, async |session| record(session, &captured, output).await);
     let detail = detail.await.map_err(|problem| unsent(&problem, &captured.record_digest))?;
-    report(&detail, &captured.notes, output);
+    let registered = auto_register(asked, &detail.record, global, output).await;
+    report(Reported { detail, auto_register: registered }, &captured.notes, output);
     Ok(ExitCode::from(u8::try_from(captured.exit_code()).unwrap_or(u8::MAX)))
 }
 
@@ -121,7 +125,13 @@ async fn resend(digest: Digest, global: &Global, output: &Output) -> Result<Exit
         session.ensure_content(&contents, output).await?;
         session.client.record_run(&session.project, &RecordRun { record, digest }).await
     });
-    report(&detail.await?, &[], output);
+    let detail = detail.await?;
+    let registered = match session::require_workspace() {
+        Ok(workspace) => auto_register(Asked::of(&workspace), &detail.record, global, output).await,
+        // outside of a folder of ours nothing is declared
+        Err(_) => None,
+    };
+    report(Reported { detail, auto_register: registered }, &[], output);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -140,12 +150,24 @@ fn contents(store: &Store, digest: Digest, record: &RunRecord) -> Result<Vec<Con
     digests.into_iter().map(claim).collect()
 }
 
-fn report(detail: &RunDetail, notes: &[String], output: &Output) {
+/// The run, and what came of `[auto_register]` if that declares anything.
+#[derive(Debug, Serialize)]
+struct Reported {
+    #[serde(flatten)]
+    detail: RunDetail,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auto_register: Option<AutoRegistered>,
+}
+
+fn report(reported: Reported, notes: &[String], output: &Output) {
     if output.is_json() {
-        output.line(detail);
-        return;
+        output.line(&reported);
+    } else {
+        output.note(view::run::summary(&reported.detail));
     }
-    output.note(view::run::summary(detail));
+    if let Some(registered) = &reported.auto_register {
+        registered.tell(output);
+    }
     for note in notes {
         output.note(format!("note: {note}"));
     }
