@@ -167,7 +167,8 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Look {
-    pub const VERSION: u32 = 1;
+    /// 2: archives whose headers differ are no data.
+    pub const VERSION: u32 = 2;
     /// Lines that are kept of each list.
     pub const LINES_MAX: usize = 64;
     /// Characters of a line.

@@ -163,7 +163,7 @@ fn entry(cursor: &mut Cursor<'_>, source: &dyn ReadAt) -> Walk<Member> {
     cursor.resume(extra);
     cursor.skip(comment_len.into())?;
     let [_plain_len, len, local] = long;
-    let start = data_start(source, local)?;
+    let start = data_start(source, local, &Listed { name: &name, flags, method })?;
     ensure(start.checked_add(len).is_some_and(|end| end <= source.len()))?;
     // some end a name there
     ensure(!name.contains(&0))?;
@@ -193,12 +193,25 @@ fn zip64(extra: &mut Cursor<'_>, short: [u32; 3]) -> Walk<[u64; 3]> {
     Ok(long)
 }
 
-/// Behind the local header, whose extra field may differ from the central one in length.
-fn data_start(source: &dyn ReadAt, local: u64) -> Walk<u64> {
+/// What the directory says of a member that its local header says too.
+struct Listed<'a> {
+    name: &'a [u8],
+    flags: u16,
+    method: u16,
+}
+
+/// Behind the local header, whose extra field may differ from the central one in length. Some go by the one header, others
+/// by the other: they must agree on what the member is called and how it is packed.
+fn data_start(source: &dyn ReadAt, local: u64, listed: &Listed<'_>) -> Walk<u64> {
     ensure(local.checked_add(LOCAL_LEN as u64).is_some_and(|end| end <= source.len()))?;
     let mut header = [0; LOCAL_LEN];
     source.read_exact_at(local, &mut header)?;
     ensure(header.starts_with(MAGIC))?;
-    let number = |at: usize| u64::from(u16::from_le_bytes([header[at], header[at + 1]]));
-    Ok(local + LOCAL_LEN as u64 + number(26) + number(28))
+    let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
+    let (flags, method, name_len, extra_len) = (number(6), number(8), number(26), number(28));
+    ensure(method == listed.method && (flags ^ listed.flags) & ENCRYPTED == 0)?;
+    ensure(usize::from(name_len) == listed.name.len())?;
+    let name_at = local + LOCAL_LEN as u64;
+    ensure(source.bytes_at(name_at, listed.name.len())? == listed.name)?;
+    Ok(name_at + u64::from(name_len) + u64::from(extra_len))
 }

@@ -29,28 +29,28 @@ const SAMPLES: [&str; 14] = [
     "xgboost.ubj",
 ];
 
-fn look(bytes: &[u8]) -> Look {
+pub fn look(bytes: &[u8]) -> Look {
     look_at_file(&bytes.to_vec()).unwrap()
 }
 
 /// A pickle that ends well, with these opcodes.
-fn pickle(opcodes: &[u8]) -> Vec<u8> {
+pub fn pickle(opcodes: &[u8]) -> Vec<u8> {
     [b"\x80\x04", opcodes, b"."].concat()
 }
 
 /// A member of a zip archive.
-struct Member<'m> {
+pub struct Member<'m> {
     name: &'m str,
     bytes: Vec<u8>,
     plain_len: usize,
     extra: &'m [u8],
 }
 
-fn stored<'m>(name: &'m str, bytes: &[u8]) -> Member<'m> {
+pub fn stored<'m>(name: &'m str, bytes: &[u8]) -> Member<'m> {
     Member { name, bytes: bytes.to_vec(), plain_len: bytes.len(), extra: &[] }
 }
 
-fn deflated<'m>(name: &'m str, bytes: &[u8]) -> Member<'m> {
+pub fn deflated<'m>(name: &'m str, bytes: &[u8]) -> Member<'m> {
     let mut packed = DeflateEncoder::new(Vec::new(), Compression::best());
     packed.write_all(bytes).unwrap();
     Member { name, bytes: packed.finish().unwrap(), plain_len: bytes.len(), extra: &[] }
@@ -76,12 +76,12 @@ fn zip_parts(members: &[Member<'_>]) -> [Vec<u8>; 3] {
     [bytes, directory, end]
 }
 
-fn zip(members: &[Member<'_>]) -> Vec<u8> {
+pub fn zip(members: &[Member<'_>]) -> Vec<u8> {
     zip_parts(members).concat()
 }
 
 /// A Keras model with this configuration.
-fn keras(config: &str) -> Vec<u8> {
+pub fn keras(config: &str) -> Vec<u8> {
     zip(&[stored("metadata.json", b"{}"), stored("config.json", config.as_bytes())])
 }
 
@@ -92,9 +92,9 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [[number << 3 | 2, low, high].as_slice(), bytes].concat()
 }
 
-const HARM: &[u8] = b"cos\nsystem\n(S'true'\ntR.";
+pub const HARM: &[u8] = b"cos\nsystem\n(S'true'\ntR.";
 
-fn refused(bytes: Vec<u8>) -> String {
+pub fn refused(bytes: Vec<u8>) -> String {
     match look_at_file(&bytes) {
         Err(fault @ Fault::Dangerous { .. }) => fault.to_string(),
         other => panic!("{other:?}"),
@@ -135,7 +135,7 @@ fn what_is_a_pickle_too_is_looked_at_as_one() {
 }
 
 #[test]
-fn an_archive_that_can_be_read_in_two_ways_is_not_data() {
+fn t12_an_archive_that_can_be_read_in_two_ways_is_not_data() {
     let values = pickle(b"K\x01");
     let members = || [stored("x/data.pkl", &values), stored("x/version", b"3")];
     assert_eq!(look(&zip(&members())).nature, Nature::Data);
@@ -157,6 +157,12 @@ fn an_archive_that_can_be_read_in_two_ways_is_not_data() {
     let long = [&bytes[..], &directory, &record, &locator, &end].concat();
     let named = |name, extra| zip(&[Member { extra, ..stored(name, &values) }, stored("x/version", b"3")]);
     let twice = zip(&[stored("x/data.pkl", &values), stored("x/data.pkl", &values)]);
+    // the first local header says another thing than the directory: flags at 6, how it is packed at 8, its name at 30
+    let local = |at: usize, byte: u8| {
+        let mut bytes = zip(&members());
+        bytes[at] = byte;
+        bytes
+    };
     for (what, bytes) in [
         ("between", between),
         ("comment", commented),
@@ -165,6 +171,10 @@ fn an_archive_that_can_be_read_in_two_ways_is_not_data() {
         ("nul", named("x/data.pkl\0.txt", &[])),
         ("name", named("x/data.pkl", b"\x75\x70\x05\x00\x01abcd")),
         ("twice", twice),
+        ("local encryption", local(6, 1)),
+        ("local packing", local(8, 8)),
+        ("local name", local(30, b'y')),
+        ("length of the local name", local(26, 9)),
     ] {
         let found = look(&bytes);
         assert_eq!((found.format, found.nature), (ModelFormat::Opaque, Nature::Unknown), "{what}: {found:?}");
@@ -327,7 +337,7 @@ fn what_is_not_followed_to_its_end_is_not_data() {
 }
 
 #[test]
-fn a_bomb_is_not_inflated_for_ever() {
+fn t11_a_bomb_is_not_inflated_for_ever() {
     let mut bomb = ZlibEncoder::new(Vec::new(), Compression::best());
     bomb.write_all(b"\x80\x04\x8e\0\0\0\x20\0\0\0\0").unwrap();
     let zeros = vec![0; 1 << 20];
@@ -387,7 +397,7 @@ fn a_name_with_escapes_hides_no_layer() {
 }
 
 #[test]
-fn an_mlmodel_must_name_what_is_there() {
+fn t07_an_mlmodel_must_name_what_is_there() {
     let mlmodel =
         |path: &str| format!("flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n    data: {path}\n");
     let folder = |path: &str| Files::default().with("MLmodel", mlmodel(path)).with("inner/model.pkl", "K\u{1}.");
@@ -441,7 +451,7 @@ fn a_folder_is_data_if_all_of_it_is() {
 
 proptest! {
     #[test]
-    fn changed_bytes_make_no_panic(
+    fn t32_changed_bytes_make_no_panic(
         name in prop::sample::select(SAMPLES.as_slice()),
         changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..6),
     ) {
