@@ -357,4 +357,17 @@ mod tests {
             "it used what the tracer can't see through; contacted 10.0.0.2:53; `a.csv` is not kept as it was read";
         assert_eq!(hermetic.why(5).unwrap(), why);
     }
+
+    #[test]
+    fn what_not_every_database_keeps_is_found_in_any_text() {
+        let with = |from: &str, to: &str| {
+            let text = OLD.replace(from, to);
+            assert_ne!(text, OLD);
+            serde_json::from_str::<RunRecord>(&text).unwrap().has_nul()
+        };
+        assert!(!with(r#""params": {}"#, r#""params": {"a": "\\u0000"}"#), "a backslash is none");
+        assert!(with(r#""params": {}"#, r#""params": {"a": "x\u0000"}"#));
+        assert!(with(r#""params": {}"#, r#""params": {"a\u0000": "x"}"#));
+        assert!(with("a.csv", r"a\u0000.csv"));
+    }
 }

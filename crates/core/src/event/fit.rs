@@ -1,4 +1,4 @@
-//! What a text must be before it is a fact for ever: without secrets, and with names that can be read.
+//! What a text must be before it is a fact for ever: without secrets, not too long, and with names that can be read.
 //!
 //! The ledger asks this of every event that it commits, so that no act can forget it. What has texts is taken apart
 //! without a rest: whoever adds a member has to say here what it is.
@@ -13,6 +13,11 @@ use crate::{
     redact::{redact_args, redact_text},
 };
 
+/// Longest text of which people say something, in bytes.
+const PROSE_BYTES_MAX: usize = 64 << 10;
+/// Longest text that says where something lay, in bytes.
+const PLACE_BYTES_MAX: usize = 4096;
+
 /// The texts of an event that somebody may have written something into.
 #[derive(Default)]
 struct Texts<'a> {
@@ -22,6 +27,8 @@ struct Texts<'a> {
     names: Vec<&'a str>,
     /// What a digest was made of already, so that a secret can only be refused.
     sealed: Vec<&'a str>,
+    /// Where things lay, which stays as it was said.
+    places: Vec<&'a str>,
 }
 
 impl<'a> Texts<'a> {
@@ -32,13 +39,36 @@ impl<'a> Texts<'a> {
     fn name(name: &'a str) -> Self {
         Self { names: vec![name], ..Self::default() }
     }
+
+    fn place(place: &'a str) -> Self {
+        Self { places: vec![place], ..Self::default() }
+    }
+
+    /// Refuses texts that are too long, or that not every database keeps.
+    fn check_kept(&self) -> Result<(), Problem> {
+        let said = self.prose.iter().map(|text| text.as_str()).chain(self.sealed.iter().copied());
+        let said = said.map(|text| (text, PROSE_BYTES_MAX));
+        for (text, most) in said.chain(self.places.iter().map(|text| (*text, PLACE_BYTES_MAX))) {
+            if text.len() > most {
+                let message = format!("a text of {} bytes is too long for a fact, which keeps {most}", text.len());
+                return Err(Problem::invalid(message).hint("say it shortly; what is long can be added as content"));
+            }
+            if text.contains('\0') {
+                let problem = Problem::invalid("a text has the character NUL, which not every database keeps");
+                return Err(problem.hint("leave it out"));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Event {
-    /// Takes the secrets out of an event's texts. Refuses it where that can't be done any more, and where a new name has
-    /// letters that nobody sees.
+    /// Takes the secrets out of an event's texts. Refuses it where that can't be done any more, where a text is too long or
+    /// can't be kept, and where a new name has letters that nobody sees.
     pub fn make_fit(&mut self) -> Result<(), Problem> {
-        let Texts { prose, names, sealed } = self.texts();
+        let texts = self.texts();
+        texts.check_kept()?;
+        let Texts { prose, names, sealed, places: _ } = texts;
         for name in names {
             check_shown(name)
                 .map_err(|reason| Problem::invalid(format!("the name `{name}` can't be used: {reason}")))?;
@@ -71,7 +101,7 @@ impl Event {
             // so does this, but for what was declared: the digest of its facts was made of that
             Self::VersionRegistered(version) => {
                 let claimed = version.claims.iter().flat_map(|claims| claims.texts());
-                Texts { sealed: claimed.collect(), ..Texts::default() }
+                Texts { sealed: claimed.collect(), ..Texts::place(&version.file_name) }
             }
             Self::VersionNamed(named) => {
                 let name = named.name.label();
@@ -113,7 +143,7 @@ fn of_dataset(added: &mut DatasetVersionAdded) -> Texts<'_> {
         digest: _,
         sha256: _,
         size: _,
-        path: _,
+        path,
         derived_from: _,
         run: _,
         workspace: _,
@@ -121,7 +151,7 @@ fn of_dataset(added: &mut DatasetVersionAdded) -> Texts<'_> {
     } = added;
     let names = if *number == 1 { vec![dataset.as_str()] } else { Vec::new() };
     let sealed = external.iter().map(|external| external.uri.as_str()).collect();
-    Texts { prose: source.iter_mut().chain(why).collect(), names, sealed }
+    Texts { prose: source.iter_mut().chain(why).collect(), names, sealed, places: vec![path] }
 }
 
 /// Something outside is known by its own words, which may be an address with a password in it.
@@ -172,6 +202,22 @@ fn holds_secret(text: &str) -> bool {
 }
 
 impl RunRecord {
+    /// Whether a text of it has the character NUL, which not every database keeps.
+    pub fn has_nul(&self) -> bool {
+        fn is_in(value: &serde_json::Value) -> bool {
+            match value {
+                serde_json::Value::String(text) => text.contains('\0'),
+                serde_json::Value::Array(items) => items.iter().any(is_in),
+                serde_json::Value::Object(members) => {
+                    members.iter().any(|(name, value)| name.contains('\0') || is_in(value))
+                }
+                _ => false,
+            }
+        }
+        // what can't be written down is refused where its digest is made
+        serde_json::to_value(self).is_ok_and(|record| is_in(&record))
+    }
+
     /// What of a record holds a secret, by the name of its member; nothing in those that `stemma run` made.
     ///
     /// Its digest is announced with it and others may have signed that, so nothing can be taken out here.
@@ -293,6 +339,35 @@ mod tests {
             assert!(!text.contains("hunter2") && text.contains(CLEAN), "{kind}: {text}");
             // what is fit stays as it is: an edge is found again by what was stored
             assert_eq!(fit(serde_json::from_str(&text).unwrap()), text, "{kind}");
+        }
+    }
+
+    #[test]
+    fn whatever_somebody_says_has_a_bound() {
+        for event in reasons() {
+            let kind = event.kind();
+            let with = |length: usize| {
+                let text = serde_json::to_string(&event).unwrap().replace(SECRET, &"x".repeat(length));
+                serde_json::from_str::<Event>(&text).unwrap().make_fit()
+            };
+            assert!(with(PROSE_BYTES_MAX).is_ok(), "{kind}");
+            let told = with(PROSE_BYTES_MAX + 1).unwrap_err().message;
+            assert_eq!(told, "a text of 65537 bytes is too long for a fact, which keeps 65536", "{kind}");
+        }
+        let dataset = reasons().into_iter().find(|event| matches!(event, Event::DatasetVersionAdded(_))).unwrap();
+        let at = |length: usize| {
+            let text = serde_json::to_string(&dataset).unwrap().replace("d.csv", &"x".repeat(length));
+            serde_json::from_str::<Event>(&text).unwrap().make_fit()
+        };
+        assert!(at(PLACE_BYTES_MAX).is_ok() && at(PLACE_BYTES_MAX + 1).is_err());
+    }
+
+    #[test]
+    fn a_text_that_not_every_database_keeps_is_refused() {
+        for event in reasons() {
+            let text = serde_json::to_string(&event).unwrap().replace(SECRET, "a\\u0000b");
+            let told = serde_json::from_str::<Event>(&text).unwrap().make_fit().unwrap_err().message;
+            assert_eq!(told, "a text has the character NUL, which not every database keeps", "{}", event.kind());
         }
     }
 

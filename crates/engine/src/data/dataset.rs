@@ -20,6 +20,9 @@ use crate::{
 /// More contents of one path than any history has.
 const PLACE_MAX: u32 = 10_000_000;
 
+/// Most versions that one was made from, as people say it.
+const PARENTS_MAX: usize = 1000;
+
 /// What becomes a version.
 struct Addition {
     add: AddDatasetVersion,
@@ -124,6 +127,10 @@ impl Engine {
         let known = self.known().dataset_versions_if_any(project, dataset).await?;
         if let Some(version) = known.into_iter().find(|version| version.digest == add.digest) {
             return Ok(DatasetVersionAdded { version, unchanged: true });
+        }
+        if add.derived_from.len() > PARENTS_MAX {
+            let message = format!("{} versions can't all be what it was made from", add.derived_from.len());
+            return Err(Problem::invalid(message).hint(format!("name {PARENTS_MAX} at most")));
         }
         let mut parents = Vec::with_capacity(add.derived_from.len());
         for parent in &add.derived_from {

@@ -60,6 +60,10 @@ async fn check_record(
         let problem = Problem::invalid(format!("the run's `{member}` holds a secret, and would be kept for ever"));
         return Err(problem.hint("`stemma run` takes out what it knows; give secrets by the environment or a file"));
     }
+    if record.has_nul() {
+        let problem = Problem::invalid("a text of the run has the character NUL, which not every database keeps");
+        return Err(problem.hint("look at its parameters and at the keys of its metrics"));
+    }
     let (found, _) = canonical::digest(record).map_err(internal)?;
     if found != digest {
         return Err(Problem::invalid(format!("the record's digest is {found}, announced was {digest}")));
