@@ -10,7 +10,7 @@ use stemma_core::{
 };
 use stemma_format::ReadAt;
 use stemma_look::{LookedFolder, look_at_file, look_at_folder};
-use stemma_onnx::{MODEL_BYTES_MAX, Model, signature_of};
+use stemma_onnx::{MODEL_BYTES_MAX, Model, OnnxError, signature_of};
 use stemma_store::{Store, TreeEntry};
 
 use crate::{
@@ -106,6 +106,10 @@ async fn onnx(known: &Known, content: &Content, name: &str) -> Result<(Result<Ar
         Ok(model) => {
             let stated = model.signature().clone();
             return Ok((Ok(model), Ok(stated)));
+        }
+        Err(error @ OnnxError::ExternalData { .. }) => {
+            return Err(Problem::invalid(format!("`{name}` is not the whole model: {error}"))
+                .hint("save it without external data, or register the folder that has all of its files"));
         }
         Err(error) if error.is_damage() => {
             return Err(Problem::invalid(format!("`{name}` begins as an ONNX model, but {error}"))
