@@ -2,6 +2,9 @@
 
 use std::{
     borrow::Cow,
+    fs::File,
+    io::ErrorKind,
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     str::FromStr as _,
     sync::Arc,
@@ -215,8 +218,17 @@ impl From<Open> for Session {
     }
 }
 
+/// SQLite makes a database for others to read, as far as the umask lets it, and the files beside it like the database.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    match File::options().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
+}
+
 impl Database {
     pub async fn open_sqlite(path: &Path) -> Result<Self, LedgerError> {
+        make_private(path).map_err(sqlx::Error::Io)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

@@ -23,8 +23,8 @@ impl Workspace {
             None => {
                 let made = WorkspaceId::generate().to_string();
                 // another command may have been first: then its mark counts
-                match fs::File::create_new(&path).and_then(|mut file| io::Write::write_all(&mut file, made.as_bytes()))
-                {
+                let created = file::create_private(&path);
+                match created.and_then(|mut file| io::Write::write_all(&mut file, made.as_bytes())) {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     written => written.map_err(io_error)?,
                 }

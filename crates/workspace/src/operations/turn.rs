@@ -1,6 +1,6 @@
 //! One process at a time changes the lock: what it read, and how the change is written down before it happens.
 
-use std::fs::File;
+use std::{fs::File, os::unix::fs::OpenOptionsExt as _};
 
 use stemma_core::redact::redact_args;
 use stemma_core::{Clock as _, Digest, SystemClock, canonical};
@@ -48,7 +48,8 @@ pub(crate) struct Turn<'a> {
 impl<'a> Turn<'a> {
     pub fn take(workspace: &'a Workspace, store: &'a Store) -> Result<Self, OperationsError> {
         let io_error = |source| LockError::Io { path: workspace.root().join(LOCK_FILE), source };
-        let turn = File::create(workspace.home_dir().join("lock-turn")).map_err(io_error)?;
+        let place = workspace.home_dir().join("lock-turn");
+        let turn = File::options().write(true).create(true).truncate(true).mode(0o600).open(place).map_err(io_error)?;
         rustix::fs::flock(&turn, rustix::fs::FlockOperation::LockExclusive).map_err(|errno| io_error(errno.into()))?;
         let text = Lock::read_text(workspace.root())?;
         let lock = match &text {

@@ -31,9 +31,9 @@ impl OpenRun {
     pub fn begin(workspace: &Workspace, draft: &RunRecord) -> Result<Self, WorkspaceError> {
         let folder = workspace.home_dir().join(FOLDER).join(draft.id.to_string());
         let begun = (|| {
-            fs::create_dir_all(folder.join("kept"))?;
+            file::create_private_folder(&folder.join("kept"))?;
             let unnamed = folder.join("note.new");
-            let mut note = File::create_new(&unnamed)?;
+            let mut note = file::create_private(&unnamed)?;
             flock(&note, FlockOperation::LockExclusive)?;
             serde_json::to_writer(&mut note, draft)?;
             note.sync_all()?;
