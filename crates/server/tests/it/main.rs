@@ -8,4 +8,5 @@ mod rights;
 mod search;
 mod stall;
 mod story;
+mod threats;
 mod world;

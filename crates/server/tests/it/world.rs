@@ -81,6 +81,11 @@ impl World {
         Self { folder, owner, router: router(app.clone()), app }
     }
 
+    /// The routes of the data plane, which has a table of its own.
+    pub fn data_plane(&self) -> Vec<(Method, &'static str)> {
+        self.app.delivery.gateway().paths().map(|path| (path.method.clone(), path.pattern)).collect()
+    }
+
     /// Answers on a port until what is returned is dropped.
     pub async fn listen(&self) -> Listening {
         let options = ServeOptions {
