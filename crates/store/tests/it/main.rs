@@ -9,6 +9,7 @@ mod processes;
 mod protocol;
 mod round_trip;
 mod tensors;
+mod threats;
 mod trees;
 
 use std::{
