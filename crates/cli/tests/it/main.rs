@@ -34,6 +34,7 @@ mod reproduction;
 mod runs;
 mod seen;
 mod serving;
+mod threats;
 mod together;
 mod told;
 mod validate;
