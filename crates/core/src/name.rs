@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_names_are_refused_with_a_reason() {
+    fn t01_hostile_names_are_refused_with_a_reason() {
         let corpus = [
             "",
             ".",

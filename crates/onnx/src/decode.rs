@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_in_other_files_are_refused() {
+    fn t06_elements_in_other_files_are_refused() {
         let mut elsewhere = floats(vec![1], vec![]);
         elsewhere.data_location = Some(EXTERNAL);
         let error = tensor(elsewhere).unwrap_err().to_string();

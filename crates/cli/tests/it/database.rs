@@ -76,7 +76,7 @@ fn a_home_in_a_database_tells_the_whole_story_and_keeps_no_password() {
 }
 
 #[test]
-fn two_servers_on_one_database_are_refused() {
+fn t47_two_servers_on_one_database_are_refused() {
     if !is_there() {
         return;
     }

@@ -39,7 +39,7 @@ fn both(event: u64) -> Vec<(String, Option<u64>)> {
 }
 
 #[test]
-fn a_home_that_was_put_back_is_noticed_until_somebody_accepts_it_for_a_reason() {
+fn t45_a_home_that_was_put_back_is_noticed_until_somebody_accepts_it_for_a_reason() {
     let desk = Desk::with_home();
     add_user(&desk, "eve@example.org");
     let done = desk.run(&["audit", "verify"]);

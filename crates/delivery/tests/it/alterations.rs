@@ -169,7 +169,7 @@ fn on_column(table: &str, column: &str) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_altered_in_any_table_is_named() {
+async fn t44_whatever_is_altered_in_any_table_is_named() {
     let folder = story().await;
     let home = folder.path().join("home");
     let path = home.join("ledger.db");

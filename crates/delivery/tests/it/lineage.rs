@@ -122,7 +122,7 @@ async fn one_thing_is_above_another_exactly_if_the_other_is_below_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bound_that_was_hit_is_said() {
+async fn t39_a_bound_that_was_hit_is_said() {
     let world = with_history().await;
     let near = walk(&world, "score@1.0.0", Direction::Up, Some(1)).await.unwrap();
     assert!(!near.tree.complete);

@@ -81,7 +81,7 @@ fn a_key_signs_from_its_event_on_and_what_the_one_before_signed_stays() {
 }
 
 #[test]
-fn a_clock_that_was_set_back_does_not_set_the_ledger_back() {
+fn t46_a_clock_that_was_set_back_does_not_set_the_ledger_back() {
     on_every_database(async |world| {
         let clock = Arc::new(ManualClock::at(Timestamp(10_000_000_000)));
         let ledger = Ledger::open(LedgerOptions { clock: clock.clone(), ..world.options() }).await.unwrap();

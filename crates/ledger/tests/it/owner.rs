@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[test]
-fn a_database_has_one_owner_at_a_time() {
+fn t47_a_database_has_one_owner_at_a_time() {
     on_every_database(async |world| {
         let first = Ledger::own(world.options()).await.unwrap();
         commit(&first, every_kind(0)).await;

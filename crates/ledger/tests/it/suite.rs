@@ -141,7 +141,7 @@ const ALTERATIONS: [(&str, u64); 34] = [
 ];
 
 #[test]
-fn an_alteration_by_hand_is_noticed_and_its_event_named() {
+fn t44_an_alteration_by_hand_is_noticed_and_its_event_named() {
     on_every_database(async |first| {
         for (sql, seq) in ALTERATIONS {
             let world = World::new(first.kind);
@@ -183,7 +183,7 @@ fn a_rewritten_history_does_not_continue_what_was_signed() {
 }
 
 #[test]
-fn many_writers_get_a_dense_history() {
+fn t47_many_writers_get_a_dense_history() {
     on_every_database(async |world| {
         let ledger = world.open().await.unwrap();
         let second = world.open().await.unwrap();

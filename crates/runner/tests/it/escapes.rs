@@ -111,7 +111,7 @@ fn quoted(path: &Path) -> String {
 }
 
 #[test]
-fn files_that_were_not_named_are_not_there() {
+fn t33_files_that_were_not_named_are_not_there() {
     let cell = Cell::new();
     let home = std::env::var("HOME").unwrap_or("/root".into());
     let secret = quoted(&cell.secret());
@@ -131,7 +131,7 @@ fn files_that_were_not_named_are_not_there() {
 }
 
 #[test]
-fn the_caller_and_those_that_stand_between_can_not_be_looked_into() {
+fn t33_the_caller_and_those_that_stand_between_can_not_be_looked_into() {
     // SAFETY: of a test; a variable that only this test reads
     unsafe { std::env::set_var("STEMMA_TEST_SECRET", "of-the-caller") };
     let cell = Cell::new();
@@ -305,7 +305,7 @@ fn shared_memory_is_its_own_and_goes_with_it() {
 }
 
 #[test]
-fn sockets_of_the_machine_are_out_of_reach() {
+fn t33_sockets_of_the_machine_are_out_of_reach() {
     let cell = Cell::new();
     let name = format!("stemma-test-{}", std::process::id());
     let _abstract = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();

@@ -67,7 +67,7 @@ fn what_can_not_be_started_is_named() {
 }
 
 #[test]
-fn arguments_reach_the_program_unread_by_any_shell() {
+fn t34_arguments_reach_the_program_unread_by_any_shell() {
     let room = Room::new();
     let odd = ["$(touch pwned)", "`id`", "a;b", "--flag", "two\nlines", "", "*"];
     room.write("show.py", "import sys; open('seen', 'w').write('|'.join(sys.argv[1:]))");

@@ -217,7 +217,7 @@ fn a_source_that_breaks_off_spoils_neither_the_batch_nor_what_it_shared() {
 }
 
 #[test]
-fn only_the_owner_can_look_into_a_store() {
+fn t36_only_the_owner_can_look_into_a_store() {
     let fixture = Fixture::new();
     fixture.store.put_bytes(&noise(1, 33 << 20)).unwrap();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

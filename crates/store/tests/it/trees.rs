@@ -124,7 +124,7 @@ fn link(target: &str) -> TreeEntry {
 }
 
 #[test]
-fn a_tree_that_could_write_outside_is_not_stored() {
+fn t09_a_tree_that_could_write_outside_is_not_stored() {
     let fixture = Fixture::new();
     let blob = fixture.store.put_bytes(b"x").unwrap().digest;
     let hostile = [
@@ -152,7 +152,7 @@ fn a_tree_that_could_write_outside_is_not_stored() {
 }
 
 #[test]
-fn a_link_already_in_the_folder_is_never_followed() {
+fn t10_a_link_already_in_the_folder_is_never_followed() {
     let fixture = Fixture::new();
     let blob = fixture.store.put_bytes(b"payload").unwrap().digest;
     let digest = fixture.store.put_tree(&tree(&[("d/f", file(blob, 7))])).unwrap();

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_length_are_bounded() {
+    fn t38_depth_and_length_are_bounded() {
         let nested = |depth: usize| format!("{}a = 1{}", "(".repeat(depth), ")".repeat(depth));
         assert!(Filter::parse(&nested(RULES.depth_max)).is_ok());
         assert!(Filter::parse(&nested(RULES.depth_max + 1)).unwrap_err().to_string().contains("too deep"));
