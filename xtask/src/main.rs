@@ -25,6 +25,8 @@ mod soak;
 mod storm;
 mod swap;
 mod test;
+#[cfg(test)]
+mod threats;
 mod typing;
 
 use std::process::ExitCode;
