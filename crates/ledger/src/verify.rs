@@ -33,7 +33,7 @@ pub(crate) use self::{
 };
 use self::{runs::Runs, settled::settled};
 use crate::{
-    Ledger, LedgerError, migrate,
+    Ledger, LedgerError,
     sql::{Database, Session},
 };
 

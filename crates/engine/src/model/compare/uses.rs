@@ -53,7 +53,10 @@ impl Uses {
         self.versions.insert(one.version);
         match one.kind {
             EvidenceKind::Evaluation => self.evaluations += 1,
-            EvidenceKind::Gate | EvidenceKind::Validation | EvidenceKind::Reproduction => self.checks += 1,
+            EvidenceKind::Gate
+            | EvidenceKind::Validation
+            | EvidenceKind::Reproduction
+            | EvidenceKind::Behaviour => self.checks += 1,
         }
     }
 
