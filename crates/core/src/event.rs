@@ -2,6 +2,7 @@
 
 pub mod about;
 mod fit;
+mod said;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::{
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId, WorkspaceId},
     lineage::{Certainty, EdgeKind, Node},
     look::Look,
+    meaning::Statement,
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, PromotionGrounds, Stage},
     rights::Role,
@@ -91,6 +93,29 @@ pub enum Event {
         project: ProjectName,
         model: ModelName,
         policy: ModelPolicy,
+    },
+    /// Something is said of the project itself, or no longer.
+    ProjectDescribed {
+        project: ProjectName,
+        statement: Statement,
+    },
+    /// The same of a model, or of one version.
+    ModelDescribed {
+        project: ProjectName,
+        model: ModelName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<VersionNumber>,
+        statement: Statement,
+    },
+    DatasetDescribed {
+        project: ProjectName,
+        dataset: DatasetName,
+        statement: Statement,
+    },
+    EndpointDescribed {
+        project: ProjectName,
+        endpoint: EndpointName,
+        statement: Statement,
     },
     VersionRegistered(VersionRegistered),
     /// A version got a further name, which stays.
@@ -369,6 +394,9 @@ pub struct Approved {
     /// All evidence of the version that existed when it was approved.
     pub evidence: Vec<EvidenceId>,
     pub reason: String,
+    /// Content: what the version's card said then. Absent of approvals from before there were cards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Digest>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -448,6 +476,10 @@ impl Event {
             Self::EdgeWithdrawn(_) => "edge_withdrawn",
             Self::ModelCreated { .. } => "model_created",
             Self::PolicySet { .. } => "policy_set",
+            Self::ProjectDescribed { .. } => "project_described",
+            Self::ModelDescribed { .. } => "model_described",
+            Self::DatasetDescribed { .. } => "dataset_described",
+            Self::EndpointDescribed { .. } => "endpoint_described",
             Self::VersionRegistered(_) => "version_registered",
             Self::VersionNamed(_) => "version_named",
             Self::EvidenceRecorded(_) => "evidence_recorded",
@@ -486,6 +518,10 @@ impl Event {
             | Self::ContentKept { project, .. }
             | Self::ModelCreated { project, .. }
             | Self::PolicySet { project, .. }
+            | Self::ProjectDescribed { project, .. }
+            | Self::ModelDescribed { project, .. }
+            | Self::DatasetDescribed { project, .. }
+            | Self::EndpointDescribed { project, .. }
             | Self::AliasMoved { project, .. }
             | Self::EndpointCreated { project, .. }
             | Self::EndpointTakenDown { project, .. }
@@ -509,7 +545,11 @@ impl Event {
             Self::HomeCreated { home, .. } => home.to_string(),
             Self::SigningKeyRotated(step) => step.to.name().to_owned(),
             Self::HistoryAccepted(accepted) => format!("{} events", accepted.remembered_size),
-            Self::ProjectCreated { project } => project.to_string(),
+            Self::ProjectCreated { project } | Self::ProjectDescribed { project, .. } => project.to_string(),
+            Self::ModelDescribed { model, version: None, .. } => model.to_string(),
+            Self::ModelDescribed { model, version: Some(version), .. } => format!("{model}@{version}"),
+            Self::DatasetDescribed { dataset, .. } => dataset.to_string(),
+            Self::EndpointDescribed { endpoint, .. } => endpoint.to_string(),
             Self::PrincipalAdded { principal }
             | Self::RoleGranted { principal, .. }
             | Self::RoleRevoked { principal, .. }

@@ -12,7 +12,7 @@ use std::{borrow::Borrow, fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::{
-    alike::{are_alike, fold},
+    alike::{are_alike, fold, looks_like},
     check::{NAME_BYTES_MAX, NameError, check_component, check_name, check_shown, tool_of_component},
     principal::PrincipalName,
 };

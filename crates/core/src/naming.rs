@@ -86,6 +86,11 @@ impl Event {
                 });
                 cases.collect()
             }
+            // the version that it is about is named by its registration
+            Self::Approved(approved) => {
+                let what = || format!("the card of {}@{} as it was approved", approved.model, approved.version);
+                approved.card.into_iter().map(|card| NamedContent::plain(card, what())).collect()
+            }
             Self::HomeCreated { .. }
             | Self::SigningKeyRotated(_)
             | Self::HistoryAccepted(_)
@@ -99,9 +104,12 @@ impl Event {
             | Self::EdgeDeclared(_)
             | Self::EdgeWithdrawn(_)
             | Self::ModelCreated { .. }
+            | Self::ProjectDescribed { .. }
+            | Self::ModelDescribed { .. }
+            | Self::DatasetDescribed { .. }
+            | Self::EndpointDescribed { .. }
             // the version that they are about is named by its registration
             | Self::VersionNamed(_)
-            | Self::Approved(_)
             | Self::Promoted(_)
             | Self::AliasMoved { .. }
             | Self::EndpointCreated { .. }

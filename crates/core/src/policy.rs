@@ -9,6 +9,7 @@ mod gate_check;
 mod gate_fault;
 mod importance;
 mod promotion;
+mod require;
 mod rules;
 mod stage;
 
@@ -21,6 +22,7 @@ pub use self::{
     gate_fault::GateFault,
     importance::ImportanceSpec,
     promotion::{ApprovalFact, GateFact, Maker, Makers, Part, PromotionGrounds, decide_promotion},
+    require::{Brought, BroughtRun, Requirements, decide_registration},
     rules::{ModelPolicy, PromotionRule},
     stage::Stage,
 };

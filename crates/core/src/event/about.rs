@@ -27,6 +27,7 @@ impl About {
             Self::Model(_) | Self::Version(..) => &[
                 "model_created",
                 "policy_set",
+                "model_described",
                 "version_registered",
                 "version_named",
                 "evidence_recorded",
@@ -37,9 +38,12 @@ impl About {
                 "edge_withdrawn",
                 "content_purged",
             ],
-            Self::Dataset(_) => &["dataset_version_added", "edge_declared", "edge_withdrawn", "content_purged"],
+            Self::Dataset(_) => {
+                &["dataset_version_added", "dataset_described", "edge_declared", "edge_withdrawn", "content_purged"]
+            }
             Self::Endpoint(_) => &[
                 "endpoint_created",
+                "endpoint_described",
                 "revision_deployed",
                 "revision_activated",
                 "endpoint_taken_down",
@@ -57,7 +61,7 @@ impl About {
 
 impl Event {
     /// The kinds of events that there are, as in [`Event::kind`].
-    pub const KINDS: [&'static str; 32] = [
+    pub const KINDS: [&'static str; 36] = [
         "home_created",
         "signing_key_rotated",
         "history_accepted",
@@ -74,6 +78,10 @@ impl Event {
         "edge_withdrawn",
         "model_created",
         "policy_set",
+        "project_described",
+        "model_described",
+        "dataset_described",
+        "endpoint_described",
         "version_registered",
         "version_named",
         "evidence_recorded",

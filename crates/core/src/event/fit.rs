@@ -8,6 +8,7 @@ use crate::{
     Problem,
     endpoint::revision::Revision,
     lineage::{Node, NodeKind},
+    meaning::Statement,
     name::check_shown,
     record::RunRecord,
     redact::{redact_args, redact_text},
@@ -121,6 +122,14 @@ impl Event {
                 let gates = policy.gates.keys().map(|gate| gate.as_str());
                 Texts { names: gates.chain(aliases.map(|alias| alias.as_str())).collect(), ..Texts::default() }
             }
+            // checked when it became a statement, of which secrets are no part
+            Self::ProjectDescribed { statement, project: _ }
+            | Self::ModelDescribed { statement, project: _, model: _, version: _ }
+            | Self::DatasetDescribed { statement, project: _, dataset: _ }
+            | Self::EndpointDescribed { statement, project: _, endpoint: _ } => {
+                let Statement { text, key, aspect: _ } = statement;
+                Texts { prose: text.iter_mut().collect(), names: vec![key], ..Texts::default() }
+            }
             Self::Approved(approved) => of_approval(approved),
             Self::Promoted(promoted) => of_promotion(promoted),
             Self::AliasMoved { alias, project: _, model: _, from: _, to: _ } => Texts::name(alias.as_str()),
@@ -170,7 +179,7 @@ fn of_history(accepted: &mut HistoryAccepted) -> Texts<'_> {
 }
 
 fn of_approval(approved: &mut Approved) -> Texts<'_> {
-    let Approved { reason, project: _, approval: _, model: _, version: _, subject: _, stage: _, evidence: _ } =
+    let Approved { reason, project: _, approval: _, model: _, version: _, subject: _, stage: _, evidence: _, card: _ } =
         approved;
     Texts::prose([reason])
 }
@@ -243,6 +252,7 @@ mod tests {
     use crate::{
         id::{ApprovalId, TokenId},
         lineage::EdgeKind,
+        meaning::Aspect,
         name::ProjectName,
         policy::Stage,
     };
@@ -315,7 +325,12 @@ mod tests {
                 stage: Stage::Production,
                 evidence: Vec::new(),
                 reason: reason(),
+                card: None,
             }),
+            Event::ProjectDescribed {
+                project: project(),
+                statement: Statement { aspect: Aspect::Description, key: String::new(), text: Some(reason()) },
+            },
             Event::Promoted(Promoted {
                 project: project(),
                 model: model(),

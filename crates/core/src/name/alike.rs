@@ -16,6 +16,11 @@ pub fn are_alike(one: &str, other: &str) -> bool {
     one == other || (!is_plain && skeleton(one).eq(skeleton(other)))
 }
 
+/// Whether two names look the same, whatever their spelling: upper case, compatible forms, letters of other scripts.
+pub fn looks_like(one: &str, other: &str) -> bool {
+    are_alike(&fold(one), &fold(other))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{evaluation::EvaluationSpec, gate::GateSpec, importance::ImportanceSpec, stage::Stage};
+use super::{
+    evaluation::EvaluationSpec, gate::GateSpec, importance::ImportanceSpec, require::Requirements, stage::Stage,
+};
 use crate::{
-    Digest,
+    Digest, Problem,
+    meaning::{Aspect, Said, Statement, TagKey},
     name::{AliasName, GateName},
     signature::Signature,
     version::Naming,
@@ -33,6 +36,23 @@ pub struct ModelPolicy {
     /// The names by which lists call the versions first; without it they are called by their numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub naming: Option<Naming>,
+    /// What is to be said of the model, as a declaration has it beside the rules. The rules themselves hold none of it:
+    /// statements are facts of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    #[serde(default, alias = "license", skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intended_use: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_model: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<TagKey, String>,
+    /// What a registration must bring.
+    #[serde(default, skip_serializing_if = "Requirements::is_empty")]
+    pub require: Requirements,
     /// The contract of versions whose content states none. Content that states another is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
@@ -48,6 +68,51 @@ pub struct ModelPolicy {
 }
 
 impl ModelPolicy {
+    /// Takes out what is to be said of the model; what stays are rules.
+    pub fn take_said(&mut self) -> Said {
+        Said {
+            description: self.description.take(),
+            owner: self.owner.take(),
+            licence: self.licence.take(),
+            intended_use: self.intended_use.take(),
+            base_model: self.base_model.take(),
+            tags: std::mem::take(&mut self.tags),
+            ..Said::default()
+        }
+    }
+
+    /// Adds what is said of the model, as it would be declared.
+    #[must_use]
+    pub fn with_said(mut self, statements: impl IntoIterator<Item = Statement>) -> Self {
+        for Statement { aspect, key, text } in statements {
+            match aspect {
+                Aspect::Description => self.description = text,
+                Aspect::Owner => self.owner = text,
+                Aspect::Licence => self.licence = text,
+                Aspect::IntendedUse => self.intended_use = text,
+                Aspect::BaseModel => self.base_model = text,
+                Aspect::Tag => {
+                    // none was kept under a key that is none
+                    self.tags.extend(TagKey::new(key).ok().zip(text));
+                }
+                // no part of a declaration: it is a document of its own
+                Aspect::Card => {}
+            }
+        }
+        self
+    }
+
+    /// Whether all that this declares holds already; what is said beside it does not matter.
+    pub fn is_held_by(&self, current: &Self) -> Result<bool, Problem> {
+        let (mut rules, mut held) = (self.clone(), current.clone());
+        let (said, held_said) = (rules.take_said().statements()?, held.take_said().statements()?);
+        let holds = |one: &Statement| match &one.text {
+            Some(_) => held_said.contains(one),
+            None => held_said.iter().all(|held| (held.aspect, &held.key) != (one.aspect, &one.key)),
+        };
+        Ok(rules == held && said.iter().all(holds))
+    }
+
     /// Digest of what a gate's evidence was made under: its declaration, and for a metric also that of the evaluation
     /// and the rules that it follows.
     pub fn gate_digest(&self, gate: &GateName) -> Option<Digest> {
@@ -98,6 +163,29 @@ mod tests {
             promotions: BTreeMap::from([(Stage::Production, rule)]),
             ..ModelPolicy::default()
         }
+    }
+
+    #[test]
+    fn what_is_said_is_no_part_of_the_rules() {
+        let rules = policy();
+        let declared = ModelPolicy {
+            owner: Some(" risk ".into()),
+            licence: Some(String::new()),
+            tags: BTreeMap::from([(name("team"), "a".to_owned())]),
+            ..rules.clone()
+        };
+        let mut taken = declared.clone();
+        let said = taken.take_said();
+        assert_eq!((taken, said.owner.as_deref()), (rules.clone(), Some(" risk ")));
+        assert!(!declared.is_held_by(&rules).unwrap());
+        let current = rules.clone().with_said(said.statements().unwrap());
+        assert_eq!(current.owner.as_deref(), Some("risk"));
+        assert!(declared.is_held_by(&current).unwrap());
+        assert!(rules.is_held_by(&current).unwrap());
+        let described = ModelPolicy { description: Some("by hand".into()), ..current.clone() };
+        assert!(declared.is_held_by(&described).unwrap());
+        assert!(!declared.is_held_by(&ModelPolicy { owner: Some("fraud".into()), ..current.clone() }).unwrap());
+        assert!(!declared.is_held_by(&ModelPolicy { licence: Some("MIT".into()), ..current }).unwrap());
     }
 
     #[test]

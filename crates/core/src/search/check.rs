@@ -4,7 +4,7 @@ use super::{
     field::{Realm, Section},
     query::{Key, Query, Term},
 };
-use crate::Problem;
+use crate::{Problem, meaning::Aspect};
 
 impl Query {
     /// Refuses a condition that nothing of the realm could meet.
@@ -27,6 +27,10 @@ fn is_in(term: &Term, realm: Realm) -> bool {
         Term::Compare { key: Key::Of(section, _), .. } | Term::Has { section, .. } => section.is_in(realm),
         Term::Compare { key: Key::Named(_), .. } => Section::Metrics.is_in(realm),
         Term::Input(_) | Term::Output(_) | Term::TrainedOn { .. } | Term::Package { .. } => realm != Realm::Datasets,
+        Term::Said(aspect) => match aspect {
+            Aspect::BaseModel | Aspect::Card => realm == Realm::Versions,
+            _ => realm != Realm::Runs,
+        },
         Term::Text(_) => true,
     }
 }

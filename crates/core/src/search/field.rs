@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::meaning::Aspect;
+
 /// What kind of thing is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -51,10 +53,14 @@ pub enum Field {
     Status,
     /// `training`, `evaluation` or `stage`.
     Kind,
+    /// As it is said of the thing itself, or else of its model.
+    Owner,
+    Licence,
+    BaseModel,
 }
 
 impl Field {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Project,
         Self::Name,
         Self::Version,
@@ -67,6 +73,9 @@ impl Field {
         Self::Digest,
         Self::Status,
         Self::Kind,
+        Self::Owner,
+        Self::Licence,
+        Self::BaseModel,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -83,6 +92,9 @@ impl Field {
             Self::Digest => "digest",
             Self::Status => "status",
             Self::Kind => "kind",
+            Self::Owner => "owner",
+            Self::Licence => "licence",
+            Self::BaseModel => "base_model",
         }
     }
 
@@ -91,6 +103,7 @@ impl Field {
         match text {
             "time" | "started" => Some(Self::Registered),
             "command" => Some(Self::Name),
+            "license" => Some(Self::Licence),
             text => Self::ALL.into_iter().find(|field| field.as_str() == text),
         }
     }
@@ -99,11 +112,23 @@ impl Field {
         matches!(self, Self::Registered)
     }
 
+    /// What somebody says of a thing, if it is that.
+    pub const fn aspect(self) -> Option<Aspect> {
+        match self {
+            Self::Owner => Some(Aspect::Owner),
+            Self::Licence => Some(Aspect::Licence),
+            Self::BaseModel => Some(Aspect::BaseModel),
+            _ => None,
+        }
+    }
+
     pub const fn is_in(self, realm: Realm) -> bool {
         match self {
             Self::Project | Self::Name | Self::By | Self::Registered | Self::Run => true,
-            Self::Version | Self::Format | Self::Digest => matches!(realm, Realm::Versions | Realm::Datasets),
-            Self::Stage | Self::Alias => matches!(realm, Realm::Versions),
+            Self::Version | Self::Format | Self::Digest | Self::Owner | Self::Licence => {
+                matches!(realm, Realm::Versions | Realm::Datasets)
+            }
+            Self::Stage | Self::Alias | Self::BaseModel => matches!(realm, Realm::Versions),
             Self::Status | Self::Kind => matches!(realm, Realm::Runs),
         }
     }
@@ -120,10 +145,12 @@ pub enum Section {
     Claimed,
     /// `passed` or `failed`: the newest verdict of a gate.
     Gates,
+    /// Of the thing itself, or else of its model.
+    Tags,
 }
 
 impl Section {
-    pub const ALL: [Self; 4] = [Self::Metrics, Self::Params, Self::Claimed, Self::Gates];
+    pub const ALL: [Self; 5] = [Self::Metrics, Self::Params, Self::Claimed, Self::Gates, Self::Tags];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -131,6 +158,7 @@ impl Section {
             Self::Params => "params",
             Self::Claimed => "claimed",
             Self::Gates => "gates",
+            Self::Tags => "tags",
         }
     }
 
@@ -141,6 +169,7 @@ impl Section {
             Self::Params => "param",
             Self::Claimed => "claimed",
             Self::Gates => "gate",
+            Self::Tags => "tag",
         }
     }
 
@@ -157,6 +186,7 @@ impl Section {
         match self {
             Self::Metrics | Self::Params => matches!(realm, Realm::Versions | Realm::Runs),
             Self::Claimed | Self::Gates => matches!(realm, Realm::Versions),
+            Self::Tags => matches!(realm, Realm::Versions | Realm::Datasets),
         }
     }
 }

@@ -53,8 +53,8 @@ impl Order {
     /// Refuses what nothing can be ordered by.
     pub fn check(&self, realm: Realm) -> Result<(), Problem> {
         let (is_there, is_one) = match &self.by {
-            Key::Field(field) => (field.is_in(realm), *field != Field::Alias),
-            Key::Of(section, _) => (section.is_in(realm), *section != Section::Gates),
+            Key::Field(field) => (field.is_in(realm), *field != Field::Alias && field.aspect().is_none()),
+            Key::Of(section, _) => (section.is_in(realm), !matches!(section, Section::Gates | Section::Tags)),
             Key::Named(_) => (Section::Metrics.is_in(realm), true),
         };
         match (is_there, is_one) {

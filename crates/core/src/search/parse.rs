@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     condition::{Comparison, Condition, ConditionError, Joined, Reader, Rules, Token},
+    meaning::Aspect,
     name::DatasetName,
     written_time::WrittenTime,
 };
@@ -21,7 +22,7 @@ pub const RULES: Rules =
 
 const TERM: &str =
     "expected a condition, as in `auc > 0.8`, `stage = production`, `input:age`, `has gate:NAME` or a word";
-const LABELS: &str = "`input:`, `output:`, `trained_on:`, `package:` and each field, as in `stage:production`";
+const LABELS: &str = "`input:`, `output:`, `trained_on:`, `package:`, `tag:` and each field, as in `stage:production`";
 const TIME: &str = "expected a date or a time, as in `2026-03-01` or `2026-03-01T12:00Z`";
 
 impl Query {
@@ -44,9 +45,23 @@ fn term(reader: &mut Reader<'_>) -> Result<Query, ConditionError> {
             reader.advance();
             reader.advance();
             let section = Section::parse(&label).ok_or_else(|| {
-                reader.wrong("a thing may have a `metric:`, a `param:`, a `gate:` or a `claimed:` of some name")
+                reader
+                    .wrong("a thing may have a `metric:`, a `param:`, a `gate:`, a `claimed:` or a `tag:` of some name")
             })?;
             Ok(Condition::Term(Term::Has { section, name }))
+        }
+        (Some(Token::Word(word)), Some(Token::Word(next)))
+            if word.eq_ignore_ascii_case("has") && said(next).is_some() =>
+        {
+            let aspect = said(next).expect("it was asked above");
+            reader.advance();
+            reader.advance();
+            Ok(Condition::Term(Term::Said(aspect)))
+        }
+        (Some(Token::Labelled(label, key)), _) if label == "tag" && compares(reader) => {
+            let key = Key::Of(Section::Tags, key.clone());
+            reader.advance();
+            comparison(reader, key)
         }
         (Some(Token::Labelled(label, about)), _) => {
             let (label, about) = (label.clone(), about.clone());
@@ -67,6 +82,11 @@ fn term(reader: &mut Reader<'_>) -> Result<Query, ConditionError> {
     }
 }
 
+/// What a thing may have been said to be.
+fn said(word: &str) -> Option<Aspect> {
+    Aspect::parse(word).filter(|aspect| *aspect != Aspect::Tag)
+}
+
 /// Whether what comes next is a name with an operator behind it, and no text.
 fn compares(reader: &Reader<'_>) -> bool {
     let is_list = |at: usize| reader.is_keyword_at(at, "in") && reader.peek_at(at + 1) == Some(&Token::Open);
@@ -85,6 +105,13 @@ fn labelled(reader: &Reader<'_>, label: &str, about: String) -> Result<Term, Con
         "output" => Ok(Term::Output(about)),
         "trained_on" => trained_on(reader, &about),
         "package" => package(reader, &about),
+        "tag" => Ok(match about.split_once('=') {
+            Some((key, text)) => {
+                let is = Operator::Text(TextOperator::Equal, text.to_owned());
+                Term::Compare { key: Key::Of(Section::Tags, key.to_owned()), is }
+            }
+            None => Term::Has { section: Section::Tags, name: about },
+        }),
         label => match Field::parse(label) {
             Some(field) if field.is_time() => {
                 let time = WrittenTime::parse(&about).ok_or_else(|| reader.wrong(TIME))?;
@@ -120,6 +147,10 @@ fn package(reader: &Reader<'_>, about: &str) -> Result<Term, ConditionError> {
 
 fn compared(reader: &mut Reader<'_>) -> Result<Query, ConditionError> {
     let key = key(reader)?;
+    comparison(reader, key)
+}
+
+fn comparison(reader: &mut Reader<'_>, key: Key) -> Result<Query, ConditionError> {
     if reader.is_keyword_at(0, "not") || reader.is_keyword_at(0, "in") {
         return listed(reader, key);
     }
@@ -204,7 +235,9 @@ fn with(reader: &Reader<'_>, key: &Key, comparison: Comparison, value: Value) ->
         (Key::Of(section, _), value @ (Value::Text(_) | Value::Time(_))) if section.is_of_numbers() => {
             Err(wrong_kind(reader, key, &value))
         }
-        (Key::Field(_) | Key::Of(Section::Gates, _), value @ Value::Number(_)) => Err(wrong_kind(reader, key, &value)),
+        (Key::Field(_) | Key::Of(Section::Gates | Section::Tags, _), value @ Value::Number(_)) => {
+            Err(wrong_kind(reader, key, &value))
+        }
         (_, Value::Number(number)) => Ok(Operator::Number(comparison, number)),
         (_, Value::Text(text)) => textual(reader, comparison, text),
         (_, Value::Time(_)) => Err(reader.wrong("only `registered` is compared with a time; texts stand in quotes")),
@@ -312,6 +345,13 @@ mod tests {
         check("`stage` = 1 and `has` = x", "`stage` = 1 and `has` = 'x'");
         check("name ilike 'Credit%' or status != ok", "name ilike 'Credit%' or status != 'ok'");
         check("has metric:auc and has param:lr", "has metric:auc and has param:lr");
+        check("owner = \"risk\" and license:MIT", "owner = 'risk' and licence = 'MIT'");
+        check("tag:team = risk or tags.team != 'a b'", "tags.team = 'risk' or tags.team != 'a b'");
+        check("tag:team=risk has tag:pii/level", "tags.team = 'risk' and has tag:pii/level");
+        check("tag:pii and tag:team in (a, b)", "has tag:pii and (tags.team = 'a' or tags.team = 'b')");
+        check("not has description", "not has description");
+        check("has license", "has licence");
+        check("base_model like 'bert%'", "base_model like 'bert%'");
         // a word that only looks like an operator is looked for
         check("has like", "'has' and 'like'");
     }
@@ -331,8 +371,9 @@ mod tests {
             ("registered > yesterday", "column 14, at `yesterday`: expected a date"),
             ("registered > 2026-13-45", "at `2026-13-45`: expected a date"),
             ("registered like 'x'", "`registered` is compared with something else"),
-            ("tags.team = x", "there is no `tags.`; there are `metrics.`, `params.`, `claimed.`, `gates.`"),
-            ("owner:ada", "there is no `owner:`; there are `input:`"),
+            ("words.team = x", "there is no `words.`; there are `metrics.`, `params.`, `claimed.`, `gates.`, `tags.`"),
+            ("tags.year = 2026", "`tags.year` is compared with something else: a text"),
+            ("team:ada", "there is no `team:`; there are `input:`"),
             ("has stage:x", "a thing may have a `metric:`"),
             ("gates.x = maybe", "is `passed` or `failed`"),
             ("trained_on:a@b", "expected a dataset or a version of it"),
@@ -385,6 +426,7 @@ mod tests {
                 Key::Field(field) if field.is_time() => Operator::Time(comparison, time),
                 Key::Field(_) => Operator::Text(operator, text),
                 Key::Of(Section::Gates, _) => Operator::Text(TextOperator::Equal, "passed".to_owned()),
+                Key::Of(Section::Tags, _) => Operator::Text(operator, text),
                 Key::Of(section, _) if section.is_of_numbers() => Operator::Number(comparison, number),
                 Key::Of(..) | Key::Named(_) if is_number => Operator::Number(comparison, number),
                 Key::Of(..) | Key::Named(_) => Operator::Text(operator, text),
@@ -399,6 +441,9 @@ mod tests {
         prop_oneof![
             any_comparison(),
             (section, "\\PC{1,6}").prop_map(|(section, name)| Term::Has { section, name }),
+            prop::sample::select(Aspect::ALL.to_vec())
+                .prop_filter("a tag has a key", |aspect| *aspect != Aspect::Tag)
+                .prop_map(Term::Said),
             "\\PC{1,6}|['\"`()]{1,3}".prop_map(Term::Input),
             "\\PC{1,6}".prop_map(Term::Output),
             ("[a-z][a-z -]{0,4}[a-z]", prop::option::of(any::<u32>()))

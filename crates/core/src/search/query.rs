@@ -5,6 +5,7 @@ use std::fmt;
 use super::field::{Field, Section};
 use crate::{
     condition::{self, Comparison, Condition},
+    meaning::Aspect,
     name::DatasetName,
     written_time::WrittenTime,
 };
@@ -21,6 +22,8 @@ pub enum Term {
     Compare { key: Key, is: Operator },
     /// There is one of this name; of a gate, its newest verdict is that it passed.
     Has { section: Section, name: String },
+    /// This is said of it, or of its model.
+    Said(Aspect),
     /// The contract has this input; of a run, it read this file.
     Input(String),
     /// The contract has this output; of a run, it wrote this file.
@@ -30,7 +33,7 @@ pub enum Term {
     TrainedOn { dataset: DatasetName, number: Option<u32> },
     /// The environment of the run has this package, in this version if one is named.
     Package { name: String, version: Option<String> },
-    /// Each of these words begins a word of its name or of a reason that somebody gave.
+    /// Each of these words begins a word of its name, of what is said of it, or of a reason that somebody gave.
     Text(Vec<String>),
 }
 
@@ -90,6 +93,7 @@ impl fmt::Display for Term {
         match self {
             Self::Compare { key, is } => write!(f, "{key} {is}"),
             Self::Has { section, name } => write!(f, "has {}", labelled(section.one(), name)),
+            Self::Said(aspect) => write!(f, "has {aspect}"),
             Self::Input(name) => f.write_str(&labelled("input", name)),
             Self::Output(name) => f.write_str(&labelled("output", name)),
             Self::TrainedOn { dataset, number: None } => f.write_str(&labelled("trained_on", dataset.as_str())),
