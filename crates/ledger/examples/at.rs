@@ -137,6 +137,7 @@ fn version(of: u64, pipeline: u32, n: u64) -> Vec<Event> {
         stage: Stage::Production,
         evidence: Vec::new(),
         reason: "looks right".into(),
+        card: None,
     };
     let promoted = Promoted {
         project: project(),

@@ -43,7 +43,8 @@ pub use crate::{
     prove::Asked,
     query::{
         Blind, Counts, Descendants, EndpointRow, EventFilter, EventRow, FacetCount, Found, GrantRow, Head, Mark,
-        MarkKey, Order, PrincipalRow, RevisionRow, Search, Shown, TokenRow, Tombstone, VersionRow, View, WhichVersion,
+        MarkKey, Order, PrincipalRow, RevisionRow, Search, Shown, StatementRow, TokenRow, Tombstone, VersionRow, View,
+        WhichVersion,
     },
     telemetry::{Access, RunFile, Side},
     transcript::{Header as TranscriptHeader, Moment, take_in},

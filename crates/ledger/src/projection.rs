@@ -2,6 +2,7 @@
 
 mod adopt;
 mod edges;
+mod meaning;
 mod names;
 mod search;
 
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 32] = [
+pub const TABLES: [(&str, &str); 34] = [
     ("home", "home"),
     ("signing_key", "verifier, body"),
     ("project", "project"),
@@ -58,6 +59,8 @@ pub const TABLES: [(&str, &str); 32] = [
         "realm, id, project, name, version, number, stage, format, registrant, registered, run, digest, contract",
     ),
     ("search_fact", "id, kind, name, text, rank"),
+    ("meaning", "project, kind, name, version, aspect, key, text"),
+    ("meaning_word", "project, kind, name, version, aspect, key, word"),
 ];
 
 /// Applies one event. The only code that writes these tables.
@@ -118,6 +121,10 @@ async fn apply_to_tables(session: &mut Session, seq: u64, event: &Event) -> Resu
             to.end_if_any("policy", &[("project", text(project)), ("model", text(model))]).await?;
             to.insert("policy", vec![text(project), text(model), json(policy)?]).await
         }
+        Event::ProjectDescribed { .. }
+        | Event::ModelDescribed { .. }
+        | Event::DatasetDescribed { .. }
+        | Event::EndpointDescribed { .. } => to.say().await,
         Event::VersionRegistered(version) => {
             let key = [text(&version.project), text(&version.model), text(version.number)];
             let run = Value::from(version.run.map(|run| run.to_string()));
@@ -213,6 +220,16 @@ impl Tables<'_> {
     ) -> Result<(), LedgerError> {
         self.end_if_any("live_revision", &[("endpoint", text(endpoint))]).await?;
         self.insert("live_revision", vec![text(project), text(endpoint), Value::Int(i64::from(number))]).await
+    }
+
+    /// Puts a statement in the place of the one that holds, with its words.
+    async fn say(&mut self) -> Result<(), LedgerError> {
+        let Some((project, thing, statement)) = self.event.said() else { return Ok(()) };
+        let (row, key) = meaning::row(project, &thing, statement);
+        self.end_if_any("meaning", &key).await?;
+        self.end_all("meaning_word", &key).await?;
+        self.insert("meaning", row).await?;
+        meaning::insert_words(self.session, self.seq, (project, &thing), statement).await
     }
 
     /// Adds a row that holds from this event on.

@@ -5,6 +5,7 @@ mod access;
 mod data;
 mod endpoint;
 mod event;
+mod meaning;
 mod model;
 mod moment;
 mod prediction;
@@ -16,6 +17,7 @@ pub use self::{
     data::Tombstone,
     endpoint::{EndpointRow, RevisionRow},
     event::{EventFilter, EventRow, Head, Order},
+    meaning::StatementRow,
     model::{VersionRow, WhichVersion},
     search::{Blind, Counts, Descendants, FacetCount, Found, Mark, MarkKey, Search, Shown},
     view::View,

@@ -11,6 +11,7 @@ mod found;
 mod order;
 mod page;
 mod plan;
+mod said;
 mod shelf;
 mod term;
 mod wanted;

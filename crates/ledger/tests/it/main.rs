@@ -6,6 +6,7 @@ mod decide;
 mod events;
 mod full;
 mod history;
+mod meaning;
 mod names;
 mod owner;
 mod search;

@@ -162,7 +162,8 @@ fn found_about(about: &About, project: Option<&ProjectName>, values: &mut Vec<Va
             let dataset = bind(values, text(dataset));
             let of = format!("project = {project} AND dataset = {dataset}");
             let subjects = format!(
-                "SELECT dataset || '@' || CAST(number AS TEXT) FROM dataset_version WHERE {of} \
+                "SELECT CAST({dataset} AS TEXT) UNION \
+                 SELECT dataset || '@' || CAST(number AS TEXT) FROM dataset_version WHERE {of} \
                  UNION SELECT digest FROM dataset_version WHERE {of}"
             );
             named(&subjects, &of_project)

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use stemma_core::{
     Timestamp,
+    meaning::Aspect,
     name::{PrincipalName, ProjectName},
     search::{Key, Realm, Section, Term},
 };
 
 use super::{
+    said::{is_about, kinds},
     shelf::{Shelf, Whose},
     wanted::Search,
 };
@@ -108,6 +110,52 @@ fn asked(search: &Search<'_>) -> BTreeSet<(Section, String)> {
     asked
 }
 
+/// What is asked about that somebody says of things: aspect, key, and how that is called.
+fn asked_said(search: &Search<'_>) -> BTreeSet<(Aspect, String, String)> {
+    let of = |term: &Term| match term {
+        Term::Compare { key: Key::Field(field), .. } => {
+            Some((field.aspect()?, String::new(), field.as_str().to_owned()))
+        }
+        Term::Compare { key: Key::Of(Section::Tags, key), .. } | Term::Has { section: Section::Tags, name: key } => {
+            Some((Aspect::Tag, key.clone(), format!("{}.{key}", Section::Tags.as_str())))
+        }
+        Term::Said(aspect) if !aspect.is_prose() => Some((*aspect, String::new(), aspect.to_string())),
+        _ => None,
+    };
+    search.query.iter().flat_map(|query| query.terms()).filter_map(of).collect()
+}
+
+/// Adds to things of a page what is said of them, or else of their model.
+async fn show_said(
+    search: &Search<'_>,
+    shelf: &Shelf,
+    things: &mut [Found],
+    read: &mut Reading,
+) -> Result<(), LedgerError> {
+    let at: HashMap<i64, usize> = things.iter().enumerate().map(|(at, thing)| (thing.id, at)).collect();
+    let ids = Value::list(things.iter().map(|thing| [thing.id]))?;
+    for (aspect, key, called) in asked_said(search) {
+        for kind in kinds(search.realm) {
+            let sql = format!(
+                "SELECT e.id AS id, m.text AS text FROM {} CROSS JOIN {} CROSS JOIN meaning m \
+                 WHERE e.id = CAST(list.value->>0 AS BIGINT) AND {} AND {} AND m.aspect = $2 AND m.key = $3 AND {} \
+                 AND m.text IS NOT NULL",
+                read.session.list_at(1),
+                shelf.things,
+                shelf.is_thing,
+                is_about(kind),
+                read.holds("m"),
+            );
+            for row in read.session.rows(&sql, &[ids.clone(), aspect.as_str().into(), key.as_str().into()]).await? {
+                let Some(thing) = at.get(&row.int("id")?).and_then(|at| things.get_mut(*at)) else { continue };
+                let text = row.text("text")?;
+                thing.shown.entry(called.clone()).or_insert(Shown::Text(text));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Adds to things of a page their aliases and what was asked about them.
 pub async fn show(
     search: &Search<'_>,
@@ -115,6 +163,7 @@ pub async fn show(
     things: &mut [Found],
     read: &mut Reading,
 ) -> Result<(), LedgerError> {
+    show_said(search, shelf, things, read).await?;
     let asked = asked(search);
     let mut of_things = Vec::new();
     if search.realm == Realm::Versions {

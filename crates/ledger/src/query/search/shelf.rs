@@ -54,7 +54,7 @@ impl Shelf {
     /// The column of a field; nothing of one that is no column.
     pub const fn column(&self, field: Field) -> Option<&'static str> {
         match (field, self.realm) {
-            (Field::Alias, _) => None,
+            (Field::Alias | Field::Owner | Field::Licence | Field::BaseModel, _) => None,
             (Field::Project, _) => Some("e.project"),
             (Field::Name, _) => Some("e.name"),
             (Field::Version, _) => Some("e.version"),
@@ -86,7 +86,7 @@ impl Shelf {
             (Realm::Versions | Realm::Datasets, Section::Gates) => &[(Whose::Own, GATE)],
             (Realm::Runs, Section::Metrics) => &[(Whose::Own, METRIC)],
             (Realm::Runs, Section::Params) => &[(Whose::Own, PARAM)],
-            (Realm::Runs, Section::Claimed | Section::Gates) => &[],
+            (Realm::Runs, Section::Claimed | Section::Gates) | (_, Section::Tags) => &[],
         }
     }
 

@@ -4,12 +4,14 @@ use std::fmt::Display;
 
 use stemma_core::{
     condition::Comparison,
+    meaning::Aspect,
     name::DatasetName,
     search::{Field, Key, Operator, Query, Realm, Section, Term, TextOperator},
     written_time::WrittenTime,
 };
 
 use super::{
+    said::{has_word, is_said, kinds, leads_to},
     shelf::{Shelf, Whose},
     wanted::Search,
 };
@@ -36,13 +38,17 @@ pub struct Statement<'a> {
     projects: String,
     /// A condition: a version of a dataset holds.
     is_dataset: String,
+    /// The same of a statement, and of a word of one.
+    holds_said: String,
+    holds_word: String,
 }
 
 impl<'a> Statement<'a> {
     pub fn new(search: &'a Search<'a>, shelf: &'a Shelf, read: &'a Reading) -> Result<Self, LedgerError> {
         let values = vec![Value::list(search.projects.iter().map(|project| [project.as_str()]))?];
         let projects = format!("(SELECT list.value->>0 FROM {})", read.session.list_at(1));
-        Ok(Self { search, shelf, session: &read.session, values, projects, is_dataset: read.holds("d") })
+        let [is_dataset, holds_said, holds_word] = ["d", "m", "w"].map(|table| read.holds(table));
+        Ok(Self { search, shelf, session: &read.session, values, projects, is_dataset, holds_said, holds_word })
     }
 
     /// Binds a value; returns what stands for it.
@@ -88,6 +94,12 @@ impl<'a> Statement<'a> {
     fn term(&mut self, term: &Term) -> Result<String, LedgerError> {
         Ok(match term {
             Term::Compare { key: Key::Field(Field::Alias), is } => self.own_fact(ALIAS, "", |to| to.compared(is)),
+            Term::Compare { key: Key::Field(field), is } if field.aspect().is_some() => {
+                self.said(field.aspect(), "", Some(is))
+            }
+            Term::Compare { key: Key::Of(Section::Tags, key), is } => self.said(Some(Aspect::Tag), key, Some(is)),
+            Term::Has { section: Section::Tags, name } => self.said(Some(Aspect::Tag), name, None),
+            Term::Said(aspect) => self.said(Some(*aspect), "", None),
             Term::Compare { key: Key::Field(field), is } => {
                 let column = self.shelf.column(*field).ok_or_else(|| misplaced(field.as_str()))?;
                 self.column(column, is)
@@ -108,11 +120,28 @@ impl<'a> Statement<'a> {
             }
             Term::Text(words) => {
                 let text = self.session.unindexed("f.text");
-                let word = |to: &mut Self, word: &String| to.own_fact(WORD, "", |to| to.begins_with(&text, word));
+                let spoken = self.session.unindexed("w.word");
+                let word = |to: &mut Self, word: &String| {
+                    let own = to.own_fact(WORD, "", |to| to.begins_with(&text, word));
+                    let is_word = to.begins_with(&spoken, word);
+                    match has_word(to.shelf.realm, &to.holds_word, &is_word) {
+                        Some(said) => format!("({own} OR {said})"),
+                        None => own,
+                    }
+                };
                 let words: Vec<String> = words.iter().map(|one| word(self, one)).collect();
                 format!("({})", words.join(" AND "))
             }
         })
+    }
+
+    /// Something is said, and compares so.
+    fn said(&mut self, aspect: Option<Aspect>, key: &str, is: Option<&Operator>) -> String {
+        let Some(aspect) = aspect else { return "1 = 0".to_owned() };
+        let key = self.bind(key);
+        let text = self.session.unindexed("m.text");
+        let way = is.map(|is| self.compared_by("NULL", &text, is)).unwrap_or_default();
+        is_said(self.shelf.realm, aspect, &key, &self.holds_said, &way)
     }
 
     fn column(&mut self, column: &str, is: &Operator) -> String {
@@ -281,6 +310,16 @@ impl<'a> Statement<'a> {
     fn source_of_term(&mut self, term: &Term) -> Result<Option<String>, LedgerError> {
         let source = match term {
             Term::Compare { key: Key::Field(Field::Alias), is } => self.own_source(ALIAS, "", Some(is)),
+            Term::Compare { key: Key::Field(field), is } if field.aspect().is_some() => {
+                return Ok(self.source_of_said(field.aspect(), "", Some(is)));
+            }
+            Term::Compare { key: Key::Of(Section::Tags, key), is } => {
+                return Ok(self.source_of_said(Some(Aspect::Tag), key, Some(is)));
+            }
+            Term::Has { section: Section::Tags, name } => {
+                return Ok(self.source_of_said(Some(Aspect::Tag), name, None));
+            }
+            Term::Said(aspect) => return Ok(self.source_of_said(Some(*aspect), "", None)),
             Term::Compare { key: Key::Field(field), is: Operator::Text(TextOperator::Equal, text) }
                 if self.shelf.is_indexed(*field) =>
             {
@@ -302,11 +341,15 @@ impl<'a> Statement<'a> {
             Term::Text(words) => {
                 let Some(word) = words.first() else { return Ok(None) };
                 let (facts, is_fact, is) = (self.shelf.facts, &self.shelf.is_fact, self.begins_with("f.text", word));
-                format!(
+                let own = format!(
                     "SELECT f.id AS id FROM {facts} WHERE f.kind = '{WORD}' AND f.name = '' AND {is_fact} AND {is} \
                      AND {}",
                     short()
-                )
+                );
+                match self.source_of_word(word) {
+                    Some(said) => format!("{own} UNION ALL {said}"),
+                    None => own,
+                }
             }
         };
         Ok(Some(source))
@@ -351,6 +394,38 @@ impl<'a> Statement<'a> {
             sql.push_str(&format!(" AND {}", short()));
         }
         sql
+    }
+
+    /// Things of which, or of whose model, something is said.
+    fn source_of_said(&mut self, aspect: Option<Aspect>, key: &str, is: Option<&Operator>) -> Option<String> {
+        let aspect = aspect.filter(|_| !kinds(self.shelf.realm).is_empty())?;
+        let mut said = format!("m.aspect = '{aspect}' AND m.key = {} AND {}", self.bind(key), self.holds_said);
+        if let Some(is) = is {
+            said.push_str(&format!(" AND {}", self.compared_by("NULL", "m.text", is)));
+        }
+        if let Some(Operator::Text(TextOperator::Equal, text)) = is
+            && text.chars().count() <= INDEXED_CHARS_MAX
+        {
+            said.push_str(&format!(" AND length(m.text) <= {INDEXED_CHARS_MAX}"));
+        }
+        let (things, is_thing, leads) = (self.shelf.things, &self.shelf.is_thing, leads_to(self.shelf.realm, "m"));
+        Some(format!(
+            "SELECT e.id AS id FROM meaning m CROSS JOIN {things} WHERE {said} AND m.text IS NOT NULL AND {leads} \
+             AND {is_thing}"
+        ))
+    }
+
+    /// Things of which, or of whose model, something is said with a word that begins so.
+    fn source_of_word(&mut self, word: &str) -> Option<String> {
+        if kinds(self.shelf.realm).is_empty() {
+            return None;
+        }
+        let is_word = self.begins_with("w.word", word);
+        let (things, is_thing, leads) = (self.shelf.things, &self.shelf.is_thing, leads_to(self.shelf.realm, "w"));
+        Some(format!(
+            "SELECT e.id AS id FROM meaning_word w CROSS JOIN {things} WHERE {is_word} AND {} AND {leads} AND {is_thing}",
+            self.holds_word
+        ))
     }
 
     fn source_of_field(&mut self, direction: &str, name: &str) -> Option<String> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use stemma_core::{
+    meaning::Aspect,
     name::ProjectName,
     search::{Field, Order, Query, Realm, Section},
 };
@@ -59,6 +60,16 @@ pub async fn check(
         aliases.sort();
         assert_eq!(one.aliases, aliases, "{what}");
         for (name, shown) in &one.shown {
+            let said = match (name.strip_prefix("tags."), Aspect::parse(name)) {
+                (Some(key), _) => Some((Aspect::Tag, key)),
+                (None, Some(aspect)) => Some((aspect, "")),
+                (None, None) => None,
+            };
+            if let Some((aspect, key)) = said {
+                let expected = registry.said_of(thing, aspect, key).unwrap().to_owned();
+                assert_eq!(*shown, Shown::Text(expected), "{what}");
+                continue;
+            }
             let (section, name) = name.split_once('.').unwrap();
             let value = &thing.of(Section::parse(section).unwrap(), name)[0];
             match shown {

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use stemma_core::{
     condition::Comparison,
-    search::{Direction, Field, Key, Operator, Order, Query, Section, Term, TextOperator},
+    meaning::Aspect,
+    search::{Direction, Field, Key, Operator, Order, Query, Section, Term, TextOperator, words},
     written_time::WrittenTime,
 };
 use stemma_ledger::Descendants;
@@ -29,6 +30,15 @@ fn term_holds(term: &Term, thing: &Thing, registry: &Registry, below: &[Descenda
             assert!(field.is_time());
             at_time(thing.registered, *comparison, *time)
         }
+        Term::Compare { key: Key::Field(field), is: Operator::Text(operator, text) } if field.aspect().is_some() => {
+            let said = registry.said_of(thing, field.aspect().unwrap(), "");
+            said.is_some_and(|said| textual(said, *operator, text))
+        }
+        Term::Compare { key: Key::Of(Section::Tags, key), is: Operator::Text(operator, text) } => {
+            registry.said_of(thing, Aspect::Tag, key).is_some_and(|said| textual(said, *operator, text))
+        }
+        Term::Has { section: Section::Tags, name } => registry.said_of(thing, Aspect::Tag, name).is_some(),
+        Term::Said(aspect) => registry.said_of(thing, *aspect, "").is_some(),
         Term::Compare { key: Key::Field(field), is: Operator::Text(operator, text) } => {
             thing.field(*field).iter().any(|value| !value.is_empty() && textual(value, *operator, text))
         }
@@ -64,7 +74,12 @@ fn term_holds(term: &Term, thing: &Thing, registry: &Registry, below: &[Descenda
             .packages
             .iter()
             .any(|(package, is)| package == name && version.as_ref().is_none_or(|version| version == is)),
-        Term::Text(wanted) => wanted.iter().all(|word| thing.words.iter().any(|is| is.starts_with(word.as_str()))),
+        Term::Text(wanted) => {
+            let said: Vec<String> =
+                registry.places_of(thing).iter().flat_map(|said| said.values()).flat_map(|text| words(text)).collect();
+            let has = |word: &String| thing.words.iter().chain(&said).any(|is| is.starts_with(word.as_str()));
+            wanted.iter().all(has)
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use proptest::{prelude::*, sample::select};
 use stemma_core::{
     Timestamp,
     condition::Comparison,
+    meaning::Aspect,
     search::{Direction, Field, Key, Operator, Order, Query, Realm, Section, Term, TextOperator, words},
     written_time::WrittenTime,
 };
@@ -85,6 +86,14 @@ fn any_term() -> impl Strategy<Value = Term> {
             .prop_map(|(name, number)| Term::TrainedOn { dataset: name.parse().unwrap(), number }),
         1 => (named(&["numpy", "torch", "none"]), select(vec![None, Some("2.1".to_owned())]))
             .prop_map(|(name, version)| Term::Package { name: name.to_owned(), version }),
+        1 => (select(vec!["team", "pii", "none"]), select(TextOperator::ALL.to_vec()), select(vec!["risk", "", "%o%"]))
+            .prop_map(|(key, operator, text)| Term::Compare {
+                key: Key::Of(Section::Tags, key.to_owned()),
+                is: Operator::Text(operator, text.to_owned()),
+            }),
+        1 => (select(vec!["team", "pii", "none"]))
+            .prop_map(|key| Term::Has { section: Section::Tags, name: key.to_owned() }),
+        1 => select(vec![Aspect::Description, Aspect::Owner, Aspect::Licence, Aspect::Card]).prop_map(Term::Said),
         2 => named(&["fraud", "Credit", "auc 0", "größe", "board", "csv", "x"])
             .prop_map(|text| Term::Text(words(text).collect())),
     ]

@@ -6,9 +6,10 @@ use stemma_core::{
     Digest, ManualClock, Timestamp, canonical,
     event::{Event, EvidenceKind, EvidenceRecorded},
     id::EvidenceId,
+    meaning::{self, Aspect, Statement},
     policy::Stage,
     record::{Actor, Auth, ExitStatus, RunRecord},
-    search::{Realm, Section, words},
+    search::{Field, Realm, Section, words},
     signature::{self, Datatype, Signature},
     version::{Claims, VersionNumber},
 };
@@ -34,6 +35,8 @@ pub struct Registry {
     pub things: BTreeMap<&'static str, Vec<Thing>>,
     pub runs: Vec<(RunRecord, Thing)>,
     pub datasets: Vec<Dataset>,
+    /// By project and name of the thing.
+    pub said: BTreeMap<(String, meaning::Thing), BTreeMap<(Aspect, String), String>>,
     pub seq: u64,
 }
 
@@ -48,6 +51,7 @@ impl Registry {
             things: BTreeMap::new(),
             runs: Vec::new(),
             datasets: Vec::new(),
+            said: BTreeMap::new(),
             seq: 0,
         };
         for n in 0..steps {
@@ -62,6 +66,56 @@ impl Registry {
             }
         }
         all
+    }
+
+    /// Something is said of versions, of models and of datasets, or taken back.
+    pub async fn talk(&mut self, times: u32) {
+        for _ in 0..times {
+            let number: VersionNumber = format!("1.0.{}", self.dice.draw(0..40u32)).parse().unwrap();
+            let model = self.dice.one_of(&MODELS).parse().unwrap();
+            let thing = match self.dice.draw(0..4u32) {
+                0 => meaning::Thing::Model(model),
+                1 => meaning::Thing::Dataset(self.dice.one_of(&DATASETS).parse().unwrap()),
+                _ => meaning::Thing::Version(model, number),
+            };
+            let (aspect, key) = self.dice.one_of(&[
+                (Aspect::Owner, ""),
+                (Aspect::Licence, ""),
+                (Aspect::Description, ""),
+                (Aspect::Tag, "team"),
+                (Aspect::Tag, "pii"),
+            ]);
+            let text = self.dice.one_of(&[Some("risk"), Some("bob"), Some("Credit for the Board"), Some(""), None]);
+            let project = self.dice.one_of(&PROJECTS);
+            let said = self.said.entry((project.to_owned(), thing.clone())).or_default();
+            match text {
+                Some(text) => said.insert((aspect, key.to_owned()), text.to_owned()),
+                None => said.remove(&(aspect, key.to_owned())),
+            };
+            let statement = Statement { aspect, key: key.to_owned(), text: text.map(str::to_owned) };
+            self.commit(Event::described(project.parse().unwrap(), thing, statement), "ada@example.org").await;
+        }
+    }
+
+    /// What is said of a thing and of its model, the nearest first.
+    pub fn places_of(&self, thing: &Thing) -> Vec<&BTreeMap<(Aspect, String), String>> {
+        let of = |field: Field| thing.field(field).first().map_or("", String::as_str);
+        let name = of(Field::Name);
+        let places = match (of(Field::Stage), of(Field::Status)) {
+            ("", "") => vec![meaning::Thing::Dataset(name.parse().unwrap())],
+            ("", _) => Vec::new(),
+            _ => {
+                let model: stemma_core::name::ModelName = name.parse().unwrap();
+                let version = of(Field::Version).parse().unwrap();
+                vec![meaning::Thing::Version(model.clone(), version), meaning::Thing::Model(model)]
+            }
+        };
+        places.into_iter().filter_map(|place| self.said.get(&(thing.project.clone(), place))).collect()
+    }
+
+    pub fn said_of(&self, thing: &Thing, aspect: Aspect, key: &str) -> Option<&str> {
+        let key = (aspect, key.to_owned());
+        self.places_of(thing).into_iter().find_map(|said| said.get(&key)).map(String::as_str)
     }
 
     async fn commit(&mut self, event: Event, by: &str) -> i64 {
