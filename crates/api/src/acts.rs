@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod endpoint;
 pub mod home;
 pub mod lineage;
+pub mod meaning;
 pub mod model;
 pub mod prediction;
 pub mod registry;
@@ -34,6 +35,7 @@ pub fn all() -> impl Iterator<Item = &'static Declaration> {
         lineage::ALL,
         model::ALL,
         version::ALL,
+        meaning::ALL,
         registry::ALL,
         endpoint::ALL,
         prediction::ALL,

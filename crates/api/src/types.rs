@@ -3,6 +3,7 @@
 mod as_of;
 mod asked;
 mod audit;
+mod card;
 mod care;
 mod compare;
 mod compare_predictions;
@@ -16,6 +17,7 @@ mod gate;
 mod head;
 mod home;
 mod lineage;
+mod meaning;
 mod model;
 mod names;
 mod page;
@@ -33,7 +35,8 @@ mod witness;
 pub use stemma_core::audit::AuditReport;
 
 pub use self::{
-    as_of::*, audit::*, care::*, compare::*, compare_predictions::*, compare_several::*, content::*, content_check::*,
-    dataset::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, model::*, names::*, page::*, policy::*,
+    as_of::*, audit::*, card::*, care::*, compare::*, compare_predictions::*, compare_several::*, content::*,
+    content_check::*, dataset::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, meaning::*, model::*,
+    names::*, page::*, policy::*,
     prediction::*, registry::*, report::*, reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
 };

@@ -214,6 +214,9 @@ pub struct Approval {
     pub subject: Digest,
     pub evidence: Vec<EvidenceId>,
     pub reason: String,
+    /// Content: what the version's card said then; absent in approvals from before there were cards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Digest>,
     pub approved: Fact,
 }
 
@@ -260,6 +263,9 @@ pub struct Approve {
     #[serde(default = "production")]
     pub stage: Stage,
     pub reason: String,
+    /// The digest of the card that is approved: if the card is another one by then, nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Digest>,
 }
 
 /// `POST …/promote`
