@@ -5,6 +5,7 @@ pub mod content;
 pub mod data;
 pub mod endpoint;
 pub mod home;
+pub mod meaning;
 pub mod model;
 mod past;
 pub mod prediction;

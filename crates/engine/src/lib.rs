@@ -14,6 +14,7 @@ mod home;
 pub mod known;
 mod layout;
 pub mod lineage;
+pub mod meaning;
 pub mod model;
 pub mod problem;
 mod promises;

@@ -1,8 +1,10 @@
 //! Models: their rules, their versions, and what is found and decided about them.
 
 mod approve;
+mod card;
 pub mod cases;
 mod compare;
+mod create;
 pub mod evaluate;
 mod gate;
 pub(crate) mod makers;
@@ -11,5 +13,6 @@ mod policy;
 pub mod promote;
 mod register;
 mod reproduce;
+mod require;
 mod show;
 pub mod validate;

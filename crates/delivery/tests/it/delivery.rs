@@ -45,7 +45,7 @@ pub async fn approve(world: &World, version: &str) {
         .run_gates(&world.owner, request(), &project(), &world.model, version, RunGates::default())
         .await
         .unwrap();
-    let approve = Approve { stage: Stage::Production, reason: "looks right".into() };
+    let approve = Approve { stage: Stage::Production, reason: "looks right".into(), card: None };
     delivery.engine().approve(&world.reviewer, request(), &project(), &world.model, version, approve).await.unwrap();
 }
 

@@ -16,6 +16,7 @@ mod history;
 mod judging;
 mod leak;
 mod lineage;
+mod meaning;
 mod names;
 mod numbers;
 mod promotion;

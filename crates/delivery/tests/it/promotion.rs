@@ -6,7 +6,7 @@ use stemma_core::{ErrorKind, id::RequestId, policy::Stage, rights::Role, version
 use crate::world::{Ran, World, project, sample};
 
 fn approve() -> Approve {
-    Approve { stage: Stage::Production, reason: "looks right".into() }
+    Approve { stage: Stage::Production, reason: "looks right".into(), card: None }
 }
 
 fn promote() -> Promote {

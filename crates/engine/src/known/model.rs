@@ -10,6 +10,7 @@ use stemma_core::{
     endpoint::{graph::LetIn, target::Target},
     event::EvidenceKind,
     id::RunId,
+    meaning::Thing,
     name::{AliasName, ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
     record::EvaluationReport,
@@ -123,7 +124,9 @@ impl Known {
     }
 
     pub async fn policy(&self, project: &ProjectName, model: &ModelName) -> Result<PolicyState, Problem> {
-        Ok(PolicyState { policy: self.policy_or_default(project, model).await?, changed: false })
+        let policy = self.policy_or_default(project, model).await?;
+        let policy = self.declarable(project, &Thing::Model(model.clone()), policy).await?;
+        Ok(PolicyState { policy, changed: false })
     }
 
     /// The rules that a version may answer by: those under which it was promoted to production, or those of now.
@@ -204,6 +207,7 @@ impl Known {
             subject: row.value.subject,
             evidence: row.value.evidence,
             reason: row.value.reason,
+            card: row.value.card,
             approved: fact(row.fact),
         };
         Ok(rows.into_iter().map(approval).collect())

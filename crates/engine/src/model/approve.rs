@@ -38,6 +38,7 @@ impl Engine {
         let (version, approve) = (&version, &approve);
         let decide = || async move {
             let evidence = self.known().evidence(project, version).await?;
+            let card = self.approved_card(project, version, approve.card).await?;
             Ok(vec![Event::Approved(Approved {
                 project: project.clone(),
                 approval: ApprovalId::generate(),
@@ -47,6 +48,7 @@ impl Engine {
                 stage: approve.stage,
                 evidence: evidence.iter().map(|one| one.evidence).collect(),
                 reason: approve.reason.clone(),
+                card: Some(card),
             })])
         };
         let events = self.change(caller, request, decide).await?;

@@ -47,7 +47,7 @@ impl Known {
         version: &str,
     ) -> Result<GateStandings, Problem> {
         let version = find_version(self, project, model, version).await?;
-        let policy = self.policy(project, model).await?.policy;
+        let policy = self.policy_or_default(project, model).await?;
         let evidence = self.evidence(project, &version).await?;
         let mut gates = Vec::new();
         for gate in policy.gates.keys() {
@@ -90,7 +90,7 @@ impl Engine {
         run: RunGates,
     ) -> Result<GateResults, Problem> {
         let version = find_version(self.known(), project, model, version).await?;
-        let policy = self.known().policy(project, model).await?.policy;
+        let policy = self.known().policy_or_default(project, model).await?;
         let wanted = wanted_gates(model, &policy, &run.gates)?;
         let mut results = Vec::new();
         let mut events = Vec::new();

@@ -7,13 +7,15 @@ use stemma_core::{
     Problem,
     event::Event,
     id::RequestId,
+    meaning::Thing,
     name::{AliasName, GateName, ModelName, ProjectName},
     policy::{GateFault, GateSpec, ModelPolicy},
 };
 
 use crate::{
     Caller, Engine, Known,
-    model::{cases::packed_cases, evaluate::evaluation_data, names::check_alias},
+    meaning::news::news,
+    model::{cases::packed_cases, create::model_created, evaluate::evaluation_data, names::check_alias},
 };
 
 impl Engine {
@@ -64,22 +66,30 @@ impl Engine {
             let mut events = Vec::new();
             for (model, policy) in wanted {
                 let known = self.known().versions_if_any(project, model).await?.is_some();
+                let mut policy = policy.clone();
+                let said = policy.take_said();
+                let said = news(self.known(), project, &Thing::Model(model.clone()), &said).await?;
                 let holds = self.known().policy_or_default(project, model).await?;
-                if known && holds == *policy {
-                    continue;
+                let changes = !known || holds != policy;
+                if changes {
+                    check_aliases(self.known(), project, model, &holds, &policy).await?;
                 }
-                check_aliases(self.known(), project, model, &holds, policy).await?;
-                let (project, model, policy) = (project.clone(), model.clone(), policy.clone());
                 if !known {
-                    events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
+                    events.push(model_created(self.known(), project, model).await?);
                 }
-                events.push(Event::PolicySet { project, model, policy });
+                if changes {
+                    events.push(Event::PolicySet { project: project.clone(), model: model.clone(), policy });
+                }
+                events.extend(said);
             }
             Ok(events)
         };
         let events = self.change(caller, request, decide).await?;
         let is_changed = |wanted: &ModelName| {
-            events.iter().any(|event| matches!(event, Event::PolicySet { model, .. } if model == wanted))
+            events.iter().any(|event| match event {
+                Event::PolicySet { model, .. } | Event::ModelDescribed { model, .. } => model == wanted,
+                _ => false,
+            })
         };
         let state = |(model, policy)| {
             let changed = is_changed(&model);
@@ -96,6 +106,7 @@ impl Engine {
         if let Some(importance) = &policy.importance {
             importance.check().map_err(|(key, message)| Problem::invalid(format!("importance `{key}`: {message}")))?;
         }
+        policy.require.check().map_err(Problem::invalid)?;
         if let Some(spec) = &mut policy.evaluation {
             spec.data = evaluation_data(self.known(), project, spec).await?.name;
         }

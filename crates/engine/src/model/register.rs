@@ -21,6 +21,7 @@ use stemma_core::{
 use crate::{
     Caller, Engine, Known,
     model::{
+        create::model_created,
         evaluate::{
             Evaluation, EvaluationData,
             asked::{asked_here, not_answered},
@@ -36,6 +37,7 @@ use crate::{
             prepared::Prepared,
             writer::run_registered,
         },
+        require::check_registration,
     },
     resolve::find_version,
 };
@@ -73,6 +75,8 @@ impl Engine {
         if let Some(version) = same_version(self.known(), caller, project, model, facts, run.as_ref()).await? {
             return unchanged(self, caller, request, version, names).await;
         }
+        // what lacks anyway is told before anything is computed
+        check_registration(self.known(), project, model, &policy, (run.as_ref(), Ok(()))).await?;
         let asked = Subject { digest: content.digest, examined: &examined, answers: register.answers.as_ref() };
         let evaluation = self.declared_evaluation(project, &policy, asked, run.as_ref()).await?;
         let prepared = Prepared {
@@ -152,9 +156,12 @@ impl Engine {
         if same_version(self.known(), caller, project, model, prepared.facts, prepared.run.as_ref()).await?.is_some() {
             return Ok(events);
         }
+        let policy = self.known().policy_or_default(project, model).await?;
+        let evaluated = prepared.evaluation.as_ref().map(drop).map_err(String::clone);
+        check_registration(self.known(), project, model, &policy, (prepared.run.as_ref(), evaluated)).await?;
         let versions = self.known().versions_if_any(project, model).await?;
         if versions.is_none() {
-            events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
+            events.push(model_created(self.known(), project, model).await?);
         }
         let versions = versions.unwrap_or_default();
         let live = versions.iter().filter(|version| version.stage != Stage::Archived);

@@ -223,7 +223,7 @@ async fn evaluate_all(
     version: &ModelVersion,
     models: &[Digest],
 ) -> Result<Option<(EvaluationData, Evaluation, Vec<Evaluation>)>, Problem> {
-    let Some(spec) = engine.known().policy(project, &version.model).await?.policy.evaluation else {
+    let Some(spec) = engine.known().policy_or_default(project, &version.model).await?.evaluation else {
         return Ok(None);
     };
     let data = evaluation_data(engine.known(), project, &spec).await?;

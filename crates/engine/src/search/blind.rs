@@ -55,7 +55,8 @@ impl Looks {
                 Term::Has { section, name } => looks.at_key(&Key::Of(*section, name.clone())),
                 Term::Input(_) | Term::Output(_) => looks.at_contracts = true,
                 Term::TrainedOn { .. } | Term::Package { .. } => looks.at_runs = true,
-                Term::Text(_) => {}
+                // what is said is all in the ledger
+                Term::Said(_) | Term::Text(_) => {}
             }
         }
         looks
@@ -63,7 +64,7 @@ impl Looks {
 
     fn at_key(&mut self, key: &Key) {
         match key {
-            Key::Field(_) | Key::Of(Section::Gates, _) => {}
+            Key::Field(_) | Key::Of(Section::Gates | Section::Tags, _) => {}
             Key::Of(Section::Metrics, _) | Key::Named(_) => self.at_metrics = true,
             Key::Of(Section::Params | Section::Claimed, _) => self.at_runs = true,
         }

@@ -17,7 +17,7 @@ pub(crate) async fn declared_data(
     project: &ProjectName,
     model: &ModelName,
 ) -> Result<EvaluationData, Problem> {
-    let policy = known.policy(project, model).await?.policy;
+    let policy = known.policy_or_default(project, model).await?;
     let Some(spec) = policy.evaluation else {
         return Err(Problem::invalid(format!("model `{model}` declares no evaluation"))
             .hint(format!("add `[model.{model}.evaluation]` to stemma.toml, then `stemma policy apply`")));
