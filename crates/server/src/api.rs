@@ -6,6 +6,7 @@ mod dataset;
 mod endpoint;
 mod home;
 mod lineage;
+mod meaning;
 mod model;
 mod prediction;
 mod registry;
@@ -32,6 +33,7 @@ fn routes() -> Vec<Route> {
         lineage::routes(),
         model::routes(),
         version::routes(),
+        meaning::routes(),
         registry::routes(),
         endpoint::routes(),
         prediction::routes(),

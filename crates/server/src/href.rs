@@ -34,6 +34,8 @@ declare! {
         Read in Project at any time, Ordinary, "a model";
     VERSION: GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String} => Text,
         Read in Project at any time, Ordinary, "a model version";
+    CARD: GET /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/card => Text,
+        Read in Project at any time, Ordinary, "the card of a version";
     COMPARE: GET /projects/{project: ProjectName}/compare ? Beside => Text,
         Read in Project at any time, Heavy, "versions side by side: two, or many";
     RUNS: GET /projects/{project: ProjectName}/runs ? Paging<RunId, 50> => Text, Read in Project, Ordinary, "runs";
@@ -79,6 +81,10 @@ pub fn model(project: &ProjectName, model: &ModelName) -> String {
 
 pub fn version(project: &ProjectName, model: &ModelName, number: &VersionNumber) -> String {
     VERSION.path((project, model, &number.to_string()))
+}
+
+pub fn card(project: &ProjectName, model: &ModelName, number: &VersionNumber) -> String {
+    CARD.path((project, model, &number.to_string()))
 }
 
 /// Takes `a` and `b`, or `of` for each of many: `model@version`.
@@ -292,6 +298,7 @@ mod tests {
             models(&project),
             self::model(&project, &model),
             version(&project, &model, &parse("1.2.0")),
+            card(&project, &model, &parse("1.2.0")),
             compare(&project),
             runs(&project),
             run(&project, &RunId::from_u128(1)),

@@ -1,5 +1,6 @@
 //! Pages, rendered on the server, complete without script. Each is drawn from the structs that the API sends.
 
+mod card;
 mod chart;
 mod compare;
 mod compare_predictions;
@@ -41,6 +42,7 @@ fn pages() -> Vec<Route> {
         route(&href::MODELS, model::models),
         route(&href::MODEL, model::model),
         route(&href::VERSION, model::version),
+        route(&href::CARD, card::card),
         route(&href::COMPARE, compare::compare),
         route(&href::RUNS, run::runs),
         route(&href::RUN, run::run),

@@ -4,12 +4,13 @@ use askama::Template;
 use axum::response::Response;
 use stemma_api::{
     act::Nothing,
-    types::{AuditEvent, DatasetVersion, FindEvents, Page, Paging},
+    types::{AuditEvent, DatasetVersion, FindEvents, Meaning, Page, Paging},
 };
 use stemma_core::{
     Problem,
     event::about::About,
     lineage::Direction,
+    meaning::Thing,
     name::{DatasetName, ProjectName},
 };
 
@@ -37,6 +38,7 @@ struct DatasetPage {
     head: Head,
     project: ProjectName,
     dataset: DatasetName,
+    meaning: Meaning,
     versions: Page<DatasetVersion>,
     history: Page<AuditEvent>,
 }
@@ -45,6 +47,7 @@ pub async fn dataset(call: Call<(ProjectName, DatasetName), Nothing, Paging<u32,
     let head = Head::of_call(&call, &call.at.0).await?;
     let ((project, dataset), Paging { cursor, limit }, known) = (call.at, call.ask, call.known);
     let versions = known.page_of_dataset_versions(&project, &dataset, cursor, limit.get()).await?;
+    let meaning = known.meaning_of(&project, Thing::Dataset(dataset.clone())).await?;
     let history = history(&known, &project, About::Dataset(dataset.clone())).await?;
-    html_at(known.moment(), DatasetPage { head, project, dataset, versions, history })
+    html_at(known.moment(), DatasetPage { head, project, dataset, meaning, versions, history })
 }

@@ -4,11 +4,12 @@ use askama::Template;
 use axum::response::Response;
 use stemma_api::{
     act::Nothing,
-    types::{AuditEvent, EndpointDetail, FindEvents, Page, Paging},
+    types::{AuditEvent, EndpointDetail, FindEvents, Meaning, Page, Paging},
 };
 use stemma_core::{
     Problem,
     event::about::About,
+    meaning::Thing,
     name::{EndpointName, ProjectName},
 };
 
@@ -35,6 +36,7 @@ pub async fn endpoints(call: Call<(ProjectName,), Nothing, Paging<u64, 100>>) ->
 struct EndpointPage {
     head: Head,
     project: ProjectName,
+    meaning: Meaning,
     detail: EndpointDetail,
     history: Page<AuditEvent>,
 }
@@ -43,6 +45,7 @@ pub async fn endpoint(call: Call<(ProjectName, EndpointName), Nothing, Paging<u3
     let (head, delivery) = (Head::of_call(&call, &call.at.0).await?, call.delivery());
     let ((project, endpoint), Paging { cursor, limit }, known) = (call.at, call.ask, call.known);
     let detail = delivery.endpoint(&call.caller, &project, &endpoint, cursor, limit.get()).await?;
+    let meaning = known.meaning_of(&project, Thing::Endpoint(endpoint.clone())).await?;
     let history = history(&known, &project, About::Endpoint(endpoint)).await?;
-    html_at(known.moment(), EndpointPage { head, detail, history, project })
+    html_at(known.moment(), EndpointPage { head, meaning, detail, history, project })
 }

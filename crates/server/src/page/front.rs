@@ -3,8 +3,8 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use stemma_api::types::{EndpointDetail, ModelSummary, Page, RunSummary};
-use stemma_core::{Problem, name::ProjectName};
+use stemma_api::types::{EndpointDetail, Meaning, ModelSummary, Page, RunSummary};
+use stemma_core::{Problem, meaning::Thing, name::ProjectName};
 
 use super::{
     filters,
@@ -27,6 +27,7 @@ const SHOWN: u32 = 100;
 struct OverviewPage {
     head: Head,
     project: ProjectName,
+    meaning: Meaning,
     endpoints: Page<EndpointDetail>,
     models: Page<ModelSummary>,
     runs: Vec<RunSummary>,
@@ -39,5 +40,6 @@ pub async fn overview(call: Call<(ProjectName,)>) -> Result<Response, Problem> {
     let runs = if known.is_past() { Vec::new() } else { known.runs(&project, None, 10).await?.items };
     let endpoints = delivery.endpoints(&call.caller, &project, None, SHOWN).await?;
     let models = known.page_of_models(&project, None, SHOWN).await?;
-    html_at(known.moment(), OverviewPage { head, endpoints, models, runs, project })
+    let meaning = known.meaning_of(&project, Thing::Project).await?;
+    html_at(known.moment(), OverviewPage { head, meaning, endpoints, models, runs, project })
 }

@@ -5,14 +5,15 @@ use axum::response::Response;
 use stemma_api::{
     act::Nothing,
     types::{
-        AuditEvent, FindEvents, GateStanding, ModelDetail, ModelSummary, ModelVersion, Page, Paging, Reproduced,
-        VersionDetail,
+        ApprovedCard, AuditEvent, CardApproval, FindEvents, GateStanding, Meaning, ModelDetail, ModelSummary,
+        ModelVersion, Page, Paging, Reproduced, VersionDetail,
     },
 };
 use stemma_core::{
     Problem,
     event::about::About,
     lineage::Direction,
+    meaning::Thing,
     name::{ModelName, ProjectName},
     record::Metrics,
 };
@@ -42,6 +43,7 @@ pub async fn models(call: Call<(ProjectName,), Nothing, Paging<u64, 100>>) -> Re
 struct ModelPage {
     head: Head,
     project: ProjectName,
+    meaning: Meaning,
     detail: ModelDetail,
     primary_name: String,
     /// Each with its primary metric, and what it is called.
@@ -60,13 +62,14 @@ pub async fn model(call: Call<(ProjectName, ModelName), Nothing, Paging<u64, 100
     let shown = |number: &str| detail.primary.get(number).map_or("–".to_owned(), |found| value(number, found));
     let naming = detail.policy.naming;
     let rows = detail.versions.iter().map(|v| (v.clone(), shown(&v.number.to_string()), v.called(naming))).collect();
+    let meaning = known.meaning_of(&project, Thing::Model(model.clone())).await?;
     let history = history(&known, &project, About::Model(model)).await?;
     let points = detail.versions.iter().rev().filter_map(|version| {
         let number = version.number.to_string();
         Some((number.clone(), *detail.primary.get(&number)?))
     });
     let chart = chart::versions(&points.collect::<Vec<_>>());
-    html_at(known.moment(), ModelPage { head, project, chart, primary_name, rows, history, detail })
+    html_at(known.moment(), ModelPage { head, project, meaning, chart, primary_name, rows, history, detail })
 }
 
 #[derive(Template)]
@@ -75,6 +78,9 @@ struct VersionPage {
     head: Head,
     project: ProjectName,
     version: ModelVersion,
+    meaning: Meaning,
+    /// Each with what became of the card that was approved.
+    approvals: Vec<CardApproval>,
     bars: String,
     interval: Option<String>,
     gates: Vec<GateStanding>,
@@ -93,6 +99,8 @@ pub async fn version(call: Call<(ProjectName, ModelName, String)>) -> Result<Res
         known.moment(),
         VersionPage {
             head,
+            meaning: known.meaning_of(&project, Thing::Version(model.clone(), detail.version.number)).await?,
+            approvals: known.card_approvals(&project, &detail.version, &detail.approvals).await?,
             history: history(&known, &project, about).await?,
             gates: known.gate_standings(&project, &model, &version).await?.gates,
             reproduction: known.reproductions(&project, &model, &version, None, 1).await?.items.into_iter().next(),

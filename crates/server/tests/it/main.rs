@@ -2,6 +2,7 @@
 
 mod doors;
 mod lists;
+mod meaning;
 mod pages;
 mod paths;
 mod rights;
