@@ -5,6 +5,7 @@ mod endpoint;
 mod gate;
 mod home;
 mod lineage;
+mod meaning;
 mod model;
 mod prediction;
 mod registry;
@@ -66,7 +67,9 @@ enum Command {
     Show(lineage::show::ShowArgs),
     Models(model::models::ModelsArgs),
     Search(registry::search::SearchArgs),
-    Tag(registry::tag::TagArgs),
+    Describe(meaning::describe::DescribeArgs),
+    Tag(meaning::tag::TagArgs),
+    Card(model::card::CardArgs),
     Policy(gate::policy::PolicyArgs),
     Register(model::register::RegisterArgs),
     Compare(model::compare::CompareArgs),
@@ -108,6 +111,8 @@ impl Command {
             Self::Add(_)
             | Self::Import(_)
             | Self::Policy(_)
+            | Self::Describe(_)
+            | Self::Tag(_)
             | Self::Register(_)
             | Self::Approve(_)
             | Self::Promote(_)
@@ -166,7 +171,9 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Show(args) => lineage::show::run(args, global, output).await,
         Command::Models(args) => model::models::run(args, global, output).await,
         Command::Search(args) => registry::search::run(args, global, output).await,
-        Command::Tag(args) => registry::tag::run(args, global, output).await,
+        Command::Describe(args) => meaning::describe::run(args, global, output).await,
+        Command::Tag(args) => meaning::tag::run(args, global, output).await,
+        Command::Card(args) => model::card::run(args, global, output).await,
         Command::Policy(args) => gate::policy::run(args, global, output).await,
         Command::Compare(args) => model::compare::run(args, global, output).await,
         Command::Register(args) => model::register::run(args, global, output).await,

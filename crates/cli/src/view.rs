@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod blame;
 pub mod branch;
+pub mod card;
 pub mod compare;
 pub mod compare_predictions;
 pub mod compare_several;
@@ -13,6 +14,7 @@ pub mod evaluation;
 pub mod gate;
 pub mod lineage;
 pub mod log;
+pub mod meaning;
 pub mod registry;
 pub mod reproduction;
 pub mod run;

@@ -302,6 +302,13 @@ fn check_params(path: &TreePath) -> Result<(), Wrong> {
 }
 
 fn check_policy(policy: &ModelPolicy) -> Result<(), Wrong> {
+    policy.require.check().map_err(|message| Wrong {
+        keys: vec!["require".into(), "capture".into()],
+        message,
+        hint: None,
+    })?;
+    let said = policy.clone().take_said().statements();
+    said.map_err(|problem| Wrong { keys: Vec::new(), message: problem.message, hint: problem.hint })?;
     if let Some(Err(problem)) = policy.signature.as_ref().map(Signature::check) {
         return Err(Wrong { keys: vec!["signature".into()], message: problem.message, hint: problem.hint });
     }

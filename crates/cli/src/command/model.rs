@@ -1,5 +1,6 @@
 //! Models and their versions: registered, measured, compared and trained again.
 
+pub(super) mod card;
 pub(super) mod compare;
 pub(super) mod evaluate;
 pub(super) mod models;

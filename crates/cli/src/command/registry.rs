@@ -1,4 +1,3 @@
 //! All that is registered.
 
 pub(super) mod search;
-pub(super) mod tag;

@@ -18,6 +18,7 @@ mod imports;
 mod kinds;
 mod lineage;
 mod loss;
+mod meaning;
 mod memory;
 mod models;
 mod names;

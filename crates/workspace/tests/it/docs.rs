@@ -42,6 +42,15 @@ fn the_evaluation_of_the_document_can_be_declared() {
 }
 
 #[test]
+fn what_the_document_says_of_a_model_can_be_declared() {
+    let document = include_str!("../../../../docs/meaning.md");
+    let declared = blocks(document).find(|block| block.contains("[model.")).unwrap();
+    let settings = Settings::parse(Path::new("stemma.toml"), declared).unwrap();
+    let policy = &settings.models["credit-score"];
+    assert_eq!((policy.owner.as_deref(), policy.tags.len(), policy.require.capture), (Some("risk"), 1, Some(3)));
+}
+
+#[test]
 fn the_case_of_the_document_is_one() {
     let document = include_str!("../../../../docs/gates.md");
     let case = blocks(document).find(|block| block.starts_with('{')).unwrap();

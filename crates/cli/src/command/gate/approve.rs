@@ -2,18 +2,18 @@ use std::process::ExitCode;
 
 use clap::Args;
 use stemma_api::types::Approve;
-use stemma_core::{Problem, policy::Stage};
+use stemma_core::{Digest, Problem, policy::Stage};
 
 use crate::{
     argument::{model_and_version, stage},
     global::Global,
     print::Output,
-    session,
+    session, view,
 };
 
 /// Approve a model version for a stage
 ///
-/// An approval is bound to the version's content and to all evidence that exists now. It counts only with a
+/// An approval is bound to the version's content, to all evidence that exists now, and to the card as it is now. It counts only with a
 /// credential, and not from somebody who made the version.
 #[derive(Debug, Args)]
 pub struct ApproveArgs {
@@ -26,11 +26,15 @@ pub struct ApproveArgs {
     /// Why, for those who ask later
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    /// The digest of the card that is approved, as `stemma card` shows it: if the card has changed by then, nothing is
+    /// approved
+    #[arg(long, value_name = "DIGEST")]
+    card: Option<Digest>,
 }
 
 pub async fn run(args: ApproveArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     let (model, version) = model_and_version(&args.version)?;
-    let approve = Approve { stage: args.stage, reason: args.reason };
+    let approve = Approve { stage: args.stage, reason: args.reason, card: args.card };
     let approved = session::with(global, async |session| {
         // an alias may move meanwhile: what is approved is what it names now
         let found = session.client.version(&session.project, &model, &version).await?.version;
@@ -41,7 +45,8 @@ pub async fn run(args: ApproveArgs, global: &Global, output: &Output) -> Result<
     let (name, approval) = approved.await?;
     output.result(&approval, || {
         let (stage, evidence) = (approval.stage, approval.evidence.len());
-        format!("{name} approved for {stage} by {} on {evidence} pieces of evidence", approval.approved.actor)
+        let card = approval.card.map(|card| format!(" and card {}", view::short(&card))).unwrap_or_default();
+        format!("{name} approved for {stage} by {} on {evidence} pieces of evidence{card}", approval.approved.actor)
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -254,7 +254,9 @@ async fn bring_policy_up_to_date(session: &Session, model: &ModelName, output: &
     let Some(declared) = declared::policy(session, model, output).await? else {
         return Ok(());
     };
-    if declared::current(session, model).await?.as_ref() == Some(&declared) {
+    if let Some(current) = declared::current(session, model).await?
+        && declared.is_held_by(&current)?
+    {
         return Ok(());
     }
     match declared::apply(session, model, declared).await {
