@@ -10,9 +10,9 @@ mod thing;
 
 pub use self::{
     aspect::Aspect,
-    changes::{Held, TAGS_MAX, changes, other_owner},
+    changes::{Held, changes, other_owner},
     said::Said,
     statement::Statement,
-    tag_key::{TAG_KEY_BYTES_MAX, TagKey, TagKeyError},
+    tag_key::{TAG_KEY_BYTES_MAX, TAGS_MAX, TagKey, TagKeyError},
     thing::{NamedThing, Thing},
 };

@@ -72,6 +72,9 @@ impl FromStr for PathPattern {
         if text.len() > PATTERN_BYTES_MAX {
             return Err(Problem::invalid(format!("a pattern of paths has at most {PATTERN_BYTES_MAX} bytes")));
         }
+        if text.starts_with('/') {
+            return Err(wrong("it begins with `/`".to_owned()));
+        }
         if text.split('/').any(|name| name != "**" && name.contains("**")) {
             return Err(wrong("`**` stands for whole folders".to_owned()));
         }

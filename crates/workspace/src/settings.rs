@@ -469,7 +469,7 @@ params = ["params.yaml"]
             ("\"CUDA_VISIBLE_DEVICES\"", "\"A=B\"", 32, "variable"),
             ("out/metrics.json", "../metrics.json", 33, "path"),
             ("params.yaml", "params.ini", 34, "parameters"),
-            ("\"models/*.onnx\"", "\"/models/*.onnx\"", 36, "no pattern of paths"),
+            ("\"models/*.onnx\"", "\"/models/*.onnx\"", 37, "no pattern of paths"),
             ("[model.credit-score]\n", "[model.credit-score]\nnaming = \"labels\"\n", 8, "not known"),
             (
                 "[model.credit-score.evaluation]",

@@ -24,7 +24,7 @@ fn a_thing_is_described_tagged_and_found_by_it() {
     desk.ok(&["describe", "project", "--description", "Loans."]);
 
     let shown = desk.ok(&["describe", "credit-score@1.0.0"]);
-    assert!(shown.contains("owner (of the model, ada@example.org (asserted)") && shown.contains("tag pii"), "{shown}");
+    assert!(shown.contains("owner (of the model, ada@example.org") && shown.contains("tag pii"), "{shown}");
     let json = desk.json(&["describe", "credit-score"]);
     assert_eq!(json["said"].as_array().unwrap().len(), 3);
     let history = desk.json(&["describe", "credit-score", "--history"]);
@@ -110,11 +110,11 @@ fn a_card_is_read_approved_and_changes_are_told() {
     desk.ok(&["describe", "credit-score", "--owner", "risk", "--card", "notes.md"]);
     let card = desk.ok(&["card", "credit-score@1.0.0"]);
     for text in
-        ["# credit-score@1.0.0", "- owner: risk \\(of the model", "## Limits", "&lt;script>", "Nobody approved it."]
+        ["# credit-score@1.0.0", "- owner: risk (of the model", "## Limits", "&lt;script>", "Nobody approved it."]
     {
-        assert!(card.contains(text.replace("\\(", "(").as_str()), "{text}: {card}");
+        assert!(card.contains(text), "{text}: {card}");
     }
-    assert!(!card.contains("<script") && !card.contains("](javascript"), "{card}");
+    assert!(!card.contains("<script") && card.contains("[x\\](javascript"), "{card}");
     let digest = desk.json(&["card", "credit-score"])["digest"].as_str().unwrap().to_owned();
     desk.ok(&["card", "credit-score", "--output", "CARD.md"]);
     assert_eq!(desk.read("CARD.md"), desk.ok(&["card", "credit-score"]).trim_end().to_owned() + "\n");

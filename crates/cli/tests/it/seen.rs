@@ -169,6 +169,12 @@ const QUESTIONS: &[(&str, &[&str])] = &[
         "projects/{project}/models/{model}/versions/{version}/reproductions",
         &["projects/default/models/square/versions/1.1.0/reproductions"],
     ),
+    (
+        "projects/{project}/models/{model}/versions/{version}/card",
+        &["projects/default/models/square/versions/1.1.0/card"],
+    ),
+    ("projects/{project}/meaning", &["projects/default/meaning?of=square", "projects/default/meaning?of=nothing"]),
+    ("projects/{project}/meaning/history", &["projects/default/meaning/history?of=square"]),
     ("projects/{project}/compare", &["projects/default/compare?a=square@1.0.0&b=square@1.1.0"]),
     (
         "projects/{project}/comparison",

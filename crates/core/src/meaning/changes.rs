@@ -2,11 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{aspect::Aspect, statement::Statement, thing::Thing};
+use super::{aspect::Aspect, statement::Statement, tag_key::TAGS_MAX, thing::Thing};
 use crate::{Problem, name::looks_like};
-
-/// Most tags of one thing.
-pub const TAGS_MAX: usize = 200;
 
 /// What is said of a thing, by aspect and key.
 pub type Held = BTreeMap<(Aspect, String), String>;
@@ -105,7 +102,10 @@ mod tests {
     fn tags_are_few_and_differ_in_more_than_case() {
         let many = (0..100_000).map(|n| (TagKey::new(format!("k{n}")).unwrap(), String::new())).collect();
         let problem = news(&model(), &Held::new(), &Said { tags: many, ..Said::default() }).unwrap_err();
-        assert_eq!(problem.message, "`model:m` would have 100000 tags, at most 200 are taken");
+        assert_eq!(problem.message, "100000 tags are set at once, at most 200 are taken");
+        let held = (0..200).map(|n| ((Aspect::Tag, format!("k{n}")), String::new())).collect();
+        let problem = news(&model(), &held, &tags(&[("one", "")])).unwrap_err();
+        assert_eq!(problem.message, "`model:m` would have 201 tags, at most 200 are taken");
         let held = Held::from([((Aspect::Tag, "team".to_owned()), "a".to_owned())]);
         assert!(news(&model(), &held, &tags(&[("Team", "b")])).unwrap_err().message.contains("beside `team`"));
         assert!(news(&model(), &Held::new(), &tags(&[("Team", "b"), ("team", "a")])).is_err());

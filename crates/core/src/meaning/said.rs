@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{aspect::Aspect, statement::Statement, tag_key::TagKey};
+use super::{
+    aspect::Aspect,
+    statement::Statement,
+    tag_key::{TAGS_MAX, TagKey},
+};
 use crate::Problem;
 
 /// What is to be said of a thing. What is absent stays as it is; an empty text takes back what was said.
@@ -49,6 +53,11 @@ impl Said {
         ];
         let texts = texts.into_iter().filter_map(|(aspect, text)| Some((aspect, text.as_deref()?)));
         let mut statements = texts.map(|(aspect, text)| Statement::new(aspect, text)).collect::<Result<Vec<_>, _>>()?;
+        for (count, what) in [(self.tags.len(), "set"), (self.untag.len(), "removed")] {
+            if count > TAGS_MAX {
+                return Err(Problem::invalid(format!("{count} tags are {what} at once, at most {TAGS_MAX} are taken")));
+            }
+        }
         if let Some(key) = self.untag.iter().find(|key| self.tags.contains_key(*key)) {
             return Err(Problem::invalid(format!("tag `{key}` can't be set and removed at once")));
         }

@@ -5,6 +5,8 @@ use std::{borrow::Borrow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+/// Most tags of one thing.
+pub const TAGS_MAX: usize = 200;
 /// Longest key, in bytes.
 pub const TAG_KEY_BYTES_MAX: usize = 128;
 /// Letters of a refused key that are repeated.

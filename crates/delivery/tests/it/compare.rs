@@ -132,7 +132,11 @@ async fn with_versions(world: &World, count: u32) {
         events.extend([version, evidence].map(|event| serde_json::from_value::<Event>(event).unwrap()));
     }
     for events in events.chunks(500) {
-        world.engine().change(&world.owner, RequestId::generate(), || async { Ok(events.to_vec()) }).await.unwrap();
+        world
+            .engine()
+            .change(&world.owner, RequestId::generate(), || async move { Ok(events.to_vec()) })
+            .await
+            .unwrap();
     }
 }
 

@@ -42,12 +42,12 @@ impl Engine {
         describe: Describe,
     ) -> Result<Described, Problem> {
         let Describe { of, said } = describe;
+        let thing = find_thing(self.known(), project, &of).await?;
         if said.is_empty() {
-            return Err(Problem::invalid(format!("nothing is said of `{of}`")).hint(
+            return Err(Problem::invalid(format!("nothing is said of `{thing}`")).hint(
                 "say `description`, `owner`, `licence`, `intended_use`, `base_model`, `card`, `tags` or `untag`",
             ));
         }
-        let thing = find_thing(self.known(), project, &of).await?;
         let (thing, said) = (&thing, &said);
         let decide = || async move { news(self.known(), project, thing, said).await };
         let events = self.change(caller, request, decide).await?;

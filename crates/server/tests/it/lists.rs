@@ -93,10 +93,7 @@ async fn a_page_leads_to_the_next() {
     assert!(first.contains("data1@1") && !first.contains("data2@1"), "{first}");
     assert!(first.contains("href=\"/projects/default/datasets?cursor=data1\""), "{first}");
     let second = page("/projects/default/datasets?cursor=data1").await;
-    assert!(
-        second.contains("data4@1") && !second.contains("data1@1") && !second.contains("datasets?cursor="),
-        "{second}"
-    );
+    assert!(second.contains("data4@1") && !second.contains("data1@1") && !second.contains("datasets?cursor="), "{second}");
     let ledger = page("/ledger?limit=3").await;
     assert!(ledger.contains("href=\"/ledger?cursor=3&#38;limit=3\""), "{ledger}");
 }

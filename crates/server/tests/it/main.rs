@@ -3,6 +3,7 @@
 mod doors;
 mod lists;
 mod meaning;
+mod names;
 mod pages;
 mod paths;
 mod rights;

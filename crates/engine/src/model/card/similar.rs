@@ -36,7 +36,7 @@ pub async fn similar_to(
     if run_of(version).is_none() {
         left_out.push("no run of this version is known: its parameters and data are not compared".to_owned());
     } else if without > 0 {
-        left_out.push(format!("{without} versions were made by no known run: they share less than they might"));
+        left_out.push(format!("of {without} others no run is known: they may share more than is told"));
     }
     let mut similar: Vec<SimilarVersion> =
         others.iter().filter_map(|other| compared(&own, other, run_of(other))).collect();

@@ -143,7 +143,7 @@ async fn show_said(
                 read.session.list_at(1),
                 shelf.things,
                 shelf.is_thing,
-                is_about(kind),
+                is_about("m", kind),
                 read.holds("m"),
             );
             for row in read.session.rows(&sql, &[ids.clone(), aspect.as_str().into(), key.as_str().into()]).await? {

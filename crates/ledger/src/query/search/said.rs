@@ -11,10 +11,13 @@ pub const fn kinds(realm: Realm) -> &'static [&'static str] {
     }
 }
 
-/// A condition: `m` is a statement of this kind on the thing `e`, or on its model.
-pub fn is_about(kind: &str) -> String {
+/// A condition: a row of a table, by its name in the statement, is about the thing `e` if that is of this kind, or about its
+/// model.
+pub fn is_about(table: &str, kind: &str) -> String {
     let version = if kind == "version" { "e.version" } else { "''" };
-    format!("m.project = e.project AND m.kind = '{kind}' AND m.name = e.name AND m.version = {version}")
+    format!(
+        "{table}.project = e.project AND {table}.kind = '{kind}' AND {table}.name = e.name AND {table}.version = {version}"
+    )
 }
 
 /// A condition: something is said of the thing `e` in some way, which holds of the statement `m`. What is said of the thing
@@ -24,7 +27,7 @@ pub fn is_said(realm: Realm, aspect: Aspect, key: &str, holds: &str, in_some_way
         format!(
             "EXISTS (SELECT 1 FROM meaning m WHERE {} AND m.aspect = '{aspect}' AND m.key = {key} AND {holds} \
              AND m.text IS NOT NULL{way} LIMIT 1 OFFSET 0)",
-            is_about(kind)
+            is_about("m", kind)
         )
     };
     let way = if in_some_way.is_empty() { String::new() } else { format!(" AND {in_some_way}") };
@@ -51,7 +54,7 @@ pub fn leads_to(realm: Realm, table: &str) -> String {
 /// A condition: a word of what is said of the thing `e` or of its model is like this, which is asked of `w`.
 pub fn has_word(realm: Realm, holds: &str, is_word: &str) -> Option<String> {
     let exists = |kind: &&str| {
-        let about = is_about(kind).replace("m.", "w.");
+        let about = is_about("w", kind);
         format!("EXISTS (SELECT 1 FROM meaning_word w WHERE {about} AND {holds} AND {is_word} LIMIT 1 OFFSET 0)")
     };
     let places: Vec<String> = kinds(realm).iter().map(exists).collect();
