@@ -69,7 +69,7 @@ impl Place {
         };
         let standing = remote.standing(&*remote.catalog().await?).await?;
         match standing {
-            Standing::Gone(absence) if !begin_anew => return Err(self.gone(absence)),
+            Standing::Gone(absence) if !begin_anew => Err(self.gone(absence)),
             standing => Ok((remote, standing)),
         }
     }

@@ -10,7 +10,14 @@ use stemma_core::{
     name::ProjectName,
 };
 
-use super::{error::LogError, frame::SegmentId, record::Stored, seen::Unread, segment::Segment};
+use super::{
+    error::LogError,
+    frame::SegmentId,
+    named::Found,
+    record::Stored,
+    seen::Unread,
+    segment::{Segment, SegmentIndex},
+};
 use crate::sifted::Sifted;
 
 /// A segment that is not sealed away. Whoever has it can read it also when it is sealed and removed meanwhile.
@@ -83,10 +90,22 @@ impl HeldSegment {
         names: impl Iterator<Item = &'a str>,
         mut visit: impl FnMut(PredictionAddress, PredictionRecord),
     ) -> Vec<Unread> {
-        let (rows, mut unread) = self.0.named(ordinal, names);
+        let Found { rows, failed, first } = self.0.named(|named| {
+            let new = |index: &SegmentIndex| index.rows.get(&ordinal).map(|rows| rows[named.seen(ordinal)..].to_vec());
+            let new = self.0.index(new).unwrap_or_default();
+            named.carry_on(ordinal, &new, |row, offset| self.names(ordinal, row, offset));
+            named.find(ordinal, names)
+        });
+        let mut unread = Unread::of(&self.0, failed, first);
         let read = self.read(ordinal, &rows, |row, record| visit(self.0.address(ordinal, row), record));
         unread.extend(read.err().map(|error| Unread { segment: self.id(), what: error.to_string() }));
         unread
+    }
+
+    /// The request and the unit of a record.
+    fn names(&self, ordinal: u16, row: u32, offset: u64) -> Result<impl Iterator<Item = String>, LogError> {
+        let record = Stored::read_at(&self.0, ordinal, row, offset)?.record;
+        Ok(record.request_id.into_iter().chain(record.draw.map(|draw| draw.unit)))
     }
 
     /// Reads some of an endpoint's records and hands each on.

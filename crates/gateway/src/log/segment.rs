@@ -18,7 +18,6 @@ use super::{
         read_frame, segment_header,
     },
     named::NamedRows,
-    seen::Unread,
 };
 
 /// How far ahead of the last frame the file is allocated, so that a write needs no new blocks.
@@ -99,9 +98,8 @@ impl Segment {
         read(&self.index.read().unwrap_or_else(|e| e.into_inner()))
     }
 
-    /// Rows of an endpoint that may name a request or a unit so, in order; and what can't be read.
-    pub fn named<'a>(&self, ordinal: u16, names: impl Iterator<Item = &'a str>) -> (Vec<u32>, Vec<Unread>) {
-        self.named.lock().unwrap_or_else(|e| e.into_inner()).find(self, ordinal, names)
+    pub fn named<T>(&self, look: impl FnOnce(&mut NamedRows) -> T) -> T {
+        look(&mut self.named.lock().unwrap_or_else(|e| e.into_inner()))
     }
 
     /// Returns the payload of the record at an address in this segment, checked against its CRC.

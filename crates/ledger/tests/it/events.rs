@@ -421,14 +421,18 @@ fn all_that_happened_to_a_thing_is_found_by_its_names() {
             let last = ledger.page_of_events(&filter, Order::NewestFirst, None, 1).await.unwrap();
             assert_eq!(last.as_slice(), &expected[expected.len() - 1..], "{filter:?}");
         };
-        found(About::Model(parse("credit-score")), &|event| match event {
-            Event::PolicySet { .. }
-            | Event::ModelDescribed { .. }
-            | Event::VersionRegistered(_)
-            | Event::VersionNamed(_)
-            | Event::EvidenceRecorded(_) => true,
-            Event::Approved(_) | Event::Promoted(_) | Event::AliasMoved { .. } => true,
-            _ => false,
+        found(About::Model(parse("credit-score")), &|event| {
+            matches!(
+                event,
+                Event::PolicySet { .. }
+                    | Event::ModelDescribed { .. }
+                    | Event::VersionRegistered(_)
+                    | Event::VersionNamed(_)
+                    | Event::EvidenceRecorded(_)
+                    | Event::Approved(_)
+                    | Event::Promoted(_)
+                    | Event::AliasMoved { .. }
+            )
         })
         .await;
         // the alias left it when it was moved to the next

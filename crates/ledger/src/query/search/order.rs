@@ -110,7 +110,7 @@ fn fact(statement: &mut Statement<'_>, section: Section, name: &str) -> String {
 }
 
 /// The metric by which versions or runs are ordered, if they are: an index has them in this order.
-pub fn metric_of<'a>(realm: Realm, by: &'a Key) -> Option<(&'static str, &'a str)> {
+pub fn metric_of(realm: Realm, by: &Key) -> Option<(&'static str, &str)> {
     match by {
         Key::Named(name) | Key::Of(Section::Metrics, name) if realm != Realm::Datasets => Some((METRIC, name)),
         _ => None,

@@ -55,7 +55,7 @@ pub async fn check(
     assert_eq!(found.iter().map(|one| one.id).collect::<Vec<_>>(), ids(&expected), "{what}");
     for (one, thing) in found.iter().zip(&expected) {
         assert_eq!(one.project.as_str(), thing.project, "{what}");
-        assert_eq!([one.name.clone()], thing.field(Field::Name), "{what}");
+        assert_eq!(std::slice::from_ref(&one.name), thing.field(Field::Name), "{what}");
         let mut aliases = thing.field(Field::Alias).to_vec();
         aliases.sort();
         assert_eq!(one.aliases, aliases, "{what}");
