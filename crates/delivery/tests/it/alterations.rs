@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
-use stemma_api::types::{Purge, SendFeedback};
-use stemma_core::{Digest, audit::Verdict, id::RequestId};
+use stemma_api::types::{Describe, Purge, SendFeedback};
+use stemma_core::{Digest, audit::Verdict, id::RequestId, meaning::Said};
 use stemma_delivery::audit_home;
 use stemma_engine::Layout;
 
@@ -37,6 +37,11 @@ const WITHOUT_AN_ENTRY: &str = "PRAGMA writable_schema = ON;;\
 /// A home in which every table has rows, closed.
 async fn story() -> tempfile::TempDir {
     let world = deployed().await;
+    for owner in ["risk", "credit board"] {
+        let said = Said { owner: Some(owner.into()), ..Said::default() };
+        let describe = Describe { of: "model:score".into(), said };
+        world.engine().describe(&world.owner, RequestId::generate(), &project(), describe).await.unwrap();
+    }
     let packages = r#"{"packages": [{"name": "numpy", "version": "2.1.0"}, {"name": "pandas", "version": "2.2.3"}]}"#;
     let environment = world.upload(packages).await.digest;
     let (more, model) =

@@ -129,23 +129,6 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         }),
         Event::ModelCreated { project: parse("default"), model: parse(&format!("model{n}")) },
         Event::PolicySet { project: parse("default"), model: parse("credit-score"), policy: ModelPolicy::default() },
-        Event::ProjectDescribed { project: parse("default"), statement: said(Aspect::Description, "Loans.") },
-        Event::ModelDescribed {
-            project: parse("default"),
-            model: parse("credit-score"),
-            version: Some(number(n)),
-            statement: said(Aspect::Owner, "risk"),
-        },
-        Event::DatasetDescribed {
-            project: parse("default"),
-            dataset: parse("german-credit"),
-            statement: said(Aspect::Licence, "CC-BY-4.0"),
-        },
-        Event::EndpointDescribed {
-            project: parse("default"),
-            endpoint: parse("credit-decision"),
-            statement: said(Aspect::IntendedUse, "Only with a person beside it."),
-        },
         Event::VersionRegistered(version),
         Event::EvidenceRecorded(EvidenceRecorded {
             project: parse("default"),
@@ -264,6 +247,23 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             remembered_at: Timestamp(9),
             reason: "the disk broke; the backup of Monday".into(),
         }),
+        Event::ProjectDescribed { project: parse("default"), statement: said(Aspect::Description, "Loans.") },
+        Event::ModelDescribed {
+            project: parse("default"),
+            model: parse("credit-score"),
+            version: Some(number(n)),
+            statement: said(Aspect::Owner, "risk"),
+        },
+        Event::DatasetDescribed {
+            project: parse("default"),
+            dataset: parse("german-credit"),
+            statement: said(Aspect::Licence, "CC-BY-4.0"),
+        },
+        Event::EndpointDescribed {
+            project: parse("default"),
+            endpoint: parse("credit-decision"),
+            statement: said(Aspect::IntendedUse, "Only with a person beside it."),
+        },
     ]
 }
 
