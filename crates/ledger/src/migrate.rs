@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 8] = [
+const MIGRATIONS: [(i64, &str); 9] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
@@ -21,6 +21,7 @@ const MIGRATIONS: [(i64, &str); 8] = [
     (EVENTS, include_str!("migrations/0006_events.sql")),
     (7, include_str!("migrations/0007_feedback_log.sql")),
     (SEARCH, include_str!("migrations/0008_search.sql")),
+    (9, include_str!("migrations/0009_people.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();
@@ -31,7 +32,7 @@ const SEALED_ROWS: i64 = 5;
 /// The migration after which events are found by their columns.
 const EVENTS: i64 = 6;
 /// The migration after which versions, datasets and runs are searched; what there is already is taken in.
-const SEARCH: i64 = 9;
+const SEARCH: i64 = 8;
 /// Which migrations were applied.
 const MIGRATION_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)";
