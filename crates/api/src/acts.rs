@@ -16,6 +16,7 @@ pub mod home;
 pub mod lineage;
 pub mod model;
 pub mod prediction;
+pub mod project;
 pub mod registry;
 pub mod rights;
 pub mod run;
@@ -28,6 +29,7 @@ use crate::act::Declaration;
 pub fn all() -> impl Iterator<Item = &'static Declaration> {
     let nouns = [
         home::ALL,
+        project::ALL,
         content::ALL,
         dataset::ALL,
         run::ALL,

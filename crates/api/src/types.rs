@@ -19,6 +19,7 @@ mod model;
 mod page;
 mod policy;
 mod prediction;
+mod project;
 mod registry;
 mod report;
 mod reproduction;
@@ -33,5 +34,5 @@ pub use stemma_core::audit::AuditReport;
 pub use self::{
     as_of::*, audit::*, care::*, compare::*, compare_predictions::*, content::*, content_check::*, dataset::*,
     endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*, prediction::*,
-    registry::*, report::*, reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
+    project::*, registry::*, report::*, reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
 };

@@ -8,6 +8,7 @@ pub mod home;
 pub mod model;
 mod past;
 pub mod prediction;
+pub mod project;
 pub mod rights;
 pub mod run;
 mod sources;

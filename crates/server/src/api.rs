@@ -8,6 +8,7 @@ mod home;
 mod lineage;
 mod model;
 mod prediction;
+mod project;
 mod registry;
 mod rights;
 mod run;
@@ -26,6 +27,7 @@ pub fn table() -> Table {
 fn routes() -> Vec<Route> {
     let nouns = [
         home::routes(),
+        project::routes(),
         content::routes(),
         dataset::routes(),
         run::routes(),

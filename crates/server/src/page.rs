@@ -15,6 +15,7 @@ mod moved;
 mod paper;
 mod prediction;
 mod problem;
+mod project;
 mod registry;
 mod run;
 mod search;
@@ -36,6 +37,7 @@ pub fn table() -> Table {
 fn pages() -> Vec<Route> {
     vec![
         route(&href::FRONT, front::front),
+        route(&href::PROJECTS, project::projects),
         route(&href::OVERVIEW, front::overview),
         route(&href::MODELS, model::models),
         route(&href::MODEL, model::model),

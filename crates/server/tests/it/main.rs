@@ -4,6 +4,7 @@ mod doors;
 mod lists;
 mod pages;
 mod paths;
+mod people;
 mod rights;
 mod search;
 mod stall;
