@@ -7,7 +7,11 @@ mod query;
 
 use std::marker::PhantomData;
 
-use stemma_core::{Problem, moment::Moment, name::ProjectName};
+use stemma_core::{
+    Problem,
+    moment::Moment,
+    name::{EndpointName, ProjectName},
+};
 
 // what the macro names
 #[doc(hidden)]
@@ -22,8 +26,10 @@ pub use self::{
 /// What a caller's right is checked on before an act begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The project that the path names.
+    /// The project that the path names; the endpoint, if it names one of it.
     Project,
+    /// The project that the path names, or some of its endpoints: it shows those alone.
+    Endpoints,
     /// The whole home: a right in one of its projects is not enough.
     Home,
     /// The thing itself says which project it is of: having the right somewhere opens the door, the act checks again.
@@ -106,7 +112,7 @@ impl<At: Path, Ask: Query, Request: Payload, Answer> Act<At, Ask, Request, Answe
     /// For [`declare`](crate::declare).
     #[doc(hidden)]
     pub const fn new(declaration: Declaration) -> Self {
-        let is_elsewhere = !matches!(declaration.scope, Scope::Project);
+        let is_elsewhere = !matches!(declaration.scope, Scope::Project | Scope::Endpoints);
         assert!(is_elsewhere || path::contains(declaration.pattern, "/{project}"), "the path names no project");
         Self { declaration, types: PhantomData }
     }
@@ -157,5 +163,11 @@ impl Declaration {
     pub fn project(&self, path: &str) -> Result<Option<ProjectName>, Problem> {
         let named = path::parameter(self.pattern, path, "project")?;
         named.map(|name| <ProjectName as Parameter>::read(&name)).transpose()
+    }
+
+    /// The endpoint that a path of this act names, if it can.
+    pub fn endpoint(&self, path: &str) -> Result<Option<EndpointName>, Problem> {
+        let named = path::parameter(self.pattern, path, "endpoint")?;
+        named.map(|name| <EndpointName as Parameter>::read(&name)).transpose()
     }
 }

@@ -17,6 +17,7 @@ pub mod lineage;
 pub mod meaning;
 pub mod model;
 pub mod prediction;
+pub mod project;
 pub mod registry;
 pub mod rights;
 pub mod run;
@@ -29,6 +30,7 @@ use crate::act::Declaration;
 pub fn all() -> impl Iterator<Item = &'static Declaration> {
     let nouns = [
         home::ALL,
+        project::ALL,
         content::ALL,
         dataset::ALL,
         run::ALL,

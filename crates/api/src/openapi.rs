@@ -70,6 +70,7 @@ fn needs(act: &Declaration) -> String {
     let of = match act.scope {
         _ if act.action == Action::Public => return "Needs no right.".to_owned(),
         Scope::Project => "in the project",
+        Scope::Endpoints => "in the project or on some of its endpoints, of which it tells those alone",
         Scope::Home => "in the whole home",
         Scope::Somewhere => "in the project of what it is about",
     };

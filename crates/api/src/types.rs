@@ -23,6 +23,7 @@ mod names;
 mod page;
 mod policy;
 mod prediction;
+mod project;
 mod registry;
 mod report;
 mod reproduction;
@@ -37,6 +38,6 @@ pub use stemma_core::audit::AuditReport;
 pub use self::{
     as_of::*, audit::*, card::*, care::*, compare::*, compare_predictions::*, compare_several::*, content::*,
     content_check::*, dataset::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, meaning::*, model::*,
-    names::*, page::*, policy::*,
-    prediction::*, registry::*, report::*, reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
+    names::*, page::*, policy::*, prediction::*, project::*, registry::*, report::*, reproduction::*, rights::*,
+    run::*, search::*, version::*, witness::*,
 };

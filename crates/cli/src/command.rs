@@ -97,6 +97,7 @@ enum Command {
     Import(data::import::ImportArgs),
     Export(data::export::ExportArgs),
     Audit(home::audit::AuditArgs),
+    Project(home::project::ProjectArgs),
     User(home::user::UserArgs),
     Role(home::role::RoleArgs),
     Token(home::token::TokenArgs),
@@ -112,7 +113,6 @@ impl Command {
             | Self::Import(_)
             | Self::Policy(_)
             | Self::Describe(_)
-            | Self::Tag(_)
             | Self::Register(_)
             | Self::Approve(_)
             | Self::Promote(_)
@@ -121,7 +121,10 @@ impl Command {
             | Self::Rollback(_)
             | Self::Undeploy(_)
             | Self::Purge(_)
-            | Self::User(_) => LineRule::Keep,
+            | Self::Project(_)
+            | Self::User(_)
+            | Self::Role(_)
+            | Self::Token(_) => LineRule::Keep,
             Self::Tag(args) if args.is_of_the_registry() => LineRule::Keep,
             _ => LineRule::Leave,
         }
@@ -201,6 +204,7 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Import(args) => data::import::run(args, global, output).await,
         Command::Export(args) => data::export::run(args, global, output).await,
         Command::Audit(args) => home::audit::run(args, global, output).await,
+        Command::Project(args) => home::project::run(args, global, output).await,
         Command::User(args) => home::user::run(args, global, output).await,
         Command::Role(args) => home::role::run(args, global, output).await,
         Command::Token(args) => home::token::run(args, global, output).await,

@@ -3,6 +3,7 @@
 pub mod about;
 mod fit;
 mod said;
+mod within;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use crate::{
     meaning::Statement,
     name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, PromotionGrounds, Stage},
-    rights::Role,
+    rights::{Denial, Edition, Role, TokenScope},
     signature::{Contract, Signature},
     version::{Claims, Comparison, GivenName, Step, VersionNumber},
 };
@@ -42,6 +43,15 @@ pub enum Event {
     ProjectCreated {
         project: ProjectName,
     },
+    /// Nothing in it changes any more; it is read, and what is deployed answers.
+    ProjectClosed {
+        project: ProjectName,
+        reason: String,
+    },
+    ProjectReopened {
+        project: ProjectName,
+        reason: String,
+    },
     PrincipalAdded {
         principal: PrincipalName,
     },
@@ -50,12 +60,24 @@ pub enum Event {
         principal: PrincipalName,
         project: Option<ProjectName>,
         role: Role,
+        /// Of this endpoint alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoint: Option<EndpointName>,
+        /// What the role stands for.
+        #[serde(default, skip_serializing_if = "Edition::is_first")]
+        edition: Edition,
     },
     RoleRevoked {
         principal: PrincipalName,
         project: Option<ProjectName>,
         role: Role,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoint: Option<EndpointName>,
     },
+    /// It wins over every role, in one project or in all.
+    Denied(Denial),
+    /// From here on roles decide again.
+    DenialWithdrawn(Denial),
     /// The token's hash is kept outside of the ledger's leaves.
     TokenIssued {
         token: TokenId,
@@ -64,6 +86,17 @@ pub enum Event {
         expires: Option<Timestamp>,
         /// BLAKE3 of the kept hash: an exchanged hash is noticed, and nothing can be done with this one.
         check: Digest,
+        /// What it reaches of what its holder may do.
+        #[serde(default, skip_serializing_if = "TokenScope::is_whole")]
+        scope: TokenScope,
+        /// The token whose place it takes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<TokenId>,
+    },
+    /// It holds until then, and not as long as it was issued for.
+    TokenExpirySet {
+        token: TokenId,
+        expires: Timestamp,
     },
     TokenRevoked {
         token: TokenId,
@@ -464,10 +497,15 @@ impl Event {
             Self::SigningKeyRotated(_) => "signing_key_rotated",
             Self::HistoryAccepted(_) => "history_accepted",
             Self::ProjectCreated { .. } => "project_created",
+            Self::ProjectClosed { .. } => "project_closed",
+            Self::ProjectReopened { .. } => "project_reopened",
             Self::PrincipalAdded { .. } => "principal_added",
             Self::RoleGranted { .. } => "role_granted",
             Self::RoleRevoked { .. } => "role_revoked",
+            Self::Denied(_) => "denied",
+            Self::DenialWithdrawn(_) => "denial_withdrawn",
             Self::TokenIssued { .. } => "token_issued",
+            Self::TokenExpirySet { .. } => "token_expiry_set",
             Self::TokenRevoked { .. } => "token_revoked",
             Self::DatasetVersionAdded(_) => "dataset_version_added",
             Self::ContentPurged { .. } => "content_purged",
@@ -507,13 +545,17 @@ impl Event {
             | Self::HistoryAccepted(_)
             | Self::PrincipalAdded { .. }
             | Self::TokenIssued { .. }
+            | Self::TokenExpirySet { .. }
             | Self::TokenRevoked { .. }
             | Self::RunsSealed { .. }
             | Self::RowsSealed { .. }
             | Self::PredictionsNoted { .. }
             | Self::FeedbackNoted { .. } => None,
             Self::RoleGranted { project, .. } | Self::RoleRevoked { project, .. } => project.as_ref(),
+            Self::Denied(denial) | Self::DenialWithdrawn(denial) => denial.project.as_ref(),
             Self::ProjectCreated { project }
+            | Self::ProjectClosed { project, .. }
+            | Self::ProjectReopened { project, .. }
             | Self::ContentPurged { project, .. }
             | Self::ContentKept { project, .. }
             | Self::ModelCreated { project, .. }
@@ -545,7 +587,11 @@ impl Event {
             Self::HomeCreated { home, .. } => home.to_string(),
             Self::SigningKeyRotated(step) => step.to.name().to_owned(),
             Self::HistoryAccepted(accepted) => format!("{} events", accepted.remembered_size),
-            Self::ProjectCreated { project } | Self::ProjectDescribed { project, .. } => project.to_string(),
+            Self::ProjectCreated { project }
+            | Self::ProjectDescribed { project, .. }
+            | Self::ProjectClosed { project, .. }
+            | Self::ProjectReopened { project, .. } => project.to_string(),
+            Self::Denied(denial) | Self::DenialWithdrawn(denial) => denial.principal.to_string(),
             Self::ModelDescribed { model, version: None, .. } => model.to_string(),
             Self::ModelDescribed { model, version: Some(version), .. } => format!("{model}@{version}"),
             Self::DatasetDescribed { dataset, .. } => dataset.to_string(),
@@ -554,7 +600,7 @@ impl Event {
             | Self::RoleGranted { principal, .. }
             | Self::RoleRevoked { principal, .. }
             | Self::TokenIssued { principal, .. } => principal.to_string(),
-            Self::TokenRevoked { token } => token.to_string(),
+            Self::TokenRevoked { token } | Self::TokenExpirySet { token, .. } => token.to_string(),
             Self::DatasetVersionAdded(added) => format!("{}@{}", added.dataset, added.number),
             Self::ContentPurged { digest, .. } => digest.to_string(),
             Self::ContentKept { list, .. } => list.to_string(),
@@ -592,6 +638,42 @@ mod tests {
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!(json["type"], event.kind());
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+    }
+
+    /// As roles and tokens were written before they could be narrow, and as they are since.
+    #[test]
+    fn roles_and_tokens_from_before_they_could_be_narrow_stay_as_they_were() {
+        let before = [
+            r#"{"type":"role_granted","principal":"eve","project":null,"role":"contributor"}"#,
+            r#"{"type":"role_revoked","principal":"eve","project":"credit","role":"approver"}"#,
+            concat!(
+                r#"{"type":"token_issued","token":"00000000000000000000000000000001","principal":"eve","label":"","#,
+                r#""expires":null,"check":"b3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"}"#
+            ),
+        ];
+        let since = [
+            concat!(
+                r#"{"type":"role_granted","principal":"shop","project":"credit","role":"invoker","#,
+                r#""endpoint":"score","edition":2}"#
+            ),
+            r#"{"type":"denied","principal":"eve","what":"approve","project":"credit"}"#,
+            r#"{"type":"denial_withdrawn","principal":"eve","what":"approver","project":null}"#,
+            concat!(
+                r#"{"type":"token_issued","token":"00000000000000000000000000000002","principal":"eve","label":"ci","#,
+                r#""expires":5,"check":"b3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262","#,
+                r#""scope":{"projects":["credit"],"endpoints":["score"],"actions":["invoke"]},"#,
+                r#""replaces":"00000000000000000000000000000001"}"#
+            ),
+            r#"{"type":"token_expiry_set","token":"00000000000000000000000000000001","expires":7}"#,
+            r#"{"type":"project_closed","project":"credit","reason":"moved"}"#,
+            r#"{"type":"project_reopened","project":"credit","reason":"back"}"#,
+        ];
+        for text in before.into_iter().chain(since) {
+            let event: Event = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&event).unwrap(), text);
+        }
+        let Event::RoleGranted { edition, .. } = serde_json::from_str(before[0]).unwrap() else { panic!() };
+        assert!(edition.is_first());
     }
 
     /// As `register` wrote it before comparisons were stored.

@@ -95,10 +95,15 @@ impl Event {
             | Self::SigningKeyRotated(_)
             | Self::HistoryAccepted(_)
             | Self::ProjectCreated { .. }
+            | Self::ProjectClosed { .. }
+            | Self::ProjectReopened { .. }
             | Self::PrincipalAdded { .. }
             | Self::RoleGranted { .. }
             | Self::RoleRevoked { .. }
+            | Self::Denied(_)
+            | Self::DenialWithdrawn(_)
             | Self::TokenIssued { .. }
+            | Self::TokenExpirySet { .. }
             | Self::TokenRevoked { .. }
             | Self::ContentPurged { .. }
             | Self::EdgeDeclared(_)

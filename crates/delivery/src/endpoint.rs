@@ -22,7 +22,7 @@ const RECENT: usize = 20;
 pub(crate) const REVISIONS: u32 = 100;
 
 impl Delivery {
-    /// Endpoints of a project, oldest first.
+    /// Endpoints of a project that the caller may read, oldest first.
     pub async fn endpoints(
         &self,
         caller: &Caller,
@@ -30,7 +30,8 @@ impl Delivery {
         cursor: Option<u64>,
         limit: u32,
     ) -> Result<Page<EndpointDetail>, Problem> {
-        let page = self.known().page_of_endpoint_names(project, cursor, limit).await?;
+        let reach = caller.reach(Action::Read, project);
+        let page = self.known().page_of_endpoint_names(project, &reach, cursor, limit).await?;
         let mut items = Vec::with_capacity(page.items.len());
         for name in page.items {
             items.push(self.endpoint(caller, project, &name, None, REVISIONS).await?);
@@ -61,7 +62,7 @@ impl Delivery {
             None => Vec::new(),
         };
         let parts = self.known().sealed_parts(endpoint).await?;
-        let may_see = caller.may(Action::ReadPredictions, Some(project)).is_ok();
+        let may_see = caller.may_on(Action::ReadPredictions, project, endpoint).is_ok();
         let is_now = !self.known().is_past();
         self.known().leave_out("how an endpoint and its arms fared: requests and latencies are counted as of now only");
         self.known().leave_out(

@@ -62,7 +62,7 @@ impl Delivery {
         let unknown = || Problem::not_found(format!("there is no prediction `{prediction}` here"));
         let address = prediction.open(self.prediction_key()).ok_or_else(unknown)?;
         let endpoint = self.endpoint_of(address.endpoint).await?.ok_or_else(unknown)?;
-        caller.may(Action::Feedback, Some(&endpoint.project)).map_err(|_| unknown())?;
+        caller.may_on(Action::Feedback, &endpoint.project, &endpoint.name).map_err(|_| unknown())?;
         let told = Told { at: 0, prediction: *prediction, address, endpoint, found: None, what };
         let (told, refused) = recorded::check(self, vec![told]).await?;
         if let Some(problem) = refused.into_first() {

@@ -37,8 +37,9 @@ pub(crate) async fn find_prediction(
     prediction: &PredictionId,
 ) -> Result<FoundPrediction, Problem> {
     let address = prediction.open(delivery.prediction_key()).ok_or_else(|| unknown(prediction))?;
-    let project = delivery.known().project_of_endpoint(address.endpoint).await?;
-    caller.may(Action::ReadPredictions, project.as_ref()).map_err(|_| unknown(prediction))?;
+    let endpoint = delivery.known().endpoint_of_ordinal(address.endpoint).await?;
+    let (project, endpoint) = endpoint.ok_or_else(|| unknown(prediction))?;
+    caller.may_on(Action::ReadPredictions, &project, &endpoint).map_err(|_| unknown(prediction))?;
     recorded_prediction(delivery, address).await?.ok_or_else(|| lost(prediction))
 }
 

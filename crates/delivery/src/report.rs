@@ -50,7 +50,7 @@ impl Delivery {
             let message = format!("{} predictions are more than {ITEMS_MAX} of one request", send.predictions.len());
             return Err(Problem::invalid(message).hint("report them in several"));
         }
-        caller.may(Action::Report, Some(project))?;
+        caller.may_on(Action::Report, project, endpoint)?;
         let (reports, refused) = self.read_reports(caller, project, endpoint, send).await?;
         if refused.count() > 0 || reports.is_empty() {
             return Ok(nothing_recorded(refused));

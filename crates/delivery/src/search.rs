@@ -33,8 +33,12 @@ impl Delivery {
         project: &ProjectName,
         ask: &FindPredictions,
     ) -> Result<FoundPredictions, Problem> {
-        caller.may(Action::ReadPredictions, Some(project))?;
-        let mut question = Question::read(self, project, ask).await?;
+        caller.may_within(Action::ReadPredictions, project)?;
+        if let Some(endpoint) = &ask.endpoint {
+            caller.may_on(Action::ReadPredictions, project, endpoint)?;
+        }
+        let reach = caller.reach(Action::ReadPredictions, project);
+        let mut question = Question::read(self, project, &reach, ask).await?;
         if let Err(error) = self.log().flush().await {
             question.reasons.push(format!("what was answered last may be missing: {error}"));
         }

@@ -36,11 +36,12 @@ pub(crate) async fn same_trace(
     let (since, until) = (around(-WINDOW_MICROS), around(WINDOW_MICROS));
     let wanted = Wanted { trace_id: Some(trace_id), since, until, ..Wanted::default() };
     delivery.log().flush().await.map_err(log_problem)?;
-    for project in delivery.known().projects().await? {
-        if caller.may(Action::ReadPredictions, Some(&project)).is_err() {
+    for project in delivery.known().projects() {
+        if caller.may_within(Action::ReadPredictions, &project).is_err() {
             continue;
         }
-        for endpoint in delivery.known().endpoint_names(&project).await? {
+        let reach = caller.reach(Action::ReadPredictions, &project);
+        for endpoint in delivery.known().endpoint_names_within(&project, &reach).await? {
             let ordinal = delivery.known().found_endpoint(&project, &endpoint).await?.ordinal;
             let search = Search { wanted: wanted.clone(), trace: trace_id.to_string(), found: Vec::new() };
             for (address, time, status) in search.at(delivery, (&endpoint, ordinal), &mut gaps).await? {

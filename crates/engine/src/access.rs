@@ -1,43 +1,39 @@
-//! Who may call: tokens, the table of grants in memory, and the caller of one request.
+//! Who may call: tokens, the table of rights in memory, and the caller of one request.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use data_encoding::BASE32_NOPAD;
 use stemma_core::{
     ErrorKind, Problem, Timestamp,
-    name::{PrincipalName, ProjectName},
+    id::TokenId,
+    name::{EndpointName, PrincipalName, ProjectName},
     record::{Actor, Auth},
-    rights::{Action, Role},
+    rights::{Action, Place, Reach, Rights, Withheld},
 };
+
+use crate::directory::Directory;
 
 /// Every token begins with this, so that secret scanners find it.
 pub const TOKEN_PREFIX: &str = "stm_";
-
-/// A role in one project, or in all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleGrant {
-    pub project: Option<ProjectName>,
-    pub role: Role,
-}
 
 /// The caller of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub actor: Actor,
-    pub grants: Vec<RoleGrant>,
+    pub rights: Arc<Rights>,
 }
 
 impl Caller {
-    /// Somebody on this machine without a credential: a contributor under the name they assert.
+    /// Somebody on this machine without a credential, under the name they assert.
     pub fn uncredentialed(asserted: Option<PrincipalName>) -> Self {
         let principal = asserted.unwrap_or_else(PrincipalName::anonymous);
-        let grants = vec![RoleGrant { project: None, role: Role::Contributor }];
-        Self { actor: Actor { principal, auth: Auth::Asserted }, grants }
+        Self { actor: Actor { principal, auth: Auth::Asserted }, rights: Arc::new(Rights::uncredentialed()) }
     }
 
     /// Somebody who may only see what is public.
     pub fn stranger() -> Self {
-        Self { actor: Actor { principal: PrincipalName::anonymous(), auth: Auth::Asserted }, grants: Vec::new() }
+        let actor = Actor { principal: PrincipalName::anonymous(), auth: Auth::Asserted };
+        Self { actor, rights: Arc::default() }
     }
 
     /// Checks that a credential says who it is, which some acts need whatever the roles are.
@@ -48,34 +44,68 @@ impl Caller {
         Err(Problem::new(ErrorKind::Unauthenticated, format!("to {act} needs a credential")).hint("set STEMMA_TOKEN"))
     }
 
-    /// Checks the right to an action in some project: for what names its project only later.
-    pub fn may_somewhere(&self, action: Action) -> Result<(), Problem> {
-        match self.grants.iter().find(|grant| grant.role.allows(action)) {
-            Some(grant) => self.may(action, grant.project.as_ref()),
-            None => self.may(action, None),
-        }
-    }
-
     /// Checks the right to an action in a project, or (`None`) in the whole home.
     pub fn may(&self, action: Action, project: Option<&ProjectName>) -> Result<(), Problem> {
-        let in_scope = |grant: &&RoleGrant| match (&grant.project, project) {
-            (None, _) => true,
-            (Some(granted), Some(asked)) => granted == asked,
-            (Some(_), None) => false,
+        self.may_at(action, project.map_or(Place::Home, Place::Project))
+    }
+
+    /// Checks the right to an action on one endpoint.
+    pub fn may_on(&self, action: Action, project: &ProjectName, endpoint: &EndpointName) -> Result<(), Problem> {
+        self.may_at(action, Place::Endpoint(project, endpoint))
+    }
+
+    /// Checks the right to an action in a place.
+    pub fn may_at(&self, action: Action, place: Place<'_>) -> Result<(), Problem> {
+        self.rights.decide(action, place).map_err(|why| self.withheld(action, place, why))
+    }
+
+    /// Checks the right to an action on a project or some of its endpoints: for what shows only those.
+    pub fn may_within(&self, action: Action, project: &ProjectName) -> Result<(), Problem> {
+        let decision = self.rights.decide_within(action, project);
+        decision.map_err(|why| self.withheld(action, Place::Project(project), why))
+    }
+
+    /// Checks the right to an action in some project: for what names its project only later.
+    pub fn may_somewhere(&self, action: Action) -> Result<(), Problem> {
+        self.rights.decide_somewhere(action).map_err(|why| self.withheld(action, Place::Home, why))
+    }
+
+    /// The endpoints of a project that the caller may do it to.
+    pub fn reach(&self, action: Action, project: &ProjectName) -> Reach {
+        self.rights.reach(action, project)
+    }
+
+    fn withheld(&self, action: Action, place: Place<'_>, why: Withheld<'_>) -> Problem {
+        let what = action.in_words();
+        if self.actor.auth != Auth::Authenticated {
+            return Problem::new(ErrorKind::Unauthenticated, format!("to {what} needs a credential")).hint(
+                "set STEMMA_TOKEN to a token with that right; `stemma init` put the owner's into the user's config",
+            );
+        }
+        let (who, place) = (&self.actor.principal, in_place(place));
+        let (message, hint) = match why {
+            Withheld::NotGranted => (
+                format!("`{who}` has no right to {what}{place}"),
+                "an owner can grant it with `stemma role grant NAME ROLE`".to_owned(),
+            ),
+            Withheld::Denied(denial) => (
+                format!("`{who}` may not {what}{place}: it is denied to them"),
+                format!("an owner can withdraw it with `stemma role revoke {who} {} --denial`", denial.what),
+            ),
+            Withheld::OutOfScope => (
+                format!("the token of `{who}` is not good to {what}{place}"),
+                "use another token; an owner can issue one with `stemma token issue NAME`".to_owned(),
+            ),
         };
-        if action == Action::Public || self.grants.iter().filter(in_scope).any(|grant| grant.role.allows(action)) {
-            return Ok(());
-        }
-        let place = project.map(|project| format!(" in project `{project}`")).unwrap_or_default();
-        let who = &self.actor.principal;
-        if self.actor.auth == Auth::Authenticated {
-            let problem =
-                Problem::new(ErrorKind::Forbidden, format!("`{who}` has no right to {}{place}", action.in_words()));
-            return Err(problem.hint("an owner can grant it with `stemma user add NAME --role ROLE`"));
-        }
-        let problem = Problem::new(ErrorKind::Unauthenticated, format!("to {} needs a credential", action.in_words()));
-        Err(problem
-            .hint("set STEMMA_TOKEN to a token with that right; `stemma init` put the owner's into the user's config"))
+        Problem::new(ErrorKind::Forbidden, message).hint(hint)
+    }
+}
+
+fn in_place(place: Place<'_>) -> String {
+    match place {
+        Place::Home => String::new(),
+        Place::Project(project) => format!(" in project `{project}`"),
+        Place::Endpoint(project, endpoint) => format!(" at endpoint `{endpoint}` of project `{project}`"),
     }
 }
 
@@ -102,15 +132,17 @@ pub fn token_hash(token: &str) -> [u8; 32] {
 /// What is known of one token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenHolder {
+    pub token: TokenId,
     pub principal: PrincipalName,
     pub expires: Option<Timestamp>,
-    pub grants: Vec<RoleGrant>,
+    pub rights: Arc<Rights>,
 }
 
-/// All valid tokens by hash; swapped whole when rights change.
+/// All valid tokens by hash, and the projects that there are; swapped whole when rights or projects change.
 #[derive(Debug, Clone, Default)]
 pub struct AccessTable {
     pub holders: HashMap<[u8; 32], TokenHolder>,
+    pub projects: Directory,
 }
 
 impl AccessTable {
@@ -121,21 +153,24 @@ impl AccessTable {
         };
         let holder = self.holders.get(&token_hash(token)).ok_or_else(unknown)?;
         if holder.expires.is_some_and(|expires| expires <= now) {
-            return Err(Problem::new(ErrorKind::Unauthenticated, "the token has expired"));
+            return Err(Problem::new(ErrorKind::Unauthenticated, "the token has expired")
+                .hint("an owner can issue another with `stemma token issue`"));
         }
         let actor = Actor { principal: holder.principal.clone(), auth: Auth::Authenticated };
-        Ok(Caller { actor, grants: holder.grants.clone() })
+        Ok(Caller { actor, rights: holder.rights.clone() })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use stemma_core::rights::{Denial, Role, RoleGrant};
+
     use super::*;
 
     fn caller(role: Role, project: Option<&str>) -> Caller {
         let project = project.map(|name| name.parse().unwrap());
         let actor = Actor { principal: "ada@example.org".parse().unwrap(), auth: Auth::Authenticated };
-        Caller { actor, grants: vec![RoleGrant { project, role }] }
+        Caller { actor, rights: Arc::new(Rights { grants: vec![RoleGrant::new(role, project)], ..Rights::default() }) }
     }
 
     #[test]
@@ -153,7 +188,8 @@ mod tests {
     #[test]
     fn the_uncredentialed_track_register_and_predict_and_no_more() {
         let anybody = Caller::uncredentialed(None);
-        for action in [Action::Track, Action::Register, Action::Invoke, Action::Feedback, Action::Read] {
+        for action in [Action::Track, Action::Register, Action::Create, Action::Invoke, Action::Feedback, Action::Read]
+        {
             assert!(anybody.may(action, None).is_ok(), "{action}");
         }
         for action in [Action::Approve, Action::Promote, Action::SetPolicy, Action::ManageRights, Action::Deploy] {
@@ -163,12 +199,40 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_why_and_what_to_do_about_it() {
+        let credit: ProjectName = "credit".parse().unwrap();
+        let asked = |rights: Rights| {
+            let caller = Caller { rights: Arc::new(rights), ..caller(Role::Reader, None) };
+            let problem = caller.may(Action::Approve, Some(&credit)).unwrap_err();
+            (problem.message, problem.hint.unwrap())
+        };
+        let owner = vec![RoleGrant::new(Role::Owner, None)];
+        let (message, hint) = asked(Rights::default());
+        assert_eq!(message, "`ada@example.org` has no right to approve versions in project `credit`");
+        assert!(hint.contains("role grant"), "{hint}");
+        let denial =
+            Denial { principal: "ada@example.org".parse().unwrap(), what: "approve".parse().unwrap(), project: None };
+        let (message, hint) = asked(Rights { grants: owner.clone(), denials: vec![denial], ..Rights::default() });
+        assert_eq!(message, "`ada@example.org` may not approve versions in project `credit`: it is denied to them");
+        assert!(hint.contains("`stemma role revoke ada@example.org approve --denial`"), "{hint}");
+        let mut narrow = Rights { grants: owner, ..Rights::default() };
+        narrow.scope.actions = Some([Action::Read].into());
+        let (message, hint) = asked(narrow);
+        assert_eq!(message, "the token of `ada@example.org` is not good to approve versions in project `credit`");
+        assert!(hint.contains("token issue"), "{hint}");
+    }
+
+    #[test]
     fn tokens_are_recognised_until_they_expire() {
         let token = new_token().unwrap();
         assert!(token.text.starts_with("stm_") && token.text.len() == 56);
-        let holder =
-            TokenHolder { principal: "ada@example.org".parse().unwrap(), expires: Some(Timestamp(10)), grants: vec![] };
-        let table = AccessTable { holders: HashMap::from([(token.hash, holder)]) };
+        let holder = TokenHolder {
+            token: TokenId::from_u128(1),
+            principal: "ada@example.org".parse().unwrap(),
+            expires: Some(Timestamp(10)),
+            rights: Arc::default(),
+        };
+        let table = AccessTable { holders: HashMap::from([(token.hash, holder)]), ..AccessTable::default() };
         assert!(table.authenticate(&token.text, Timestamp(9)).is_ok());
         assert!(table.authenticate(&token.text, Timestamp(10)).is_err());
         assert!(table.authenticate("stm_other", Timestamp(0)).is_err());

@@ -18,6 +18,7 @@ use stemma_ledger::{Commit, LedgerError, Outcome, Premise, Premises};
 
 use crate::{
     access::{AccessTable, Caller},
+    changes::check_changes,
     known::{Content, Known},
     problem::{internal, ledger_problem, store_problem},
     promises::Promises,
@@ -208,9 +209,15 @@ impl Engine {
     where
         D: Future<Output = Result<Vec<Event>, Problem>> + Send,
     {
+        let decide = || async {
+            let events = decide().await?;
+            check_changes(self.known(), caller, &events).await?;
+            Ok(events)
+        };
         self.change_as(&caller.actor, request, decide).await
     }
 
+    /// The same for what the home does by itself: it is asked for no right, and goes on in closed projects.
     pub async fn change_as<D>(
         &self,
         actor: &Actor,

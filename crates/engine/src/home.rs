@@ -12,7 +12,7 @@ use stemma_core::{
     id::{HomeId, RequestId, TokenId},
     name::{PrincipalName, ProjectName},
     record::{Actor, Auth},
-    rights::Role,
+    rights::{Edition, Role, TokenScope},
 };
 use stemma_ledger::{Commit, DatabaseUrl, Ledger, LedgerOptions, LedgerUrl};
 use stemma_store::Store;
@@ -111,10 +111,12 @@ async fn make(ledger: &Ledger, home: &HomeFile, is_begun: bool, owner: Principal
     }
     if !known.iter().any(|one| one.value.principal == owner) {
         events.push(Event::PrincipalAdded { principal: owner.clone() });
-        events.push(Event::RoleGranted { principal: owner.clone(), project: None, role: Role::Owner });
+        let (principal, edition) = (owner.clone(), Edition::NEWEST);
+        events.push(Event::RoleGranted { principal, project: None, role: Role::Owner, endpoint: None, edition });
     }
     let (label, check) = ("owner".to_owned(), Digest::of(&hash));
-    events.push(Event::TokenIssued { token, principal: owner.clone(), label, expires: None, check });
+    let (principal, scope) = (owner.clone(), TokenScope::default());
+    events.push(Event::TokenIssued { token, principal, label, expires: None, check, scope, replaces: None });
     let commit = Commit {
         actor: Actor { principal: owner, auth: Auth::Asserted },
         request: RequestId::generate(),

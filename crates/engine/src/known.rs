@@ -9,6 +9,7 @@ pub mod meaning;
 pub mod model;
 mod past;
 pub mod prediction;
+pub mod project;
 pub mod rights;
 pub mod run;
 mod sources;

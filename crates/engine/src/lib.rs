@@ -7,8 +7,10 @@
 
 pub mod access;
 pub mod audit;
+mod changes;
 pub mod content;
 pub mod data;
+pub mod directory;
 mod engine;
 mod home;
 pub mod known;
@@ -17,6 +19,7 @@ pub mod lineage;
 pub mod meaning;
 pub mod model;
 pub mod problem;
+pub mod project;
 mod promises;
 mod reference;
 pub mod resolve;
@@ -27,7 +30,7 @@ pub mod search;
 pub mod table;
 
 pub use crate::{
-    access::{Caller, RoleGrant, TOKEN_PREFIX},
+    access::{Caller, TOKEN_PREFIX},
     content::NODE_BYTES_MAX,
     data::{RowSlice, key_cell},
     engine::{Engine, FolderNeeds},

@@ -1,4 +1,7 @@
-//! Who may do what: people with roles and tokens, and what is taken back.
+//! Who may do what: people with roles and tokens, what is denied to them, and what is taken back.
 
+mod deny;
+mod grant;
 mod people;
 mod revoke;
+mod token;

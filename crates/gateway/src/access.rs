@@ -1,38 +1,29 @@
 //! Who may ask which endpoint: the hashes of tokens with the right `invoke`, as they travel in the route table.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use stemma_core::{
     Timestamp,
-    name::{PrincipalName, ProjectName},
+    name::{EndpointName, PrincipalName, ProjectName},
+    rights::{Action, Place, Rights},
 };
 
 /// BLAKE3 of a token's text.
 pub type TokenHash = [u8; 32];
 
-/// The projects whose endpoints a token may ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Projects {
-    All,
-    Only(BTreeSet<ProjectName>),
-}
-
-impl Projects {
-    pub fn include(&self, project: &ProjectName) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(projects) => projects.contains(project),
-        }
-    }
-}
-
 /// What a token grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     pub principal: PrincipalName,
-    pub projects: Projects,
+    pub rights: Arc<Rights>,
     pub expires: Option<Timestamp>,
 }
+
+/// Of whoever needs no token.
+static UNCREDENTIALED: LazyLock<Arc<Rights>> = LazyLock::new(|| Arc::new(Rights::uncredentialed()));
 
 /// All tokens that may ask some endpoint.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +37,7 @@ pub struct Access {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub principal: PrincipalName,
-    pub projects: Projects,
+    rights: Arc<Rights>,
 }
 
 /// Why a caller is turned away.
@@ -58,8 +49,6 @@ pub enum AccessError {
     TokenUnknown,
     #[error("the token has expired")]
     TokenExpired,
-    #[error("`{principal}` may not ask endpoints of project `{project}`")]
-    Forbidden { principal: PrincipalName, project: ProjectName },
 }
 
 impl Access {
@@ -80,69 +69,74 @@ impl Access {
         if grant.expires.is_some_and(|expires| expires <= now) {
             return Err(AccessError::TokenExpired);
         }
-        Ok(Caller { principal: grant.principal.clone(), projects: grant.projects.clone() })
+        Ok(Caller { principal: grant.principal.clone(), rights: grant.rights.clone() })
     }
 
     fn anonymous(&self, peer_is_local: bool) -> Result<Caller, AccessError> {
         if !(peer_is_local && self.anonymous_local) {
             return Err(AccessError::TokenMissing);
         }
-        Ok(Caller { principal: PrincipalName::anonymous(), projects: Projects::All })
-    }
-
-    /// Returns the principal who calls, if it may ask endpoints of the project.
-    pub fn authenticate(
-        &self,
-        bearer: Option<&str>,
-        peer_is_local: bool,
-        project: &ProjectName,
-        now: Timestamp,
-    ) -> Result<PrincipalName, AccessError> {
-        let caller = self.identify(bearer, peer_is_local, now)?;
-        caller.check(project)?;
-        Ok(caller.principal)
+        Ok(Caller { principal: PrincipalName::anonymous(), rights: UNCREDENTIALED.clone() })
     }
 }
 
 impl Caller {
-    pub fn check(&self, project: &ProjectName) -> Result<(), AccessError> {
-        if self.projects.include(project) {
-            return Ok(());
-        }
-        Err(AccessError::Forbidden { principal: self.principal.clone(), project: project.clone() })
+    /// The same decision as everywhere.
+    pub fn may_ask(&self, project: &ProjectName, endpoint: &EndpointName) -> bool {
+        self.rights.allow(Action::Invoke, Place::Endpoint(project, endpoint))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use stemma_core::rights::{Role, RoleGrant};
+
     use super::*;
 
     fn project(text: &str) -> ProjectName {
         ProjectName::new(text).unwrap()
     }
 
+    fn grant(name: &str, role: RoleGrant, expires: Option<Timestamp>) -> Grant {
+        let rights = Arc::new(Rights { grants: vec![role], ..Rights::default() });
+        Grant { principal: PrincipalName::new(name).unwrap(), rights, expires }
+    }
+
     fn access(anonymous_local: bool) -> Access {
-        let grant =
-            |name: &str, projects, expires| Grant { principal: PrincipalName::new(name).unwrap(), projects, expires };
-        let credit = Projects::Only(BTreeSet::from([project("credit")]));
+        let everywhere = RoleGrant::new(Role::Invoker, None);
+        let credit = RoleGrant::new(Role::Invoker, Some(project("credit")));
+        let score = RoleGrant { endpoint: Some("score".parse().unwrap()), ..credit.clone() };
         let tokens = [
-            ("stm_all", grant("root", Projects::All, None)),
+            ("stm_all", grant("root", everywhere.clone(), None)),
             ("stm_credit", grant("shop", credit, None)),
-            ("stm_old", grant("old", Projects::All, Some(Timestamp(100)))),
+            ("stm_score", grant("till", score, None)),
+            ("stm_old", grant("old", everywhere, Some(Timestamp(100)))),
         ];
         Access { tokens: tokens.map(|(token, grant)| (Access::hash(token), grant)).into(), anonymous_local }
     }
 
-    fn check(access: &Access, token: Option<&str>, local: bool, in_project: &str) -> Result<String, AccessError> {
-        access.authenticate(token, local, &project(in_project), Timestamp(100)).map(|principal| principal.to_string())
+    /// Who asks, and whether they may ask the endpoint `score` of a project.
+    fn check(
+        access: &Access,
+        token: Option<&str>,
+        local: bool,
+        in_project: &str,
+    ) -> Result<(String, bool), AccessError> {
+        let caller = access.identify(token, local, Timestamp(100))?;
+        let may = caller.may_ask(&project(in_project), &"score".parse().unwrap());
+        Ok((caller.principal.to_string(), may))
     }
 
     #[test]
     fn tokens_grant_what_they_list_until_they_expire() {
         let access = access(false);
-        assert_eq!(check(&access, Some("stm_all"), false, "fraud").unwrap(), "root");
-        assert_eq!(check(&access, Some("stm_credit"), false, "credit").unwrap(), "shop");
-        assert!(matches!(check(&access, Some("stm_credit"), false, "fraud"), Err(AccessError::Forbidden { .. })));
+        let said = |name: &str, may| Ok((name.to_owned(), may));
+        assert_eq!(check(&access, Some("stm_all"), false, "fraud"), said("root", true));
+        assert_eq!(check(&access, Some("stm_credit"), false, "credit"), said("shop", true));
+        assert_eq!(check(&access, Some("stm_credit"), false, "fraud"), said("shop", false));
+        assert_eq!(check(&access, Some("stm_score"), false, "credit"), said("till", true));
+        let till = access.identify(Some("stm_score"), false, Timestamp(100)).unwrap();
+        assert!(!till.may_ask(&project("credit"), &"limit".parse().unwrap()));
         assert_eq!(check(&access, Some("stm_old"), false, "fraud"), Err(AccessError::TokenExpired));
         assert_eq!(check(&access, Some("stm_"), false, "fraud"), Err(AccessError::TokenUnknown));
         assert_eq!(check(&access, None, true, "fraud"), Err(AccessError::TokenMissing));
@@ -151,7 +145,7 @@ mod tests {
     #[test]
     fn this_machine_needs_no_token_but_a_bad_one_is_refused() {
         let access = access(true);
-        assert_eq!(check(&access, None, true, "fraud").unwrap(), "anonymous");
+        assert_eq!(check(&access, None, true, "fraud"), Ok(("anonymous".to_owned(), true)));
         assert_eq!(check(&access, None, false, "fraud"), Err(AccessError::TokenMissing));
         assert_eq!(check(&access, Some("bad"), true, "fraud"), Err(AccessError::TokenUnknown));
     }

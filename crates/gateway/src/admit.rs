@@ -45,7 +45,7 @@ pub fn admit(table: &RouteTable, knock: &Knock<'_>, now: Timestamp) -> Result<Ad
 fn find<'a>(table: &'a RouteTable, caller: &Caller, knock: &Knock<'_>) -> Result<&'a Arc<Endpoint>, Refused> {
     let (routes, name) = (&table.routes, knock.endpoint);
     // whoever may not ask an endpoint is told the same as if there were none
-    let may_ask = |project: &ProjectName| caller.projects.include(project);
+    let may_ask = |project: &ProjectName| caller.may_ask(project, name);
     if routes.unavailable.get(name).is_some_and(may_ask) {
         return Err(Refused::NotReady(name.clone()));
     }
@@ -81,7 +81,7 @@ fn no_endpoint(table: &RouteTable, caller: &Caller, wanted: &EndpointName) -> Re
         .endpoints
         .values()
         .map(|endpoint| endpoint.revision())
-        .filter(|revision| caller.projects.include(&revision.project))
+        .filter(|revision| caller.may_ask(&revision.project, &revision.endpoint))
         .map(|revision| revision.endpoint.as_str());
     let hint = near::hint(wanted.as_str(), visible, "see `stemma deploy` for how to make one");
     Refused::NoEndpoint { endpoint: wanted.clone(), hint }

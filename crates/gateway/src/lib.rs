@@ -27,7 +27,7 @@ pub mod table;
 pub mod turns;
 mod values;
 
-pub use access::{Access, AccessError, Grant, Projects};
+pub use access::{Access, AccessError, Grant};
 pub use compose::{Program, ProgramError};
 pub use feedback::{FeedbackLog, FeedbackRows, PlacedFeedback, SealedFeedback, read_feedback};
 pub use gateway::{Gateway, WAITING_EACH_MAX};

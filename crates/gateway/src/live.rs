@@ -77,7 +77,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::{access::Grant, access::Projects};
+    use crate::access::Grant;
 
     /// Routes that can be told from each other.
     fn without(endpoint: &str) -> Routes {
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(shown(&live), ["old"]);
         // neither the first routes nor rights wait for whoever builds
         live.ensure(async { Err("nobody needs to build") }).await.unwrap();
-        let grant = Grant { principal: "shop".parse().unwrap(), projects: Projects::All, expires: None };
+        let grant = Grant { principal: "shop".parse().unwrap(), rights: Arc::default(), expires: None };
         let token = Access::hash("stm_shop");
         live.let_in(Access { tokens: [(token, grant)].into(), anonymous_local: false });
         assert!(live.now().access.tokens.contains_key(&token));

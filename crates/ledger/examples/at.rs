@@ -17,7 +17,7 @@ use stemma_core::{
     name::{ModelName, PrincipalName, ProjectName},
     policy::{ModelPolicy, PromotionGrounds, Stage},
     record::{Actor, Auth},
-    rights::Role,
+    rights::{Edition, Role},
     signature::Signature,
     version::{Step, VersionNumber},
 };
@@ -65,7 +65,8 @@ async fn fill(ledger: &Ledger, events: u64) {
     for n in 0..PEOPLE {
         let principal: PrincipalName = format!("user{n}").parse().expect("letters and digits are a name");
         made.push(Event::PrincipalAdded { principal: principal.clone() });
-        made.push(Event::RoleGranted { principal, project: None, role: Role::Reader });
+        let (role, edition) = (Role::Reader, Edition::NEWEST);
+        made.push(Event::RoleGranted { principal, project: None, role, endpoint: None, edition });
     }
     for n in 0..MODELS {
         made.push(Event::ModelCreated { project: project(), model: model(n) });

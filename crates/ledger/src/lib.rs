@@ -42,8 +42,8 @@ pub use crate::{
     predictions::SegmentNote,
     prove::Asked,
     query::{
-        Blind, Counts, Descendants, EndpointRow, EventFilter, EventRow, FacetCount, Found, GrantRow, Head, Mark,
-        MarkKey, Order, PrincipalRow, RevisionRow, Search, Shown, StatementRow, TokenRow, Tombstone, VersionRow, View,
+        Blind, Counts, Descendants, EndpointRow, EventFilter, EventRow, FacetCount, Found, Head, Mark, MarkKey, Order,
+        PrincipalRow, ProjectRow, RevisionRow, Search, Shown, StatementRow, TokenRow, Tombstone, VersionRow, View,
         WhichVersion,
     },
     telemetry::{Access, RunFile, Side},

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 10] = [
+const MIGRATIONS: [(i64, &str); 11] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
@@ -23,6 +23,7 @@ const MIGRATIONS: [(i64, &str); 10] = [
     (SEARCH, include_str!("migrations/0008_search.sql")),
     (VERSION_NAMES, include_str!("migrations/0009_version_names.sql")),
     (10, include_str!("migrations/0010_meaning.sql")),
+    (11, include_str!("migrations/0011_people.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();

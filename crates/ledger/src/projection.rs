@@ -14,6 +14,7 @@ use serde::Serialize;
 use stemma_core::{
     event::Event,
     name::{EndpointName, ProjectName},
+    rights::{Denial, Edition},
 };
 
 use crate::{
@@ -23,13 +24,18 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 34] = [
+pub const TABLES: [(&str, &str); 39] = [
     ("home", "home"),
     ("signing_key", "verifier, body"),
     ("project", "project"),
     ("principal", "principal"),
+    ("project_closed", "project, reason"),
     ("role_grant", "principal, project, role"),
+    ("held_role", "principal, project, role, endpoint, edition"),
+    ("denial", "principal, project, what"),
     ("token", "token, principal, label, expires, hash_check"),
+    ("token_scope", "token, scope"),
+    ("token_end", "token, expires"),
     ("dataset_version", "project, dataset, number, digest, body"),
     ("purged", "project, digest, reason"),
     ("model", "project, model"),
@@ -91,16 +97,40 @@ async fn apply_to_tables(session: &mut Session, seq: u64, event: &Event) -> Resu
         Event::HistoryAccepted(_) => Ok(()),
         Event::ProjectCreated { project } => to.insert("project", vec![text(project)]).await,
         Event::PrincipalAdded { principal } => to.insert("principal", vec![text(principal)]).await,
-        Event::RoleGranted { principal, project, role } => {
+        Event::ProjectClosed { project, reason } => {
+            to.insert("project_closed", vec![text(project), text(reason)]).await
+        }
+        Event::ProjectReopened { project, .. } => to.end("project_closed", &[("project", text(project))]).await,
+        // as roles were before one could be of an endpoint
+        Event::RoleGranted { principal, project, role, endpoint: None, edition: Edition::First } => {
             to.insert("role_grant", vec![text(principal), everywhere(project), text(role)]).await
         }
-        Event::RoleRevoked { principal, project, role } => {
-            let key = [("principal", text(principal)), ("project", everywhere(project)), ("role", text(role))];
-            to.end("role_grant", &key).await
+        Event::RoleGranted { principal, project, role, endpoint, edition } => {
+            let row = vec![text(principal), everywhere(project), text(role), whole(endpoint)];
+            let edition = Value::Int(i64::from(edition.number()));
+            to.insert("held_role", row.into_iter().chain([edition]).collect()).await
         }
-        Event::TokenIssued { token, principal, label, expires, check } => {
+        Event::RoleRevoked { principal, project, role, endpoint } => {
+            to.end_role([text(principal), everywhere(project), text(role)], whole(endpoint)).await
+        }
+        Event::Denied(Denial { principal, what, project }) => {
+            to.insert("denial", vec![text(principal), everywhere(project), text(what)]).await
+        }
+        Event::DenialWithdrawn(Denial { principal, what, project }) => {
+            let key = [("principal", text(principal)), ("project", everywhere(project)), ("what", text(what))];
+            to.end("denial", &key).await
+        }
+        Event::TokenIssued { token, principal, label, expires, check, scope, replaces: _ } => {
             let expires = Value::from(expires.map(|time| time.micros()));
-            to.insert("token", vec![text(token), text(principal), text(label), expires, text(check)]).await
+            to.insert("token", vec![text(token), text(principal), text(label), expires, text(check)]).await?;
+            match scope.is_whole() {
+                true => Ok(()),
+                false => to.insert("token_scope", vec![text(token), json(scope)?]).await,
+            }
+        }
+        Event::TokenExpirySet { token, expires } => {
+            to.end_if_any("token_end", &[("token", text(token))]).await?;
+            to.insert("token_end", vec![text(token), Value::Int(expires.micros())]).await
         }
         Event::TokenRevoked { token } => to.end("token", &[("token", text(token))]).await,
         Event::DatasetVersionAdded(added) => {
@@ -232,6 +262,21 @@ impl Tables<'_> {
         meaning::insert_words(self.session, self.seq, (project, &thing), statement).await
     }
 
+    /// Ends a role, whichever table has it.
+    async fn end_role(&mut self, role: [Value; 3], endpoint: Value) -> Result<(), LedgerError> {
+        let [principal, project, name] = role;
+        let is_whole = endpoint == Value::Text(String::new());
+        let key = [("principal", principal), ("project", project), ("role", name), ("endpoint", endpoint)];
+        let mut ended = self.end_all("held_role", &key).await?;
+        if is_whole {
+            ended += self.end_all("role_grant", &key[..3]).await?;
+        }
+        match ended {
+            1 => Ok(()),
+            ended => Err(self.unfit(format!("it ends {ended} roles instead of one"))),
+        }
+    }
+
     /// Adds a row that holds from this event on.
     async fn insert(&mut self, table: &str, mut row: Vec<Value>) -> Result<(), LedgerError> {
         let columns = TABLES.iter().find(|(name, _)| *name == table).map(|(_, columns)| *columns);
@@ -289,6 +334,11 @@ fn segment_text(segment: u64) -> Value {
 /// A grant in all projects has an empty one: equality works on both databases, NULL would not.
 fn everywhere(project: &Option<ProjectName>) -> Value {
     Value::Text(project.as_ref().map_or(String::new(), |project| project.to_string()))
+}
+
+/// A role that is of no one endpoint alone has an empty one.
+fn whole(endpoint: &Option<EndpointName>) -> Value {
+    Value::Text(endpoint.as_ref().map_or(String::new(), |endpoint| endpoint.to_string()))
 }
 
 fn json(value: &impl Serialize) -> Result<Value, LedgerError> {

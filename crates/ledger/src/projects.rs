@@ -1,10 +1,14 @@
-//! Which projects there are: those that something is in, or somebody has a role in.
+//! Which projects there are: those that were made, and of old homes those that something is in or somebody has a role in.
 
 use std::collections::BTreeSet;
 
 use stemma_core::name::ProjectName;
 
-use crate::{Ledger, LedgerError};
+use crate::{
+    Ledger, LedgerError,
+    event::{FACT, Fact},
+    sql::Value,
+};
 
 /// Tables whose rows are few.
 const SHORT: [&str; 4] = ["project", "model", "endpoint", "role_grant"];
@@ -12,8 +16,7 @@ const SHORT: [&str; 4] = ["project", "model", "endpoint", "role_grant"];
 const LONG: [&str; 2] = ["dataset_version", "run"];
 
 impl Ledger {
-    /// All projects that there are now, sorted: one need not be made, it begins with the first thing in it. Nobody decides
-    /// anything on them.
+    /// All projects that there are now, sorted. Before projects were made, one began with the first thing in it.
     pub async fn known_projects(&self) -> Result<Vec<ProjectName>, LedgerError> {
         // a role in all projects is in none of them
         let short = SHORT.map(|table| format!("SELECT project FROM {table} WHERE to_seq IS NULL AND project <> ''"));
@@ -32,5 +35,12 @@ impl Ledger {
             }
         }
         Ok(projects.into_iter().collect())
+    }
+
+    /// The first fact about a project; none if only runs are in it.
+    pub async fn first_fact_about(&self, project: &ProjectName) -> Result<Option<Fact>, LedgerError> {
+        let sql = format!("SELECT {FACT} FROM event WHERE seq = (SELECT MIN(seq) FROM event WHERE project = $1)");
+        let row = self.read().await?.row(&sql, &[Value::Text(project.to_string())]).await?;
+        row.map(|row| Fact::of(&row)).transpose()
     }
 }

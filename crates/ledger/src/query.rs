@@ -13,7 +13,7 @@ mod search;
 mod view;
 
 pub use self::{
-    access::{GrantRow, PrincipalRow, TokenRow},
+    access::{PrincipalRow, ProjectRow, TokenRow},
     data::Tombstone,
     endpoint::{EndpointRow, RevisionRow},
     event::{EventFilter, EventRow, Head, Order},

@@ -9,6 +9,7 @@ mod lineage;
 mod meaning;
 mod model;
 mod prediction;
+mod project;
 mod registry;
 mod rights;
 mod run;
@@ -27,6 +28,7 @@ pub fn table() -> Table {
 fn routes() -> Vec<Route> {
     let nouns = [
         home::routes(),
+        project::routes(),
         content::routes(),
         dataset::routes(),
         run::routes(),

@@ -26,6 +26,8 @@ use crate::call::Text;
 declare! {
     "";
     FRONT: GET /"" => Text, Read in Somewhere, Ordinary, "leads to a project";
+    PROJECTS: GET /projects ? Paging<ProjectName, 100> => Text,
+        Read in Somewhere at any time, Ordinary, "all projects that the caller may read";
     OVERVIEW: GET /projects/{project: ProjectName} => Text,
         Read in Project at any time, Ordinary, "endpoints, models and newest runs";
     MODELS: GET /projects/{project: ProjectName}/models ? Paging<u64, 100> => Text,
@@ -47,11 +49,11 @@ declare! {
     DATASET: GET /projects/{project: ProjectName}/datasets/{dataset: DatasetName} ? Paging<u32, 100> => Text,
         Read in Project at any time, Ordinary, "a dataset";
     ENDPOINTS: GET /projects/{project: ProjectName}/endpoints ? Paging<u64, 100> => Text,
-        Read in Project at any time, Ordinary, "endpoints";
+        Read in Endpoints at any time, Ordinary, "endpoints";
     ENDPOINT: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} ? Paging<u32, 100> => Text,
         Read in Project at any time, Ordinary, "an endpoint";
     PREDICTIONS: GET /projects/{project: ProjectName}/predictions ? FindPredictions => Text,
-        ReadPredictions in Project, Heavy, "predictions that are looked for";
+        ReadPredictions in Endpoints, Heavy, "predictions that are looked for";
     PREDICTION: GET /predictions/{prediction: PredictionId} => Text,
         ReadPredictions in Somewhere, Heavy, "why a prediction is what it is";
     COMPARE_PREDICTIONS: GET /predictions/{prediction: PredictionId}/compare ? With => Text,
@@ -65,6 +67,10 @@ declare! {
 /// Leads to a project that the caller may read.
 pub fn front() -> String {
     FRONT.path(())
+}
+
+pub fn projects() -> String {
+    PROJECTS.path(())
 }
 
 pub fn overview(project: &ProjectName) -> String {

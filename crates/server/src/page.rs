@@ -17,6 +17,7 @@ mod moved;
 mod paper;
 mod prediction;
 mod problem;
+mod project;
 mod registry;
 mod run;
 mod search;
@@ -38,6 +39,7 @@ pub fn table() -> Table {
 fn pages() -> Vec<Route> {
     vec![
         route(&href::FRONT, front::front),
+        route(&href::PROJECTS, project::projects),
         route(&href::OVERVIEW, front::overview),
         route(&href::MODELS, model::models),
         route(&href::MODEL, model::model),

@@ -116,7 +116,7 @@ async fn handle(
     let way = guard::check(&parts, peer, &app.access.hosts, &app.access.proxies)?;
     parts.extensions.insert(way.client_address());
     let caller = identify(&app, &parts.headers, peer, &way, route.act.action)?;
-    check_right(route.act, parts.uri.path(), &caller)?;
+    check_right(&app, route.act, parts.uri.path(), &caller)?;
     let request = request_id(&parts.headers)?;
     let (asked, engine) = (head::asked(&parts.headers, &caller), app.engine().clone());
     let context = Context { app, caller, peer, request, incoming: Incoming::new(parts, body) };
@@ -131,13 +131,23 @@ async fn handle(
     }
 }
 
-/// Checks the right that an act declares, on what it declares.
-fn check_right(act: &Declaration, path: &str, caller: &Caller) -> Result<(), Problem> {
-    match (act.scope, act.project(path)?) {
-        (Scope::Project, Some(project)) => caller.may(act.action, Some(&project)),
-        (Scope::Project, None) | (Scope::Home, _) => caller.may(act.action, None),
+/// Checks the right that an act declares, on what it declares; then that its project was made, and is open for it.
+fn check_right(app: &App, act: &Declaration, path: &str, caller: &Caller) -> Result<(), Problem> {
+    let project = act.project(path)?;
+    let allowed = match (act.scope, &project) {
+        (Scope::Project, Some(project)) => match act.endpoint(path)? {
+            Some(endpoint) => caller.may_on(act.action, project, &endpoint),
+            None => caller.may(act.action, Some(project)),
+        },
+        (Scope::Endpoints, Some(project)) => caller.may_within(act.action, project),
+        (Scope::Project | Scope::Endpoints, None) | (Scope::Home, _) => caller.may(act.action, None),
         (Scope::Somewhere, _) => caller.may_somewhere(act.action),
-    }
+    };
+    allowed?;
+    let Some(project) = project else { return Ok(()) };
+    // whoever may not read it is told the same whether or not it exists: they were refused by now
+    app.known().check_made(caller, &project)?;
+    app.known().access_table().projects.check_open(&project, act.action)
 }
 
 /// Runs a handler when its turn has come, where its weight belongs.

@@ -9,7 +9,7 @@ use crate::{Client, act::Nothing, types::*};
 
 acts! {
     LIST as endpoints: GET /projects/{project: ProjectName}/endpoints ? Paging<u64, 100> => Page<EndpointDetail>,
-        Read in Project at any time, Ordinary, "all endpoints";
+        Read in Endpoints at any time, Ordinary, "all endpoints";
     SHOW: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} ? Paging<u32, 100> => EndpointDetail,
         Read in Project at any time, Ordinary, "an endpoint with its revisions";
     DEPLOY as deploy: POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/revisions,

@@ -6,7 +6,7 @@ use crate::types::*;
 
 acts! {
     FIND as find_predictions: GET /projects/{project: ProjectName}/predictions ? FindPredictions => FoundPredictions,
-        ReadPredictions in Project, Heavy, "predictions by whose they are, when, by what, and what was asked and answered";
+        ReadPredictions in Endpoints, Heavy, "predictions by whose they are, when, by what, and what was asked and answered";
     WHY as why: GET /predictions/{prediction: PredictionId} => Why,
         ReadPredictions in Somewhere, Heavy, "why a prediction is what it is";
     REPLAY as replay: POST /predictions/{prediction: PredictionId}/replay => Replay,

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{
-    Digest, behaviour::Behaviour, name::ModelName, policy::ImportanceSpec, recommend::Recommendation,
-    record::Latency, signature::ContractChange, version::Comparison,
+    Digest, behaviour::Behaviour, name::ModelName, policy::ImportanceSpec, recommend::Recommendation, record::Latency,
+    signature::ContractChange, version::Comparison,
 };
 
 use super::version::ModelVersion;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use stemma_core::{
     Timestamp,
     id::TokenId,
-    name::{PrincipalName, ProjectName},
-    rights::Role,
+    name::{EndpointName, PrincipalName, ProjectName},
+    rights::{Denial, Role, TokenScope},
     standing::HeldRole,
 };
 
@@ -39,7 +39,86 @@ pub struct IssuedToken {
 pub struct Principal {
     pub principal: PrincipalName,
     pub grants: Vec<Grant>,
+    /// What they may not do, whatever their roles are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denials: Vec<Denial>,
     pub added: Fact,
+}
+
+/// `POST /api/v1/roles`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRole {
+    pub principal: PrincipalName,
+    pub role: Role,
+    #[serde(default)]
+    pub project: Option<ProjectName>,
+    /// Only this endpoint of the project; of the role `invoker`.
+    #[serde(default)]
+    pub endpoint: Option<EndpointName>,
+}
+
+/// A role that somebody holds, or what is denied to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Right {
+    Role(HeldRole),
+    Denial(Denial),
+}
+
+/// Since when, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RightSince {
+    #[serde(flatten)]
+    pub right: Right,
+    pub since: Fact,
+}
+
+/// `POST /api/v1/tokens`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IssueToken {
+    pub principal: PrincipalName,
+    #[serde(default)]
+    pub label: String,
+    /// Days until the token expires; absent: never.
+    #[serde(default)]
+    pub expires_days: Option<u32>,
+    /// What it reaches of what its holder may do; absent: all of it.
+    #[serde(default)]
+    pub scope: TokenScope,
+}
+
+/// `POST /api/v1/tokens/rotate`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateToken {
+    pub token: TokenId,
+    /// Hours for which the token that is replaced still holds; absent: it ends at once.
+    #[serde(default)]
+    pub grace_hours: Option<u32>,
+}
+
+/// The only time the token is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NewToken {
+    pub token_id: TokenId,
+    pub token: String,
+    pub principal: PrincipalName,
+    pub label: String,
+    pub expires: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "TokenScope::is_whole")]
+    pub scope: TokenScope,
+    /// The token whose place it takes, and until when that one holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<ReplacedToken>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplacedToken {
+    pub token: TokenId,
+    /// Absent if it holds no more.
+    pub until: Option<Timestamp>,
 }
 
 /// A token without its secret.
@@ -51,12 +130,18 @@ pub struct Token {
     pub expires: Option<Timestamp>,
     /// It has run out: nobody gets in with it any more.
     pub expired: bool,
+    /// What it reaches of what its holder may do.
+    #[serde(default, skip_serializing_if = "TokenScope::is_whole")]
+    pub scope: TokenScope,
     pub issued: Fact,
 }
 
 /// What was withdrawn; it holds from now on, also in what is asked meanwhile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Revoked {
     pub roles: Vec<HeldRole>,
     pub tokens: Vec<TokenId>,
+    /// What roles decide again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denials: Vec<Denial>,
 }

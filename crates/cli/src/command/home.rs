@@ -6,6 +6,7 @@ pub(super) mod completions;
 pub(super) mod du;
 pub(super) mod gc;
 pub(super) mod init;
+pub(super) mod project;
 pub(super) mod purge;
 pub(super) mod restore;
 pub(super) mod role;

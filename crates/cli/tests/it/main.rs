@@ -27,6 +27,7 @@ mod onnx;
 mod owner;
 mod pages;
 mod past;
+mod people;
 mod predictions;
 mod prove;
 mod registry;

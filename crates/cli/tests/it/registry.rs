@@ -16,6 +16,7 @@ fn two_models() -> Desk {
     desk.ok(&["register", "credit-score", "model.onnx"]);
     desk.deploy("credit-score");
     desk.write("other.onnx", onnx::doubling("second"));
+    desk.ok(&["project", "create", "shop"]);
     desk.ok(&["register", "fraud", "other.onnx", "--project", "shop"]);
     desk
 }

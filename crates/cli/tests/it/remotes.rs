@@ -269,6 +269,7 @@ fn what_one_project_sent_to_a_server_is_not_there_for_another() {
     desk.write("images/a.txt", "a");
     desk.ok(&["add", "images"]);
     desk.ok(&["remote", "add", "origin", &serving.address]);
+    home.ok(&["project", "create", "other"]);
     let pushed = desk.json(&["push"]);
     assert_eq!(desk.json(&["push", "--project", "other", "--dry-run"])["contents"], pushed["contents"]);
     let stranger = clone(&desk);

@@ -210,6 +210,9 @@ const QUESTIONS: &[(&str, &[&str])] = &[
     ),
     ("principals", &["principals", "principals?cursor=x"]),
     ("tokens", &["tokens"]),
+    ("roles", &["roles"]),
+    ("projects", &["projects", "projects?cursor=default"]),
+    ("projects/{project}", &["projects/default", "projects/defalt"]),
     (
         "audit/events",
         &[

@@ -61,15 +61,20 @@ impl About {
 
 impl Event {
     /// The kinds of events that there are, as in [`Event::kind`].
-    pub const KINDS: [&'static str; 36] = [
+    pub const KINDS: [&'static str; 41] = [
         "home_created",
         "signing_key_rotated",
         "history_accepted",
         "project_created",
+        "project_closed",
+        "project_reopened",
         "principal_added",
         "role_granted",
         "role_revoked",
+        "denied",
+        "denial_withdrawn",
         "token_issued",
+        "token_expiry_set",
         "token_revoked",
         "dataset_version_added",
         "content_purged",

@@ -93,6 +93,9 @@ impl Event {
             | Self::RowsSealed { .. }
             | Self::RoleGranted { .. }
             | Self::RoleRevoked { .. }
+            | Self::Denied(_)
+            | Self::DenialWithdrawn(_)
+            | Self::TokenExpirySet { .. }
             | Self::TokenRevoked { .. }
             | Self::ContentKept { .. }
             | Self::SegmentSealed(_)
@@ -110,7 +113,12 @@ impl Event {
             }
             Self::ProjectCreated { project } => Texts::name(project.as_str()),
             Self::PrincipalAdded { principal } => Texts::name(principal.as_str()),
-            Self::TokenIssued { label, token: _, principal: _, expires: _, check: _ } => Texts::prose([label]),
+            Self::ProjectClosed { reason, project: _ } | Self::ProjectReopened { reason, project: _ } => {
+                Texts::prose([reason])
+            }
+            Self::TokenIssued { label, token: _, principal: _, expires: _, check: _, scope: _, replaces: _ } => {
+                Texts::prose([label])
+            }
             Self::DatasetVersionAdded(added) => of_dataset(added),
             Self::HistoryAccepted(accepted) => of_history(accepted),
             Self::ContentPurged { reason, project: _, digest: _ } => Texts::prose([reason]),
@@ -305,7 +313,11 @@ mod tests {
                 label: reason(),
                 expires: None,
                 check: digest,
+                scope: crate::rights::TokenScope::default(),
+                replaces: None,
             },
+            Event::ProjectClosed { project: project(), reason: reason() },
+            Event::ProjectReopened { project: project(), reason: reason() },
             Event::DatasetVersionAdded(dataset),
             Event::HistoryAccepted(HistoryAccepted {
                 remembered_size: 1,

@@ -14,7 +14,10 @@ pub enum Action {
     Read,
     /// Runs, content, dataset versions, evaluations and gate results.
     Track,
+    /// Versions of models that there are.
     Register,
+    /// New models, endpoints and, of the whole home, projects.
+    Create,
     Approve,
     Promote,
     /// Gates, promotion rules and evaluation declarations.
@@ -34,11 +37,12 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Action; 14] = [
+    pub const ALL: [Action; 15] = [
         Action::Public,
         Action::Read,
         Action::Track,
         Action::Register,
+        Action::Create,
         Action::Approve,
         Action::Promote,
         Action::SetPolicy,
@@ -57,6 +61,7 @@ impl Action {
             Self::Read => "read",
             Self::Track => "track",
             Self::Register => "register",
+            Self::Create => "create",
             Self::Approve => "approve",
             Self::Promote => "promote",
             Self::SetPolicy => "set_policy",
@@ -70,6 +75,32 @@ impl Action {
         }
     }
 
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
+    }
+
+    /// Whether it changes what a project holds. Asking endpoints and saying what came of it don't, taking rights away and
+    /// removing content for good are never too late.
+    pub const fn changes_project(self) -> bool {
+        match self {
+            Self::Track
+            | Self::Register
+            | Self::Create
+            | Self::Approve
+            | Self::Promote
+            | Self::SetPolicy
+            | Self::Deploy
+            | Self::Report => true,
+            Self::Public
+            | Self::Read
+            | Self::Invoke
+            | Self::Feedback
+            | Self::ReadPredictions
+            | Self::Audit
+            | Self::ManageRights => false,
+        }
+    }
+
     /// What somebody with the right may do, as in "may …".
     pub const fn in_words(self) -> &'static str {
         match self {
@@ -77,6 +108,7 @@ impl Action {
             Self::Read => "read models, runs and content",
             Self::Track => "record runs and content",
             Self::Register => "register versions",
+            Self::Create => "make new models and endpoints",
             Self::Approve => "approve versions",
             Self::Promote => "promote versions",
             Self::SetPolicy => "set a model's rules",

@@ -16,14 +16,26 @@ pub enum Role {
     Contributor,
     Approver,
     Operator,
-    /// May call endpoints and send feedback, nothing else.
+    /// May call endpoints and send feedback, nothing else; also of one endpoint alone.
     Invoker,
     Owner,
+    /// Reads everything, predictions and the ledger too, and changes nothing.
+    Auditor,
+    /// May bring new models and endpoints into being, beside what other roles allow.
+    Creator,
 }
 
 impl Role {
-    pub const ALL: [Role; 6] =
-        [Role::Reader, Role::Contributor, Role::Approver, Role::Operator, Role::Invoker, Role::Owner];
+    pub const ALL: [Role; 8] = [
+        Role::Reader,
+        Role::Contributor,
+        Role::Approver,
+        Role::Operator,
+        Role::Invoker,
+        Role::Owner,
+        Role::Auditor,
+        Role::Creator,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,6 +45,8 @@ impl Role {
             Self::Operator => "operator",
             Self::Invoker => "invoker",
             Self::Owner => "owner",
+            Self::Auditor => "auditor",
+            Self::Creator => "creator",
         }
     }
 
@@ -45,6 +59,8 @@ impl Role {
         match self {
             Self::Owner => true,
             Self::Reader => matches!(action, A::Public | A::Read | A::Audit),
+            Self::Auditor => matches!(action, A::Public | A::Read | A::ReadPredictions | A::Audit),
+            Self::Creator => matches!(action, A::Public | A::Create),
             Self::Invoker => matches!(action, A::Public | A::Invoke | A::Feedback),
             Self::Contributor => matches!(
                 action,
@@ -96,5 +112,28 @@ mod tests {
         for action in Action::ALL {
             assert!(Role::Owner.allows(action));
         }
+    }
+
+    #[test]
+    fn an_auditor_reads_everything_and_changes_nothing() {
+        for action in Action::ALL {
+            let reads = matches!(action, Action::Public | Action::Read | Action::ReadPredictions | Action::Audit);
+            assert_eq!(Role::Auditor.allows(action), reads, "{action}");
+            assert!(!(Role::Auditor.allows(action) && action.changes_project()), "{action}");
+        }
+    }
+
+    #[test]
+    fn what_is_new_is_made_by_owners_and_creators_alone() {
+        for role in Role::ALL {
+            let makes = matches!(role, Role::Owner | Role::Creator);
+            assert_eq!(role.allows(Action::Create), makes, "{role}");
+        }
+    }
+
+    /// Denials and their withdrawal say either in one word.
+    #[test]
+    fn no_role_is_called_like_an_action() {
+        assert!(Role::ALL.iter().all(|role| Action::parse(role.as_str()).is_none()));
     }
 }

@@ -9,6 +9,7 @@ use stemma_core::{
         search::{Asked, Filter, Wanted},
     },
     name::{EndpointName, ProjectName},
+    rights::Reach,
 };
 use stemma_engine::{Known, resolve::find_version};
 
@@ -33,17 +34,23 @@ pub struct Question {
 }
 
 impl Question {
-    pub async fn read(delivery: &Delivery, project: &ProjectName, ask: &FindPredictions) -> Result<Self, Problem> {
+    /// `reach` are the endpoints that may be looked at.
+    pub async fn read(
+        delivery: &Delivery,
+        project: &ProjectName,
+        reach: &Reach,
+        ask: &FindPredictions,
+    ) -> Result<Self, Problem> {
         let known = delivery.known();
         let names = match &ask.endpoint {
             Some(endpoint) => vec![endpoint.clone()],
-            None => known.endpoint_names(project).await?,
+            None => known.endpoint_names_within(project, reach).await?,
         };
         let mut ordinals = Vec::with_capacity(names.len());
         for name in &names {
             ordinals.push(known.found_endpoint(project, name).await?.ordinal);
         }
-        let mut reasons = not_logged(known, project, ask.endpoint.as_ref()).await?;
+        let mut reasons = not_logged(known, project, reach, ask.endpoint.as_ref()).await?;
         let asked = match &ask.version {
             Some(version) => Some(read_version(known, project, version, &mut reasons).await?),
             None => None,
@@ -104,13 +111,15 @@ async fn read_version(
 async fn not_logged(
     known: &Known,
     project: &ProjectName,
+    reach: &Reach,
     endpoint: Option<&EndpointName>,
 ) -> Result<Vec<String>, Problem> {
     let revisions = match endpoint {
         Some(endpoint) => known.page_of_revisions(endpoint, None, REVISIONS_MAX).await?.items,
         None => known.current_revisions().await?,
     };
-    let of_project = revisions.into_iter().filter(|one| one.revision.project == *project);
+    let looked_at = |one: &DeployedRevision| one.revision.project == *project && reach.includes(&one.revision.endpoint);
+    let of_project = revisions.into_iter().filter(looked_at);
     Ok(of_project.filter_map(|one| not_logged_by(&one)).collect())
 }
 

@@ -31,6 +31,7 @@ async fn together(world: &World, caller: &Caller, id: &PredictionId) -> (Vec<Tog
 /// Reports into another project of the home.
 async fn elsewhere(world: &World, like: &ReportedPrediction) -> PredictionId {
     let other: ProjectName = "other".parse().unwrap();
+    world.engine().create_project(&world.owner, RequestId::generate(), &other).await.unwrap();
     let digest = world.engine().put_content(&other, sample("table_boosting")).await.unwrap();
     let register = RegisterVersion::new(digest, "model.onnx");
     world.engine().register(&world.owner, RequestId::generate(), &other, &world.model, register).await.unwrap();

@@ -122,7 +122,7 @@ impl Engine {
     async fn found(&self, damage: Damage) -> Result<FoundDamage, Problem> {
         let mut versions = Vec::new();
         if let Some(digest) = damage.digest {
-            for project in self.known().projects().await? {
+            for project in self.known().projects() {
                 let named = versions_with(self.known(), &project, HashSet::from([digest])).await?;
                 let named = named.into_values().flatten();
                 versions.extend(named.map(|version| VersionInProject { project: project.clone(), version }));

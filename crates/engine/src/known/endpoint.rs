@@ -8,8 +8,9 @@ use stemma_core::{
     lineage::{EdgeKind, Node, NodeKind},
     name::{EndpointName, ProjectName},
     near,
+    rights::Reach,
 };
-use stemma_ledger::{Recorded, RevisionRow, Side};
+use stemma_ledger::{EndpointRow, Recorded, RevisionRow, Side};
 
 use super::sources::{Known, fact};
 use crate::problem::{internal, ledger_problem};
@@ -64,14 +65,16 @@ impl Known {
         }))
     }
 
-    /// Endpoints of a project, oldest first. A home has at most 65536, so their names are read at once.
+    /// Endpoints of a project as far as somebody reaches them, oldest first. A home has at most 65536, so their names are
+    /// read at once.
     pub async fn page_of_endpoint_names(
         &self,
         project: &ProjectName,
+        reach: &Reach,
         cursor: Option<u64>,
         limit: u32,
     ) -> Result<Page<EndpointName>, Problem> {
-        let rows = self.facts().endpoints(project).await.map_err(ledger_problem)?.into_iter();
+        let rows = self.endpoints_within(project, reach).await?.into_iter();
         let behind = rows.filter(|row| cursor.is_none_or(|cursor| row.fact.seq > cursor)).collect();
         Ok(Page::of(behind, limit, |last| last.fact.seq).map(|row| row.value.endpoint))
     }
@@ -79,6 +82,27 @@ impl Known {
     pub async fn endpoint_names(&self, project: &ProjectName) -> Result<Vec<EndpointName>, Problem> {
         let rows = self.facts().endpoints(project).await.map_err(ledger_problem)?;
         Ok(rows.into_iter().map(|row| row.value.endpoint).collect())
+    }
+
+    /// The same as far as somebody reaches them.
+    pub async fn endpoint_names_within(
+        &self,
+        project: &ProjectName,
+        reach: &Reach,
+    ) -> Result<Vec<EndpointName>, Problem> {
+        Ok(self.endpoints_within(project, reach).await?.into_iter().map(|row| row.value.endpoint).collect())
+    }
+
+    async fn endpoints_within(
+        &self,
+        project: &ProjectName,
+        reach: &Reach,
+    ) -> Result<Vec<Recorded<EndpointRow>>, Problem> {
+        let rows = match reach {
+            Reach::All => self.facts().endpoints(project).await,
+            Reach::Only(names) => self.facts().endpoints_among(project, names).await,
+        };
+        rows.map_err(ledger_problem)
     }
 
     pub async fn project_of_endpoint(&self, ordinal: u16) -> Result<Option<ProjectName>, Problem> {

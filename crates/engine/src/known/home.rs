@@ -4,7 +4,6 @@ use stemma_core::{
     ErrorKind, Problem, Timestamp,
     event::Event,
     id::{HomeId, RequestId},
-    name::ProjectName,
     record::Actor,
 };
 use stemma_ledger::Head;
@@ -21,10 +20,6 @@ impl Known {
             }
             earlier => Ok(earlier.map(|earlier| earlier.value)),
         }
-    }
-
-    pub async fn projects(&self) -> Result<Vec<ProjectName>, Problem> {
-        self.ledger().known_projects().await.map_err(ledger_problem)
     }
 
     pub async fn ledger_head(&self) -> Result<Head, Problem> {

@@ -1,26 +1,44 @@
-//! Who is known, by which tokens, with which roles.
+//! Who is known, by which tokens, with which roles, and what is denied to them.
 
 use std::sync::{Arc, PoisonError};
 
-use stemma_api::types::{Grant, Page, Principal, Token};
-use stemma_core::Problem;
-use stemma_ledger::Recorded;
+use stemma_api::types::{Grant, Page, Principal, Right, RightSince, Token};
+use stemma_core::{
+    Problem,
+    name::PrincipalName,
+    near,
+    rights::Rights,
+    standing::{HeldRole, HeldToken, Standing},
+};
+use stemma_ledger::{PrincipalRow, Recorded};
 
 use super::sources::{Known, fact};
 use crate::{
-    access::{AccessTable, Caller, RoleGrant, TokenHolder},
+    access::{AccessTable, Caller, TokenHolder},
     problem::ledger_problem,
 };
 
 impl Known {
     pub async fn principals(&self) -> Result<Vec<Principal>, Problem> {
         let rows = self.facts().principals().await.map_err(ledger_problem)?;
-        let principal = |row: Recorded<stemma_ledger::PrincipalRow>| Principal {
+        let principal = |row: Recorded<PrincipalRow>| Principal {
             principal: row.value.principal,
-            grants: row.value.grants.into_iter().map(|g| Grant { project: g.project, role: g.role }).collect(),
+            grants: row.value.roles.iter().map(|role| Grant::from(&role.grant())).collect(),
+            denials: row.value.denials,
             added: fact(row.fact),
         };
         Ok(rows.into_iter().map(principal).collect())
+    }
+
+    /// Somebody who is known here.
+    pub async fn principal(&self, name: &PrincipalName) -> Result<Principal, Problem> {
+        let all = self.principals().await?;
+        if let Some(found) = all.iter().find(|one| one.principal == *name) {
+            return Ok(found.clone());
+        }
+        let names = all.iter().map(|one| one.principal.as_str());
+        let hint = near::hint(name.as_str(), names, "`stemma user list` lists everybody");
+        Err(Problem::not_found(format!("nobody is known here as `{name}`")).hint(hint))
     }
 
     /// A page of them, in the order in which they were added: these are people and their services, few enough to be read
@@ -38,16 +56,49 @@ impl Known {
         Ok(Page::of(behind, limit, |last| last.issued.seq))
     }
 
-    /// Tokens and roles as the ledger has them.
+    /// A page of all roles and denials that hold, in the order in which they were said.
+    pub async fn page_of_rights(&self, cursor: Option<u64>, limit: u32) -> Result<Page<RightSince>, Problem> {
+        let roles = self.facts().roles().await.map_err(ledger_problem)?.into_iter();
+        let denials = self.facts().denials().await.map_err(ledger_problem)?.into_iter();
+        let roles = roles.map(|row| RightSince { right: Right::Role(row.value), since: fact(row.fact) });
+        let denials = denials.map(|row| RightSince { right: Right::Denial(row.value), since: fact(row.fact) });
+        let mut rights: Vec<RightSince> =
+            roles.chain(denials).filter(|one| cursor.is_none_or(|cursor| one.since.seq > cursor)).collect();
+        rights.sort_by_key(|one| one.since.seq);
+        Ok(Page::of(rights, limit, |last| last.since.seq))
+    }
+
+    /// All roles, denials and tokens that hold, to decide on.
+    pub(crate) async fn standing(&self) -> Result<Standing, Problem> {
+        let roles = self.facts().roles().await.map_err(ledger_problem)?;
+        let denials = self.facts().denials().await.map_err(ledger_problem)?;
+        let token = |token: Token| HeldToken {
+            token: token.token,
+            principal: token.principal,
+            label: token.label,
+            expires: token.expires,
+            scope: token.scope,
+        };
+        Ok(Standing {
+            roles: roles.into_iter().map(|row| row.value).collect(),
+            denials: denials.into_iter().map(|row| row.value).collect(),
+            tokens: self.tokens().await?.into_iter().map(token).collect(),
+        })
+    }
+
+    /// Tokens, roles and projects as the ledger has them.
     pub(crate) async fn access_from_ledger(&self) -> Result<AccessTable, Problem> {
-        let principals = self.principals().await?;
-        let mut table = AccessTable::default();
+        let principals = self.facts().principals().await.map_err(ledger_problem)?;
+        let mut table = AccessTable { projects: self.directory_from_ledger().await?, ..AccessTable::default() };
         for Recorded { value: token, .. } in self.facts().tokens().await.map_err(ledger_problem)? {
-            let owner = principals.iter().find(|one| one.principal == token.principal);
-            let grants = owner.map_or(&[][..], |one| one.grants.as_slice());
-            let grants = grants.iter().map(|g| RoleGrant { project: g.project.clone(), role: g.role }).collect();
-            let holder = TokenHolder { principal: token.principal, expires: token.expires, grants };
-            table.holders.insert(token.hash, holder);
+            let owner = principals.iter().map(|row| &row.value).find(|one| one.principal == token.principal);
+            let rights = Rights {
+                grants: owner.map_or(&[][..], |one| one.roles.as_slice()).iter().map(HeldRole::grant).collect(),
+                denials: owner.map_or(&[][..], |one| one.denials.as_slice()).to_vec(),
+                scope: token.scope,
+            };
+            let (principal, expires, rights) = (token.principal, token.expires, Arc::new(rights));
+            table.holders.insert(token.hash, TokenHolder { token: token.token, principal, expires, rights });
         }
         Ok(table)
     }
@@ -62,6 +113,7 @@ impl Known {
             label: row.value.label,
             expires: row.value.expires,
             expired: row.value.expires.is_some_and(|expires| expires <= now),
+            scope: row.value.scope,
             issued: fact(row.fact),
         };
         Ok(rows.into_iter().map(token).collect())

@@ -1,12 +1,12 @@
 //! Rights: principals, their roles, and the tokens that prove who they are.
 
-use stemma_api::types::{AddPrincipal, IssuedToken, Principal};
+use stemma_api::types::{AddPrincipal, Grant, IssuedToken, Principal};
 use stemma_core::{
     Digest, ErrorKind, Problem, Timestamp,
     event::Event,
     id::{RequestId, TokenId},
-    name::{PrincipalName, ProjectName},
-    rights::Action,
+    name::PrincipalName,
+    rights::{Action, RoleGrant, TokenScope},
 };
 
 use crate::{
@@ -18,15 +18,6 @@ const DAY_MICROS: i64 = 86_400_000_000;
 /// A hundred years; longer is for ever.
 const DAYS_MAX: u32 = 36_525;
 
-impl Known {
-    /// The projects that a caller may read, sorted; of others nobody learns that they exist.
-    pub async fn readable_projects(&self, caller: &Caller) -> Result<Vec<ProjectName>, Problem> {
-        let mut projects = self.projects().await?;
-        projects.retain(|project| caller.may(Action::Read, Some(project)).is_ok());
-        Ok(projects)
-    }
-}
-
 impl Engine {
     /// Grants a role and issues a token for it. The token is in the answer and nowhere else.
     pub async fn add_principal(
@@ -37,9 +28,10 @@ impl Engine {
     ) -> Result<IssuedToken, Problem> {
         caller.must_be_proved("manage rights")?;
         caller.may(Action::ManageRights, add.project.as_ref())?;
-        let expires = add
-            .expires_days
-            .map(|days| Timestamp(self.known().now().micros() + i64::from(days.min(DAYS_MAX)) * DAY_MICROS));
+        if let Some(project) = &add.project {
+            self.known().check_made(caller, project)?;
+        }
+        let expires = add.expires_days.map(|days| in_days(self.known().now(), days));
         let token = TokenId::generate();
         let NewToken { text, hash } = new_token()?;
         let add = &add;
@@ -51,6 +43,8 @@ impl Engine {
                 label: add.label.clone(),
                 expires,
                 check: Digest::of(&hash),
+                scope: TokenScope::default(),
+                replaces: None,
             });
             Ok(events)
         };
@@ -59,23 +53,37 @@ impl Engine {
         Ok(IssuedToken { principal: add.principal.clone(), role: add.role, token_id: token, token: text })
     }
 
-    /// What somebody is not known by, or may not do, yet.
     async fn missing_grants(&self, add: &AddPrincipal) -> Result<Vec<Event>, Problem> {
-        let known = self.known().principals().await?;
-        check_name(&add.principal, &known)?;
-        let principal = known.iter().find(|one| one.principal == add.principal);
-        let mut events = Vec::new();
-        if principal.is_none() {
-            events.push(Event::PrincipalAdded { principal: add.principal.clone() });
-        }
-        let has_role = principal
-            .is_some_and(|one| one.grants.iter().any(|grant| grant.role == add.role && grant.project == add.project));
-        if !has_role {
-            let (principal, project, role) = (add.principal.clone(), add.project.clone(), add.role);
-            events.push(Event::RoleGranted { principal, project, role });
-        }
-        Ok(events)
+        let (role, project) = (add.role, add.project.clone());
+        missing(self.known(), &add.principal, &RoleGrant::new(role, project)).await
     }
+}
+
+/// What somebody is not known by, or may not do, yet.
+pub(super) async fn missing(
+    known: &Known,
+    principal: &PrincipalName,
+    grant: &RoleGrant,
+) -> Result<Vec<Event>, Problem> {
+    let all = known.principals().await?;
+    check_name(principal, &all)?;
+    let known = all.iter().find(|one| one.principal == *principal);
+    let mut events = Vec::new();
+    if known.is_none() {
+        events.push(Event::PrincipalAdded { principal: principal.clone() });
+    }
+    let is_same =
+        |held: &Grant| (held.role, &held.project, &held.endpoint) == (grant.role, &grant.project, &grant.endpoint);
+    if !known.is_some_and(|one| one.grants.iter().any(is_same)) {
+        let RoleGrant { role, project, endpoint, edition } = grant.clone();
+        events.push(Event::RoleGranted { principal: principal.clone(), project, role, endpoint, edition });
+    }
+    Ok(events)
+}
+
+/// So many days from now.
+pub(super) fn in_days(now: Timestamp, days: u32) -> Timestamp {
+    Timestamp(now.micros().saturating_add(i64::from(days.min(DAYS_MAX)) * DAY_MICROS))
 }
 
 /// Nobody gets a second name by spelling the first another way: then four eyes could be two.

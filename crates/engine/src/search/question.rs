@@ -6,7 +6,6 @@ use stemma_core::{
     Digest, Problem, canonical,
     condition::ConditionError,
     name::ProjectName,
-    near,
     rights::Action,
     search::{Order, Query, Realm, Term},
 };
@@ -32,7 +31,7 @@ pub struct Question {
 
 impl Question {
     pub async fn read(known: &Known, caller: &Caller, ask: &SearchRegistry) -> Result<Self, Problem> {
-        let projects = projects(known, caller, ask).await?;
+        let projects = projects(known, caller, ask)?;
         let query = ask.query.as_deref().map(Query::parse).transpose().map_err(no_query)?;
         let order = ask.order.as_deref().map(Order::parse).transpose().map_err(no_order)?.unwrap_or_default();
         let row = ask.accepts.as_deref().map(row).transpose()?;
@@ -52,18 +51,11 @@ impl Question {
     }
 }
 
-async fn projects(known: &Known, caller: &Caller, ask: &SearchRegistry) -> Result<Vec<ProjectName>, Problem> {
-    let Some(project) = &ask.project else { return known.readable_projects(caller).await };
+fn projects(known: &Known, caller: &Caller, ask: &SearchRegistry) -> Result<Vec<ProjectName>, Problem> {
+    let Some(project) = &ask.project else { return Ok(known.readable_projects(caller)) };
     caller.may(Action::Read, Some(project))?;
-    let all = known.readable_projects(caller).await?;
-    match all.contains(project) {
-        true => Ok(vec![project.clone()]),
-        false => {
-            let names = all.iter().map(ProjectName::as_str);
-            let hint = near::hint(project.as_str(), names, "a project begins with the first thing in it");
-            Err(Problem::not_found(format!("there is no project `{project}`")).hint(hint))
-        }
-    }
+    known.check_made(caller, project)?;
+    Ok(vec![project.clone()])
 }
 
 /// Packages are kept under one spelling of their names.

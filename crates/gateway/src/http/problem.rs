@@ -6,7 +6,6 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use stemma_core::endpoint::prediction::PredictionId;
 
 use crate::{
-    access::AccessError,
     log::AppendError,
     protocol::{Protocol, path::PathError},
     refused::{Refused, Unanswered},
@@ -62,7 +61,6 @@ impl From<Refused> for HttpProblem {
     fn from(refused: Refused) -> Self {
         let message = refused.to_string();
         match refused {
-            Refused::Access(AccessError::Forbidden { .. }) => Self::new(StatusCode::FORBIDDEN, message),
             Refused::Access(_) => Self::new(StatusCode::UNAUTHORIZED, message)
                 .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Refused::NoEndpoint { .. } | Refused::NoVersion { .. } => Self::new(StatusCode::NOT_FOUND, message),

@@ -1,6 +1,6 @@
 //! Paths, methods, headers, access and readiness.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -9,12 +9,10 @@ use stemma_core::{
     Digest, Timestamp,
     endpoint::{declaration::LogMode, graph::Graph, prediction::GivenBy, target::Target},
     name::ProjectName,
-    rights::Action,
+    rights::{Action, Rights, Role, RoleGrant},
     signature::{Datatype, Field, Signature},
 };
-use stemma_gateway::{
-    Access, AllCounters, Endpoint, Grant, LoadError, Projects, Routes, Runtime, http::enter, table::TakenDown,
-};
+use stemma_gateway::{Access, AllCounters, Endpoint, Grant, LoadError, Routes, Runtime, http::enter, table::TakenDown};
 
 use crate::support::{
     Echo, House, echo_endpoint, echo_signature, only, post, request, revision, routes, status_and_json, target,
@@ -147,9 +145,12 @@ async fn binary_and_compressed_bodies_are_told_what_to_send() {
 
 fn guarded_house() -> House {
     let house = House::new(routes(vec![echo_endpoint("echo", "1.0.2", LogMode::Durable)]));
-    let grant = |projects| Grant { principal: "shop@example.org".parse().unwrap(), projects, expires: None };
-    let other = Projects::Only(BTreeSet::from(["other".parse().unwrap()]));
-    let tokens = [(Access::hash("stm_good"), grant(Projects::All)), (Access::hash("stm_other"), grant(other))];
+    let grant = |project: Option<&str>| {
+        let role = RoleGrant::new(Role::Invoker, project.map(|name| name.parse().unwrap()));
+        let rights = Arc::new(Rights { grants: vec![role], ..Rights::default() });
+        Grant { principal: "shop@example.org".parse().unwrap(), rights, expires: None }
+    };
+    let tokens = [(Access::hash("stm_good"), grant(None)), (Access::hash("stm_other"), grant(Some("other")))];
     house.gateway.live().let_in(Access { tokens: tokens.into(), anonymous_local: false });
     house
 }

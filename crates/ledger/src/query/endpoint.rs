@@ -1,5 +1,7 @@
 //! Endpoints and their revisions.
 
+use std::collections::BTreeSet;
+
 use stemma_core::{
     Digest,
     endpoint::revision::Revision,
@@ -7,7 +9,7 @@ use stemma_core::{
     name::{EndpointName, ProjectName},
 };
 
-use super::view::{Key, View, bodies, recorded, text};
+use super::view::{Key, Reading, View, bodies, recorded, text};
 use crate::{
     LedgerError, Recorded,
     event::FACT,
@@ -53,25 +55,29 @@ impl View {
         Ok(found)
     }
 
+    /// Those among some names.
+    pub async fn endpoints_among(
+        &self,
+        project: &ProjectName,
+        names: &BTreeSet<EndpointName>,
+    ) -> Result<Vec<Recorded<EndpointRow>>, LedgerError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        note("endpoint", &[("project", text(project))]);
+        note("revision", &[("project", text(project))]);
+        let mut read = self.read().await?;
+        let places: Vec<String> = (2..names.len() + 2).map(|n| format!("${n}")).collect();
+        let wheres = format!("{} AND t.project = $1 AND t.endpoint IN ({})", read.holds("t"), places.join(", "));
+        let values: Vec<Value> = [text(project)].into_iter().chain(names.iter().map(text)).collect();
+        let rows = read.facts_where(&columns(&read), "endpoint", &wheres, &values).await?;
+        rows.iter().map(endpoint).collect()
+    }
+
     async fn endpoints_under(&self, key: Key<'_>) -> Result<Vec<Recorded<EndpointRow>>, LedgerError> {
         let mut read = self.read().await?;
-        let columns = format!(
-            "t.project AS project, t.endpoint AS endpoint, t.ordinal AS ordinal, \
-             (SELECT COUNT(*) FROM revision r WHERE r.endpoint = t.endpoint AND {}) AS revisions",
-            read.was_made("r")
-        );
-        let rows = read.facts(&columns, "endpoint", key).await?;
-        rows.iter()
-            .map(|row| {
-                let endpoint = EndpointRow {
-                    project: row.parsed("project")?,
-                    endpoint: row.parsed("endpoint")?,
-                    ordinal: row.int("ordinal")? as u16,
-                    revisions: row.int("revisions")? as u32,
-                };
-                recorded(row, endpoint)
-            })
-            .collect()
+        let rows = read.facts(&columns(&read), "endpoint", key).await?;
+        rows.iter().map(endpoint).collect()
     }
 
     /// The number that the next endpoint of this home gets; `None` when all are given.
@@ -174,4 +180,22 @@ impl View {
 fn revision(row: &Row) -> Result<Recorded<RevisionRow>, LedgerError> {
     let (revision, digest) = (row.json("body")?, row.parsed("digest")?);
     recorded(row, RevisionRow { revision, digest, reason: row.text("reason")? })
+}
+
+fn columns(read: &Reading) -> String {
+    format!(
+        "t.project AS project, t.endpoint AS endpoint, t.ordinal AS ordinal, \
+         (SELECT COUNT(*) FROM revision r WHERE r.endpoint = t.endpoint AND {}) AS revisions",
+        read.was_made("r")
+    )
+}
+
+fn endpoint(row: &Row) -> Result<Recorded<EndpointRow>, LedgerError> {
+    let endpoint = EndpointRow {
+        project: row.parsed("project")?,
+        endpoint: row.parsed("endpoint")?,
+        ordinal: row.int("ordinal")? as u16,
+        revisions: row.int("revisions")? as u32,
+    };
+    recorded(row, endpoint)
 }

@@ -93,6 +93,8 @@ fn a_project_begins_with_the_first_thing_in_it() {
             principal: "ada@example.org".parse().unwrap(),
             project: project.map(|project| project.parse().unwrap()),
             role: stemma_core::rights::Role::Owner,
+            endpoint: None,
+            edition: stemma_core::rights::Edition::First,
         };
         let model = Event::ModelCreated { project: "of-models".parse().unwrap(), model: "m".parse().unwrap() };
         let endpoint = "e".parse().unwrap();

@@ -10,7 +10,7 @@ use stemma_core::{
     lineage::{Node, NodeKind},
     name::{ModelName, ProjectName},
     policy::{ModelPolicy, Stage},
-    rights::Role,
+    rights::{Edition, Role},
 };
 use stemma_ledger::{
     Commit, Ledger, LedgerError, LedgerOptions, Outcome, Premises, Recorded, Side, VersionRow, View, WhichVersion,
@@ -31,9 +31,11 @@ fn model(n: usize) -> ModelName {
 }
 
 /// What each way to read governed facts says, in words.
-const READS: [&str; 29] = [
+const READS: [&str; 31] = [
     "projects",
+    "projects_among",
     "principals",
+    "rights",
     "tokens",
     "dataset_versions",
     "dataset_versions of one",
@@ -71,6 +73,12 @@ async fn read(view: &View, what: &str) -> String {
     let node = |name: &str| Node::new(NodeKind::DatasetVersion, name);
     match what {
         "projects" => format!("{:?}", view.projects().await),
+        "projects_among" => {
+            let names = ["project0", "project1"].map(|name| name.parse().unwrap());
+            let (one, all) = (view.project_closed(&names[0]).await, view.closed_projects().await);
+            format!("{:?} {one:?} {all:?}", view.projects_among(&names).await)
+        }
+        "rights" => format!("{:?} {:?}", view.roles().await, view.denials().await),
         "principals" => format!("{:?}", view.principals().await),
         "tokens" => format!("{:?}", view.tokens().await),
         "dataset_versions" => format!("{:?}", view.dataset_versions(&default, None).await),
@@ -387,6 +395,8 @@ fn a_failure_undoes_nothing_but_itself() {
                         label,
                         expires: None,
                         check: stemma_core::Digest::of(b""),
+                        scope: stemma_core::rights::TokenScope::default(),
+                        replaces: None,
                     });
                 }
                 (n, ledger.commit(change(events)).await)
@@ -432,7 +442,8 @@ fn roles_and_rights_to_content_share_the_writer_with_commits() {
                     ledger.grant_content(&default, Digest::of(&n.to_le_bytes()), 4).await.unwrap();
                 } else {
                     let principal = format!("user{n}").parse().unwrap();
-                    let granted = Event::RoleGranted { principal, project: None, role: Role::Owner };
+                    let (role, edition) = (Role::Owner, Edition::NEWEST);
+                    let granted = Event::RoleGranted { principal, project: None, role, endpoint: None, edition };
                     ledger.commit(change(vec![granted])).await.unwrap();
                 }
             });

@@ -22,7 +22,7 @@ use stemma_core::{
     meaning::{Aspect, Statement},
     policy::{ModelPolicy, PromotionGrounds, Stage},
     record::{Actor, Auth},
-    rights::Role,
+    rights::{Action, Deniable, Denial, Edition, Role, TokenScope},
     signature::Signature,
     version::{GivenName, Step, VersionNumber},
 };
@@ -97,18 +97,36 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         kind: EdgeKind::Derived,
         why: "the same export".into(),
     };
+    let denial = Denial {
+        principal: parse(&format!("user{n}@example.org")),
+        what: Deniable::Action(Action::Approve),
+        project: Some(parse("default")),
+    };
     vec![
         Event::HomeCreated { home: HomeId::from_u128(1), key: None },
         Event::ProjectCreated { project: parse(&format!("project{n}")) },
         Event::PrincipalAdded { principal: parse(&format!("user{n}@example.org")) },
-        Event::RoleGranted { principal: parse(&format!("user{n}@example.org")), project: None, role: Role::Owner },
-        Event::RoleRevoked { principal: parse(&format!("user{n}@example.org")), project: None, role: Role::Owner },
+        Event::RoleGranted {
+            principal: parse(&format!("user{n}@example.org")),
+            project: None,
+            role: Role::Owner,
+            endpoint: None,
+            edition: Edition::First,
+        },
+        Event::RoleRevoked {
+            principal: parse(&format!("user{n}@example.org")),
+            project: None,
+            role: Role::Owner,
+            endpoint: None,
+        },
         Event::TokenIssued {
             token: TokenId::from_u128(u128::from(n)),
             principal: parse(&format!("user{n}@example.org")),
             label: "laptop".into(),
             expires: Some(Timestamp(5)),
             check: Digest::of(&[7; 32]),
+            scope: TokenScope { actions: Some([Action::Read].into()), ..TokenScope::default() },
+            replaces: None,
         },
         Event::TokenRevoked { token: TokenId::from_u128(u128::from(n)) },
         Event::DatasetVersionAdded(DatasetVersionAdded {
@@ -241,6 +259,11 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             subject,
             name: GivenName::Label(parse(&format!("campaign-{n}"))),
         }),
+        Event::ProjectClosed { project: parse(&format!("project{n}")), reason: "moved".into() },
+        Event::ProjectReopened { project: parse(&format!("project{n}")), reason: "back".into() },
+        Event::Denied(denial.clone()),
+        Event::DenialWithdrawn(denial),
+        Event::TokenExpirySet { token: TokenId::from_u128(u128::from(n)), expires: Timestamp(3) },
         Event::HistoryAccepted(HistoryAccepted {
             remembered_size: 40,
             remembered_root: "AA==".into(),
@@ -277,6 +300,8 @@ fn needs(kind: &str) -> Option<&'static str> {
     match kind {
         "role_revoked" => Some("role_granted"),
         "token_revoked" => Some("token_issued"),
+        "project_reopened" => Some("project_closed"),
+        "denial_withdrawn" => Some("denied"),
         "promoted" => Some("version_registered"),
         "endpoint_taken_down" => Some("revision_deployed"),
         "edge_withdrawn" => Some("edge_declared"),
@@ -459,5 +484,5 @@ fn no_kind_is_forgotten() {
     let kinds: BTreeMap<&str, ()> = every_kind(0).iter().map(|event| (event.kind(), ())).collect();
     assert_eq!(kinds.len(), every_kind(0).len());
     // a new variant changes this number: add it above
-    assert_eq!(kinds.len(), 34);
+    assert_eq!(kinds.len(), 39);
 }

@@ -22,12 +22,13 @@ pub fn routes() -> Vec<Route> {
 
 async fn show(call: Call) -> Result<HomeInfo, Problem> {
     let caller = &call.caller;
-    let roles = caller.grants.iter().map(|grant| Grant { project: grant.project.clone(), role: grant.role }).collect();
+    let roles = caller.rights.grants.iter().map(Grant::from).collect();
+    let (denials, scope) = (caller.rights.denials.clone(), caller.rights.scope.clone());
     Ok(HomeInfo {
         home: call.app.known().home_id(),
         stemma_version: env!("CARGO_PKG_VERSION").to_owned(),
-        projects: call.app.known().readable_projects(caller).await?,
-        you: Identity { principal: caller.actor.principal.clone(), auth: caller.actor.auth, roles },
+        projects: call.app.known().readable_projects(caller),
+        you: Identity { principal: caller.actor.principal.clone(), auth: caller.actor.auth, roles, denials, scope },
     })
 }
 

@@ -3,9 +3,12 @@
 use stemma_api::{
     act::Nothing,
     acts::rights,
-    types::{AddPrincipal, IssuedToken, Page, Paging, Principal, Revoked, Token},
+    types::{
+        AddPrincipal, GrantRole, IssueToken, IssuedToken, NewToken, Page, Paging, Principal, Revoked, RightSince,
+        RotateToken, Token,
+    },
 };
-use stemma_core::{Problem, standing::Revocable};
+use stemma_core::{Problem, rights::Denial, standing::Revocable};
 
 use crate::{
     call::Call,
@@ -17,6 +20,11 @@ pub fn routes() -> Vec<Route> {
         route(&rights::PRINCIPALS, principals),
         route(&rights::GRANT, grant),
         route(&rights::TOKENS, tokens),
+        route(&rights::ISSUE, issue),
+        route(&rights::ROTATE, rotate),
+        route(&rights::ROLES, roles),
+        route(&rights::GRANT_ROLE, grant_role),
+        route(&rights::DENY, deny),
         route(&rights::REVOKE, revoke),
     ]
 }
@@ -33,6 +41,27 @@ async fn grant(call: Call<(), AddPrincipal>) -> Result<IssuedToken, Problem> {
 async fn tokens(call: Call<(), Nothing, Paging<u64>>) -> Result<Page<Token>, Problem> {
     let Paging { cursor, limit } = call.ask;
     call.known.page_of_tokens(cursor, limit.get()).await
+}
+
+async fn issue(call: Call<(), IssueToken>) -> Result<NewToken, Problem> {
+    call.app.engine().issue(&call.caller, call.request, call.body).await
+}
+
+async fn rotate(call: Call<(), RotateToken>) -> Result<NewToken, Problem> {
+    call.app.engine().rotate(&call.caller, call.request, call.body).await
+}
+
+async fn roles(call: Call<(), Nothing, Paging<u64>>) -> Result<Page<RightSince>, Problem> {
+    let Paging { cursor, limit } = call.ask;
+    call.known.page_of_rights(cursor, limit.get()).await
+}
+
+async fn grant_role(call: Call<(), GrantRole>) -> Result<Principal, Problem> {
+    call.app.engine().grant_role(&call.caller, call.request, call.body).await
+}
+
+async fn deny(call: Call<(), Denial>) -> Result<Principal, Problem> {
+    call.app.engine().deny(&call.caller, call.request, call.body).await
 }
 
 async fn revoke(call: Call<(), Revocable>) -> Result<Revoked, Problem> {

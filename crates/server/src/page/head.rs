@@ -1,8 +1,8 @@
 //! What stands above every page: the project that it is in, and the way to others.
 
 use stemma_api::{act::AT, types::AsOf};
-use stemma_core::{ErrorKind, Problem, moment::Moment, name::ProjectName, near};
-use stemma_engine::{Caller, Known};
+use stemma_core::{ErrorKind, Problem, moment::Moment, name::ProjectName};
+use stemma_engine::{Caller, Known, directory::Closing};
 
 use crate::call::Call;
 
@@ -11,6 +11,8 @@ use crate::call::Call;
 pub struct Head {
     /// Absent on a page of the whole home, if there are several projects to go on to.
     pub project: Option<ProjectName>,
+    /// Why nothing in the project changes any more, if it is closed now.
+    pub closed: Option<Closing>,
     /// Those that the caller may read.
     pub projects: Vec<ProjectName>,
     /// On a page that can be asked about the past.
@@ -26,6 +28,16 @@ pub struct AskedPage {
 }
 
 impl AskedPage {
+    fn of<At, In, Ask>(call: &Call<At, In, Ask>) -> Self {
+        let query = call.uri.query().unwrap_or_default().as_bytes();
+        let others = form_urlencoded::parse(query).filter(|(name, _)| name != AT && name != "cursor");
+        Self {
+            path: call.uri.path().to_owned(),
+            others: others.map(|(name, text)| (name.into_owned(), text.into_owned())).collect(),
+            known: call.known.clone(),
+        }
+    }
+
     /// About when the page is, if it is not about now; to be asked when everything on it was read.
     pub fn as_of(&self) -> Option<AsOf> {
         self.known.told_as_of()
@@ -50,14 +62,13 @@ impl Head {
     /// Of a page in a project that can be asked about the past.
     pub async fn of_call<At, In, Ask>(call: &Call<At, In, Ask>, project: &ProjectName) -> Result<Self, Problem> {
         let head = Self::in_project(call.app.known(), &call.caller, project).await?;
-        let query = call.uri.query().unwrap_or_default().as_bytes();
-        let others = form_urlencoded::parse(query).filter(|(name, _)| name != AT && name != "cursor");
-        let asked = AskedPage {
-            path: call.uri.path().to_owned(),
-            others: others.map(|(name, text)| (name.into_owned(), text.into_owned())).collect(),
-            known: call.known.clone(),
-        };
-        Ok(Self { asked: Some(asked), ..head })
+        Ok(Self { asked: Some(AskedPage::of(call)), ..head })
+    }
+
+    /// Of a page of the whole home that can be asked about the past.
+    pub async fn of_home_call<At, In, Ask>(call: &Call<At, In, Ask>) -> Result<Self, Problem> {
+        let head = Self::of_home(call.app.known(), &call.caller).await?;
+        Ok(Self { asked: Some(AskedPage::of(call)), ..head })
     }
 
     /// About when the page is, if it is not about now.
@@ -65,36 +76,28 @@ impl Head {
         self.asked.as_ref()?.moment()
     }
 
-    /// Of a page in a project. One that the caller may not read has been refused by now; one that nothing and nobody is
-    /// in does not exist.
+    /// Of a page in a project. One that the caller may not read has been refused by now.
     pub async fn in_project(known: &Known, caller: &Caller, project: &ProjectName) -> Result<Self, Problem> {
-        let projects = known.readable_projects(caller).await?;
-        if !projects.contains(project) {
-            let problem = Problem::not_found(format!("there is no project `{project}`"));
-            let names = projects.iter().map(ProjectName::as_str);
-            return Err(problem.hint(near::hint(
-                project.as_str(),
-                names,
-                "a project begins with the first thing in it",
-            )));
-        }
-        Ok(Self { project: Some(project.clone()), projects, asked: None })
+        known.check_made(caller, project)?;
+        let closed = known.access_table().projects.closing(project).cloned();
+        let projects = known.readable_projects(caller);
+        Ok(Self { project: Some(project.clone()), closed, projects, asked: None })
     }
 
     /// Of a page that shows something of the whole home.
     pub async fn of_home(known: &Known, caller: &Caller) -> Result<Self, Problem> {
-        let projects = known.readable_projects(caller).await?;
+        let projects = known.readable_projects(caller);
         let project = match projects.as_slice() {
             [only] => Some(only.clone()),
             _ => None,
         };
-        Ok(Self { project, projects, asked: None })
+        Ok(Self { project, projects, ..Self::default() })
     }
 
     /// Of a page that says what went wrong. It shows what the address says, and nothing that would have to be looked up.
     pub fn of_problem(problem: &Problem, project: Option<ProjectName>) -> Self {
         let is_inside = !matches!(problem.kind, ErrorKind::Forbidden | ErrorKind::Unauthenticated);
-        Self { project: project.filter(|_| is_inside), projects: Vec::new(), asked: None }
+        Self { project: project.filter(|_| is_inside), ..Self::default() }
     }
 
     pub fn is_in(&self, project: &ProjectName) -> bool {
@@ -104,7 +107,7 @@ impl Head {
 
 /// Where a caller begins who asks for no project: the default one, else the first that they may read.
 pub async fn first_project(known: &Known, caller: &Caller) -> Result<ProjectName, Problem> {
-    let projects = known.readable_projects(caller).await?;
+    let projects = known.readable_projects(caller);
     let default = ProjectName::default_project();
     let chosen = if projects.contains(&default) { Some(default) } else { projects.into_iter().next() };
     chosen.ok_or_else(|| Problem::not_found("there is no project that you may read"))

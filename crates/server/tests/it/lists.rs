@@ -27,6 +27,9 @@ async fn full() -> World {
     for role in [Role::Reader, Role::Invoker, Role::Approver, Role::Contributor] {
         world.token(role, None).await;
     }
+    for project in ["b", "a", "d", "c"] {
+        world.project(project).await;
+    }
     world
 }
 
@@ -44,6 +47,8 @@ async fn pages_together_are_the_whole_list() {
         ("/api/v1/projects/default/datasets/data0/versions", 5),
         ("/api/v1/principals", 5),
         ("/api/v1/tokens", 5),
+        ("/api/v1/roles", 5),
+        ("/api/v1/projects", 5),
         ("/api/v1/audit/events", 20),
     ] {
         let whole = get(&world, &format!("{list}?limit=1000")).await;
@@ -93,7 +98,10 @@ async fn a_page_leads_to_the_next() {
     assert!(first.contains("data1@1") && !first.contains("data2@1"), "{first}");
     assert!(first.contains("href=\"/projects/default/datasets?cursor=data1\""), "{first}");
     let second = page("/projects/default/datasets?cursor=data1").await;
-    assert!(second.contains("data4@1") && !second.contains("data1@1") && !second.contains("datasets?cursor="), "{second}");
+    assert!(
+        second.contains("data4@1") && !second.contains("data1@1") && !second.contains("datasets?cursor="),
+        "{second}"
+    );
     let ledger = page("/ledger?limit=3").await;
     assert!(ledger.contains("href=\"/ledger?cursor=3&#38;limit=3\""), "{ledger}");
 }

@@ -6,6 +6,7 @@ mod meaning;
 mod names;
 mod pages;
 mod paths;
+mod people;
 mod rights;
 mod search;
 mod stall;

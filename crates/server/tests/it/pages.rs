@@ -11,6 +11,7 @@ use crate::world::{Answer, HERE, World};
 async fn three_projects() -> World {
     let world = World::new(false).await;
     for project in ["ours", "theirs"] {
+        world.project(project).await;
         let bytes = format!("a\n{project}\n");
         let digest = Digest::of(bytes.as_bytes());
         let put = Request::put(format!("/api/v1/projects/{project}/content/{digest}"))
@@ -83,7 +84,7 @@ async fn other_projects_are_not_there_for_those_who_may_not_read_them() {
 }
 
 #[tokio::test]
-async fn a_project_that_nothing_is_in_is_no_page_but_one_for_those_who_have_a_role_in_it() {
+async fn a_project_that_nobody_made_is_no_page_and_one_that_nothing_is_in_is() {
     let world = three_projects().await;
     let missing = get(&world, "/projects/our/models", &world.owner).await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
@@ -91,6 +92,7 @@ async fn a_project_that_nothing_is_in_is_no_page_but_one_for_those_who_have_a_ro
     assert!(text.contains("there is no project `our`") && text.contains("did you mean `ours`"), "{text}");
     assert!(get(&world, "/projects/our%2Fs", &world.owner).await.status.is_client_error());
 
+    world.project("soon").await;
     let soon = world.token(Role::Contributor, Some("soon")).await;
     assert_eq!(location(&get(&world, "/", &soon).await), "/projects/soon");
     let page = get(&world, "/projects/soon", &soon).await;

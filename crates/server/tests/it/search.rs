@@ -10,6 +10,8 @@ use crate::world::{Answer, HERE, World};
 /// Two projects with three versions of a dataset each.
 async fn two_projects() -> World {
     let world = World::new(false).await;
+    world.project("ours").await;
+    world.project("theirs").await;
     for (project, n) in ["ours", "theirs"].iter().flat_map(|project| (0..3).map(move |n| (project, n))) {
         let bytes = format!("a\n{project}{n}\n");
         let digest = Digest::of(bytes.as_bytes());

@@ -12,7 +12,13 @@ use axum::{Router, body::Body};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use stemma_core::{SystemClock, rights::Role};
+use stemma_core::{
+    Clock, SystemClock,
+    event::Event,
+    id::RequestId,
+    name::PrincipalName,
+    rights::{Edition, Role},
+};
 use stemma_delivery::Delivery;
 use stemma_engine::DatabaseUrl;
 use stemma_server::{
@@ -73,10 +79,14 @@ impl World {
     }
 
     pub async fn with_access(access: AccessRules) -> Self {
+        Self::with_clock(access, Arc::new(SystemClock)).await
+    }
+
+    pub async fn with_clock(access: AccessRules, clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let owner = "olga@bank.example".parse().unwrap();
         let home = folder.path().join("home");
-        let (delivery, owner) = Delivery::create_in(&home, database(), owner, Arc::new(SystemClock)).await.unwrap();
+        let (delivery, owner) = Delivery::create_in(&home, database(), owner, clock).await.unwrap();
         let app = App { delivery, access: Arc::new(access) };
         Self { folder, owner, router: router(app.clone()), app }
     }
@@ -99,6 +109,53 @@ impl World {
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         tokio::spawn(server.run(async { drop(stopped.await) }));
         Listening { address, _stop: stop }
+    }
+
+    /// Makes a project.
+    pub async fn project(&self, name: &str) {
+        let body = serde_json::json!({ "project": name });
+        let answer = self.send(Method::POST, "/api/v1/projects", Some(&self.owner), Some(body)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+    }
+
+    /// An endpoint that nothing was deployed behind.
+    pub async fn endpoint(&self, project: &str, name: &str, ordinal: u16) {
+        let engine = self.app.delivery.engine();
+        let owner = engine.known().authenticate(&self.owner).unwrap();
+        let (project, endpoint) = (project.parse().unwrap(), name.parse().unwrap());
+        let made = Event::EndpointCreated { project, endpoint, ordinal };
+        let decide = || async { Ok(vec![made.clone()]) };
+        engine.change(&owner, RequestId::generate(), decide).await.unwrap();
+    }
+
+    /// Somebody who was given a role when it meant more.
+    pub async fn first_edition(&self, name: &str, role: Role) {
+        let engine = self.app.delivery.engine();
+        let owner = engine.known().authenticate(&self.owner).unwrap();
+        let principal: PrincipalName = name.parse().unwrap();
+        let granted = Event::RoleGranted {
+            principal: principal.clone(),
+            project: None,
+            role,
+            endpoint: None,
+            edition: Edition::First,
+        };
+        let events = [Event::PrincipalAdded { principal }, granted];
+        let decide = || async { Ok(events.to_vec()) };
+        engine.change(&owner, RequestId::generate(), decide).await.unwrap();
+    }
+
+    /// What the owner asks for, which is done.
+    pub async fn done(&self, method: Method, path: &str, body: Value) -> Value {
+        let answer = self.send(method, path, Some(&self.owner), Some(body)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text());
+        answer.json()
+    }
+
+    /// A new token of somebody who is known.
+    pub async fn issue(&self, principal: &str, scope: Value, expires_days: Option<u32>) -> String {
+        let body = serde_json::json!({ "principal": principal, "scope": scope, "expires_days": expires_days });
+        self.done(Method::POST, "/api/v1/tokens", body).await["token"].as_str().unwrap().to_owned()
     }
 
     /// A new token with a role, in a project or in all.

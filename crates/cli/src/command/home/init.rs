@@ -2,7 +2,11 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use serde::Serialize;
-use stemma_core::{ErrorKind, Problem, SystemClock, id::HomeId, name::PrincipalName};
+use stemma_core::{
+    ErrorKind, Problem, SystemClock,
+    id::{HomeId, RequestId},
+    name::{PrincipalName, ProjectName},
+};
 use stemma_delivery::Delivery;
 use stemma_engine::{DatabaseUrl, Engine};
 use stemma_workspace::{Nesting, Workspace, credentials, home::HomeLock};
@@ -77,10 +81,14 @@ async fn make_home(
     }
     let (delivery, token) = Delivery::create_in(&dir, database, owner.clone(), Arc::new(SystemClock)).await?;
     let home = delivery.known().home_id();
+    let project = make_project(delivery.engine(), &session::project(global, Some(workspace)), &token).await;
     let remembered = remember(delivery.engine(), workspace).await;
     delivery.close().await;
     drop(delivery);
     drop(lock);
+    if let Err(problem) = project {
+        output.note(format!("the project of this workspace could not be made: {}", problem.message));
+    }
     if let Err(problem) = remembered {
         output.note(format!("the new home can't be remembered here: {}", problem.message));
     }
@@ -92,6 +100,15 @@ async fn make_home(
         }
     };
     Ok(NewHome { home, owner, token, credentials })
+}
+
+/// Makes the project that the workspace says its things are in, as its owner; `default` is there from the start.
+async fn make_project(engine: &Engine, project: &ProjectName, token: &str) -> Result<(), Problem> {
+    if engine.known().projects().contains(project) {
+        return Ok(());
+    }
+    let owner = engine.known().authenticate(token)?;
+    engine.create_project(&owner, RequestId::generate(), project).await.map(drop)
 }
 
 /// A home that was made here on purpose is the one that belongs here, whatever was here before.

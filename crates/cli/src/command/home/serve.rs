@@ -10,7 +10,7 @@ use serde::Serialize;
 use stemma_core::{
     ErrorKind, Problem,
     history::{KeyPurpose, VerifierKey},
-    rights::{Action, Role},
+    rights::{Action, Place, Rights},
 };
 use stemma_server::{
     Limits, ServeOptions, Server,
@@ -131,7 +131,7 @@ fn said_of_anonymous(anonymous: Anonymous) -> String {
 }
 
 fn what_anonymous_may(anonymous: Anonymous) -> Vec<Action> {
-    let may = |action: &Action| *action != Action::Public && Role::Contributor.allows(*action);
+    let may = |action: &Action| *action != Action::Public && Rights::uncredentialed().allow(*action, Place::Home);
     match anonymous {
         Anonymous::Nowhere => Vec::new(),
         Anonymous::ThisMachine | Anonymous::Anywhere => Action::ALL.into_iter().filter(may).collect(),
@@ -296,7 +296,11 @@ mod tests {
     fn what_the_anonymous_may_is_said_whole() {
         let said = said_of_anonymous(Anonymous::ThisMachine);
         for action in Action::ALL.into_iter().filter(|action| *action != Action::Public) {
-            assert_eq!(said.contains(action.in_words()), Role::Contributor.allows(action), "{action}");
+            assert_eq!(
+                said.contains(action.in_words()),
+                Rights::uncredentialed().allow(action, Place::Home),
+                "{action}"
+            );
         }
     }
 }

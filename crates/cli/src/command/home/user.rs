@@ -2,7 +2,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
 use stemma_api::types::{AddPrincipal, IssuedToken, Page, Principal, Revoked};
-use stemma_core::{Problem, name::PrincipalName, rights::Role, standing::Revocable};
+use stemma_core::{
+    Problem,
+    name::{PrincipalName, ProjectName},
+    rights::{Role, RoleGrant},
+    standing::Revocable,
+};
 
 use crate::{
     argument::AtArgs,
@@ -89,11 +94,22 @@ async fn add(args: AddArgs, global: &Global, output: &Output) -> Result<(), Prob
 
 /// Withdraws what is meant and says what that was.
 pub(super) async fn revoke(what: Revocable, global: &Global, output: &Output) -> Result<(), Problem> {
-    let revoked: Revoked = session::with(global, async |session| session.client.revoke(&what).await).await?;
+    revoke_in(|_| what.clone(), global, output).await
+}
+
+/// The same of what depends on the project that one works in.
+pub(super) async fn revoke_in(
+    what: impl Fn(&ProjectName) -> Revocable,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Problem> {
+    let revoke = async |session: &Session| session.client.revoke(&what(&session.project)).await;
+    let revoked: Revoked = session::with(global, revoke).await?;
     output.result(&revoked, || {
         let roles = revoked.roles.iter().map(|role| format!("revoked {role}"));
         let tokens = revoked.tokens.iter().map(|token| format!("revoked token {token}"));
-        roles.chain(tokens).collect::<Vec<_>>().join("\n")
+        let denials = revoked.denials.iter().map(|denial| format!("no more: {denial}"));
+        roles.chain(tokens).chain(denials).collect::<Vec<_>>().join("\n")
     });
     Ok(())
 }
@@ -109,9 +125,20 @@ async fn list(when: AtArgs, global: &Global, output: &Output) -> Result<(), Prob
 }
 
 fn row(principal: &Principal) -> Vec<String> {
-    let grants = principal.grants.iter().map(|grant| match &grant.project {
-        Some(project) => format!("{} in {project}", grant.role),
-        None => grant.role.to_string(),
+    vec![principal.principal.to_string(), roles(principal), view::by(&principal.added)]
+}
+
+/// `contributor in credit, no approve`.
+pub(super) fn roles(principal: &Principal) -> String {
+    let grants = principal.grants.iter().map(|grant| RoleGrant::from(grant).to_string());
+    let denied = principal.denials.iter().map(|denial| match &denial.project {
+        Some(project) => format!("no {} in {project}", denial.what),
+        None => format!("no {}", denial.what),
     });
-    vec![principal.principal.to_string(), grants.collect::<Vec<_>>().join(", "), view::by(&principal.added)]
+    grants.chain(denied).collect::<Vec<_>>().join(", ")
+}
+
+/// A role without where it holds.
+pub(super) fn bare(grant: &RoleGrant) -> String {
+    RoleGrant { project: None, endpoint: None, ..grant.clone() }.to_string()
 }

@@ -53,10 +53,9 @@ impl Uses {
         self.versions.insert(one.version);
         match one.kind {
             EvidenceKind::Evaluation => self.evaluations += 1,
-            EvidenceKind::Gate
-            | EvidenceKind::Validation
-            | EvidenceKind::Reproduction
-            | EvidenceKind::Behaviour => self.checks += 1,
+            EvidenceKind::Gate | EvidenceKind::Validation | EvidenceKind::Reproduction | EvidenceKind::Behaviour => {
+                self.checks += 1
+            }
         }
     }
 

@@ -1,0 +1,4 @@
+//! Projects: made, closed, and opened again.
+
+mod close;
+mod create;
