@@ -126,7 +126,7 @@ fn importance_weighs_how_much_better_and_how_much_slower_by_declared_weights() {
     near(&compare()["importance"]["value"], 2.0 * improvement);
     desk.write("stemma.toml", desk.read("stemma.toml").replace("latency = 0", "latency = -1"));
     let (code, stderr) = desk.fails(&["policy", "apply"]);
-    assert!(code == 2 && stderr.contains("the weight -1 is not a number of 0 or more"), "{stderr}");
+    assert!(code == 7 && stderr.contains("the weight -1 is not a number of 0 or more"), "{stderr}");
 }
 
 /// `z` is twice `x`, and a bit more or less.

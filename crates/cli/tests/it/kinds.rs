@@ -39,7 +39,7 @@ fn a_pickle_is_a_version_that_is_not_asked_here() {
     }
     let version = &desk.json(&["show", "risk@1.0.0"])["version"];
     assert_eq!((&version["format"], &version["contract"]), (&"pickle".into(), &"unknown".into()));
-    assert_eq!((&version["look"]["v"], &version["look"]["nature"]), (&1.into(), &"executes_code".into()));
+    assert_eq!((&version["look"]["v"], &version["look"]["nature"]), (&2.into(), &"executes_code".into()));
 
     desk.write("rows.jsonl", "{}\n");
     for (command, code) in [(vec!["deploy", "e", "--model", "risk@1.0.0"], 2), (vec!["validate", "risk@1.0.0"], 2)] {

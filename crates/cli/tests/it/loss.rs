@@ -175,8 +175,8 @@ fn an_audit_needs_nothing_that_damage_took_away_and_writes_nothing() {
     desk.ok(&["add", "data/applications.csv"]);
     let home = Home::of(&desk);
     for (sql, what) in [
-        ("UPDATE role_grant SET role = 'owwner'", "event 4"),
-        ("DELETE FROM role_grant", "event 4"),
+        ("UPDATE held_role SET role = 'owwner'", "event 4"),
+        ("DELETE FROM held_role", "event 4"),
         ("DELETE FROM token", "event 5"),
         ("UPDATE leaf SET entry = replace(entry, '\"kind\":', '\"kind\"a') WHERE seq = 3", "event 3"),
         ("DELETE FROM leaf WHERE seq = 2", "event 2: it is missing"),

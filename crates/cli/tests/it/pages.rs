@@ -11,6 +11,7 @@ use crate::{
 fn every_link_of_every_page_leads_to_a_page_of_the_same_project() {
     let desk = Desk::with_project();
     desk.write("stemma.toml", "project = \"risk\"\n");
+    desk.ok(&["project", "create", "risk"]);
     let owner = desk.ok(&["user", "add", "olga@example.org", "--role", "owner"]);
     desk.ok(&["add", "data/applications.csv"]);
     desk.write("train.sh", "cat data/applications.csv > /dev/null; cp model.onnx trained.onnx\n");

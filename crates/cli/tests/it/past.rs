@@ -199,6 +199,9 @@ fn fill(act: &Declaration) -> String {
         other => other.to_owned(),
     };
     let path = act.pattern.split('/').map(value).collect::<Vec<_>>().join("/");
+    if path.contains("/meaning") {
+        return format!("{path}?of=twice");
+    }
     match path.rsplit('/').next() {
         Some("resolve") => format!("{path}?ref=twice%401.0.0"),
         Some("lineage") => format!("{path}?of=twice%401.0.0&direction=up"),

@@ -75,7 +75,7 @@ fn roles_are_granted_denied_and_listed_with_since_when() {
     assert_eq!(granted, "eve@example.org is approver, contributor in default\n");
     let denied = desk.ok(&["role", "deny", "eve@example.org", "approve", "--project", "default"]);
     assert_eq!(denied, "`approve` denied to `eve@example.org` in project `default`\n");
-    let approve = || with_token(&desk, &eve, &["approve", "score", "--reason", "looks right"]);
+    let approve = || with_token(&desk, &eve, &["approve", "score@1.0.0", "--reason", "looks right"]);
     let done = approve();
     assert_eq!(done.code, 4, "{done:#?}");
     let hint = "`stemma role revoke eve@example.org approve --denial`";
