@@ -42,8 +42,9 @@ pub use crate::{
     predictions::SegmentNote,
     prove::Asked,
     query::{
-        Blind, Counts, Descendants, EndpointRow, EventFilter, EventRow, FacetCount, Found, GrantRow, Head, Mark,
-        MarkKey, Order, PrincipalRow, RevisionRow, Search, Shown, TokenRow, Tombstone, VersionRow, View, WhichVersion,
+        AliasRow, Blind, Counts, Descendants, EndpointRow, EventFilter, EventRow, FacetCount, Found, GrantRow, Head,
+        Mark, MarkKey, Order, PrincipalRow, RequestRow, RevisionRow, Search, Shown, TokenRow, Tombstone, VersionRow,
+        View, WhichVersion,
     },
     telemetry::{Access, RunFile, Side},
     transcript::{Header as TranscriptHeader, Moment, take_in},

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 8] = [
+const MIGRATIONS: [(i64, &str); 9] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
@@ -21,6 +21,7 @@ const MIGRATIONS: [(i64, &str); 8] = [
     (EVENTS, include_str!("migrations/0006_events.sql")),
     (7, include_str!("migrations/0007_feedback_log.sql")),
     (SEARCH, include_str!("migrations/0008_search.sql")),
+    (13, include_str!("migrations/0013_decisions.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();

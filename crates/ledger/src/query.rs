@@ -3,6 +3,7 @@
 
 mod access;
 mod data;
+mod decision;
 mod endpoint;
 mod event;
 mod model;
@@ -14,6 +15,7 @@ mod view;
 pub use self::{
     access::{GrantRow, PrincipalRow, TokenRow},
     data::Tombstone,
+    decision::{AliasRow, RequestRow},
     endpoint::{EndpointRow, RevisionRow},
     event::{EventFilter, EventRow, Head, Order},
     model::{VersionRow, WhichVersion},

@@ -26,6 +26,8 @@ pub struct VersionRow {
     pub version: VersionRegistered,
     pub stage: Stage,
     pub aliases: Vec<AliasName>,
+    /// Why it is in quarantine, if it is.
+    pub quarantine: Option<Recorded<String>>,
 }
 
 /// Which version of a model is meant.
@@ -68,6 +70,7 @@ impl View {
             aliases.push((row.parsed::<AliasName>("alias")?, row.text("number")?));
         }
         aliases.sort();
+        let kept_back = read.facts("t.number AS number, t.reason AS reason", "quarantine", key).await?;
         let mut found = Vec::with_capacity(versions.len());
         for Recorded { value: version, fact } in versions {
             let number = version.number.to_string();
@@ -78,7 +81,13 @@ impl View {
                 }
             }
             let names = aliases.iter().filter(|(_, of)| *of == number).map(|(alias, _)| alias.clone()).collect();
-            found.push(Recorded { value: VersionRow { version, stage, aliases: names }, fact });
+            let mut quarantine = None;
+            for row in &kept_back {
+                if row.text("number")? == number {
+                    quarantine = Some(recorded(row, row.text("reason")?)?);
+                }
+            }
+            found.push(Recorded { value: VersionRow { version, stage, aliases: names, quarantine }, fact });
         }
         Ok(Some(found))
     }
@@ -118,7 +127,9 @@ impl View {
             aliases.push(row.parsed("alias")?);
         }
         aliases.sort();
-        Ok(Some(Recorded { value: VersionRow { version, stage, aliases }, fact }))
+        let quarantine = read.facts("t.reason AS reason", "quarantine", &key).await?.pop();
+        let quarantine = quarantine.map(|row| recorded(&row, row.text("reason")?)).transpose()?;
+        Ok(Some(Recorded { value: VersionRow { version, stage, aliases, quarantine }, fact }))
     }
 
     /// Versions of a model that were made from the same facts, oldest first.

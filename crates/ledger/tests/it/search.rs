@@ -525,7 +525,8 @@ impl Registry {
                 }
                 thing = self.things[Realm::Versions.as_str()][at].clone();
                 thing.fields.entry("alias").or_default().push(alias.to_owned());
-                Event::AliasMoved { project, model, alias: alias.parse().unwrap(), from: None, to: number }
+                let alias = alias.parse().unwrap();
+                Event::AliasMoved { project, model, alias, from: None, to: number, reason: String::new() }
             }
         };
         self.commit(event, by).await;
@@ -858,10 +859,13 @@ fn things_of_a_ledger_from_before_there_was_a_search_are_found() {
         }
         registry.ledger.checkpoint().await.unwrap();
         registry.ledger.close().await;
-        for table in ["contract", "contract_field", "search_entry", "search_fact", "search_run", "search_run_fact"] {
+        let later = ["quarantine", "promotion_request", "request_comment", "request_closing"];
+        let search = ["contract", "contract_field", "search_entry", "search_fact", "search_run", "search_run_fact"];
+        for table in search.into_iter().chain(later) {
             world.alter(&format!("DROP TABLE {table}")).await;
         }
-        world.alter("DELETE FROM migration WHERE number = 9").await;
+        world.alter("DROP INDEX promotion_by_model").await;
+        world.alter("DELETE FROM migration WHERE number >= 9").await;
         let ledger = world.open().await.unwrap();
         for (realm, before) in Realm::ALL.into_iter().zip(before) {
             let by = if realm == Realm::Datasets { Order::default() } else { order.clone() };
