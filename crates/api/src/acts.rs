@@ -11,6 +11,7 @@ macro_rules! acts {
 pub mod audit;
 pub mod content;
 pub mod dataset;
+pub mod decision;
 pub mod endpoint;
 pub mod home;
 pub mod lineage;
@@ -34,6 +35,7 @@ pub fn all() -> impl Iterator<Item = &'static Declaration> {
         lineage::ALL,
         model::ALL,
         version::ALL,
+        decision::ALL,
         registry::ALL,
         endpoint::ALL,
         prediction::ALL,

@@ -9,6 +9,7 @@ mod compare_predictions;
 mod content;
 mod content_check;
 mod dataset;
+mod decision;
 mod endpoint;
 mod fact;
 mod gate;
@@ -32,6 +33,6 @@ pub use stemma_core::audit::AuditReport;
 
 pub use self::{
     as_of::*, audit::*, care::*, compare::*, compare_predictions::*, content::*, content_check::*, dataset::*,
-    endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*, prediction::*,
-    registry::*, report::*, reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
+    decision::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, model::*, page::*, policy::*,
+    prediction::*, registry::*, report::*, reproduction::*, rights::*, run::*, search::*, version::*, witness::*,
 };

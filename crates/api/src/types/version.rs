@@ -14,7 +14,11 @@ use stemma_core::{
     version::{Claims, Comparison, Improvement, Step, VersionNumber},
 };
 
-use super::{fact::Fact, run::RunDetail};
+use super::{
+    decision::{InQuarantine, PromotionRequest},
+    fact::Fact,
+    run::RunDetail,
+};
 
 /// `POST …/models/{model}/versions`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -131,6 +135,9 @@ pub struct ModelVersion {
     pub target: Option<String>,
     pub stage: Stage,
     pub aliases: Vec<AliasName>,
+    /// Why it is kept back, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<InQuarantine>,
     pub registered: Fact,
 }
 
@@ -187,6 +194,12 @@ pub struct Promotion {
     pub to: Stage,
     pub evidence: Vec<EvidenceId>,
     pub approvals: Vec<ApprovalId>,
+    /// What could not be found out of who made it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+    /// The version that took its place, or whose place it took again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchanged_with: Option<VersionNumber>,
     pub reason: String,
     pub promoted: Fact,
 }
@@ -203,6 +216,9 @@ pub struct VersionDetail {
     pub promotions: Vec<Promotion>,
     /// `endpoint#revision` that serve or served it.
     pub revisions: Vec<String>,
+    /// Requests about it that wait, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<PromotionRequest>,
     /// What promotion to production still needs; empty if nothing.
     pub missing_for_production: Vec<String>,
 }
@@ -229,6 +245,9 @@ pub struct Promote {
     pub stage: Stage,
     #[serde(default)]
     pub reason: String,
+    /// Whatever else stands in the stage is archived in the same commit.
+    #[serde(default)]
+    pub archive_others: bool,
 }
 
 const fn production() -> Stage {
@@ -240,4 +259,10 @@ pub struct Promoted {
     pub version: ModelVersion,
     pub promotion: Promotion,
     pub alias: Option<AliasName>,
+    /// The versions that left the stage by the same commit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<VersionNumber>,
+    /// The requests that it closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<u32>,
 }
