@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use stemma_api::types::{Approval, Evidence, Fact, ModelSummary, ModelVersion, Page, PolicyState, Promotion};
+use stemma_api::types::{
+    Approval, Evidence, Fact, InQuarantine, ModelSummary, ModelVersion, Page, PolicyState, Promotion,
+};
 use stemma_core::{
     Digest, ErrorKind, Problem, canonical,
     endpoint::{graph::LetIn, target::Target},
@@ -197,6 +199,8 @@ impl Known {
             to: row.value.to,
             evidence: row.value.grounds.evidence,
             approvals: row.value.grounds.approvals,
+            unknown: row.value.grounds.unknown,
+            exchanged_with: row.value.exchanged_with,
             reason: row.value.reason,
             promoted: fact(row.fact),
         };
@@ -234,6 +238,7 @@ fn model_version(row: Recorded<VersionRow>) -> ModelVersion {
         target: version.target,
         stage: row.value.stage,
         aliases: row.value.aliases,
+        quarantine: row.value.quarantine.map(|one| InQuarantine { reason: one.value, since: fact(one.fact) }),
         registered: fact(row.fact),
     }
 }
@@ -250,6 +255,7 @@ fn summary(model: ModelName, versions: &[ModelVersion], created: Fact) -> ModelS
         newest: versions.last().map(|version| version.number),
         aliases,
         production: production.map(|version| version.number).collect(),
+        quarantined: versions.iter().filter(|one| one.quarantine.is_some()).map(|version| version.number).collect(),
         created,
     }
 }

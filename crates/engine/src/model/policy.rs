@@ -91,6 +91,7 @@ impl Engine {
         if let Some(signature) = &policy.signature {
             signature.check()?;
         }
+        policy.check_people().map_err(Problem::invalid)?;
         if let Some(spec) = &mut policy.evaluation {
             spec.data = evaluation_data(self.known(), project, spec).await?.name;
         }
