@@ -4,6 +4,7 @@ mod alterations;
 mod by_command;
 mod collect;
 mod compare;
+mod decisions;
 mod delivery;
 mod family;
 mod feedback;
