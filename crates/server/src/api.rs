@@ -3,6 +3,7 @@
 mod audit;
 mod content;
 mod dataset;
+mod decision;
 mod endpoint;
 mod home;
 mod lineage;
@@ -32,6 +33,7 @@ fn routes() -> Vec<Route> {
         lineage::routes(),
         model::routes(),
         version::routes(),
+        decision::routes(),
         registry::routes(),
         endpoint::routes(),
         prediction::routes(),

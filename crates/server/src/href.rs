@@ -34,6 +34,8 @@ declare! {
         Read in Project at any time, Ordinary, "a model version";
     COMPARE: GET /projects/{project: ProjectName}/compare ? Sides => Text,
         Read in Project at any time, Heavy, "two versions side by side";
+    REQUESTS: GET /projects/{project: ProjectName}/requests ? Paging<u32, 100> => Text,
+        Read in Project at any time, Ordinary, "what was asked to be promoted";
     RUNS: GET /projects/{project: ProjectName}/runs ? Paging<RunId, 50> => Text, Read in Project, Ordinary, "runs";
     RUN: GET /projects/{project: ProjectName}/runs/{run: RunId} => Text, Read in Project, Ordinary, "a run";
     LINEAGE: GET /projects/{project: ProjectName}/lineage ? AskLineage => Text,
@@ -82,6 +84,10 @@ pub fn version(project: &ProjectName, model: &ModelName, number: &VersionNumber)
 /// Takes `a` and `b`, each `model@version`.
 pub fn compare(project: &ProjectName) -> String {
     COMPARE.path((project,))
+}
+
+pub fn requests(project: &ProjectName) -> String {
+    REQUESTS.path((project,))
 }
 
 pub fn runs(project: &ProjectName) -> String {
@@ -274,6 +280,7 @@ mod tests {
             self::model(&project, &model),
             version(&project, &model, &parse("1.2.0")),
             compare(&project),
+            requests(&project),
             runs(&project),
             run(&project, &RunId::from_u128(1)),
             lineage(&project, "a & b@1.2.0", Direction::Up),

@@ -16,6 +16,7 @@ mod paper;
 mod prediction;
 mod problem;
 mod registry;
+mod request;
 mod run;
 mod search;
 mod style;
@@ -41,6 +42,7 @@ fn pages() -> Vec<Route> {
         route(&href::MODEL, model::model),
         route(&href::VERSION, model::version),
         route(&href::COMPARE, model::compare),
+        route(&href::REQUESTS, request::requests),
         route(&href::RUNS, run::runs),
         route(&href::RUN, run::run),
         route(&href::LINEAGE, lineage::lineage),

@@ -5,8 +5,8 @@ use axum::response::Response;
 use stemma_api::{
     act::Nothing,
     types::{
-        AuditEvent, FindEvents, GateStanding, ModelDetail, ModelSummary, ModelVersion, Page, Paging, Reproduced, Sides,
-        VersionComparison, VersionDetail,
+        Alias, AuditEvent, FindEvents, GateStanding, ModelDetail, ModelSummary, ModelVersion, Page, Paging, Reproduced,
+        Sides, VersionComparison, VersionDetail,
     },
 };
 use stemma_core::{
@@ -47,6 +47,7 @@ struct ModelPage {
     primary_name: String,
     rows: Vec<(ModelVersion, String)>,
     chart: Option<String>,
+    aliases: Vec<Alias>,
     history: Page<AuditEvent>,
 }
 
@@ -59,9 +60,10 @@ pub async fn model(call: Call<(ProjectName, ModelName), Nothing, Paging<u64, 100
     let value = |number: &str, value: &f64| format!("{value:.4}{}", by(number));
     let shown = |number: &str| detail.primary.get(number).map_or("–".to_owned(), |found| value(number, found));
     let rows = detail.versions.iter().map(|v| (v.clone(), shown(&v.number.to_string()))).collect();
+    let aliases = known.aliases(&project, &model, None, 1).await?.aliases;
     let history = history(&known, &project, About::Model(model)).await?;
     let chart = chart::versions(&detail);
-    html_at(known.moment(), ModelPage { head, project, chart, primary_name, rows, history, detail })
+    html_at(known.moment(), ModelPage { head, project, chart, primary_name, rows, aliases, history, detail })
 }
 
 #[derive(Template)]
