@@ -11,7 +11,13 @@ const DIFF_LINES: usize = 60;
 
 pub fn text(found: &VersionComparison, output: &Output) -> String {
     let (a, b) = (found.a.name(), found.b.name());
-    let mut text = format!("a  {}  {}\nb  {}  {}\n", output.bold(&a), found.a.stage, output.bold(&b), found.b.stage);
+    let mut text = format!(
+        "a  {}  {}\nb  {}  {}\n",
+        output.bold(&a),
+        super::stage(&found.a),
+        output.bold(&b),
+        super::stage(&found.b)
+    );
     text.push_str(&recommendation(found, output));
     let mut add = |heading: &str, body: String| {
         if !body.is_empty() {

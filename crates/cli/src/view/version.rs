@@ -1,6 +1,6 @@
 //! A model version: its content, where it comes from, and what speaks for or against it.
 
-use stemma_api::types::{Approval, Evidence, ModelVersion, Promotion, VersionDetail};
+use stemma_api::types::{Approval, Evidence, InQuarantine, ModelVersion, Promotion, PromotionRequest, VersionDetail};
 use stemma_core::{
     look::{Look, Nature},
     signature::{Contract, Field},
@@ -31,6 +31,7 @@ pub fn text(detail: &VersionDetail, output: &Output) -> String {
     add("approvals", lines(&detail.approvals, approval));
     add("promotions", lines(&detail.promotions, promotion));
     add("serves", detail.revisions.join("\n"));
+    add("waits for a decision", lines(&detail.waiting, waiting));
     add("missing for production", detail.missing_for_production.join("\n"));
     text
 }
@@ -42,6 +43,7 @@ fn head(version: &ModelVersion) -> String {
     facts(&[
         ("reason", version.reason.clone()),
         ("stage", version.stage.to_string()),
+        ("quarantine", version.quarantine.as_ref().map(quarantine).unwrap_or_default()),
         ("aliases", aliases.join(" ")),
         ("content", version.digest.to_string()),
         ("also", sha256.unwrap_or_default()),
@@ -52,6 +54,11 @@ fn head(version: &ModelVersion) -> String {
         ("compared with", compared.unwrap_or_default()),
         ("registered by", by(&version.registered)),
     ])
+}
+
+/// Why it is kept back, and by whom.
+pub fn quarantine(one: &InQuarantine) -> String {
+    format!("{} ({})", one.reason, by(&one.since))
 }
 
 /// Imports that are named one by one; `--json` has more of them.
@@ -118,7 +125,15 @@ pub fn promotion(promotion: &Promotion) -> String {
         "" => String::new(),
         reason => format!(": {reason}"),
     };
-    format!("{} → {} by {}{reason}", promotion.from, promotion.to, by(&promotion.promoted))
+    let other = promotion.exchanged_with.map(|other| format!(", in exchange with {other}")).unwrap_or_default();
+    let unknown: String = promotion.unknown.iter().map(|line| format!("\n  not known: {line}")).collect();
+    format!("{} → {}{other} by {}{reason}{unknown}", promotion.from, promotion.to, by(&promotion.promoted))
+}
+
+fn waiting(request: &PromotionRequest) -> String {
+    let comments = request.comments.iter().map(|one| format!("\n  {}: {}", by(&one.said), one.comment));
+    let (number, asked) = (request.request, by(&request.asked));
+    format!("request {number}, to {} by {asked}: {}{}", request.stage, request.comment, comments.collect::<String>())
 }
 
 pub fn lines<T>(items: &[T], line: impl Fn(&T) -> String) -> String {

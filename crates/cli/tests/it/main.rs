@@ -8,6 +8,7 @@ mod care;
 mod cases;
 mod data;
 mod database;
+mod decisions;
 mod delivery;
 mod desk;
 mod diff;
