@@ -151,9 +151,12 @@ mod tests {
         .unwrap()
     }
 
+    /// So many people and these groups are asked for; these approve; this is missing.
+    type Case<'a> = (u32, &'a [&'a str], &'a [&'a str], &'a [&'a str]);
+
     #[test]
     fn so_many_people_and_each_group_by_another() {
-        let cases: &[(u32, &[&str], &[&str], &[&str])] = &[
+        let cases: &[Case<'_>] = &[
             (0, &[], &[], &[]),
             (2, &[], &["ada"], &["2 approvals for production by somebody who did not make the version (1 so far)"]),
             (2, &[], &["ada", "Ada", "ada."], &["(1 so far)"]),
