@@ -11,6 +11,7 @@ macro_rules! acts {
 pub mod audit;
 pub mod content;
 pub mod dataset;
+pub mod decision;
 pub mod endpoint;
 pub mod home;
 pub mod lineage;
@@ -38,6 +39,7 @@ pub fn all() -> impl Iterator<Item = &'static Declaration> {
         model::ALL,
         version::ALL,
         meaning::ALL,
+        decision::ALL,
         registry::ALL,
         endpoint::ALL,
         prediction::ALL,

@@ -11,6 +11,7 @@ mod compare_several;
 mod content;
 mod content_check;
 mod dataset;
+mod decision;
 mod endpoint;
 mod fact;
 mod gate;
@@ -37,7 +38,7 @@ pub use stemma_core::audit::AuditReport;
 
 pub use self::{
     as_of::*, audit::*, card::*, care::*, compare::*, compare_predictions::*, compare_several::*, content::*,
-    content_check::*, dataset::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, meaning::*, model::*,
-    names::*, page::*, policy::*, prediction::*, project::*, registry::*, report::*, reproduction::*, rights::*,
-    run::*, search::*, version::*, witness::*,
+    content_check::*, dataset::*, decision::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, meaning::*,
+    model::*, names::*, page::*, policy::*, prediction::*, project::*, registry::*, report::*, reproduction::*,
+    rights::*, run::*, search::*, version::*, witness::*,
 };

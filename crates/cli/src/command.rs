@@ -79,6 +79,10 @@ enum Command {
     Case(gate::case::CaseArgs),
     Approve(gate::approve::ApproveArgs),
     Promote(gate::promote::PromoteArgs),
+    Alias(gate::alias::AliasArgs),
+    Quarantine(gate::quarantine::QuarantineArgs),
+    Request(gate::request::RequestArgs),
+    Requests(gate::requests::RequestsArgs),
     Deploy(endpoint::deploy::DeployArgs),
     Rollout(endpoint::rollout::RolloutArgs),
     Rollback(endpoint::rollback::RollbackArgs),
@@ -116,6 +120,9 @@ impl Command {
             | Self::Register(_)
             | Self::Approve(_)
             | Self::Promote(_)
+            | Self::Alias(_)
+            | Self::Quarantine(_)
+            | Self::Request(_)
             | Self::Deploy(_)
             | Self::Rollout(_)
             | Self::Rollback(_)
@@ -186,6 +193,10 @@ pub async fn run(arguments: Arguments, output: &Output) -> Result<ExitCode, Prob
         Command::Case(args) => gate::case::run(args, global, output).await,
         Command::Approve(args) => gate::approve::run(args, global, output).await,
         Command::Promote(args) => gate::promote::run(args, global, output).await,
+        Command::Alias(args) => gate::alias::run(args, global, output).await,
+        Command::Quarantine(args) => gate::quarantine::run(args, global, output).await,
+        Command::Request(args) => gate::request::run(args, global, output).await,
+        Command::Requests(args) => gate::requests::run(args, global, output).await,
         Command::Deploy(args) => endpoint::deploy::run(args, global, output).await,
         Command::Rollout(args) => endpoint::rollout::run(args, global, output).await,
         Command::Rollback(args) => endpoint::rollback::run(args, global, output).await,

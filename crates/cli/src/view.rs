@@ -17,12 +17,13 @@ pub mod log;
 pub mod meaning;
 pub mod registry;
 pub mod reproduction;
+pub mod request;
 pub mod run;
 pub mod search;
 pub mod version;
 pub mod why;
 
-use stemma_api::types::Fact;
+use stemma_api::types::{Fact, ModelVersion};
 use stemma_core::{Digest, record::Auth};
 
 use crate::print;
@@ -34,6 +35,12 @@ pub fn by(fact: &Fact) -> String {
         Auth::Authenticated | Auth::System => "",
     };
     format!("{}{unproven}, {}", fact.actor, print::time(fact.time))
+}
+
+/// Where a version stands, and whether it is kept back.
+pub fn stage(version: &ModelVersion) -> String {
+    let kept_back = if version.quarantine.is_some() { ", in quarantine" } else { "" };
+    format!("{}{kept_back}", version.stage)
 }
 
 /// The short form of a digest, for reading only.

@@ -1,6 +1,7 @@
 //! Everything that changes governed state, in the past tense. The ledger stores these and nothing else changes its tables.
 
 pub mod about;
+mod decision;
 mod fit;
 mod said;
 mod within;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::decision::{PromotionRequested, Quarantine, RequestClosed, RequestCommented, RequestOutcome};
 use crate::{
     Digest, Sha256, Timestamp,
     endpoint::{prediction::PredictionAddress, revision::Revision},
@@ -162,7 +164,23 @@ pub enum Event {
         alias: AliasName,
         from: Option<VersionNumber>,
         to: VersionNumber,
+        /// Why, if somebody moved it by itself; a promotion that moves it has a reason of its own.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
     },
+    AliasRemoved {
+        project: ProjectName,
+        model: ModelName,
+        alias: AliasName,
+        from: VersionNumber,
+        reason: String,
+    },
+    /// A version is kept from being promoted, deployed or asked more, until that is lifted.
+    VersionQuarantined(Quarantine),
+    QuarantineLifted(Quarantine),
+    PromotionRequested(PromotionRequested),
+    RequestCommented(RequestCommented),
+    RequestClosed(RequestClosed),
     EndpointCreated {
         project: ProjectName,
         endpoint: EndpointName,
@@ -187,6 +205,9 @@ pub enum Event {
         endpoint: EndpointName,
         from: u32,
         reason: String,
+        /// `model@version` whose quarantine left nothing that may answer; absent if somebody took it down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quarantine: Option<String>,
     },
     /// A part of the prediction log left the open segment and is content now.
     SegmentSealed(SegmentSealed),
@@ -442,6 +463,9 @@ pub struct Promoted {
     pub to: Stage,
     pub grounds: PromotionGrounds,
     pub reason: String,
+    /// The version of the same model that took its place, or, of one that came back, whose place it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchanged_with: Option<VersionNumber>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -524,6 +548,12 @@ impl Event {
             Self::Approved(_) => "approved",
             Self::Promoted(_) => "promoted",
             Self::AliasMoved { .. } => "alias_moved",
+            Self::AliasRemoved { .. } => "alias_removed",
+            Self::VersionQuarantined(_) => "version_quarantined",
+            Self::QuarantineLifted(_) => "quarantine_lifted",
+            Self::PromotionRequested(_) => "promotion_requested",
+            Self::RequestCommented(_) => "request_commented",
+            Self::RequestClosed(_) => "request_closed",
             Self::EndpointCreated { .. } => "endpoint_created",
             Self::RevisionDeployed { .. } => "revision_deployed",
             Self::RevisionActivated { .. } => "revision_activated",
@@ -565,6 +595,7 @@ impl Event {
             | Self::DatasetDescribed { project, .. }
             | Self::EndpointDescribed { project, .. }
             | Self::AliasMoved { project, .. }
+            | Self::AliasRemoved { project, .. }
             | Self::EndpointCreated { project, .. }
             | Self::EndpointTakenDown { project, .. }
             | Self::RevisionActivated { project, .. } => Some(project),
@@ -575,6 +606,10 @@ impl Event {
             Self::EvidenceRecorded(evidence) => Some(&evidence.project),
             Self::Approved(approved) => Some(&approved.project),
             Self::Promoted(promoted) => Some(&promoted.project),
+            Self::VersionQuarantined(one) | Self::QuarantineLifted(one) => Some(&one.project),
+            Self::PromotionRequested(one) => Some(&one.project),
+            Self::RequestCommented(one) => Some(&one.project),
+            Self::RequestClosed(one) => Some(&one.project),
             Self::RevisionDeployed { revision, .. } => Some(&revision.project),
             Self::SegmentSealed(sealed) => Some(&sealed.project),
             Self::FeedbackSealed(sealed) => Some(&sealed.project),
@@ -611,7 +646,13 @@ impl Event {
             Self::EvidenceRecorded(evidence) => format!("{}@{}", evidence.model, evidence.version),
             Self::Approved(approved) => format!("{}@{}", approved.model, approved.version),
             Self::Promoted(promoted) => format!("{}@{}", promoted.model, promoted.version),
-            Self::AliasMoved { model, alias, .. } => format!("{model}@{alias}"),
+            Self::AliasMoved { model, alias, .. } | Self::AliasRemoved { model, alias, .. } => {
+                format!("{model}@{alias}")
+            }
+            Self::VersionQuarantined(one) | Self::QuarantineLifted(one) => format!("{}@{}", one.model, one.version),
+            Self::PromotionRequested(one) => format!("{}@{}", one.model, one.version),
+            Self::RequestCommented(one) => format!("{}@{}", one.model, one.version),
+            Self::RequestClosed(one) => format!("{}@{}", one.model, one.version),
             Self::EndpointCreated { endpoint, .. } | Self::EndpointTakenDown { endpoint, .. } => endpoint.to_string(),
             Self::RevisionDeployed { revision, .. } => {
                 format!("{}#{}", revision.endpoint, revision.number)

@@ -95,6 +95,11 @@ name_type!(
 );
 name_type!(GateName, "gate");
 name_type!(
+    /// People who look at a version with the same eyes, as the rules of a model name them.
+    GroupName,
+    "group"
+);
+name_type!(
     /// A regression case; also the name of its file without `.json`.
     CaseName,
     "case"

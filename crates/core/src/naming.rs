@@ -117,6 +117,12 @@ impl Event {
             | Self::VersionNamed(_)
             | Self::Promoted(_)
             | Self::AliasMoved { .. }
+            | Self::AliasRemoved { .. }
+            | Self::VersionQuarantined(_)
+            | Self::QuarantineLifted(_)
+            | Self::PromotionRequested(_)
+            | Self::RequestCommented(_)
+            | Self::RequestClosed(_)
             | Self::EndpointCreated { .. }
             | Self::RevisionActivated { .. }
             | Self::EndpointTakenDown { .. }

@@ -1,5 +1,7 @@
 //! Which gates a model has, and what a promotion needs. Decisions only; facts come from the ledger.
 
+mod approval;
+mod code;
 mod data_test;
 mod evaluation;
 mod evaluation_check;
@@ -8,12 +10,18 @@ mod gate;
 mod gate_check;
 mod gate_fault;
 mod importance;
+mod lifetime;
+mod makers;
+mod people;
+mod previous;
 mod promotion;
 mod require;
 mod rules;
 mod stage;
 
 pub use self::{
+    approval::ApprovalFact,
+    code::{CodeOf, committers},
     data_test::{Bounds, ColumnRule, ColumnType, DataTest, DriftRule, OverlapRule, QuantileRule, compile_pattern},
     evaluation::{EvaluationSpec, SliceSpec},
     evaluation_check::{EvaluationFault, PLACEHOLDERS},
@@ -21,7 +29,11 @@ pub use self::{
     gate::{GateSpec, ValidationSpec},
     gate_fault::GateFault,
     importance::ImportanceSpec,
-    promotion::{ApprovalFact, GateFact, Maker, Makers, Part, PromotionGrounds, decide_promotion},
+    lifetime::{Lifetime, NoLifetime},
+    makers::{Maker, Makers, Part},
+    people::rule_makers,
+    previous::version_before,
+    promotion::{GateFact, PromotionFacts, PromotionGrounds, decide_promotion},
     require::{Brought, BroughtRun, Requirements, decide_registration},
     rules::{ModelPolicy, PromotionRule},
     stage::Stage,

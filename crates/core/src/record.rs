@@ -80,6 +80,12 @@ pub struct CodeVersion {
     /// Without user name and password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<String>,
+    /// E-mail address of the commit's author, as Git has it; absent where nobody looked, and without a commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// The same of its committer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committer: Option<String>,
     /// Content of the uncommitted diff (secrets redacted); absent when the tree is clean.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<Digest>,

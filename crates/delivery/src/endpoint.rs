@@ -149,6 +149,9 @@ pub(crate) async fn alarms(known: &Known, live: &DeployedRevision) -> Result<Vec
         if version.stage == Stage::Archived {
             alarms.push(format!("{} is archived and still answers", version.name()));
         }
+        if let Some(quarantine) = &version.quarantine {
+            alarms.push(format!("{} is in quarantine and still answers: {}", version.name(), quarantine.reason));
+        }
     }
     Ok(alarms)
 }

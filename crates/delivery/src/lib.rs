@@ -21,6 +21,7 @@ mod lineage;
 mod prediction;
 mod problem;
 mod publish;
+mod quarantine;
 mod ready;
 mod refusals;
 mod replay;

@@ -7,7 +7,7 @@ use stemma_core::{
     Digest, Problem,
     endpoint::{revision::standing, target::Target},
 };
-use stemma_engine::{Known, problem::internal};
+use stemma_engine::{Known, problem::internal, resolve::find_version};
 use stemma_gateway::{Endpoint, Routes, Runtime};
 use stemma_onnx::Model;
 
@@ -53,15 +53,15 @@ async fn build_routes(delivery: &Delivery) -> Result<Routes, Problem> {
             }
         }
     }
-    for (project, endpoint, TakenDown { reason, fact, .. }) in delivery.known().all_taken_down().await? {
-        let taken_down = stemma_gateway::table::TakenDown { project, time: fact.time, reason };
+    for (project, endpoint, TakenDown { reason, quarantine, fact, .. }) in delivery.known().all_taken_down().await? {
+        let taken_down = stemma_gateway::table::TakenDown { project, time: fact.time, reason, quarantine };
         routes.taken_down.insert(endpoint, taken_down);
     }
     Ok(routes)
 }
 
-/// The newest revisions that answered before the live one and were not abandoned. What can't be loaded is left out:
-/// nobody was promised it.
+/// The newest revisions that answered before the live one and were not abandoned. What can't be loaded or is in quarantine
+/// is left out: nobody was promised it.
 async fn load_earlier(
     delivery: &Delivery,
     before: &Routes,
@@ -71,14 +71,27 @@ async fn load_earlier(
     let standing = standing(&delivery.known().activated_revisions(endpoint).await?);
     let mut loaded = Vec::new();
     for number in standing.into_iter().rev().filter(|number| *number != live.revision.number).take(EARLIER_MAX) {
+        let earlier = delivery.known().revision(endpoint, number).await?;
+        if is_kept_back(delivery.known(), &earlier).await? {
+            continue;
+        }
         if let Some(known) = before.revision(endpoint, number) {
             loaded.push(Arc::clone(known));
             continue;
         }
-        let earlier = delivery.known().revision(endpoint, number).await?;
         loaded.extend(load_endpoint(delivery, before, earlier).await.ok());
     }
     Ok(loaded)
+}
+
+async fn is_kept_back(known: &Known, earlier: &DeployedRevision) -> Result<bool, Problem> {
+    for target in earlier.revision.targets() {
+        let number = target.version.to_string();
+        if find_version(known, &earlier.revision.project, &target.model, &number).await?.quarantine.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A revision never changes, so one that was loaded is taken over.

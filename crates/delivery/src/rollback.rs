@@ -9,9 +9,9 @@ use stemma_core::{
     name::{EndpointName, ProjectName},
     policy::Stage,
 };
-use stemma_engine::{Caller, Known, resolve::find_version};
+use stemma_engine::{Caller, Known};
 
-use crate::{Delivery, publish::republish_routes, revision::keeps_canary};
+use crate::{Delivery, publish::republish_routes, revision::keeps_canary, standing::not_kept_back};
 
 impl Delivery {
     pub async fn roll_back(
@@ -51,7 +51,7 @@ impl Delivery {
         };
         let revision = self.known().revision(endpoint, number).await?;
         for target in revision.revision.targets() {
-            let version = find_version(self.known(), project, &target.model, &target.version.to_string()).await?;
+            let version = not_kept_back(self.known(), project, target).await?;
             if version.stage == Stage::Archived {
                 let message = format!("{} of revision {endpoint}#{number} is archived", version.name());
                 return Err(Refusal::new(message).hint("go back to another revision with `--to`").into());

@@ -4,6 +4,7 @@ use stemma_api::types::{ChangeRollout, DeployedRevision, RolloutAct};
 use stemma_core::{
     Problem, Refusal,
     endpoint::{
+        graph::Graph,
         revision::{Arm, REVISION_VERSION, Revision, arm},
         route::Route,
     },
@@ -17,7 +18,7 @@ use crate::{
     Delivery,
     publish::republish_routes,
     revision::{check_weight, deployed_number, revision_event},
-    standing::{may_serve, may_try, note_let_in},
+    standing::{may_serve, may_try, not_kept_back, note_let_in},
 };
 
 impl Delivery {
@@ -54,8 +55,14 @@ impl Delivery {
         let (mut arms, route) = match change.act {
             RolloutAct::Weight { percent } => {
                 check_weight(percent)?;
-                for target in canary.targets() {
-                    may_try(self.known(), project, target).await?;
+                match percent < live.canary_percent() {
+                    // then that of the others grows
+                    true => self.may_grow(project, &stable).await?,
+                    false => {
+                        for target in canary.targets() {
+                            may_try(self.known(), project, target).await?;
+                        }
+                    }
                 }
                 let route = Route::canary(arm::STABLE, arm::CANARY, percent, live.route.salt.clone());
                 (live.arms.clone(), route)
@@ -66,12 +73,23 @@ impl Delivery {
                 }
                 (single(canary), for_everybody())
             }
-            RolloutAct::Abort => (single(stable), for_everybody()),
+            RolloutAct::Abort => {
+                self.may_grow(project, &stable).await?;
+                (single(stable), for_everybody())
+            }
         };
         for arm in &mut arms {
             note_let_in(self.known(), project, &mut arm.graph).await?;
         }
         let next = Revision { v: REVISION_VERSION, number: found.revisions + 1, arms, route, ..live };
         Ok(vec![revision_event(self, project, next, &change.reason).await?])
+    }
+
+    /// What answered all along may answer more, unless somebody keeps it back.
+    async fn may_grow(&self, project: &ProjectName, stable: &Graph) -> Result<(), Problem> {
+        for target in stable.targets() {
+            not_kept_back(self.known(), project, target).await?;
+        }
+        Ok(())
     }
 }

@@ -46,7 +46,8 @@ impl Delivery {
             keeps_canary(&live, None)?;
         }
         let (project, endpoint) = (project.clone(), endpoint.clone());
-        Ok(vec![Event::EndpointTakenDown { project, endpoint, from: live.number, reason: undeploy.reason.clone() }])
+        let (from, reason) = (live.number, undeploy.reason.clone());
+        Ok(vec![Event::EndpointTakenDown { project, endpoint, from, reason, quarantine: None }])
     }
 }
 

@@ -3,6 +3,7 @@
 mod as_of;
 pub mod content;
 pub mod data;
+mod decision;
 pub mod endpoint;
 pub mod home;
 pub mod meaning;

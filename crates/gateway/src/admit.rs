@@ -50,8 +50,12 @@ fn find<'a>(table: &'a RouteTable, caller: &Caller, knock: &Knock<'_>) -> Result
         return Err(Refused::NotReady(name.clone()));
     }
     let taken_down = routes.taken_down.get(name).filter(|taken_down| may_ask(&taken_down.project));
-    if let Some(TakenDown { time, reason, project: _ }) = taken_down {
-        return Err(Refused::TakenDown { endpoint: name.clone(), time: *time, reason: reason.clone() });
+    if let Some(TakenDown { time, reason, quarantine, project: _ }) = taken_down {
+        let (endpoint, time, reason) = (name.clone(), *time, reason.clone());
+        return Err(match quarantine.clone() {
+            None => Refused::TakenDown { endpoint, time, reason },
+            Some(version) => Refused::KeptBack { endpoint, version, time, reason },
+        });
     }
     let known = routes.endpoints.get(name).filter(|endpoint| may_ask(&endpoint.revision().project));
     let live = known.ok_or_else(|| no_endpoint(table, caller, name))?;

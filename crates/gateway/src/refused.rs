@@ -20,6 +20,8 @@ pub enum Refused {
     RevisionGone { endpoint: EndpointName, wanted: u32, live: u32 },
     #[error("endpoint `{endpoint}` was taken down at {time}: {reason}")]
     TakenDown { endpoint: EndpointName, time: Timestamp, reason: String },
+    #[error("endpoint `{endpoint}` has no version that may answer: {version} is in quarantine since {time}: {reason}")]
+    KeptBack { endpoint: EndpointName, version: String, time: Timestamp, reason: String },
     #[error("endpoint `{0}` is not ready: its model could not be loaded")]
     NotReady(EndpointName),
     #[error(transparent)]
@@ -71,6 +73,7 @@ impl Refused {
             | Self::NoVersion { .. }
             | Self::RevisionGone { .. }
             | Self::TakenDown { .. }
+            | Self::KeptBack { .. }
             | Self::NotReady(_)
             | Self::Log(_) => return None,
         };

@@ -33,7 +33,7 @@ pub struct Routes {
     pub earlier: HashMap<EndpointName, Vec<Arc<Endpoint>>>,
     /// Deployed endpoints whose live model could not be loaded; they answer 503.
     pub unavailable: HashMap<EndpointName, ProjectName>,
-    /// Endpoints that were taken down; they answer 410.
+    /// Endpoints that were taken down; they answer 410, or 503 where a quarantine did it.
     pub taken_down: HashMap<EndpointName, TakenDown>,
 }
 
@@ -43,6 +43,8 @@ pub struct TakenDown {
     pub project: ProjectName,
     pub time: Timestamp,
     pub reason: String,
+    /// `model@version` whose quarantine left nothing that may answer; absent if somebody took the endpoint down.
+    pub quarantine: Option<String>,
 }
 
 impl Routes {

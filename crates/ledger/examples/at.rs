@@ -147,7 +147,8 @@ fn version(of: u64, pipeline: u32, n: u64) -> Vec<Event> {
         subject,
         from: Stage::Development,
         to: Stage::Production,
-        grounds: PromotionGrounds { evidence: Vec::new(), approvals: Vec::new() },
+        grounds: PromotionGrounds::default(),
+        exchanged_with: None,
         reason: "go".into(),
     };
     let alias = "champion".parse().expect("a word is a name");
@@ -158,7 +159,14 @@ fn version(of: u64, pipeline: u32, n: u64) -> Vec<Event> {
         evidence(2),
         Event::Approved(approved),
         Event::Promoted(promoted),
-        Event::AliasMoved { project: project(), model: model(of), alias, from: None, to: number },
+        Event::AliasMoved {
+            project: project(),
+            model: model(of),
+            alias,
+            from: None,
+            to: number,
+            reason: String::new(),
+        },
     ]
 }
 

@@ -87,7 +87,7 @@ async fn move_alias(ledger: &Ledger, model: &ModelName, pipeline: u32) -> Outcom
     known.expect("the ledger is read");
     let alias: AliasName = "champion".parse().expect("a word is a name");
     let to = VersionNumber { major: 1, minor: 0, pipeline };
-    let moved = Event::AliasMoved { project, model: model.clone(), alias, from: None, to };
+    let moved = Event::AliasMoved { project, model: model.clone(), alias, from: None, to, reason: String::new() };
     let commit = Commit { premises: Some(premises), ..change(vec![moved]) };
     ledger.commit(commit).await.expect("the ledger takes commits")
 }

@@ -177,7 +177,8 @@ fn version(n: u32) -> Vec<Event> {
             subject,
             from: Stage::Development,
             to: Stage::Production,
-            grounds: PromotionGrounds { evidence: vec![], approvals: vec![] },
+            grounds: PromotionGrounds::default(),
+            exchanged_with: None,
             reason: "it is the first".into(),
         }));
     }

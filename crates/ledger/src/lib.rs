@@ -42,9 +42,9 @@ pub use crate::{
     predictions::SegmentNote,
     prove::Asked,
     query::{
-        Blind, Counts, Descendants, EndpointRow, EventFilter, EventRow, FacetCount, Found, Head, Mark, MarkKey, Order,
-        PrincipalRow, ProjectRow, RevisionRow, Search, Shown, StatementRow, TokenRow, Tombstone, VersionRow, View,
-        WhichVersion,
+        AliasRow, Blind, Counts, Descendants, EndpointRow, EventFilter, EventRow, FacetCount, Found, Head, Mark,
+        MarkKey, Order, PrincipalRow, ProjectRow, RequestRow, RevisionRow, Search, Shown, StatementRow, TokenRow,
+        Tombstone, VersionRow, View, WhichVersion,
     },
     telemetry::{Access, RunFile, Side},
     transcript::{Header as TranscriptHeader, Moment, take_in},

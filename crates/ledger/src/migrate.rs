@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 11] = [
+const MIGRATIONS: [(i64, &str); 12] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
@@ -24,6 +24,7 @@ const MIGRATIONS: [(i64, &str); 11] = [
     (VERSION_NAMES, include_str!("migrations/0009_version_names.sql")),
     (10, include_str!("migrations/0010_meaning.sql")),
     (11, include_str!("migrations/0011_people.sql")),
+    (12, include_str!("migrations/0012_decisions.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();

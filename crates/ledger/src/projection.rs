@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 39] = [
+pub const TABLES: [(&str, &str); 43] = [
     ("home", "home"),
     ("signing_key", "verifier, body"),
     ("project", "project"),
@@ -47,6 +47,10 @@ pub const TABLES: [(&str, &str); 39] = [
     ("evidence", "project, model, number, evidence, kind, body"),
     ("approval", "project, model, number, approval, body"),
     ("promotion", "project, model, number, body"),
+    ("quarantine", "project, model, number, reason"),
+    ("promotion_request", "project, request, model, number, stage, body"),
+    ("request_comment", "project, request, body"),
+    ("request_closing", "project, request, body"),
     ("endpoint", "project, endpoint, ordinal"),
     ("revision", "project, endpoint, number, digest, body, reason"),
     ("live_revision", "project, endpoint, number"),
@@ -189,6 +193,30 @@ async fn apply_to_tables(session: &mut Session, seq: u64, event: &Event) -> Resu
             let key = [("project", text(project)), ("model", text(model)), ("alias", text(alias))];
             to.end_if_any("alias", &key).await?;
             to.insert("alias", vec![text(project), text(model), text(alias), text(number)]).await
+        }
+        Event::AliasRemoved { project, model, alias, .. } => {
+            to.end("alias", &[("project", text(project)), ("model", text(model)), ("alias", text(alias))]).await
+        }
+        Event::VersionQuarantined(one) => {
+            let row = vec![text(&one.project), text(&one.model), text(one.version), text(&one.reason)];
+            to.insert("quarantine", row).await
+        }
+        Event::QuarantineLifted(one) => {
+            let key = [("project", text(&one.project)), ("model", text(&one.model)), ("number", text(one.version))];
+            to.end("quarantine", &key).await
+        }
+        Event::PromotionRequested(one) => {
+            let mut row = vec![text(&one.project), Value::Int(i64::from(one.request)), text(&one.model)];
+            row.extend([text(one.version), text(one.stage), json(one)?]);
+            to.insert("promotion_request", row).await
+        }
+        Event::RequestCommented(one) => {
+            to.insert("request_comment", vec![text(&one.project), Value::Int(i64::from(one.request)), json(one)?]).await
+        }
+        Event::RequestClosed(one) => {
+            let request = Value::Int(i64::from(one.request));
+            to.end("promotion_request", &[("project", text(&one.project)), ("request", request.clone())]).await?;
+            to.insert("request_closing", vec![text(&one.project), request, json(one)?]).await
         }
         Event::EndpointCreated { project, endpoint, ordinal } => {
             to.insert("endpoint", vec![text(project), text(endpoint), Value::Int(i64::from(*ordinal))]).await

@@ -3,6 +3,7 @@
 
 mod access;
 mod data;
+mod decision;
 mod endpoint;
 mod event;
 mod meaning;
@@ -15,6 +16,7 @@ mod view;
 pub use self::{
     access::{PrincipalRow, ProjectRow, TokenRow},
     data::Tombstone,
+    decision::{AliasRow, RequestRow},
     endpoint::{EndpointRow, RevisionRow},
     event::{EventFilter, EventRow, Head, Order},
     meaning::StatementRow,

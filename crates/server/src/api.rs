@@ -3,6 +3,7 @@
 mod audit;
 mod content;
 mod dataset;
+mod decision;
 mod endpoint;
 mod home;
 mod lineage;
@@ -36,6 +37,7 @@ fn routes() -> Vec<Route> {
         model::routes(),
         version::routes(),
         meaning::routes(),
+        decision::routes(),
         registry::routes(),
         endpoint::routes(),
         prediction::routes(),

@@ -40,6 +40,8 @@ declare! {
         Read in Project at any time, Ordinary, "the card of a version";
     COMPARE: GET /projects/{project: ProjectName}/compare ? Beside => Text,
         Read in Project at any time, Heavy, "versions side by side: two, or many";
+    REQUESTS: GET /projects/{project: ProjectName}/requests ? Paging<u32, 100> => Text,
+        Read in Project at any time, Ordinary, "what was asked to be promoted";
     RUNS: GET /projects/{project: ProjectName}/runs ? Paging<RunId, 50> => Text, Read in Project, Ordinary, "runs";
     RUN: GET /projects/{project: ProjectName}/runs/{run: RunId} => Text, Read in Project, Ordinary, "a run";
     LINEAGE: GET /projects/{project: ProjectName}/lineage ? AskLineage => Text,
@@ -113,6 +115,10 @@ pub fn compare_several(project: &ProjectName, asked: &Several) -> String {
 /// All versions of a model side by side.
 pub fn compare_all(project: &ProjectName, model: &ModelName) -> String {
     compare_several(project, &Several { model: Some(model.clone()), ..Several::default() })
+}
+
+pub fn requests(project: &ProjectName) -> String {
+    REQUESTS.path((project,))
 }
 
 pub fn runs(project: &ProjectName) -> String {
@@ -306,6 +312,7 @@ mod tests {
             version(&project, &model, &parse("1.2.0")),
             card(&project, &model, &parse("1.2.0")),
             compare(&project),
+            requests(&project),
             runs(&project),
             run(&project, &RunId::from_u128(1)),
             lineage(&project, "a & b@1.2.0", Direction::Up),

@@ -19,6 +19,7 @@ mod prediction;
 mod problem;
 mod project;
 mod registry;
+mod request;
 mod run;
 mod search;
 mod style;
@@ -46,6 +47,7 @@ fn pages() -> Vec<Route> {
         route(&href::VERSION, model::version),
         route(&href::CARD, card::card),
         route(&href::COMPARE, compare::compare),
+        route(&href::REQUESTS, request::requests),
         route(&href::RUNS, run::runs),
         route(&href::RUN, run::run),
         route(&href::LINEAGE, lineage::lineage),

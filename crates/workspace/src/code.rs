@@ -23,6 +23,8 @@ use crate::{
 const TIME_MAX: Duration = Duration::from_secs(20);
 const DIFF_BYTES_MAX: u64 = 8 << 20;
 const LIST_BYTES_MAX: u64 = 16 << 20;
+/// Longest e-mail address (RFC 5321, 4.5.3.1).
+const ADDRESS_BYTES_MAX: usize = 320;
 const UNTRACKED_MAX: usize = 1000;
 const UNTRACKED_BYTES_MAX: u64 = 16 << 20;
 const SOURCE_EXTENSIONS: [&str; 23] = [
@@ -97,7 +99,23 @@ fn fill(git: &Git<'_>, code: &mut Code) -> Result<(), GitError> {
     code.version.commit = commit.filter(|text| is_commit(text));
     code.version.branch = git.ask_line(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
     code.version.remote = remote(git)?;
+    if let Some(commit) = &code.version.commit {
+        (code.version.author, code.version.committer) = identities(git, commit)?;
+    }
     Ok(())
+}
+
+/// The e-mail addresses of a commit's author and committer as they stand in it: a `.mailmap` could say anything.
+///
+/// What is no address, or too long for one, is none.
+fn identities(git: &Git<'_>, commit: &str) -> Result<(Option<String>, Option<String>), GitError> {
+    let answer = git.ask(&["log", "-1", "--no-show-signature", "--format=%ae%n%ce", commit], LIST_BYTES_MAX)?;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let mut lines = answer.lines().map(|line| {
+        let address = line.trim();
+        (address.contains('@') && address.len() <= ADDRESS_BYTES_MAX).then(|| address.to_owned())
+    });
+    Ok((lines.next().flatten(), lines.next().flatten()))
 }
 
 /// SHA-1 or SHA-256.
@@ -246,6 +264,35 @@ mod tests {
         let code = look_within(folder.path(), &mut StatCache::default(), Duration::ZERO);
         assert!(code.notes[0].contains("too long"), "{:?}", code.notes);
         assert_eq!(code.version, CodeVersion::default());
+    }
+
+    #[test]
+    fn who_committed_it_is_read_from_the_commit_and_not_from_a_map() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |args: &[&str]| {
+            let mut command = std::process::Command::new("git");
+            command.args(["-c", "user.name=Cy", "-c", "user.email=cy@example.org"]);
+            let status = command.args(args).current_dir(folder.path()).status();
+            assert!(status.unwrap().success());
+        };
+        let who = || {
+            let version = look(folder.path(), &mut StatCache::default()).version;
+            (version.author, version.committer)
+        };
+        git(&["init", "-q"]);
+        assert_eq!(who(), (None, None));
+        let map = "Eve <eve@example.org> <ada@example.org>\n";
+        std::fs::write(folder.path().join(".mailmap"), map).unwrap();
+        git(&["add", "."]);
+        git(&["config", "log.mailmap", "true"]);
+        git(&["commit", "-q", "-m", "one", "--author", "Ada <ada@example.org>"]);
+        assert_eq!(who(), (Some("ada@example.org".into()), Some("cy@example.org".into())));
+        // what is no address is none
+        git(&["commit", "-q", "--allow-empty", "-m", "two", "--author", "Nobody <nobody>"]);
+        assert_eq!(who(), (None, Some("cy@example.org".into())));
+        let long = format!("Long <{}@example.org>", "a".repeat(400));
+        git(&["commit", "-q", "--allow-empty", "-m", "three", "--author", &long]);
+        assert_eq!(who(), (None, Some("cy@example.org".into())));
     }
 
     #[test]

@@ -329,6 +329,7 @@ fn check_policy(policy: &ModelPolicy) -> Result<(), Wrong> {
             hint: fault.hint,
         })?;
     }
+    policy.check_people().map_err(|message| Wrong { keys: Vec::new(), message, hint: None })?;
     check_required_gates(policy)
 }
 
@@ -484,6 +485,8 @@ params = ["params.yaml"]
                 "weight",
             ),
             ("champion", "../x", 29, "alias"),
+            ("approvals = 1", "groups = [\"risk\"]", 7, "group `risk`, which is not declared"),
+            ("approvals = 1", "approvals_expire = \"soon\"", 28, "not how long something counts"),
         ];
         for (from, to, expected_line, word) in cases {
             assert!(WHOLE.contains(from), "{from}");

@@ -6,7 +6,7 @@ use stemma_core::{
     ContentId, Digest, Problem,
     endpoint::prediction::PredictionId,
     id::{HomeId, RunId},
-    name::{DatasetName, EndpointName, ModelName, ProjectName},
+    name::{AliasName, DatasetName, EndpointName, ModelName, ProjectName},
 };
 
 /// A value that can be a parameter of a path.
@@ -35,6 +35,7 @@ parameters! {
     Digest: &'a Digest,
     EndpointName: &'a EndpointName,
     HomeId: HomeId,
+    AliasName: &'a AliasName,
     ModelName: &'a ModelName,
     PredictionId: &'a PredictionId,
     ProjectName: &'a ProjectName,

@@ -169,6 +169,9 @@ pub struct TakenDown {
     /// Number of the revision that answered until then.
     pub from: u32,
     pub reason: String,
+    /// `model@version` whose quarantine left nothing that may answer; absent if somebody took the endpoint down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<String>,
     pub fact: Fact,
 }
 

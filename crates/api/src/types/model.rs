@@ -19,6 +19,9 @@ pub struct ModelSummary {
     pub newest: Option<VersionNumber>,
     pub aliases: BTreeMap<AliasName, VersionNumber>,
     pub production: Vec<VersionNumber>,
+    /// Versions that are kept back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined: Vec<VersionNumber>,
     pub created: Fact,
 }
 

@@ -18,7 +18,12 @@ use stemma_core::{
     version::{Claims, Comparison, Improvement, Naming, Step, VersionNumber},
 };
 
-use super::{fact::Fact, names::GivenNames, run::RunDetail};
+use super::{
+    decision::{InQuarantine, PromotionRequest},
+    fact::Fact,
+    names::GivenNames,
+    run::RunDetail,
+};
 
 /// `POST …/models/{model}/versions`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -161,6 +166,9 @@ pub struct ModelVersion {
     /// What it is called beside its number, and always will be.
     #[serde(default)]
     pub names: BTreeMap<Naming, String>,
+    /// Why it is kept back, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<InQuarantine>,
     pub registered: Fact,
 }
 
@@ -226,6 +234,12 @@ pub struct Promotion {
     pub to: Stage,
     pub evidence: Vec<EvidenceId>,
     pub approvals: Vec<ApprovalId>,
+    /// What could not be found out of who made it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+    /// The version that took its place, or whose place it took again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchanged_with: Option<VersionNumber>,
     pub reason: String,
     pub promoted: Fact,
 }
@@ -245,6 +259,9 @@ pub struct VersionDetail {
     pub promotions: Vec<Promotion>,
     /// `endpoint#revision` that serve or served it.
     pub revisions: Vec<String>,
+    /// Requests about it that wait, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<PromotionRequest>,
     /// What promotion to production still needs; empty if nothing.
     pub missing_for_production: Vec<String>,
 }
@@ -274,6 +291,9 @@ pub struct Promote {
     pub stage: Stage,
     #[serde(default)]
     pub reason: String,
+    /// Whatever else stands in the stage is archived in the same commit.
+    #[serde(default)]
+    pub archive_others: bool,
 }
 
 const fn production() -> Stage {
@@ -285,4 +305,10 @@ pub struct Promoted {
     pub version: ModelVersion,
     pub promotion: Promotion,
     pub alias: Option<AliasName>,
+    /// The versions that left the stage by the same commit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<VersionNumber>,
+    /// The requests that it closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<u32>,
 }

@@ -16,7 +16,13 @@ const FACTS: usize = 12;
 
 pub fn text(found: &VersionComparison, output: &Output) -> String {
     let (a, b) = (found.a.name(), found.b.name());
-    let mut text = format!("a  {}  {}\nb  {}  {}\n", output.bold(&a), found.a.stage, output.bold(&b), found.b.stage);
+    let mut text = format!(
+        "a  {}  {}\nb  {}  {}\n",
+        output.bold(&a),
+        super::stage(&found.a),
+        output.bold(&b),
+        super::stage(&found.b)
+    );
     text.push_str(&recommendation(found, output));
     if let Some(behaviour) = &found.behaves_as {
         text.push_str(&format!("{b} {}\n", behaviour.told()));

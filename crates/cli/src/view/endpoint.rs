@@ -47,6 +47,10 @@ pub fn text(detail: &EndpointDetail, output: &Output) -> String {
 /// `taken down by bob@example.org, 2026-01-02 03:04: nobody calls it`
 pub fn taken_down(detail: &EndpointDetail) -> Option<String> {
     let taken_down = detail.taken_down.as_ref()?;
+    if let Some(version) = &taken_down.quarantine {
+        let (who, reason) = (by(&taken_down.fact), &taken_down.reason);
+        return Some(format!("nothing may answer, {version} is in quarantine by {who}: {reason}"));
+    }
     Some(format!("taken down by {}: {}", by(&taken_down.fact), taken_down.reason))
 }
 

@@ -1,6 +1,6 @@
 //! A model version: its content, where it comes from, and what speaks for or against it.
 
-use stemma_api::types::{Approval, Evidence, ModelVersion, Promotion, VersionDetail};
+use stemma_api::types::{Approval, Evidence, InQuarantine, ModelVersion, Promotion, PromotionRequest, VersionDetail};
 use stemma_core::{
     behaviour::Behaviour,
     look::{Look, Nature},
@@ -32,6 +32,7 @@ pub fn text(detail: &VersionDetail, output: &Output) -> String {
     add("approvals", lines(&detail.approvals, approval));
     add("promotions", lines(&detail.promotions, promotion));
     add("serves", detail.revisions.join("\n"));
+    add("waits for a decision", lines(&detail.waiting, waiting));
     add("missing for production", detail.missing_for_production.join("\n"));
     text
 }
@@ -45,6 +46,7 @@ fn head(version: &ModelVersion, behaviour: Option<&Behaviour>) -> String {
         ("reason", version.reason.clone()),
         ("behaviour", behaviour.map(Behaviour::told).unwrap_or_default()),
         ("stage", version.stage.to_string()),
+        ("quarantine", version.quarantine.as_ref().map(quarantine).unwrap_or_default()),
         ("aliases", aliases.join(" ")),
         ("also called", names.join(", ")),
         ("content", version.digest.to_string()),
@@ -56,6 +58,11 @@ fn head(version: &ModelVersion, behaviour: Option<&Behaviour>) -> String {
         ("compared with", compared.unwrap_or_default()),
         ("registered by", by(&version.registered)),
     ])
+}
+
+/// Why it is kept back, and by whom.
+pub fn quarantine(one: &InQuarantine) -> String {
+    format!("{} ({})", one.reason, by(&one.since))
 }
 
 /// Imports that are named one by one; `--json` has more of them.
@@ -122,7 +129,15 @@ pub fn promotion(promotion: &Promotion) -> String {
         "" => String::new(),
         reason => format!(": {reason}"),
     };
-    format!("{} → {} by {}{reason}", promotion.from, promotion.to, by(&promotion.promoted))
+    let other = promotion.exchanged_with.map(|other| format!(", in exchange with {other}")).unwrap_or_default();
+    let unknown: String = promotion.unknown.iter().map(|line| format!("\n  not known: {line}")).collect();
+    format!("{} → {}{other} by {}{reason}{unknown}", promotion.from, promotion.to, by(&promotion.promoted))
+}
+
+fn waiting(request: &PromotionRequest) -> String {
+    let comments = request.comments.iter().map(|one| format!("\n  {}: {}", by(&one.said), one.comment));
+    let (number, asked) = (request.request, by(&request.asked));
+    format!("request {number}, to {} by {asked}: {}{}", request.stage, request.comment, comments.collect::<String>())
 }
 
 pub fn lines<T>(items: &[T], line: impl Fn(&T) -> String) -> String {

@@ -170,6 +170,9 @@ fn model_branch(detail: &VersionDetail, origins: &mut Origins, output: &Output) 
     branch.leaf("content", &model.digest.to_string());
     branch.leaf("reason", &model.reason);
     branch.leaf("registered by", &by(&model.registered));
+    if let Some(quarantine) = &model.quarantine {
+        branch.leaf("in quarantine", &version::quarantine(quarantine));
+    }
     if let Some(look) = &model.look {
         branch.leaf("loading it", &look.told(LINES_SHOWN));
     }
@@ -192,7 +195,7 @@ fn model_branch(detail: &VersionDetail, origins: &mut Origins, output: &Output) 
         branch.leaf("approved", &version::approval(approval));
     }
     for promotion in &detail.promotions {
-        branch.leaf("promoted", &version::promotion(promotion));
+        branch.leaf("promoted", &version::promotion(promotion).replace("\n  ", "; "));
     }
     branch
 }

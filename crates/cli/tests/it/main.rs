@@ -9,6 +9,7 @@ mod cases;
 mod compare;
 mod data;
 mod database;
+mod decisions;
 mod delivery;
 mod desk;
 mod diff;

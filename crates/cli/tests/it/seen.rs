@@ -175,6 +175,13 @@ const QUESTIONS: &[(&str, &[&str])] = &[
     ),
     ("projects/{project}/meaning", &["projects/default/meaning?of=square", "projects/default/meaning?of=nothing"]),
     ("projects/{project}/meaning/history", &["projects/default/meaning/history?of=square"]),
+    (
+        "projects/{project}/models/{model}/aliases",
+        &["projects/default/models/square/aliases", "projects/default/models/round/aliases"],
+    ),
+    ("projects/{project}/requests", &["projects/default/requests"]),
+    ("projects/{project}/requests-waiting", &["projects/default/requests-waiting"]),
+    ("projects/{project}/requests/{request}", &["projects/default/requests/1", "projects/default/requests/none"]),
     ("projects/{project}/compare", &["projects/default/compare?a=square@1.0.0&b=square@1.1.0"]),
     (
         "projects/{project}/comparison",

@@ -34,6 +34,12 @@ impl About {
                 "approved",
                 "promoted",
                 "alias_moved",
+                "alias_removed",
+                "version_quarantined",
+                "quarantine_lifted",
+                "promotion_requested",
+                "request_commented",
+                "request_closed",
                 "edge_declared",
                 "edge_withdrawn",
                 "content_purged",
@@ -61,7 +67,7 @@ impl About {
 
 impl Event {
     /// The kinds of events that there are, as in [`Event::kind`].
-    pub const KINDS: [&'static str; 41] = [
+    pub const KINDS: [&'static str; 47] = [
         "home_created",
         "signing_key_rotated",
         "history_accepted",
@@ -93,6 +99,12 @@ impl Event {
         "approved",
         "promoted",
         "alias_moved",
+        "alias_removed",
+        "version_quarantined",
+        "quarantine_lifted",
+        "promotion_requested",
+        "request_commented",
+        "request_closed",
         "endpoint_created",
         "revision_deployed",
         "revision_activated",

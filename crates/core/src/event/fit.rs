@@ -3,7 +3,10 @@
 //! The ledger asks this of every event that it commits, so that no act can forget it. What has texts is taken apart
 //! without a rest: whoever adds a member has to say here what it is.
 
-use super::{Approved, DatasetVersionAdded, DeclaredEdge, Event, HistoryAccepted, Promoted};
+use super::{
+    Approved, DatasetVersionAdded, DeclaredEdge, Event, HistoryAccepted, Promoted, PromotionRequested, Quarantine,
+    RequestClosed, RequestCommented,
+};
 use crate::{
     Problem,
     endpoint::revision::Revision,
@@ -128,7 +131,9 @@ impl Event {
             Self::PolicySet { policy, project: _, model: _ } => {
                 let aliases = policy.promotions.values().filter_map(|rule| rule.alias.as_ref());
                 let gates = policy.gates.keys().map(|gate| gate.as_str());
-                Texts { names: gates.chain(aliases.map(|alias| alias.as_str())).collect(), ..Texts::default() }
+                let groups = policy.groups.keys().map(|group| group.as_str());
+                let names = gates.chain(groups).chain(aliases.map(|alias| alias.as_str()));
+                Texts { names: names.collect(), ..Texts::default() }
             }
             // checked when it became a statement, of which secrets are no part
             Self::ProjectDescribed { statement, project: _ }
@@ -140,11 +145,20 @@ impl Event {
             }
             Self::Approved(approved) => of_approval(approved),
             Self::Promoted(promoted) => of_promotion(promoted),
-            Self::AliasMoved { alias, project: _, model: _, from: _, to: _ } => Texts::name(alias.as_str()),
+            Self::AliasMoved { alias, reason, project: _, model: _, from: _, to: _ } => {
+                Texts { prose: vec![reason], ..Texts::name(alias.as_str()) }
+            }
+            Self::AliasRemoved { reason, project: _, model: _, alias: _, from: _ } => Texts::prose([reason]),
+            Self::VersionQuarantined(one) | Self::QuarantineLifted(one) => of_quarantine(one),
+            Self::PromotionRequested(one) => of_request(one),
+            Self::RequestCommented(one) => of_comment(one),
+            Self::RequestClosed(one) => of_closing(one),
             Self::EndpointCreated { endpoint, project: _, ordinal: _ } => Texts::name(endpoint.as_str()),
             Self::RevisionDeployed { revision, reason, digest: _ } => of_revision(revision, reason),
             Self::RevisionActivated { reason, project: _, endpoint: _, number: _, from: _ }
-            | Self::EndpointTakenDown { reason, project: _, endpoint: _, from: _ } => Texts::prose([reason]),
+            | Self::EndpointTakenDown { reason, project: _, endpoint: _, from: _, quarantine: _ } => {
+                Texts::prose([reason])
+            }
         }
     }
 }
@@ -193,7 +207,38 @@ fn of_approval(approved: &mut Approved) -> Texts<'_> {
 }
 
 fn of_promotion(promoted: &mut Promoted) -> Texts<'_> {
-    let Promoted { reason, project: _, model: _, version: _, subject: _, from: _, to: _, grounds: _ } = promoted;
+    let Promoted {
+        reason,
+        project: _,
+        model: _,
+        version: _,
+        subject: _,
+        from: _,
+        to: _,
+        // its lines are Stemma's own wording, and what of Git stands in them was checked in the run's record
+        grounds: _,
+        exchanged_with: _,
+    } = promoted;
+    Texts::prose([reason])
+}
+
+fn of_quarantine(one: &mut Quarantine) -> Texts<'_> {
+    let Quarantine { reason, project: _, model: _, version: _, subject: _ } = one;
+    Texts::prose([reason])
+}
+
+fn of_request(one: &mut PromotionRequested) -> Texts<'_> {
+    let PromotionRequested { comment, project: _, request: _, model: _, version: _, subject: _, stage: _ } = one;
+    Texts::prose([comment])
+}
+
+fn of_comment(one: &mut RequestCommented) -> Texts<'_> {
+    let RequestCommented { comment, project: _, request: _, model: _, version: _ } = one;
+    Texts::prose([comment])
+}
+
+fn of_closing(one: &mut RequestClosed) -> Texts<'_> {
+    let RequestClosed { reason, project: _, request: _, model: _, version: _, outcome: _ } = one;
     Texts::prose([reason])
 }
 
@@ -245,7 +290,7 @@ impl RunRecord {
         let parts = [
             ("command", args(&self.command)),
             ("directory", holds_secret(&self.directory)),
-            ("code", texts(&[&self.code.branch, &self.code.remote])),
+            ("code", texts(&[&self.code.branch, &self.code.remote, &self.code.author, &self.code.committer])),
             ("params", self.params.iter().any(param)),
             ("ignored_params", self.ignored_params.iter().any(|line| holds_secret(line))),
             ("ignored_metrics", self.ignored_metrics.iter().any(|line| holds_secret(line))),
@@ -258,6 +303,7 @@ impl RunRecord {
 mod tests {
     use super::*;
     use crate::{
+        event::RequestOutcome,
         id::{ApprovalId, TokenId},
         lineage::EdgeKind,
         meaning::Aspect,
@@ -275,6 +321,11 @@ mod tests {
 
     fn project() -> ProjectName {
         ProjectName::default_project()
+    }
+
+    fn quarantine() -> Quarantine {
+        let (model, version) = ("m".parse().unwrap(), "1.0.0".parse().unwrap());
+        Quarantine { project: project(), model, version, subject: crate::Digest::of(b""), reason: SECRET.to_owned() }
     }
 
     fn reasons() -> Vec<Event> {
@@ -350,11 +401,63 @@ mod tests {
                 subject: digest,
                 from: Stage::Development,
                 to: Stage::Production,
-                grounds: crate::policy::PromotionGrounds { evidence: Vec::new(), approvals: Vec::new() },
+                grounds: crate::policy::PromotionGrounds {
+                    evidence: Vec::new(),
+                    approvals: Vec::new(),
+                    unknown: Vec::new(),
+                },
+                reason: reason(),
+                exchanged_with: None,
+            }),
+            Event::AliasMoved {
+                project: project(),
+                model: model(),
+                alias: "a".parse().unwrap(),
+                from: None,
+                to: "1.0.0".parse().unwrap(),
+                reason: reason(),
+            },
+            Event::AliasRemoved {
+                project: project(),
+                model: model(),
+                alias: "a".parse().unwrap(),
+                from: "1.0.0".parse().unwrap(),
+                reason: reason(),
+            },
+            Event::VersionQuarantined(quarantine()),
+            Event::QuarantineLifted(quarantine()),
+            Event::PromotionRequested(PromotionRequested {
+                project: project(),
+                request: 1,
+                model: model(),
+                version: "1.0.0".parse().unwrap(),
+                subject: digest,
+                stage: Stage::Production,
+                comment: reason(),
+            }),
+            Event::RequestCommented(RequestCommented {
+                project: project(),
+                request: 1,
+                model: model(),
+                version: "1.0.0".parse().unwrap(),
+                comment: reason(),
+            }),
+            Event::RequestClosed(RequestClosed {
+                project: project(),
+                request: 1,
+                model: model(),
+                version: "1.0.0".parse().unwrap(),
+                outcome: RequestOutcome::Refused,
                 reason: reason(),
             }),
             Event::RevisionActivated { project: project(), endpoint: endpoint(), number: 1, from: 2, reason: reason() },
-            Event::EndpointTakenDown { project: project(), endpoint: endpoint(), from: 1, reason: reason() },
+            Event::EndpointTakenDown {
+                project: project(),
+                endpoint: endpoint(),
+                from: 1,
+                reason: reason(),
+                quarantine: None,
+            },
         ]
     }
 

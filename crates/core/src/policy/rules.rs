@@ -1,29 +1,40 @@
 //! All rules of one model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    evaluation::EvaluationSpec, gate::GateSpec, importance::ImportanceSpec, require::Requirements, stage::Stage,
+    evaluation::EvaluationSpec, gate::GateSpec, importance::ImportanceSpec, lifetime::Lifetime, require::Requirements,
+    stage::Stage,
 };
 use crate::{
     Digest, Problem,
     meaning::{Aspect, Said, Statement, TagKey},
-    name::{AliasName, GateName},
+    name::{AliasName, GateName, GroupName, PrincipalName},
     signature::Signature,
     version::Naming,
 };
 
 /// What entering a stage needs: `[model.<name>.promotion.<stage>]` of `stemma.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PromotionRule {
     #[serde(default)]
     pub gates: Vec<GateName>,
+    /// How many people must approve; each counts once.
     #[serde(default)]
     pub approvals: u32,
+    /// Groups of which somebody must approve, each another person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupName>,
+    /// After that, an approval counts no more, as in `30d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvals_expire: Option<Lifetime>,
+    /// After that, what a gate found counts no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence_expires: Option<Lifetime>,
     /// Moved to the version by the same promotion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<AliasName>,
@@ -65,6 +76,24 @@ pub struct ModelPolicy {
     pub gates: BTreeMap<GateName, GateSpec>,
     #[serde(default, rename = "promotion")]
     pub promotions: BTreeMap<Stage, PromotionRule>,
+    /// Who is in which group.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<GroupName, BTreeSet<PrincipalName>>,
+    /// The e-mail addresses under which people commit code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub emails: BTreeMap<PrincipalName, BTreeSet<String>>,
+}
+
+impl PromotionRule {
+    /// Whether somebody has to approve.
+    pub fn asks_people(&self) -> bool {
+        self.approvals > 0 || !self.groups.is_empty()
+    }
+
+    /// Whether what a promotion rested on may be too old one day.
+    pub const fn lets_expire(&self) -> bool {
+        self.approvals_expire.is_some() || self.evidence_expires.is_some()
+    }
 }
 
 impl ModelPolicy {
@@ -138,10 +167,15 @@ impl ModelPolicy {
         }
         let production = stage == Stage::Production;
         PromotionRule {
-            gates: Vec::new(),
             approvals: u32::from(production),
             alias: production.then(|| AliasName::new("champion").expect("a plain word is a valid name")),
+            ..PromotionRule::default()
         }
+    }
+
+    /// The stage whose promotions move an alias, if there is one: then nothing else moves it.
+    pub fn protects(&self, alias: &AliasName) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|stage| self.promotion(*stage).alias.as_ref() == Some(alias))
     }
 }
 
@@ -157,7 +191,12 @@ mod tests {
 
     fn policy() -> ModelPolicy {
         let gate = GateSpec::MetricBaseline { metric: "auc".into(), min: Some(0.7), max: None };
-        let rule = PromotionRule { gates: vec![name("baseline")], approvals: 1, alias: Some(name("champion")) };
+        let rule = PromotionRule {
+            gates: vec![name("baseline")],
+            approvals: 1,
+            alias: Some(name("leader")),
+            ..PromotionRule::default()
+        };
         ModelPolicy {
             gates: BTreeMap::from([(name("baseline"), gate)]),
             promotions: BTreeMap::from([(Stage::Production, rule)]),
@@ -186,6 +225,24 @@ mod tests {
         assert!(declared.is_held_by(&described).unwrap());
         assert!(!declared.is_held_by(&ModelPolicy { owner: Some("fraud".into()), ..current.clone() }).unwrap());
         assert!(!declared.is_held_by(&ModelPolicy { licence: Some("MIT".into()), ..current }).unwrap());
+    }
+
+    #[test]
+    fn what_a_promotion_moves_nothing_else_does() {
+        let check =
+            |policy: &ModelPolicy, alias: &str, stage| assert_eq!(policy.protects(&name(alias)), stage, "{alias}");
+        check(&ModelPolicy::default(), "champion", Some(Stage::Production));
+        check(&ModelPolicy::default(), "leader", None);
+        check(&policy(), "leader", Some(Stage::Production));
+        // the rule that is declared moves another
+        check(&policy(), "champion", None);
+    }
+
+    #[test]
+    fn rules_from_before_people_were_named_stay_as_they_were() {
+        let text = r#"{"gate":{},"promotion":{"production":{"gates":[],"approvals":2,"alias":"champion"}}}"#;
+        let before: ModelPolicy = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&before).unwrap(), text);
     }
 
     #[test]

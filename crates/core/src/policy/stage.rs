@@ -28,6 +28,11 @@ impl Stage {
         }
     }
 
+    /// Whether a version in it is tried or relied on.
+    pub const fn is_in_use(self) -> bool {
+        matches!(self, Self::Staging | Self::Production)
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|stage| stage.as_str() == text)
     }

@@ -23,8 +23,12 @@ use crate::{
 };
 
 /// Versions 1.0.0 in production and 1.0.1 in development.
-async fn two_versions() -> World {
-    let world = World::new().await;
+pub async fn two_versions() -> World {
+    two_versions_in(World::new().await).await
+}
+
+/// The same in a given world.
+pub async fn two_versions_in(world: World) -> World {
     world.add_dataset("test", world.csv(0..60)).await;
     world.set_policy(world.policy()).await;
     for name in ["table_boosting", "table_logistic"] {
@@ -50,7 +54,7 @@ pub async fn approve(world: &World, version: &str) {
 }
 
 pub async fn promote(world: &World, version: &str) -> Result<(), Problem> {
-    let promote = Promote { stage: Stage::Production, reason: String::new() };
+    let promote = Promote { stage: Stage::Production, reason: String::new(), archive_others: false };
     let request = RequestId::generate();
     world.engine().promote(&world.owner, request, &project(), &world.model, version, promote).await.map(drop)
 }
@@ -314,7 +318,7 @@ async fn feedback_is_a_class_and_is_given_once_however_many_send_it() {
 async fn a_retried_request_gets_the_answer_of_the_first() {
     let world = two_versions().await;
     approve(&world, "1.0.1").await;
-    let promote = || Promote { stage: Stage::Production, reason: String::new() };
+    let promote = || Promote { stage: Stage::Production, reason: String::new(), archive_others: false };
     let (request, version) = (RequestId::generate(), "1.0.1");
     let first =
         world.engine().promote(&world.owner, request, &project(), &world.model, version, promote()).await.unwrap();

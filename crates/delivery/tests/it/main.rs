@@ -5,6 +5,7 @@ mod behaviour;
 mod by_command;
 mod collect;
 mod compare;
+mod decisions;
 mod delivery;
 mod family;
 mod feedback;

@@ -230,7 +230,7 @@ async fn an_approval_names_the_card_and_a_later_change_is_told() {
     let approval = asked(Some(before.digest)).await.unwrap();
     assert_eq!(approval.card, Some(before.digest));
     // what follows from the approval does not change what was approved
-    let promote = Promote { stage: Stage::Production, reason: String::new() };
+    let promote = Promote { stage: Stage::Production, reason: String::new(), archive_others: false };
     world.engine().promote(&world.owner, request(), &project(), &world.model, "1.0.0", promote).await.unwrap();
     let endpoint = "decision".parse().unwrap();
     world

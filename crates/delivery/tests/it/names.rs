@@ -118,7 +118,7 @@ async fn an_alias_is_never_a_name_also_if_it_comes_later() {
     policy.promotions.clear();
     world.set_policy(policy.clone()).await;
     register(&world, "table_boosting", names(None, Some("winner"))).await.unwrap();
-    let rule = |alias: &str| PromotionRule { gates: vec![], approvals: 0, alias: Some(alias.parse().unwrap()) };
+    let rule = |alias: &str| PromotionRule { gates: vec![], approvals: 0, alias: Some(alias.parse().unwrap()), ..PromotionRule::default() };
     for (alias, told) in [
         ("winner", "`winner` is a name of 1.0.0 already"),
         ("WINNER", "can be taken for `winner`"),
@@ -136,7 +136,7 @@ async fn an_alias_is_never_a_name_also_if_it_comes_later() {
     world.set_policy(policy).await;
     let refused = register(&world, "table_logistic", names(None, Some("tested"))).await.unwrap_err();
     assert!(refused.message.contains("`tested` is an alias of the model"), "{refused}");
-    let promote = Promote { stage: Stage::Staging, reason: String::new() };
+    let promote = Promote { stage: Stage::Staging, reason: String::new(), archive_others: false };
     let request = RequestId::generate();
     let promoted = world.engine().promote(&world.owner, request, &project(), &world.model, "winner", promote).await;
     assert_eq!(promoted.unwrap().alias.unwrap().as_str(), "tested");

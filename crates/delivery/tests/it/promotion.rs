@@ -10,7 +10,7 @@ fn approve() -> Approve {
 }
 
 fn promote() -> Promote {
-    Promote { stage: Stage::Production, reason: String::new() }
+    Promote { stage: Stage::Production, reason: String::new(), archive_others: false }
 }
 
 async fn registered() -> World {

@@ -33,7 +33,7 @@ pub async fn promote(world: &World) {
     let (engine, name, request) = (world.delivery.engine(), &world.model, RequestId::generate);
     let approve = Approve { stage: Stage::Production, reason: "looks right".into(), card: None };
     engine.approve(&world.reviewer, request(), &project(), name, "1.0.0", approve).await.unwrap();
-    let promote = Promote { stage: Stage::Production, reason: String::new() };
+    let promote = Promote { stage: Stage::Production, reason: String::new(), archive_others: false };
     engine.promote(&world.owner, request(), &project(), name, "1.0.0", promote).await.unwrap();
 }
 

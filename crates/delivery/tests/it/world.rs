@@ -7,7 +7,7 @@ use stemma_api::types::{
     AddDatasetVersion, AddPrincipal, CommandAnswers, ContentStored, RecordRun, RegisterVersion, Registered,
 };
 use stemma_core::{
-    Digest, Problem, SystemClock, Timestamp, canonical,
+    Clock, Digest, Problem, SystemClock, Timestamp, canonical,
     id::{RequestId, RunId, WorkspaceId},
     lineage::Certainty,
     name::{ModelName, ProjectName},
@@ -45,6 +45,8 @@ pub struct Ran<'a> {
     pub exit: ExitStatus,
     /// The owner, unless somebody else is said.
     pub by: Option<&'a Caller>,
+    /// In no commit, unless something else is said.
+    pub code: CodeVersion,
 }
 
 impl Default for Ran<'_> {
@@ -59,6 +61,7 @@ impl Default for Ran<'_> {
             kind: RunKind::Training,
             exit: ExitStatus::Code(0),
             by: None,
+            code: CodeVersion::default(),
         }
     }
 }
@@ -81,10 +84,14 @@ pub fn project() -> ProjectName {
 
 impl World {
     pub async fn new() -> Self {
+        Self::by(Arc::new(SystemClock)).await
+    }
+
+    /// A world of which somebody sets the time.
+    pub async fn by(clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("home");
-        let (delivery, token) =
-            Delivery::create(&home, "olga@bank.example".parse().unwrap(), Arc::new(SystemClock)).await.unwrap();
+        let (delivery, token) = Delivery::create(&home, "olga@bank.example".parse().unwrap(), clock).await.unwrap();
         let owner = delivery.known().authenticate(&token).unwrap();
         let reviewer = owner.clone();
         let classes = Model::parse(&sample("table_boosting")).unwrap().classes().unwrap().to_vec();
@@ -174,6 +181,7 @@ impl World {
             gates: vec!["baseline".parse().unwrap()],
             approvals: 1,
             alias: Some("champion".parse().unwrap()),
+            ..PromotionRule::default()
         };
         ModelPolicy {
             evaluation: Some(EvaluationSpec {
@@ -238,7 +246,7 @@ impl World {
             started: Timestamp(ran.started),
             ended: Timestamp(ran.started + 1),
             exit: ran.exit,
-            code: CodeVersion::default(),
+            code: ran.code,
             environment,
             capture: CaptureSummary {
                 level: ran.level,

@@ -165,6 +165,13 @@ impl Known {
         let hint = format!("`stemma deploy {endpoint}` lets something answer again");
         Err(match self.taken_down(endpoint).await? {
             None => Problem::not_found(format!("endpoint `{endpoint}` has no revision")).hint(hint),
+            Some(TakenDown { reason, quarantine: Some(version), fact, .. }) => {
+                let (actor, time) = (fact.actor, fact.time);
+                let message = format!(
+                    "nothing may answer for endpoint `{endpoint}`: {actor} put {version} into quarantine at {time}: {reason}"
+                );
+                Problem::new(ErrorKind::Unavailable, message).hint(hint)
+            }
             Some(TakenDown { reason, fact, .. }) => {
                 let message =
                     format!("endpoint `{endpoint}` was taken down by {} at {}: {reason}", fact.actor, fact.time);
@@ -198,8 +205,8 @@ impl Known {
     pub async fn all_taken_down(&self) -> Result<Vec<(ProjectName, EndpointName, TakenDown)>, Problem> {
         let rows = self.facts().taken_down().await.map_err(ledger_problem)?;
         let taken_down = |row: Recorded<Event>| match row.value {
-            Event::EndpointTakenDown { project, endpoint, from, reason } => {
-                Some((project, endpoint, TakenDown { from, reason, fact: fact(row.fact) }))
+            Event::EndpointTakenDown { project, endpoint, from, reason, quarantine } => {
+                Some((project, endpoint, TakenDown { from, reason, quarantine, fact: fact(row.fact) }))
             }
             _ => None,
         };

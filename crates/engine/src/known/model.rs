@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use stemma_api::types::{Approval, Evidence, Fact, ModelSummary, ModelVersion, Page, PolicyState, Promotion};
+use stemma_api::types::{
+    Approval, Evidence, Fact, InQuarantine, ModelSummary, ModelVersion, Page, PolicyState, Promotion,
+};
 use stemma_core::{
     Digest, ErrorKind, Problem,
     behaviour::Behaviour,
@@ -220,6 +222,8 @@ impl Known {
             to: row.value.to,
             evidence: row.value.grounds.evidence,
             approvals: row.value.grounds.approvals,
+            unknown: row.value.grounds.unknown,
+            exchanged_with: row.value.exchanged_with,
             reason: row.value.reason,
             promoted: fact(row.fact),
         };
@@ -258,6 +262,7 @@ fn model_version(row: Recorded<VersionRow>) -> ModelVersion {
         stage: row.value.stage,
         aliases: row.value.aliases,
         names: row.value.names,
+        quarantine: row.value.quarantine.map(|one| InQuarantine { reason: one.value, since: fact(one.fact) }),
         registered: fact(row.fact),
     }
 }
@@ -274,6 +279,7 @@ fn summary(model: ModelName, versions: &[ModelVersion], created: Fact) -> ModelS
         newest: versions.last().map(|version| version.number),
         aliases,
         production: production.map(|version| version.number).collect(),
+        quarantined: versions.iter().filter(|one| one.quarantine.is_some()).map(|version| version.number).collect(),
         created,
     }
 }

@@ -9,7 +9,7 @@ use stemma_core::{
     policy::Stage,
 };
 
-use crate::{Caller, Engine, model::makers::makers, resolve::find_version};
+use crate::{Caller, Engine, model::makers::barred, resolve::find_version};
 
 impl Engine {
     /// Records an approval by an authenticated person who did not make the version.
@@ -30,10 +30,15 @@ impl Engine {
         if matches!(approve.stage, Stage::Archived | Stage::Development) {
             return Err(Problem::invalid(format!("{} needs no approval", approve.stage)));
         }
-        if makers(self.known(), project, &version).await?.include(&caller.actor.principal) {
-            let refusal =
-                Refusal::new(format!("`{}` made {} and may not approve it", caller.actor.principal, version.name()));
+        let barred = barred(self.known(), project, &version, approve.stage).await?;
+        if let Some(part) = barred.part_of(&caller.actor.principal) {
+            let (who, name) = (&caller.actor.principal, version.name());
+            let refusal = Refusal::new(format!("`{who}` may not approve {name}, since they {}", part.in_words()));
             return Err(refusal.hint("somebody else with the role approver has to look at it").into());
+        }
+        if let Some(quarantine) = &version.quarantine {
+            let message = format!("{} is in quarantine: {}", version.name(), quarantine.reason);
+            return Err(Refusal::new(message).hint("approve it when that is lifted").into());
         }
         let (version, approve) = (&version, &approve);
         let decide = || async move {

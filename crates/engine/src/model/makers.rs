@@ -7,8 +7,8 @@ use stemma_core::{
     Digest, Problem, Timestamp,
     id::RunId,
     lineage::origin::FileUse,
-    name::ProjectName,
-    policy::{Maker, Makers, Part},
+    name::{PrincipalName, ProjectName},
+    policy::{CodeOf, Maker, Makers, ModelPolicy, Part, Stage, committers, rule_makers},
     record::{Actor, RunRecord},
 };
 use stemma_ledger::{Access, RunFile};
@@ -20,18 +20,48 @@ const RUNS_MAX: usize = 1_000;
 /// Most files of the runs of one step.
 const FILES_MAX: usize = 100_000;
 
+/// All whose yes to a version for a stage says nothing: who made it, who committed the code that made it, and who
+/// declared the rules that it has to keep.
+pub(crate) async fn barred(
+    known: &Known,
+    project: &ProjectName,
+    version: &ModelVersion,
+    stage: Stage,
+) -> Result<Makers, Problem> {
+    let (mut makers, codes) = makers_and_code(known, project, version).await?;
+    let policies = known.policies(project, &version.model).await?;
+    for actor in rule_makers(&policies, stage) {
+        makers.people.push(Maker { actor: actor.clone(), part: Part::Ruled });
+    }
+    let unruled = ModelPolicy::default();
+    let policy = policies.last().map_or(&unruled, |(_, policy)| policy);
+    let people: Vec<PrincipalName> = known.principals().await?.into_iter().map(|one| one.principal).collect();
+    let (coders, unknown) = committers(policy, &people, &codes);
+    makers.people.extend(coders);
+    makers.unknown = unknown;
+    Ok(makers)
+}
+
 pub(crate) async fn makers(known: &Known, project: &ProjectName, version: &ModelVersion) -> Result<Makers, Problem> {
+    Ok(makers_and_code(known, project, version).await?.0)
+}
+
+async fn makers_and_code(
+    known: &Known,
+    project: &ProjectName,
+    version: &ModelVersion,
+) -> Result<(Makers, Vec<CodeOf>), Problem> {
     let run = match version.run {
         Some(run) => Some(run),
         // its run may have been recorded only after it was registered
         None => writer_before(known, project, version.digest, version.registered.time).await?,
     };
     let registrar = Actor { principal: version.registered.actor.clone(), auth: version.registered.auth };
-    let mut makers = makers_behind(known, project, &registrar, run).await?;
+    let (mut makers, codes) = behind(known, project, &registrar, run).await?;
     // a record of the run as it was when the version was registered
     let known = version.trainer.iter().all(|trainer| makers.include(trainer));
     makers.is_cut |= !known;
-    Ok(makers)
+    Ok((makers, codes))
 }
 
 /// Those who would have made what somebody registers now.
@@ -41,13 +71,25 @@ pub(crate) async fn makers_behind(
     registrar: &Actor,
     run: Option<RunId>,
 ) -> Result<Makers, Problem> {
-    let mut makers = Makers { people: vec![Maker { actor: registrar.clone(), part: Part::Registered }], is_cut: false };
+    Ok(behind(known, project, registrar, run).await?.0)
+}
+
+/// Whoever registers something, all who ran what it comes from, and where the code of their runs is from.
+async fn behind(
+    known: &Known,
+    project: &ProjectName,
+    registrar: &Actor,
+    run: Option<RunId>,
+) -> Result<(Makers, Vec<CodeOf>), Problem> {
+    let registered = Maker { actor: registrar.clone(), part: Part::Registered };
+    let (mut makers, mut codes) = (Makers { people: vec![registered], ..Makers::default() }, Vec::new());
     let mut seen: HashSet<RunId> = run.into_iter().collect();
     let mut next: Vec<RunId> = seen.iter().copied().collect();
     while !next.is_empty() {
         let records = known.ledger().runs_by_id(project, &next).await.map_err(ledger_problem)?;
         makers.is_cut |= records.len() < next.len();
         makers.people.extend(records.iter().map(|record| maker(record, run)));
+        codes.extend(records.iter().map(CodeOf::from));
         let (writers, is_cut) = writers_for(known, project, &next).await?;
         makers.is_cut |= is_cut;
         next = writers.into_iter().filter(|run| seen.insert(*run)).collect();
@@ -56,7 +98,7 @@ pub(crate) async fn makers_behind(
             break;
         }
     }
-    Ok(makers)
+    Ok((makers, codes))
 }
 
 /// The runs that wrote what some runs read, data as well as code; and whether there is more than was looked at.

@@ -107,6 +107,7 @@ impl Engine {
             importance.check().map_err(|(key, message)| Problem::invalid(format!("importance `{key}`: {message}")))?;
         }
         policy.require.check().map_err(Problem::invalid)?;
+        policy.check_people().map_err(Problem::invalid)?;
         if let Some(spec) = &mut policy.evaluation {
             spec.data = evaluation_data(self.known(), project, spec).await?.name;
         }

@@ -3,15 +3,15 @@
 use stemma_api::types::{Evidence, ModelVersion, Promote, Promoted};
 use stemma_core::{
     ErrorKind, Problem, Refusal,
-    event::{self, Event, EvidenceKind},
+    event::{self, Event, EvidenceKind, RequestClosed, RequestOutcome},
     id::RequestId,
     name::{ModelName, ProjectName},
-    policy::{ApprovalFact, GateFact, ModelPolicy, PromotionGrounds, Stage, decide_promotion},
+    policy::{ApprovalFact, GateFact, ModelPolicy, PromotionFacts, PromotionGrounds, Stage, decide_promotion},
 };
 
 use crate::{
     Caller, Engine, Known,
-    model::{makers::makers, names::check_alias},
+    model::{makers::barred, names::check_alias},
     resolve::find_version,
 };
 
@@ -37,19 +37,7 @@ impl Engine {
             promotion_events(self.known(), project, &version, &policy, promote, grounds).await
         };
         let events = self.change(caller, request, decide).await?;
-        let alias = events.iter().find_map(|event| match event {
-            Event::AliasMoved { alias, .. } => Some(alias.clone()),
-            _ => None,
-        });
-        let done =
-            events.iter().any(|event| matches!(event, Event::Promoted(one) if one.version.to_string() == *number));
-        if !done {
-            return Err(Problem::new(ErrorKind::Conflict, "this request id was used for something else"));
-        }
-        let version = find_version(self.known(), project, model, number).await?;
-        let promotion = self.known().promotions(project, &version).await?.pop();
-        let promotion = promotion.ok_or_else(|| Problem::invalid("this request id was used for something else"))?;
-        Ok(Promoted { version, promotion, alias })
+        promoted(self.known(), project, model, promote.stage, &events).await
     }
 }
 
@@ -61,27 +49,111 @@ async fn promotion_events(
     promote: &Promote,
     grounds: PromotionGrounds,
 ) -> Result<Vec<Event>, Problem> {
-    let mut events = vec![Event::Promoted(event::Promoted {
-        project: project.clone(),
-        model: version.model.clone(),
-        version: version.number,
-        subject: version.digest,
-        from: version.stage,
-        to: promote.stage,
-        grounds,
-        reason: promote.reason.clone(),
-    })];
-    if let Some(alias) = policy.promotion(promote.stage).alias {
-        let from = known.alias_target(project, &version.model, &alias).await?;
-        if from.is_none() {
-            check_alias(known, project, &version.model, &alias).await?;
-        }
-        if from != Some(version.number) {
-            let (project, model) = (project.clone(), version.model.clone());
-            events.push(Event::AliasMoved { project, model, alias, from, to: version.number });
+    let stage = promote.stage;
+    let event = |version: &ModelVersion, to, grounds, exchanged_with| {
+        Event::Promoted(event::Promoted {
+            project: project.clone(),
+            model: version.model.clone(),
+            version: version.number,
+            subject: version.digest,
+            from: version.stage,
+            to,
+            grounds,
+            reason: promote.reason.clone(),
+            exchanged_with,
+        })
+    };
+    let mut events = Vec::new();
+    if promote.archive_others {
+        for other in others_in(known, project, version, stage).await? {
+            events.push(event(&other, Stage::Archived, PromotionGrounds::default(), Some(version.number)));
         }
     }
+    events.push(event(version, stage, grounds, None));
+    events.extend(moving_alias(known, project, policy, version, stage).await?);
+    events.extend(closing_events(known, project, version, stage).await?);
     Ok(events)
+}
+
+/// The other versions of a model that stand in a stage: what takes their place puts them away.
+async fn others_in(
+    known: &Known,
+    project: &ProjectName,
+    version: &ModelVersion,
+    stage: Stage,
+) -> Result<Vec<ModelVersion>, Problem> {
+    if !stage.is_in_use() {
+        return Err(Problem::invalid(format!("nothing takes another's place in {stage}"))
+            .hint("`--archive-others` is for `production` and `staging`"));
+    }
+    let versions = known.versions_if_any(project, &version.model).await?.unwrap_or_default();
+    Ok(versions.into_iter().filter(|other| other.stage == stage && other.number != version.number).collect())
+}
+
+/// That the alias of a stage's rule points at a version from now on, unless it does.
+pub(super) async fn moving_alias(
+    known: &Known,
+    project: &ProjectName,
+    policy: &ModelPolicy,
+    version: &ModelVersion,
+    stage: Stage,
+) -> Result<Option<Event>, Problem> {
+    let Some(alias) = policy.promotion(stage).alias else { return Ok(None) };
+    let from = known.alias_target(project, &version.model, &alias).await?;
+    if from == Some(version.number) {
+        return Ok(None);
+    }
+    if from.is_none() {
+        check_alias(known, project, &version.model, &alias).await?;
+    }
+    let (project, model, to, reason) = (project.clone(), version.model.clone(), version.number, String::new());
+    Ok(Some(Event::AliasMoved { project, model, alias, from, to, reason }))
+}
+
+/// That what was asked for is done.
+pub(super) async fn closing_events(
+    known: &Known,
+    project: &ProjectName,
+    version: &ModelVersion,
+    stage: Stage,
+) -> Result<Vec<Event>, Problem> {
+    let waiting = known.waiting_for(project, version, stage).await?.into_iter();
+    let closed = waiting.map(|row| {
+        Event::RequestClosed(RequestClosed {
+            project: project.clone(),
+            request: row.value.request,
+            model: version.model.clone(),
+            version: version.number,
+            outcome: RequestOutcome::Promoted,
+            reason: String::new(),
+        })
+    });
+    Ok(closed.collect())
+}
+
+/// What a commit that brought a version into a stage did.
+pub(super) async fn promoted(
+    known: &Known,
+    project: &ProjectName,
+    model: &ModelName,
+    stage: Stage,
+    events: &[Event],
+) -> Result<Promoted, Problem> {
+    let (mut entered, mut left, mut alias, mut requests) = (None, Vec::new(), None, Vec::new());
+    for event in events {
+        match event {
+            Event::Promoted(one) if one.to == stage && one.model == *model => entered = Some(one.version),
+            Event::Promoted(one) => left.push(one.version),
+            Event::AliasMoved { alias: moved, .. } => alias = Some(moved.clone()),
+            Event::RequestClosed(one) => requests.push(one.request),
+            _ => {}
+        }
+    }
+    let something_else = || Problem::new(ErrorKind::Conflict, "this request id was used for something else");
+    let number = entered.ok_or_else(something_else)?;
+    let version = find_version(known, project, model, &number.to_string()).await?;
+    let promotion = known.promotions(project, &version).await?.pop().ok_or_else(something_else)?;
+    Ok(Promoted { version, promotion, alias, left, requests })
 }
 
 /// What a promotion to a stage would rest on, or the refusal that lists what is missing.
@@ -109,10 +181,14 @@ pub async fn promotion_grounds(
             auth: one.approved.auth,
             stage: one.stage,
             evidence: one.evidence,
+            approved: one.approved.time,
         })
         .collect();
-    let makers = makers(known, project, version).await?;
-    let decided = decide_promotion(policy, stage, &gates, &approvals, &makers);
+    let makers = &barred(known, project, version, stage).await?;
+    let quarantine = version.quarantine.as_ref().map(|one| format!("{} by {}", one.reason, one.since.actor));
+    let (approvals, quarantine, now) = (&approvals, quarantine.as_deref(), known.now());
+    let facts = PromotionFacts { gates: &gates, approvals, makers, quarantine, now };
+    let decided = decide_promotion(policy, stage, &facts);
     decided.map_err(|refusal| {
         let name = version.name();
         let hint = format!("`stemma gate {name}` runs its gates; `stemma approve {name}` is for somebody else");
@@ -126,5 +202,6 @@ fn gate_fact(evidence: &Evidence) -> Option<GateFact> {
         gate: evidence.gate.clone()?,
         spec_digest: evidence.spec_digest,
         passed: evidence.passed,
+        recorded: evidence.recorded.time,
     })
 }

@@ -38,6 +38,7 @@ impl Known {
             approvals: self.approvals(project, &version).await?,
             promotions: self.promotions(project, &version).await?,
             revisions: self.revisions_serving(project, &version).await?,
+            waiting: self.waiting_requests_of(project, &version).await?,
             missing_for_production: missing,
             version,
         })

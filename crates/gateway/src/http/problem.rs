@@ -65,6 +65,8 @@ impl From<Refused> for HttpProblem {
                 .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Refused::NoEndpoint { .. } | Refused::NoVersion { .. } => Self::new(StatusCode::NOT_FOUND, message),
             Refused::TakenDown { .. } => Self::new(StatusCode::GONE, message),
+            // a person has to decide: nobody is told to try again soon
+            Refused::KeptBack { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, message),
             Refused::RevisionGone { .. } => Self::new(StatusCode::CONFLICT, message),
             Refused::Invalid(_) => Self::new(StatusCode::BAD_REQUEST, message),
             Refused::Compressed => Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message),

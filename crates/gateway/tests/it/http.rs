@@ -313,8 +313,12 @@ async fn a_unit_is_a_text_or_a_whole_number_and_nothing_is_dropped() {
 
 #[tokio::test]
 async fn an_endpoint_that_was_taken_down_says_so_to_whoever_may_ask_it() {
-    let taken_down =
-        TakenDown { project: ProjectName::default_project(), time: Timestamp(0), reason: "it erred".into() };
+    let taken_down = TakenDown {
+        project: ProjectName::default_project(),
+        time: Timestamp(0),
+        reason: "it erred".into(),
+        quarantine: None,
+    };
     let taken_down = [("echo".parse().unwrap(), taken_down)].into();
     let house = House::new(Routes { taken_down, ..Routes::default() });
     let expected = "endpoint `echo` was taken down at 1970-01-01T00:00:00Z: it erred";

@@ -102,8 +102,12 @@ async fn a_message_that_quotes_a_long_request_is_cut() {
 
 #[tokio::test]
 async fn what_never_reached_an_endpoint_leaves_nothing() {
-    let taken_down =
-        TakenDown { project: ProjectName::default_project(), time: Timestamp(0), reason: "it erred".into() };
+    let taken_down = TakenDown {
+        project: ProjectName::default_project(),
+        time: Timestamp(0),
+        reason: "it erred".into(),
+        quarantine: None,
+    };
     let routes = Routes {
         taken_down: [("gone".parse().unwrap(), taken_down)].into(),
         unavailable: [("broken".parse().unwrap(), ProjectName::default_project())].into(),

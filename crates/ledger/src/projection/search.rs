@@ -27,7 +27,8 @@ const CHUNK: usize = 2000;
 /// Longest ending of a file's name that is a format.
 const ENDING_CHARS_MAX: usize = 16;
 /// Kinds of events that say something by which things are found.
-const KINDS: &str = "'version_registered', 'version_named', 'promoted', 'alias_moved', 'evidence_recorded', 'approved', 'dataset_version_added'";
+const KINDS: &str = "'version_registered', 'version_named', 'promoted', 'alias_moved', 'alias_removed', 'evidence_recorded', \
+     'approved', 'dataset_version_added'";
 
 /// Applies one event to the tables of search.
 pub async fn apply(session: &mut Session, leaf: &Leaf, event: &Event) -> Result<(), LedgerError> {
@@ -39,6 +40,7 @@ pub async fn apply(session: &mut Session, leaf: &Leaf, event: &Event) -> Result<
         Event::AliasMoved { project, model, alias, to: number, .. } => {
             to.move_alias(project, model, alias, *number).await
         }
+        Event::AliasRemoved { project, model, alias, .. } => to.end_alias(project, model, alias).await,
         Event::EvidenceRecorded(one) => to.note_evidence(one).await,
         Event::VersionNamed(named) => {
             let Some(id) = to.version(&named.project, &named.model, named.version).await? else { return Ok(()) };
@@ -144,6 +146,17 @@ impl Index<'_> {
         alias: &AliasName,
         number: VersionNumber,
     ) -> Result<(), LedgerError> {
+        self.end_alias(project, model, alias).await?;
+        let Some(id) = self.version(project, model, number).await? else { return Ok(()) };
+        self.insert_facts(id, &[Fact::text(ALIAS, "", alias.as_str())]).await
+    }
+
+    async fn end_alias(
+        &mut self,
+        project: &ProjectName,
+        model: &ModelName,
+        alias: &AliasName,
+    ) -> Result<(), LedgerError> {
         let end = "UPDATE search_fact SET to_seq = $1 WHERE kind = $2 AND name = '' AND text = $3 AND to_seq IS NULL \
                    AND id IN (SELECT id FROM search_entry WHERE realm = $4 AND project = $5 AND name = $6 \
                    AND to_seq IS NULL)";
@@ -155,9 +168,7 @@ impl Index<'_> {
             text(project),
             text(model),
         ];
-        self.session.execute(end, &values).await?;
-        let Some(id) = self.version(project, model, number).await? else { return Ok(()) };
-        self.insert_facts(id, &[Fact::text(ALIAS, "", alias.as_str())]).await
+        self.session.execute(end, &values).await.map(drop)
     }
 
     async fn note_evidence(&mut self, one: &EvidenceRecorded) -> Result<(), LedgerError> {

@@ -30,6 +30,8 @@ pub struct VersionRow {
     pub stage: Stage,
     pub aliases: Vec<AliasName>,
     pub names: BTreeMap<Naming, String>,
+    /// Why it is in quarantine, if it is.
+    pub quarantine: Option<Recorded<String>>,
 }
 
 /// Which version of a model is meant.
@@ -77,6 +79,7 @@ impl View {
         let given = given_names(&mut read, project, model).await?;
         // what follows from a registration is the name of the first version that came to it
         let mut derived_names = BTreeSet::new();
+        let kept_back = read.facts("t.number AS number, t.reason AS reason", "quarantine", key).await?;
         let mut found = Vec::with_capacity(versions.len());
         for Recorded { value: version, fact } in versions {
             let number = version.number.to_string();
@@ -92,7 +95,13 @@ impl View {
                 .collect();
             names.extend(given.get(&number).into_iter().flatten().cloned());
             let aliases = aliases.iter().filter(|(_, of)| *of == number).map(|(alias, _)| alias.clone()).collect();
-            found.push(Recorded { value: VersionRow { version, stage, aliases, names }, fact });
+            let mut quarantine = None;
+            for row in &kept_back {
+                if row.text("number")? == number {
+                    quarantine = Some(recorded(row, row.text("reason")?)?);
+                }
+            }
+            found.push(Recorded { value: VersionRow { version, stage, aliases, names, quarantine }, fact });
         }
         Ok(Some(found))
     }
@@ -141,7 +150,9 @@ impl View {
         for row in read.facts("t.scheme AS scheme, t.name AS name", "version_name", &key).await? {
             names.insert(naming_of(&row)?, row.text("name")?);
         }
-        Ok(Some(Recorded { value: VersionRow { version, stage, aliases, names }, fact }))
+        let quarantine = read.facts("t.reason AS reason", "quarantine", &key).await?.pop();
+        let quarantine = quarantine.map(|row| recorded(&row, row.text("reason")?)).transpose()?;
+        Ok(Some(Recorded { value: VersionRow { version, stage, aliases, names, quarantine }, fact }))
     }
 
     /// Versions of a model that were made from the same facts, oldest first.

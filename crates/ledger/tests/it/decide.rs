@@ -13,7 +13,8 @@ use stemma_core::{
     rights::{Edition, Role},
 };
 use stemma_ledger::{
-    Commit, Ledger, LedgerError, LedgerOptions, Outcome, Premises, Recorded, Side, VersionRow, View, WhichVersion,
+    Commit, Ledger, LedgerError, LedgerOptions, Outcome, Premises, Recorded, RequestRow, Side, VersionRow, View,
+    WhichVersion,
 };
 
 use crate::{
@@ -31,7 +32,7 @@ fn model(n: usize) -> ModelName {
 }
 
 /// What each way to read governed facts says, in words.
-const READS: [&str; 31] = [
+const READS: [&str; 35] = [
     "projects",
     "projects_among",
     "principals",
@@ -52,6 +53,10 @@ const READS: [&str; 31] = [
     "evidence",
     "approvals",
     "promotions",
+    "promotions_of_model",
+    "policies",
+    "aliases",
+    "requests",
     "evidence_by_id",
     "approvals_by_id",
     "endpoint",
@@ -133,6 +138,10 @@ async fn read(view: &View, what: &str) -> String {
         "evidence" => format!("{:?}", view.evidence(&default, &score, number(0)).await),
         "approvals" => format!("{:?}", view.approvals(&default, &score, number(0)).await),
         "promotions" => format!("{:?}", view.promotions(&default, &score, number(0)).await),
+        "promotions_of_model" => format!("{:?}", view.promotions_of_model(&default, &score).await),
+        "policies" => format!("{:?}", view.policies(&default, &score).await),
+        "aliases" => format!("{:?}", view.aliases(&default, &score).await),
+        "requests" => requests(view, &default, &score).await,
         "evidence_by_id" => {
             format!("{:?}", view.evidence_by_id(&default, &[stemma_core::id::EvidenceId::from_u128(0)]).await)
         }
@@ -178,6 +187,31 @@ async fn read(view: &View, what: &str) -> String {
         }
         other => panic!("nothing reads `{other}`"),
     }
+}
+
+/// All requests, page by page and one by one; those that wait are told by each way alike.
+async fn requests(view: &View, project: &ProjectName, model: &ModelName) -> String {
+    let newest_first = view.requests_below(project, None, 9).await.unwrap();
+    let mut pages = Vec::new();
+    while let Some(one) = view
+        .requests_below(project, pages.last().map(|last: &Recorded<RequestRow>| last.value.asked.request), 1)
+        .await
+        .unwrap()
+        .pop()
+    {
+        assert_eq!(view.request(project, one.value.asked.request).await.unwrap(), Some(one.clone()));
+        pages.push(one);
+    }
+    assert_eq!(pages, newest_first);
+    let waiting: Vec<_> = newest_first.iter().rev().filter(|one| one.value.closing.is_none()).cloned().collect();
+    assert_eq!(view.open_requests(project, None, 9).await.unwrap(), waiting);
+    let first = waiting.first().map(|first| first.value.asked.request);
+    let behind = view.open_requests(project, first, 9).await.unwrap();
+    assert_eq!(behind, waiting.iter().skip(1).cloned().collect::<Vec<_>>());
+    let of_version = view.open_requests_of(project, model, number(0)).await.unwrap();
+    let is_of_version = |one: &&Recorded<RequestRow>| one.value.asked.version == number(0);
+    assert_eq!(of_version.len(), waiting.iter().filter(is_of_version).count());
+    format!("{newest_first:?} {:?}", view.next_request(project).await)
 }
 
 /// One version, which must be what all of them say it is.
@@ -238,8 +272,8 @@ proptest! {
 
     #[test]
     fn what_a_decision_read_changes_only_if_it_is_made_anew(
-        before in proptest::collection::vec((0usize..27, 0u32..3), 0..30),
-        after in proptest::collection::vec((0usize..27, 0u32..3), 1..4),
+        before in proptest::collection::vec((0usize..33, 0u32..3), 0..30),
+        after in proptest::collection::vec((0usize..33, 0u32..3), 1..4),
     ) {
         on_every_database(async |world| {
             let ledger = world.open().await.unwrap();
@@ -265,7 +299,7 @@ proptest! {
 
     #[test]
     fn what_was_known_after_an_event_and_at_its_time_is_what_the_events_up_to_it_make(
-        picks in proptest::collection::vec((0usize..27, 0u32..3), 1..20),
+        picks in proptest::collection::vec((0usize..33, 0u32..3), 1..20),
     ) {
         on_every_database(async |world| {
             let clock = Arc::new(ManualClock::at(Timestamp(1_000_000_000)));

@@ -14,8 +14,8 @@ use stemma_core::{
     },
     event::{
         Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, FeedbackSealed,
-        HistoryAccepted, Promoted, SealedRows, SegmentRows, SegmentSealed, VersionNamed, VersionRegistered,
-        about::About,
+        HistoryAccepted, Promoted, PromotionRequested, Quarantine, RequestClosed, RequestCommented, RequestOutcome,
+        SealedRows, SegmentRows, SegmentSealed, VersionNamed, VersionRegistered, about::About,
     },
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
     lineage::{EdgeKind, Node, NodeKind},
@@ -89,6 +89,13 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         overrides: BTreeMap::new(),
         signature: Signature::default(),
         log: LogMode::Durable,
+    };
+    let quarantine = Quarantine {
+        project: parse("default"),
+        model: parse("credit-score"),
+        version: number(n),
+        subject,
+        reason: "it leaks".into(),
     };
     let declared = DeclaredEdge {
         project: parse("default"),
@@ -182,8 +189,9 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             subject,
             from: Stage::Development,
             to: Stage::Production,
-            grounds: PromotionGrounds { evidence: vec![], approvals: vec![] },
+            grounds: PromotionGrounds { evidence: vec![], approvals: vec![], unknown: vec![] },
             reason: String::new(),
+            exchanged_with: None,
         }),
         Event::AliasMoved {
             project,
@@ -191,6 +199,7 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             alias: parse("champion"),
             from: None,
             to: number(n),
+            reason: "it is the one".into(),
         },
         Event::EndpointCreated {
             project: parse("default"),
@@ -241,6 +250,7 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             endpoint: parse("credit-decision"),
             from: 1,
             reason: "nobody calls it".into(),
+            quarantine: None,
         },
         Event::RevisionActivated {
             project: parse("default"),
@@ -264,6 +274,39 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         Event::Denied(denial.clone()),
         Event::DenialWithdrawn(denial),
         Event::TokenExpirySet { token: TokenId::from_u128(u128::from(n)), expires: Timestamp(3) },
+        Event::AliasRemoved {
+            project: parse("default"),
+            model: parse("credit-score"),
+            alias: parse("champion"),
+            from: number(n),
+            reason: "nobody is".into(),
+        },
+        Event::VersionQuarantined(quarantine.clone()),
+        Event::QuarantineLifted(quarantine),
+        Event::PromotionRequested(PromotionRequested {
+            project: parse("default"),
+            request: n + 1,
+            model: parse("credit-score"),
+            version: number(n),
+            subject,
+            stage: Stage::Production,
+            comment: "please".into(),
+        }),
+        Event::RequestCommented(RequestCommented {
+            project: parse("default"),
+            request: n + 1,
+            model: parse("credit-score"),
+            version: number(n),
+            comment: "not before Monday".into(),
+        }),
+        Event::RequestClosed(RequestClosed {
+            project: parse("default"),
+            request: n + 1,
+            model: parse("credit-score"),
+            version: number(n),
+            outcome: RequestOutcome::Refused,
+            reason: "it is too slow".into(),
+        }),
         Event::HistoryAccepted(HistoryAccepted {
             remembered_size: 40,
             remembered_root: "AA==".into(),
@@ -305,6 +348,9 @@ fn needs(kind: &str) -> Option<&'static str> {
         "promoted" => Some("version_registered"),
         "endpoint_taken_down" => Some("revision_deployed"),
         "edge_withdrawn" => Some("edge_declared"),
+        "alias_removed" => Some("alias_moved"),
+        "quarantine_lifted" => Some("version_quarantined"),
+        "request_closed" => Some("promotion_requested"),
         _ => None,
     }
 }
@@ -355,6 +401,10 @@ fn what_is_there_once_is_not_made_twice_and_what_ends_ends_one_thing() {
                 | "endpoint_described"
                 | "promoted"
                 | "alias_moved"
+                | "alias_removed"
+                | "version_quarantined"
+                | "quarantine_lifted"
+                | "request_commented"
                 | "runs_sealed"
                 | "rows_sealed"
                 | "predictions_noted"
@@ -365,7 +415,9 @@ fn what_is_there_once_is_not_made_twice_and_what_ends_ends_one_thing() {
                 | "content_kept"
                 | "content_purged"
                 | "history_accepted" => {}
-                "role_revoked" | "token_revoked" | "edge_withdrawn" => refused(event, "it ends 0 rows of table").await,
+                "role_revoked" | "token_revoked" | "edge_withdrawn" | "request_closed" => {
+                    refused(event, "it ends 0 rows of table").await
+                }
                 kind => {
                     refused(event, if kind == "home_created" { "`home` says so already" } else { "says so already" })
                         .await
@@ -457,13 +509,20 @@ fn all_that_happened_to_a_thing_is_found_by_its_names() {
                     | Event::Approved(_)
                     | Event::Promoted(_)
                     | Event::AliasMoved { .. }
+                    | Event::AliasRemoved { .. }
+                    | Event::VersionQuarantined(_)
+                    | Event::QuarantineLifted(_)
+                    | Event::PromotionRequested(_)
+                    | Event::RequestCommented(_)
+                    | Event::RequestClosed(_)
             )
         })
         .await;
-        // the alias left it when it was moved to the next
         let version = number(1);
         found(About::Version(parse("credit-score"), version), &|event| match event {
-            Event::AliasMoved { to, .. } => *to == version || *to == number(2),
+            Event::AliasMoved { to, .. } => *to == version,
+            // the alias left it
+            Event::AliasRemoved { from, .. } => *from == version,
             Event::PolicySet { .. } => false,
             event => event.subject() == "credit-score@1.0.1",
         })
@@ -484,5 +543,5 @@ fn no_kind_is_forgotten() {
     let kinds: BTreeMap<&str, ()> = every_kind(0).iter().map(|event| (event.kind(), ())).collect();
     assert_eq!(kinds.len(), every_kind(0).len());
     // a new variant changes this number: add it above
-    assert_eq!(kinds.len(), 39);
+    assert_eq!(kinds.len(), 45);
 }

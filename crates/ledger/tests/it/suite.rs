@@ -12,7 +12,7 @@ use stemma_core::{
     name::ProjectName,
     record::RunRecord,
 };
-use stemma_ledger::{Access, LedgerError, Outcome, Side};
+use stemma_ledger::{Access, LedgerError, Outcome, Side, VersionRow, WhichVersion};
 
 use crate::{
     events::{add, every_kind, later_kinds, number},
@@ -40,7 +40,18 @@ fn events_become_rows_with_who_and_when() {
         let versions = ledger.now().versions(&project, &"credit-score".parse().unwrap()).await.unwrap().unwrap();
         let [version] = versions.as_slice() else { panic!("{versions:?}") };
         assert_eq!(version.value.stage.as_str(), "production");
-        assert_eq!(version.value.aliases.iter().map(|a| a.as_str()).collect::<Vec<_>>(), ["champion"]);
+        // it was its alias until that was removed, and was in quarantine until that was lifted
+        let at = |kind: &str| every_kind(0).iter().position(|event| event.kind() == kind).unwrap() as u64;
+        let then = async |seq: u64| {
+            let model = "credit-score".parse().unwrap();
+            let found = ledger.after(seq).version(&project, &model, WhichVersion::Numbered(number(0))).await;
+            let VersionRow { aliases, quarantine, .. } = found.unwrap().unwrap().value;
+            (aliases.len(), quarantine.map(|one| one.value))
+        };
+        assert_eq!(then(at("alias_removed")).await, (1, None));
+        assert_eq!(then(at("alias_removed") + 1).await, (0, None));
+        assert_eq!(then(at("version_quarantined") + 1).await, (0, Some("it leaks".to_owned())));
+        assert_eq!((version.value.aliases.as_slice(), &version.value.quarantine), (&[][..], &None));
         assert_eq!(version.fact.actor.principal.as_str(), "ada@example.org");
         assert_eq!(version.fact.seq, 11);
         let events = ledger.events(0, 100).await.unwrap();
@@ -108,7 +119,7 @@ const ALTERATIONS: [(&str, u64); 34] = [
     ("UPDATE leaf SET entry = replace(entry, 'ada@', 'eve@') WHERE seq = 9", 9),
     ("DELETE FROM leaf WHERE seq = 4", 4),
     ("DELETE FROM leaf WHERE seq = 20", 20),
-    ("UPDATE head SET size = 19", 31),
+    ("UPDATE head SET size = 19", 40),
     (
         "UPDATE subtree SET hash = (SELECT hash FROM subtree WHERE level = 0 AND place = 0) WHERE level = 1 AND place = 3",
         7,

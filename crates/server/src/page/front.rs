@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use stemma_api::types::{EndpointDetail, Meaning, ModelSummary, Page, RunSummary};
+use stemma_api::types::{EndpointDetail, Meaning, ModelSummary, Page, PromotionRequest, RunSummary};
 use stemma_core::{Problem, meaning::Thing, name::ProjectName};
 
 use super::{
@@ -19,7 +19,7 @@ pub async fn front(call: Call) -> Result<Response, Problem> {
     redirect(StatusCode::SEE_OTHER, &href::overview(&project))
 }
 
-/// Endpoints and models of an overview; their own pages have the others.
+/// Requests, endpoints and models of an overview; their own pages have the others.
 const SHOWN: u32 = 100;
 
 #[derive(Template)]
@@ -28,6 +28,7 @@ struct OverviewPage {
     head: Head,
     project: ProjectName,
     meaning: Meaning,
+    waiting: Page<PromotionRequest>,
     endpoints: Page<EndpointDetail>,
     models: Page<ModelSummary>,
     runs: Vec<RunSummary>,
@@ -39,7 +40,8 @@ pub async fn overview(call: Call<(ProjectName,)>) -> Result<Response, Problem> {
     known.leave_out("runs: their list is told as of now only");
     let runs = if known.is_past() { Vec::new() } else { known.runs(&project, None, 10).await?.items };
     let endpoints = delivery.endpoints(&call.caller, &project, None, SHOWN).await?;
+    let waiting = known.waiting_requests(&project, None, SHOWN).await?;
     let models = known.page_of_models(&project, None, SHOWN).await?;
     let meaning = known.meaning_of(&project, Thing::Project).await?;
-    html_at(known.moment(), OverviewPage { head, meaning, endpoints, models, runs, project })
+    html_at(known.moment(), OverviewPage { head, meaning, waiting, endpoints, models, runs, project })
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use stemma_api::{
     act::Nothing,
     types::{
-        ApprovedCard, AuditEvent, CardApproval, FindEvents, GateStanding, Meaning, ModelDetail, ModelSummary,
+        Alias, ApprovedCard, AuditEvent, CardApproval, FindEvents, GateStanding, Meaning, ModelDetail, ModelSummary,
         ModelVersion, Page, Paging, Reproduced, VersionDetail,
     },
 };
@@ -49,6 +49,7 @@ struct ModelPage {
     /// Each with its primary metric, and what it is called.
     rows: Vec<(ModelVersion, String, String)>,
     chart: Option<String>,
+    aliases: Vec<Alias>,
     history: Page<AuditEvent>,
 }
 
@@ -63,13 +64,14 @@ pub async fn model(call: Call<(ProjectName, ModelName), Nothing, Paging<u64, 100
     let naming = detail.policy.naming;
     let rows = detail.versions.iter().map(|v| (v.clone(), shown(&v.number.to_string()), v.called(naming))).collect();
     let meaning = known.meaning_of(&project, Thing::Model(model.clone())).await?;
+    let aliases = known.aliases(&project, &model, None, 1).await?.aliases;
     let history = history(&known, &project, About::Model(model)).await?;
     let points = detail.versions.iter().rev().filter_map(|version| {
         let number = version.number.to_string();
         Some((number.clone(), *detail.primary.get(&number)?))
     });
     let chart = chart::versions(&points.collect::<Vec<_>>());
-    html_at(known.moment(), ModelPage { head, project, meaning, chart, primary_name, rows, history, detail })
+    html_at(known.moment(), ModelPage { head, project, meaning, chart, primary_name, rows, aliases, history, detail })
 }
 
 #[derive(Template)]

@@ -164,7 +164,14 @@ min = 0.65
 [model.credit-score.promotion.production]
 gates = ["applications", "baseline"]
 approvals = 2
+groups = ["risk"]
+approvals_expire = "30d"
+evidence_expires = "12h"
 alias = "champion"
+[model.credit-score.groups]
+risk = ["rita@bank.example", "ron@bank.example"]
+[model.credit-score.emails]
+"rita@bank.example" = ["rita@home.example"]
 "#;
         let parse = |text: &str| Settings::parse(Path::new("stemma.toml"), text).unwrap().models;
         let declared = parse(text);

@@ -42,7 +42,8 @@ pub async fn run(args: ModelsArgs, global: &Global, output: &Output) -> Result<E
 fn list(models: &[ModelSummary]) -> String {
     let row = |model: &ModelSummary| {
         let aliases = model.aliases.iter().map(|(alias, number)| format!("@{alias} {number}"));
-        let production = model.production.iter().map(|number| number.to_string());
+        let kept_back = |number| if model.quarantined.contains(number) { " (in quarantine)" } else { "" };
+        let production = model.production.iter().map(|number| format!("{number}{}", kept_back(number)));
         vec![
             model.model.to_string(),
             model.versions.to_string(),
@@ -77,7 +78,7 @@ fn row(version: &ModelVersion, detail: &ModelDetail) -> Vec<String> {
     let aliases: Vec<String> = version.aliases.iter().map(|alias| format!("@{alias}")).collect();
     vec![
         number,
-        version.stage.to_string(),
+        view::stage(version),
         aliases.join(" "),
         primary.unwrap_or_else(|| "–".to_owned()),
         version.reason.clone(),

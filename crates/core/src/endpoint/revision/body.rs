@@ -182,7 +182,8 @@ impl Revision {
         }
     }
 
-    fn canary_percent(&self) -> f64 {
+    /// The share of units in percent that a canary answers; 0 if there is none.
+    pub fn canary_percent(&self) -> f64 {
         let shares = self.route.shares.iter().filter(|share| share.arm == arm::CANARY);
         shares.map(|share| share.to_percent - share.from_percent).sum()
     }
@@ -203,12 +204,13 @@ impl fmt::Display for RunningCanary {
     }
 }
 
-/// The revisions to go back to, newest last, from the numbers that became live one after the other.
+/// The revisions to go back to, newest last, from the numbers that became live one after the other; and so with whatever
+/// else can be gone back to.
 ///
 /// Deploying puts a revision on top; going back to one takes away everything above it, so what was abandoned is not
 /// gone back to.
-pub fn standing(activated: &[u32]) -> Vec<u32> {
-    let mut stack: Vec<u32> = Vec::new();
+pub fn standing<T: Copy + PartialEq>(activated: &[T]) -> Vec<T> {
+    let mut stack: Vec<T> = Vec::new();
     for number in activated {
         match stack.iter().position(|standing| standing == number) {
             Some(at) => stack.truncate(at + 1),

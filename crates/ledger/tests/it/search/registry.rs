@@ -358,7 +358,14 @@ impl Registry {
                 }
                 thing = self.things[Realm::Versions.as_str()][at].clone();
                 thing.fields.entry("alias").or_default().push(alias.to_owned());
-                Event::AliasMoved { project, model, alias: alias.parse().unwrap(), from: None, to: number }
+                Event::AliasMoved {
+                    project,
+                    model,
+                    alias: alias.parse().unwrap(),
+                    from: None,
+                    to: number,
+                    reason: String::new(),
+                }
             }
         };
         self.commit(event, by).await;

@@ -1,0 +1,12 @@
+CREATE TABLE quarantine (project TEXT NOT NULL, model TEXT NOT NULL, number TEXT NOT NULL, reason TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
+CREATE UNIQUE INDEX quarantine_holds ON quarantine (project, model, number) WHERE to_seq IS NULL;
+CREATE INDEX quarantine_by_version ON quarantine (project, model, number);
+CREATE TABLE promotion_request (project TEXT NOT NULL, request BIGINT NOT NULL, model TEXT NOT NULL, number TEXT NOT NULL, stage TEXT NOT NULL, body TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
+CREATE UNIQUE INDEX promotion_request_once ON promotion_request (project, request);
+CREATE UNIQUE INDEX promotion_request_open ON promotion_request (project, model, number, stage) WHERE to_seq IS NULL;
+CREATE INDEX promotion_request_by_version ON promotion_request (project, model, number);
+CREATE TABLE request_comment (project TEXT NOT NULL, request BIGINT NOT NULL, body TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
+CREATE INDEX request_comment_by_request ON request_comment (project, request);
+CREATE TABLE request_closing (project TEXT NOT NULL, request BIGINT NOT NULL, body TEXT NOT NULL, from_seq BIGINT NOT NULL, to_seq BIGINT);
+CREATE UNIQUE INDEX request_closing_once ON request_closing (project, request);
+CREATE INDEX promotion_by_model ON promotion (project, model);
