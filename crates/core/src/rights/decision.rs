@@ -205,7 +205,8 @@ mod tests {
 
     #[test]
     fn what_is_denied_wins_over_every_role() {
-        let cases: &[(&[&str], &[&str], &str, &str, &str)] = &[
+        type Case = (&'static [&'static str], &'static [&'static str], &'static str, &'static str, &'static str);
+        let cases: &[Case] = &[
             (&["owner"], &["approve"], "approve", "credit", "denied"),
             (&["owner"], &["approve"], "promote", "credit", "yes"),
             (&["owner", "approver@credit"], &["approve@credit"], "approve", "credit", "denied"),

@@ -3,8 +3,19 @@
 use std::{fs, path::Path};
 
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
-use stemma_api::types::{Describe, Purge, SendFeedback};
-use stemma_core::{Digest, audit::Verdict, id::RequestId, meaning::Said};
+use stemma_api::types::{
+    CloseRequest, CommentOnRequest, Describe, IssueToken, LiftQuarantine, Purge, RequestPromotion, RotateToken,
+    SendFeedback, SetQuarantine,
+};
+use stemma_core::{
+    Digest,
+    audit::Verdict,
+    event::{Event, RequestOutcome},
+    id::RequestId,
+    meaning::Said,
+    policy::Stage,
+    rights::{Denial, Edition, Role, TokenScope},
+};
 use stemma_delivery::audit_home;
 use stemma_engine::Layout;
 
@@ -42,6 +53,8 @@ async fn story() -> tempfile::TempDir {
         let describe = Describe { of: "model:score".into(), said };
         world.engine().describe(&world.owner, RequestId::generate(), &project(), describe).await.unwrap();
     }
+    decide_on_people(&world).await;
+    decide_on_versions(&world).await;
     let packages = r#"{"packages": [{"name": "numpy", "version": "2.1.0"}, {"name": "pandas", "version": "2.2.3"}]}"#;
     let environment = world.upload(packages).await.digest;
     let (more, model) =
@@ -81,6 +94,46 @@ async fn story() -> tempfile::TempDir {
     delivery.close().await;
     drop(delivery);
     folder
+}
+
+/// Roles of before and of now, denials, narrow tokens, closed projects.
+async fn decide_on_people(world: &World) {
+    let (engine, owner, once) = (world.engine(), &world.owner, RequestId::generate);
+    let reviewer = world.reviewer.actor.principal.clone();
+    let granted = Event::RoleGranted {
+        principal: reviewer.clone(),
+        project: None,
+        role: Role::Operator,
+        endpoint: None,
+        edition: Edition::First,
+    };
+    let before = [granted];
+    engine.change(owner, once(), || async { Ok(before.to_vec()) }).await.unwrap();
+    let denial = Denial { principal: reviewer.clone(), what: "deploy".parse().unwrap(), project: None };
+    engine.deny(owner, once(), denial).await.unwrap();
+    let scope = TokenScope { projects: Some([project()].into()), ..TokenScope::default() };
+    let issue = IssueToken { principal: reviewer, label: "narrow".into(), expires_days: Some(9), scope };
+    let token = engine.issue(owner, once(), issue).await.unwrap().token_id;
+    engine.rotate(owner, once(), RotateToken { token, grace_hours: Some(1) }).await.unwrap();
+    let shop = "shop".parse().unwrap();
+    engine.create_project(owner, once(), &shop).await.unwrap();
+    engine.close_project(owner, once(), &shop, "it moved").await.unwrap();
+}
+
+/// A request with a comment that was withdrawn, and a version that was kept back for a while.
+async fn decide_on_versions(world: &World) {
+    let (engine, owner, once) = (world.engine(), &world.owner, RequestId::generate);
+    let version = (&world.model, "1.0.0");
+    let ask = RequestPromotion { stage: Stage::Staging, comment: "please".into() };
+    let asked = engine.request_promotion(owner, once(), &project(), version, ask).await.unwrap();
+    let comment = CommentOnRequest { comment: "not today".into() };
+    engine.comment_on_request(owner, once(), &project(), asked.request, comment).await.unwrap();
+    let withdrawn = (asked.request, RequestOutcome::Withdrawn);
+    engine.close_request(owner, once(), &project(), withdrawn, CloseRequest { reason: "no".into() }).await.unwrap();
+    let set = SetQuarantine { reason: "it is looked into".into(), pull: false };
+    world.delivery.quarantine(owner, once(), &project(), version, set).await.unwrap();
+    let lift = LiftQuarantine { reason: "nothing was found".into() };
+    world.delivery.lift_quarantine(owner, once(), &project(), version, lift).await.unwrap();
 }
 
 /// What a home from before there was a feedback log has.
@@ -239,7 +292,7 @@ async fn a_database_that_cannot_be_opened_is_told_and_what_is_around_it() {
         ("CREATE VIEW other AS SELECT 1", "schema", "other"),
         (WITHOUT_AN_ENTRY, "database", "missing from index run_by_id"),
         ("INSERT INTO content_grant VALUES ('p2', 'b3:00', 9)", "content grants", "nothing that was sealed lets it"),
-        ("DELETE FROM role_grant", "tables", "role_grant"),
+        ("DELETE FROM held_role", "tables", "held_role"),
     ] {
         database.alter(sql).await.unwrap();
         failed(name, what).await;

@@ -243,7 +243,8 @@ async fn the_version_before_is_the_stages_again_in_one_act() {
     let reason = (told.exchanged_with.map(|other| other.to_string()), told.reason.as_str(), told.approvals.len());
     assert_eq!(reason, (Some("1.0.1".into()), "complaints", 1));
     // both changes are one commit
-    let page = world.known().history_of(&project(), stemma_core::event::about::About::Model(world.model.clone()), 3).await;
+    let page =
+        world.known().history_of(&project(), stemma_core::event::about::About::Model(world.model.clone()), 3).await;
     let requests: std::collections::BTreeSet<_> = page.unwrap().items.iter().map(|one| one.request).collect();
     assert_eq!(requests.len(), 1);
     // there is nothing before the first

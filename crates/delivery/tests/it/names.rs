@@ -1,9 +1,10 @@
 //! What a version is called beside its number: once, for ever, and wherever a version is named.
 
-use stemma_api::types::{Deploy, FindEvents, GivenNames, ModelVersion, Promote, RegisterVersion};
+use stemma_api::types::{Deploy, FindEvents, GivenNames, ModelVersion, Promote, RegisterVersion, SetAlias};
 use stemma_core::{
     ErrorKind, Problem,
     id::RequestId,
+    name::AliasName,
     policy::{PromotionRule, Stage},
     version::Naming,
 };
@@ -118,7 +119,7 @@ async fn an_alias_is_never_a_name_also_if_it_comes_later() {
     policy.promotions.clear();
     world.set_policy(policy.clone()).await;
     register(&world, "table_boosting", names(None, Some("winner"))).await.unwrap();
-    let rule = |alias: &str| PromotionRule { gates: vec![], approvals: 0, alias: Some(alias.parse().unwrap()), ..PromotionRule::default() };
+    let rule = |alias: &str| PromotionRule { alias: Some(alias.parse().unwrap()), ..PromotionRule::default() };
     for (alias, told) in [
         ("winner", "`winner` is a name of 1.0.0 already"),
         ("WINNER", "can be taken for `winner`"),
@@ -140,6 +141,15 @@ async fn an_alias_is_never_a_name_also_if_it_comes_later() {
     let request = RequestId::generate();
     let promoted = world.engine().promote(&world.owner, request, &project(), &world.model, "winner", promote).await;
     assert_eq!(promoted.unwrap().alias.unwrap().as_str(), "tested");
+    // nor is one that people move
+    for (alias, told) in
+        [("winner", "`winner` is a name of 1.0.0 already"), ("v1.0.0", "it reads as a semantic version")]
+    {
+        let set = SetAlias { version: "winner".into(), reason: "to try it".into() };
+        let (request, name) = (RequestId::generate(), alias.parse::<AliasName>().unwrap());
+        let set = world.engine().set_alias(&world.owner, request, &project(), (&world.model, &name), set).await;
+        assert!(set.as_ref().is_err_and(|problem| problem.message.contains(told)), "{alias}: {set:?}");
+    }
 }
 
 #[tokio::test]

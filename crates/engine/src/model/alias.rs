@@ -6,14 +6,12 @@ use stemma_core::{
     event::Event,
     id::RequestId,
     name::{AliasName, ModelName, ProjectName},
-    policy::Stage,
     version::VersionNumber,
 };
 
 use crate::{
     Caller, Engine, Known,
     model::{names::check_alias, said::said},
-    reference::Selector,
     resolve::find_version,
 };
 
@@ -33,7 +31,6 @@ impl Engine {
         (model, alias): OfAlias<'_>,
         set: SetAlias,
     ) -> Result<Alias, Problem> {
-        check_name(alias)?;
         let reason = &said(&set.reason, "the reason", "--reason")?;
         let version = &set.version;
         let decide = || async move {
@@ -100,16 +97,4 @@ async fn check_free(known: &Known, project: &ProjectName, model: &ModelName, ali
         "`stemma promote {model}@VERSION {stage}` moves it, `stemma promote {model} {stage} --previous` moves it back"
     );
     Err(Refusal::new(message).hint(hint).into())
-}
-
-/// What means something else where a version is named can't be an alias: nobody would ever find it.
-fn check_name(alias: &AliasName) -> Result<(), Problem> {
-    let taken = match Selector::parse(alias.as_str()) {
-        Selector::Name(_) if Stage::parse(&alias.as_str().to_lowercase()).is_none() => return Ok(()),
-        Selector::Number(_) => "the number of a version",
-        Selector::Newest => "the newest version",
-        Selector::Stage(_) | Selector::Name(_) => "a stage",
-    };
-    let message = format!("`{alias}` can't be an alias: it means {taken}");
-    Err(Problem::invalid(message).hint("choose a word of your own, as in `challenger`"))
 }

@@ -386,7 +386,7 @@ fn what_is_there_once_is_not_made_twice_and_what_ends_ends_one_thing() {
             other => panic!("{other:?}"),
         };
         for event in every_kind(0).into_iter().filter(|event| needs(event.kind()).is_some()) {
-            refused(event, "it ends 0 rows of table").await;
+            refused(event, "it ends 0 ").await;
         }
         commit(&ledger, every_kind(0)).await;
         let size = ledger.head_seq();
@@ -416,7 +416,7 @@ fn what_is_there_once_is_not_made_twice_and_what_ends_ends_one_thing() {
                 | "content_purged"
                 | "history_accepted" => {}
                 "role_revoked" | "token_revoked" | "edge_withdrawn" | "request_closed" => {
-                    refused(event, "it ends 0 rows of table").await
+                    refused(event, "it ends 0 ").await
                 }
                 kind => {
                     refused(event, if kind == "home_created" { "`home` says so already" } else { "says so already" })

@@ -166,23 +166,7 @@ fn things_of_a_ledger_from_before_there_was_a_search_are_found() {
         }
         registry.ledger.checkpoint().await.unwrap();
         registry.ledger.close().await;
-        // and what came later
-        let later = [
-            "version_name",
-            "meaning",
-            "meaning_word",
-            "held_role",
-            "quarantine",
-            "promotion_request",
-            "request_comment",
-            "request_closing",
-        ];
-        let searched = ["contract", "contract_field", "search_entry", "search_fact", "search_run", "search_run_fact"];
-        for table in searched.into_iter().chain(later) {
-            world.alter(&format!("DROP TABLE {table}")).await;
-        }
-        world.alter("DROP INDEX promotion_by_model").await;
-        world.alter("DELETE FROM migration WHERE number >= 8").await;
+        world.undo_migrations_from(8).await;
         let ledger = world.open().await.unwrap();
         for (realm, before) in Realm::ALL.into_iter().zip(before) {
             let by = if realm == Realm::Datasets { Order::default() } else { order.clone() };

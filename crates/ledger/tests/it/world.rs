@@ -34,6 +34,29 @@ pub fn kinds() -> Vec<Kind> {
     vec![Kind::Sqlite]
 }
 
+/// What later migrations made.
+const MADE: [(i64, &str); 19] = [
+    (8, "TABLE contract"),
+    (8, "TABLE contract_field"),
+    (8, "TABLE search_entry"),
+    (8, "TABLE search_fact"),
+    (8, "TABLE search_run"),
+    (8, "TABLE search_run_fact"),
+    (9, "TABLE version_name"),
+    (10, "TABLE meaning"),
+    (10, "TABLE meaning_word"),
+    (11, "TABLE held_role"),
+    (11, "TABLE denial"),
+    (11, "TABLE token_scope"),
+    (11, "TABLE token_end"),
+    (11, "TABLE project_closed"),
+    (12, "INDEX promotion_by_model"),
+    (12, "TABLE quarantine"),
+    (12, "TABLE promotion_request"),
+    (12, "TABLE request_comment"),
+    (12, "TABLE request_closing"),
+];
+
 pub struct World {
     pub folder: tempfile::TempDir,
     pub kind: Kind,
@@ -73,6 +96,14 @@ impl World {
 
     pub async fn open(&self) -> Result<Ledger, LedgerError> {
         Ledger::open(self.options()).await
+    }
+
+    /// Leaves the database as it was before these migrations.
+    pub async fn undo_migrations_from(&self, first: i64) {
+        for (number, made) in MADE.into_iter().filter(|(number, _)| *number >= first) {
+            self.alter(&format!("DROP {made}")).await;
+            self.alter(&format!("DELETE FROM migration WHERE number = {number}")).await;
+        }
     }
 
     /// Runs SQL as somebody who has the database's password but not the program.

@@ -101,7 +101,7 @@ async fn show(name: ProjectName, when: AtArgs, global: &Global, output: &Output)
         Ok((client.project(&name).await?, client.told_as_of()))
     };
     let (project, as_of) = session::with(global, show).await?;
-    output.dated(as_of, &project, || print::table(&["project", "made by", ""], [row(&project)].into_iter()));
+    output.dated(as_of, &project, || print::table(&["project", "made by", ""], [row(&project)]));
     Ok(())
 }
 

@@ -78,8 +78,8 @@ impl Facts {
         if let Some(target) = &version.target {
             self.add("model", "target", target)?;
         }
-        let claims = version.claims.iter().flat_map(|claims| &claims.params);
-        claims.map(|(name, value)| self.add("claimed", name, value)).collect()
+        let mut claims = version.claims.iter().flat_map(|claims| &claims.params);
+        claims.try_for_each(|(name, value)| self.add("claimed", name, value))
     }
 
     fn of_run(&mut self, run: &RunRecord) -> Result<(), StatsError> {
