@@ -2,12 +2,11 @@
 //! follows from a judgement (approvals, stages, endpoints) is no part of it, so that an approval does not change what it
 //! approves.
 
-mod differences;
+pub mod differences;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::differences::differences;
 use crate::{
     Digest,
     event::EvidenceKind,

@@ -9,6 +9,7 @@ use stemma_api::{
 use stemma_core::{
     Problem,
     name::{EndpointName, ProjectName},
+    rights::Action,
 };
 
 use super::{filters, head::Head, paper::html};
@@ -32,5 +33,7 @@ pub async fn predictions(call: Call<(ProjectName,), Nothing, FindPredictions>) -
     let found = call.app.delivery.find_predictions(&call.caller, &project, &ask).await?;
     let further = |cursor: String| FindPredictions { cursor: Some(cursor), ..ask.clone() };
     let next = found.next.clone().map(|cursor| href::found_predictions(&project, &further(cursor)));
-    html(PredictionsPage { head, endpoints: known.endpoint_names(&project).await?, project, found, next, ask })
+    let reach = call.caller.reach(Action::ReadPredictions, &project);
+    let endpoints = known.endpoint_names_within(&project, &reach).await?;
+    html(PredictionsPage { head, endpoints, project, found, next, ask })
 }

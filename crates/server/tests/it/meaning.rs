@@ -118,6 +118,7 @@ async fn readers_read_what_is_said_and_say_nothing() {
     let said = || json!({ "of": "score", "owner": "risk" });
     let reader = world.token(Role::Reader, None).await;
     assert_eq!(describe(&world, &reader, said()).await.status, StatusCode::FORBIDDEN);
+    world.project("elsewhere").await;
     let elsewhere = world.token(Role::Contributor, Some("elsewhere")).await;
     assert_eq!(describe(&world, &elsewhere, said()).await.status, StatusCode::FORBIDDEN);
     let here = world.token(Role::Contributor, Some("default")).await;

@@ -3,7 +3,7 @@
 use stemma_api::types::{Approval, ApprovedCard, CardApproval, ModelVersion};
 use stemma_core::{
     Digest,
-    card::{CardBody, differences},
+    card::{CardBody, differences::differences},
 };
 
 use crate::Known;

@@ -43,6 +43,8 @@ impl Furnished {
         let [trainer, approver] = [Role::Contributor, Role::Approver].map(|role| self.world.token(role, None));
         let (trainer, approver) = (trainer.await, approver.await);
         let owner = self.world.owner.clone();
+        let creator = json!({ "principal": "contributor-everywhere@bank.example", "role": "creator", "project": null });
+        self.world.done(Method::POST, "/api/v1/roles", creator).await;
         let version = "models/marzipan/versions/1.0.0";
         let dataset = json!({ "digest": self.table, "path": format!("{SECRET}.csv"), "source": SECRET, "why": SECRET });
         self.did(&trainer, "datasets/marzipan-clicks/versions", dataset).await;
