@@ -48,8 +48,7 @@ impl<'a> Texts<'a> {
         Self { places: vec![place], ..Self::default() }
     }
 
-    /// Refuses texts that are too long, or that not every database keeps.
-    fn check_kept(&self) -> Result<(), Problem> {
+    fn check_lengths(&self) -> Result<(), Problem> {
         let said = self.prose.iter().map(|text| text.as_str()).chain(self.sealed.iter().copied());
         let said = said.map(|text| (text, PROSE_BYTES_MAX));
         for (text, most) in said.chain(self.places.iter().map(|text| (*text, PLACE_BYTES_MAX))) {
@@ -57,21 +56,17 @@ impl<'a> Texts<'a> {
                 let message = format!("a text of {} bytes is too long for a fact, which keeps {most}", text.len());
                 return Err(Problem::invalid(message).hint("say it shortly; what is long can be added as content"));
             }
-            if text.contains('\0') {
-                let problem = Problem::invalid("a text has the character NUL, which not every database keeps");
-                return Err(problem.hint("leave it out"));
-            }
         }
         Ok(())
     }
 }
 
 impl Event {
-    /// Takes the secrets out of an event's texts. Refuses it where that can't be done any more, where a text is too long or
-    /// can't be kept, and where a new name has letters that nobody sees.
+    /// Takes the secrets out of an event's texts. Refuses it where that can't be done any more, where a text is too long, and
+    /// where a new name has letters that nobody sees.
     pub fn make_fit(&mut self) -> Result<(), Problem> {
         let texts = self.texts();
-        texts.check_kept()?;
+        texts.check_lengths()?;
         let Texts { prose, names, sealed, places: _ } = texts;
         for name in names {
             check_shown(name)
@@ -490,15 +485,6 @@ mod tests {
             serde_json::from_str::<Event>(&text).unwrap().make_fit()
         };
         assert!(at(PLACE_BYTES_MAX).is_ok() && at(PLACE_BYTES_MAX + 1).is_err());
-    }
-
-    #[test]
-    fn a_text_that_not_every_database_keeps_is_refused() {
-        for event in reasons() {
-            let text = serde_json::to_string(&event).unwrap().replace(SECRET, "a\\u0000b");
-            let told = serde_json::from_str::<Event>(&text).unwrap().make_fit().unwrap_err().message;
-            assert_eq!(told, "a text has the character NUL, which not every database keeps", "{}", event.kind());
-        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use stemma_core::{Timestamp, canonical, event::Event, id::RequestId, record::Actor};
+use stemma_core::{Problem, Timestamp, canonical, event::Event, id::RequestId, record::Actor};
 
 use crate::LedgerError;
 
@@ -48,7 +48,8 @@ impl Body {
             return Err(unstorable("it would not be read back as it is, as a number that is not finite".to_owned()));
         }
         if text.contains("\\u0000") {
-            return Err(unstorable("a text with a zero byte can't be kept by every database".to_owned()));
+            let problem = Problem::invalid("a text has the character NUL, which not every database keeps");
+            return Err(LedgerError::Unfit(problem.hint("leave it out")));
         }
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|error| LedgerError::Random(error.to_string()))?;
