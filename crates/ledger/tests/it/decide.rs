@@ -439,7 +439,7 @@ fn a_failure_undoes_nothing_but_itself() {
         for (n, outcome) in tasks.join_all().await {
             match outcome {
                 Ok(_) => assert_ne!(n % 3, 1),
-                Err(error) => assert!(n % 3 == 1 && matches!(error, LedgerError::Unstorable { .. }), "{n}: {error}"),
+                Err(error) => assert!(n % 3 == 1 && matches!(error, LedgerError::Unfit(_)), "{n}: {error}"),
             }
         }
         assert_eq!(ledger.head_seq(), 40);
