@@ -13,7 +13,7 @@ fn check(arguments: &[&str], code: i32, message: &str) {
 fn a_misspelt_command_is_answered_with_the_near_one() {
     let (code, stderr) = Desk::new().fails(&["regster", "credit-score", "model.onnx"]);
     assert_eq!(code, 2);
-    assert!(stderr.contains("similar subcommands exist: 'remote', 'restore', 'register'"), "{stderr}");
+    assert!(stderr.contains("similar subcommands exist: ") && stderr.contains("'register'"), "{stderr}");
 }
 
 #[test]

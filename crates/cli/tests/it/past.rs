@@ -247,7 +247,7 @@ fn no_act_answers_about_the_past_with_what_is_now() {
         }
         asked += 1;
     }
-    assert_eq!(asked, 21);
+    assert_eq!(asked, 27);
 }
 
 #[test]
