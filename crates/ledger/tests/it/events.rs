@@ -411,13 +411,15 @@ fn what_is_there_once_is_not_made_twice_and_what_ends_ends_one_thing() {
                 | "feedback_noted"
                 | "endpoint_taken_down"
                 | "revision_activated"
+                | "project_closed"
+                | "denied"
+                | "token_expiry_set"
                 | "edge_declared"
                 | "content_kept"
                 | "content_purged"
                 | "history_accepted" => {}
-                "role_revoked" | "token_revoked" | "edge_withdrawn" | "request_closed" => {
-                    refused(event, "it ends 0 ").await
-                }
+                "role_revoked" | "token_revoked" | "edge_withdrawn" | "request_closed" | "project_reopened"
+                | "denial_withdrawn" => refused(event, "it ends 0 ").await,
                 kind => {
                     refused(event, if kind == "home_created" { "`home` says so already" } else { "says so already" })
                         .await
