@@ -306,6 +306,7 @@ mod tests {
         let model = parse("a & b");
         vec![
             front(),
+            projects(),
             overview(&project),
             models(&project),
             self::model(&project, &model),

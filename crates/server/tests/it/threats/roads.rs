@@ -71,6 +71,7 @@ async fn t14_what_may_not_be_read_is_told_by_no_road() {
     let furnished = Furnished::new().await;
     let (readers, road) = told(&furnished, &furnished.world.owner, "default").await;
     assert!(readers > 30, "only {readers} roads tell it to those who may know, as {road}");
+    furnished.world.project("theirs").await;
     let stranger = furnished.world.token(Role::Owner, Some("theirs")).await;
     for project in ["default", "theirs"] {
         assert_eq!(told(&furnished, &stranger, project).await, (0, String::new()), "asked in {project}");
