@@ -1,5 +1,6 @@
 //! Request and response bodies of `/api/v1`, by noun. Pages are drawn from the same structs.
 
+mod approval;
 mod as_of;
 mod asked;
 mod audit;
@@ -25,9 +26,11 @@ mod page;
 mod policy;
 mod prediction;
 mod project;
+mod quarantine;
 mod registry;
 mod report;
 mod reproduction;
+mod request;
 mod rights;
 mod run;
 mod search;
@@ -37,8 +40,8 @@ mod witness;
 pub use stemma_core::audit::AuditReport;
 
 pub use self::{
-    as_of::*, audit::*, card::*, care::*, compare::*, compare_predictions::*, compare_several::*, content::*,
-    content_check::*, dataset::*, decision::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*, meaning::*,
-    model::*, names::*, page::*, policy::*, prediction::*, project::*, registry::*, report::*, reproduction::*,
-    rights::*, run::*, search::*, version::*, witness::*,
+    approval::*, as_of::*, audit::*, card::*, care::*, compare::*, compare_predictions::*, compare_several::*,
+    content::*, content_check::*, dataset::*, decision::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*,
+    meaning::*, model::*, names::*, page::*, policy::*, prediction::*, project::*, quarantine::*, registry::*,
+    report::*, reproduction::*, request::*, rights::*, run::*, search::*, version::*, witness::*,
 };

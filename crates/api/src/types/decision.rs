@@ -1,4 +1,4 @@
-//! What is decided about versions beside approving and promoting them: aliases, quarantine, and what is asked for.
+//! What is decided about versions beside approving and promoting them: aliases, and what comes of a quarantine.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,33 +10,7 @@ use stemma_core::{
     version::VersionNumber,
 };
 
-use super::{
-    fact::Fact,
-    version::{Approval, ModelVersion},
-};
-
-/// That a version is kept back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct InQuarantine {
-    pub reason: String,
-    pub since: Fact,
-}
-
-/// `POST …/versions/{version}/quarantine`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SetQuarantine {
-    /// Callers of endpoints that nothing may answer for are told.
-    pub reason: String,
-    /// Each endpoint that it answers goes back to the newest clean revision in the same commit. Needs the right `deploy` too.
-    #[serde(default)]
-    pub pull: bool,
-}
-
-/// `POST …/versions/{version}/quarantine/lift`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LiftQuarantine {
-    pub reason: String,
-}
+use super::{fact::Fact, version::ModelVersion};
 
 /// What came of a quarantine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -111,66 +85,4 @@ pub struct RemoveAlias {
 pub struct PromotePrevious {
     pub stage: Stage,
     pub reason: String,
-}
-
-/// `POST …/versions/{version}/requests`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RequestPromotion {
-    pub stage: Stage,
-    pub comment: String,
-}
-
-/// `POST …/requests/{request}/comments`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct CommentOnRequest {
-    pub comment: String,
-}
-
-/// `POST …/requests/{request}/withdraw` and `…/refuse`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct CloseRequest {
-    pub reason: String,
-}
-
-/// That a version be promoted, with all that was said of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PromotionRequest {
-    /// Counts from 1 within the project.
-    pub request: u32,
-    pub model: ModelName,
-    pub version: VersionNumber,
-    pub digest: Digest,
-    pub stage: Stage,
-    pub comment: String,
-    pub asked: Fact,
-    /// Oldest first.
-    pub comments: Vec<RequestComment>,
-    /// Given for this version and stage since it was asked for, whether they count or not.
-    pub approvals: Vec<Approval>,
-    /// What the promotion needs still; absent if it waits no longer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub missing: Option<Vec<String>>,
-    /// Absent while it waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closed: Option<ClosedRequest>,
-}
-
-impl PromotionRequest {
-    /// The version that it is about, as in `credit-score@1.1.0`.
-    pub fn version_name(&self) -> String {
-        format!("{}@{}", self.model, self.version)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RequestComment {
-    pub comment: String,
-    pub said: Fact,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ClosedRequest {
-    pub outcome: RequestOutcome,
-    pub reason: String,
-    pub closed: Fact,
 }

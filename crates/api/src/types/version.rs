@@ -19,9 +19,7 @@ use stemma_core::{
 };
 
 use super::{
-    decision::{InQuarantine, PromotionRequest},
-    fact::Fact,
-    names::GivenNames,
+    approval::Approval, fact::Fact, names::GivenNames, quarantine::InQuarantine, request::PromotionRequest,
     run::RunDetail,
 };
 
@@ -213,19 +211,6 @@ pub struct Evidence {
     pub data: Option<String>,
     pub leaky: bool,
     pub recorded: Fact,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Approval {
-    pub approval: ApprovalId,
-    pub stage: Stage,
-    pub subject: Digest,
-    pub evidence: Vec<EvidenceId>,
-    pub reason: String,
-    /// Content: what the version's card said then; absent in approvals from before there were cards.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub card: Option<Digest>,
-    pub approved: Fact,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
