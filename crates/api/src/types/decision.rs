@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{
-    Digest,
-    event::RequestOutcome,
     name::{AliasName, EndpointName, ModelName},
     policy::Stage,
     version::VersionNumber,
