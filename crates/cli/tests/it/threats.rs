@@ -124,7 +124,6 @@ const SHOWN: &[(u32, &str)] = &[
     (18, "a request's id"),
     (19, "what came of a prediction"),
     (20, "something outside"),
-    (21, "why things belong together"),
     (22, "a file's name"),
 ];
 
