@@ -109,7 +109,7 @@ impl Furnished {
             "version" => "1.0.0".to_owned(),
             "dataset" => "marzipan-clicks".to_owned(),
             "endpoint" => "marzipan-offer".to_owned(),
-            "number" | "event" | "events" => "1".to_owned(),
+            "number" | "event" | "events" | "request" => "1".to_owned(),
             "prediction" => self.prediction.clone(),
             "run" | "home" => "0".repeat(32),
             _ => "nothing".to_owned(),
