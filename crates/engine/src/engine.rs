@@ -154,7 +154,7 @@ impl Engine {
     {
         let mut turn = None;
         for _ in 0..ATTEMPTS {
-            let (premises, events) = self.known().ledger().deciding(decide()).await;
+            let (premises, events) = self.known().ledger().deciding(Box::pin(decide())).await;
             let (actor, premises, token_hash) = (caller.actor.clone(), Some(premises), Some(token));
             let commit = Commit { actor, request, premises, events: events?, token_hash };
             match self.known().ledger().commit(commit).await.map_err(ledger_problem)? {
@@ -232,7 +232,7 @@ impl Engine {
         }
         let mut turn = None;
         for _ in 0..ATTEMPTS {
-            let (premises, events) = self.known().ledger().deciding(decide()).await;
+            let (premises, events) = self.known().ledger().deciding(Box::pin(decide())).await;
             match self.commit_decided(actor, request, premises, events?).await? {
                 Ok(events) => return Ok(events),
                 Err(premise) => turn = Some(self.known().ledger().turn(turn, premise).await),
