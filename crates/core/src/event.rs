@@ -1,31 +1,33 @@
 //! Everything that changes governed state, in the past tense. The ledger stores these and nothing else changes its tables.
 
 pub mod about;
+mod data;
 mod decision;
 mod fit;
 mod said;
+mod sealed;
+mod version;
 mod within;
-
-use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::decision::{PromotionRequested, Quarantine, RequestClosed, RequestCommented, RequestOutcome};
+pub use self::{
+    data::{DatasetVersionAdded, DeclaredEdge},
+    decision::{Approved, Promoted, PromotionRequested, Quarantine, RequestClosed, RequestCommented, RequestOutcome},
+    sealed::{FeedbackSealed, SealedRows, SegmentRows, SegmentSealed},
+    version::{EvidenceKind, EvidenceRecorded, VersionNamed, VersionRegistered},
+};
 use crate::{
-    Digest, Sha256, Timestamp,
-    endpoint::{prediction::PredictionAddress, revision::Revision},
-    external::External,
+    Digest, Timestamp,
+    endpoint::revision::Revision,
     history::{KeySuccession, VerifierKey},
-    id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId, WorkspaceId},
-    lineage::{Certainty, EdgeKind, Node},
-    look::Look,
+    id::{HomeId, TokenId},
     meaning::Statement,
-    name::{AliasName, DatasetName, EndpointName, GateName, ModelName, PrincipalName, ProjectName},
-    policy::{ModelPolicy, PromotionGrounds, Stage},
+    name::{AliasName, DatasetName, EndpointName, ModelName, PrincipalName, ProjectName},
+    policy::ModelPolicy,
     rights::{Denial, Edition, Role, TokenScope},
-    signature::{Contract, Signature},
-    version::{Claims, Comparison, GivenName, Step, VersionNumber},
+    version::VersionNumber,
 };
 
 /// A governed change. Stored as JSON with the tag `type`; adding members is allowed, changing their meaning is not.
@@ -248,27 +250,6 @@ pub enum Event {
     },
 }
 
-/// Rows that are sealed in batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SealedRows {
-    /// Labels, rewards and comments.
-    Feedback,
-    /// Which content a project may read.
-    Grants,
-}
-
-impl SealedRows {
-    pub const ALL: [Self; 2] = [Self::Feedback, Self::Grants];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Feedback => "feedback",
-            Self::Grants => "grants",
-        }
-    }
-}
-
 /// What was remembered and is not a beginning of this history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryAccepted {
@@ -278,239 +259,6 @@ pub struct HistoryAccepted {
     /// When it was seen.
     pub remembered_at: Timestamp,
     pub reason: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct DatasetVersionAdded {
-    pub project: ProjectName,
-    pub dataset: DatasetName,
-    /// Counts from 1 within the dataset; a digest has one number per name.
-    pub number: u32,
-    pub digest: Digest,
-    pub sha256: Option<Sha256>,
-    pub size: u64,
-    /// The path it was added from, relative to the workspace; of external data the reference in words.
-    pub path: String,
-    pub source: Option<String>,
-    pub why: Option<String>,
-    /// `name@number` of datasets it was made from, declared.
-    #[serde(default)]
-    pub derived_from: Vec<String>,
-    /// The run that wrote it, if one did.
-    pub run: Option<RunId>,
-    /// What it stands for if the data is kept elsewhere: then the digest is that of the reference.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external: Option<External>,
-    /// The folder that the path is in; absent if nobody said it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace: Option<WorkspaceId>,
-    /// `endpoint#number` of the revisions whose predictions it was made from, and `model@number` of versions whose
-    /// predictions were reported, if it was made from feedback.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answered_by: Vec<String>,
-}
-
-/// A connection that nobody observed, with the reason for saying so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct DeclaredEdge {
-    pub project: ProjectName,
-    /// The direction is that of the data.
-    pub from: Node,
-    pub to: Node,
-    pub kind: EdgeKind,
-    pub why: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct VersionRegistered {
-    pub project: ProjectName,
-    pub model: ModelName,
-    pub number: VersionNumber,
-    /// MLflow's number: counts from 1 within the model.
-    pub integer: u32,
-    pub step: Step,
-    pub reason: String,
-    /// Content: blob of a single-file model, tree of a directory.
-    pub digest: Digest,
-    pub sha256: Option<Sha256>,
-    pub size: u64,
-    pub file_name: String,
-    /// For example `onnx`; see [`ModelFormat`](crate::look::ModelFormat).
-    pub format: String,
-    /// What its content is and does; absent before that was looked at, when only ONNX was taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub look: Option<Look>,
-    /// Empty if the contract is unknown.
-    pub signature: Signature,
-    /// Where the signature is from; absent before there was more than one place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub contract: Option<Contract>,
-    /// What whoever registered it said of how it was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claims: Option<Claims>,
-    pub run: Option<RunId>,
-    /// How surely the run wrote this file and not only the same bytes; absent before that was told apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_certainty: Option<Certainty>,
-    /// Who executed the producing run; may not approve.
-    pub trainer: Option<PrincipalName>,
-    /// The version that it was compared with.
-    pub reference: Option<VersionNumber>,
-    /// How it compared, where both were measured. Versions from before this was stored tell it in their reason alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comparison: Option<Comparison>,
-    /// The evaluation on which the number rests, recorded in the same commit.
-    pub evaluation: Option<EvidenceId>,
-    /// Target column of the declared evaluation.
-    pub target: Option<String>,
-    /// Digest of (content, run input key), and of what was declared if anything was: the same facts give the same version
-    /// back.
-    pub facts: Digest,
-}
-
-/// A name that somebody gave a version, once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct VersionNamed {
-    pub project: ProjectName,
-    pub model: ModelName,
-    pub version: VersionNumber,
-    /// The digest of the version's content.
-    pub subject: Digest,
-    pub name: GivenName,
-}
-
-/// What kind of check a piece of evidence is the result of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum EvidenceKind {
-    Evaluation,
-    Gate,
-    /// Trained again from what its run recorded.
-    Reproduction,
-    /// Asked in a sandbox.
-    Validation,
-    /// Asked what an earlier version had answered.
-    Behaviour,
-}
-
-impl EvidenceKind {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Evaluation => "evaluation",
-            Self::Gate => "gate",
-            Self::Reproduction => "reproduction",
-            Self::Validation => "validation",
-            Self::Behaviour => "behaviour",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Evaluation, Self::Gate, Self::Reproduction, Self::Validation, Self::Behaviour]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct EvidenceRecorded {
-    pub project: ProjectName,
-    pub evidence: EvidenceId,
-    pub kind: EvidenceKind,
-    pub model: ModelName,
-    pub version: VersionNumber,
-    /// The digest of the version's content; evidence never covers other bytes.
-    pub subject: Digest,
-    pub gate: Option<GateName>,
-    /// Digest of the gate's or evaluation's declaration.
-    pub spec_digest: Digest,
-    pub passed: bool,
-    /// One line for people.
-    pub summary: String,
-    /// Content: the whole report as canonical JSON.
-    pub report: Digest,
-    /// `name@number` of the dataset that was used.
-    pub data: Option<String>,
-    pub leaky: bool,
-    /// Every metric of an evaluation on all rows, by its name, as the report has it; absent of other kinds, and of
-    /// evaluations from before the ledger was told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<BTreeMap<String, f64>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Approved {
-    pub project: ProjectName,
-    pub approval: ApprovalId,
-    pub model: ModelName,
-    pub version: VersionNumber,
-    pub subject: Digest,
-    pub stage: Stage,
-    /// All evidence of the version that existed when it was approved.
-    pub evidence: Vec<EvidenceId>,
-    pub reason: String,
-    /// Content: what the version's card said then. Absent of approvals from before there were cards.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub card: Option<Digest>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Promoted {
-    pub project: ProjectName,
-    pub model: ModelName,
-    pub version: VersionNumber,
-    pub subject: Digest,
-    pub from: Stage,
-    pub to: Stage,
-    pub grounds: PromotionGrounds,
-    pub reason: String,
-    /// The version of the same model that took its place, or, of one that came back, whose place it took.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exchanged_with: Option<VersionNumber>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SegmentSealed {
-    pub segment: u64,
-    pub project: ProjectName,
-    pub endpoint: EndpointName,
-    pub ordinal: u16,
-    /// Days since 1970-01-01 in UTC.
-    pub day: i32,
-    /// Rows of the segment and endpoint in this file: `first_row ..= last_row`.
-    pub first_row: u32,
-    pub last_row: u32,
-    pub rows: u64,
-    pub first_time: Timestamp,
-    pub last_time: Timestamp,
-    /// Content: Parquet.
-    pub digest: Digest,
-    pub size: u64,
-}
-
-/// What came of the predictions of one endpoint, as it was told in some segments.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FeedbackSealed {
-    pub project: ProjectName,
-    pub endpoint: EndpointName,
-    pub ordinal: u16,
-    /// The segments, each with how much of it is in this file.
-    pub segments: Vec<SegmentRows>,
-    pub rows: u64,
-    /// The predictions that it is about lie between these.
-    pub first: PredictionAddress,
-    pub last: PredictionAddress,
-    /// When it was told.
-    pub first_time: Timestamp,
-    pub last_time: Timestamp,
-    /// Content: Parquet, sorted by prediction.
-    pub digest: Digest,
-    pub size: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SegmentRows {
-    pub segment: u64,
-    pub rows: u64,
 }
 
 impl Event {
@@ -672,6 +420,7 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::version::Comparison;
 
     #[test]
     fn the_tag_in_json_is_the_kind() {

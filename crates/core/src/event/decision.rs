@@ -1,14 +1,46 @@
-//! What people decide about a version beside approving and promoting it: that it is kept back, and what is asked for.
+//! What people decide about a version: that it is approved, promoted or kept back, and what is asked for.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Digest,
+    id::{ApprovalId, EvidenceId},
     name::{ModelName, ProjectName},
-    policy::Stage,
+    policy::{PromotionGrounds, Stage},
     version::VersionNumber,
 };
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Approved {
+    pub project: ProjectName,
+    pub approval: ApprovalId,
+    pub model: ModelName,
+    pub version: VersionNumber,
+    pub subject: Digest,
+    pub stage: Stage,
+    /// All evidence of the version that existed when it was approved.
+    pub evidence: Vec<EvidenceId>,
+    pub reason: String,
+    /// Content: what the version's card said then. Absent of approvals from before there were cards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Digest>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Promoted {
+    pub project: ProjectName,
+    pub model: ModelName,
+    pub version: VersionNumber,
+    pub subject: Digest,
+    pub from: Stage,
+    pub to: Stage,
+    pub grounds: PromotionGrounds,
+    pub reason: String,
+    /// The version of the same model that took its place, or, of one that came back, whose place it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchanged_with: Option<VersionNumber>,
+}
 
 /// A version is kept back, or is no longer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,6 +7,9 @@ use std::{
     hash::{BuildHasher as _, RandomState},
 };
 
+/// Names that are kept apart from the many before them, so that a new row does not move all of these.
+const RECENT_MAX: usize = 4096;
+
 /// Rows by what names them, for each endpoint.
 #[derive(Debug, Default)]
 pub struct NamedRows {
@@ -19,6 +22,8 @@ struct OfEndpoint {
     seen: usize,
     /// Hashes of names, each with its row; sorted.
     names: Vec<(u64, u32)>,
+    /// The same of the last rows.
+    recent: Vec<(u64, u32)>,
     failed: u64,
     /// Why the first that could not be read can't be.
     first: Option<String>,
@@ -51,7 +56,7 @@ impl NamedRows {
         for (row, offset) in rows {
             match read(*row, *offset) {
                 Ok(names) => {
-                    of.names.extend(names.into_iter().map(|name| (self.hasher.hash_one(name.as_str()), *row)));
+                    of.recent.extend(names.into_iter().map(|name| (self.hasher.hash_one(name.as_str()), *row)));
                 }
                 Err(error) => {
                     of.failed += 1;
@@ -60,8 +65,10 @@ impl NamedRows {
             }
         }
         of.seen += rows.len();
-        if !rows.is_empty() {
-            // two runs, of which the first is in order
+        // runs in order, and what is new
+        of.recent.sort();
+        if of.recent.len() > RECENT_MAX {
+            of.names.append(&mut of.recent);
             of.names.sort();
         }
     }
@@ -71,11 +78,38 @@ impl NamedRows {
         let mut rows = Vec::new();
         for name in names {
             let hash = self.hasher.hash_one(name);
-            let from = of.names.partition_point(|(at, _)| *at < hash);
-            rows.extend(of.names[from..].iter().take_while(|(at, _)| *at == hash).map(|(_, row)| *row));
+            for names in [&of.names, &of.recent] {
+                let from = names.partition_point(|(at, _)| *at < hash);
+                rows.extend(names[from..].iter().take_while(|(at, _)| *at == hash).map(|(_, row)| *row));
+            }
         }
         rows.sort_unstable();
         rows.dedup();
         Found { rows, failed: of.failed, first: of.first.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_found_however_many_came_and_in_however_many_parts() {
+        let name = |row: u32| format!("unit-{}", row % 97);
+        let mut named = NamedRows::default();
+        let mut seen = 0u32;
+        for part in [0, 1, 3, 5_000, 4_096, 17, 9_000] {
+            let rows: Vec<(u32, u64)> = (seen..seen + part).map(|row| (row, u64::from(row))).collect();
+            named.carry_on(3, &rows, |row, _| match row % 1000 {
+                999 => Err("it is damaged"),
+                _ => Ok([name(row)]),
+            });
+            seen += part;
+            let found = named.find(3, ["unit-7", "unit-7", "nobody"].into_iter());
+            let expected: Vec<u32> = (0..seen).filter(|row| row % 97 == 7 && row % 1000 != 999).collect();
+            assert_eq!((found.rows, found.failed), (expected, u64::from(seen / 1000)), "after {seen}");
+            assert_eq!(named.seen(3), seen as usize);
+        }
+        assert!(named.find(4, ["unit-7"].into_iter()).rows.is_empty());
     }
 }
