@@ -17,6 +17,7 @@ mod feedback;
 mod gap;
 mod house;
 mod impact;
+mod in_parts;
 mod lineage;
 mod prediction;
 mod problem;

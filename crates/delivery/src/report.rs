@@ -8,7 +8,7 @@ mod read;
 
 use std::collections::HashMap;
 
-use stemma_api::types::{PredictionsRecorded, RecordPredictions};
+use stemma_api::types::{PredictionsRecorded, RecordPredictions, ReportedPrediction};
 use stemma_core::{
     ErrorKind, Problem,
     endpoint::target::Target,
@@ -19,7 +19,7 @@ use stemma_core::{
     version::VersionNumber,
 };
 use stemma_engine::{Caller, problem::internal};
-use stemma_gateway::NewRecord;
+use stemma_gateway::{EncodedRecord, NewRecord};
 use stemma_ledger::WhichVersion;
 
 use self::{
@@ -28,6 +28,7 @@ use self::{
 };
 use crate::{
     Delivery,
+    in_parts::in_parts,
     problem::log_problem,
     refusals::Refusals,
     reported::{report_content, report_key},
@@ -64,11 +65,11 @@ impl Delivery {
             ids.put_back(ordinal, open);
             return Ok(nothing_recorded(refused));
         }
-        let encode = |report: &Report| NewRecord { project, ordinal, record: &report.record }.encode();
-        let encoded = new.iter().map(encode).collect::<Result<Vec<_>, _>>().map_err(log_problem)?;
+        let named: Vec<_> = new.iter().map(|report| (report.key, report.content)).collect();
+        let encoded = encode(project.clone(), ordinal, new).await?;
         let predictions = self.log().append_all(encoded).await.map_err(log_problem)?;
         let addresses = predictions.iter().filter_map(|id| id.open(self.prediction_key()));
-        addresses.zip(&new).for_each(|(address, report)| open.add(address.segment, report.key, report.content));
+        addresses.zip(named).for_each(|(address, (key, content))| open.add(address.segment, key, content));
         ids.put_back(ordinal, open);
         let recorded = predictions.len() as u64;
         let known = reported - recorded;
@@ -101,13 +102,17 @@ impl Delivery {
             now: self.known().now(),
         };
         let read_all = move || {
-            let (mut reports, mut refused) = (Vec::with_capacity(predictions.len()), Refusals::default());
-            for (at, one) in predictions.into_iter().enumerate() {
+            let read_one = |(at, one): (usize, ReportedPrediction)| {
                 let key = report_key(&one.id, one.time);
                 let read = read(&reading, one).and_then(|record| Ok((report_content(&record)?, record)));
+                let report = read.map(|(content, record)| Report { at, key, content, record });
+                report.map_err(|problem| (at, problem))
+            };
+            let (mut reports, mut refused) = (Vec::with_capacity(predictions.len()), Refusals::default());
+            for read in in_parts(predictions.into_iter().enumerate().collect(), read_one) {
                 match read {
-                    Ok((content, record)) => reports.push(Report { at, key, content, record }),
-                    Err(problem) => refused.add(at, problem),
+                    Ok(report) => reports.push(report),
+                    Err((at, problem)) => refused.add(at, problem),
                 }
             }
             (reports, refused)
@@ -156,6 +161,14 @@ impl Delivery {
             None => Err(Problem::invalid("this request id was used for something else")),
         }
     }
+}
+
+async fn encode(project: ProjectName, ordinal: u16, reports: Vec<Report>) -> Result<Vec<EncodedRecord>, Problem> {
+    let encode_all = move || {
+        let encode = |report: Report| NewRecord { project: &project, ordinal, record: &report.record }.encode();
+        in_parts(reports, encode).into_iter().collect::<Result<Vec<_>, _>>()
+    };
+    tokio::task::spawn_blocking(encode_all).await.map_err(internal)?.map_err(log_problem)
 }
 
 fn nothing_recorded(refused: Refusals) -> PredictionsRecorded {
