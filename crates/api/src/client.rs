@@ -145,7 +145,21 @@ impl Client {
         ask: &Ask,
         request: &Request,
     ) -> Result<Answer, Problem> {
-        let (head, body) = (self.head_of(act, at, ask), body_of(act, request)?);
+        self.answer_to(self.head_of(act, at, ask), body_of(act, request)?).await
+    }
+
+    /// The same with a request that is partly written already.
+    pub(crate) async fn call_written<At: Path, Ask: Query, Request: Payload, Answer: DeserializeOwned>(
+        &self,
+        act: &Act<At, Ask, Request, Answer>,
+        at: At::Given<'_>,
+        ask: &Ask,
+        written: &impl Serialize,
+    ) -> Result<Answer, Problem> {
+        self.answer_to(self.head_of(act, at, ask), TypedBody::json(written)?).await
+    }
+
+    async fn answer_to<Answer: DeserializeOwned>(&self, head: Builder, body: TypedBody) -> Result<Answer, Problem> {
         let answer = read_success(self.ask(head, body).await?).await?;
         self.note_as_of(&answer)?;
         parse_json(&answer)

@@ -5,7 +5,11 @@ use stemma_core::{
     name::{EndpointName, ProjectName},
 };
 
-use crate::{Client, act::Nothing, types::*};
+use crate::{
+    Client,
+    act::{NoQuery, Nothing},
+    types::*,
+};
 
 acts! {
     LIST as endpoints: GET /projects/{project: ProjectName}/endpoints ? Paging<u64, 100> => Page<EndpointDetail>,
@@ -37,6 +41,16 @@ acts! {
 }
 
 impl Client {
+    /// Reports predictions that are written already.
+    pub async fn record_written_predictions(
+        &self,
+        project: &ProjectName,
+        endpoint: &EndpointName,
+        written: &WrittenPredictions<'_>,
+    ) -> Result<PredictionsRecorded, Problem> {
+        self.call_written(&RECORD, (project, endpoint), &NoQuery {}, written).await
+    }
+
     /// An endpoint with its newest revisions and the live one.
     pub async fn endpoint(&self, project: &ProjectName, endpoint: &EndpointName) -> Result<EndpointDetail, Problem> {
         self.call(&SHOW, (project, endpoint), &Paging::default(), &Nothing).await

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use stemma_core::{Timestamp, endpoint::prediction::PredictionId, written_time::WrittenTime};
 
 use super::prediction::RefusedItem;
@@ -23,6 +23,18 @@ pub struct RecordPredictions {
     pub values: ValueForm,
     /// At most 50,000.
     pub predictions: Vec<ReportedPrediction>,
+}
+
+/// The same to be sent with its predictions as they are written already: a JSON list of them.
+#[derive(Debug, Serialize)]
+pub struct WrittenPredictions<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'a str>,
+    #[serde(skip_serializing_if = "ValueForm::is_json")]
+    pub values: ValueForm,
+    pub predictions: &'a RawValue,
 }
 
 /// How values are written.

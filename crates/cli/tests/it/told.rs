@@ -94,6 +94,13 @@ fn predictions_made_elsewhere_are_imported_from_lines_and_tables() {
     let (code, stderr) = desk.fails(&import);
     assert_eq!(code, 2);
     assert!(stderr.contains("line 2 of `made.jsonl`: there never was a version `credit-score@7.0.0`"), "{stderr}");
+    let misspelt = line("b", "credit-score@1.0.0").replace("outputs", "output");
+    for (second, fault) in [(misspelt.as_str(), "unknown field `output`"), ("{\"id\": ", "EOF while parsing")] {
+        desk.write("made.jsonl", format!("{}\n{second}\n", line("a", "credit-score@1.0.0")));
+        let (code, stderr) = desk.fails(&import);
+        assert!(code == 2 && stderr.contains(&format!("line 2 of `made.jsonl`: {fault}")), "{stderr}");
+        assert!(stderr.contains("nothing was recorded"), "{stderr}");
+    }
     desk.write("made.jsonl", format!("{}\n{}\n", line("a", "credit-score@1.0.0"), line("b", "credit-score@1.0.0")));
     assert_eq!(desk.ok(&import), "2 predictions of edge recorded, 0 were before\n");
     assert_eq!(desk.ok(&import), "0 predictions of edge recorded, 2 were before\n");

@@ -9,15 +9,14 @@ use std::{
 use arrow_array::Array as _;
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value;
-use stemma_api::types::{RecordPredictions, RefusedItem, ReportedPrediction, ValueForm};
+use serde_json::{Value, value::RawValue};
+use stemma_api::types::{RefusedItem, ReportedPrediction, ValueForm, WrittenPredictions};
 use stemma_core::{ErrorKind, Problem, name::EndpointName};
 use stemma_table::Cell;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     global::Global,
-    json_bytes::json_bytes,
     print::Output,
     rows::{Row, RowsFile},
     session::{self, Session},
@@ -27,8 +26,6 @@ use crate::{
 const AT_ONCE: usize = 20_000;
 /// and bytes of them: a request is not to be too long.
 const BYTES_AT_ONCE: usize = 8 << 20;
-/// How many times as long a line may be when it is sent: numbers are written out, as `1e15`.
-const LONGER: usize = 2;
 /// Longest line.
 const LINE_BYTES_MAX: u64 = 8 << 20;
 /// Columns besides `input.NAME` and `output.NAME`.
@@ -69,9 +66,49 @@ struct Imported {
 /// Predictions that are sent together, with their places in the file.
 #[derive(Default)]
 struct Batch {
-    predictions: Vec<ReportedPrediction>,
+    /// As JSON, with a comma before each but the first.
+    written: String,
     places: Vec<u64>,
-    bytes: usize,
+}
+
+impl Batch {
+    fn has_room(&self, bytes: usize) -> bool {
+        self.places.len() < AT_ONCE && self.written.len() + bytes <= BYTES_AT_ONCE
+    }
+
+    fn add(&mut self, one: &str, place: u64) {
+        if !self.places.is_empty() {
+            self.written.push(',');
+        }
+        self.written.push_str(one);
+        self.places.push(place);
+    }
+}
+
+/// A batch as it is sent.
+struct ReadBatch {
+    predictions: Box<RawValue>,
+    places: Vec<u64>,
+}
+
+impl ReadBatch {
+    fn of(Batch { written, places }: Batch) -> Result<Self, Problem> {
+        let predictions = RawValue::from_string(format!("[{written}]")).map_err(unsendable)?;
+        Ok(Self { predictions, places })
+    }
+
+    /// The first that is none, if one is: a server refuses the whole request without saying which.
+    fn fault(&self) -> Option<Fault> {
+        let all: Vec<&RawValue> = serde_json::from_str(self.predictions.get()).ok()?;
+        all.into_iter().zip(&self.places).find_map(|(one, place)| {
+            let wrong = serde_json::from_str::<ReportedPrediction>(one.get()).err()?;
+            Some(Fault { place: Some(*place), problem: Problem::invalid(wrong.to_string()) })
+        })
+    }
+}
+
+fn unsendable(error: serde_json::Error) -> Problem {
+    Problem::invalid(format!("it can't be sent as JSON: {error}"))
 }
 
 /// Why the file is not read any further.
@@ -123,7 +160,7 @@ fn is_lines(path: &Path) -> bool {
 struct Reader {
     path: PathBuf,
     batch: Batch,
-    batches: mpsc::Sender<Batch>,
+    batches: mpsc::Sender<ReadBatch>,
 }
 
 type Reading = JoinHandle<Result<(), Fault>>;
@@ -151,14 +188,15 @@ impl Reader {
                     return Err(wrong(format!("it is longer than {LINE_BYTES_MAX} bytes")));
                 }
                 if !line.iter().all(u8::is_ascii_whitespace) {
-                    let one = serde_json::from_slice(&line).map_err(|error| wrong(error.to_string()))?;
-                    if !self.push(one, place, line.len() * LONGER) {
+                    // what it says is read where it is recorded
+                    let one: &RawValue = serde_json::from_slice(&line).map_err(|error| wrong(error.to_string()))?;
+                    if !self.push(one.get(), place)? {
                         return Ok(());
                     }
                 }
                 bar.inc(read as u64);
             }
-            self.send();
+            self.send()?;
             bar.finish_and_clear();
             Ok(())
         }))
@@ -175,35 +213,37 @@ impl Reader {
         Ok(tokio::task::spawn_blocking(move || {
             while let Some(batch) = file.next_batch().map_err(|problem| Fault { place: None, problem })? {
                 for row in file.rows(&batch) {
-                    let read = read(&row, &inputs, &outputs).and_then(|one| Ok((json_bytes(&one)?, one)));
-                    let (bytes, one) = read.map_err(|problem| Fault { place: Some(row.place), problem })?;
-                    if !self.push(one, row.place, bytes) {
+                    let read = read(&row, &inputs, &outputs);
+                    let written = read.and_then(|one| serde_json::to_string(&one).map_err(unsendable));
+                    let one = written.map_err(|problem| Fault { place: Some(row.place), problem })?;
+                    if !self.push(&one, row.place)? {
                         return Ok(());
                     }
                     bar.inc(1);
                 }
             }
-            self.send();
+            self.send()?;
             bar.finish_and_clear();
             Ok(())
         }))
     }
 
     /// False if nobody records them any more.
-    fn push(&mut self, one: ReportedPrediction, place: u64, bytes: usize) -> bool {
-        let is_full = self.batch.predictions.len() >= AT_ONCE || self.batch.bytes + bytes > BYTES_AT_ONCE;
-        if is_full && !self.send() {
-            return false;
+    fn push(&mut self, one: &str, place: u64) -> Result<bool, Fault> {
+        if !self.batch.has_room(one.len()) && !self.send()? {
+            return Ok(false);
         }
-        self.batch.predictions.push(one);
-        self.batch.places.push(place);
-        self.batch.bytes += bytes;
-        true
+        self.batch.add(one, place);
+        Ok(true)
     }
 
-    fn send(&mut self) -> bool {
+    fn send(&mut self) -> Result<bool, Fault> {
         let batch = std::mem::take(&mut self.batch);
-        batch.predictions.is_empty() || self.batches.blocking_send(batch).is_ok()
+        if batch.places.is_empty() {
+            return Ok(true);
+        }
+        let batch = ReadBatch::of(batch).map_err(|problem| Fault { place: None, problem })?;
+        Ok(self.batches.blocking_send(batch).is_ok())
     }
 }
 
@@ -215,14 +255,17 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    async fn send(&mut self, batch: Batch) -> Result<(), Problem> {
-        let Batch { predictions, places, .. } = batch;
-        let (version, source) = (self.args.version.clone(), self.args.source.clone());
-        let send = RecordPredictions { version, source, values: self.values, predictions };
+    async fn send(&mut self, batch: ReadBatch) -> Result<(), Problem> {
+        let (version, source) = (self.args.version.as_deref(), self.args.source.as_deref());
+        let send = WrittenPredictions { version, source, values: self.values, predictions: &batch.predictions };
         let client = &self.session.client;
-        let answer = client.record_predictions(&self.session.project, &self.args.endpoint, &send).await?;
+        let answer = client.record_written_predictions(&self.session.project, &self.args.endpoint, &send).await;
+        let answer = answer.map_err(|problem| match batch.fault() {
+            Some(fault) if problem.kind == ErrorKind::Invalid => self.wrong(fault),
+            _ => problem,
+        })?;
         if let Some(RefusedItem { at, reason, hint }) = answer.refused.first() {
-            let place = usize::try_from(*at).ok().and_then(|at| places.get(at)).copied().unwrap_or_default();
+            let place = usize::try_from(*at).ok().and_then(|at| batch.places.get(at)).copied().unwrap_or_default();
             let others = match answer.refused_count.max(answer.refused.len() as u64) - 1 {
                 0 => String::new(),
                 more => format!("; and so are {more} others of its batch"),
