@@ -5,7 +5,7 @@ mod beside;
 mod delta;
 mod environment;
 mod evaluations;
-mod facts;
+pub(super) mod facts;
 mod importance;
 mod performance;
 mod recipe;

@@ -37,11 +37,9 @@ fn list(facts: &[&Fact]) -> FactList {
 
 /// The facts of one version; what can't be among them is noted.
 fn of(sources: &Sources<'_>, name: &str, unseen: &mut Vec<String>) -> Result<BTreeSet<Fact>, StatsError> {
-    let mut facts = Facts::default();
-    facts.of_version(sources.version)?;
-    match sources.run {
-        None => unseen.push(format!("no run is known that made {name}: its parameters, data, code and packages")),
-        Some(run) => facts.of_run(run)?,
+    let mut facts = Facts::of(sources.version, sources.run)?;
+    if sources.run.is_none() {
+        unseen.push(format!("no run is known that made {name}: its parameters, data, code and packages"));
     }
     match sources.environment {
         Some(environment) => {
@@ -56,14 +54,22 @@ fn of(sources: &Sources<'_>, name: &str, unseen: &mut Vec<String>) -> Result<BTr
     Ok(facts.found)
 }
 
+/// What a version's registration and the run that made it say.
 #[derive(Default)]
-struct Facts {
-    found: BTreeSet<Fact>,
+pub struct Facts {
+    pub found: BTreeSet<Fact>,
     /// Things whose name can't be one of a fact.
-    unnamed: u64,
+    pub unnamed: u64,
 }
 
 impl Facts {
+    pub fn of(version: &ModelVersion, run: Option<&RunRecord>) -> Result<Self, StatsError> {
+        let mut facts = Self::default();
+        facts.of_version(version)?;
+        run.map_or(Ok(()), |run| facts.of_run(run))?;
+        Ok(facts)
+    }
+
     fn of_version(&mut self, version: &ModelVersion) -> Result<(), StatsError> {
         self.add("model", "format", &version.format)?;
         if let Some(signature) = version.known_signature() {
