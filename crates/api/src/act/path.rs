@@ -41,9 +41,22 @@ parameters! {
     ProjectName: &'a ProjectName,
     RunId: RunId,
     String: &'a str,
-    u32: u32,
-    u64: u64,
 }
+
+macro_rules! numbers {
+    ($($type:ty)*) => {
+        $(impl Parameter for $type {
+            type Given<'a> = $type;
+
+            fn read(text: &str) -> Result<Self, Problem> {
+                let wrong = |_| Problem::invalid(format!("`{text}` is not a whole number up to {}", <$type>::MAX));
+                text.parse().map_err(wrong)
+            }
+        })*
+    };
+}
+
+numbers!(u32 u64);
 
 fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(|error: T::Err| Problem::invalid(error.to_string()))
