@@ -4,6 +4,7 @@
 //! logarithms come from `libm`, sums run in a fixed order, and random draws are specified down to
 //! the bit (see [`paired_bootstrap`]). The crate knows none of the domain's words.
 
+mod association;
 mod average;
 mod binary;
 mod bins;
@@ -31,10 +32,12 @@ mod regression;
 mod replicates;
 mod rows;
 mod similarity;
+mod spread;
 mod student;
 mod sum;
 mod weighable;
 
+pub use association::{correlation_ratio, cramers_v, pearson, spearman};
 pub use average::ClassCounts;
 pub use binary::{Binary, BinaryMetrics, Confusion, DEFAULT_THRESHOLD, accuracy, auc, brier_of_row, log_loss_of_row};
 pub use bins::{Bin, Bins};
@@ -59,9 +62,10 @@ pub use mean::mean;
 pub use metric::{Average, Fraction, Measure, Metric, PLACES_MAX, Pairing, Weighing};
 pub use one_class::OneClass;
 pub use proportion::{Interval, difference_interval, wilson_interval};
-pub use quantile::quantile;
+pub use quantile::{quantile, quantiles};
 pub use query::Query;
 pub use regression::RegressionMetrics;
 pub use replicates::{REPLICATES_MIN, next_replicate};
 pub use similarity::Similarity;
+pub use spread::{Histogram, standard_deviation};
 pub use weighable::Weighable;

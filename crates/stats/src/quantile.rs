@@ -4,6 +4,11 @@ use crate::StatsError;
 
 /// Returns the value below which the share `quantile` of the values lies.
 pub fn quantile(values: &[f64], quantile: f64) -> Result<f64, StatsError> {
+    Ok(quantiles(values, &[quantile])?[0])
+}
+
+/// The same for several shares, in their order.
+pub fn quantiles(values: &[f64], shares: &[f64]) -> Result<Vec<f64>, StatsError> {
     if values.is_empty() {
         return Err(StatsError::Empty);
     }
@@ -11,12 +16,12 @@ pub fn quantile(values: &[f64], quantile: f64) -> Result<f64, StatsError> {
         let value = values[row];
         return Err(StatsError::NotFinite { row, value });
     }
-    if !(0.0..=1.0).contains(&quantile) {
-        return Err(StatsError::Quantile { quantile });
+    if let Some(quantile) = shares.iter().find(|share| !(0.0..=1.0).contains(*share)) {
+        return Err(StatsError::Quantile { quantile: *quantile });
     }
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    Ok(quantile_of_sorted(&sorted, quantile))
+    Ok(shares.iter().map(|share| quantile_of_sorted(&sorted, *share)).collect())
 }
 
 /// The same for values that are known to be sorted, finite and at least one.
