@@ -1,11 +1,17 @@
 //! What every change must keep to, whichever act it is of: asked of the events themselves, so that no act can forget it.
 
-use stemma_core::{ErrorKind, Problem, event::Event, name::ModelName, near, rights::Action};
+use stemma_core::{
+    ErrorKind, Problem,
+    event::Event,
+    name::{EndpointName, ModelName, ProjectName},
+    near,
+    rights::Action,
+};
 
-use crate::{Caller, Known, directory::closed, problem::ledger_problem};
+use crate::{Caller, Known, directory::closed, look_alike::refuse_look_alike};
 
-/// Refuses events in projects that nobody made or that are closed, and new models and endpoints of somebody who may make
-/// none. Whoever decides on events stands on what is read here.
+/// Refuses events in projects that nobody made or that are closed, new models and endpoints of somebody who may make
+/// none, and new things whose names look like those of others. Whoever decides on events stands on what is read here.
 pub(crate) async fn check_changes(known: &Known, caller: &Caller, events: &[Event]) -> Result<(), Problem> {
     let mut looked_at = None;
     for event in events {
@@ -17,17 +23,25 @@ pub(crate) async fn check_changes(known: &Known, caller: &Caller, events: &[Even
             looked_at = Some(project);
         }
         match event {
+            Event::ProjectCreated { project } => {
+                // of what the caller may not see nothing is learnt by a refusal
+                let names = known.readable_projects(caller);
+                refuse_look_alike("project", project.as_str(), names.iter().map(ProjectName::as_str))?;
+            }
             Event::ModelCreated { project, model } => {
+                let models = known.model_names(project).await?;
+                let names = models.iter().map(ModelName::as_str);
                 if let Err(problem) = caller.may(Action::Create, Some(project)) {
-                    let models = known.facts().models(project).await.map_err(ledger_problem)?;
-                    let names = models.iter().map(|row| row.value.as_str());
                     return Err(new_model(problem, model, names));
                 }
+                refuse_look_alike("model", model.as_str(), names)?;
             }
             Event::EndpointCreated { project, endpoint, .. } => {
                 caller
                     .may_on(Action::Create, project, endpoint)
                     .map_err(|problem| new_thing(problem, &format!("there is no endpoint `{endpoint}` yet")))?;
+                let names = known.endpoint_names(project).await?;
+                refuse_look_alike("endpoint", endpoint.as_str(), names.iter().map(EndpointName::as_str))?;
             }
             _ => {}
         }

@@ -5,7 +5,6 @@ mod approve;
 mod card;
 pub mod cases;
 mod compare;
-mod create;
 pub mod evaluate;
 mod gate;
 pub(crate) mod makers;

@@ -1,6 +1,10 @@
 //! What people say of things, what a registration must bring, and the card that is approved.
 
-use stemma_api::types::{Approve, ApprovedCard, Deploy, Describe, Described, ModelCard, Promote, RunGates};
+use serde_json::json;
+use stemma_api::types::{
+    AddDatasetVersion, Approve, ApprovedCard, Deploy, Describe, Described, ModelCard, Promote, RecordPredictions,
+    RunGates,
+};
 use stemma_core::{
     ErrorKind, Problem,
     card::CardVerdict,
@@ -108,6 +112,50 @@ async fn what_can_not_be_said_changes_nothing() {
     let twin = "sc\u{43e}re".parse().unwrap();
     let problem = world.engine().set_policy(&world.owner, request, &project(), &twin, policy).await.unwrap_err();
     assert!(problem.message.contains("would look like model `score`"), "{problem}");
+}
+
+#[tokio::test]
+async fn no_new_name_looks_like_that_of_another_thing_of_its_kind() {
+    let world = registered().await;
+    let (twin, request) = ("sc\u{43e}re", RequestId::generate);
+    let is_refused = |problem: Problem, what: &str| {
+        assert_eq!(problem.kind, ErrorKind::Conflict, "{problem}");
+        assert_eq!(problem.message, format!("{what} `{twin}` would look like {what} `score`, which is another"));
+    };
+    let (engine, owner) = (world.engine(), &world.owner);
+    engine.create_project(owner, request(), &"score".parse().unwrap()).await.unwrap();
+    is_refused(engine.create_project(owner, request(), &twin.parse().unwrap()).await.unwrap_err(), "project");
+
+    world.add_dataset("score", world.csv(0..20)).await;
+    let digest = world.upload(world.csv(0..30)).await.digest;
+    let add = AddDatasetVersion {
+        digest,
+        path: "a.csv".to_owned(),
+        source: None,
+        why: None,
+        derived_from: vec![],
+        workspace: None,
+    };
+    let (project, of_twin, of_score) = (project(), twin.parse().unwrap(), "score".parse().unwrap());
+    let added = engine.add_dataset_version(owner, request(), &project, &of_twin, add.clone()).await;
+    is_refused(added.unwrap_err(), "dataset");
+    engine.add_dataset_version(owner, request(), &project, &of_score, add).await.unwrap();
+
+    for (endpoint, is_new) in [("score", true), (twin, false)] {
+        let inputs = json!({ "age": 30.0, "amount": 1000.0, "purpose": "car", "housing": "own" });
+        let one = json!({ "id": "a", "time": "2026-03-01T12:00:00Z", "inputs": inputs, "error": "no answer" });
+        let send = RecordPredictions {
+            version: Some("score@1.0.0".to_owned()),
+            predictions: vec![serde_json::from_value(one).unwrap()],
+            ..RecordPredictions::default()
+        };
+        let endpoint = endpoint.parse().unwrap();
+        let recorded = world.delivery.record_predictions(owner, request(), &project, &endpoint, send).await;
+        match recorded {
+            Ok(recorded) => assert!(is_new && recorded.refused_count == 0, "{recorded:?}"),
+            Err(problem) => is_refused(problem, "endpoint"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use crate::{
     Caller, Engine,
     known::{Content, content::refuse_pointer},
     lineage::trace::writer_now,
+    look_alike::refuse_look_alike,
     problem::internal,
 };
 
@@ -142,6 +143,10 @@ impl Engine {
         let answered_by = &answered_by;
         let decide = || async move {
             let versions = self.known().dataset_versions_if_any(project, dataset).await?;
+            if versions.is_empty() {
+                let newest = self.known().datasets(project).await?;
+                refuse_look_alike("dataset", dataset.as_str(), newest.iter().map(|one| one.dataset.as_str()))?;
+            }
             Ok(vec![Event::DatasetVersionAdded(event::DatasetVersionAdded {
                 project: project.clone(),
                 dataset: dataset.clone(),

@@ -15,7 +15,7 @@ use stemma_core::{
 use crate::{
     Caller, Engine, Known,
     meaning::news::news,
-    model::{cases::packed_cases, create::model_created, evaluate::evaluation_data, names::check_alias},
+    model::{cases::packed_cases, evaluate::evaluation_data, names::check_alias},
 };
 
 impl Engine {
@@ -75,7 +75,7 @@ impl Engine {
                     check_aliases(self.known(), project, model, &holds, &policy).await?;
                 }
                 if !known {
-                    events.push(model_created(self.known(), project, model).await?);
+                    events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
                 }
                 if changes {
                     events.push(Event::PolicySet { project: project.clone(), model: model.clone(), policy });

@@ -21,7 +21,6 @@ use stemma_core::{
 use crate::{
     Caller, Engine, Known,
     model::{
-        create::model_created,
         evaluate::{
             Evaluation, EvaluationData,
             asked::{asked_here, not_answered},
@@ -161,7 +160,7 @@ impl Engine {
         check_registration(self.known(), project, model, &policy, (prepared.run.as_ref(), evaluated)).await?;
         let versions = self.known().versions_if_any(project, model).await?;
         if versions.is_none() {
-            events.push(model_created(self.known(), project, model).await?);
+            events.push(Event::ModelCreated { project: project.clone(), model: model.clone() });
         }
         let versions = versions.unwrap_or_default();
         let live = versions.iter().filter(|version| version.stage != Stage::Archived);
