@@ -105,6 +105,15 @@ pub enum Event {
     TokenRevoked {
         token: TokenId,
     },
+    /// Somebody signs in to the pages with it. Its hash is kept outside of the ledger's leaves.
+    PasswordSet {
+        principal: PrincipalName,
+        /// BLAKE3 of the kept hash: an exchanged hash is noticed, and nothing can be guessed with this one.
+        check: Digest,
+    },
+    PasswordRemoved {
+        principal: PrincipalName,
+    },
     DatasetVersionAdded(DatasetVersionAdded),
     /// Content was removed for good, with a reason: from then on nobody can read it or bring it back.
     ContentPurged {
@@ -279,6 +288,8 @@ impl Event {
             Self::TokenIssued { .. } => "token_issued",
             Self::TokenExpirySet { .. } => "token_expiry_set",
             Self::TokenRevoked { .. } => "token_revoked",
+            Self::PasswordSet { .. } => "password_set",
+            Self::PasswordRemoved { .. } => "password_removed",
             Self::DatasetVersionAdded(_) => "dataset_version_added",
             Self::ContentPurged { .. } => "content_purged",
             Self::ContentKept { .. } => "content_kept",
@@ -325,6 +336,8 @@ impl Event {
             | Self::TokenIssued { .. }
             | Self::TokenExpirySet { .. }
             | Self::TokenRevoked { .. }
+            | Self::PasswordSet { .. }
+            | Self::PasswordRemoved { .. }
             | Self::RunsSealed { .. }
             | Self::RowsSealed { .. }
             | Self::PredictionsNoted { .. }
@@ -382,7 +395,9 @@ impl Event {
             Self::PrincipalAdded { principal }
             | Self::RoleGranted { principal, .. }
             | Self::RoleRevoked { principal, .. }
-            | Self::TokenIssued { principal, .. } => principal.to_string(),
+            | Self::TokenIssued { principal, .. }
+            | Self::PasswordSet { principal, .. }
+            | Self::PasswordRemoved { principal } => principal.to_string(),
             Self::TokenRevoked { token } | Self::TokenExpirySet { token, .. } => token.to_string(),
             Self::DatasetVersionAdded(added) => format!("{}@{}", added.dataset, added.number),
             Self::ContentPurged { digest, .. } => digest.to_string(),

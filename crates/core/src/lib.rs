@@ -29,6 +29,7 @@ pub mod moment;
 pub mod name;
 pub mod naming;
 pub mod near;
+pub mod password;
 pub mod pattern;
 pub mod pointer;
 pub mod policy;

@@ -105,6 +105,8 @@ impl Event {
             | Self::TokenIssued { .. }
             | Self::TokenExpirySet { .. }
             | Self::TokenRevoked { .. }
+            | Self::PasswordSet { .. }
+            | Self::PasswordRemoved { .. }
             | Self::ContentPurged { .. }
             | Self::EdgeDeclared(_)
             | Self::EdgeWithdrawn(_)

@@ -39,7 +39,7 @@ pub struct HeldToken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "what", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Revocable {
-    /// All roles and all tokens of somebody; what is denied to them stays denied.
+    /// All roles and all tokens of somebody, and their password; what is denied to them stays denied.
     User {
         principal: PrincipalName,
     },
@@ -66,6 +66,8 @@ pub struct Standing {
     pub roles: Vec<HeldRole>,
     pub denials: Vec<Denial>,
     pub tokens: Vec<HeldToken>,
+    /// Who has a password.
+    pub passwords: Vec<PrincipalName>,
 }
 
 impl Standing {
@@ -91,7 +93,12 @@ impl Standing {
         let mut kept = self.clone();
         let roles: Vec<HeldRole> = kept.roles.extract_if(.., |role| is_meant(role)).collect();
         let tokens: Vec<HeldToken> = kept.tokens.extract_if(.., |token| is_meant_token(token)).collect();
-        if roles.is_empty() && tokens.is_empty() {
+        let is_meant_person = |person: &PrincipalName| match what {
+            Revocable::User { principal } => person.is_same_person(principal),
+            Revocable::Role { .. } | Revocable::Token { .. } | Revocable::Denial { .. } => false,
+        };
+        let passwords: Vec<PrincipalName> = kept.passwords.extract_if(.., |person| is_meant_person(person)).collect();
+        if roles.is_empty() && tokens.is_empty() && passwords.is_empty() {
             return Err(nothing(what));
         }
         kept.must_have_an_owner(now)?;
@@ -99,7 +106,9 @@ impl Standing {
             let HeldRole { principal, role, project, endpoint, edition: _ } = held;
             Event::RoleRevoked { principal, project, role, endpoint }
         });
-        Ok(roles.chain(tokens.into_iter().map(|held| Event::TokenRevoked { token: held.token })).collect())
+        let tokens = tokens.into_iter().map(|held| Event::TokenRevoked { token: held.token });
+        let passwords = passwords.into_iter().map(|principal| Event::PasswordRemoved { principal });
+        Ok(roles.chain(tokens).chain(passwords).collect())
     }
 
     fn withdraw_denial(&self, wanted: &Denial) -> Result<Vec<Event>, Problem> {

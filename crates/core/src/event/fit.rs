@@ -95,6 +95,8 @@ impl Event {
             | Self::DenialWithdrawn(_)
             | Self::TokenExpirySet { .. }
             | Self::TokenRevoked { .. }
+            | Self::PasswordSet { .. }
+            | Self::PasswordRemoved { .. }
             | Self::ContentKept { .. }
             | Self::SegmentSealed(_)
             | Self::RunsSealed { .. } => Texts::default(),
