@@ -47,7 +47,7 @@ impl Ledger {
         let next = self.signer().prepare(elsewhere)?;
         let succession = next.succession.clone();
         let events = vec![Event::SigningKeyRotated(succession.clone())];
-        self.commit(Commit { actor, request, premises: None, events, token_hash: None }).await?;
+        self.commit(Commit { actor, request, premises: None, events, secret: None }).await?;
         self.signer().hand_over(next)?;
         Ok(succession)
     }

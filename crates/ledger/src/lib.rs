@@ -43,11 +43,11 @@ pub use crate::{
     prove::Asked,
     query::{
         AliasRow, Blind, Counts, Descendants, EndpointRow, EventFilter, EventRow, FacetCount, Found, Head, Mark,
-        MarkKey, Order, PrincipalRow, ProjectRow, RequestRow, RevisionRow, Search, Shown, StatementRow, TokenRow,
-        Tombstone, VersionRow, View, WhichVersion,
+        MarkKey, Order, PasswordRow, PrincipalRow, ProjectRow, RequestRow, RevisionRow, Search, Shown, StatementRow,
+        TokenRow, Tombstone, VersionRow, View, WhichVersion,
     },
     telemetry::{Access, RunFile, Side},
     transcript::{Header as TranscriptHeader, Moment, take_in},
     tree::{Hash, leaf_hash, root_of},
-    writing::{Commit, Outcome, Premise, Premises, Turn},
+    writing::{Commit, Outcome, Premise, Premises, Secret, Turn},
 };

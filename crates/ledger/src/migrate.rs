@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// All migrations. A released one is never edited; its checksum is checked.
-const MIGRATIONS: [(i64, &str); 12] = [
+const MIGRATIONS: [(i64, &str); 13] = [
     (1, include_str!("migrations/0001_first.sql")),
     (2, include_str!("migrations/0002_grants_in_one_tree.sql")),
     (FILES_OF_RUNS, include_str!("migrations/0003_files_of_runs.sql")),
@@ -25,6 +25,7 @@ const MIGRATIONS: [(i64, &str); 12] = [
     (10, include_str!("migrations/0010_meaning.sql")),
     (11, include_str!("migrations/0011_people.sql")),
     (12, include_str!("migrations/0012_decisions.sql")),
+    (PASSWORDS, include_str!("migrations/0013_passwords.sql")),
 ];
 /// How many migrations this program knows.
 pub const NEWEST: usize = MIGRATIONS.len();
@@ -38,6 +39,8 @@ const EVENTS: i64 = 6;
 const SEARCH: i64 = 8;
 /// The migration after which versions have further names; those that follow from registrations are made.
 const VERSION_NAMES: i64 = 9;
+/// The migration after which people may have passwords.
+pub const PASSWORDS: i64 = 13;
 /// Which migrations were applied.
 const MIGRATION_TABLE: &str =
     "CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, checksum TEXT NOT NULL)";

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Every table that events make, with its columns but `from_seq` and `to_seq`.
-pub const TABLES: [(&str, &str); 43] = [
+pub const TABLES: [(&str, &str); 44] = [
     ("home", "home"),
     ("signing_key", "verifier, body"),
     ("project", "project"),
@@ -36,6 +36,7 @@ pub const TABLES: [(&str, &str); 43] = [
     ("token", "token, principal, label, expires, hash_check"),
     ("token_scope", "token, scope"),
     ("token_end", "token, expires"),
+    ("password", "principal, hash_check"),
     ("dataset_version", "project, dataset, number, digest, body"),
     ("purged", "project, digest, reason"),
     ("model", "project, model"),
@@ -137,6 +138,11 @@ async fn apply_to_tables(session: &mut Session, seq: u64, event: &Event) -> Resu
             to.insert("token_end", vec![text(token), Value::Int(expires.micros())]).await
         }
         Event::TokenRevoked { token } => to.end("token", &[("token", text(token))]).await,
+        Event::PasswordSet { principal, check } => {
+            to.end_if_any("password", &[("principal", text(principal))]).await?;
+            to.insert("password", vec![text(principal), text(check)]).await
+        }
+        Event::PasswordRemoved { principal } => to.end("password", &[("principal", text(principal))]).await,
         Event::DatasetVersionAdded(added) => {
             let number = Value::Int(i64::from(added.number));
             let row = vec![text(&added.project), text(&added.dataset), number, text(added.digest), json(added)?];

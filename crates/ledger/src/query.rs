@@ -14,7 +14,7 @@ mod search;
 mod view;
 
 pub use self::{
-    access::{PrincipalRow, ProjectRow, TokenRow},
+    access::{PasswordRow, PrincipalRow, ProjectRow, TokenRow},
     data::Tombstone,
     decision::{AliasRow, RequestRow},
     endpoint::{EndpointRow, RevisionRow},

@@ -9,6 +9,7 @@ mod edges;
 mod events;
 mod leaves;
 mod listed;
+mod passwords;
 mod requests;
 mod rows;
 mod runs;
@@ -39,7 +40,7 @@ use crate::{
 
 /// Tables that no event makes, each with the check that compares it. The others are those of the projection.
 #[cfg(test)]
-const COMPARED: [(&str, &str); 16] = [
+const COMPARED: [(&str, &str); 17] = [
     ("migration", "schema"),
     ("leaf", "leaves"),
     ("event_body", "leaves"),
@@ -47,6 +48,7 @@ const COMPARED: [(&str, &str); 16] = [
     ("subtree", "tree"),
     ("event", "events"),
     ("token_hash", "tokens"),
+    ("password_hash", "passwords"),
     ("run", "runs"),
     ("run_file", "files of runs"),
     ("search_run", "search of runs"),
@@ -103,6 +105,9 @@ async fn look(
     });
     report.add(settled("tables", tables::check(&mut live, &mut replayed, &made, &walk).await));
     report.add(settled("tokens", tokens::check(&mut live).await));
+    if made.contains("password_hash") {
+        report.add(settled("passwords", passwords::check(&mut live).await));
+    }
     look_at_runs(&mut live, Runs::of(&made), report).await;
     if made.contains("row_seal") {
         report.add(settled("feedback", rows::check_feedback(&mut live).await));

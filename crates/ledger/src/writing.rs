@@ -8,7 +8,7 @@ mod tx;
 mod writer;
 
 pub use self::{
-    change::{CLOCK_TOLERANCE_MICROS, Commit, Outcome},
+    change::{CLOCK_TOLERANCE_MICROS, Commit, Outcome, Secret},
     premise::{Premise, Premises},
     turn::Turn,
 };

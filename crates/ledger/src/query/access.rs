@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use stemma_core::{
-    Timestamp,
+    Digest, Timestamp,
     id::TokenId,
     name::{EndpointName, PrincipalName, ProjectName},
     rights::{Denial, Edition, Role, TokenScope},
@@ -33,6 +33,14 @@ pub struct TokenRow {
     pub expires: Option<Timestamp>,
     pub label: String,
     pub scope: TokenScope,
+}
+
+/// A password that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasswordRow {
+    pub principal: PrincipalName,
+    /// BLAKE3 of the hash.
+    pub check: Digest,
 }
 
 /// A project that was made, and how it stands.
@@ -134,6 +142,24 @@ impl View {
             recorded(row, Denial { principal: row.parsed("principal")?, what, project: if_any(row, "project")? })
         };
         rows.iter().map(denial).collect()
+    }
+
+    /// All passwords that hold: whose, and what their hashes are committed to by.
+    pub async fn passwords(&self) -> Result<Vec<Recorded<PasswordRow>>, LedgerError> {
+        note("password", &[]);
+        let mut read = self.read().await?;
+        let rows = read.facts("t.principal AS principal, t.hash_check AS hash_check", "password", &[]).await?;
+        let password = |row: &Row| {
+            recorded(row, PasswordRow { principal: row.parsed("principal")?, check: row.parsed("hash_check")? })
+        };
+        rows.iter().map(password).collect()
+    }
+
+    /// The hash of somebody's password, as a PHC string.
+    pub async fn password_hash(&self, principal: &PrincipalName) -> Result<Option<String>, LedgerError> {
+        let mut read = self.read().await?;
+        let sql = "SELECT hash FROM password_hash WHERE principal = $1";
+        read.session.row(sql, &[text(principal)]).await?.map(|row| row.text("hash")).transpose()
     }
 
     /// All tokens that were not revoked, with their hashes.

@@ -60,7 +60,7 @@ impl Ledger {
                 return Ok(0);
             }
             let (request, premises) = (RequestId::generate(), Some(premises));
-            let commit = Commit { actor: actor.clone(), request, premises, events, token_hash: None };
+            let commit = Commit { actor: actor.clone(), request, premises, events, secret: None };
             if let Outcome::Committed { .. } = self.commit(commit).await? {
                 return Ok(counts.iter().sum());
             }

@@ -17,10 +17,11 @@ pub const VERSION: u32 = 1;
 const LINE_MAX: u64 = 1 << 30;
 
 /// Tables whose rows are written: name, columns, and those by which a row is found.
-pub const KEPT: [(&str, &str, &str); 7] = [
+pub const KEPT: [(&str, &str, &str); 8] = [
     ("leaf", "seq, entry, hash", "seq"),
     ("event_body", "seq, salt, body", "seq"),
     ("token_hash", "token, hash", "token"),
+    ("password_hash", "principal, hash", "principal"),
     ("run", "place, run, project, digest, record", "place"),
     ("environment_package", "project, name, version, environment", "project, name, version, environment"),
     ("grant_entry", "place, project, act, contents", "place"),

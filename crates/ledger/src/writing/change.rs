@@ -3,6 +3,7 @@
 use stemma_core::{
     event::Event,
     id::{RequestId, TokenId},
+    name::PrincipalName,
     record::Actor,
 };
 
@@ -20,8 +21,16 @@ pub struct Commit {
     /// What the decision stands on; `None` commits whatever happened since.
     pub premises: Option<Premises>,
     pub events: Vec<Event>,
-    /// Hash of a token that one of the events issues; never part of a leaf.
-    pub token_hash: Option<(TokenId, [u8; 32])>,
+    /// What one of the events commits to, and is never part of a leaf.
+    pub secret: Option<Secret>,
+}
+
+/// The hash of what lets somebody in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Secret {
+    Token(TokenId, [u8; 32]),
+    /// With the parameters that it was made with, as a PHC string; one that was there before is gone.
+    Password(PrincipalName, String),
 }
 
 /// What became of it.

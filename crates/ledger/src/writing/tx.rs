@@ -8,7 +8,7 @@ use stemma_core::{
     history::merkle::{Subtree, complete_parts},
 };
 
-use super::change::{CLOCK_TOLERANCE_MICROS, Commit, Outcome};
+use super::change::{CLOCK_TOLERANCE_MICROS, Commit, Outcome, Secret};
 use crate::{
     LedgerError,
     event::{self, Body, Leaf, commitment},
@@ -71,11 +71,30 @@ impl Tx {
         for event in &commit.events {
             self.append(&commit, event).await?;
         }
-        if let Some((token, hash)) = &commit.token_hash {
-            let values = [Value::Text(token.to_string()), Value::Blob(hash.to_vec())];
-            self.session.execute("INSERT INTO token_hash (token, hash) VALUES ($1, $2)", &values).await?;
-        }
+        self.keep_secrets(&commit).await?;
         Ok(Outcome::Committed { first, events: commit.events, repeated: false })
+    }
+
+    /// Keeps the hash of what lets somebody in, and forgets those of passwords that don't any more.
+    async fn keep_secrets(&mut self, commit: &Commit) -> Result<(), LedgerError> {
+        for event in &commit.events {
+            if let Event::PasswordSet { principal, .. } | Event::PasswordRemoved { principal } = event {
+                let values = [Value::Text(principal.to_string())];
+                self.session.execute("DELETE FROM password_hash WHERE principal = $1", &values).await?;
+            }
+        }
+        match &commit.secret {
+            None => Ok(()),
+            Some(Secret::Token(token, hash)) => {
+                let values = [Value::Text(token.to_string()), Value::Blob(hash.to_vec())];
+                self.session.execute("INSERT INTO token_hash (token, hash) VALUES ($1, $2)", &values).await.map(drop)
+            }
+            Some(Secret::Password(principal, hash)) => {
+                let values = [Value::Text(principal.to_string()), Value::Text(hash.clone())];
+                let sql = "INSERT INTO password_hash (principal, hash) VALUES ($1, $2)";
+                self.session.execute(sql, &values).await.map(drop)
+            }
+        }
     }
 
     async fn committed_before(&mut self, commit: &Commit) -> Result<Option<Outcome>, LedgerError> {

@@ -274,6 +274,8 @@ pub fn every_kind(n: u32) -> Vec<Event> {
         Event::Denied(denial.clone()),
         Event::DenialWithdrawn(denial),
         Event::TokenExpirySet { token: TokenId::from_u128(u128::from(n)), expires: Timestamp(3) },
+        Event::PasswordSet { principal: parse(&format!("user{n}@example.org")), check: Digest::of(b"a hash") },
+        Event::PasswordRemoved { principal: parse(&format!("user{n}@example.org")) },
         Event::AliasRemoved {
             project: parse("default"),
             model: parse("credit-score"),

@@ -119,7 +119,7 @@ const ALTERATIONS: [(&str, u64); 34] = [
     ("UPDATE leaf SET entry = replace(entry, 'ada@', 'eve@') WHERE seq = 9", 9),
     ("DELETE FROM leaf WHERE seq = 4", 4),
     ("DELETE FROM leaf WHERE seq = 20", 20),
-    ("UPDATE head SET size = 19", 46),
+    ("UPDATE head SET size = 19", 48),
     (
         "UPDATE subtree SET hash = (SELECT hash FROM subtree WHERE level = 0 AND place = 0) WHERE level = 1 AND place = 3",
         7,

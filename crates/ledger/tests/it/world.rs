@@ -35,7 +35,7 @@ pub fn kinds() -> Vec<Kind> {
 }
 
 /// What later migrations made.
-const MADE: [(i64, &str); 19] = [
+const MADE: [(i64, &str); 21] = [
     (8, "TABLE contract"),
     (8, "TABLE contract_field"),
     (8, "TABLE search_entry"),
@@ -55,6 +55,8 @@ const MADE: [(i64, &str); 19] = [
     (12, "TABLE promotion_request"),
     (12, "TABLE request_comment"),
     (12, "TABLE request_closing"),
+    (13, "TABLE password"),
+    (13, "TABLE password_hash"),
 ];
 
 pub struct World {
