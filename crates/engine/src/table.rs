@@ -96,6 +96,11 @@ impl Table {
         Ok((table, kept))
     }
 
+    /// Columns that are not read, with their type.
+    pub fn left_out(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.left_out.iter().map(|(name, kind)| (name.as_str(), kind.as_str()))
+    }
+
     pub fn row_count(&self) -> usize {
         self.lines.len()
     }
