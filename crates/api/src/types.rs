@@ -20,11 +20,13 @@ mod head;
 mod home;
 mod lineage;
 mod meaning;
+mod mock;
 mod model;
 mod names;
 mod page;
 mod policy;
 mod prediction;
+mod profile;
 mod project;
 mod quarantine;
 mod registry;
@@ -42,6 +44,6 @@ pub use stemma_core::audit::AuditReport;
 pub use self::{
     approval::*, as_of::*, audit::*, card::*, care::*, compare::*, compare_predictions::*, compare_several::*,
     content::*, content_check::*, dataset::*, decision::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*,
-    meaning::*, model::*, names::*, page::*, policy::*, prediction::*, project::*, quarantine::*, registry::*,
-    report::*, reproduction::*, request::*, rights::*, run::*, search::*, version::*, witness::*,
+    meaning::*, mock::*, model::*, names::*, page::*, policy::*, prediction::*, profile::*, project::*, quarantine::*,
+    registry::*, report::*, reproduction::*, request::*, rights::*, run::*, search::*, version::*, witness::*,
 };

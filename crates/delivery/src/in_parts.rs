@@ -15,10 +15,8 @@ pub fn in_parts<T: Send, R: Send>(mut items: Vec<T>, work: impl Fn(T) -> R + Syn
         // from the back: what is left is the first part
         let work = &work;
         let parts: Vec<Vec<T>> = (1..threads).rev().map(|part| items.split_off(items.len().min(part * each))).collect();
-        let others: Vec<_> = parts
-            .into_iter()
-            .map(|part| scope.spawn(move || part.into_iter().map(work).collect::<Vec<R>>()))
-            .collect();
+        let others: Vec<_> =
+            parts.into_iter().map(|part| scope.spawn(move || part.into_iter().map(work).collect::<Vec<R>>())).collect();
         results.extend(items.into_iter().map(work));
         for part in others.into_iter().rev() {
             results.extend(part.join().unwrap_or_else(|panic| resume_unwind(panic)));

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use data_encoding::BASE32_NOPAD;
 use stemma_core::{
-    ErrorKind, Problem, Timestamp,
+    Digest, ErrorKind, Problem, Timestamp,
     id::TokenId,
     name::{EndpointName, PrincipalName, ProjectName},
     record::{Actor, Auth},
@@ -126,7 +126,7 @@ pub fn new_token() -> Result<NewToken, Problem> {
 
 /// The hash of a token. It has 256 bits of entropy, so a fast hash keeps it as safe as a slow one.
 pub fn token_hash(token: &str) -> [u8; 32] {
-    *stemma_core::Digest::of(token.as_bytes()).as_bytes()
+    *Digest::of(token.as_bytes()).as_bytes()
 }
 
 /// What is known of one token.
@@ -138,20 +138,59 @@ pub struct TokenHolder {
     pub rights: Arc<Rights>,
 }
 
-/// All valid tokens by hash, and the projects that there are; swapped whole when rights or projects change.
+/// What somebody has signed in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A token, by its hash.
+    Token([u8; 32]),
+    /// A password of somebody, by what its hash is committed to by.
+    Password(PrincipalName, Digest),
+}
+
+/// What is known of somebody's password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasswordHolder {
+    pub check: Digest,
+    pub rights: Arc<Rights>,
+}
+
+/// All valid tokens by hash, all passwords, and the projects that there are; swapped whole when rights or projects change.
 #[derive(Debug, Clone, Default)]
 pub struct AccessTable {
     pub holders: HashMap<[u8; 32], TokenHolder>,
+    pub passwords: HashMap<PrincipalName, PasswordHolder>,
     pub projects: Directory,
 }
 
 impl AccessTable {
     pub fn authenticate(&self, token: &str, now: Timestamp) -> Result<Caller, Problem> {
+        self.by_token(&token_hash(token), now)
+    }
+
+    /// Who is behind what was signed in with: as long as it holds, with the rights that they have now.
+    pub fn caller(&self, credential: &Credential, now: Timestamp) -> Result<Caller, Problem> {
+        match credential {
+            Credential::Token(hash) => self.by_token(hash, now),
+            Credential::Password(principal, check) => {
+                let holder = self.passwords.get(principal).filter(|holder| holder.check == *check);
+                let holder = holder
+                    .ok_or_else(|| Problem::new(ErrorKind::Unauthenticated, "the password was changed or removed"))?;
+                let actor = Actor { principal: principal.clone(), auth: Auth::Authenticated };
+                Ok(Caller { actor, rights: holder.rights.clone() })
+            }
+        }
+    }
+
+    pub fn has_password(&self, principal: &PrincipalName) -> bool {
+        self.passwords.contains_key(principal)
+    }
+
+    fn by_token(&self, hash: &[u8; 32], now: Timestamp) -> Result<Caller, Problem> {
         let unknown = || {
             Problem::new(ErrorKind::Unauthenticated, "the token is not valid here")
                 .hint("tokens belong to one home; an owner of this one can make another with `stemma user add`")
         };
-        let holder = self.holders.get(&token_hash(token)).ok_or_else(unknown)?;
+        let holder = self.holders.get(hash).ok_or_else(unknown)?;
         if holder.expires.is_some_and(|expires| expires <= now) {
             return Err(Problem::new(ErrorKind::Unauthenticated, "the token has expired")
                 .hint("an owner can issue another with `stemma token issue`"));

@@ -7,14 +7,8 @@ use std::{
 };
 
 use stemma_api::types::{Checkpoint, ContentHealth};
-use stemma_core::{
-    Digest, ErrorKind, Problem,
-    event::Event,
-    id::{RequestId, TokenId},
-    name::ProjectName,
-    record::Actor,
-};
-use stemma_ledger::{Commit, LedgerError, Outcome, Premise, Premises};
+use stemma_core::{Digest, ErrorKind, Problem, event::Event, id::RequestId, name::ProjectName, record::Actor};
+use stemma_ledger::{Commit, LedgerError, Outcome, Premise, Premises, Secret};
 
 use crate::{
     access::{AccessTable, Caller},
@@ -134,19 +128,19 @@ impl Engine {
         if events.is_empty() {
             return Ok(Ok(events));
         }
-        let commit = Commit { actor: actor.clone(), request, premises: Some(premises), events, token_hash: None };
+        let commit = Commit { actor: actor.clone(), request, premises: Some(premises), events, secret: None };
         match self.known().ledger().commit(commit).await.map_err(ledger_problem)? {
             Outcome::Committed { events, .. } => Ok(Ok(events)),
             Outcome::Moved(premise) => Ok(Err(premise)),
         }
     }
 
-    /// Commits what `decide` says, as a change does, with the hash of the token that it issues.
-    pub(crate) async fn issue_token<D>(
+    /// Commits what `decide` says, as a change does, with the hash of what lets somebody in by it.
+    pub(crate) async fn change_with_secret<D>(
         &self,
         caller: &Caller,
         request: RequestId,
-        token: (TokenId, [u8; 32]),
+        secret: Secret,
         decide: impl Fn() -> D + Send + Sync,
     ) -> Result<(), Problem>
     where
@@ -155,14 +149,14 @@ impl Engine {
         let mut turn = None;
         for _ in 0..ATTEMPTS {
             let (premises, events) = self.known().ledger().deciding(Box::pin(decide())).await;
-            let (actor, premises, token_hash) = (caller.actor.clone(), Some(premises), Some(token));
-            let commit = Commit { actor, request, premises, events: events?, token_hash };
+            let (actor, premises, secret) = (caller.actor.clone(), Some(premises), Some(secret.clone()));
+            let commit = Commit { actor, request, premises, events: events?, secret };
             match self.known().ledger().commit(commit).await.map_err(ledger_problem)? {
                 Outcome::Committed { repeated: false, .. } => return Ok(()),
-                // the token of the first time is gone; nobody can be shown it again
+                // the secret of the first time is gone; nobody can be shown it again
                 Outcome::Committed { .. } => {
                     let problem = Problem::new(ErrorKind::Conflict, "this request was done before");
-                    return Err(problem.hint("ask again for a new token"));
+                    return Err(problem.hint("ask again, as a new request"));
                 }
                 Outcome::Moved(premise) => turn = Some(self.known().ledger().turn(turn, premise).await),
             }

@@ -14,7 +14,7 @@ use stemma_core::{
     record::{Actor, Auth},
     rights::{Edition, Role, TokenScope},
 };
-use stemma_ledger::{Commit, DatabaseUrl, Ledger, LedgerOptions, LedgerUrl};
+use stemma_ledger::{Commit, DatabaseUrl, Ledger, LedgerOptions, LedgerUrl, Secret};
 use stemma_store::Store;
 
 use crate::{
@@ -122,7 +122,7 @@ async fn make(ledger: &Ledger, home: &HomeFile, is_begun: bool, owner: Principal
         request: RequestId::generate(),
         premises: None,
         events,
-        token_hash: Some((token, hash)),
+        secret: Some(Secret::Token(token, hash)),
     };
     ledger.commit(commit).await.map_err(ledger_problem)?;
     ledger.checkpoint().await.map_err(ledger_problem)?;

@@ -16,6 +16,7 @@ mod home;
 pub mod known;
 mod layout;
 pub mod lineage;
+mod look_alike;
 pub mod meaning;
 pub mod model;
 pub mod problem;

@@ -2,6 +2,7 @@
 
 mod deny;
 mod grant;
+mod password;
 mod people;
 mod revoke;
 mod token;

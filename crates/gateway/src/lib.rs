@@ -33,8 +33,8 @@ pub use feedback::{FeedbackLog, FeedbackRows, PlacedFeedback, SealedFeedback, re
 pub use gateway::{Gateway, WAITING_EACH_MAX};
 pub use live::LiveTable;
 pub use log::{
-    AppendError, ArmCounts, EncodedRecord, Extent, HeldSegment, LogError, LogOptions, NewRecord, PredictionLog, Seen, SegmentId,
-    SegmentSeen, Unread, look_at_segments,
+    AppendError, ArmCounts, EncodedRecord, Extent, HeldSegment, LogError, LogOptions, NewRecord, PredictionLog, Seen,
+    SegmentId, SegmentSeen, Unread, look_at_segments,
 };
 pub use question::{ELEMENTS_MAX, Invalid, Question, ROWS_MAX};
 pub use ran::{Failure, Ran, StepRan};

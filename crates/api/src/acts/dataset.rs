@@ -22,4 +22,8 @@ acts! {
         Track in Project, Ordinary, "add content that another tool kept, by its place in that history";
     BLAME as blame: GET /projects/{project: ProjectName}/datasets/{dataset: DatasetName}/blame ? RecordKey => Blame,
         Read in Project, Heavy, "which versions added, changed or removed one record";
+    PROFILE as profile: GET /projects/{project: ProjectName}/profile ? Reference => TableProfile,
+        Read in Project, Heavy, "what a table holds, column by column, and which columns go together";
+    MOCK as mock: GET /projects/{project: ProjectName}/mock ? AskMock => MockTable,
+        Read in Project, Heavy, "rows of a table's form, none of which is its own";
 }

@@ -21,6 +21,11 @@ acts! {
         ManageRights in Home, Ordinary, "grant a role without a token";
     DENY as deny: POST /denials, Denial => Principal,
         ManageRights in Home, Ordinary, "deny an action or a role to somebody, whatever they are granted";
+    /// Sets the password by which somebody signs in to the pages: one's own, or anybody's by whoever manages rights.
+    SET_PASSWORD as set_password: POST /passwords, SetPassword => PasswordOf,
+        Read in Somewhere, Ordinary, "set the password by which somebody signs in to the pages";
+    REMOVE_PASSWORD as remove_password: POST /passwords/remove, RemovePassword => PasswordOf,
+        Read in Somewhere, Ordinary, "let somebody sign in by tokens only";
     REVOKE as revoke: POST /revocations, Revocable => Revoked,
         ManageRights in Home, Ordinary, "withdraw a role, a denial, a token, or all that somebody holds";
 }

@@ -1,5 +1,7 @@
 //! Who is known, what they may do, and with which tokens.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stemma_core::{
@@ -144,4 +146,36 @@ pub struct Revoked {
     /// What roles decide again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denials: Vec<Denial>,
+    /// Whose passwords are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passwords: Vec<PrincipalName>,
+}
+
+/// `POST /api/v1/passwords`
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetPassword {
+    pub principal: PrincipalName,
+    /// 15 characters or more.
+    pub password: String,
+}
+
+impl fmt::Debug for SetPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SetPassword").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}
+
+/// `POST /api/v1/passwords/remove`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemovePassword {
+    pub principal: PrincipalName,
+}
+
+/// Whether somebody can sign in to the pages by a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PasswordOf {
+    pub principal: PrincipalName,
+    pub is_set: bool,
 }

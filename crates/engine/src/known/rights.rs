@@ -7,14 +7,14 @@ use stemma_core::{
     Problem,
     name::PrincipalName,
     near,
-    rights::Rights,
+    rights::{Rights, TokenScope},
     standing::{HeldRole, HeldToken, Standing},
 };
 use stemma_ledger::{PrincipalRow, Recorded};
 
 use super::sources::{Known, fact};
 use crate::{
-    access::{AccessTable, Caller, TokenHolder},
+    access::{AccessTable, Caller, Credential, PasswordHolder, TokenHolder, token_hash},
     problem::ledger_problem,
 };
 
@@ -72,6 +72,7 @@ impl Known {
     pub(crate) async fn standing(&self) -> Result<Standing, Problem> {
         let roles = self.facts().roles().await.map_err(ledger_problem)?;
         let denials = self.facts().denials().await.map_err(ledger_problem)?;
+        let passwords = self.facts().passwords().await.map_err(ledger_problem)?;
         let token = |token: Token| HeldToken {
             token: token.token,
             principal: token.principal,
@@ -83,22 +84,30 @@ impl Known {
             roles: roles.into_iter().map(|row| row.value).collect(),
             denials: denials.into_iter().map(|row| row.value).collect(),
             tokens: self.tokens().await?.into_iter().map(token).collect(),
+            passwords: passwords.into_iter().map(|row| row.value.principal).collect(),
         })
     }
 
     /// Tokens, roles and projects as the ledger has them.
     pub(crate) async fn access_from_ledger(&self) -> Result<AccessTable, Problem> {
         let principals = self.facts().principals().await.map_err(ledger_problem)?;
-        let mut table = AccessTable { projects: self.directory_from_ledger().await?, ..AccessTable::default() };
-        for Recorded { value: token, .. } in self.facts().tokens().await.map_err(ledger_problem)? {
-            let owner = principals.iter().map(|row| &row.value).find(|one| one.principal == token.principal);
-            let rights = Rights {
+        let rights_of = |principal: &PrincipalName, scope: TokenScope| {
+            let owner = principals.iter().map(|row| &row.value).find(|one| one.principal == *principal);
+            Arc::new(Rights {
                 grants: owner.map_or(&[][..], |one| one.roles.as_slice()).iter().map(HeldRole::grant).collect(),
                 denials: owner.map_or(&[][..], |one| one.denials.as_slice()).to_vec(),
-                scope: token.scope,
-            };
-            let (principal, expires, rights) = (token.principal, token.expires, Arc::new(rights));
+                scope,
+            })
+        };
+        let mut table = AccessTable { projects: self.directory_from_ledger().await?, ..AccessTable::default() };
+        for Recorded { value: token, .. } in self.facts().tokens().await.map_err(ledger_problem)? {
+            let rights = rights_of(&token.principal, token.scope);
+            let (principal, expires) = (token.principal, token.expires);
             table.holders.insert(token.hash, TokenHolder { token: token.token, principal, expires, rights });
+        }
+        for Recorded { value: password, .. } in self.facts().passwords().await.map_err(ledger_problem)? {
+            let rights = rights_of(&password.principal, TokenScope::default());
+            table.passwords.insert(password.principal, PasswordHolder { check: password.check, rights });
         }
         Ok(table)
     }
@@ -122,6 +131,17 @@ impl Known {
     /// Who a token belongs to.
     pub fn authenticate(&self, token: &str) -> Result<Caller, Problem> {
         self.access_table().authenticate(token, self.now())
+    }
+
+    /// Who signs in by a token, and what their session stands on from then on.
+    pub fn sign_in_by_token(&self, token: &str) -> Result<(Caller, Credential), Problem> {
+        let caller = self.authenticate(token)?;
+        Ok((caller, Credential::Token(token_hash(token))))
+    }
+
+    /// Who is behind what somebody has signed in with.
+    pub fn signed_in(&self, credential: &Credential) -> Result<Caller, Problem> {
+        self.access_table().caller(credential, self.now())
     }
 
     /// Tokens and roles as they were read last.

@@ -8,6 +8,7 @@ use stemma_core::{
     name::PrincipalName,
     rights::{Action, RoleGrant, TokenScope},
 };
+use stemma_ledger::Secret;
 
 use crate::{
     Caller, Engine, Known,
@@ -48,7 +49,7 @@ impl Engine {
             });
             Ok(events)
         };
-        self.issue_token(caller, request, (token, hash), decide).await?;
+        self.change_with_secret(caller, request, Secret::Token(token, hash), decide).await?;
         self.reload_access().await?;
         Ok(IssuedToken { principal: add.principal.clone(), role: add.role, token_id: token, token: text })
     }

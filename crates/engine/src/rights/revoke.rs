@@ -27,6 +27,7 @@ impl Engine {
                     revoked.roles.push(HeldRole { principal, role, project, endpoint, edition: Edition::NEWEST });
                 }
                 Event::TokenRevoked { token } => revoked.tokens.push(token),
+                Event::PasswordRemoved { principal } => revoked.passwords.push(principal),
                 Event::DenialWithdrawn(denial) => revoked.denials.push(denial),
                 _ => return Err(Problem::invalid("this request id was used for something else")),
             }

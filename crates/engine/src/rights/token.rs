@@ -9,6 +9,7 @@ use stemma_core::{
     rights::{Action, TokenScope},
     standing::HeldToken,
 };
+use stemma_ledger::Secret;
 
 use super::people::in_days;
 use crate::{Caller, Engine, access::new_token};
@@ -34,7 +35,7 @@ impl Engine {
             self.known().principal(&issued.principal).await?;
             Ok(vec![issuing(issued, hash, None)])
         };
-        self.issue_token(caller, request, (token, hash), decide).await?;
+        self.change_with_secret(caller, request, Secret::Token(token, hash), decide).await?;
         self.reload_access().await?;
         Ok(told(held, new.text, None))
     }
@@ -63,7 +64,7 @@ impl Engine {
             Ok(events)
         };
         let replaced = self.known().standing().await?.valid_token(old, now)?.clone();
-        self.issue_token(caller, request, (token, hash), decide).await?;
+        self.change_with_secret(caller, request, Secret::Token(token, hash), decide).await?;
         self.reload_access().await?;
         let ends = match (until, replaced.expires) {
             (Some(until), Some(expires)) => Some(until.min(expires)),
