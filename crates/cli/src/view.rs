@@ -15,6 +15,7 @@ pub mod gate;
 pub mod lineage;
 pub mod log;
 pub mod meaning;
+pub mod profile;
 pub mod registry;
 pub mod reproduction;
 pub mod request;

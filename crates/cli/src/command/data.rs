@@ -9,6 +9,8 @@ pub(super) mod export;
 pub(super) mod get;
 pub(super) mod import;
 pub(super) mod log;
+pub(super) mod mock;
+pub(super) mod profile;
 pub(super) mod pull;
 pub(super) mod push;
 pub(super) mod remote;

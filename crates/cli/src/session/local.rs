@@ -176,7 +176,7 @@ impl OwnedHome {
 
     /// What a server or a router in this process is made from.
     pub fn app(&self, access: AccessRules) -> App {
-        App { delivery: self.delivery.clone(), access: Arc::new(access) }
+        App::new(self.delivery.clone(), access)
     }
 
     /// Closes the home, which has finished, and then lets others in. Nobody else may hold it any more: its

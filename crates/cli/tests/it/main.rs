@@ -30,6 +30,7 @@ mod pages;
 mod past;
 mod people;
 mod predictions;
+mod profile;
 mod prove;
 mod registry;
 mod remotes;

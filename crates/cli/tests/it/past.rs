@@ -280,7 +280,7 @@ fn pages_say_of_when_they_are_and_lead_to_pages_of_then() {
         let text = page(&format!("/projects/default{path}?at={first}"));
         let body = text.split_once("<main>").unwrap().1;
         assert!(body.contains(&format!("As of event {first}, ")), "{path}");
-        let of_now = ["/runs", "/ledger", "/predictions", "/api/"];
+        let of_now = ["/runs", "/ledger", "/predictions", "/profile?", "/api/"];
         for link in links(&text)
             .iter()
             .filter(|link| link.starts_with("/projects") && !of_now.iter().any(|one| link.contains(one)))

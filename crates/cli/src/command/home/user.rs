@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser, builder::TypedValueParser};
-use stemma_api::types::{AddPrincipal, IssuedToken, Page, Principal, Revoked};
+use stemma_api::types::{AddPrincipal, IssuedToken, Page, Principal, RemovePassword, Revoked, SetPassword};
 use stemma_core::{
     Problem,
     name::{PrincipalName, ProjectName},
@@ -12,6 +12,7 @@ use stemma_core::{
 use crate::{
     argument::AtArgs,
     global::Global,
+    password::new_password,
     print::{self, Output},
     session::{self, Session},
     view,
@@ -32,7 +33,8 @@ enum Act {
         #[command(flatten)]
         when: AtArgs,
     },
-    /// Take all roles and all tokens from somebody
+    Password(PasswordArgs),
+    /// Take all roles, all tokens and the password from somebody
     ///
     /// Holds at once, in a running server too. What they did stays on record, also what they approved. The last owner who
     /// can get in stays: make another first.
@@ -60,6 +62,22 @@ struct AddArgs {
     expires_days: Option<u32>,
 }
 
+/// Set the password by which somebody signs in to the pages, or remove it
+///
+/// One's own, or anybody's by an owner. It has 15 characters or more, and is typed twice. Whoever is signed in by the one
+/// before is signed out. Who has none signs in with a token.
+#[derive(Debug, Args)]
+struct PasswordArgs {
+    /// As `stemma user list` has it
+    name: PrincipalName,
+    /// Read it from standing input, up to the end of the first line
+    #[arg(long, conflicts_with = "remove")]
+    stdin: bool,
+    /// They sign in with tokens only from now on
+    #[arg(long)]
+    remove: bool,
+}
+
 pub(super) fn role() -> impl TypedValueParser<Value = Role> {
     PossibleValuesParser::new(Role::ALL.map(Role::as_str)).try_map(|text| Role::parse(&text).ok_or("not a role"))
 }
@@ -68,6 +86,7 @@ pub async fn run(args: UserArgs, global: &Global, output: &Output) -> Result<Exi
     match args.act {
         Act::Add(args) => add(args, global, output).await?,
         Act::List { when } => list(when, global, output).await?,
+        Act::Password(args) => password(args, global, output).await?,
         Act::Revoke { name } => revoke(Revocable::User { principal: name }, global, output).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -92,6 +111,25 @@ async fn add(args: AddArgs, global: &Global, output: &Output) -> Result<(), Prob
     Ok(())
 }
 
+async fn password(args: PasswordArgs, global: &Global, output: &Output) -> Result<(), Problem> {
+    let principal = args.name;
+    let of = match args.remove {
+        true => {
+            let remove = RemovePassword { principal };
+            session::with(global, async |session| session.client.remove_password(&remove).await).await?
+        }
+        false => {
+            let set = SetPassword { password: new_password(&principal, args.stdin)?, principal };
+            session::with(global, async |session| session.client.set_password(&set).await).await?
+        }
+    };
+    output.result(&of, || match of.is_set {
+        true => format!("{} signs in by the new password", of.principal),
+        false => format!("{} has no password any more", of.principal),
+    });
+    Ok(())
+}
+
 /// Withdraws what is meant and says what that was.
 pub(super) async fn revoke(what: Revocable, global: &Global, output: &Output) -> Result<(), Problem> {
     revoke_in(|_| what.clone(), global, output).await
@@ -109,7 +147,8 @@ pub(super) async fn revoke_in(
         let roles = revoked.roles.iter().map(|role| format!("revoked {role}"));
         let tokens = revoked.tokens.iter().map(|token| format!("revoked token {token}"));
         let denials = revoked.denials.iter().map(|denial| format!("no more: {denial}"));
-        roles.chain(tokens).chain(denials).collect::<Vec<_>>().join("\n")
+        let passwords = revoked.passwords.iter().map(|of| format!("removed the password of {of}"));
+        roles.chain(tokens).chain(denials).chain(passwords).collect::<Vec<_>>().join("\n")
     });
     Ok(())
 }

@@ -1,18 +1,18 @@
 use std::{
-    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Args;
 use serde::Serialize;
-use stemma_core::{Digest, ErrorKind, Problem};
+use stemma_core::{Digest, Problem};
 
 use crate::{
     argument::{AtArgs, model_and_version},
     global::Global,
     print::Output,
-    session::{self, cannot_write, new_file},
+    put_file::put_file,
+    session,
     view::card,
 };
 
@@ -51,7 +51,7 @@ pub async fn run(args: CardArgs, global: &Global, output: &Output) -> Result<Exi
         match &args.output {
             None => output.dated(as_of, &card, || card::markdown(&card)),
             Some(file) => {
-                write(file, &card::markdown(&card), args.force)?;
+                put_file(file, card::markdown(&card).as_bytes(), args.force)?;
                 let written = Written { file, version: card.body.version.clone(), card: card.digest };
                 output.dated(as_of, &written, || format!("{}  {}", written.version, file.display()));
             }
@@ -59,21 +59,4 @@ pub async fn run(args: CardArgs, global: &Global, output: &Output) -> Result<Exi
         Ok(ExitCode::SUCCESS)
     })
     .await
-}
-
-/// Puts a text into its place once it is whole.
-fn write(path: &Path, text: &str, force: bool) -> Result<(), Problem> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = new_file(folder)?;
-    file.write_all(text.as_bytes()).map_err(|error| cannot_write(path, &error))?;
-    file.as_file().sync_all().map_err(|error| cannot_write(path, &error))?;
-    let put = if force { file.persist(path) } else { file.persist_noclobber(path) };
-    match put {
-        Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => {
-            Err(Problem::new(ErrorKind::Conflict, format!("`{}` is there already", path.display()))
-                .hint("name another file, or overwrite it with `--force`"))
-        }
-        Err(error) => Err(cannot_write(path, &error.error)),
-    }
 }
