@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub fn table() -> Table {
-    Table { routes: routes(), refuse: |refused, _| problem::response(refused) }
+    Table { routes: routes(), refuse: |refused, _| problem::response(refused), are_pages: false }
 }
 
 fn routes() -> Vec<Route> {

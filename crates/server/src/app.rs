@@ -10,6 +10,7 @@ use stemma_engine::{Engine, Known};
 use crate::{
     guard::{Host, Way},
     peer::Peer,
+    session::Sessions,
 };
 
 /// Shared by all requests; cheap to clone.
@@ -17,9 +18,15 @@ use crate::{
 pub struct App {
     pub delivery: Delivery,
     pub access: Arc<AccessRules>,
+    /// Who is signed in to the pages.
+    pub sessions: Arc<Sessions>,
 }
 
 impl App {
+    pub fn new(delivery: Delivery, access: AccessRules) -> Self {
+        Self { delivery, access: Arc::new(access), sessions: Arc::default() }
+    }
+
     /// Acts on what is not live.
     pub fn engine(&self) -> &Engine {
         self.delivery.engine()

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use http::{StatusCode, Uri};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use stemma_api::{
     act::{Act, Form, NoQuery, Nothing, Octets, Path, Payload, Query},
     types::{AsOf, Dated},
@@ -10,8 +10,18 @@ use stemma_api::{
 use stemma_core::{Problem, id::RequestId};
 use stemma_delivery::Delivery;
 use stemma_engine::{Caller, Known};
+use stemma_gateway::http::ClientAddress;
 
-use crate::{app::App, body::HeldBytes, context::Context, incoming::Incoming, peer::Peer, problem};
+use crate::{
+    app::App,
+    body::HeldBytes,
+    context::Context,
+    guard::{FORM_TYPE, Scheme},
+    incoming::Incoming,
+    peer::Peer,
+    problem,
+    session::SignedIn,
+};
 
 /// What a handler gets.
 pub struct Call<At = (), Request = Nothing, Ask = NoQuery> {
@@ -23,6 +33,12 @@ pub struct Call<At = (), Request = Nothing, Ask = NoQuery> {
     pub peer: Peer,
     pub request: RequestId,
     pub uri: Uri,
+    /// Of a page that somebody sees who is signed in.
+    pub signed_in: Option<SignedIn>,
+    /// What a browser speaks.
+    pub scheme: Scheme,
+    /// Where it counts if its caller shows no token.
+    pub address: String,
     /// What the path says.
     pub at: At,
     /// What the query says.
@@ -42,11 +58,15 @@ impl<At: Path, In, Ask: Query> Call<At, In, Ask> {
         In: Receive<Request>,
     {
         let Context { app, caller, peer, request, incoming } = context;
-        let uri = incoming.parts.uri.clone();
+        let (uri, extensions) = (incoming.parts.uri.clone(), &incoming.parts.extensions);
+        let signed_in = extensions.get().cloned();
+        let scheme = extensions.get().copied().unwrap_or(Scheme::Http);
+        let address = extensions.get().map_or_else(String::new, |ClientAddress(address)| address.to_string());
+
         let (at, ask) = (act.at(uri.path())?, act.ask(uri.query())?);
         let known = app.known().as_of(act.moment(uri.query())?).await?;
         let (body, held) = In::receive(incoming).await?;
-        Ok(Self { app, known, caller, peer, request, uri, at, ask, body, _held: held })
+        Ok(Self { app, known, caller, peer, request, uri, signed_in, scheme, address, at, ask, body, _held: held })
     }
 }
 
@@ -68,6 +88,28 @@ impl<T: Payload> Receive<T> for T {
             Form::Json(_) => incoming.json().await,
             Form::Nothing | Form::Other(_) => Ok((T::read(&[])?, HeldBytes::default())),
         }
+    }
+}
+
+/// What somebody filled in on a page.
+pub struct Filled<T>(pub T);
+
+impl<T: DeserializeOwned + Send + 'static> Payload for Filled<T> {
+    const FORM: Form = Form::Other(FORM_TYPE);
+
+    fn read(bytes: &[u8]) -> Result<Self, Problem> {
+        let read = serde_html_form::from_bytes(bytes);
+        read.map(Self).map_err(|error| Problem::invalid(format!("the form can't be read: {error}")))
+    }
+}
+
+/// As read, once it was shown to be of a page of the same session.
+pub struct Sent<T>(pub T);
+
+impl<T: DeserializeOwned + Send + 'static> Receive<Filled<T>> for Sent<T> {
+    async fn receive(incoming: Incoming) -> Result<(Self, HeldBytes), Problem> {
+        let (read, held) = incoming.form().await?;
+        Ok((Self(read), held))
     }
 }
 

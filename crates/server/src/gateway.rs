@@ -8,13 +8,19 @@ use stemma_gateway::{
     http::{BODY_BYTES_MAX, enter, refuse},
 };
 
-use crate::{app::App, body::read_whole, guard, peer::peer_of, problem};
+use crate::{
+    app::App,
+    body::read_whole,
+    guard::{self, BodyKind},
+    peer::peer_of,
+    problem,
+};
 
 pub async fn answer(app: App, request: Request<Body>) -> Response {
     let (mut parts, body) = request.into_parts();
     let (path, peer, gateway) = (parts.uri.path().to_owned(), peer_of(&parts.extensions), app.delivery.gateway());
     let error = |refused: &Problem| error(gateway, &path, refused);
-    let way = match guard::check(&parts, peer, &app.access.hosts, &app.access.proxies) {
+    let way = match guard::check(&parts, peer, (&app.access.hosts, &app.access.proxies), BodyKind::Data) {
         Ok(way) => way,
         Err(refused) => return error(&refused),
     };

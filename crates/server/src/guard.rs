@@ -17,7 +17,7 @@ use crate::peer::Peer;
 /// Refuses what a web page in a user's browser could send us without their knowledge, and tells how the rest came here.
 ///
 /// `hosts` may be named besides the loopback names; what `proxies` say of a request's way is believed.
-pub fn check(parts: &Parts, peer: Peer, hosts: &[Host], proxies: &[IpNet]) -> Result<Way, Problem> {
+pub fn check(parts: &Parts, peer: Peer, (hosts, proxies): (&[Host], &[IpNet]), body: BodyKind) -> Result<Way, Problem> {
     let way = Way::of(parts, peer, proxies);
     match peer {
         Peer::SameUser if way.is_relayed => {
@@ -33,9 +33,22 @@ pub fn check(parts: &Parts, peer: Peer, hosts: &[Host], proxies: &[IpNet]) -> Re
             check_page(parts, Origin { scheme: way.scheme, authority: host })?;
         }
     }
-    check_content_type(parts)?;
+    check_content_type(parts, body)?;
     Ok(way)
 }
+
+/// What the body of a change may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyKind {
+    /// JSON or content: what no page of another site can send unasked.
+    Data,
+    /// What a form of our own pages sends. Forms of other sites are told by where they come from ([`check_page`]), and by
+    /// what forms of a session carry.
+    Form,
+}
+
+/// What browsers send a form as.
+pub const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 
 /// DNS rebinding: the name the browser used must be one of ours. Returns it.
 fn check_host(parts: &Parts, hosts: &[Host]) -> Result<Authority, Problem> {
@@ -93,7 +106,7 @@ const WANTED_JSON: &str =
     "send JSON and say so: `Content-Type: application/json` (curl: `-H 'Content-Type: application/json'`)";
 
 /// A page of another site can't send JSON without asking first, so state changes must declare their type.
-fn check_content_type(parts: &Parts) -> Result<(), Problem> {
+fn check_content_type(parts: &Parts, body: BodyKind) -> Result<(), Problem> {
     if !matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) {
         return Ok(());
     }
@@ -108,6 +121,11 @@ fn check_content_type(parts: &Parts) -> Result<(), Problem> {
     };
     let essence = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     match essence.as_str() {
+        FORM_TYPE if body == BodyKind::Form => Ok(()),
+        _ if body == BodyKind::Form => {
+            let hint = "forms of the pages send here; programs have the API";
+            Err(Problem::invalid(format!("the content type is `{essence}`, not `{FORM_TYPE}`")).hint(hint))
+        }
         "application/json" | "application/octet-stream" => Ok(()),
         // what curl says unless told otherwise; it is not taken for JSON, since a form of another site says the same
         _ => Err(Problem::invalid(format!("the content type is `{essence}`")).hint(wanted)),
@@ -154,7 +172,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        check(&parts, NETWORK, &["stemma.example".parse().unwrap()], &[]).err()
+        check(&parts, NETWORK, (&["stemma.example".parse().unwrap()], &[]), BodyKind::Data).err()
     }
 
     fn verdict(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<u16> {
@@ -254,11 +272,32 @@ mod tests {
     }
 
     #[test]
+    fn t18_a_form_comes_from_our_own_pages() {
+        let sent = |headers: &[(&str, &str)]| {
+            let mut request = http::Request::builder().method("POST").uri("/logout").header("host", "localhost:7878");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            check(&parts, NETWORK, (&[], &[]), BodyKind::Form).err().map(|problem| problem.kind.http_status())
+        };
+        let form = ("content-type", FORM_TYPE);
+        let ours = ("origin", "http://localhost:7878");
+        assert_eq!(sent(&[form, ours, ("sec-fetch-site", "same-origin")]), None);
+        assert_eq!(sent(&[form, ("origin", "http://evil.example")]), Some(403));
+        assert_eq!(sent(&[form, ("origin", "null")]), Some(403));
+        assert_eq!(sent(&[form, ("sec-fetch-site", "cross-site")]), Some(403));
+        assert_eq!(sent(&[form, ("sec-fetch-site", "same-site")]), Some(403));
+        assert_eq!(sent(&[("content-type", "application/json"), ours]), Some(400));
+        assert_eq!(sent(&[("content-type", "multipart/form-data; boundary=x"), ours]), Some(400));
+    }
+
+    #[test]
     fn the_socket_is_not_for_proxies() {
         let (parts, ()) =
             http::Request::get("/").header("x-forwarded-for", "203.0.113.9").body(()).unwrap().into_parts();
-        assert_eq!(check(&parts, Peer::SameUser, &[], &[]).unwrap_err().kind, ErrorKind::Forbidden);
+        assert_eq!(check(&parts, Peer::SameUser, (&[], &[]), BodyKind::Data).unwrap_err().kind, ErrorKind::Forbidden);
         let (parts, ()) = http::Request::get("/").body(()).unwrap().into_parts();
-        assert!(check(&parts, Peer::SameUser, &[], &[]).is_ok());
+        assert!(check(&parts, Peer::SameUser, (&[], &[]), BodyKind::Data).is_ok());
     }
 }

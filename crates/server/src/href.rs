@@ -3,11 +3,15 @@
 use std::fmt::Display;
 
 use http::Uri;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use stemma_api::{
-    act::{at_moment, percent_encode},
+    act::{Query, at_moment, percent_encode},
     acts, declare,
     types::{
-        AskLineage, Beside, FamilyTree, FindEvents, FindPredictions, Paging, SearchRegistry, Several, TreeNode, With,
+        Approve, AskLineage, Beside, CloseRequest, CommentOnRequest, FamilyTree, FindEvents, FindPredictions,
+        LiftQuarantine, Paging, Promote, Reference, RequestPromotion, Rollback, SearchRegistry, SetQuarantine, Several,
+        TreeNode, With,
     },
 };
 use stemma_core::{
@@ -16,11 +20,11 @@ use stemma_core::{
     id::RunId,
     lineage::{Direction, Node, NodeKind},
     moment::Moment,
-    name::{DatasetName, EndpointName, ModelName, ProjectName},
+    name::{AliasName, DatasetName, EndpointName, ModelName, ProjectName},
     version::VersionNumber,
 };
 
-use crate::call::Text;
+use crate::call::{Filled, Text};
 
 // What belongs to a project is below it; predictions and the ledger are the home's.
 declare! {
@@ -50,6 +54,8 @@ declare! {
         Read in Project at any time, Ordinary, "datasets";
     DATASET: GET /projects/{project: ProjectName}/datasets/{dataset: DatasetName} ? Paging<u32, 100> => Text,
         Read in Project at any time, Ordinary, "a dataset";
+    PROFILE: GET /projects/{project: ProjectName}/profile ? Reference => Text,
+        Read in Project, Heavy, "what a table holds";
     ENDPOINTS: GET /projects/{project: ProjectName}/endpoints ? Paging<u64, 100> => Text,
         Read in Endpoints at any time, Ordinary, "endpoints";
     ENDPOINT: GET /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName} ? Paging<u32, 100> => Text,
@@ -62,8 +68,120 @@ declare! {
         ReadPredictions in Somewhere, Heavy, "two predictions side by side";
     SEARCH: GET /search ? SearchRegistry => Text,
         Read in Somewhere, Heavy, "versions, datasets and runs that are looked for";
+    LOGIN: GET /login ? Back => Text, Public in Home, Ordinary, "where people sign in";
+    SIGN_IN: POST /login, Filled<SignIn> => Text, Public in Home, Ordinary, "sign in, by a token or a password";
+    SIGN_OUT: POST /logout, Filled<Back> => Text, Public in Home, Free, "sign out";
+    APPROVE: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/approve,
+        Filled<Approve> => Text, Approve in Project, Ordinary, "approve a version, from its page";
+    PROMOTE: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/promote,
+        Filled<Promote> => Text, Promote in Project, Ordinary, "promote a version, from its page";
+    QUARANTINE: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/quarantine,
+        Filled<SetQuarantine> => Text, Promote in Project, Ordinary, "put a version into quarantine, from its page";
+    LIFT: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/lift,
+        Filled<LiftQuarantine> => Text, Promote in Project, Ordinary, "end a version's quarantine, from its page";
+    REQUEST: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/request,
+        Filled<RequestPromotion> => Text, Track in Project, Ordinary, "ask for a version's promotion, from its page";
+    SET_ALIAS: POST /projects/{project: ProjectName}/models/{model: ModelName}/versions/{version: String}/alias,
+        Filled<NameVersion> => Text, Promote in Project, Ordinary, "let an alias name a version, from its page";
+    COMMENT: POST /projects/{project: ProjectName}/requests/{request: u32}/comment,
+        Filled<CommentOnRequest> => Text, Track in Project, Ordinary, "comment on a request, from a page";
+    REFUSE: POST /projects/{project: ProjectName}/requests/{request: u32}/refuse,
+        Filled<CloseRequest> => Text, Approve in Project, Ordinary, "refuse a request, from a page";
+    ROLL_BACK: POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/rollback,
+        Filled<Rollback> => Text, Deploy in Project, Ordinary, "let an earlier revision answer again, from its page";
+    ROLL_OUT: POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/rollout,
+        Filled<MoveRollout> => Text, Deploy in Project, Ordinary, "change or end a canary, from its page";
     LEDGER: GET /ledger ? FindEvents => Text, Audit in Home, Ordinary, "the ledger";
     STYLE: GET /assets/"stemma.css" => Text, Public in Home, Free, "the pages' style";
+}
+
+/// Where somebody came from.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Back {
+    /// A page of ours; anything else is the front page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<String>,
+}
+
+impl Query for Back {
+    const EXAMPLE: &'static str = "then=%2Fprojects";
+}
+
+impl Back {
+    /// The page to go back to: a path here, never another site's address.
+    pub fn path(&self) -> String {
+        let is_ours = |path: &&String| {
+            let begins = path.starts_with('/') && !path.starts_with("//");
+            begins && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') && path.parse::<Uri>().is_ok()
+        };
+        self.then.as_ref().filter(is_ours).cloned().unwrap_or_else(front)
+    }
+}
+
+/// What somebody signs in with.
+#[derive(Deserialize)]
+pub struct SignIn {
+    #[serde(default)]
+    pub who: String,
+    #[serde(default)]
+    pub password: String,
+    #[serde(default)]
+    pub token: String,
+    #[serde(flatten)]
+    pub back: Back,
+}
+
+/// An alias that is to name a version.
+#[derive(Deserialize)]
+pub struct NameVersion {
+    pub alias: AliasName,
+    pub reason: String,
+}
+
+/// What becomes of a canary.
+#[derive(Deserialize)]
+pub struct MoveRollout {
+    /// `weight`, `promote` or `abort`.
+    pub act: String,
+    /// In percent.
+    #[serde(default)]
+    pub percent: Option<f64>,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// The way in, and back to a page.
+pub fn login(back: &Uri) -> String {
+    let then = back.path_and_query().map(ToString::to_string).filter(|path| path != "/");
+    LOGIN.address((), &Back { then })
+}
+
+pub fn sign_in() -> String {
+    SIGN_IN.path(())
+}
+
+pub fn logout() -> String {
+    SIGN_OUT.path(())
+}
+
+/// A version by any of its names.
+pub fn version_named(project: &ProjectName, model: &ModelName, version: &str) -> String {
+    VERSION.path((project, model, version))
+}
+
+/// What is done to a version from its page.
+pub fn version_act(act: &str, project: &ProjectName, model: &ModelName, number: &VersionNumber) -> String {
+    format!("{}/{act}", version(project, model, number))
+}
+
+/// What is done to a request.
+pub fn request_act(act: &str, project: &ProjectName, request: &u32) -> String {
+    format!("{}/{request}/{act}", requests(project))
+}
+
+/// What is done to an endpoint from its page.
+pub fn endpoint_act(act: &str, project: &ProjectName, name: &EndpointName) -> String {
+    format!("{}/{act}", endpoint(project, name))
 }
 
 /// Leads to a project that the caller may read.
@@ -132,6 +250,11 @@ pub fn run(project: &ProjectName, run: &RunId) -> String {
 /// The family tree around anything that has a name.
 pub fn lineage(project: &ProjectName, of: impl Display, direction: Direction) -> String {
     LINEAGE.address((project,), &AskLineage { of: of.to_string(), direction, ..AskLineage::default() })
+}
+
+/// What a table holds, by any reference to it.
+pub fn profile(project: &ProjectName, of: impl Display) -> String {
+    PROFILE.address((project,), &Reference { reference: of.to_string() })
 }
 
 pub fn datasets(project: &ProjectName) -> String {
@@ -319,12 +442,14 @@ mod tests {
             lineage(&project, "a & b@1.2.0", Direction::Up),
             datasets(&project),
             dataset(&project, &parse("a & b")),
+            profile(&project, "a & b@1"),
             endpoints(&project),
             endpoint(&project, &parse("credit offer")),
             predictions(&project),
             prediction(&parse("pred_040sj4hmasw9nf000c0024bgrs4yxsp732wnm")),
             compare_with(&parse("pred_040sj4hmasw9nf000c0024bgrs4yxsp732wnm")),
             search(),
+            login(&Uri::from_static("/projects?x=1")),
             ledger(),
             style(),
         ]
@@ -355,11 +480,48 @@ mod tests {
     #[test]
     fn every_page_has_one_address_and_every_address_is_a_page() {
         let addresses = every_page();
-        for page in ALL {
+        let pages: Vec<_> = ALL.iter().filter(|page| page.method == http::Method::GET).collect();
+        for page in &pages {
             let of_page = addresses.iter().filter(|address| fits(page.pattern, path(address))).count();
             assert_eq!(of_page, 1, "{}", page.pattern);
         }
-        assert_eq!(ALL.len(), addresses.len());
+        assert_eq!(pages.len(), addresses.len());
+    }
+
+    #[test]
+    fn every_act_has_an_address_on_the_page_of_what_it_is_done_to() {
+        let (project, model, number) = (parse("risk & co"), parse("a & b"), parse("1.2.0"));
+        let of_version = ["approve", "promote", "quarantine", "lift", "request", "alias"];
+        let mut addresses: Vec<String> =
+            of_version.iter().map(|act| version_act(act, &project, &model, &number)).collect();
+        addresses.extend(["comment", "refuse"].map(|act| request_act(act, &project, &7)));
+        addresses.extend(["rollback", "rollout"].map(|act| endpoint_act(act, &project, &parse("credit offer"))));
+        addresses.extend([sign_in(), logout()]);
+        let acts: Vec<_> = ALL.iter().filter(|act| act.method == http::Method::POST).collect();
+        for act in &acts {
+            assert_eq!(addresses.iter().filter(|address| fits(act.pattern, address)).count(), 1, "{}", act.pattern);
+        }
+        assert_eq!(acts.len(), addresses.len());
+    }
+
+    #[test]
+    fn nobody_is_led_to_another_site() {
+        let to = |then: &str| Back { then: Some(then.to_owned()) }.path();
+        for ours in ["/projects", "/projects/a/models?cursor=3", "/ledger?cursor=6"] {
+            assert_eq!(to(ours), ours);
+        }
+        for other in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "/a\nb",
+            "javascript:alert(1)",
+            "evil",
+            "/ x",
+        ] {
+            assert_eq!(to(other), "/", "{other:?}");
+        }
     }
 
     #[test]

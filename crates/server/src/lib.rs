@@ -21,6 +21,7 @@ mod probe;
 mod problem;
 mod route;
 mod router;
+mod session;
 
 pub use app::App;
 pub use limits::Limits;

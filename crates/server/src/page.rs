@@ -1,5 +1,6 @@
 //! Pages, rendered on the server, complete without script. Each is drawn from the structs that the API sends.
 
+mod act;
 mod card;
 mod chart;
 mod compare;
@@ -12,11 +13,13 @@ mod head;
 mod history;
 mod ledger;
 mod lineage;
+mod login;
 mod model;
 mod moved;
 mod paper;
 mod prediction;
 mod problem;
+mod profile;
 mod project;
 mod registry;
 mod request;
@@ -25,7 +28,10 @@ mod search;
 mod style;
 mod tree;
 
-pub use self::problem::refuse;
+pub use self::{
+    login::{lead_to_login, leads_to_login},
+    problem::refuse,
+};
 use crate::{
     href,
     route::{Route, Table, route},
@@ -34,7 +40,7 @@ use crate::{
 pub fn table() -> Table {
     let mut routes = pages();
     routes.extend(moved::routes());
-    Table { routes, refuse }
+    Table { routes, refuse, are_pages: true }
 }
 
 fn pages() -> Vec<Route> {
@@ -53,12 +59,26 @@ fn pages() -> Vec<Route> {
         route(&href::LINEAGE, lineage::lineage),
         route(&href::DATASETS, dataset::datasets),
         route(&href::DATASET, dataset::dataset),
+        route(&href::PROFILE, profile::profile),
         route(&href::ENDPOINTS, endpoint::endpoints),
         route(&href::ENDPOINT, endpoint::endpoint),
         route(&href::PREDICTIONS, search::predictions),
         route(&href::PREDICTION, prediction::prediction),
         route(&href::COMPARE_PREDICTIONS, compare_predictions::compare),
         route(&href::SEARCH, registry::search),
+        route(&href::LOGIN, login::login),
+        route(&href::SIGN_IN, login::sign_in),
+        route(&href::SIGN_OUT, login::sign_out),
+        route(&href::APPROVE, act::version::approve),
+        route(&href::PROMOTE, act::version::promote),
+        route(&href::QUARANTINE, act::version::quarantine),
+        route(&href::LIFT, act::version::lift),
+        route(&href::REQUEST, act::version::request),
+        route(&href::SET_ALIAS, act::version::set_alias),
+        route(&href::COMMENT, act::request::comment),
+        route(&href::REFUSE, act::request::refuse),
+        route(&href::ROLL_BACK, act::endpoint::roll_back),
+        route(&href::ROLL_OUT, act::endpoint::roll_out),
         route(&href::LEDGER, ledger::ledger),
         route(&href::STYLE, style::style),
     ]

@@ -18,7 +18,7 @@ declare! {
 }
 
 pub fn table() -> Table {
-    Table { routes: vec![route(&HEALTH, health), route(&READY, ready)], refuse: page::refuse }
+    Table { routes: vec![route(&HEALTH, health), route(&READY, ready)], refuse: page::refuse, are_pages: false }
 }
 
 async fn health(_: Call) -> Result<Response, Problem> {

@@ -25,6 +25,8 @@ pub struct Table {
     pub routes: Vec<Route>,
     /// Tells a problem; the address may have named a project.
     pub refuse: fn(Problem, Option<ProjectName>) -> Response,
+    /// Whether browsers come here, with sessions, and are led to sign in.
+    pub are_pages: bool,
 }
 
 /// Joins an act with its handler.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, body::Body, response::Response, routing::MethodFilter};
 use http::{Request, StatusCode};
 use stemma_api::{
-    act::{Declaration, Scope, Weight, percent_decode},
+    act::{Declaration, Form, Scope, Weight, percent_decode},
     acts::home::OPENAPI,
     client::{ACTOR_HEADER, LocalService, REQUEST_HEADER, body_from},
 };
@@ -26,12 +26,15 @@ use crate::{
     app::{Anonymous, App},
     body::Accompanied,
     context::Context,
-    gateway, guard, head,
+    gateway,
+    guard::{self, BodyKind, FORM_TYPE},
+    head,
     incoming::Incoming,
     page,
     peer::{Peer, peer_of},
     probe, problem,
     route::{Route, Table},
+    session::{SignedIn, cookie},
 };
 
 /// Everything on the port but the data plane, which brings a table of its own.
@@ -52,14 +55,14 @@ pub fn router(app: App) -> Router {
 /// Builds the one router of the port.
 pub(crate) fn router_with(app: App, admission: Option<Arc<Admission>>) -> Router {
     let mut router = Router::new();
-    for Table { routes, refuse } in tables() {
+    for Table { routes, refuse, are_pages } in tables() {
         for route in routes {
             let filter = MethodFilter::try_from(route.act.method.clone()).expect("acts have standard methods");
             let (app, pattern, route) = (app.clone(), route.act.pattern, Arc::new(route));
             let admission = admission.clone();
             let handler = move |request: Request<Body>| {
                 let (app, route, admission) = (app.clone(), route.clone(), admission.clone());
-                async move { answer(app, admission.as_deref(), &route, refuse, request).await }
+                async move { answer(app, admission.as_deref(), &route, (refuse, are_pages), request).await }
             };
             router = router.route(pattern, axum::routing::on(filter, handler));
         }
@@ -93,13 +96,18 @@ async fn answer(
     app: App,
     admission: Option<&Admission>,
     route: &Route,
-    refuse: fn(Problem, Option<ProjectName>) -> Response,
+    (refuse, is_page): (fn(Problem, Option<ProjectName>) -> Response, bool),
     request: Request<Body>,
 ) -> Response {
     let (known, peer) = (app.known().clone(), peer_of(request.extensions()));
-    let path = request.uri().path().to_owned();
-    match handle(app, admission, route, request).await {
+    let (uri, path) = (request.uri().clone(), request.uri().path().to_owned());
+    // who shows a token is a program, and is told what is wrong with it
+    let is_browser = is_page && !request.headers().contains_key(http::header::AUTHORIZATION);
+    match handle(app, admission, (route, is_page), request).await {
         Ok(response) => response,
+        Err(problem) if is_browser && problem.kind == ErrorKind::Unauthenticated && page::leads_to_login(route.act) => {
+            page::lead_to_login(&uri)
+        }
         // what can't be read is no project to lead back to
         Err(problem) => refuse(problem::for_peer(problem, peer, &known), route.act.project(&path).unwrap_or_default()),
     }
@@ -108,14 +116,22 @@ async fn answer(
 async fn handle(
     app: App,
     admission: Option<&Admission>,
-    route: &Route,
+    (route, is_page): (&Route, bool),
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let peer = peer_of(&parts.extensions);
-    let way = guard::check(&parts, peer, &app.access.hosts, &app.access.proxies)?;
+    let way = guard::check(&parts, peer, (&app.access.hosts, &app.access.proxies), body_of(route.act))?;
     parts.extensions.insert(way.client_address());
-    let caller = identify(&app, &parts.headers, peer, &way, route.act.action)?;
+    parts.extensions.insert(way.scheme);
+    let session = if is_page { signed_in(&app, &parts.headers, &way) } else { None };
+    let caller = match session {
+        Some((caller, session)) => {
+            parts.extensions.insert(session);
+            caller
+        }
+        None => identify(&app, &parts.headers, peer, &way, route.act.action)?,
+    };
     check_right(&app, route.act, parts.uri.path(), &caller)?;
     let request = request_id(&parts.headers)?;
     let (asked, engine) = (head::asked(&parts.headers, &caller), app.engine().clone());
@@ -200,6 +216,34 @@ async fn other_method(request: Request<Body>) -> Response {
     let mut response = problem::response(problem.hint(hint));
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response
+}
+
+/// What the body of an act may be.
+fn body_of(act: &Declaration) -> BodyKind {
+    match act.request {
+        Form::Other(kind) if kind == FORM_TYPE => BodyKind::Form,
+        _ => BodyKind::Data,
+    }
+}
+
+/// Whose session a browser shows, if it goes on and what it stands on still holds. A token in a header goes before it.
+fn signed_in(app: &App, headers: &http::HeaderMap, way: &guard::Way) -> Option<(Caller, SignedIn)> {
+    if headers.contains_key(http::header::AUTHORIZATION) {
+        return None;
+    }
+    let key = cookie::read(headers, way.scheme)?;
+    let credential = app.sessions.find(&key, app.known().now())?;
+    match app.known().signed_in(&credential) {
+        Ok(caller) => {
+            let who = caller.actor.principal.clone();
+            Some((caller, SignedIn { key, who }))
+        }
+        // whose token or password is gone is signed out
+        Err(_) => {
+            app.sessions.end(&key);
+            None
+        }
+    }
 }
 
 /// Who calls: a token decides; without one, whoever may be anonymous is what they say they are.

@@ -4,8 +4,8 @@ use stemma_api::{
     act::Nothing,
     acts::dataset,
     types::{
-        AddDatasetVersion, AddExternalVersion, AddImportedVersion, Blame, DatasetVersion, DatasetVersionAdded, Page,
-        Paging, RecordKey,
+        AddDatasetVersion, AddExternalVersion, AddImportedVersion, AskMock, Blame, DatasetVersion, DatasetVersionAdded,
+        MockTable, Page, Paging, RecordKey, Reference, TableProfile,
     },
 };
 use stemma_core::{
@@ -26,6 +26,8 @@ pub fn routes() -> Vec<Route> {
         route(&dataset::ADD_EXTERNAL, add_external),
         route(&dataset::ADD_IMPORTED, add_imported),
         route(&dataset::BLAME, blame),
+        route(&dataset::PROFILE, profile),
+        route(&dataset::MOCK, mock),
     ]
 }
 
@@ -60,4 +62,14 @@ async fn blame(call: Call<OfDataset, Nothing, RecordKey>) -> Result<Blame, Probl
     let (project, dataset) = call.at;
     let key: Result<_, Problem> = call.ask.key.iter().map(|text| stemma_engine::key_cell(text)).collect();
     call.known.blame(&project, &dataset, key?).await
+}
+
+async fn profile(call: Call<(ProjectName,), Nothing, Reference>) -> Result<TableProfile, Problem> {
+    let (project,) = call.at;
+    call.known.profile(&call.caller, &project, &call.ask.reference).await
+}
+
+async fn mock(call: Call<(ProjectName,), Nothing, AskMock>) -> Result<MockTable, Problem> {
+    let (project,) = call.at;
+    call.known.mock(&call.caller, &project, &call.ask).await
 }

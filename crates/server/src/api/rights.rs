@@ -4,8 +4,8 @@ use stemma_api::{
     act::Nothing,
     acts::rights,
     types::{
-        AddPrincipal, GrantRole, IssueToken, IssuedToken, NewToken, Page, Paging, Principal, Revoked, RightSince,
-        RotateToken, Token,
+        AddPrincipal, GrantRole, IssueToken, IssuedToken, NewToken, Page, Paging, PasswordOf, Principal,
+        RemovePassword, Revoked, RightSince, RotateToken, SetPassword, Token,
     },
 };
 use stemma_core::{Problem, rights::Denial, standing::Revocable};
@@ -25,6 +25,8 @@ pub fn routes() -> Vec<Route> {
         route(&rights::ROLES, roles),
         route(&rights::GRANT_ROLE, grant_role),
         route(&rights::DENY, deny),
+        route(&rights::SET_PASSWORD, set_password),
+        route(&rights::REMOVE_PASSWORD, remove_password),
         route(&rights::REVOKE, revoke),
     ]
 }
@@ -62,6 +64,14 @@ async fn grant_role(call: Call<(), GrantRole>) -> Result<Principal, Problem> {
 
 async fn deny(call: Call<(), Denial>) -> Result<Principal, Problem> {
     call.app.engine().deny(&call.caller, call.request, call.body).await
+}
+
+async fn set_password(call: Call<(), SetPassword>) -> Result<PasswordOf, Problem> {
+    call.app.engine().set_password(&call.caller, call.request, call.body).await
+}
+
+async fn remove_password(call: Call<(), RemovePassword>) -> Result<PasswordOf, Problem> {
+    call.app.engine().remove_password(&call.caller, call.request, call.body.principal).await
 }
 
 async fn revoke(call: Call<(), Revocable>) -> Result<Revoked, Problem> {

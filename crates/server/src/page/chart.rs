@@ -221,6 +221,54 @@ pub fn shares(bars: &[Bar]) -> String {
     svg
 }
 
+/// The same shape within a line of text.
+pub fn spark(counts: &[u64]) -> String {
+    const HEIGHT: f64 = 22.0;
+    const STEP: f64 = 6.0;
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let width = counts.len() as f64 * STEP;
+    let mut svg = format!(
+        "<svg class=\"spark\" viewBox=\"0 0 {width} {HEIGHT}\" width=\"{width}\" height=\"{HEIGHT}\" role=\"img\" \
+         aria-label=\"how the numbers lie\">"
+    );
+    for (i, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        // what is there is seen
+        let height = (*count as f64 / most as f64 * HEIGHT).max(1.0);
+        let (x, y) = (i as f64 * STEP, HEIGHT - height);
+        let _ = write!(svg, "<rect class=\"bar\" x=\"{x}\" y=\"{y:.1}\" width=\"5\" height=\"{height:.1}\"/>");
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+/// How many numbers lie in each range; there is one more edge than there are counts.
+pub fn histogram(edges: &[f64], counts: &[u64]) -> String {
+    const HEIGHT: f64 = 110.0;
+    const GAP: f64 = 1.5;
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let width = (WIDTH - 20.0) / counts.len().max(1) as f64;
+    let mut svg = open(HEIGHT + 26.0, "how the numbers lie");
+    for (i, (count, ends)) in counts.iter().zip(edges.windows(2)).enumerate() {
+        let height = *count as f64 / most as f64 * HEIGHT;
+        let _ = write!(
+            svg,
+            "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{height:.1}\"><title>{} to {}: {count}</title></rect>",
+            10.0 + i as f64 * width,
+            HEIGHT + 4.0 - height,
+            width - GAP,
+            ends[0],
+            ends[1],
+        );
+    }
+    let ends = [(edges.first(), 10.0, "start"), (edges.last(), WIDTH - 10.0, "end")];
+    for (edge, x, anchor) in ends.into_iter().filter_map(|(edge, x, anchor)| Some((edge?, x, anchor))) {
+        let y = HEIGHT + 20.0;
+        let _ = write!(svg, "<text class=\"tick\" text-anchor=\"{anchor}\" x=\"{x}\" y=\"{y}\">{edge}</text>");
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
 fn open(height: f64, label: &str) -> String {
     format!(
         "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {height:.0}\" width=\"{WIDTH}\" height=\"{height:.0}\" role=\"img\" \
@@ -235,6 +283,19 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_are_drawn_as_high_as_they_are_full() {
+        let svg = histogram(&[0.0, 1.0, 2.5, 4.0], &[10, 0, 5]);
+        let heights: Vec<&str> =
+            svg.split("class=\"bar\"").skip(1).map(|bar| bar.split("height=\"").nth(1).unwrap()).collect();
+        assert!(
+            heights[0].starts_with("110.0\"") && heights[1].starts_with("0.0\"") && heights[2].starts_with("55.0\"")
+        );
+        assert!(svg.contains("2.5 to 4: 5") && svg.contains(">4</text>"), "{svg}");
+        assert!(histogram(&[], &[]).contains("</svg>"));
+        assert_eq!(spark(&[10, 0, 5]).matches("<rect").count(), 2);
+    }
 
     #[test]
     fn shares_are_drawn_to_scale_on_both_sides_of_zero() {

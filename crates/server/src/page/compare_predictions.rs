@@ -41,9 +41,9 @@ struct Picture {
 }
 
 pub async fn compare(call: Call<(PredictionId,), Nothing, With>) -> Result<Response, Problem> {
-    let ((a,), delivery, known) = (call.at, &call.app.delivery, call.app.known());
-    let found = delivery.compare_predictions(&call.caller, &a, &call.ask.with).await?;
-    let project = delivery.project_of(&a).await?;
+    let ((a,), delivery) = (&call.at, &call.app.delivery);
+    let found = delivery.compare_predictions(&call.caller, a, &call.ask.with).await?;
+    let project = delivery.project_of(a).await?;
     let effects = found.effects.iter().flat_map(|effects| effects.outputs.clone());
     let pictures = effects.map(|effects| Picture {
         alone: chart::shares(&bars(&effects, &effects.alone)),
@@ -51,7 +51,7 @@ pub async fn compare(call: Call<(PredictionId,), Nothing, With>) -> Result<Respo
         effects,
     });
     html(ComparePage {
-        head: Head::in_project(known, &call.caller, &project).await?,
+        head: Head::in_project(&call, &project).await?,
         project,
         sides: [("a", found.a.clone()), ("b", found.b.clone())],
         pictures: pictures.collect(),

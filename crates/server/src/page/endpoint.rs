@@ -11,6 +11,7 @@ use stemma_core::{
     event::about::About,
     meaning::Thing,
     name::{EndpointName, ProjectName},
+    rights::Action,
 };
 
 use super::{filters, head::Head, history::history, paper::html_at};
@@ -39,6 +40,7 @@ struct EndpointPage {
     meaning: Meaning,
     detail: EndpointDetail,
     history: Page<AuditEvent>,
+    may_deploy: bool,
 }
 
 pub async fn endpoint(call: Call<(ProjectName, EndpointName), Nothing, Paging<u32, 100>>) -> Result<Response, Problem> {
@@ -46,6 +48,7 @@ pub async fn endpoint(call: Call<(ProjectName, EndpointName), Nothing, Paging<u3
     let ((project, endpoint), Paging { cursor, limit }, known) = (call.at, call.ask, call.known);
     let detail = delivery.endpoint(&call.caller, &project, &endpoint, cursor, limit.get()).await?;
     let meaning = known.meaning_of(&project, Thing::Endpoint(endpoint.clone())).await?;
+    let may_deploy = !known.is_past() && call.caller.may_on(Action::Deploy, &project, &endpoint).is_ok();
     let history = history(&known, &project, About::Endpoint(endpoint)).await?;
-    html_at(known.moment(), EndpointPage { head, meaning, detail, history, project })
+    html_at(known.moment(), EndpointPage { head, meaning, detail, history, project, may_deploy })
 }

@@ -38,6 +38,13 @@ pub fn metric(value: &f64, _: &dyn Values) -> askama::Result<String> {
     Ok(format!("{value:.4}"))
 }
 
+/// A number of the data, without digits that only arithmetic has.
+#[askama::filter_fn]
+pub fn short_number(value: &f64, _: &dyn Values) -> askama::Result<String> {
+    let rounded: f64 = format!("{value:.6e}").parse().unwrap_or(*value);
+    Ok(rounded.to_string())
+}
+
 /// A p-value: small ones by their size.
 #[askama::filter_fn]
 pub fn p(value: &f64, _: &dyn Values) -> askama::Result<String> {

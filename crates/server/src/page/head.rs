@@ -1,10 +1,14 @@
 //! What stands above every page: the project that it is in, and the way to others.
 
 use stemma_api::{act::AT, types::AsOf};
-use stemma_core::{ErrorKind, Problem, moment::Moment, name::ProjectName};
+use stemma_core::{
+    ErrorKind, Problem,
+    moment::Moment,
+    name::{PrincipalName, ProjectName},
+};
 use stemma_engine::{Caller, Known, directory::Closing};
 
-use crate::call::Call;
+use crate::{call::Call, href, session::SignedIn};
 
 /// The head of a page.
 #[derive(Default)]
@@ -17,6 +21,33 @@ pub struct Head {
     pub projects: Vec<ProjectName>,
     /// On a page that can be asked about the past.
     pub asked: Option<AskedPage>,
+    /// Who sees it, or how they sign in.
+    pub visitor: Visitor,
+}
+
+/// Who sees a page.
+#[derive(Default)]
+pub enum Visitor {
+    /// Nothing is said of them: on a page that says what went wrong.
+    #[default]
+    Unsaid,
+    /// They came without a session; this leads to the way in, and back.
+    Stranger {
+        login: String,
+    },
+    SignedIn {
+        who: PrincipalName,
+        form_token: String,
+    },
+}
+
+impl Visitor {
+    fn of<At, In, Ask>(call: &Call<At, In, Ask>) -> Self {
+        match &call.signed_in {
+            Some(SignedIn { key, who }) => Self::SignedIn { who: who.clone(), form_token: key.form_token() },
+            None => Self::Stranger { login: href::login(&call.uri) },
+        }
+    }
 }
 
 /// A page that can be asked about the past, as it was asked for.
@@ -61,14 +92,36 @@ impl AskedPage {
 impl Head {
     /// Of a page in a project that can be asked about the past.
     pub async fn of_call<At, In, Ask>(call: &Call<At, In, Ask>, project: &ProjectName) -> Result<Self, Problem> {
-        let head = Self::in_project(call.app.known(), &call.caller, project).await?;
-        Ok(Self { asked: Some(AskedPage::of(call)), ..head })
+        Ok(Self { asked: Some(AskedPage::of(call)), ..Self::in_project(call, project).await? })
     }
 
     /// Of a page of the whole home that can be asked about the past.
     pub async fn of_home_call<At, In, Ask>(call: &Call<At, In, Ask>) -> Result<Self, Problem> {
-        let head = Self::of_home(call.app.known(), &call.caller).await?;
-        Ok(Self { asked: Some(AskedPage::of(call)), ..head })
+        Ok(Self { asked: Some(AskedPage::of(call)), ..Self::of_home(call).await? })
+    }
+
+    /// What the forms of this page carry; nothing for who is not signed in.
+    pub fn form_token(&self) -> Option<&str> {
+        match &self.visitor {
+            Visitor::SignedIn { form_token, .. } => Some(form_token),
+            Visitor::Unsaid | Visitor::Stranger { .. } => None,
+        }
+    }
+
+    /// Who is signed in.
+    pub fn who(&self) -> Option<&PrincipalName> {
+        match &self.visitor {
+            Visitor::SignedIn { who, .. } => Some(who),
+            Visitor::Unsaid | Visitor::Stranger { .. } => None,
+        }
+    }
+
+    /// The way in, and back to this page.
+    pub fn login(&self) -> Option<&str> {
+        match &self.visitor {
+            Visitor::Stranger { login } => Some(login),
+            Visitor::Unsaid | Visitor::SignedIn { .. } => None,
+        }
     }
 
     /// About when the page is, if it is not about now.
@@ -77,21 +130,22 @@ impl Head {
     }
 
     /// Of a page in a project. One that the caller may not read has been refused by now.
-    pub async fn in_project(known: &Known, caller: &Caller, project: &ProjectName) -> Result<Self, Problem> {
-        known.check_made(caller, project)?;
+    pub async fn in_project<At, In, Ask>(call: &Call<At, In, Ask>, project: &ProjectName) -> Result<Self, Problem> {
+        let known = call.app.known();
+        known.check_made(&call.caller, project)?;
         let closed = known.access_table().projects.closing(project).cloned();
-        let projects = known.readable_projects(caller);
-        Ok(Self { project: Some(project.clone()), closed, projects, asked: None })
+        let projects = known.readable_projects(&call.caller);
+        Ok(Self { project: Some(project.clone()), closed, projects, asked: None, visitor: Visitor::of(call) })
     }
 
     /// Of a page that shows something of the whole home.
-    pub async fn of_home(known: &Known, caller: &Caller) -> Result<Self, Problem> {
-        let projects = known.readable_projects(caller);
+    pub async fn of_home<At, In, Ask>(call: &Call<At, In, Ask>) -> Result<Self, Problem> {
+        let projects = call.app.known().readable_projects(&call.caller);
         let project = match projects.as_slice() {
             [only] => Some(only.clone()),
             _ => None,
         };
-        Ok(Self { project, projects, ..Self::default() })
+        Ok(Self { project, projects, visitor: Visitor::of(call), ..Self::default() })
     }
 
     /// Of a page that says what went wrong. It shows what the address says, and nothing that would have to be looked up.

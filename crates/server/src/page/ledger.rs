@@ -29,8 +29,8 @@ impl LedgerPage {
 }
 
 pub async fn ledger(call: Call<(), Nothing, FindEvents>) -> Result<Response, Problem> {
+    let head = Head::of_home(&call).await?;
     let (ask, known) = (call.ask, call.app.known());
-    let head = Head::of_home(known, &call.caller).await?;
     let events = known.audit_events(&ask).await?;
     let further = |cursor: u64| FindEvents { cursor: Some(cursor), ..ask.clone() };
     let next = events.next.as_ref().and_then(|cursor| cursor.parse().ok()).map(|cursor| href::events(&further(cursor)));

@@ -10,12 +10,13 @@ use stemma_api::{
     },
 };
 use stemma_core::{
-    Problem,
+    Digest, Problem,
     event::about::About,
     lineage::Direction,
     meaning::Thing,
     name::{ModelName, ProjectName},
     record::Metrics,
+    rights::Action,
 };
 
 use super::{chart, filters, head::Head, history::history, paper::html_at};
@@ -89,11 +90,41 @@ struct VersionPage {
     /// The newest time that it was trained again.
     reproduction: Option<Reproduced>,
     history: Page<AuditEvent>,
+    acts: VersionActs,
     detail: VersionDetail,
+}
+
+/// What whoever sees the page may do to the version, now.
+#[derive(Default)]
+struct VersionActs {
+    request: bool,
+    /// By the digest of the card that they see.
+    approve: Option<Digest>,
+    promote: bool,
+}
+
+impl VersionActs {
+    async fn of(call: &Call<(ProjectName, ModelName, String)>, head: &Head) -> Result<Self, Problem> {
+        let (project, model, version) = &call.at;
+        if head.form_token().is_none() || call.known.is_past() {
+            return Ok(Self::default());
+        }
+        let may = |action| call.caller.may(action, Some(project)).is_ok();
+        let approve = match may(Action::Approve) {
+            true => Some(call.known.card(project, model, version).await?.digest),
+            false => None,
+        };
+        Ok(Self { request: may(Action::Track), approve, promote: may(Action::Promote) })
+    }
+
+    const fn are_any(&self) -> bool {
+        self.request || self.promote || self.approve.is_some()
+    }
 }
 
 pub async fn version(call: Call<(ProjectName, ModelName, String)>) -> Result<Response, Problem> {
     let head = Head::of_call(&call, &call.at.0).await?;
+    let acts = VersionActs::of(&call, &head).await?;
     let ((project, model, version), known) = (call.at, call.known);
     let detail = known.version(&project, &model, &version).await?;
     let about = About::Version(model.clone(), detail.version.number);
@@ -101,6 +132,7 @@ pub async fn version(call: Call<(ProjectName, ModelName, String)>) -> Result<Res
         known.moment(),
         VersionPage {
             head,
+            acts,
             meaning: known.meaning_of(&project, Thing::Version(model.clone(), detail.version.number)).await?,
             approvals: known.card_approvals(&project, &detail.version, &detail.approvals).await?,
             history: history(&known, &project, about).await?,

@@ -33,7 +33,7 @@ pub async fn prediction(call: Call<(PredictionId,)>) -> Result<Response, Problem
     let project = why.project.clone();
     let tree = href::link(why.tree.merged(), &project);
     html(PredictionPage {
-        head: Head::in_project(call.app.known(), &call.caller, &project).await?,
+        head: Head::in_project(&call, &project).await?,
         project,
         sentence: filters::why_sentence(&why),
         picture: tree::picture(&tree),

@@ -52,15 +52,15 @@ struct DrawnThing {
 pub async fn search(call: Call<(), Nothing, SearchRegistry>) -> Result<Response, Problem> {
     let known = call.app.known();
     // a page shows what there is at a glance
-    let ask = SearchRegistry { counts: true, ..call.ask };
+    let ask = SearchRegistry { counts: true, ..call.ask.clone() };
     let found = match search::search(known, &call.caller, &ask).await {
         Ok(found) => Ok(draw(found, &ask)),
         Err(problem) if problem.kind == ErrorKind::Invalid => Err(problem),
         Err(problem) => return Err(problem),
     };
     let head = match &ask.project {
-        Some(project) => Head::in_project(known, &call.caller, project).await?,
-        None => Head::of_home(known, &call.caller).await?,
+        Some(project) => Head::in_project(&call, project).await?,
+        None => Head::of_home(&call).await?,
     };
     match found {
         Ok(found) => html(SearchPage { head, ask, found: Some(found), problem: None }),

@@ -26,8 +26,8 @@ struct RunsPage {
 }
 
 pub async fn runs(call: Call<(ProjectName,), Nothing, Paging<RunId, 50>>) -> Result<Response, Problem> {
+    let head = Head::in_project(&call, &call.at.0).await?;
     let ((project,), Paging { cursor, limit }) = (call.at, call.ask);
-    let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
     html(RunsPage { head, runs: call.app.known().runs(&project, cursor, limit.get()).await?, project })
 }
 
@@ -44,8 +44,8 @@ struct RunPage {
 }
 
 pub async fn run(call: Call<(ProjectName, RunId)>) -> Result<Response, Problem> {
+    let head = Head::in_project(&call, &call.at.0).await?;
     let (project, run) = call.at;
-    let head = Head::in_project(call.app.known(), &call.caller, &project).await?;
     let detail = call.app.known().run(&project, run).await?;
     let record = detail.record.clone();
     let micros = record.ended.micros().saturating_sub(record.started.micros());

@@ -28,8 +28,8 @@ struct PredictionsPage {
 }
 
 pub async fn predictions(call: Call<(ProjectName,), Nothing, FindPredictions>) -> Result<Response, Problem> {
+    let head = Head::in_project(&call, &call.at.0).await?;
     let ((project,), ask, known) = (call.at, call.ask, call.app.known());
-    let head = Head::in_project(known, &call.caller, &project).await?;
     let found = call.app.delivery.find_predictions(&call.caller, &project, &ask).await?;
     let further = |cursor: String| FindPredictions { cursor: Some(cursor), ..ask.clone() };
     let next = found.next.clone().map(|cursor| href::found_predictions(&project, &further(cursor)));

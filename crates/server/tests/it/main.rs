@@ -2,6 +2,7 @@
 
 mod doors;
 mod lists;
+mod login;
 mod meaning;
 mod names;
 mod pages;

@@ -50,10 +50,8 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let owner = "olga@bank.example".parse().unwrap();
         let (delivery, _) = Delivery::create(&folder.path().join("home"), owner, Arc::new(SystemClock)).await.unwrap();
-        let app = App {
-            delivery,
-            access: Arc::new(AccessRules { anonymous: Anonymous::ThisMachine, ..AccessRules::default() }),
-        };
+        let access = AccessRules { anonymous: Anonymous::ThisMachine, ..AccessRules::default() };
+        let app = App::new(delivery, access);
         let socket = folder.path().join("s");
         let listen = ([127, 0, 0, 1], 0).into();
         let options = ServeOptions { listen, socket: Some(socket.clone()), verify_rate: 0, limits };

@@ -87,7 +87,7 @@ impl World {
         let owner = "olga@bank.example".parse().unwrap();
         let home = folder.path().join("home");
         let (delivery, owner) = Delivery::create_in(&home, database(), owner, clock).await.unwrap();
-        let app = App { delivery, access: Arc::new(access) };
+        let app = App::new(delivery, access);
         Self { folder, owner, router: router(app.clone()), app }
     }
 
@@ -172,6 +172,11 @@ impl World {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let body = match body {
+            // forms are sent by pages alone
+            Some(_) if !path.starts_with("/api/") && !path.starts_with("/v2/") => {
+                request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+                Body::from("contents=")
+            }
             Some(body) => {
                 request = request.header(header::CONTENT_TYPE, "application/json");
                 Body::from(body.to_string())
