@@ -4,7 +4,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::Duration,
 };
@@ -86,6 +86,8 @@ pub struct Calls<'a> {
     pub answered: AtomicU64,
     /// Revisions and feedback that were acknowledged so far.
     pub facts: AtomicU64,
+    /// What was to happen did not: nobody asks any more, although the server may listen.
+    pub over: AtomicBool,
 }
 
 impl Calls<'_> {
@@ -96,6 +98,7 @@ impl Calls<'_> {
             let mut clients: Vec<_> = predicting.collect();
             clients.push(scope.spawn(|| self.change_facts()));
             let happened = happening();
+            self.over.store(happened.is_err(), Ordering::Release);
             let told = clients.into_iter().map(|client| client.join().unwrap_or_else(|_| bail!("a client")));
             (told.collect::<Result<Vec<_>>>(), happened)
         });
@@ -178,6 +181,9 @@ impl<'a> Caller<'a> {
     }
 
     fn post(&mut self, path: &str, body: &str) -> Result<Told> {
+        if self.calls.over.load(Ordering::Acquire) {
+            return Ok(Told::Gone);
+        }
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => match Connection::open(self.calls.address) {

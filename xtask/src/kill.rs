@@ -1,7 +1,7 @@
 //! Kills a server under requests, again and again, and looks for everything that it had acknowledged.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -120,6 +120,7 @@ fn ask_and_kill(
         enough: PREDICTIONS_MAX,
         answered: AtomicU64::new(0),
         facts: AtomicU64::new(0),
+        over: AtomicBool::new(false),
     };
     calls.during(|| {
         end.await_in(&calls)?;

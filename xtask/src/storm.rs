@@ -6,7 +6,7 @@
 use std::{
     io::Write as _,
     net::{SocketAddr, TcpStream},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -108,6 +108,7 @@ fn storm(
         enough: u64::MAX,
         answered: AtomicU64::new(0),
         facts: AtomicU64::new(0),
+        over: AtomicBool::new(false),
     };
     calls.during(|| {
         let _stalled = stall(server.address)?;
