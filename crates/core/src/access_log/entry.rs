@@ -33,7 +33,7 @@ pub enum AccessEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Access {
     pub time: Timestamp,
-    /// Who the caller is, or says they are; absent if it was found out of nobody.
+    /// Who the caller is, or says they are; whose token was shown, where `auth` is absent; absent if nobody is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<PrincipalName>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
