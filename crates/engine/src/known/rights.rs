@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use stemma_api::types::{Grant, Page, Principal, Right, RightSince, Token};
 use stemma_core::{
     Problem,
+    id::TokenId,
     name::PrincipalName,
     near,
     rights::Rights,
@@ -14,7 +15,7 @@ use stemma_ledger::{PrincipalRow, Recorded};
 
 use super::sources::{Known, fact};
 use crate::{
-    access::{AccessTable, Caller, TokenHolder},
+    access::{AccessTable, Caller, TokenHolder, token_hash},
     problem::ledger_problem,
 };
 
@@ -122,6 +123,13 @@ impl Known {
     /// Who a token belongs to.
     pub fn authenticate(&self, token: &str) -> Result<Caller, Problem> {
         self.access_table().authenticate(token, self.now())
+    }
+
+    /// Which token of this home a text is, and whose it is, whether or not it still holds.
+    pub fn token_of(&self, text: &str) -> Option<(TokenId, PrincipalName)> {
+        let table = self.access_table();
+        let holder = table.holders.get(&token_hash(text))?;
+        Some((holder.token, holder.principal.clone()))
     }
 
     /// Tokens and roles as they were read last.
