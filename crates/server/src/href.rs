@@ -7,7 +7,7 @@ use stemma_api::{
     act::{at_moment, percent_encode},
     acts, declare,
     types::{
-        AskLineage, Beside, FamilyTree, FindEvents, FindPredictions, Paging, SearchRegistry, Several, TreeNode, With,
+        AskLineage, Beside, FamilyTree, FindAccess, FindEvents, FindPredictions, Paging, SearchRegistry, Several, TreeNode, With,
     },
 };
 use stemma_core::{
@@ -63,6 +63,7 @@ declare! {
     SEARCH: GET /search ? SearchRegistry => Text,
         Read in Somewhere, Heavy, "versions, datasets and runs that are looked for";
     LEDGER: GET /ledger ? FindEvents => Text, Audit in Home, Ordinary, "the ledger";
+    ACCESS: GET /ledger/access ? FindAccess => Text, Audit in Home, Heavy, "the access log";
     STYLE: GET /assets/"stemma.css" => Text, Public in Home, Free, "the pages' style";
 }
 
@@ -202,6 +203,16 @@ pub fn ledger() -> String {
 /// Governed changes that are looked for.
 pub fn events(ask: &FindEvents) -> String {
     LEDGER.address((), ask)
+}
+
+/// Who was refused, and who read content and predictions.
+pub fn access() -> String {
+    ACCESS.path(())
+}
+
+/// Accesses that are looked for.
+pub fn accesses(ask: &FindAccess) -> String {
+    ACCESS.address((), ask)
 }
 
 /// One event and those after it.

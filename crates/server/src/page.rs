@@ -1,5 +1,6 @@
 //! Pages, rendered on the server, complete without script. Each is drawn from the structs that the API sends.
 
+mod access;
 mod card;
 mod chart;
 mod compare;
@@ -60,6 +61,7 @@ fn pages() -> Vec<Route> {
         route(&href::COMPARE_PREDICTIONS, compare_predictions::compare),
         route(&href::SEARCH, registry::search),
         route(&href::LEDGER, ledger::ledger),
+        route(&href::ACCESS, access::access),
         route(&href::STYLE, style::style),
     ]
 }

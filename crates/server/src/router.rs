@@ -21,6 +21,7 @@ use stemma_gateway::http::ClientAddress;
 use tower::{Service as _, util::BoxCloneSyncService};
 
 use crate::{
+    access_log,
     admission::Admission,
     api,
     app::{Anonymous, App},
@@ -98,6 +99,7 @@ async fn answer(
 ) -> Response {
     let (known, peer) = (app.known().clone(), peer_of(request.extensions()));
     let path = request.uri().path().to_owned();
+    access_log::tell_act(request.extensions(), route.act);
     match handle(app, admission, route, request).await {
         Ok(response) => response,
         // what can't be read is no project to lead back to
@@ -116,6 +118,7 @@ async fn handle(
     let way = guard::check(&parts, peer, &app.access.hosts, &app.access.proxies)?;
     parts.extensions.insert(way.client_address());
     let caller = identify(&app, &parts.headers, peer, &way, route.act.action)?;
+    access_log::tell_caller(&parts.extensions, &caller);
     check_right(&app, route.act, parts.uri.path(), &caller)?;
     let request = request_id(&parts.headers)?;
     let (asked, engine) = (head::asked(&parts.headers, &caller), app.engine().clone());
