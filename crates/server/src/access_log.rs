@@ -121,6 +121,8 @@ impl Notes {
             // whose token was shown, where it does not hold any more, and on the data plane, which finds out for itself
             None => (holder, None),
         };
+        // whoever says who they are may say a token
+        let by = by.filter(|name| is_kept(name.as_str()));
         Access {
             time: known.now(),
             by,
@@ -129,13 +131,18 @@ impl Notes {
             from,
             act: act.map_or_else(|| method.to_string(), |act| format!("{} {}", act.method, act.pattern)),
             action: act.map_or(Action::Invoke, |act| act.action),
-            // what can't be read is no name
-            project: act.and_then(|act| act.project(&path).ok().flatten()),
-            endpoint: act.and_then(|act| act.endpoint(&path).ok().flatten()),
+            // what can't be read is no name, and where a token was typed in its place, it is not kept as one
+            project: act.and_then(|act| act.project(&path).ok().flatten()).filter(|name| is_kept(name.as_str())),
+            endpoint: act.and_then(|act| act.endpoint(&path).ok().flatten()).filter(|name| is_kept(name.as_str())),
             thing: thing(&path),
             outcome,
         }
     }
+}
+
+/// Whether a name is kept as it is: one that holds a secret, or that nobody could read, is not.
+fn is_kept(name: &str) -> bool {
+    written_address(name) == name
 }
 
 /// A path as it is kept.

@@ -27,7 +27,7 @@ fn what_is_refused_and_read_is_told_after_a_kill_and_an_altered_part_is_found() 
 
     let serving = Serving::start_with(&desk, &["--require-token"]);
     assert_eq!(get(&serving, &path, reader.trim()).status, 200);
-    assert_eq!(get(&serving, "/api/v1/audit/events", reader.trim()).status, 403);
+    assert_eq!(ask(&serving, "POST", "/api/v1/audit/key", reader.trim(), "{}").status, 403);
     // T21: a token that is typed into an address, and one that nobody has
     assert_eq!(get(&serving, &format!("/api/v1/projects/{}/runs", reader.trim()), "").status, 401);
     assert_eq!(get(&serving, &format!("/projects/default?token={}", reader.trim()), &other).status, 401);
@@ -38,7 +38,7 @@ fn what_is_refused_and_read_is_told_after_a_kill_and_an_altered_part_is_found() 
     assert_eq!(items.len(), 4, "{found}");
     let brief = |one: &Value| format!("{} {} {}", one["by"], one["action"], one["outcome"]);
     let told: Vec<String> = items.iter().map(|one| brief(one)).collect();
-    assert_eq!(told[2], r#""rita@example.org" "audit" "forbidden""#, "{found}");
+    assert_eq!(told[2], r#""rita@example.org" "manage_rights" "forbidden""#, "{found}");
     assert_eq!(told[3], r#""rita@example.org" "read" "allowed""#, "{found}");
     assert!(told[0].ends_with(r#""unauthenticated""#) && told[1].ends_with(r#""unauthenticated""#), "{told:?}");
     assert_eq!((items[3]["thing"].as_str(), items[3]["from"].as_str()), (Some(path.as_str()), Some("127.0.0.1")));
