@@ -159,6 +159,12 @@ impl Declaration {
         path::parameters(self.pattern)
     }
 
+    /// Whether it hands out content or predictions: who did it is noted, whoever they are.
+    pub fn hands_out(&self) -> bool {
+        let gives_bytes = matches!(self.answer, Form::Other(payload::OCTETS));
+        matches!(self.action, Action::ReadPredictions) || (gives_bytes && !matches!(self.action, Action::Public))
+    }
+
     /// The project that a path of this act names, if it can.
     pub fn project(&self, path: &str) -> Result<Option<ProjectName>, Problem> {
         let named = path::parameter(self.pattern, path, "project")?;

@@ -1,5 +1,6 @@
 //! Request and response bodies of `/api/v1`, by noun. Pages are drawn from the same structs.
 
+mod access;
 mod approval;
 mod as_of;
 mod asked;
@@ -42,7 +43,7 @@ mod witness;
 pub use stemma_core::audit::AuditReport;
 
 pub use self::{
-    approval::*, as_of::*, audit::*, card::*, care::*, compare::*, compare_predictions::*, compare_several::*,
+    access::*, approval::*, as_of::*, audit::*, card::*, care::*, compare::*, compare_predictions::*, compare_several::*,
     content::*, content_check::*, dataset::*, decision::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*,
     meaning::*, mock::*, model::*, names::*, page::*, policy::*, prediction::*, profile::*, project::*, quarantine::*,
     registry::*, report::*, reproduction::*, request::*, rights::*, run::*, search::*, version::*, witness::*,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     data::{DatasetVersionAdded, DeclaredEdge},
     decision::{Approved, Promoted, PromotionRequested, Quarantine, RequestClosed, RequestCommented, RequestOutcome},
-    sealed::{FeedbackSealed, SealedRows, SegmentRows, SegmentSealed},
+    sealed::{AccessLogSealed, FeedbackSealed, SealedRows, SegmentRows, SegmentSealed},
     version::{EvidenceKind, EvidenceRecorded, VersionNamed, VersionRegistered},
 };
 use crate::{
@@ -257,6 +257,8 @@ pub enum Event {
         bytes: u64,
         digest: Digest,
     },
+    /// A part of the access log left its segment and is content now.
+    AccessLogSealed(AccessLogSealed),
 }
 
 /// What was remembered and is not a beginning of this history.
@@ -323,6 +325,7 @@ impl Event {
             Self::PredictionsNoted { .. } => "predictions_noted",
             Self::FeedbackSealed(_) => "feedback_sealed",
             Self::FeedbackNoted { .. } => "feedback_noted",
+            Self::AccessLogSealed(_) => "access_log_sealed",
         }
     }
 
@@ -341,6 +344,7 @@ impl Event {
             | Self::RunsSealed { .. }
             | Self::RowsSealed { .. }
             | Self::PredictionsNoted { .. }
+            | Self::AccessLogSealed(_)
             | Self::FeedbackNoted { .. } => None,
             Self::RoleGranted { project, .. } | Self::RoleRevoked { project, .. } => project.as_ref(),
             Self::Denied(denial) | Self::DenialWithdrawn(denial) => denial.project.as_ref(),
@@ -428,6 +432,8 @@ impl Event {
             Self::PredictionsNoted { segment, records, .. } | Self::FeedbackNoted { segment, records, .. } => {
                 format!("{segment:016x}: {records}")
             }
+            // found by it: that a segment is sealed is known by its name
+            Self::AccessLogSealed(sealed) => sealed.subject(),
         }
     }
 }

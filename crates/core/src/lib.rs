@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, is async, or knows SQL or HTTP: outer rooms fetch and store, this one decides.
 
+pub mod access_log;
 pub mod at;
 pub mod audit;
 pub mod behaviour;

@@ -73,6 +73,7 @@ impl Event {
             Self::FeedbackSealed(part) => {
                 plain(part.digest, format!("{} sealed feedbacks on {}", part.rows, part.endpoint))
             }
+            Self::AccessLogSealed(part) => plain(part.digest, format!("{} entries of the access log", part.entries)),
             Self::ContentKept { list, project: _, contents: _ } => {
                 let what = "the list of what was pushed to stay".to_owned();
                 vec![NamedContent { digest: *list, form: ContentForm::List, what }]

@@ -1,6 +1,7 @@
 //! Audit: a home checked against itself, as it lies there: no right, token or table is needed to look at it, so that
 //! damage which keeps the home from being opened is named too.
 
+mod access;
 mod logs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ pub async fn audit_home(layout: &Layout) -> AuditReport {
     if let Some(ledger) = &ledger {
         report.add(logs::check_predictions(layout, ledger).await);
         report.add(logs::check_feedback(layout, ledger).await);
+        report.add(access::check(layout, ledger).await);
     }
     report
 }

@@ -1,10 +1,13 @@
 //! An open home with what is live of it.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use stemma_core::{Clock, Problem, endpoint::prediction::PredictionKey, name::PrincipalName};
 use stemma_engine::{DatabaseUrl, Engine, HomeOptions, Known};
-use stemma_gateway::{FeedbackLog, Gateway, LogOptions, PredictionLog};
+use stemma_gateway::{AccessLog, FeedbackLog, Gateway, LogOptions, PredictionLog};
 
 use crate::{
     access::gateway_access, problem::log_problem, reported::ReportedIds, turns::Turns, unsealable::Unsealable,
@@ -25,6 +28,9 @@ struct Inner {
     sealing_feedback: tokio::sync::Mutex<()>,
     unsealable_feedback: Unsealable,
     reported: tokio::sync::Mutex<ReportedIds>,
+    clock: Arc<dyn Clock>,
+    access_log: OnceLock<AccessLog>,
+    sealing_access: tokio::sync::Mutex<()>,
     gateway: Arc<Gateway>,
     prediction_key: PredictionKey,
     readiness: Readiness,
@@ -72,7 +78,7 @@ impl Delivery {
                 tracing::error!(segment, "a segment of the {name} log is damaged");
             }
         }
-        let gateway = Arc::new(Gateway::new(log.clone(), clock));
+        let gateway = Arc::new(Gateway::new(log.clone(), clock.clone()));
         let listener = Arc::downgrade(&gateway);
         // with the routes as they are: to load models for new ones takes its time
         engine.on_access(move |table| {
@@ -89,6 +95,9 @@ impl Delivery {
                 sealing_feedback: tokio::sync::Mutex::default(),
                 unsealable_feedback: Unsealable::default(),
                 reported: tokio::sync::Mutex::default(),
+                clock,
+                access_log: OnceLock::new(),
+                sealing_access: tokio::sync::Mutex::default(),
                 gateway,
                 prediction_key,
                 readiness: Readiness::default(),
@@ -140,6 +149,20 @@ impl Delivery {
     /// Held by whoever records reports: what is recorded already must not change meanwhile.
     pub(crate) fn reported_ids(&self) -> &tokio::sync::Mutex<ReportedIds> {
         &self.0.reported
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        self.0.clock.clone()
+    }
+
+    /// Open once somebody needs it: a command that neither serves nor asks for it leaves it alone.
+    pub(crate) fn access_log_once(&self) -> &OnceLock<AccessLog> {
+        &self.0.access_log
+    }
+
+    /// Held by whoever seals the access log.
+    pub(crate) fn sealing_access(&self) -> &tokio::sync::Mutex<()> {
+        &self.0.sealing_access
     }
 
     pub(crate) fn prediction_key(&self) -> &PredictionKey {

@@ -76,6 +76,9 @@ impl Delivery {
         if let Err(problem) = self.note_feedback().await {
             tracing::warn!(%problem, "what the feedback log holds could not be noted; it will be at the next start");
         }
+        if let Err(problem) = self.finish_access_log().await {
+            tracing::warn!(%problem, "the access log could not be sealed; it will be at the next start of a server");
+        }
         if let Err(problem) = self.engine().checkpoint().await {
             tracing::warn!(%problem, "the ledger's head could not be signed");
         }

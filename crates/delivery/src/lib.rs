@@ -5,6 +5,7 @@
 //! with and whose log it seals. It answers no requests itself.
 
 mod access;
+mod access_log;
 mod again;
 mod audit;
 mod behaviour;

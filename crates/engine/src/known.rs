@@ -1,5 +1,6 @@
 //! What is known: questions to ledger and store, by noun. Nothing here can see an act.
 
+mod access_log;
 mod as_of;
 pub mod content;
 pub mod data;

@@ -111,6 +111,11 @@ impl Layout {
         self.root.join("feedback")
     }
 
+    /// Open segments of the access log; made by the first server of the home.
+    pub fn access(&self) -> PathBuf {
+        self.root.join("access")
+    }
+
     /// Whether something was written down of what was done in the folder around the home.
     pub fn has_operations(&self) -> Result<bool, Problem> {
         let path = self.root.join("operations");

@@ -4,6 +4,7 @@
 //! prediction records into a [`PredictionLog`]; a request touches no database and waits for no table.
 
 pub mod access;
+mod access_log;
 mod admit;
 mod answer;
 mod arrival;
@@ -28,6 +29,7 @@ pub mod turns;
 mod values;
 
 pub use access::{Access, AccessError, Grant};
+pub use access_log::{ACCESS_OPTIONS, AccessLog, AccessState, SealedAccess};
 pub use compose::{Program, ProgramError};
 pub use feedback::{FeedbackLog, FeedbackRows, PlacedFeedback, SealedFeedback, read_feedback};
 pub use gateway::{Gateway, WAITING_EACH_MAX};

@@ -5,6 +5,7 @@
 //! replaying the events into an empty database gives the same tables, which is how [`Ledger::verify`] checks them.
 //! Runs, content grants and the feedback of old homes are append-only rows beside it. SQLite and PostgreSQL run the same SQL.
 
+mod access_log;
 mod at_rest;
 mod checkpoint;
 mod commit;

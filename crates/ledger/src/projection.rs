@@ -98,8 +98,8 @@ async fn apply_to_tables(session: &mut Session, seq: u64, event: &Event) -> Resu
             to.end_if_any("signing_key", &[("verifier", text(&step.from))]).await?;
             to.insert("signing_key", vec![text(&step.to), json(step)?]).await
         }
-        // who compares heads reads the event
-        Event::HistoryAccepted(_) => Ok(()),
+        // who compares heads, or reads the access log, reads the event
+        Event::HistoryAccepted(_) | Event::AccessLogSealed(_) => Ok(()),
         Event::ProjectCreated { project } => to.insert("project", vec![text(project)]).await,
         Event::PrincipalAdded { principal } => to.insert("principal", vec![text(principal)]).await,
         Event::ProjectClosed { project, reason } => {

@@ -9,7 +9,7 @@ use stemma_api::{
     act::{Query, at_moment, percent_encode},
     acts, declare,
     types::{
-        Approve, AskLineage, Beside, CloseRequest, CommentOnRequest, FamilyTree, FindEvents, FindPredictions,
+        Approve, AskLineage, Beside, CloseRequest, CommentOnRequest, FamilyTree, FindAccess, FindEvents, FindPredictions,
         LiftQuarantine, Paging, Promote, Reference, RequestPromotion, Rollback, SearchRegistry, SetQuarantine, Several,
         TreeNode, With,
     },
@@ -92,6 +92,7 @@ declare! {
     ROLL_OUT: POST /projects/{project: ProjectName}/endpoints/{endpoint: EndpointName}/rollout,
         Filled<MoveRollout> => Text, Deploy in Project, Ordinary, "change or end a canary, from its page";
     LEDGER: GET /ledger ? FindEvents => Text, Audit in Home, Ordinary, "the ledger";
+    ACCESS: GET /ledger/access ? FindAccess => Text, Audit in Home, Heavy, "the access log";
     STYLE: GET /assets/"stemma.css" => Text, Public in Home, Free, "the pages' style";
 }
 
@@ -325,6 +326,16 @@ pub fn ledger() -> String {
 /// Governed changes that are looked for.
 pub fn events(ask: &FindEvents) -> String {
     LEDGER.address((), ask)
+}
+
+/// Who was refused, and who read content and predictions.
+pub fn access() -> String {
+    ACCESS.path(())
+}
+
+/// Accesses that are looked for.
+pub fn accesses(ask: &FindAccess) -> String {
+    ACCESS.address((), ask)
 }
 
 /// One event and those after it.

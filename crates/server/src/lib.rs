@@ -1,6 +1,7 @@
 //! One port: API, pages and the data plane, each act joined with the handler that does it, and its right checked as
 //! it declares.
 
+mod access_log;
 mod admission;
 mod api;
 pub mod app;

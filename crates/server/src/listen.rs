@@ -16,6 +16,7 @@ use tokio::{
 use tower::Service as _;
 
 use crate::{
+    access_log::{Notes, note},
     admission::Admission,
     app::App,
     body::{Accompanied, Carrier, Room},
@@ -43,6 +44,8 @@ pub enum ListenError {
     Tcp(SocketAddr, #[source] io::Error),
     #[error("can't listen on the socket `{0}`: {1}")]
     Socket(PathBuf, #[source] io::Error),
+    #[error("{}", .0.message)]
+    AccessLog(Problem),
     #[error("can't start threads: {0}")]
     Threads(#[source] io::Error),
 }
@@ -53,6 +56,7 @@ impl From<ListenError> for Problem {
             ListenError::PortInUse(_) => "stop the other process, or choose another port with `--listen HOST:PORT`",
             ListenError::Tcp(..) => "check the address after `--listen`",
             ListenError::Socket(..) => "check the rights of the home's folder",
+            ListenError::AccessLog(problem) => return problem.clone(),
             ListenError::Threads(_) => "check the limits of this user (`ulimit -u`)",
         };
         Problem::new(ErrorKind::Config, error.to_string()).hint(hint)
@@ -72,6 +76,8 @@ pub struct Server {
 
 impl Server {
     pub async fn bind(app: App, options: &ServeOptions) -> Result<Self, ListenError> {
+        // nobody is answered whom nothing could be noted of
+        app.delivery.access_log().map_err(ListenError::AccessLog)?;
         let tcp = TcpListener::bind(options.listen).await.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => ListenError::PortInUse(options.listen),
             _ => ListenError::Tcp(options.listen, error),
@@ -93,6 +99,7 @@ impl Server {
     /// Answers until `stop` resolves, then lets requests under way finish for a bounded time.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let housekeeping = tokio::spawn(self.app.delivery.clone().keep_house());
+        let noting = tokio::spawn(self.app.delivery.clone().keep_access_log());
         let verification = tokio::spawn(self.app.engine().clone().keep_verified(self.verify_rate));
         let (stopping, stopped) = watch::channel(false);
         let doors = Doors::new(self.app, self.admission.clone(), &self.limits, stopped);
@@ -123,8 +130,9 @@ impl Server {
         }
         housekeeping.abort();
         verification.abort();
+        noting.abort();
         // they hold the home; whoever waits for this server to be gone must find it free
-        let _ = (housekeeping.await, verification.await);
+        let _ = (housekeeping.await, verification.await, noting.await);
         let _ = stopping.send(true);
         if tokio::time::timeout(self.limits.drain, doors.drained(&mut serving, self.limits.drain_waiting))
             .await
@@ -194,7 +202,12 @@ struct Doors {
 
 impl Doors {
     fn new(app: App, admission: Arc<Admission>, limits: &Limits, stopped: watch::Receiver<bool>) -> Self {
-        let router = router_with(app, Some(admission));
+        let log = app.delivery.open_access_log().cloned();
+        let notes = log.map(|log| Notes::new(app.clone(), log));
+        let mut router = router_with(app, Some(admission));
+        if let Some(notes) = notes {
+            router = router.layer(axum::middleware::from_fn_with_state(notes, note));
+        }
         let door = |connections: usize, pace: Option<Pace>| Door {
             router: router.clone(),
             connections: Connections::new(connections),

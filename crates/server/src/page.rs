@@ -1,5 +1,6 @@
 //! Pages, rendered on the server, complete without script. Each is drawn from the structs that the API sends.
 
+mod access;
 mod act;
 mod card;
 mod chart;
@@ -80,6 +81,7 @@ fn pages() -> Vec<Route> {
         route(&href::ROLL_BACK, act::endpoint::roll_back),
         route(&href::ROLL_OUT, act::endpoint::roll_out),
         route(&href::LEDGER, ledger::ledger),
+        route(&href::ACCESS, access::access),
         route(&href::STYLE, style::style),
     ]
 }

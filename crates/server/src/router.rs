@@ -21,6 +21,7 @@ use stemma_gateway::http::ClientAddress;
 use tower::{Service as _, util::BoxCloneSyncService};
 
 use crate::{
+    access_log,
     admission::Admission,
     api,
     app::{Anonymous, App},
@@ -103,6 +104,7 @@ async fn answer(
     let (uri, path) = (request.uri().clone(), request.uri().path().to_owned());
     // who shows a token is a program, and is told what is wrong with it
     let is_browser = is_page && !request.headers().contains_key(http::header::AUTHORIZATION);
+    access_log::tell_act(request.extensions(), route.act);
     match handle(app, admission, (route, is_page), request).await {
         Ok(response) => response,
         Err(problem) if is_browser && problem.kind == ErrorKind::Unauthenticated && page::leads_to_login(route.act) => {
@@ -132,6 +134,7 @@ async fn handle(
         }
         None => identify(&app, &parts.headers, peer, &way, route.act.action)?,
     };
+    access_log::tell_caller(&parts.extensions, &caller);
     check_right(&app, route.act, parts.uri.path(), &caller)?;
     let request = request_id(&parts.headers)?;
     let (asked, engine) = (head::asked(&parts.headers, &caller), app.engine().clone());

@@ -46,12 +46,15 @@ impl Payload for Nothing {
     }
 }
 
+/// The type of bytes of whatever kind.
+pub const OCTETS: &str = "application/octet-stream";
+
 /// Bytes, which flow as they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Octets;
 
 impl Payload for Octets {
-    const FORM: Form = Form::Other("application/octet-stream");
+    const FORM: Form = Form::Other(OCTETS);
 
     fn read(_: &[u8]) -> Result<Self, Problem> {
         Ok(Self)

@@ -7,6 +7,9 @@ use crate::types::*;
 acts! {
     EVENTS as audit_events: GET /audit/events ? FindEvents => Page<AuditEvent>,
         Audit in Home, Ordinary, "governed changes by what they are about, when, by whom";
+    /// Who was refused, and who read content, models and predictions.
+    ACCESS as find_access: GET /audit/access ? FindAccess => FoundAccess,
+        Audit in Home, Heavy, "who was refused, and who read content, models and predictions";
     VERIFY as audit_verify: POST /audit/verify => AuditReport,
         Audit in Home, Heavy, "check everything that answers rest on against the ledger and its signature";
     CHECKPOINT as checkpoint: GET /audit/checkpoint => Checkpoint,

@@ -1,5 +1,6 @@
 //! Stories told through the binary, each in a folder of its own.
 
+mod access;
 mod backup;
 mod bad_input;
 mod batch;

@@ -67,7 +67,7 @@ impl About {
 
 impl Event {
     /// The kinds of events that there are, as in [`Event::kind`].
-    pub const KINDS: [&'static str; 47] = [
+    pub const KINDS: [&'static str; 48] = [
         "home_created",
         "signing_key_rotated",
         "history_accepted",
@@ -115,6 +115,7 @@ impl Event {
         "predictions_noted",
         "feedback_sealed",
         "feedback_noted",
+        "access_log_sealed",
     ];
 
     /// A kind as people write it, also with spaces as in lists; else what is near.

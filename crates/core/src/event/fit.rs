@@ -87,6 +87,7 @@ impl Event {
             | Self::SigningKeyRotated(_)
             | Self::PredictionsNoted { .. }
             | Self::FeedbackNoted { .. }
+            | Self::AccessLogSealed(_)
             | Self::FeedbackSealed(_)
             | Self::RowsSealed { .. }
             | Self::RoleGranted { .. }

@@ -74,3 +74,30 @@ pub struct SegmentRows {
     pub segment: u64,
     pub rows: u64,
 }
+
+/// What was noted of who asked for what; a part of the access log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AccessLogSealed {
+    /// The segment that it comes from; later ones have greater numbers.
+    pub segment: u64,
+    pub entries: u64,
+    /// How many are in it as numbers alone.
+    pub not_written: u64,
+    /// The times of its entries lie between these.
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// Content: lines of JSON (`core::access_log`).
+    pub digest: Digest,
+    pub size: u64,
+}
+
+impl AccessLogSealed {
+    /// What the event of a segment is about, as in the name of the segment's file.
+    pub fn subject_of(segment: u64) -> String {
+        format!("{segment:016x}")
+    }
+
+    pub(super) fn subject(&self) -> String {
+        Self::subject_of(self.segment)
+    }
+}

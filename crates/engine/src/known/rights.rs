@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use stemma_api::types::{Grant, Page, Principal, Right, RightSince, Token};
 use stemma_core::{
     Problem,
+    id::TokenId,
     name::PrincipalName,
     near,
     rights::{Rights, TokenScope},
@@ -142,6 +143,13 @@ impl Known {
     /// Who is behind what somebody has signed in with.
     pub fn signed_in(&self, credential: &Credential) -> Result<Caller, Problem> {
         self.access_table().caller(credential, self.now())
+    }
+
+    /// Which token of this home a text is, and whose it is, whether or not it still holds.
+    pub fn token_of(&self, text: &str) -> Option<(TokenId, PrincipalName)> {
+        let table = self.access_table();
+        let holder = table.holders.get(&token_hash(text))?;
+        Some((holder.token, holder.principal.clone()))
     }
 
     /// Tokens and roles as they were read last.

@@ -13,7 +13,7 @@ use stemma_core::{
         target::Target,
     },
     event::{
-        Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, FeedbackSealed,
+        AccessLogSealed, Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, FeedbackSealed,
         HistoryAccepted, Promoted, PromotionRequested, Quarantine, RequestClosed, RequestCommented, RequestOutcome,
         SealedRows, SegmentRows, SegmentSealed, VersionNamed, VersionRegistered, about::About,
     },
@@ -245,6 +245,15 @@ pub fn every_kind(n: u32) -> Vec<Event> {
             size: 100,
         }),
         Event::FeedbackNoted { segment: u64::from(n), records: 2, bytes: 90, digest: subject },
+        Event::AccessLogSealed(AccessLogSealed {
+            segment: u64::from(n),
+            entries: 3,
+            not_written: 7,
+            first: Timestamp(1),
+            last: Timestamp(2),
+            digest: subject,
+            size: 100,
+        }),
         Event::EndpointTakenDown {
             project: parse("default"),
             endpoint: parse("credit-decision"),

@@ -4,8 +4,8 @@ use stemma_api::{
     act::Nothing,
     acts::audit,
     types::{
-        AuditEvent, AuditReport, BeginningProof, Checkpoint, ContentHealth, FindEvents, InclusionProof, Lengths, Page,
-        ProvedEvent,
+        AuditEvent, AuditReport, BeginningProof, Checkpoint, ContentHealth, FindAccess, FindEvents, FoundAccess,
+        InclusionProof, Lengths, Page, ProvedEvent,
     },
 };
 use stemma_core::{Problem, event::HistoryAccepted, history::KeySuccession};
@@ -18,6 +18,7 @@ use crate::{
 pub fn routes() -> Vec<Route> {
     vec![
         route(&audit::EVENTS, events),
+        route(&audit::ACCESS, access),
         route(&audit::VERIFY, verify),
         route(&audit::CHECKPOINT, checkpoint),
         route(&audit::PROVE, prove),
@@ -31,6 +32,10 @@ pub fn routes() -> Vec<Route> {
 
 async fn events(call: Call<(), Nothing, FindEvents>) -> Result<Page<AuditEvent>, Problem> {
     call.app.known().audit_events(&call.ask).await
+}
+
+async fn access(call: Call<(), Nothing, FindAccess>) -> Result<FoundAccess, Problem> {
+    call.app.delivery.find_access(&call.ask).await
 }
 
 async fn verify(call: Call) -> Result<AuditReport, Problem> {

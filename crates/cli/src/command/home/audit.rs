@@ -1,4 +1,5 @@
 mod accept_head;
+mod access;
 mod consistency;
 mod events;
 mod export;
@@ -39,6 +40,7 @@ enum Act {
     Verify,
     #[command(visible_alias = "log")]
     Events(events::EventsArgs),
+    Access(access::AccessArgs),
     /// Print the signed head of the ledger, to be kept elsewhere, and give it to all witnesses that are declared
     Checkpoint,
     Prove(prove::ProveArgs),
@@ -52,6 +54,7 @@ pub async fn run(args: AuditArgs, global: &Global, output: &Output) -> Result<Ex
     match args.act {
         Act::Verify => return verify(global, output).await,
         Act::Events(args) => events::run(args, global, output).await?,
+        Act::Access(args) => access::run(args, global, output).await?,
         Act::Checkpoint => return checkpoint(global, output).await,
         Act::Prove(args) => prove::run(args, global, output).await?,
         Act::Consistency(args) => consistency::run(args, global, output).await?,
