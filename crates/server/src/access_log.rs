@@ -76,7 +76,7 @@ struct Asked {
 pub async fn note(State(notes): State<Notes>, mut request: Request, next: Next) -> Response {
     let asked = notes.read(&mut request);
     let response = next.run(request).await;
-    if let Some(outcome) = noted_outcome(response.status(), asked.found.0.act.get().copied()) {
+    if let Some(outcome) = noted_outcome(response.status(), &asked.found.0) {
         notes.log.note(notes.access(asked, outcome));
     }
     response
@@ -84,9 +84,13 @@ pub async fn note(State(notes): State<Notes>, mut request: Request, next: Next) 
 
 /// What became of a request, if that is noted. Success is of what hands out content or predictions; the data plane keeps
 /// predictions itself.
-fn noted_outcome(status: StatusCode, act: Option<&Declaration>) -> Option<AccessOutcome> {
+fn noted_outcome(status: StatusCode, found: &Found) -> Option<AccessOutcome> {
+    let act = found.act.get().copied();
+    // a browser is led to where people sign in
+    let is_led_away = || found.actor.get().is_none() && act.is_some_and(|act| act.action != Action::Public);
     match status {
         StatusCode::UNAUTHORIZED => Some(AccessOutcome::Unauthenticated),
+        StatusCode::SEE_OTHER if is_led_away() => Some(AccessOutcome::Unauthenticated),
         StatusCode::FORBIDDEN => Some(AccessOutcome::Forbidden),
         status if status.is_success() && act.is_some_and(Declaration::hands_out) => Some(AccessOutcome::Allowed),
         _ => None,
@@ -184,11 +188,15 @@ mod tests {
             assert!(noted.iter().any(|one| one == act), "{act} is not among {noted:?}");
         }
         assert!(noted.iter().all(|one| !one.contains("health") && !one.contains("/runs")), "{noted:?}");
-        let read = acts::all().find(|act| act.pattern == "/api/v1/projects/{project}/content/{digest}");
-        assert_eq!(noted_outcome(StatusCode::PARTIAL_CONTENT, read), Some(AccessOutcome::Allowed));
-        assert_eq!(noted_outcome(StatusCode::NOT_FOUND, read), None);
-        assert_eq!(noted_outcome(StatusCode::OK, None), None);
-        assert_eq!(noted_outcome(StatusCode::UNAUTHORIZED, None), Some(AccessOutcome::Unauthenticated));
+        let (read, unrouted) = (Found::default(), Found::default());
+        let act = acts::all().find(|act| act.pattern == "/api/v1/projects/{project}/content/{digest}");
+        read.act.set(act.unwrap()).unwrap();
+        assert_eq!(noted_outcome(StatusCode::PARTIAL_CONTENT, &read), Some(AccessOutcome::Allowed));
+        assert_eq!(noted_outcome(StatusCode::NOT_FOUND, &read), None);
+        assert_eq!(noted_outcome(StatusCode::OK, &unrouted), None);
+        assert_eq!(noted_outcome(StatusCode::UNAUTHORIZED, &unrouted), Some(AccessOutcome::Unauthenticated));
+        assert_eq!(noted_outcome(StatusCode::SEE_OTHER, &unrouted), None);
+        assert_eq!(noted_outcome(StatusCode::SEE_OTHER, &read), Some(AccessOutcome::Unauthenticated), "led to the login");
     }
 
     #[test]
