@@ -7,7 +7,8 @@ use stemma_api::{
     act::{at_moment, percent_encode},
     acts, declare,
     types::{
-        AskLineage, Beside, FamilyTree, FindAccess, FindEvents, FindPredictions, Paging, SearchRegistry, Several, TreeNode, With,
+        AskLineage, Beside, FamilyTree, FindAccess, FindEvents, FindPredictions, Paging, SearchRegistry, Several,
+        TreeNode, With,
     },
 };
 use stemma_core::{
