@@ -487,6 +487,17 @@ mod tests {
         assert!(edition.is_first());
     }
 
+    #[test]
+    fn a_sealed_part_of_the_access_log_stays_as_it_was_written() {
+        let text = concat!(
+            r#"{"type":"access_log_sealed","segment":2199023255552,"entries":3,"not_written":7,"first":1,"last":2,"#,
+            r#""digest":"b3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262","size":100}"#
+        );
+        let event: Event = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), text);
+        assert_eq!((event.subject().as_str(), event.contents().len()), ("0000020000000000", 1));
+    }
+
     /// As `register` wrote it before comparisons were stored.
     const REGISTERED: &str = concat!(
         r#"{"type":"version_registered","project":"default","model":"credit-score","number":"1.1.0","integer":2,"#,

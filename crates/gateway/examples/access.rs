@@ -56,7 +56,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             flushing += begun.elapsed().as_nanos();
         }
         let all = u128::from(ROUNDS) * u128::from(EACH);
-        println!("{what}: {} ns to make an entry, {} ns to note it, {} ns to flush it", making / all, noting / all, flushing / all);
+        println!(
+            "{what}: {} ns to make an entry, {} ns to note it, {} ns to flush it",
+            making / all,
+            noting / all,
+            flushing / all
+        );
     }
     Ok(())
 }

@@ -205,7 +205,8 @@ mod tests {
         let spelled = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02x}")).collect() };
         let (once, twice) = (spelled(&token), spelled(&spelled(&token)));
         let often = (0..5).fold(token.clone(), |text, _| text.replace('%', "%25").replace('s', "%73"));
-        for path in [format!("/v2/models/{once}"), format!("/{twice}/x"), format!("/a/{often}"), format!("/%ff{token}")] {
+        for path in [format!("/v2/models/{once}"), format!("/{twice}/x"), format!("/a/{often}"), format!("/%ff{token}")]
+        {
             let kept = thing(&path);
             assert!(!kept.contains("k3k3k3"), "{path} is kept as {kept}");
         }

@@ -60,8 +60,7 @@ fn every_page_looks_like_this() {
     let mut looks = String::new();
     // each event leads to the ledger from there on, which is the same once more
     // and the access log shows what this test has just asked
-    let is_seen =
-        |path: &str| !["/assets/", "/ledger?", "/ledger/access"].iter().any(|other| path.starts_with(other));
+    let is_seen = |path: &str| !["/assets/", "/ledger?", "/ledger/access"].iter().any(|other| path.starts_with(other));
     for (path, page) in pages.into_iter().filter(|(path, _)| is_seen(path)) {
         looks += &format!("=== {path}\n{}\n", in_lines(&without_now(body(&page))));
     }

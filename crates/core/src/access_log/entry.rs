@@ -256,7 +256,10 @@ mod tests {
             let entry = AccessEntry::read(line.as_bytes()).unwrap();
             assert_eq!(String::from_utf8(entry.write()).unwrap(), line);
         }
-        assert!(matches!(AccessEntry::read(lines[2].replace("\"v\":1", "\"v\":2").as_bytes()), Err(AccessError::Newer(2))));
+        assert!(matches!(
+            AccessEntry::read(lines[2].replace("\"v\":1", "\"v\":2").as_bytes()),
+            Err(AccessError::Newer(2))
+        ));
         assert!(matches!(AccessEntry::read(b"{}"), Err(AccessError::Damaged(_))));
     }
 

@@ -133,7 +133,8 @@ impl Limiter {
         let time = Timestamp(self.minute.saturating_mul(MINUTE_MICROS));
         let mut counted: Vec<_> = self.counted.drain().filter(|(_, counted)| counted.over > 0).collect();
         counted.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut unwritten: Vec<Unwritten> = counted.into_iter().map(|(key, counted)| key.unwritten(time, counted.over)).collect();
+        let mut unwritten: Vec<Unwritten> =
+            counted.into_iter().map(|(key, counted)| key.unwritten(time, counted.over)).collect();
         for (is_refused, count) in [(false, self.crowd[0]), (true, self.crowd[1])] {
             if count > 0 {
                 let (why, refused) = (WhyUnwritten::Crowd, Some(is_refused));
@@ -178,7 +179,8 @@ mod tests {
         }
     }
 
-    const SMALL: AccessLimits = AccessLimits { proved_each: 5, stranger_each: 3, strangers: 7, addresses: 4, people: 2 };
+    const SMALL: AccessLimits =
+        AccessLimits { proved_each: 5, stranger_each: 3, strangers: 7, addresses: 4, people: 2 };
 
     proptest! {
         /// Whatever comes in whatever order: what is written and what is a number are together what came, and strangers get no
@@ -220,7 +222,9 @@ mod tests {
     #[test]
     fn strangers_take_nothing_of_what_those_have_who_are_proved() {
         let mut limiter = Limiter::new(SMALL);
-        (0..100).for_each(|who| drop(limiter.admit(&access(0, who, false, true))));
+        for who in 0..100 {
+            limiter.admit(&access(0, who, false, true));
+        }
         assert!((0..5).all(|_| limiter.admit(&access(0, 1, true, true))));
         assert!(!limiter.admit(&access(0, 1, true, true)));
         assert!(limiter.admit(&access(0, 1, true, false)), "what is read is another part than what is refused");
@@ -231,12 +235,16 @@ mod tests {
         let mut limiter = Limiter::new(SMALL);
         let minute = |number: i64| Timestamp(number * MINUTE_MICROS);
         assert_eq!(limiter.roll(minute(10)), []);
-        (0..5).for_each(|_| drop(limiter.admit(&access(0, 1, false, true))));
+        for _ in 0..5 {
+            limiter.admit(&access(0, 1, false, true));
+        }
         assert_eq!(limiter.roll(minute(9)), [], "a request that took its time");
         let ended = limiter.roll(minute(11));
         assert_eq!(ended.len(), 1);
         assert_eq!((ended[0].count, ended[0].time, ended[0].refused), (2, minute(10), Some(true)));
-        (0..4).for_each(|_| drop(limiter.admit(&access(0, 1, false, false))));
+        for _ in 0..4 {
+            limiter.admit(&access(0, 1, false, false));
+        }
         assert_eq!(limiter.roll(minute(2))[0].count, 1);
         assert_eq!(limiter.roll(minute(2)), []);
     }

@@ -201,7 +201,10 @@ async fn entries_of(delivery: &Delivery, part: &AccessLogSealed) -> Result<Vec<A
         stemma_core::ErrorKind::NotFound => unreadable("it is not in the store"),
         _ => problem,
     })
-    .map_err(|problem| Problem { message: format!("the part {digest} of the access log: {}", problem.message), ..problem })
+    .map_err(|problem| Problem {
+        message: format!("the part {digest} of the access log: {}", problem.message),
+        ..problem
+    })
 }
 
 fn unreadable(what: &str) -> Problem {

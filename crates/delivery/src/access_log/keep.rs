@@ -83,7 +83,9 @@ impl Delivery {
 /// A disk that takes nothing is told once, and that it does again too; each second would fill the server's log.
 fn tell_once(written: Result<(), AppendError>, was_failing: bool) -> bool {
     match (&written, was_failing) {
-        (Err(error), false) => tracing::error!(%error, "the access log can't be written: what is asked now becomes a number"),
+        (Err(error), false) => {
+            tracing::error!(%error, "the access log can't be written: what is asked now becomes a number")
+        }
         (Ok(()), true) => tracing::info!("the access log is written again"),
         (Err(_), true) | (Ok(()), false) => {}
     }

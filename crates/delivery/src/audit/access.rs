@@ -72,7 +72,9 @@ fn look_at_open(layout: &Layout, parts: &[AccessLogSealed], check: &mut Check) -
         }
     }
     if open > 0 {
-        check.leave_out(format!("not yet sealed: the newest {open} entries; they are sealed each hour and when a server ends"));
+        check.leave_out(format!(
+            "not yet sealed: the newest {open} entries; they are sealed each hour and when a server ends"
+        ));
     }
     Ok(())
 }

@@ -11,7 +11,8 @@ use stemma_core::{
 };
 
 use crate::log::{
-    AppendError, EncodedRecord, LogError, LogOptions, RecoveredSegment, SegmentId, segment::Segment, segments::SegmentLog,
+    AppendError, EncodedRecord, LogError, LogOptions, RecoveredSegment, SegmentId, segment::Segment,
+    segments::SegmentLog,
 };
 
 /// The bounds of the log's files: without anybody to seal them, a gibibyte, and then numbers alone.
@@ -71,13 +72,8 @@ impl AccessLog {
         limits: AccessLimits,
     ) -> Result<Self, LogError> {
         let segments = SegmentLog::open(directory, clock.clone(), options)?;
-        let noted = Noted {
-            limiter: Limiter::new(limits),
-            waiting: Vec::new(),
-            crowded_out: 0,
-            failed: 0,
-            in_segment: 0,
-        };
+        let noted =
+            Noted { limiter: Limiter::new(limits), waiting: Vec::new(), crowded_out: 0, failed: 0, in_segment: 0 };
         Ok(Self { segments, noted: Arc::new(Mutex::new(noted)), flushing: Arc::default(), clock })
     }
 

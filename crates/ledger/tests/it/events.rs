@@ -13,9 +13,9 @@ use stemma_core::{
         target::Target,
     },
     event::{
-        AccessLogSealed, Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded, FeedbackSealed,
-        HistoryAccepted, Promoted, PromotionRequested, Quarantine, RequestClosed, RequestCommented, RequestOutcome,
-        SealedRows, SegmentRows, SegmentSealed, VersionNamed, VersionRegistered, about::About,
+        AccessLogSealed, Approved, DatasetVersionAdded, DeclaredEdge, Event, EvidenceKind, EvidenceRecorded,
+        FeedbackSealed, HistoryAccepted, Promoted, PromotionRequested, Quarantine, RequestClosed, RequestCommented,
+        RequestOutcome, SealedRows, SegmentRows, SegmentSealed, VersionNamed, VersionRegistered, about::About,
     },
     id::{ApprovalId, EvidenceId, HomeId, RunId, TokenId},
     lineage::{EdgeKind, Node, NodeKind},

@@ -1,12 +1,7 @@
 use clap::{Args, builder::PossibleValuesParser};
 use stemma_api::types::{Access, AccessEntry, FindAccess, Limit, Unwritten};
 use stemma_core::{
-    Problem,
-    id::TokenId,
-    name::PrincipalName,
-    record::Auth,
-    rights::Action,
-    visible::visible,
+    Problem, id::TokenId, name::PrincipalName, record::Auth, rights::Action, visible::visible,
     written_time::WrittenTime,
 };
 
