@@ -7,7 +7,8 @@ use stemma_api::{
     act::{at_moment, percent_encode},
     acts, declare,
     types::{
-        AskLineage, Beside, FamilyTree, FindEvents, FindPredictions, Paging, SearchRegistry, Several, TreeNode, With,
+        AskLineage, Beside, FamilyTree, FindEvents, FindPredictions, KeptHead, Paging, SearchRegistry, Several,
+        TreeNode, WhoMay, With,
     },
 };
 use stemma_core::{
@@ -17,6 +18,7 @@ use stemma_core::{
     lineage::{Direction, Node, NodeKind},
     moment::Moment,
     name::{DatasetName, EndpointName, ModelName, ProjectName},
+    rights::Action,
     version::VersionNumber,
 };
 
@@ -63,6 +65,9 @@ declare! {
     SEARCH: GET /search ? SearchRegistry => Text,
         Read in Somewhere, Heavy, "versions, datasets and runs that are looked for";
     LEDGER: GET /ledger ? FindEvents => Text, Audit in Home, Ordinary, "the ledger";
+    HISTORY: GET /ledger/head ? KeptHead => Text,
+        Audit in Home, Ordinary, "the signed head of the ledger, beside one that somebody kept";
+    PEOPLE: GET /people ? WhoMay => Text, Audit in Home at any time, Ordinary, "who may do what";
     STYLE: GET /assets/"stemma.css" => Text, Public in Home, Free, "the pages' style";
 }
 
@@ -209,6 +214,21 @@ pub fn event(seq: &u64) -> String {
     format!("{}?cursor={}#e{seq}", ledger(), seq.saturating_sub(1))
 }
 
+/// Takes a head that somebody kept as `size` and `root`.
+pub fn history() -> String {
+    HISTORY.path(())
+}
+
+/// Everybody who is known.
+pub fn people() -> String {
+    PEOPLE.path(())
+}
+
+/// Those who may do something in a project.
+pub fn who_may(action: Action, project: &ProjectName) -> String {
+    PEOPLE.address((), &WhoMay { may: Some(action), project: Some(project.clone()) })
+}
+
 /// The next page of a list that is at this address.
 pub fn next(list: impl Display, cursor: &str) -> String {
     format!("{list}?cursor={}", percent_encode(cursor))
@@ -326,6 +346,8 @@ mod tests {
             compare_with(&parse("pred_040sj4hmasw9nf000c0024bgrs4yxsp732wnm")),
             search(),
             ledger(),
+            history(),
+            people(),
             style(),
         ]
     }

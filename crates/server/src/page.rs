@@ -15,6 +15,7 @@ mod lineage;
 mod model;
 mod moved;
 mod paper;
+mod people;
 mod prediction;
 mod problem;
 mod project;
@@ -60,6 +61,8 @@ fn pages() -> Vec<Route> {
         route(&href::COMPARE_PREDICTIONS, compare_predictions::compare),
         route(&href::SEARCH, registry::search),
         route(&href::LEDGER, ledger::ledger),
+        route(&href::HISTORY, ledger::kept_head),
+        route(&href::PEOPLE, people::people),
         route(&href::STYLE, style::style),
     ]
 }
