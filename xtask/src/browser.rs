@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::http::{Answer, Connection};
 
 /// No window, nothing fetched but what is asked for, nothing remembered.
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -27,7 +27,6 @@ const FLAGS: [&str; 11] = [
     "--disable-sync",
     "--no-first-run",
     "--no-proxy-server",
-    "--window-size=1280,1000",
 ];
 /// What the driver says when it listens; the port stands behind.
 const LISTENS: &str = "started successfully on port ";
@@ -35,6 +34,11 @@ const LISTENS: &str = "started successfully on port ";
 const LINKS: &str = "(//nav | //main)//a";
 /// How long a page may take; less than what a connection waits.
 const PAGE_MS_MAX: u64 = 20_000;
+/// Of pictures, in pixels, and what the window needs besides.
+const WIDTH: u64 = 1280;
+const HEIGHT_MIN: u64 = 600;
+const HEIGHT_MAX: u64 = 3000;
+const FRAME: u64 = 150;
 /// By which the protocol names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -153,11 +157,20 @@ impl Browser {
         self.leave_by(&button)
     }
 
+    /// Presses the button of the form that has this field.
+    pub fn submit(&mut self, field: &str) -> Result<()> {
+        let button = self.find(&format!("//form[.//input[@name='{field}']]//button"))?;
+        self.leave_by(&button)
+    }
+
     /// Keeps what is seen, the whole length of the page as far as it is not endless; returns where.
     pub fn picture(&mut self, name: &str) -> Result<PathBuf> {
-        let script = "return Math.min(document.documentElement.scrollHeight, 3000)";
+        // a page is never lower than its window
+        self.act("window/rect", &json!({"width": WIDTH, "height": HEIGHT_MIN}))?;
+        let script = "return document.documentElement.scrollHeight";
         let height = self.act("execute/sync", &json!({"script": script, "args": []}))?;
-        self.act("window/rect", &json!({"width": 1280, "height": height.as_u64().unwrap_or(0).max(600)}))?;
+        let height = height.as_u64().context("the page has no height")?.clamp(HEIGHT_MIN, HEIGHT_MAX);
+        self.act("window/rect", &json!({"width": WIDTH, "height": height + FRAME}))?;
         let picture = self.look("screenshot")?;
         let picture = picture.as_str().context("the browser shows nothing")?;
         let picture = data_encoding::BASE64.decode(picture.as_bytes()).context("the picture is not base64")?;
