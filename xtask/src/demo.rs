@@ -18,8 +18,9 @@ use clap::{Args, ValueEnum};
 use crate::{
     checkout::{Checkout, Profile},
     desk::{CREDIT_SCORING, Desk},
-    digits, flights, setup,
-    test::Length,
+    digits, flights,
+    length::Length,
+    setup,
 };
 
 pub use story::Story;

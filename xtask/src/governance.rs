@@ -7,7 +7,9 @@ mod facts;
 mod hospital;
 mod pages;
 mod people;
+mod projects;
 mod registry;
+mod staff;
 
 use std::time::Instant;
 
@@ -17,9 +19,9 @@ use self::{facts::Facts, hospital::Hospital};
 use crate::{
     checkout::{Checkout, Profile},
     desk::{Desk, HOSPITAL},
+    length::Length,
     server::Server,
     setup,
-    test::Length,
     typing::say,
 };
 
@@ -38,7 +40,7 @@ pub fn play(checkout: &Checkout, folder: &str, profile: Profile, length: Length)
     let server = Server::start(&desk, 0)?;
     let mut hospital = Hospital::new(desk, server);
     let mut facts = Facts::default();
-    people::come(&mut hospital)?;
+    staff::come(&mut hospital)?;
     registry::fill(&hospital, length, &mut facts)?;
     decisions::decide(&hospital, &mut facts)?;
     let filled = began.elapsed();

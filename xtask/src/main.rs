@@ -14,6 +14,7 @@ mod governance;
 mod http;
 mod interrupt;
 mod kill;
+mod length;
 mod payload;
 mod postgres;
 mod process;

@@ -9,6 +9,7 @@ use crate::{
     checkout::{Checkout, Profile},
     demo::{self, Story},
     digits, flights, governance, interrupt, kill,
+    length::Length,
     postgres::Postgres,
     process,
     setup::{self, Python},
@@ -66,13 +67,6 @@ pub fn run(args: &TestArgs) -> Result<()> {
          server under requests, {STORMS} storms"
     );
     Ok(())
-}
-
-/// How much of what repeats itself is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Length {
-    Short,
-    Long,
 }
 
 /// What the tests need beside the code.

@@ -6,10 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{
-    decisions::{self, MODEL, WHY_REFUSED, WHY_TAKEN_BACK, events},
+    decisions::{self, WHY_REFUSED, WHY_TAKEN_BACK, events},
     facts::{Facts, list, same, tells, text},
-    hospital::{BEDS, Hospital, READMISSION},
+    hospital::Hospital,
     people::{AUDITOR, DAN, IAN, NINA, OWNER, PAM, RITA, RON},
+    projects::{BEDS, MODEL, READMISSION},
 };
 
 type Question = fn(&Hospital, &Facts) -> Result<()>;

@@ -5,13 +5,12 @@ use anyhow::{Context as _, Result};
 
 use super::{
     facts::{Facts, list, same, text},
-    hospital::{BEDS, FORBIDDEN, Hospital, READMISSION, REFUSED},
+    hospital::{FORBIDDEN, Hospital, REFUSED},
     people::{AUDITOR, BOARD, CLEO, DAN, IAN, NINA, PAM, RITA, RON},
+    projects::{BEDS, ENDPOINT, MODEL, READMISSION},
 };
 use crate::{payload, process, typing::say};
 
-pub const MODEL: &str = "readmission-heart";
-pub const ENDPOINT: &str = "readmission";
 pub const CANDIDATES: usize = 11;
 
 pub const WHY_REFUSED: &str = "nothing says what it is for, and for whom it is not";

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::people::OWNER;
+use super::{
+    facts::tells,
+    people::OWNER,
+    projects::{BEDS, MODEL, READMISSION, TRIAGE},
+};
 use crate::{
     desk::{Desk, expect_exit},
     http::Connection,
@@ -13,11 +17,6 @@ use crate::{
     server::Server,
     typing::{TOKEN_START, run, say, stemma, type_in},
 };
-
-pub const TRIAGE: &str = "triage";
-pub const BEDS: &str = "beds";
-pub const READMISSION: &str = "readmission";
-pub const PROJECTS: [&str; 3] = [TRIAGE, BEDS, READMISSION];
 
 /// Exit codes: a rule refuses, and a right is missing.
 pub const REFUSED: i32 = 6;
@@ -49,7 +48,7 @@ pub fn found(desk: &Desk) -> Result<()> {
         stemma(desk, &[&["--project", project, "describe", "project"], &describe[..], &[what]].concat())?;
         stemma(desk, &[&["--project", project, "add"], paths, &["--source", "make_tables.py"]].concat())?;
     }
-    for (project, model) in [(BEDS, "beds-ward-01"), (READMISSION, super::decisions::MODEL)] {
+    for (project, model) in [(BEDS, "beds-ward-01"), (READMISSION, MODEL)] {
         stemma(desk, &["--project", project, "policy", "apply", model])?;
     }
     Ok(())
@@ -86,7 +85,7 @@ impl Hospital {
     /// Somebody types a command that must be refused, and is told why.
     pub fn is_refused(&self, who: &str, arguments: &[&str], exit_code: i32, why: &[&str]) -> Result<()> {
         let said = self.types_until(who, arguments, exit_code)?;
-        super::facts::tells("the refusal", &said, why)
+        tells("the refusal", &said, why)
     }
 
     /// Somebody runs a script of the example, which is recorded.

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    decisions::{ENDPOINT, MODEL, WHY_REFUSED, WHY_TAKEN_BACK},
+    decisions::{WHY_REFUSED, WHY_TAKEN_BACK},
     facts::{Facts, same, tells},
-    hospital::{BEDS, Hospital, READMISSION},
+    hospital::Hospital,
     people::{AUDITOR, DAN, IAN, OWNER, PAM, RITA, RON},
+    projects::{BEDS, ENDPOINT, MODEL, READMISSION},
 };
 use crate::{browser::Browser, typing::say};
 

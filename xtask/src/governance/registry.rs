@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::{
     decisions::{self, CANDIDATES as HEART_CANDIDATES},
     facts::{Facts, list, same, text},
-    hospital::{BEDS, Hospital, READMISSION, TRIAGE, get, post},
+    hospital::{Hospital, get, post},
     people::{ADA, AUDITOR, BO, CLEO, IAN, NINA, PAM, RITA},
+    projects::{BEDS, READMISSION, TRIAGE},
 };
-use crate::{test::Length, typing::say};
+use crate::{length::Length, typing::say};
 
 /// What a project has of models beside the one that is decided about.
 struct Team {
