@@ -18,7 +18,9 @@ use clap::{Args, ValueEnum};
 use crate::{
     checkout::{Checkout, Profile},
     desk::{CREDIT_SCORING, Desk},
-    digits, flights, setup,
+    digits, flights,
+    length::Length,
+    setup,
 };
 
 pub use story::Story;
@@ -32,6 +34,8 @@ enum Subject {
     Flights,
     /// Images of digits, and patients
     Digits,
+    /// A hospital with many models, and its auditor
+    Governance,
 }
 
 /// Play the main story on real data, from a CSV file to an explained prediction
@@ -84,6 +88,7 @@ pub fn run(args: &DemoArgs) -> Result<()> {
         Subject::Credit => main_story(&checkout, args),
         Subject::Flights => flights::play(&checkout, "demo-flights", Profile::Dev),
         Subject::Digits => digits::play(&checkout, "demo-digits", Profile::Dev),
+        Subject::Governance => crate::governance::play(&checkout, "demo-governance", Profile::Dev, Length::Long),
     }
 }
 

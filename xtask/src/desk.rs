@@ -15,20 +15,35 @@ use serde_json::Value;
 use crate::{checkout::Checkout, process, setup::Python};
 
 pub const TRAINER: &str = "tess@bank.example";
-const TRAINER_NAME: &str = "Tess Trainer";
+const TESS: Author = Author { name: "Tess Trainer", address: TRAINER };
 
 /// A project of `examples/`, as somebody has it who has just cloned it.
 pub struct Example {
     pub name: &'static str,
     /// What the first commit says.
     pub message: &'static str,
+    /// Whoever commits, and makes the home.
+    pub author: Author,
+}
+
+/// Somebody as Git knows them.
+#[derive(Clone, Copy)]
+pub struct Author {
+    pub name: &'static str,
+    pub address: &'static str,
 }
 
 pub const CREDIT_SCORING: Example =
-    Example { name: "credit-scoring", message: "Credit scoring on the German credit data" };
+    Example { name: "credit-scoring", message: "Credit scoring on the German credit data", author: TESS };
 pub const FLIGHT_DELAYS: Example =
-    Example { name: "flight-delays", message: "Flight delays from flights, weather and planes" };
-pub const DIGITS: Example = Example { name: "digits", message: "Digits and diabetes, on scikit-learn's own data" };
+    Example { name: "flight-delays", message: "Flight delays from flights, weather and planes", author: TESS };
+pub const DIGITS: Example =
+    Example { name: "digits", message: "Digits and diabetes, on scikit-learn's own data", author: TESS };
+pub const HOSPITAL: Example = Example {
+    name: "hospital",
+    message: "Three projects of a hospital",
+    author: Author { name: "Olga Owner", address: "olga@hospital.example" },
+};
 
 pub struct Desk {
     /// Everything of this desk lies below it, settings and logs too.
@@ -48,7 +63,7 @@ impl Desk {
         let work = folder.join(example.name);
         copy_example(&checkout.example(example.name), &work)?;
         let desk = Self { folder, work, python: python.clone(), stemma: stemma.to_owned() };
-        desk.make_repository(example.message)?;
+        desk.make_repository(example)?;
         Ok(desk)
     }
 
@@ -58,13 +73,13 @@ impl Desk {
         Self { folder: folder.to_owned(), work, python: self.python.clone(), stemma: self.stemma.clone() }
     }
 
-    fn make_repository(&self, message: &str) -> Result<()> {
+    fn make_repository(&self, example: &Example) -> Result<()> {
         let git = |arguments: &[&str]| process::output(self.command("git")?.args(arguments));
         git(&["init", "--quiet", "--initial-branch=main"])?;
-        git(&["config", "user.name", TRAINER_NAME])?;
-        git(&["config", "user.email", TRAINER])?;
+        git(&["config", "user.name", example.author.name])?;
+        git(&["config", "user.email", example.author.address])?;
         git(&["add", "--all"])?;
-        git(&["commit", "--quiet", "--message", message])?;
+        git(&["commit", "--quiet", "--message", example.message])?;
         Ok(())
     }
 
@@ -89,6 +104,13 @@ impl Desk {
     pub fn stemma(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = self.command(&self.stemma)?;
         command.args(arguments);
+        Ok(command)
+    }
+
+    /// A command of somebody with a token of their own.
+    pub fn stemma_of(&self, token: &str, arguments: &[&str]) -> Result<Command> {
+        let mut command = self.stemma(arguments)?;
+        command.env("STEMMA_TOKEN", token);
         Ok(command)
     }
 

@@ -59,6 +59,10 @@ impl Connection {
         self.ask("POST", path, body)
     }
 
+    pub fn delete(&mut self, path: &str) -> io::Result<Answer> {
+        self.ask("DELETE", path, "")
+    }
+
     fn ask(&mut self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
         let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n"));
         let request = format!(

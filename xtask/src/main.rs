@@ -1,6 +1,7 @@
 //! The developer commands: everything that is done with this repository from the outside.
 
 mod bench;
+mod browser;
 mod callers;
 mod checkout;
 mod ci;
@@ -9,9 +10,11 @@ mod demo;
 mod desk;
 mod digits;
 mod flights;
+mod governance;
 mod http;
 mod interrupt;
 mod kill;
+mod length;
 mod payload;
 mod postgres;
 mod process;

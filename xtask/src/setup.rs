@@ -134,6 +134,12 @@ pub fn ensure_program(program: &str, package: &str) -> Result<()> {
     }
 }
 
+/// Installs a browser and what drives it from Debian's packages unless they are there.
+pub fn ensure_browser() -> Result<()> {
+    ensure_program("chromium", "chromium")?;
+    ensure_program("chromedriver", "chromium-driver")
+}
+
 fn apt_install(packages: &[&str]) -> Result<()> {
     let names = packages.join(" ");
     let by_hand = format!("install Debian's packages `{names}`, then try again");

@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     checkout::{Checkout, Profile},
-    test::{Length, Setup, kill_commands, kill_server, let_it_storm, play},
+    length::Length,
+    test::{Setup, kill_commands, kill_server, let_it_storm, play},
 };
 
 /// Run what takes long: crash tests by the thousand, commands killed at their work, then revisions swapped, a server

@@ -8,7 +8,8 @@ use clap::Args;
 use crate::{
     checkout::{Checkout, Profile},
     demo::{self, Story},
-    digits, flights, interrupt, kill,
+    digits, flights, governance, interrupt, kill,
+    length::Length,
     postgres::Postgres,
     process,
     setup::{self, Python},
@@ -22,8 +23,8 @@ const STORMS: u32 = 5;
 /// Tests of servers and of commands beside them, which are run once more on homes whose ledger lies in PostgreSQL.
 const ON_POSTGRES: [&str; 5] = ["story::", "rights::", "pages::", "serving::", "together::"];
 
-/// Set up and run all tests, then kill commands at their work, then the stories of the flights, of the digits and of the demo, and a server
-/// killed under requests and in storms
+/// Set up and run all tests, then kill commands at their work, then the stories of the flights, of the digits, of the auditor
+/// and of the demo, and a server killed under requests and in storms
 #[derive(Debug, Args)]
 pub struct TestArgs {
     /// Only the tests whose names contain one of these; no demo and no kills then
@@ -55,22 +56,17 @@ pub fn run(args: &TestArgs) -> Result<()> {
     flights::play(&checkout, "test-flights", Profile::Dev)?;
     println!();
     digits::play(&checkout, "test-digits", Profile::Dev)?;
+    println!();
+    governance::play(&checkout, "test-governance", Profile::Dev, Length::Short)?;
     let story = play(&checkout, Profile::Dev)?;
     kill_server(&story, KILLS)?;
     let_it_storm(&story, STORMS)?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
-        "\ntest: passed in {seconds:.0} s: all tests, the demo, the flights, the digits, {SWAPS} swaps, {KILLS} kills of commands and {KILLS} of a \
+        "\ntest: passed in {seconds:.0} s: all tests, the demo, the flights, the digits, the auditor, {SWAPS} swaps, {KILLS} kills of commands and {KILLS} of a \
          server under requests, {STORMS} storms"
     );
     Ok(())
-}
-
-/// How much of what repeats itself is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Length {
-    Short,
-    Long,
 }
 
 /// What the tests need beside the code.

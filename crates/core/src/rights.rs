@@ -9,7 +9,7 @@ mod role;
 mod scope;
 
 pub use self::{
-    action::Action,
+    action::{Action, NotAnAction},
     decision::{Reach, Rights, Withheld},
     denial::{Deniable, Denial},
     grant::{Edition, RoleGrant},

@@ -10,8 +10,8 @@ use stemma_api::{
     acts, declare,
     types::{
         Approve, AskLineage, Beside, CloseRequest, CommentOnRequest, FamilyTree, FindAccess, FindEvents, FindPredictions,
-        LiftQuarantine, Paging, Promote, Reference, RequestPromotion, Rollback, SearchRegistry, SetQuarantine, Several,
-        TreeNode, With,
+        KeptHead, LiftQuarantine, Paging, Promote, Reference, RequestPromotion, Rollback, SearchRegistry, SetQuarantine,
+        Several, TreeNode, WhoMay, With,
     },
 };
 use stemma_core::{
@@ -21,6 +21,7 @@ use stemma_core::{
     lineage::{Direction, Node, NodeKind},
     moment::Moment,
     name::{AliasName, DatasetName, EndpointName, ModelName, ProjectName},
+    rights::Action,
     version::VersionNumber,
 };
 
@@ -93,6 +94,9 @@ declare! {
         Filled<MoveRollout> => Text, Deploy in Project, Ordinary, "change or end a canary, from its page";
     LEDGER: GET /ledger ? FindEvents => Text, Audit in Home, Ordinary, "the ledger";
     ACCESS: GET /ledger/access ? FindAccess => Text, Audit in Home, Heavy, "the access log";
+    HISTORY: GET /ledger/head ? KeptHead => Text,
+        Audit in Home, Ordinary, "the signed head of the ledger, beside one that somebody kept";
+    PEOPLE: GET /people ? WhoMay => Text, Audit in Home at any time, Ordinary, "who may do what";
     STYLE: GET /assets/"stemma.css" => Text, Public in Home, Free, "the pages' style";
 }
 
@@ -343,6 +347,21 @@ pub fn event(seq: &u64) -> String {
     format!("{}?cursor={}#e{seq}", ledger(), seq.saturating_sub(1))
 }
 
+/// Takes a head that somebody kept as `size` and `root`.
+pub fn history() -> String {
+    HISTORY.path(())
+}
+
+/// Everybody who is known.
+pub fn people() -> String {
+    PEOPLE.path(())
+}
+
+/// Those who may do something in a project.
+pub fn who_may(action: Action, project: &ProjectName) -> String {
+    PEOPLE.address((), &WhoMay { may: Some(action), project: Some(project.clone()) })
+}
+
 /// The next page of a list that is at this address.
 pub fn next(list: impl Display, cursor: &str) -> String {
     format!("{list}?cursor={}", percent_encode(cursor))
@@ -462,6 +481,8 @@ mod tests {
             search(),
             login(&Uri::from_static("/projects?x=1")),
             ledger(),
+            history(),
+            people(),
             style(),
         ]
     }

@@ -18,6 +18,7 @@ mod login;
 mod model;
 mod moved;
 mod paper;
+mod people;
 mod prediction;
 mod problem;
 mod profile;
@@ -82,6 +83,8 @@ fn pages() -> Vec<Route> {
         route(&href::ROLL_OUT, act::endpoint::roll_out),
         route(&href::LEDGER, ledger::ledger),
         route(&href::ACCESS, access::access),
+        route(&href::HISTORY, ledger::kept_head),
+        route(&href::PEOPLE, people::people),
         route(&href::STYLE, style::style),
     ]
 }

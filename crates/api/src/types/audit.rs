@@ -108,6 +108,21 @@ impl Query for Lengths {
     const EXAMPLE: &'static str = "first=12&second=40";
 }
 
+/// A head that somebody kept. What is left empty, as in a form, is not said.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct KeptHead {
+    /// Events of the history then.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Its root in base64, as it was signed.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+}
+
+impl Query for KeptHead {
+    const EXAMPLE: &'static str = "size=12&root=zNCvFRYhb4lgUvIK%2ByL1BMs4CgW5yjT6lUIClv8VOpA%3D";
+}
+
 /// Which end of the history comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

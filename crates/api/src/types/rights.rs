@@ -8,11 +8,12 @@ use stemma_core::{
     Timestamp,
     id::TokenId,
     name::{EndpointName, PrincipalName, ProjectName},
-    rights::{Denial, Role, TokenScope},
+    rights::{Action, Denial, Place, Rights, Role, RoleGrant, TokenScope},
     standing::HeldRole,
 };
 
-use super::{fact::Fact, home::Grant};
+use super::{asked::given, fact::Fact, home::Grant};
+use crate::act::Query;
 
 /// `POST /api/v1/principals`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +46,34 @@ pub struct Principal {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denials: Vec<Denial>,
     pub added: Fact,
+}
+
+impl Principal {
+    pub fn roles(&self) -> impl Iterator<Item = RoleGrant> {
+        self.grants.iter().map(RoleGrant::from)
+    }
+
+    /// Whether they may do something in a project, or in the whole home. A token of theirs may reach less.
+    pub fn may(&self, action: Action, project: Option<&ProjectName>) -> bool {
+        let rights =
+            Rights { grants: self.roles().collect(), denials: self.denials.clone(), scope: TokenScope::default() };
+        rights.allow(action, project.map_or(Place::Home, Place::Project))
+    }
+}
+
+/// Who is looked for among those who are known. What is left empty, as in a form, is not said.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct WhoMay {
+    /// Those who may do this; everybody without one.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub may: Option<Action>,
+    /// In this project; without one, in the whole home.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectName>,
+}
+
+impl Query for WhoMay {
+    const EXAMPLE: &'static str = "may=promote&project=credit";
 }
 
 /// `POST /api/v1/roles`

@@ -183,3 +183,30 @@ fn a_token_is_issued_narrow_and_rotated() {
     assert!(code == 3 && stderr.contains("did you mean `credit-offer`?"), "{stderr}");
     assert_eq!(desk.fails(&["token", "issue", "ada@example.org", "--action", "asking"]).0, 2);
 }
+
+#[test]
+fn those_are_listed_who_may_do_something_there() {
+    let desk = Desk::with_project();
+    desk.ok(&["project", "create", "shop"]);
+    desk.ok(&["user", "add", "pam@example.org", "--role", "operator"]);
+    desk.ok(&["user", "add", "rita@example.org", "--role", "approver", "--project", "shop"]);
+    desk.ok(&["role", "deny", "pam@example.org", "promote", "--project", "shop"]);
+    let may = |action: &str, project: &str| {
+        let place = if project.is_empty() { vec![] } else { vec!["--project", project] };
+        let listed = desk.json(&[&["user", "list", "--may", action], &place[..]].concat());
+        let names = listed["items"].as_array().unwrap().iter().map(|one| one["principal"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(may("promote", "shop"), "ada@example.org");
+    assert_eq!(may("promote", "default"), "ada@example.org pam@example.org");
+    assert_eq!(may("promote", ""), "ada@example.org pam@example.org");
+    assert_eq!(may("approve", "shop"), "ada@example.org rita@example.org");
+    assert_eq!(may("approve", ""), "ada@example.org");
+    assert_eq!(desk.fails(&["user", "list", "--may", "promote", "--project", "shpo"]).0, 3);
+    assert_eq!(desk.fails(&["user", "list", "--may", "fly"]).0, 2);
+    // as it was before it was denied to her
+    let before =
+        desk.json(&["audit", "events", "--kind", "denied", "--newest"])["items"][0]["seq"].as_u64().unwrap() - 1;
+    let then = desk.json(&["user", "list", "--may", "promote", "--project", "shop", "--at", &before.to_string()]);
+    assert_eq!(then["items"].as_array().unwrap().len(), 2, "{then}");
+}

@@ -78,13 +78,16 @@ fn in_lines(page: &str) -> String {
     begins.iter().fold(page.to_owned(), |page, begin| page.replace(begin, &format!("\n{begin}")))
 }
 
-/// A text in which times after the story are `LATER`, and so is the ledger's root.
+/// A text in which times after the story are `LATER`, and so are the ledger's root and its signature.
 fn without_now(text: &str) -> String {
     let root = "events, root <span class=\"mono\">";
-    let text = match text.split_once(root) {
-        Some((before, after)) => format!("{before}{root}LATER{}", &after[after.find('<').unwrap()..]),
-        None => text.to_owned(),
-    };
+    let signed = "<pre class=\"panel\">";
+    let mut text = text.to_owned();
+    for begin in [root, signed] {
+        if let Some((before, after)) = text.split_once(begin) {
+            text = format!("{before}{begin}LATER{}", &after[after.find('<').unwrap()..]);
+        }
+    }
     let mut rest = text.as_str();
     let mut out = String::new();
     while let Some(at) = rest.find("20") {

@@ -1,6 +1,6 @@
 //! What a route or command does, as rights see it.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,6 +120,19 @@ impl Action {
             Self::Audit => "read the ledger",
             Self::ManageRights => "manage roles and tokens",
         }
+    }
+}
+
+/// There is no such action.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no action")]
+pub struct NotAnAction(String);
+
+impl FromStr for Action {
+    type Err = NotAnAction;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAction> {
+        Self::parse(text).ok_or_else(|| NotAnAction(text.to_owned()))
     }
 }
 

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 use stemma_api::types::{EndpointDetail, Meaning, ModelSummary, Page, PromotionRequest, RunSummary};
-use stemma_core::{Problem, meaning::Thing, name::ProjectName};
+use stemma_core::{Problem, meaning::Thing, name::ProjectName, rights::Action};
 
 use super::{
     filters,

@@ -451,3 +451,29 @@ async fn what_can_not_be_issued_granted_or_denied_says_why() {
         assert!(answer.text().contains(said), "{change}: {}", answer.text());
     }
 }
+
+#[tokio::test]
+async fn a_page_tells_who_may_do_what_and_to_whom_it_is_denied() {
+    let world = World::new(false).await;
+    world.project("beds").await;
+    for (name, role) in [("pam", "operator"), ("dan", "operator"), ("rita", "approver")] {
+        world.done(Method::POST, "/api/v1/principals", json!({ "principal": name, "role": role })).await;
+    }
+    let denial = json!({ "principal": "dan", "what": "promote", "project": "beds" });
+    world.done(Method::POST, "/api/v1/denials", denial).await;
+    let auditor = world.token(Role::Auditor, None).await;
+    let page = get(&world, "/people?may=promote&project=beds", &auditor).await.text();
+    let (may, denied) = page.split_once("<h2>Denied</h2>").unwrap();
+    assert!(may.contains("<b>pam</b>") && !may.contains("<b>dan</b>") && !page.contains("<b>rita</b>"), "{page}");
+    assert!(may.contains("may promote versions in project beds"), "{page}");
+    assert!(denied.contains("<b>dan</b>") && denied.contains("promote in beds"), "{page}");
+    // elsewhere it is not denied to him, and before he was there he is not told of
+    let elsewhere = get(&world, "/people?may=promote&project=default", &auditor).await.text();
+    assert!(elsewhere.contains("<b>dan</b>") && !elsewhere.contains("<h2>Denied</h2>"), "{elsewhere}");
+    let before = get(&world, "/people?at=3", &auditor).await.text();
+    assert!(before.contains("As of event 3") && !before.contains("<b>dan</b>"), "{before}");
+    assert!(get(&world, "/people?may=", &auditor).await.text().contains("<b>rita</b>"), "a form sends what is empty");
+    assert_eq!(get(&world, "/people?may=fly", &auditor).await.status, StatusCode::BAD_REQUEST);
+    let contributor = world.token(Role::Contributor, Some("beds")).await;
+    assert_eq!(get(&world, "/people", &contributor).await.status, StatusCode::FORBIDDEN);
+}

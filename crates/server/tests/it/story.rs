@@ -51,3 +51,27 @@ async fn an_empty_home_has_all_its_pages_and_a_ledger_that_verifies() {
     let report = world.send(Method::POST, "/api/v1/audit/verify", None, Some(serde_json::Value::Null)).await.json();
     assert_eq!((report["passed"].as_bool(), report["events"].as_u64()), (Some(true), Some(5)));
 }
+
+#[tokio::test]
+async fn a_head_that_somebody_kept_is_compared_on_a_page() {
+    let world = World::new(true).await;
+    let get = async |path: &str| world.send(Method::GET, path, None, None).await;
+    let checkpoint = get("/api/v1/audit/checkpoint").await.json();
+    let note: Vec<&str> = checkpoint["note"].as_str().unwrap().lines().collect();
+    let (size, root) = (note[1], note[2].replace('+', "%2B").replace('/', "%2F").replace('=', "%3D"));
+    assert!(get("/ledger").await.text().contains("href=\"/ledger/head\""));
+    assert!(get("/ledger/head").await.text().contains(note[1]), "the head of now is shown");
+
+    world.project("later").await;
+    let goes_on = get(&format!("/ledger/head?size={size}&root={root}")).await.text();
+    assert!(
+        goes_on.contains(">unaltered<") && goes_on.contains(&format!("its {size} events are the first of")),
+        "{goes_on}"
+    );
+    let other = get(&format!("/ledger/head?size={size}&root=AAAA")).await.text();
+    assert!(other.contains(">altered<") && other.contains(note[2]), "{other}");
+    let shorter = get(&format!("/ledger/head?size=99&root={root}")).await.text();
+    assert!(shorter.contains(">not proved<") && shorter.contains("there are no 99 events"), "{shorter}");
+    assert!(get("/ledger/head?size=&root=").await.status.is_success(), "a form sends what is empty");
+    assert_eq!(get(&format!("/ledger/head?size={size}&root=")).await.status, 400);
+}

@@ -5,7 +5,7 @@ use stemma_api::types::{AddPrincipal, IssuedToken, Page, Principal, RemovePasswo
 use stemma_core::{
     Problem,
     name::{PrincipalName, ProjectName},
-    rights::{Role, RoleGrant},
+    rights::{Action, Role, RoleGrant},
     standing::Revocable,
 };
 
@@ -28,8 +28,11 @@ pub struct UserArgs {
 #[derive(Debug, Subcommand)]
 enum Act {
     Add(AddArgs),
-    /// List everybody with their roles
+    /// List everybody with their roles, or those who may do something
     List {
+        /// Only those who may do this, as `promote`: in the project named with `--project`, else in the whole home
+        #[arg(long, value_name = "ACTION", value_parser = action())]
+        may: Option<Action>,
         #[command(flatten)]
         when: AtArgs,
     },
@@ -82,10 +85,14 @@ pub(super) fn role() -> impl TypedValueParser<Value = Role> {
     PossibleValuesParser::new(Role::ALL.map(Role::as_str)).try_map(|text| Role::parse(&text).ok_or("not a role"))
 }
 
+fn action() -> impl TypedValueParser<Value = Action> {
+    PossibleValuesParser::new(Action::ALL.map(Action::as_str)).try_map(|text| text.parse::<Action>())
+}
+
 pub async fn run(args: UserArgs, global: &Global, output: &Output) -> Result<ExitCode, Problem> {
     match args.act {
         Act::Add(args) => add(args, global, output).await?,
-        Act::List { when } => list(when, global, output).await?,
+        Act::List { may, when } => list(may, when, global, output).await?,
         Act::Password(args) => password(args, global, output).await?,
         Act::Revoke { name } => revoke(Revocable::User { principal: name }, global, output).await?,
     }
@@ -153,12 +160,19 @@ pub(super) async fn revoke_in(
     Ok(())
 }
 
-async fn list(when: AtArgs, global: &Global, output: &Output) -> Result<(), Problem> {
+async fn list(may: Option<Action>, when: AtArgs, global: &Global, output: &Output) -> Result<(), Problem> {
     let list = async |session: &Session| {
         let client = session.client.clone().at(when.at);
+        if let Some(project) = &global.project {
+            // a name that nobody made is an error, and not a project in which few may do anything
+            client.project(project).await?;
+        }
         Ok((Page::all(async |page| client.principals(page).await).await?, client.told_as_of()))
     };
-    let (page, as_of) = session::with(global, list).await?;
+    let (mut page, as_of) = session::with(global, list).await?;
+    if let Some(action) = may {
+        page.items.retain(|one| one.may(action, global.project.as_ref()));
+    }
     output.dated(as_of, &page, || print::table(&["name", "roles", "added by"], page.items.iter().map(row)));
     Ok(())
 }
