@@ -43,8 +43,9 @@ mod witness;
 pub use stemma_core::audit::AuditReport;
 
 pub use self::{
-    access::*, approval::*, as_of::*, audit::*, card::*, care::*, compare::*, compare_predictions::*, compare_several::*,
-    content::*, content_check::*, dataset::*, decision::*, endpoint::*, fact::*, gate::*, head::*, home::*, lineage::*,
-    meaning::*, mock::*, model::*, names::*, page::*, policy::*, prediction::*, profile::*, project::*, quarantine::*,
-    registry::*, report::*, reproduction::*, request::*, rights::*, run::*, search::*, version::*, witness::*,
+    access::*, approval::*, as_of::*, audit::*, card::*, care::*, compare::*, compare_predictions::*,
+    compare_several::*, content::*, content_check::*, dataset::*, decision::*, endpoint::*, fact::*, gate::*, head::*,
+    home::*, lineage::*, meaning::*, mock::*, model::*, names::*, page::*, policy::*, prediction::*, profile::*,
+    project::*, quarantine::*, registry::*, report::*, reproduction::*, request::*, rights::*, run::*, search::*,
+    version::*, witness::*,
 };

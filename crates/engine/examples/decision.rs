@@ -74,7 +74,7 @@ fn table(tokens: usize) -> AccessTable {
         rights: rights.clone(),
     };
     let holders: HashMap<_, _> = (0..tokens).map(|n| (token_hash(&text(n)), holder(n))).collect();
-    AccessTable { holders, projects: Directory::new((0..NAMES).map(|n| (project(n), None))) }
+    AccessTable { holders, projects: Directory::new((0..NAMES).map(|n| (project(n), None))), ..AccessTable::default() }
 }
 
 fn rights() -> Rights {

@@ -172,7 +172,7 @@ fn version(of: u64, pipeline: u32, n: u64) -> Vec<Event> {
 
 async fn commit(ledger: &Ledger, events: Vec<Event>) {
     let actor = Actor { principal: "bench".parse().expect("a word is a name"), auth: Auth::Authenticated };
-    let commit = Commit { actor, request: RequestId::generate(), premises: None, events, token_hash: None };
+    let commit = Commit { actor, request: RequestId::generate(), premises: None, events, secret: None };
     ledger.commit(commit).await.expect("the ledger takes commits");
 }
 

@@ -98,7 +98,7 @@ fn model(n: u32) -> ModelName {
 
 fn change(events: Vec<Event>) -> Commit {
     let actor = Actor { principal: "bench".parse().expect("a word is a name"), auth: Auth::Authenticated };
-    Commit { actor, request: RequestId::generate(), premises: None, events, token_hash: None }
+    Commit { actor, request: RequestId::generate(), premises: None, events, secret: None }
 }
 
 fn syncs_per_second(path: &Path) -> f64 {

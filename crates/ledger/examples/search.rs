@@ -124,7 +124,7 @@ async fn fill(ledger: &Ledger, versions: u32) {
                 request: RequestId::generate(),
                 premises: None,
                 events: std::mem::take(&mut events),
-                token_hash: None,
+                secret: None,
             };
             ledger.commit(commit).await.expect("the ledger takes commits");
         }

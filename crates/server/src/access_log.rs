@@ -196,7 +196,11 @@ mod tests {
         assert_eq!(noted_outcome(StatusCode::OK, &unrouted), None);
         assert_eq!(noted_outcome(StatusCode::UNAUTHORIZED, &unrouted), Some(AccessOutcome::Unauthenticated));
         assert_eq!(noted_outcome(StatusCode::SEE_OTHER, &unrouted), None);
-        assert_eq!(noted_outcome(StatusCode::SEE_OTHER, &read), Some(AccessOutcome::Unauthenticated), "led to the login");
+        assert_eq!(
+            noted_outcome(StatusCode::SEE_OTHER, &read),
+            Some(AccessOutcome::Unauthenticated),
+            "led to the login"
+        );
     }
 
     #[test]

@@ -9,9 +9,9 @@ use stemma_api::{
     act::{Query, at_moment, percent_encode},
     acts, declare,
     types::{
-        Approve, AskLineage, Beside, CloseRequest, CommentOnRequest, FamilyTree, FindAccess, FindEvents, FindPredictions,
-        KeptHead, LiftQuarantine, Paging, Promote, Reference, RequestPromotion, Rollback, SearchRegistry, SetQuarantine,
-        Several, TreeNode, WhoMay, With,
+        Approve, AskLineage, Beside, CloseRequest, CommentOnRequest, FamilyTree, FindAccess, FindEvents,
+        FindPredictions, KeptHead, LiftQuarantine, Paging, Promote, Reference, RequestPromotion, Rollback,
+        SearchRegistry, SetQuarantine, Several, TreeNode, WhoMay, With,
     },
 };
 use stemma_core::{

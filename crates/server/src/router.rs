@@ -135,18 +135,29 @@ async fn handle(
         None => identify(&app, &parts.headers, peer, &way, route.act.action)?,
     };
     access_log::tell_caller(&parts.extensions, &caller);
-    check_right(&app, route.act, parts.uri.path(), &caller)?;
-    let request = request_id(&parts.headers)?;
     let (asked, engine) = (head::asked(&parts.headers, &caller), app.engine().clone());
-    let context = Context { app, caller, peer, request, incoming: Incoming::new(parts, body) };
-    let result = match admission {
+    let result = act(app, admission, route, (caller, peer), Incoming::new(parts, body)).await;
+    let Some(size) = asked else { return result };
+    // a failure is an answer too, and a refusal is one
+    let told = |problem| problem::response(problem::for_peer(problem, peer, engine.known()));
+    let answer = result.unwrap_or_else(told);
+    Ok(head::show(&engine, size, answer).await)
+}
+
+/// Does what a caller asks for, if they may.
+async fn act(
+    app: App,
+    admission: Option<&Admission>,
+    route: &Route,
+    (caller, peer): (Caller, Peer),
+    incoming: Incoming,
+) -> Result<Response, Problem> {
+    check_right(&app, route.act, incoming.parts.uri.path(), &caller)?;
+    let request = request_id(&incoming.parts.headers)?;
+    let context = Context { app, caller, peer, request, incoming };
+    match admission {
         Some(admission) => in_turn(admission, route, context).await,
         None => (route.handler)(context).await,
-    };
-    match asked {
-        None => result,
-        // a failure is an answer too
-        Some(size) => Ok(head::show(&engine, size, result.unwrap_or_else(problem::response)).await),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use stemma_core::{Digest, ErrorKind, canonical, id::TokenId, name::ProjectName};
-use stemma_ledger::{Ledger, LedgerAtRest, LedgerError, take_in};
+use stemma_ledger::{Ledger, LedgerAtRest, LedgerError, Secret, take_in};
 
 use crate::{
     events::every_kind,
@@ -15,7 +15,7 @@ use crate::{
 async fn filled(world: &World) -> Ledger {
     let ledger = world.open().await.unwrap();
     let mut commit_of_all = change(every_kind(0));
-    commit_of_all.token_hash = Some((TokenId::from_u128(0), [7; 32]));
+    commit_of_all.secret = Some(Secret::Token(TokenId::from_u128(0), [7; 32]));
     ledger.commit(commit_of_all).await.unwrap();
     let project = ProjectName::default_project();
     for n in 0..3 {

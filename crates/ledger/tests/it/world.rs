@@ -135,7 +135,7 @@ pub fn actor() -> Actor {
 }
 
 pub fn change(events: Vec<Event>) -> Commit {
-    Commit { actor: actor(), request: RequestId::generate(), premises: None, events, token_hash: None }
+    Commit { actor: actor(), request: RequestId::generate(), premises: None, events, secret: None }
 }
 
 pub async fn commit(ledger: &Ledger, events: Vec<Event>) -> u64 {

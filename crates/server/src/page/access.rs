@@ -29,8 +29,8 @@ impl AccessPage {
 }
 
 pub async fn access(call: Call<(), Nothing, FindAccess>) -> Result<Response, Problem> {
+    let head = Head::of_home(&call).await?;
     let ask = call.ask;
-    let head = Head::of_home(call.app.known(), &call.caller).await?;
     let found = call.app.delivery.find_access(&ask).await?;
     let further = |cursor: String| FindAccess { cursor: Some(cursor), ..ask.clone() };
     let next = found.next.clone().map(|cursor| href::accesses(&further(cursor)));

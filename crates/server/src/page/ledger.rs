@@ -58,8 +58,8 @@ enum Compared {
 }
 
 pub async fn kept_head(call: Call<(), Nothing, KeptHead>) -> Result<Response, Problem> {
+    let head = Head::of_home(&call).await?;
     let (engine, ask) = (call.app.engine(), call.ask);
-    let head = Head::of_home(call.app.known(), &call.caller).await?;
     let compared = match (ask.size, &ask.root) {
         (Some(size), Some(root)) => Some(compare(engine, size, root).await?),
         (None, None) => None,

@@ -50,7 +50,9 @@ mod tests {
 
     fn read_from(cookies: &[&str], scheme: Scheme) -> Option<String> {
         let mut headers = HeaderMap::new();
-        cookies.iter().for_each(|text| drop(headers.append(header::COOKIE, text.parse().unwrap())));
+        for text in cookies {
+            headers.append(header::COOKIE, text.parse().unwrap());
+        }
         read(&headers, scheme).map(|key| key.text().to_owned())
     }
 
