@@ -21,7 +21,7 @@ const KILLS: u32 = 50;
 const SWAPS: u32 = 1000;
 const STORMS: u32 = 5;
 /// Tests of servers and of commands beside them, which are run once more on homes whose ledger lies in PostgreSQL.
-const ON_POSTGRES: [&str; 5] = ["story::", "rights::", "pages::", "serving::", "together::"];
+const ON_POSTGRES: [&str; 7] = ["story::", "rights::", "login::", "pages::", "serving::", "access::", "together::"];
 
 /// Set up and run all tests, then kill commands at their work, then the stories of the flights, of the digits, of the auditor
 /// and of the demo, and a server killed under requests and in storms

@@ -291,8 +291,14 @@ mod tests {
     fn exactly_what_was_named_is_withdrawn() {
         let all = standing();
         for (what, expected) in [
-            (user("eve"), Ok(vec!["eve approver everywhere", "eve approver credit", "token 2", "token 3", "password_removed"])),
-            (user("EVE"), Ok(vec!["eve approver everywhere", "eve approver credit", "token 2", "token 3", "password_removed"])),
+            (
+                user("eve"),
+                Ok(vec!["eve approver everywhere", "eve approver credit", "token 2", "token 3", "password_removed"]),
+            ),
+            (
+                user("EVE"),
+                Ok(vec!["eve approver everywhere", "eve approver credit", "token 2", "token 3", "password_removed"]),
+            ),
             (one_role("eve", Role::Approver, None), Ok(vec!["eve approver everywhere"])),
             (one_role("eve", Role::Approver, Some("credit")), Ok(vec!["eve approver credit"])),
             (one_token(2), Ok(vec!["token 2"])),

@@ -8,6 +8,6 @@ mod log;
 mod seal;
 
 pub use self::{
-    log::{ACCESS_OPTIONS, AccessLog, AccessState},
+    log::{ACCESS_OPTIONS, AccessLog, AccessState, AccessesOnDisk},
     seal::SealedAccess,
 };

@@ -29,7 +29,7 @@ pub mod turns;
 mod values;
 
 pub use access::{Access, AccessError, Grant};
-pub use access_log::{ACCESS_OPTIONS, AccessLog, AccessState, SealedAccess};
+pub use access_log::{ACCESS_OPTIONS, AccessLog, AccessState, AccessesOnDisk, SealedAccess};
 pub use compose::{Program, ProgramError};
 pub use feedback::{FeedbackLog, FeedbackRows, PlacedFeedback, SealedFeedback, read_feedback};
 pub use gateway::{Gateway, WAITING_EACH_MAX};

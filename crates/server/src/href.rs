@@ -155,9 +155,14 @@ pub struct MoveRollout {
     pub reason: String,
 }
 
+/// Of a longer address only the path is gone back to.
+const BACK_BYTES_MAX: usize = 1_000;
+
 /// The way in, and back to a page.
 pub fn login(back: &Uri) -> String {
-    let then = back.path_and_query().map(ToString::to_string).filter(|path| path != "/");
+    let whole = back.path_and_query().map(ToString::to_string).filter(|whole| whole.len() <= BACK_BYTES_MAX);
+    let path = || Some(back.path().to_owned()).filter(|path| path.len() <= BACK_BYTES_MAX);
+    let then = whole.or_else(path).filter(|path| path != "/");
     LOGIN.address((), &Back { then })
 }
 
@@ -480,6 +485,7 @@ mod tests {
             compare_with(&parse("pred_040sj4hmasw9nf000c0024bgrs4yxsp732wnm")),
             search(),
             login(&Uri::from_static("/projects?x=1")),
+            access(),
             ledger(),
             history(),
             people(),

@@ -5,6 +5,7 @@ mod access_log;
 mod admission;
 mod api;
 pub mod app;
+mod bearer;
 mod body;
 mod call;
 mod connection;

@@ -14,6 +14,9 @@ use crate::{
 
 pub type Handler = Arc<dyn Fn(Context) -> BoxFuture<'static, Result<Response, Problem>> + Send + Sync>;
 
+/// Tells a problem; the address may have named a project.
+pub type Refuse = fn(Problem, Option<ProjectName>) -> Response;
+
 /// One entry of a table.
 pub struct Route {
     pub act: &'static Declaration,
@@ -23,8 +26,7 @@ pub struct Route {
 /// Routes whose refusals look alike: problem documents, or pages.
 pub struct Table {
     pub routes: Vec<Route>,
-    /// Tells a problem; the address may have named a project.
-    pub refuse: fn(Problem, Option<ProjectName>) -> Response,
+    pub refuse: Refuse,
     /// Whether browsers come here, with sessions, and are led to sign in.
     pub are_pages: bool,
 }

@@ -9,13 +9,7 @@ use stemma_api::{
     acts::home::OPENAPI,
     client::{ACTOR_HEADER, LocalService, REQUEST_HEADER, body_from},
 };
-use stemma_core::{
-    ErrorKind, Problem,
-    id::RequestId,
-    name::{PrincipalName, ProjectName},
-    record::Auth,
-    rights::Action,
-};
+use stemma_core::{ErrorKind, Problem, id::RequestId, name::PrincipalName, record::Auth, rights::Action};
 use stemma_engine::Caller;
 use stemma_gateway::http::ClientAddress;
 use tower::{Service as _, util::BoxCloneSyncService};
@@ -25,6 +19,7 @@ use crate::{
     admission::Admission,
     api,
     app::{Anonymous, App},
+    bearer::bearer,
     body::Accompanied,
     context::Context,
     gateway,
@@ -34,7 +29,7 @@ use crate::{
     page,
     peer::{Peer, peer_of},
     probe, problem,
-    route::{Route, Table},
+    route::{Refuse, Route, Table},
     session::{SignedIn, cookie},
 };
 
@@ -97,7 +92,7 @@ async fn answer(
     app: App,
     admission: Option<&Admission>,
     route: &Route,
-    (refuse, is_page): (fn(Problem, Option<ProjectName>) -> Response, bool),
+    (refuse, is_page): (Refuse, bool),
     request: Request<Body>,
 ) -> Response {
     let (known, peer) = (app.known().clone(), peer_of(request.extensions()));
@@ -283,16 +278,6 @@ fn identify(
             .hint("send `Authorization: Bearer TOKEN`; only callers on this machine itself do without"),
         false => Problem::new(ErrorKind::Unauthenticated, "this server wants a token").hint("set STEMMA_TOKEN"),
     })
-}
-
-pub(crate) fn bearer(headers: &http::HeaderMap) -> Result<Option<&str>, Problem> {
-    let Some(value) = headers.get(http::header::AUTHORIZATION) else {
-        return Ok(None);
-    };
-    match value.to_str().ok().and_then(|text| text.split_once(' ')) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
-        _ => Err(Problem::new(ErrorKind::Unauthenticated, "the Authorization header is not `Bearer <token>`")),
-    }
 }
 
 fn asserted(headers: &http::HeaderMap) -> Result<Option<PrincipalName>, Problem> {

@@ -9,7 +9,7 @@ use super::{
     decisions::{self, WHY_REFUSED, WHY_TAKEN_BACK, events},
     facts::{Facts, list, same, tells, text},
     hospital::Hospital,
-    people::{AUDITOR, DAN, IAN, NINA, OWNER, PAM, RITA, RON},
+    people::{AUDITOR, CLEO, DAN, IAN, NINA, OWNER, PAM, RITA, RON},
     projects::{BEDS, MODEL, READMISSION},
 };
 
@@ -143,7 +143,11 @@ fn refused(hospital: &Hospital, facts: &Facts) -> Result<()> {
     let [one] = refused.as_slice() else { anyhow::bail!("{} requests were refused", refused.len()) };
     same("its number", one["request"].as_u64(), Some(facts.refused))?;
     same("why", text(one, "/closed/reason")?, WHY_REFUSED)?;
-    same("by whom", text(one, "/closed/closed/actor")?, IAN)
+    same("by whom", text(one, "/closed/closed/actor")?, IAN)?;
+    // what was tried and changed nothing is in no event
+    let (told, tried) = both(hospital, &["audit", "access", "--refused", "--action", "promote"])?;
+    tells("the access log", &told, &[CLEO, DAN])?;
+    same("what it could not read", list(&tried, "/not_read").map_or(0, |lines| lines.len()), 0)
 }
 
 fn card(hospital: &Hospital, facts: &Facts) -> Result<()> {

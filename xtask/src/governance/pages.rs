@@ -9,7 +9,7 @@ use super::{
     decisions::{WHY_REFUSED, WHY_TAKEN_BACK},
     facts::{Facts, same, tells},
     hospital::Hospital,
-    people::{AUDITOR, DAN, IAN, OWNER, PAM, RITA, RON},
+    people::{AUDITOR, CLEO, DAN, IAN, OWNER, PAM, RITA, RON},
     projects::{BEDS, ENDPOINT, MODEL, READMISSION},
 };
 use crate::{browser::Browser, typing::say};
@@ -169,7 +169,12 @@ fn refused(browser: &mut Browser, facts: &Facts) -> Result<()> {
     to_project(browser, READMISSION)?;
     browser.follow("All requests")?;
     let page = browser.text()?;
-    tells("the page", &page, &[&format!("Request {}: {}", facts.refused, facts.first), "refused", WHY_REFUSED, IAN])
+    tells("the page", &page, &[&format!("Request {}: {}", facts.refused, facts.first), "refused", WHY_REFUSED, IAN])?;
+    browser.follow("Ledger")?;
+    browser.follow("access log")?;
+    browser.choose("action", "promote")?;
+    browser.press("Find")?;
+    tells("the access log", &browser.text()?, &[CLEO, DAN, "forbidden"])
 }
 
 fn card(browser: &mut Browser, facts: &Facts) -> Result<()> {

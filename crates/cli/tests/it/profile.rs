@@ -19,10 +19,10 @@ fn a_table_is_told_at_a_glance_by_any_of_its_names() {
     insta::assert_snapshot!(desk.ok(&["profile", "wine@1"]));
     let by_path = desk.json(&["profile", "wine.csv"]);
     assert_eq!((by_path["name"].as_str(), by_path["rows"].as_u64()), (Some("wine.csv"), Some(90)));
-    desk.write("photo.bin", b"\x89PNG\r\n".repeat(9));
-    desk.ok(&["add", "photo.bin"]);
-    let (code, stderr) = desk.fails(&["profile", "photo.bin"]);
-    assert!(code == 2 && stderr.contains("can't be read as a table"), "{stderr}");
+    desk.write("model.p", b"\x80\x04\x95\0");
+    desk.ok(&["add", "model.p"]);
+    let (code, stderr) = desk.fails(&["profile", "model.p"]);
+    assert!(code == 2 && stderr.contains("can't be read as a table: it is a Python pickle"), "{stderr}");
     desk.write("folder/a.csv", "a\n1\n");
     desk.ok(&["add", "folder"]);
     let (code, stderr) = desk.fails(&["profile", "folder"]);

@@ -141,6 +141,11 @@ const QUESTIONS: &[(&str, &[&str])] = &[
     ),
     ("projects/{project}/datasets", &["projects/default/datasets", "projects/default/datasets?limit=1"]),
     ("projects/{project}/datasets/{dataset}/versions", &["projects/default/datasets/train/versions"]),
+    ("projects/{project}/profile", &["projects/default/profile?ref=train@1", "projects/default/profile?ref=nothing"]),
+    (
+        "projects/{project}/mock",
+        &["projects/default/mock?ref=train@1&rows=3", "projects/default/mock?ref=train@1&rows=0"],
+    ),
     (
         "projects/{project}/datasets/{dataset}/blame",
         &["projects/default/datasets/train/blame?key=x%3D61", "projects/default/datasets/train/blame?key=61"],
@@ -240,7 +245,7 @@ const QUESTIONS: &[(&str, &[&str])] = &[
 ];
 
 /// Acts that read but say something else each time, or have a snapshot of their own.
-const NOT_ASKED: [&str; 3] = ["openapi.json", "home/history", "audit/checkpoint"];
+const NOT_ASKED: [&str; 4] = ["openapi.json", "home/history", "audit/checkpoint", "audit/access"];
 
 /// Acts that look and change nothing, and some that are refused: method, path, body.
 const OTHERS: &[(&str, &str, &str)] = &[

@@ -67,7 +67,7 @@ impl About {
 
 impl Event {
     /// The kinds of events that there are, as in [`Event::kind`].
-    pub const KINDS: [&'static str; 48] = [
+    pub const KINDS: [&'static str; 50] = [
         "home_created",
         "signing_key_rotated",
         "history_accepted",
@@ -82,6 +82,8 @@ impl Event {
         "token_issued",
         "token_expiry_set",
         "token_revoked",
+        "password_set",
+        "password_removed",
         "dataset_version_added",
         "content_purged",
         "content_kept",

@@ -8,7 +8,7 @@ use stemma_core::{
     rights::Action,
 };
 use stemma_engine::problem::{internal, store_problem};
-use stemma_gateway::{AccessLog, SealedAccess, SegmentId};
+use stemma_gateway::{AccessLog, AccessesOnDisk, SealedAccess, SegmentId};
 
 use crate::{Delivery, sealed::is_gap};
 
@@ -84,7 +84,7 @@ impl Page {
         for segment in segments.into_iter().filter(|segment| from.is_none_or(|(first, _)| *segment <= first)) {
             let reader = log.clone();
             let read = tokio::task::spawn_blocking(move || reader.entries(segment)).await.map_err(internal)?;
-            let (entries, damage) = match read {
+            let AccessesOnDisk { entries, damage } = match read {
                 Ok(Some(read)) => read,
                 // sealed meanwhile: the part that it became comes behind
                 Ok(None) => continue,

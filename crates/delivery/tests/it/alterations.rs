@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use stemma_api::types::{
     CloseRequest, CommentOnRequest, Describe, IssueToken, LiftQuarantine, Purge, RequestPromotion, RotateToken,
-    SendFeedback, SetQuarantine,
+    SendFeedback, SetPassword, SetQuarantine,
 };
 use stemma_core::{
     Digest,
@@ -115,6 +115,8 @@ async fn decide_on_people(world: &World) {
     let issue = IssueToken { principal: reviewer, label: "narrow".into(), expires_days: Some(9), scope };
     let token = engine.issue(owner, once(), issue).await.unwrap().token_id;
     engine.rotate(owner, once(), RotateToken { token, grace_hours: Some(1) }).await.unwrap();
+    let password = SetPassword { principal: owner.actor.principal.clone(), password: "correct horse battery".into() };
+    engine.set_password(owner, once(), password).await.unwrap();
     let shop = "shop".parse().unwrap();
     engine.create_project(owner, once(), &shop).await.unwrap();
     engine.close_project(owner, once(), &shop, "it moved").await.unwrap();
@@ -305,8 +307,9 @@ async fn a_database_that_cannot_be_opened_is_told_and_what_is_around_it() {
         failed("ledger", what).await;
     }
     let mut torn = database.sound.clone();
-    let middle = torn.len() / 2;
-    torn[middle..middle + 8192].fill(0xee);
+    // not where the tables are named: then nothing can be read at all
+    let place = torn.len() / 4 * 3;
+    torn[place..place + 8192].fill(0xee);
     fs::write(&path, torn).unwrap();
     failed("database", "").await;
     fs::remove_file(&path).unwrap();

@@ -42,6 +42,7 @@ impl Known {
             let message = format!("`{}` is a folder, and rows are made like those of a table", found.name);
             return Err(Problem::invalid(message).hint("name a file of it, by its digest or as a dataset of its own"));
         }
+        self.readable_content(project, found.digest).await?;
         let _turn = SCANS.acquire().await.map_err(internal)?;
         let table = self.read_table(&found.name, found.digest).await?;
         let seed = ask.seed;

@@ -144,12 +144,12 @@ impl AccessLog {
         self.segments.all_segments().iter().rev().map(|segment| segment.id).collect()
     }
 
-    /// What is on disk of a segment, oldest first; `None` if it was removed. With where it is damaged, if it is.
-    pub fn entries(&self, segment: SegmentId) -> Result<Option<(Vec<AccessEntry>, Option<u64>)>, LogError> {
+    /// What is on disk of a segment; `None` if it was removed.
+    pub fn entries(&self, segment: SegmentId) -> Result<Option<AccessesOnDisk>, LogError> {
         let Some(segment) = self.segments.segment(segment) else { return Ok(None) };
         let lines = lines(&segment)?;
         let entries = lines.iter().map(|line| read(&segment, line)).collect::<Result<_, _>>()?;
-        Ok(Some((entries, segment.damage)))
+        Ok(Some(AccessesOnDisk { entries, damage: segment.damage }))
     }
 
     pub fn state(&self) -> AccessState {
@@ -164,6 +164,14 @@ impl AccessLog {
     fn noted(&self) -> MutexGuard<'_, Noted> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is on disk of a segment.
+pub struct AccessesOnDisk {
+    /// Oldest first.
+    pub entries: Vec<AccessEntry>,
+    /// Where it is damaged, if it is.
+    pub damage: Option<u64>,
 }
 
 impl Noted {

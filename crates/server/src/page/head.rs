@@ -5,6 +5,7 @@ use stemma_core::{
     ErrorKind, Problem,
     moment::Moment,
     name::{PrincipalName, ProjectName},
+    record::Auth,
 };
 use stemma_engine::{Caller, Known, directory::Closing};
 
@@ -28,7 +29,7 @@ pub struct Head {
 /// Who sees a page.
 #[derive(Default)]
 pub enum Visitor {
-    /// Nothing is said of them: on a page that says what went wrong.
+    /// Nothing is said of them: on a page that says what went wrong, and to programs.
     #[default]
     Unsaid,
     /// They came without a session; this leads to the way in, and back.
@@ -45,6 +46,8 @@ impl Visitor {
     fn of<At, In, Ask>(call: &Call<At, In, Ask>) -> Self {
         match &call.signed_in {
             Some(SignedIn { key, who }) => Self::SignedIn { who: who.clone(), form_token: key.form_token() },
+            // who shows a token is a program
+            None if call.caller.actor.auth == Auth::Authenticated => Self::Unsaid,
             None => Self::Stranger { login: href::login(&call.uri) },
         }
     }

@@ -40,6 +40,9 @@ pub fn lead_to_login(uri: &http::Uri) -> Response {
 }
 
 pub async fn login(call: Call<(), Nothing, Back>) -> Result<Response, Problem> {
+    if call.signed_in.is_some() {
+        return redirect(StatusCode::SEE_OTHER, &call.ask.path());
+    }
     html(LoginPage { head: Head::default(), then: call.ask.path(), who: String::new(), problem: None })
 }
 

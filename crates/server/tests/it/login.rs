@@ -113,8 +113,10 @@ async fn who_is_not_signed_in_is_led_to_the_login_and_back() {
     // programs show tokens: the API and the data plane know no cookies
     assert_eq!(browser.get("/api/v1/projects").await.status, StatusCode::UNAUTHORIZED);
     for elsewhere in ["https://evil.example/", "//evil.example"] {
-        let answer = browser.send("/login", &[("token", &world.owner), ("then", elsewhere)]).await;
+        let answer = Browser::of(&world).send("/login", &[("token", &world.owner), ("then", elsewhere)]).await;
         assert_eq!(leads_to(&answer), "/");
+        let answer = browser.get("/login?then=%2Fprojects").await;
+        assert_eq!(leads_to(&answer), "/projects", "who is in needs no form");
     }
     let token = browser.form_token("/projects").await;
     let out = browser.send("/logout", &[("form_token", &token)]).await;
@@ -265,7 +267,9 @@ async fn t22_who_guesses_waits_and_is_told_how_long() {
     clock.advance_micros(2_000_000);
     assert_eq!(browser.sign_in(&right).await, StatusCode::SEE_OTHER);
     // a name that nobody has is answered as one with a wrong password
+    clock.advance_micros(60_000_000);
     let unknown = Browser::of(&world).send("/login", &[("who", "nobody@bank.example"), ("password", PASSWORD)]).await;
+    clock.advance_micros(60_000_000);
     let known = Browser::of(&world).send("/login", &wrong).await;
     assert_eq!(unknown.text().replace("nobody@", "olga@"), known.text());
 }

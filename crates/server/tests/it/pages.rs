@@ -117,7 +117,8 @@ async fn addresses_of_before_lead_to_the_default_project() {
         // it says nothing of what is there, so it asks for no right; the page does
         let answer = world.send(Method::GET, old, None, None).await;
         assert_eq!((answer.status, location(&answer)), (StatusCode::PERMANENT_REDIRECT, new), "{old}");
-        assert_eq!(world.send(Method::GET, new, None, None).await.status, StatusCode::UNAUTHORIZED);
+        let led = world.send(Method::GET, new, None, None).await;
+        assert!(led.status == StatusCode::SEE_OTHER && location(&led).starts_with("/login?then=%2Fprojects"), "{new}");
     }
 }
 
