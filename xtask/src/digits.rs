@@ -37,8 +37,12 @@ pub fn play(checkout: &Checkout, folder: &str, profile: Profile) -> Result<()> {
     ask(&desk, &server)?;
     let complaint = complain(&desk)?;
     load_what_came_of_it(&desk)?;
+    say("The home is backed up while it serves, twice: the second time little is new.");
+    back_up(&desk)?;
     back_up(&desk)?;
     server.stop()?;
+    say("The server has ended, and sealed what it noted: once more, or the restored home would lack that.");
+    back_up(&desk)?;
     destroy_and_restore(&desk, &complaint)?;
     println!("\nThe story of the digits held, in {:.1} s.", began.elapsed().as_secs_f64());
     Ok(())
@@ -191,13 +195,9 @@ fn load_what_came_of_it(desk: &Desk) -> Result<()> {
 }
 
 fn back_up(desk: &Desk) -> Result<()> {
-    say("The home is backed up while it serves, twice: the second time little is new.");
     let target = desk.folder.join("backup");
     let target = target.to_str().context("the path of the backup is not text")?;
-    for _ in 0..2 {
-        stemma(desk, &["backup", target, "--with-keys"])?;
-    }
-    Ok(())
+    stemma(desk, &["backup", target, "--with-keys"]).map(drop)
 }
 
 /// The same complaint, answered by a home that was gone.
