@@ -10,14 +10,11 @@ use self::kind::kind_of;
 pub use self::kind::number;
 use crate::table::Table;
 
-/// Characters of a value that are shown.
-const VALUE_CHARS_MAX: usize = 80;
-
 /// A column that was read.
 pub struct Column<'a> {
     pub name: &'a str,
     pub kind: ColumnKind,
-    /// Cell by cell, without white space around it; empty for nothing.
+    /// Cell by cell, as they are written.
     pub cells: Vec<&'a str>,
     /// Each different value as it is written, with how often it is there.
     pub values: HashMap<&'a str, u64>,
@@ -54,11 +51,4 @@ impl<'a> Column<'a> {
         let bits = |value: &&str| number(value.trim()).map(|number| (number + 0.0).to_bits());
         self.values.keys().filter_map(bits).collect::<HashSet<_>>().len() as u64
     }
-}
-
-pub fn shortened(value: &str) -> String {
-    if value.chars().count() <= VALUE_CHARS_MAX {
-        return value.to_owned();
-    }
-    value.chars().take(VALUE_CHARS_MAX).chain(['…']).collect()
 }

@@ -7,6 +7,7 @@ mod rows;
 
 use stemma_core::{policy::DataTest, record::CheckResult};
 
+pub(crate) use self::faults::shortened;
 use crate::table::Table;
 
 /// The tables that a data test compares with.

@@ -85,32 +85,24 @@ async fn credential(
     (who, password, token): (&str, &str, &str),
 ) -> Result<Credential, (Problem, u64)> {
     let now = app.known().now();
-    // a token names its holder itself, and can't be guessed; what is tried is counted all the same
-    let name = if token.is_empty() { who } else { "" };
-    let wait = app.sessions.limiter().wait(name, address, now);
-    if wait > 0 {
+    if token.is_empty() && who.is_empty() && password.is_empty() {
+        return Err((Problem::invalid("type a name and a password, or a token"), 0));
+    }
+    // a token names its holder itself
+    let name = token.is_empty().then_some(who);
+    if let Err(wait) = app.sessions.limiter().begin(name, address, now) {
         let problem = Problem::new(ErrorKind::Unavailable, "too many tries went wrong");
         return Err((problem.hint(format!("try again in {wait} seconds")), wait));
     }
-    let found = match (token.is_empty(), who.is_empty() && password.is_empty()) {
-        (false, _) => app.known().sign_in_by_token(token).map(|(_, credential)| credential),
-        (true, true) => return Err((Problem::invalid("type a name and a password, or a token"), 0)),
-        (true, false) => match who.parse::<PrincipalName>() {
-            Ok(principal) => app.known().sign_in(&principal, password).await,
-            Err(error) => Err(Problem::from(error)),
-        },
+    let found = match name.map(str::parse::<PrincipalName>) {
+        None => app.known().sign_in_by_token(token).map(|(_, credential)| credential),
+        Some(Ok(principal)) => app.known().sign_in(&principal, password).await,
+        Some(Err(error)) => Err(Problem::from(error)),
     };
-    match found {
-        Ok(credential) => {
-            app.sessions.limiter().was_right(name);
-            Ok(credential)
-        }
-        Err(problem) => {
-            tracing::warn!(address, "somebody could not sign in: {}", problem.message);
-            if matches!(problem.kind, ErrorKind::Unauthenticated | ErrorKind::Invalid) {
-                app.sessions.limiter().was_wrong(name, address, now);
-            }
-            Err((problem, 0))
-        }
+    match &found {
+        Ok(_) => app.sessions.limiter().was_right(name, address),
+        // not what was typed: it may be a secret in the wrong place
+        Err(problem) => tracing::warn!(address, kind = ?problem.kind, "somebody could not sign in"),
     }
+    found.map_err(|problem| (problem, 0))
 }

@@ -5,7 +5,10 @@ use stemma_core::written_time::WrittenTime;
 use stemma_stats::{Histogram, mean, quantiles, standard_deviation};
 
 use super::notes::notes;
-use crate::data::column::{Column, number, shortened};
+use crate::data::{
+    column::{Column, number},
+    data_test::shortened,
+};
 
 /// Values that are shown.
 const FREQUENT_MAX: usize = 20;

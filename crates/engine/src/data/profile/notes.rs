@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use stemma_api::types::ColumnKind;
 
-use crate::data::column::{Column, number, shortened};
+use crate::data::{
+    column::{Column, number},
+    data_test::shortened,
+};
 
 /// How people write that nothing is there.
 const NOTHING: [&str; 12] = ["na", "n/a", "n.a.", "nan", "null", "none", "nil", "?", "-", "--", "unknown", "missing"];
